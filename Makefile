@@ -1,0 +1,121 @@
+# Every target that needs Python packages installs them once into .venv. Written for GNU make 3.81,
+# which macOS has.
+
+# What a caller may set, as in `make run PORT=9000` or `PORT=9000 make run`:
+PORT ?= 8888
+TORCH ?= auto
+IMAGE ?= qwen-tts-api:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+KUBECTL ?= kubectl
+DOCKER ?= docker
+# ... and PYTHON (a Python 3.10 to 3.13), FLASH_ATTN (a wheel's URL), ARGS (for the program).
+export TORCH FLASH_ATTN
+
+PYTHON_CANDIDATES = $(or $(PYTHON),python3.11 python3.12 python3.13 python3.10 python3)
+
+VENV := .venv
+VENV_PYTHON := $(VENV)/bin/python
+# One stamp for each build of PyTorch that can be asked for.
+INSTALLED := $(VENV)/.installed-$(TORCH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench lock image docker-run deploy clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(INSTALLED) ## Make .venv and install everything (TORCH=cpu or cuda, FLASH_ATTN=wheel, PYTHON=...)
+
+$(VENV_PYTHON):
+	@echo "Making $(VENV) ..."
+	@for candidate in $(PYTHON_CANDIDATES); do \
+	    "$$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' \
+	        >/dev/null 2>&1 || continue; \
+	    found=$$candidate; \
+	    "$$candidate" -c 'import ensurepip, venv' >/dev/null 2>&1 || continue; \
+	    exec "$$candidate" -m venv --clear $(VENV); \
+	done; \
+	if [ -n "$$found" ]; then \
+	    echo "error: $$found cannot make a virtual environment: its venv or ensurepip is missing" \
+	        "(on Debian and Ubuntu: apt install $$("$$found" -c \
+	        'import sys; print("python3.%d-venv" % sys.version_info[1])'))." >&2; \
+	else \
+	    echo "error: Python 3.10 to 3.13 is needed; none runs as: $(PYTHON_CANDIDATES)" \
+	        "(set PYTHON=/path/to/python)." >&2; \
+	fi; \
+	exit 1
+
+$(INSTALLED): pyproject.toml requirements.lock requirements-dev.lock tools/install.py $(VENV_PYTHON)
+	@$(VENV_PYTHON) tools/install.py --dev
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+# The small model that needs no download and no GPU, unless the caller asks for another. These and
+# every other QWEN_* variable of the caller reach the server.
+run: export QWEN_MODEL_ID ?= nano
+run: export QWEN_DEVICE ?= cpu
+run: export QWEN_DTYPE ?= float32
+run: export QWEN_ATTN_IMPL ?= sdpa
+run: export QWEN_LOG_FORMAT ?= text
+run: export QWEN_BIND ?= 0.0.0.0:$(PORT)
+run: $(INSTALLED) ## Serve on port 8888 (PORT=9000; any QWEN_* setting: QWEN_MODEL_ID=...)
+	@echo "Serving $$QWEN_MODEL_ID on http://$(subst 0.0.0.0,localhost,$(QWEN_BIND)) (Ctrl-C ends it)"
+	@exec $(VENV_PYTHON) -m gunicorn -c gunicorn.conf.py wsgi:app
+
+test: $(INSTALLED) ## Run the tests (ARGS="-k words" and the like)
+	@$(VENV_PYTHON) -m pytest $(ARGS)
+
+check: $(INSTALLED) ## Check format, lint, types, Dockerfile, manifests and installed packages
+	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m mypy
+	$(VENV)/bin/hadolint Dockerfile
+	$(VENV)/bin/kubernetes-validate --quiet --strict deploy/k8s/*.yaml
+	$(VENV)/bin/kubernetes-validate --quiet --strict -k 1.30 deploy/k8s/*.yaml # the oldest that does
+	$(VENV_PYTHON) tools/install.py --only check
+
+bench: $(INSTALLED) ## Measure speed (ARGS for `python -m bench`)
+	@$(VENV_PYTHON) -m bench $(ARGS)
+
+# uv has a folder of its own: it must work without an installed .venv, and resolves what goes there.
+UV_VERSION := 0.13.9
+UV := build/uv-$(UV_VERSION)/bin/uv
+COMPILE = $(UV) pip compile --quiet --config-file tools/lock.toml pyproject.toml
+
+define LOCK_HEADER
+# Made by `make lock`; do not edit. For Python 3.10 to 3.13, installed by tools/install.py with
+# --no-deps. Left out on purpose:
+#   torch and its CUDA packages: which build depends on the machine;
+#   gradio and what it brings: only the demo of qwen-tts imports it;
+#   torchaudio: none of its builds is for this PyTorch; the project has a stand-in.
+endef
+define DEV_LOCK_HEADER
+# Made by `make lock`; do not edit. The tools of tests and checks, on top of requirements.lock.
+endef
+export LOCK_HEADER DEV_LOCK_HEADER
+
+$(UV): | $(VENV_PYTHON)
+	@$(VENV_PYTHON) -m venv $(dir $(UV))..
+	@$(dir $(UV))python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+lock: $(UV) ## Resolve the lock files anew (ARGS=--upgrade takes newer versions)
+	@mkdir -p build && cp requirements.lock build/all.lock 2>/dev/null || true
+	@$(COMPILE) $(ARGS) --output-file build/all.lock
+	@{ echo "$$LOCK_HEADER"; sed '/^$$/,$$d' build/all.lock; } > requirements.lock
+	@cat requirements.lock requirements-dev.lock > build/dev.lock 2>/dev/null || true
+	@$(COMPILE) $(ARGS) --extra dev --constraints build/all.lock --output-file build/dev.lock
+	@{ echo "$$DEV_LOCK_HEADER"; awk -F '  +# ' '/^$$/ { exit } NR == FNR { main[$$1]; next } \
+	    !($$1 in main)' requirements.lock build/dev.lock; } > requirements-dev.lock
+
+image: ## Build the container image (ARGS="--build-arg FLASH_ATTN=<wheel's URL>")
+	$(DOCKER) build --tag $(IMAGE) $(ARGS) .
+
+docker-run: ## Run the image on port 8888 with all GPUs; models stay in a volume
+	$(DOCKER) run --rm --gpus all --publish $(PORT):8888 --shm-size 1g --stop-timeout 75 \
+	    --volume qwen-tts-api-cache:/cache $(ARGS) $(IMAGE)
+
+deploy: ## Apply deploy/k8s to the current Kubernetes context
+	$(KUBECTL) apply -f deploy/k8s/
+
+clean: ## Remove .venv and everything else that make made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,50 @@
+"""`make bench`: run every measurement and write it down with the date and the hardware."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench import http_overhead
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def hardware() -> dict[str, Any]:
+    """Return what a reader needs in order to compare figures."""
+    cpu = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        cpu = names[0].partition(":")[2].strip() if names else cpu
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "gpu": gpu,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def main() -> None:
+    """Measure, print, and write `bench/results/<name>.json`."""
+    for name, measure in (("http_overhead", http_overhead.measure),):
+        document = {
+            "date": datetime.now(timezone.utc).date().isoformat(),
+            "hardware": hardware(),
+            "result": measure(),
+        }
+        text = json.dumps(document, indent=2)
+        print(f"{name}: {text}")
+        (RESULTS / f"{name}.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

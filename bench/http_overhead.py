@@ -1,0 +1,63 @@
+"""What the HTTP layer adds to the model's own time.
+
+A client on the same machine sends one request after the other over one connection, and compares
+the time from its first byte sent to its last byte received with the model's time, which the server
+tells in `Server-Timing`. What is left is HTTP, JSON, queue, thread switches and the WAV encoder.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from bench.server import Server
+
+WARM_UP_REQUESTS = 3
+REQUESTS = 40
+TEXT = "Good morning."
+
+
+def measure() -> dict[str, Any]:
+    """Return medians and 95th percentiles in milliseconds, over `REQUESTS` requests."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder) / "log")
+        while not server.is_ready():
+            time.sleep(0.1)
+        try:
+            rows = [_request(server, seed) for seed in range(WARM_UP_REQUESTS + REQUESTS)]
+        finally:
+            server.stop()
+    rows = rows[WARM_UP_REQUESTS:]
+    result: dict[str, Any] = {"requests": REQUESTS, "text": TEXT}
+    for name in rows[0]:
+        values = sorted(row[name] for row in rows)
+        result[f"{name}_median_ms"] = round(statistics.median(values), 2)
+        result[f"{name}_p95_ms"] = round(values[int(0.95 * len(values))], 2)
+    return result
+
+
+_session = requests.Session()
+
+
+def _request(server: Server, seed: int) -> dict[str, float]:
+    began = time.perf_counter()
+    response = _session.post(f"{server.url}/api/tts", json={"text": TEXT, "seed": seed}, timeout=60)
+    total_ms = 1000 * (time.perf_counter() - began)
+    response.raise_for_status()
+    stages = {
+        name: float(value)
+        for name, value in re.findall(r"(\w+);dur=([\d.]+)", response.headers["Server-Timing"])
+    }
+    return {
+        "total": total_ms,
+        "model": stages["model"],
+        "added": total_ms - stages["model"],
+        "queue": stages["queue"],
+        "encode": stages["encode"],
+    }

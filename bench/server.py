@@ -1,0 +1,80 @@
+"""A real server process on a free port, for benchmarks and tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import requests
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Server:
+    """A gunicorn process that serves this checkout."""
+
+    def __init__(self, log: Path, **settings: str) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.address = ("127.0.0.1", port)
+        self.log_path = log
+        environ = {name: value for name, value in os.environ.items() if name[:5] != "QWEN_"}
+        environ |= {
+            "QWEN_MODEL_ID": "nano",
+            "QWEN_DEVICE": "cpu",
+            "QWEN_DTYPE": "float32",
+            "QWEN_ATTN_IMPL": "sdpa",
+            "QWEN_BIND": f"127.0.0.1:{port}",
+            **settings,
+        }
+        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+        with log.open("wb") as stream:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environ, stdout=stream, stderr=stream
+            )
+
+    @property
+    def log(self) -> str:
+        """Everything that the server has logged."""
+        return self.log_path.read_text()
+
+    def get(self, path: str) -> requests.Response:
+        """GET a path."""
+        return requests.get(self.url + path, timeout=60)
+
+    def say(self, text: str, **fields: Any) -> requests.Response:
+        """POST a text to /api/tts."""
+        return requests.post(f"{self.url}/api/tts", json={"text": text, **fields}, timeout=60)
+
+    def is_up(self) -> bool:
+        """Whether the process answers at all."""
+        try:
+            return requests.get(f"{self.url}/healthz", timeout=2).ok
+        except (requests.ConnectionError, requests.Timeout):
+            return False
+
+    def is_ready(self) -> bool:
+        """Whether /readyz says so."""
+        assert self.process.poll() is None, self.log
+        try:
+            return self.get("/readyz").status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    def stop(self) -> int:
+        """Send SIGTERM and return the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)

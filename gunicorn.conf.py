@@ -1,0 +1,56 @@
+"""gunicorn's settings: one process with the model, many threads that wait for it."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+from typing import Any
+
+from gunicorn.errors import HaltServer
+
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import EXIT_CANNOT_START, ConfigError
+from qwen_tts_api.logs import logging_config
+
+try:
+    settings = Config.from_env()
+except ConfigError as error:
+    sys.stderr.write(f"qwen-tts-api cannot start: {error}\n")
+    sys.exit(EXIT_CANNOT_START)
+
+# Threads beyond those that synthesise or wait: for probes, lists and refusals.
+SPARE_THREADS = 16
+EXIT_WORKER_CRASHED = 70
+
+bind = settings.bind
+workers = 1
+worker_class = "qwen_tts_api.worker.DrainingThreadWorker"
+threads = settings.max_loaded_models + settings.max_queue + SPARE_THREADS
+worker_connections = 1000
+keepalive = 5
+# The heartbeat of the worker's main loop, not a deadline of requests (QWEN_REQUEST_TIMEOUT_S).
+timeout = 60
+graceful_timeout = int(settings.graceful_timeout_s)
+# A heartbeat file on a disk can block the worker for seconds.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+control_socket_disable = True
+# CUDA does not survive a fork: only the worker imports the application.
+preload_app = False
+accesslog = None
+logconfig_dict = logging_config(settings.log_level, settings.log_format)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Start loading the model in its own thread: blocking here would come before signals work."""
+    faulthandler.enable()
+    import wsgi
+    from qwen_tts_api.routes import EXTENSION
+
+    wsgi.app.extensions[EXTENSION].start()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """End the master with a worker that crashed, so that the orchestrator sees it and restarts."""
+    if server.LISTENERS:
+        raise HaltServer("The worker ended unexpectedly.", EXIT_WORKER_CRASHED)

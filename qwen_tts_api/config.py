@@ -1,0 +1,274 @@
+"""Settings: read once from `QWEN_*` environment variables, checked, frozen.
+
+Each field of `Config` is one setting. Its metadata say how it is read and what is allowed, so that
+this file is the only place where a setting is described; `tests/test_config.py` holds the README's
+table and the ConfigMap to it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from qwen_tts_api.errors import ConfigError
+
+T = TypeVar("T")
+
+PREFIX = "QWEN_"
+DEFAULT_MODEL_ID = "Qwen/Qwen3-TTS-12Hz-1.7B-CustomVoice"
+DEFAULT_CACHE_DIR = Path("~/.cache/qwen-tts-api").expanduser()
+
+# What Kubernetes puts into the environment of every pod beside a Service called, say, "qwen-tts"
+# (QWEN_TTS_SERVICE_HOST, QWEN_TTS_PORT_8888_TCP_ADDR): not ours, never refused.
+_SERVICE_LINK = re.compile(
+    r"_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$"
+)
+_SERVICE_LINK_URL = re.compile(r"^(tcp|udp|sctp)://")
+
+
+def _text(raw: str) -> str:
+    return raw.strip()
+
+
+def _required_text(raw: str) -> str:
+    if not raw.strip():
+        raise ValueError
+    return raw.strip()
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def read(raw: str) -> str:
+        value = raw.strip()
+        for candidate in allowed:
+            if value.lower() == candidate.lower():
+                return candidate
+        raise ValueError
+
+    return read
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def read(raw: str) -> int:
+        value = int(raw)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    return read
+
+
+def _seconds(low: float, high: float) -> Callable[[str], float]:
+    def read(raw: str) -> float:
+        value = float(raw)
+        if not low <= value <= high:  # also refuses NaN
+            raise ValueError
+        return value
+
+    return read
+
+
+def _device(raw: str) -> str:
+    value = raw.strip().lower()
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", value):
+        raise ValueError
+    return "cuda:0" if value == "cuda" else value
+
+
+def _bind(raw: str) -> str:
+    value = raw.strip()
+    match = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s/\[\]]+):(\d{1,5})", value)
+    if not match or not 0 <= int(match[2]) <= 65535:
+        raise ValueError
+    return value
+
+
+def _pairs(raw: str) -> tuple[tuple[str, str], ...]:
+    pairs: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in raw.split(","))):
+        key, separator, value = (part.strip() for part in item.partition("="))
+        if not separator or not key or not value or key in pairs:
+            raise ValueError
+        pairs[key] = value
+    return tuple(pairs.items())
+
+
+def _models(raw: str) -> tuple[tuple[str, str], ...]:
+    items = [part.strip() for part in raw.split(",") if part.strip()]
+    return _pairs(",".join(item if "=" in item else f"{item}={item}" for item in items))
+
+
+def _path(raw: str) -> Path:
+    if not raw.strip():
+        raise ValueError
+    return Path(raw.strip()).expanduser()
+
+
+def _setting(default: T, read: Callable[[str], T], allowed: str, purpose: str) -> T:
+    """Describe one setting (typed as its value, in the manner of `dataclasses.field`)."""
+    metadata = {"read": read, "allowed": allowed, "purpose": purpose}
+    value: Any = field(default=default, metadata=metadata)
+    return value  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every setting of the service.
+
+    >>> Config.from_env({"QWEN_DEVICE": "cpu"}).device
+    'cpu'
+    """
+
+    model_id: str = _setting(
+        DEFAULT_MODEL_ID,
+        _required_text,
+        "a hub id, a local folder, `nano`, `nano-design` or `nano-base`",
+        "The model that is loaded at start and used where a request names none.",
+    )
+    models: tuple[tuple[str, str], ...] = _setting(
+        (),
+        _models,
+        "a comma-separated list of hub ids or folders, each plain or as `name=id`",
+        "What a request's `model` may name, besides the default model.",
+    )
+    max_loaded_models: int = _setting(
+        1, _integer(1, 16), "1 to 16", "Models in memory at once; the least recently used goes."
+    )
+    device: str = _setting(
+        "cuda:0", _device, "`cpu`, `cuda` or `cuda:N`", "Where the model computes."
+    )
+    dtype: str = _setting(
+        "bfloat16",
+        _choice("bfloat16", "float16", "float32"),
+        "`bfloat16`, `float16` or `float32`",
+        "Number format of the weights.",
+    )
+    attn_impl: str = _setting(
+        "flash_attention_2",
+        _choice("flash_attention_2", "sdpa", "eager"),
+        "`flash_attention_2`, `sdpa` or `eager`",
+        "Attention kernel; falls back to `sdpa` where flash-attn cannot run.",
+    )
+    default_language: str = _setting(
+        "Auto",
+        _required_text,
+        "`Auto`, a language's name or its code",
+        "Where a request names none.",
+    )
+    default_speaker: str = _setting(
+        "Ryan",
+        _required_text,
+        "a speaker of the model",
+        "Where a request names none. A model without it uses its first speaker.",
+    )
+    default_instruct: str = _setting(
+        "", _text, "any text", "Style instruction where a request has none and the model takes one."
+    )
+    speaker_aliases: tuple[tuple[str, str], ...] = _setting(
+        (),
+        _pairs,
+        "a comma-separated list of `alias=speaker`",
+        "Other names for speakers, such as `p376=Ryan` for scripts written for Coqui.",
+    )
+    unknown_speaker: str = _setting(
+        "error",
+        _choice("error", "default"),
+        "`error` or `default`",
+        "Refuse an unknown speaker with a 400, or use the default speaker.",
+    )
+    bind: str = _setting("0.0.0.0:8888", _bind, "`address:port`", "Where the server listens.")
+    max_text_chars: int = _setting(
+        4096, _integer(1, 1_000_000), "1 to 1000000", "Longest text of a request, in characters."
+    )
+    max_body_bytes: int = _setting(
+        1_048_576, _integer(1024, 1 << 30), "1024 to 1073741824", "Largest body of a request."
+    )
+    max_queue: int = _setting(
+        64,
+        _integer(1, 1024),
+        "1 to 1024",
+        "Requests that may wait while the model is busy; one more is answered 429.",
+    )
+    request_timeout_s: float = _setting(
+        300.0,
+        _seconds(0.1, 86_400),
+        "0.1 to 86400",
+        "Seconds from a request's arrival to its audio; then it is answered 504.",
+    )
+    graceful_timeout_s: float = _setting(
+        60.0,
+        _seconds(1, 86_400),
+        "1 to 86400",
+        "Seconds that running requests have to finish after SIGTERM.",
+    )
+    cache_dir: Path = _setting(  # noqa: RUF009 - a Path is immutable
+        DEFAULT_CACHE_DIR,
+        _path,
+        "a writable folder",
+        "Where the nano checkpoints are built. Downloads go to `HF_HOME`.",
+    )
+    log_level: str = _setting(
+        "INFO",
+        _choice("DEBUG", "INFO", "WARNING", "ERROR"),
+        "`DEBUG`, `INFO`, `WARNING` or `ERROR`",
+        "Least severe message that is logged.",
+    )
+    log_format: str = _setting(
+        "json",
+        _choice("json", "text"),
+        "`json` or `text`",
+        "One JSON object a line, or plain text.",
+    )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Config:
+        """Read the settings from an environment.
+
+        Raises:
+            ConfigError: A `QWEN_*` name is unknown, or a value is not allowed.
+        """
+        settings = {PREFIX + f.name.upper(): f for f in fields(cls)}
+        values: dict[str, Any] = {}
+        for name in sorted(environ):
+            if not name.startswith(PREFIX) or _is_service_link(name, environ[name]):
+                continue
+            if name not in settings:
+                raise ConfigError(_unknown_setting(name, list(settings)))
+            setting = settings[name]
+            try:
+                values[setting.name] = setting.metadata["read"](environ[name])
+            except ValueError:
+                raise ConfigError(
+                    f"{name}={environ[name]!r} is not allowed: set {setting.metadata['allowed']}."
+                ) from None
+        return cls(**values)
+
+    @property
+    def served_models(self) -> dict[str, str]:
+        """Map the names a request may give to hub ids or folders; the default model is first."""
+        by_id = {source: name for name, source in reversed(self.models)}
+        default = by_id.get(self.model_id, self.model_id)
+        return {default: self.model_id, **dict(self.models)}
+
+    @property
+    def default_model(self) -> str:
+        """Return the name of the model that is used where a request names none."""
+        return next(iter(self.served_models))
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    if _SERVICE_LINK.search(name):
+        return True
+    return name.endswith("_PORT") and bool(_SERVICE_LINK_URL.match(value))
+
+
+def _unknown_setting(name: str, known: list[str]) -> str:
+    # Compared without the common prefix, which would make any two names look alike.
+    suffixes = [setting.removeprefix(PREFIX) for setting in known]
+    nearest = difflib.get_close_matches(name.removeprefix(PREFIX), suffixes, n=1)
+    hint = f"did you mean {PREFIX}{nearest[0]}?" if nearest else f"known are {', '.join(known)}."
+    return f"{name} is not a setting: {hint}"

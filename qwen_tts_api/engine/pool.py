@@ -1,0 +1,250 @@
+"""The served models: which are in memory, which are wanted, and how much work may wait.
+
+A model is loaded when it is first asked for. Where `max_loaded` models are in memory already, the
+least recently used one retires: it finishes what it has, gives its memory back, and makes room.
+Work for a model that is not in memory waits for it in the order of arrival of the models.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from qwen_tts_api.engine.engine import Engine, Model
+from qwen_tts_api.engine.job import Job
+from qwen_tts_api.errors import (
+    LoadError,
+    ModelLoading,
+    ModelUnavailable,
+    QueueFull,
+    ShuttingDown,
+    StartupError,
+)
+from qwen_tts_api.model.checkpoint import ModelCard
+from qwen_tts_api.model.utterance import Prompt
+
+LoadById = Callable[[str, Callable[[str], None]], Model]
+"""Loads a model by its id, telling the second argument what it does; raises StartupError."""
+
+LOADING_RETRY_AFTER_S = 5
+MAX_RETRY_AFTER_S = 60
+
+
+@dataclass(frozen=True)
+class PoolStatus:
+    """What /readyz tells.
+
+    Attributes:
+        ready: The first model has been loaded, and no shutdown is under way.
+        draining: The process was told to stop.
+        doing: What the first loading is at; empty when it is over.
+        models: Each served model's name and state: `ready`, `loading`, `not loaded`.
+        default: The default model while it is in memory.
+    """
+
+    ready: bool
+    draining: bool
+    doing: str
+    models: dict[str, str]
+    default: Model | None
+
+
+class ModelPool:
+    """Engines by the name of their model, and the bound on the work that waits for them.
+
+    Args:
+        sources: Model ids by the names that requests use; the first is the default.
+        load: Loads a model by its id.
+        describe: Reads what a model can do without loading it; raises LoadError.
+        max_loaded: Models in memory at once.
+        max_queue: Jobs that may wait, over all models.
+        on_startup_failure: Called in the engine's thread if the default model cannot be loaded at
+            start.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, str],
+        *,
+        load: LoadById,
+        describe: Callable[[str], ModelCard],
+        max_loaded: int,
+        max_queue: int,
+        on_startup_failure: Callable[[StartupError], None],
+    ) -> None:
+        self._sources = dict(sources)
+        self._default = next(iter(self._sources))
+        self._load = load
+        self._describe = describe
+        self._max_loaded = max_loaded
+        self._max_queue = max_queue
+        self._on_startup_failure = on_startup_failure
+        self._condition = threading.Condition()
+        # Least recently used first.
+        self._engines: OrderedDict[str, Engine] = OrderedDict()
+        # Work for models that are not in memory, in the order in which they were asked for.
+        self._wanted: OrderedDict[str, deque[Job]] = OrderedDict()
+        self._cards: dict[str, ModelCard] = {}
+        self._started = False
+        self._draining = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the served models; the default is first."""
+        return tuple(self._sources)
+
+    def start(self) -> None:
+        """Start loading the default model, in its own thread."""
+        with self._condition:
+            self._wanted[self._default] = deque()
+            self._make_room()
+
+    def status(self) -> PoolStatus:
+        """Return what is in memory and what is being done."""
+        with self._condition:
+            engine = self._engines.get(self._default)
+            doing = engine.doing if engine else "starting"
+            return PoolStatus(
+                ready=self._started and not self._draining,
+                draining=self._draining,
+                doing="" if self._started else doing,
+                models={name: self._state(name) for name in self._sources},
+                default=engine.model if engine else None,
+            )
+
+    def card(self, name: str) -> ModelCard:
+        """Return what a served model can do, loaded or not.
+
+        Raises:
+            ModelUnavailable: Its checkpoint cannot be found or read.
+        """
+        if name not in self._cards:
+            try:
+                self._cards[name] = self._describe(self._sources[name])
+            except LoadError as error:
+                raise ModelUnavailable(f"The model {name!r} cannot be loaded.") from error
+        return self._cards[name]
+
+    def check_open(self) -> None:
+        """Refuse work while the first model loads and during shutdown.
+
+        Raises:
+            ModelLoading: The default model has not been loaded yet.
+            ShuttingDown: The process was told to stop.
+        """
+        with self._condition:
+            if self._draining:
+                raise ShuttingDown("The server is shutting down.", retry_after_s=1)
+            if not self._started:
+                raise ModelLoading(
+                    "The model is still loading; /readyz tells how far it is.",
+                    retry_after_s=LOADING_RETRY_AFTER_S,
+                )
+
+    def submit(self, name: str, prompt: Prompt) -> Job:
+        """Queue a prompt for a served model, loading the model if needed.
+
+        Raises:
+            ModelLoading: The default model has not been loaded yet.
+            QueueFull: `max_queue` jobs wait already.
+            ShuttingDown: The process was told to stop.
+        """
+        job = Job(prompt)
+        with self._condition:
+            self.check_open()
+            engine = self._engines.get(name)
+            if engine is None or engine.retiring:
+                self._check_queue()
+                self._wanted.setdefault(name, deque()).append(job)
+                self._make_room()
+            else:
+                if engine.jobs or not engine.can_start:
+                    self._check_queue()
+                engine.jobs.append(job)
+                self._engines.move_to_end(name)
+                self._condition.notify_all()
+        return job
+
+    def cancel(self, job: Job) -> None:
+        """Forget a job: out of the queue at once, or out of the model at its next frame."""
+        with self._condition:
+            job.cancelled = True
+            for queue in self._queues():
+                if job in queue:
+                    queue.remove(job)
+
+    def drain(self) -> None:
+        """Refuse new work and what waits; what runs goes on to its end."""
+        with self._condition:
+            self._draining = True
+            waiting = [job for queue in self._queues() for job in queue]
+            for queue in self._queues():
+                queue.clear()
+            self._wanted.clear()
+            for engine in self._engines.values():
+                engine.retiring = True
+            self._condition.notify_all()
+        for job in waiting:
+            job.fail(ShuttingDown("The server is shutting down.", retry_after_s=1))
+
+    def close(self, timeout_s: float) -> bool:
+        """Drain, and wait for the engines' threads; return whether all ended within `timeout_s`."""
+        self.drain()
+        deadline = time.monotonic() + timeout_s
+        with self._condition:
+            engines = list(self._engines.values())
+        ended = [engine.join(max(0.0, deadline - time.monotonic())) for engine in engines]
+        return all(ended)
+
+    def _state(self, name: str) -> str:
+        engine = self._engines.get(name)
+        if engine is None:
+            return "not loaded"
+        return "loading" if engine.model is None else "ready"
+
+    def _queues(self) -> list[deque[Job]]:
+        return [engine.jobs for engine in self._engines.values()] + list(self._wanted.values())
+
+    def _check_queue(self) -> None:
+        waiting = sum(len(queue) for queue in self._queues())
+        # A loaded model is about to take the first of its queue.
+        waiting -= sum(bool(engine.jobs) and engine.can_start for engine in self._engines.values())
+        if waiting >= self._max_queue:
+            mean_job_s = max((engine.mean_job_s for engine in self._engines.values()), default=1.0)
+            raise QueueFull(
+                f"{waiting} requests are waiting, as many as QWEN_MAX_QUEUE allows.",
+                retry_after_s=max(1, min(MAX_RETRY_AFTER_S, math.ceil(waiting * mean_job_s))),
+            )
+
+    def _make_room(self) -> None:
+        """Start engines for wanted models, or retire others for them (under the condition)."""
+        while self._wanted and len(self._engines) < self._max_loaded:
+            name, jobs = self._wanted.popitem(last=False)
+            load = partial(self._load, self._sources[name])
+            self._engines[name] = Engine(
+                name, load, jobs, self._condition, self._engine_ready, self._engine_ended
+            )
+            self._engines[name].start()
+        retiring = sum(engine.retiring for engine in self._engines.values())
+        for engine in self._engines.values():
+            if not engine.retiring and retiring < len(self._wanted):
+                engine.retiring = True
+                retiring += 1
+        self._condition.notify_all()
+
+    def _engine_ready(self) -> None:
+        with self._condition:
+            self._started = True
+
+    def _engine_ended(self, engine: Engine) -> None:
+        with self._condition:
+            del self._engines[engine.name]
+            failed_at_start = engine.failure is not None and not self._started
+            self._make_room()
+        if failed_at_start and engine.failure is not None:
+            self._on_startup_failure(engine.failure)

@@ -1,0 +1,200 @@
+"""Every failure a client or an operator can meet, each with a stable code.
+
+Requests::
+
+    TTSError                      500
+    ├── InvalidRequest            400 invalid_request
+    │   ├── TextRequired          400 text_required
+    │   ├── TextTooLong           400 text_too_long
+    │   ├── UnspeakableText       400 unspeakable_text
+    │   ├── UnknownModel          400 unknown_model
+    │   ├── UnknownSpeaker        400 unknown_speaker
+    │   ├── UnknownLanguage       400 unknown_language
+    │   ├── UnknownFormat         400 unknown_format
+    │   └── NotSupported          400 not_supported
+    ├── BodyTooLarge              413 body_too_large
+    ├── QueueFull                 429 queue_full
+    ├── ClientLeft                499 client_left
+    ├── SynthesisFailed           500 synthesis_failed
+    ├── Unavailable               503 unavailable
+    │   ├── ModelLoading          503 model_loading
+    │   ├── ModelUnavailable      503 model_unavailable
+    │   ├── OutOfMemory           503 out_of_memory
+    │   └── ShuttingDown          503 shutting_down
+    └── DeadlineExceeded          504 deadline_exceeded
+
+Start-up (the process logs the sentence and exits with `EXIT_CANNOT_START`)::
+
+    StartupError
+    ├── ConfigError               a QWEN_* setting is wrong
+    └── LoadError                 the model cannot be loaded
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+EXIT_CANNOT_START = 4
+"""Exit code of a process whose settings or model are unusable.
+
+It is gunicorn's own `Arbiter.APP_LOAD_ERROR`: a worker that exits with it takes the master along
+instead of being started again.
+"""
+
+
+class TTSError(Exception):
+    """A request that cannot be answered with audio.
+
+    Args:
+        message: One sentence for the client: the value that was wrong, and what is allowed.
+        fields: Messages by name of the request's field, where fields are to blame.
+        retry_after_s: Seconds after which the same request may succeed.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        fields: dict[str, list[str]] | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fields = fields
+        self.retry_after_s = retry_after_s
+
+
+class InvalidRequest(TTSError):
+    """The request is malformed, or asks for what does not exist."""
+
+    status = 400
+    code = "invalid_request"
+
+
+class TextRequired(InvalidRequest):
+    """There is no text, or it is blank."""
+
+    code = "text_required"
+
+
+class TextTooLong(InvalidRequest):
+    """The text has more characters than `QWEN_MAX_TEXT_CHARS`."""
+
+    code = "text_too_long"
+
+
+class UnspeakableText(InvalidRequest):
+    """The text has nothing in it that could be spoken, or is not valid Unicode."""
+
+    code = "unspeakable_text"
+
+
+class UnknownModel(InvalidRequest):
+    """`model` names none of the served models."""
+
+    code = "unknown_model"
+
+
+class UnknownSpeaker(InvalidRequest):
+    """The model has no such speaker."""
+
+    code = "unknown_speaker"
+
+
+class UnknownLanguage(InvalidRequest):
+    """The model has no such language."""
+
+    code = "unknown_language"
+
+
+class UnknownFormat(InvalidRequest):
+    """`audio_format` names no format that can be made."""
+
+    code = "unknown_format"
+
+
+class NotSupported(InvalidRequest):
+    """The field exists, but the loaded model cannot honour it."""
+
+    code = "not_supported"
+
+
+class BodyTooLarge(TTSError):
+    """The body has more bytes than `QWEN_MAX_BODY_BYTES`."""
+
+    status = 413
+    code = "body_too_large"
+
+
+class QueueFull(TTSError):
+    """As many requests are waiting as `QWEN_MAX_QUEUE` allows."""
+
+    status = 429
+    code = "queue_full"
+
+
+class ClientLeft(TTSError):
+    """The client closed its connection before the answer (nginx's status, seen in the log only)."""
+
+    status = 499
+    code = "client_left"
+
+
+class SynthesisFailed(TTSError):
+    """The model raised; the cause is in the log, not in the answer."""
+
+    status = 500
+    code = "synthesis_failed"
+
+
+class Unavailable(TTSError):
+    """The service cannot synthesise at the moment."""
+
+    status = 503
+    code = "unavailable"
+
+
+class ModelLoading(Unavailable):
+    """The default model is not loaded yet."""
+
+    code = "model_loading"
+
+
+class ModelUnavailable(Unavailable):
+    """A model other than the first could not be loaded."""
+
+    code = "model_unavailable"
+
+
+class OutOfMemory(Unavailable):
+    """The device had no memory left for this request."""
+
+    code = "out_of_memory"
+
+
+class ShuttingDown(Unavailable):
+    """The process was told to stop and takes no more work."""
+
+    code = "shutting_down"
+
+
+class DeadlineExceeded(TTSError):
+    """The audio was not finished within `QWEN_REQUEST_TIMEOUT_S`."""
+
+    status = 504
+    code = "deadline_exceeded"
+
+
+class StartupError(Exception):
+    """The process cannot serve. The message says what to set or do."""
+
+
+class ConfigError(StartupError):
+    """A `QWEN_*` setting is unknown, or has a value that is not allowed."""
+
+
+class LoadError(StartupError):
+    """A checkpoint or its device is not there, or does not work."""

@@ -1,0 +1,75 @@
+"""Decide where and how a model computes: device, number format, attention kernel."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from dataclasses import dataclass
+
+import torch
+
+from qwen_tts_api.errors import LoadError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a model computes.
+
+    Attributes:
+        device: `cpu` or `cuda:N`.
+        dtype: `bfloat16`, `float16` or `float32`.
+        attention: The kernel in use: `flash_attention_2`, `sdpa` or `eager`.
+    """
+
+    device: str
+    dtype: str
+    attention: str
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """Return the number format as PyTorch's."""
+        dtype: torch.dtype = getattr(torch, self.dtype)
+        return dtype
+
+
+def place(device: str, dtype: str, attention: str) -> Placement:
+    """Check the device, and fall back to `sdpa` where flash-attn cannot run (with one warning).
+
+    Raises:
+        LoadError: The CUDA device is not there.
+    """
+    _check_device(device)
+    obstacle = _flash_attention_obstacle(device, dtype)
+    if attention == "flash_attention_2" and obstacle:
+        logger.warning(
+            "QWEN_ATTN_IMPL=flash_attention_2 cannot be used: %s. Falling back to sdpa.", obstacle
+        )
+        attention = "sdpa"
+    return Placement(device, dtype, attention)
+
+
+def _check_device(device: str) -> None:
+    if device == "cpu":
+        return
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(device.removeprefix("cuda:")) < count:
+        return
+    found = f"PyTorch {torch.__version__} sees {count or 'no'} CUDA device{'s' * (count != 1)}"
+    if torch.version.cuda is None:
+        found += ", for it is a build without CUDA"
+    raise LoadError(
+        f"QWEN_DEVICE={device} is not there: {found}. Set QWEN_DEVICE=cpu, or to a device that "
+        "`nvidia-smi -L` lists (and give the container its GPU)."
+    )
+
+
+def _flash_attention_obstacle(device: str, dtype: str) -> str | None:
+    if device == "cpu":
+        return "it needs a CUDA device and QWEN_DEVICE is cpu"
+    if dtype == "float32":
+        return "it computes in 16 bits and QWEN_DTYPE is float32"
+    if importlib.util.find_spec("flash_attn") is None:
+        return "flash-attn is not installed"
+    return None

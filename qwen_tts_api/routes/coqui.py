@@ -1,0 +1,74 @@
+"""Coqui's way of asking: a value in a header, the query or a form, under Coqui's names.
+
+Each value is taken from the first of header, query and form that has it and is not empty.
+"""
+
+from __future__ import annotations
+
+import json
+
+from flask import Request
+
+from qwen_tts_api.errors import NotSupported
+from qwen_tts_api.routes.body import parse_form
+
+# Coqui's name in query and form, its header, and our field.
+_PARAMETERS = (
+    ("text", "text", "text"),
+    ("speaker_id", "speaker-id", "speaker"),
+    ("language_id", "language-id", "language"),
+)
+# Ours, for links such as /api/tts?text=Hello&audio_format=ogg; no client of Coqui's sends them.
+_EXTENSIONS = ("instruct", "model", "audio_format", "seed")
+
+
+def read_parameters(request: Request, body: bytes) -> tuple[dict[str, str | int], list[str]]:
+    """Return the values by the names of our fields, and the names of parameters that are ignored.
+
+    Args:
+        request: A GET, whose body does not count, or a POST that is not JSON.
+        body: The body of a POST.
+
+    Raises:
+        InvalidRequest: The form is malformed.
+        NotSupported: `style_wav` names a file on the server.
+    """
+    form = parse_form(request, body)
+
+    def value(name: str, header: str | None) -> str:
+        from_header = _recover_utf8(request.headers.get(header, "")) if header else ""
+        return from_header or request.args.get(name, "") or form.get(name, "")
+
+    values: dict[str, str | int] = {}
+    for name, header, our_name in _PARAMETERS:
+        values[our_name] = value(name, header)
+    for name in _EXTENSIONS:
+        values[name] = value(name, None)
+    if isinstance(seed := values["seed"], str) and seed.isascii() and seed.isdigit():
+        values["seed"] = int(seed[:20])
+    ignored = _check_style(value("style_wav", "style-wav"))
+    return {name: given for name, given in values.items() if given != ""}, ignored
+
+
+def _check_style(style: str) -> list[str]:
+    """Refuse a path, which would be one on the server; a style token dictionary has no meaning."""
+    if not style:
+        return []
+    try:
+        is_tokens = isinstance(json.loads(style), dict)
+    except (ValueError, RecursionError):
+        is_tokens = False
+    if not is_tokens:
+        raise NotSupported(
+            "'style_wav' may not name a file on the server; leave it empty.",
+            fields={"style_wav": ["Must be empty or a JSON object of style tokens."]},
+        )
+    return ["style_wav"]
+
+
+def _recover_utf8(value: str) -> str:
+    """Undo the Latin-1 reading that WSGI prescribes for headers, where UTF-8 was sent."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value

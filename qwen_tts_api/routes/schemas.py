@@ -1,0 +1,64 @@
+"""The fields of a request for speech, checked for type and presence; meaning is the service's."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, validate
+
+from qwen_tts_api.errors import InvalidRequest
+from qwen_tts_api.service.requests import SpeechRequest
+
+MAX_SEED = 2**63 - 1
+
+
+class SpeechSchema(Schema):
+    """JSON and form fields of `/api/tts`. Empty and null mean the default."""
+
+    text = fields.String(allow_none=True)  # that it is required is the service's to say
+    language = fields.String(allow_none=True)
+    speaker = fields.String(allow_none=True)
+    instruct = fields.String(allow_none=True)
+    model = fields.String(allow_none=True)
+    audio_format = fields.String(allow_none=True)
+    seed = fields.Integer(allow_none=True, strict=True, validate=validate.Range(0, MAX_SEED))
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> SpeechRequest:
+        return SpeechRequest(**{name: value for name, value in data.items() if value is not None})
+
+
+def load_speech_request(document: Mapping[str, Any], *, ignore_unknown: bool) -> SpeechRequest:
+    """Return the request that a JSON object or a form describes.
+
+    Args:
+        document: Values by field name.
+        ignore_unknown: Pass over unknown fields, as Coqui's server does, instead of refusing them.
+
+    Raises:
+        InvalidRequest: A field is unknown or has the wrong type.
+    """
+    try:
+        request: SpeechRequest = SpeechSchema(unknown=EXCLUDE if ignore_unknown else RAISE).load(
+            document
+        )
+    except ValidationError as error:
+        raise _explain(error.messages_dict) from None
+    return request
+
+
+def _explain(messages: dict[str, list[str]]) -> InvalidRequest:
+    sentences = [
+        _unknown_field(name) if name not in SpeechSchema().fields else f"{name}: {texts[0]}"
+        for name, texts in messages.items()
+    ]
+    return InvalidRequest(" ".join(sentences), fields=messages)
+
+
+def _unknown_field(name: str) -> str:
+    known = list(SpeechSchema().fields)
+    nearest = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}."
+    return f"Unknown field {name!r}: {hint}"

@@ -1,0 +1,84 @@
+"""Put the real service together from the settings. Nothing is loaded before `start`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import fields
+
+from qwen_tts_api.config import Config
+from qwen_tts_api.engine.engine import Model
+from qwen_tts_api.engine.pool import ModelPool
+from qwen_tts_api.errors import EXIT_CANNOT_START, ConfigError, StartupError, UnknownLanguage
+from qwen_tts_api.model import checkpoint
+from qwen_tts_api.model.checkpoint import ModelCard
+from qwen_tts_api.model.loading import load_model
+from qwen_tts_api.service.languages import resolve_language
+from qwen_tts_api.service.speakers import default_speaker, display_name, find_speaker
+from qwen_tts_api.service.speech import SpeechService
+
+logger = logging.getLogger(__name__)
+
+
+def build_service(config: Config) -> SpeechService:
+    """Return the service that `config` describes, with nothing started."""
+
+    def load(model_id: str, report: Callable[[str], None]) -> Model:
+        def check(card: ModelCard) -> None:
+            if model_id == config.model_id:
+                check_defaults(config, card)
+
+        return load_model(
+            model_id,
+            device=config.device,
+            dtype=config.dtype,
+            attention=config.attn_impl,
+            cache_dir=config.cache_dir,
+            check=check,
+            report=report,
+        )
+
+    pool = ModelPool(
+        config.served_models,
+        load=load,
+        describe=lambda model_id: checkpoint.describe(model_id, config.cache_dir),
+        max_loaded=config.max_loaded_models,
+        max_queue=config.max_queue,
+        on_startup_failure=exit_process,
+    )
+    return SpeechService(config, pool)
+
+
+def check_defaults(config: Config, card: ModelCard) -> None:
+    """Refuse default language and speaker that the default model does not have.
+
+    The shipped default speaker is no promise about other checkpoints: where the model lacks it, its
+    first speaker stands in, and a warning says so.
+
+    Raises:
+        ConfigError: QWEN_DEFAULT_LANGUAGE or QWEN_DEFAULT_SPEAKER cannot be used.
+    """
+    try:
+        resolve_language(config.default_language, card)
+    except UnknownLanguage as error:
+        raise ConfigError(f"QWEN_DEFAULT_LANGUAGE: {error.message}") from error
+    aliases = {alias.lower(): speaker for alias, speaker in config.speaker_aliases}
+    if not card.speakers or find_speaker(config.default_speaker, card, aliases):
+        return
+    shipped = {setting.name: setting.default for setting in fields(Config)}["default_speaker"]
+    if config.default_speaker != shipped:
+        allowed = ", ".join(map(display_name, card.speakers))
+        raise ConfigError(
+            f"QWEN_DEFAULT_SPEAKER={config.default_speaker!r} is not a speaker of the model; "
+            f"allowed are {allowed}."
+        )
+    substitute = display_name(default_speaker(config.default_speaker, card, aliases))
+    logger.warning("the model has no speaker %s; the default is %s", shipped, substitute)
+
+
+def exit_process(failure: StartupError) -> None:
+    """End the process, and with it gunicorn's master; the failure has been logged."""
+    logger.critical("cannot start: %s", failure)
+    logging.shutdown()
+    os._exit(EXIT_CANNOT_START)

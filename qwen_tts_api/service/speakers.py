@@ -1,0 +1,38 @@
+"""Names of speakers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from qwen_tts_api.errors import UnknownSpeaker
+from qwen_tts_api.model.checkpoint import ModelCard
+
+
+def display_name(speaker: str) -> str:
+    """Return a speaker's name as it is published.
+
+    >>> display_name("uncle_fu")
+    'Uncle_Fu'
+    """
+    return speaker.title()
+
+
+def find_speaker(requested: str, card: ModelCard, aliases: Mapping[str, str]) -> str | None:
+    """Return the model's name of a speaker given by name or alias in any case, or None."""
+    name = requested.strip().lower()
+    name = aliases.get(name, name).lower()
+    return name if name in card.speakers else None
+
+
+def default_speaker(configured: str, card: ModelCard, aliases: Mapping[str, str]) -> str:
+    """Return the configured speaker, or the model's first one where the model lacks it."""
+    return find_speaker(configured, card, aliases) or card.speakers[0]
+
+
+def unknown_speaker(requested: str, card: ModelCard) -> UnknownSpeaker:
+    """Return the error that names the speakers of the model."""
+    allowed = ", ".join(display_name(speaker) for speaker in card.speakers)
+    return UnknownSpeaker(
+        f"Unknown speaker {requested!r}; allowed are {allowed}.",
+        fields={"speaker": [f"Must be one of: {allowed}."]},
+    )

@@ -1,0 +1,190 @@
+"""The use case: from a request for speech to the bytes of an audio file."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+
+from qwen_tts_api.audio import FORMATS, AudioFormat, to_int16
+from qwen_tts_api.config import Config
+from qwen_tts_api.engine.job import Job
+from qwen_tts_api.engine.pool import ModelPool, PoolStatus
+from qwen_tts_api.errors import (
+    ClientLeft,
+    DeadlineExceeded,
+    NotSupported,
+    TTSError,
+    UnknownFormat,
+    UnknownModel,
+)
+from qwen_tts_api.model.checkpoint import ModelCard
+from qwen_tts_api.model.utterance import Prompt
+from qwen_tts_api.service.languages import resolve_language
+from qwen_tts_api.service.requests import Speech, SpeechRequest
+from qwen_tts_api.service.speakers import default_speaker, find_speaker, unknown_speaker
+from qwen_tts_api.service.text import check_text
+
+POLL_S = 0.05
+"""How often a waiting request looks whether its client is still there."""
+
+DEFAULT_FORMAT = "wav"
+
+
+class SpeechService:
+    """Synthesis with the settings' defaults, over a pool of models."""
+
+    def __init__(self, config: Config, pool: ModelPool) -> None:
+        self._config = config
+        self._pool = pool
+        self._aliases = {alias.lower(): speaker for alias, speaker in config.speaker_aliases}
+
+    def start(self) -> None:
+        """Start loading the default model; returns at once."""
+        self._pool.start()
+
+    def status(self) -> PoolStatus:
+        """Return what is loaded."""
+        return self._pool.status()
+
+    def drain(self) -> None:
+        """Refuse new requests and those that wait; what runs goes on to its end."""
+        self._pool.drain()
+
+    def close(self, timeout_s: float) -> bool:
+        """Drain and wait for what runs; return whether all ended within `timeout_s`."""
+        return self._pool.close(timeout_s)
+
+    @property
+    def default_model(self) -> str:
+        """Return the name of the default model."""
+        return self._pool.names[0]
+
+    def card(self, model: str = "") -> ModelCard:
+        """Return what a model can do.
+
+        Raises:
+            UnknownModel: It is not served.
+            ModelUnavailable: Its checkpoint cannot be found or read.
+        """
+        return self._pool.card(self._model_name(model))
+
+    def synthesize(
+        self, request: SpeechRequest, client_left: Callable[[], bool] = lambda: False
+    ) -> Speech:
+        """Return the audio of a request; blocks until it is finished.
+
+        Args:
+            request: What the client asks for.
+            client_left: Asked while waiting; True ends the work, nobody wants it any more.
+
+        Raises:
+            InvalidRequest: The request cannot be met, by this model or at all.
+            Unavailable: The model is not there at the moment.
+            QueueFull: Too much work is waiting.
+            DeadlineExceeded: `QWEN_REQUEST_TIMEOUT_S` has passed.
+            ClientLeft: `client_left` returned True.
+            SynthesisFailed: The model raised.
+        """
+        deadline = time.monotonic() + self._config.request_timeout_s
+        audio_format = self._format(request.audio_format)
+        model = self._model_name(request.model)
+        text = check_text(request.text, self._config.max_text_chars)
+        self._pool.check_open()
+        prompt = self._prompt(request, text, model, self._pool.card(model))
+        job = self._pool.submit(model, prompt)
+        self._wait(job, deadline, client_left)
+        utterance = job.result()
+        encoding_began = time.perf_counter()
+        data = audio_format.encode(to_int16(utterance.samples), utterance.sample_rate_hz)
+        return Speech(
+            data=data,
+            media_type=audio_format.media_type,
+            duration_s=utterance.duration_s,
+            queue_s=job.queue_s,
+            model_s=job.model_s,
+            encode_s=time.perf_counter() - encoding_began,
+            model=model,
+            seed=prompt.seed,
+            finish_reason=utterance.finish_reason,
+        )
+
+    def _wait(self, job: Job, deadline: float, client_left: Callable[[], bool]) -> None:
+        error: TTSError
+        while not job.wait(POLL_S):
+            if client_left():
+                error = ClientLeft("The client closed the connection.")
+            elif time.monotonic() >= deadline:
+                error = DeadlineExceeded(
+                    f"The audio was not finished within {self._config.request_timeout_s:g} s "
+                    "(QWEN_REQUEST_TIMEOUT_S).",
+                    retry_after_s=1,
+                )
+            else:
+                continue
+            self._pool.cancel(job)
+            raise error
+
+    def _format(self, name: str) -> AudioFormat:
+        audio_format = FORMATS.get(name.strip().lower() or DEFAULT_FORMAT)
+        if audio_format is None:
+            allowed = ", ".join(FORMATS)
+            raise UnknownFormat(
+                f"Unknown audio format {name!r}; allowed are {allowed}.",
+                fields={"audio_format": [f"Must be one of: {allowed}."]},
+            )
+        return audio_format
+
+    def _model_name(self, name: str) -> str:
+        names = self._pool.names
+        if not name:
+            return names[0]
+        if name not in names:
+            allowed = ", ".join(names)
+            raise UnknownModel(
+                f"Unknown model {name!r}; allowed are {allowed}.",
+                fields={"model": [f"Must be one of: {allowed}."]},
+            )
+        return name
+
+    def _prompt(self, request: SpeechRequest, text: str, model: str, card: ModelCard) -> Prompt:
+        if card.kind == "base":
+            raise NotSupported(
+                f"The model {model!r} clones voices: it needs reference audio, which /api/tts does "
+                "not take. Use a CustomVoice or VoiceDesign model.",
+                fields={"model": ["Needs reference audio."]},
+            )
+        language = request.language or self._config.default_language
+        return Prompt(
+            text=text,
+            language=resolve_language(language, card),
+            speaker=self._speaker(request.speaker, model, card),
+            instruct=self._instruct(request.instruct, model, card),
+            seed=secrets.randbits(63) if request.seed is None else request.seed,
+        )
+
+    def _speaker(self, requested: str, model: str, card: ModelCard) -> str | None:
+        lenient = self._config.unknown_speaker == "default"
+        if not card.speakers:
+            if requested and not lenient:
+                raise NotSupported(
+                    f"The model {model!r} has no speakers, but 'speaker' is {requested!r}: leave it "
+                    "out, and describe the voice in 'instruct'.",
+                    fields={"speaker": ["This model has no speakers."]},
+                )
+            return None
+        speaker = find_speaker(requested, card, self._aliases) if requested else None
+        if speaker is None and requested and not lenient:
+            raise unknown_speaker(requested, card)
+        return speaker or default_speaker(self._config.default_speaker, card, self._aliases)
+
+    def _instruct(self, requested: str, model: str, card: ModelCard) -> str:
+        if card.takes_instruct:
+            instruct = requested or self._config.default_instruct
+            return check_text(instruct, self._config.max_text_chars) if instruct.strip() else ""
+        if requested.strip():
+            raise NotSupported(
+                f"The model {model!r} does not take 'instruct': leave it out or use a 1.7B one.",
+                fields={"instruct": ["This model does not take it."]},
+            )
+        return ""

@@ -1,0 +1,40 @@
+"""Check that a text can be spoken."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from qwen_tts_api.errors import TextRequired, TextTooLong, UnspeakableText
+
+# Coqui's own sentence; clients compare it.
+TEXT_REQUIRED = "Text parameter is required"
+
+
+def check_text(text: str, max_chars: int) -> str:
+    """Return the text without surrounding white space.
+
+    Raises:
+        TextRequired: It is empty or blank.
+        TextTooLong: It has more than `max_chars` characters.
+        UnspeakableText: It is control characters only, or has half a surrogate pair in it.
+    """
+    text = text.strip()
+    if not text:
+        raise TextRequired(TEXT_REQUIRED, fields={"text": ["Missing or blank."]})
+    if len(text) > max_chars:
+        raise TextTooLong(
+            f"The text has {len(text)} characters; QWEN_MAX_TEXT_CHARS allows {max_chars}.",
+            fields={"text": [f"Longer than {max_chars} characters."]},
+        )
+    categories = {unicodedata.category(char) for char in text}
+    if "Cs" in categories:
+        raise UnspeakableText(
+            "The text is not valid Unicode: it contains half of a surrogate pair.",
+            fields={"text": ["Not valid Unicode."]},
+        )
+    if all(category[0] in "CZ" for category in categories):
+        raise UnspeakableText(
+            "The text has only control characters; there is nothing to speak.",
+            fields={"text": ["Only control characters."]},
+        )
+    return text

@@ -1,0 +1,105 @@
+"""Fixtures: a service over fake models, and a client of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from qwen_tts_api import create_app
+from qwen_tts_api.config import Config
+from qwen_tts_api.engine.pool import ModelPool
+from qwen_tts_api.errors import StartupError
+from qwen_tts_api.service.speech import SpeechService
+from tests.fakes import BASE, CUSTOM_VOICE, SMALL_CUSTOM_VOICE, VOICE_DESIGN, FakeHub, FakeModel
+
+# As in `model.loading`: tests share their cores with others too. Before PyTorch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+CARDS = {
+    "voice": CUSTOM_VOICE,
+    "small": SMALL_CUSTOM_VOICE,
+    "design": VOICE_DESIGN,
+    "clone": BASE,
+}
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+    """Wait for a condition that another thread brings about; fail if it does not."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "the condition was not met in time"
+        time.sleep(0.002)
+
+
+@dataclass
+class Bench:
+    """A service over fake models, with everything that a test may want to hold or look at."""
+
+    config: Config
+    hub: FakeHub
+    pool: ModelPool
+    service: SpeechService
+    client: FlaskClient
+    startup_failures: list[StartupError] = field(default_factory=list)
+
+    @property
+    def model(self) -> FakeModel:
+        """The default model."""
+        return self.hub.models["voice"]
+
+
+@pytest.fixture
+def make_bench() -> Iterator[Callable[..., Bench]]:
+    """Return a function that makes a bench from settings; `start=False` leaves it unloaded."""
+    made: list[Bench] = []
+
+    def make(
+        *, start: bool = True, served: tuple[str, ...] = tuple(CARDS), **settings: Any
+    ) -> Bench:
+        settings.setdefault("max_loaded_models", len(served))
+        config = Config(
+            model_id=served[0], models=tuple((name, name) for name in served[1:]), **settings
+        )
+        hub = FakeHub(CARDS)
+        failures: list[StartupError] = []
+        pool = ModelPool(
+            config.served_models,
+            load=hub.load,
+            describe=CARDS.__getitem__,
+            max_loaded=config.max_loaded_models,
+            max_queue=config.max_queue,
+            on_startup_failure=failures.append,
+        )
+        service = SpeechService(config, pool)
+        app = create_app(config, service)
+        bench = Bench(config, hub, pool, service, app.test_client(), failures)
+        made.append(bench)
+        if start:
+            service.start()
+            wait_until(lambda: service.status().ready)
+        return bench
+
+    yield make
+    for bench in made:
+        bench.hub.gate.set()
+        for model in bench.hub.models.values():
+            model.gate.set()
+        assert bench.service.close(5)
+
+
+@pytest.fixture
+def bench(make_bench: Callable[..., Bench]) -> Bench:
+    """Return a bench with four models: `voice` (the default), `small`, `design`, `clone`."""
+    return make_bench()
+
+
+@pytest.fixture
+def client(bench: Bench) -> FlaskClient:
+    """Return a client of the bench's application."""
+    return bench.client

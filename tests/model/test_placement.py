@@ -1,0 +1,53 @@
+"""Device, number format and attention kernel are checked before anything is loaded."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+
+import pytest
+import torch
+
+from qwen_tts_api.errors import LoadError
+from qwen_tts_api.model.placement import place
+
+
+def test_the_cpu_falls_back_to_sdpa_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """flash-attn needs a GPU."""
+    placed = place("cpu", "bfloat16", "flash_attention_2")
+    assert (placed.attention, placed.torch_dtype) == ("sdpa", torch.bfloat16)
+    [warning] = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert "Falling back to sdpa" in warning.getMessage()
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_other_kernels_are_used_as_asked(attention: str, caplog: pytest.LogCaptureFixture) -> None:
+    """No warning for what works."""
+    assert place("cpu", "float32", attention).attention == attention
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("installed", "dtype", "expected"),
+    [
+        (True, "bfloat16", "flash_attention_2"),
+        (True, "float32", "sdpa"),
+        (False, "bfloat16", "sdpa"),
+    ],
+)
+def test_a_gpu_uses_flash_attention_where_it_can(
+    monkeypatch: pytest.MonkeyPatch, installed: bool, dtype: str, expected: str
+) -> None:
+    """It must be installed, and computes in 16 bits only."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if installed else None)
+    assert place("cuda:0", dtype, "flash_attention_2").attention == expected
+
+
+def test_a_missing_device_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked, what is there, what to set."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(LoadError, match=r"QWEN_DEVICE=cuda:1 .*sees 1 CUDA device[, .].*cpu"):
+        place("cuda:1", "bfloat16", "sdpa")

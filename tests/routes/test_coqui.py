@@ -1,0 +1,161 @@
+"""Clients of Coqui's server work unchanged."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.conftest import Bench
+from tests.routes.test_tts import assert_error
+
+MakeBench = Callable[..., Bench]
+
+
+def test_get_with_a_query(bench: Bench) -> None:
+    """What a browser's audio element and most scripts do."""
+    response = bench.client.get("/api/tts?text=Hello&speaker_id=Serena&language_id=en")
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "audio/wav"
+    assert response.headers["Content-Length"] == str(len(response.data))
+    spoken = bench.model.prompts[-1]
+    assert (spoken.text, spoken.speaker, spoken.language) == ("Hello", "serena", "english")
+
+
+@pytest.mark.parametrize("multipart", [False, True])
+def test_post_with_a_form(bench: Bench, multipart: bool) -> None:
+    """Urlencoded and multipart."""
+    response = bench.client.post(
+        "/api/tts",
+        data={"text": "Grüße", "speaker_id": "Ryan", "language_id": "de", "style_wav": ""},
+        content_type="multipart/form-data" if multipart else None,
+    )
+    assert response.status_code == 200
+    assert bench.model.prompts[-1].text == "Grüße"
+    assert bench.model.prompts[-1].language == "german"
+
+
+def test_post_with_headers_only(bench: Bench) -> None:
+    """As Amica does: no body, UTF-8 in headers, which WSGI hands over as Latin-1."""
+    response = bench.client.post(
+        "/api/tts",
+        headers={
+            "text": "Grüße 你好".encode().decode("latin-1"),
+            "speaker-id": "Dylan",
+            "language-id": "",
+            "style-wav": "",
+        },
+    )
+    assert response.status_code == 200
+    spoken = bench.model.prompts[-1]
+    assert (spoken.text, spoken.speaker, spoken.language) == ("Grüße 你好", "dylan", "auto")
+
+
+def test_latin_1_in_headers_is_kept(bench: Bench) -> None:
+    """What is not UTF-8 was Latin-1."""
+    bench.client.post("/api/tts", headers={"text": "Gr\xfc\xdfe"})
+    assert bench.model.prompts[-1].text == "Grüße"
+
+
+def test_header_before_query_before_form(bench: Bench) -> None:
+    """Each value for itself; an empty one falls through."""
+    bench.client.post(
+        "/api/tts?text=query&speaker_id=Serena&language_id=",
+        headers={"text": "header", "speaker-id": ""},
+        data={"text": "form", "speaker_id": "Ryan", "language_id": "fr-fr"},
+    )
+    spoken = bench.model.prompts[-1]
+    assert (spoken.text, spoken.speaker, spoken.language) == ("header", "serena", "french")
+
+
+def test_the_body_of_a_get_does_not_count(client: FlaskClient) -> None:
+    """As in Coqui's server."""
+    response = client.get("/api/tts", data={"text": "body"})
+    assert_error(response, 400, "text_required", "Text parameter is required")
+
+
+@pytest.mark.parametrize("query", ["", "?text=", "?text=%20%0A"])
+def test_no_text(client: FlaskClient, query: str) -> None:
+    """The very sentence that Coqui's server answers."""
+    response = client.get(f"/api/tts{query}")
+    assert_error(response, 400, "text_required")
+    assert response.get_json()["error"] == "Text parameter is required"
+
+
+def test_head_and_options(bench: Bench) -> None:
+    """HEAD is 200 without a body or a synthesis; OPTIONS lists the methods."""
+    for path in ("/api/tts", "/api/tts?text=Hello"):
+        response = bench.client.head(path)
+        assert (response.status_code, response.data) == (200, b"")
+        assert response.headers["Content-Type"] == "audio/wav"
+    response = bench.client.options("/api/tts")
+    assert response.status_code == 200
+    assert response.headers["Allow"] == "GET, POST, HEAD, OPTIONS"
+    assert not bench.model.prompts
+
+
+@pytest.mark.parametrize("code", ["en", "EN", "en-us", "en_US", "english", "English"])
+def test_language_codes(bench: Bench, code: str) -> None:
+    """ISO 639-1, BCP 47, locales, names, in any case."""
+    assert bench.client.get(f"/api/tts?text=a&language_id={code}").status_code == 200
+    assert bench.model.prompts[-1].language == "english"
+
+
+def test_hard_coded_speakers(make_bench: MakeBench) -> None:
+    """Refused by default; mapped by alias; or the default speaker's by policy."""
+    query = "/api/tts?text=a&speaker_id=p376"
+    assert_error(make_bench().client.get(query), 400, "unknown_speaker", "'p376'", "Serena")
+    aliased = make_bench(speaker_aliases=(("P376", "Dylan"),))
+    assert aliased.client.get(query).status_code == 200
+    assert aliased.model.prompts[-1].speaker == "dylan"
+    lenient = make_bench(unknown_speaker="default")
+    assert lenient.client.get(query).status_code == 200
+    assert lenient.model.prompts[-1].speaker == "ryan"
+    assert lenient.client.get(f"{query}&model=design").status_code == 200
+
+
+def test_style_wav(client: FlaskClient) -> None:
+    """A path on the server is refused; style tokens are accepted and reported as ignored."""
+    response = client.get("/api/tts?text=a&style_wav=/etc/passwd")
+    assert_error(response, 400, "not_supported", "style_wav")
+    tokens = json.dumps({"0": 0.1, "1": 0.1})
+    response = client.get("/api/tts", query_string={"text": "a", "style_wav": tokens})
+    assert response.status_code == 200
+    assert response.headers["X-Ignored-Parameters"] == "style_wav"
+
+
+def test_our_own_fields_in_a_link(bench: Bench) -> None:
+    """So that a link can ask for ogg, a model or a seed; checked as in JSON."""
+    query = "/api/tts?text=a&audio_format=ogg&seed=12&instruct=slow&unknown=1"
+    response = bench.client.get(query)
+    assert response.headers["Content-Type"] == "audio/ogg"
+    assert response.headers["X-Seed"] == "12"
+    assert bench.model.prompts[-1].instruct == "slow"
+    for seed in ("x", "-1", "1.5", "9" * 30):
+        assert_error(
+            bench.client.get(f"/api/tts?text=a&seed={seed}"), 400, "invalid_request", "seed"
+        )
+
+
+def test_json_with_the_wrong_type_is_explained(client: FlaskClient) -> None:
+    """`curl -d '{...}'` without a header sends a form."""
+    response = client.post(
+        "/api/tts",
+        data=b'{"text": "a"}',
+        content_type="application/x-www-form-urlencoded",
+    )
+    assert_error(response, 400, "invalid_request", "Content-Type: application/json")
+
+
+def test_a_truncated_multipart_form(client: FlaskClient) -> None:
+    """Not taken for an empty form."""
+    response = client.post(
+        "/api/tts",
+        input_stream=io.BytesIO(b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\nabc'),
+        content_type="multipart/form-data; boundary=x",
+        environ_overrides={"CONTENT_LENGTH": "57"},
+    )
+    assert_error(response, 400, "invalid_request")

@@ -1,0 +1,288 @@
+"""The real server: gunicorn, the real model code, a nano checkpoint, HTTP over a socket."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+import wave
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+import soundfile
+
+from bench.server import Server
+from tests.conftest import wait_until
+
+ROOT = Path(__file__).resolve().parent.parent
+LONG_TEXT = "The quick brown fox jumps over the lazy dog. " * 2
+
+
+StartServer = Callable[..., Server]
+
+
+@pytest.fixture(scope="module")
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
+    """Return a function that starts a server; what is still running at the end is killed."""
+    servers: list[Server] = []
+
+    def start(**settings: str) -> Server:
+        servers.append(Server(tmp_path_factory.mktemp("server") / "log", **settings))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(start_server: StartServer) -> Server:
+    """Return a ready server that the tests of this file share."""
+    server = start_server()
+    wait_until(server.is_ready, 60)
+    return server
+
+
+def test_health_answers_during_the_load_and_readiness_only_after(
+    start_server: StartServer,
+) -> None:
+    """/healthz within 0.5 s at any time; /readyz 503 with what it is doing, then 200."""
+    server = start_server()
+    wait_until(server.is_up, 20)
+    slowest = 0.0
+    stages = []
+    while True:
+        began = time.perf_counter()
+        assert server.get("/healthz").status_code == 200
+        slowest = max(slowest, time.perf_counter() - began)
+        readiness = server.get("/readyz")
+        if readiness.status_code == 200:
+            break
+        assert readiness.status_code == 503
+        stages.append(readiness.json()["doing"])
+        assert server.say("too early").status_code == 503
+    assert slowest < 0.5
+    assert len(set(stages)) >= 2, stages
+    assert server.say("now").status_code == 200
+    assert server.stop() == 0
+
+
+def test_ready_tells_what_is_in_use(server: Server) -> None:
+    """Model, kind, device, dtype, attention."""
+    body = server.get("/readyz").json()
+    assert (body["model"], body["kind"]) == ("nano", "custom_voice")
+    assert (body["device"], body["dtype"], body["attention"]) == ("cpu", "float32", "sdpa")
+    assert "noise, not speech" in server.log
+
+
+def test_speech(server: Server) -> None:
+    """WAV that Python reads, Ogg that libsndfile reads, the same seed the same audio."""
+    response = server.say("Hello there, how are you?", speaker="Vivian", language="en", seed=3)
+    assert response.status_code == 200, response.text
+    with wave.open(io.BytesIO(response.content)) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (24_000, 1, 2)
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32768
+    assert len(samples) % 1920 == 0
+    assert len(samples) == round(24_000 * float(response.headers["X-Audio-Duration"]))
+    assert np.sqrt(np.mean(samples**2)) > 0.02
+    assert response.headers["X-Finish-Reason"] == "stop"
+    again = server.say("Hello there, how are you?", speaker="vivian", language="English", seed=3)
+    assert again.content == response.content
+    ogg = server.say("Hello there, how are you?", speaker="Vivian", seed=3, audio_format="ogg")
+    assert ogg.headers["Content-Type"] == "audio/ogg"
+    decoded, rate_hz = soundfile.read(io.BytesIO(ogg.content))
+    assert rate_hz == 24_000
+    assert len(decoded) > 0
+
+
+def test_every_published_speaker_and_language(server: Server) -> None:
+    """The lists come from the checkpoint's configuration."""
+    names = {entry["name"] for entry in server.get("/speakers").json()}
+    assert names == {
+        *("Serena", "Vivian", "Uncle_Fu", "Ryan", "Aiden"),
+        *("Ono_Anna", "Sohee", "Eric", "Dylan"),
+    }
+    languages = server.get("/languages").json()
+    assert languages[0]["name"] == "Auto"
+    assert {entry["code"] for entry in languages[1:]} == {
+        *("zh", "en", "fr", "de", "it", "ja", "ko", "pt", "ru", "es")
+    }
+
+
+def test_bad_input_over_a_socket(server: Server) -> None:
+    """4xx in the envelope, and the server goes on."""
+    bodies: list[tuple[bytes, int]] = [
+        (b"{", 400),
+        (b'{"text": ""}', 400),
+        (b'{"text": "a", "x": 1}', 400),
+        (b"[" * 100_000, 400),
+        (b" " * 2_000_000, 413),
+    ]
+    for body, status in bodies:
+        response = requests.post(
+            f"{server.url}/api/tts",
+            data=body,
+            headers={"Content-Type": "application/json"},
+            timeout=10,
+        )
+        assert response.status_code == status
+        assert response.json()["request_id"]
+        assert response.headers["Content-Type"] == "application/json"
+    assert server.get("/nowhere").status_code == 404
+    assert server.say("still there").status_code == 200
+    assert "Traceback" not in server.log
+
+
+def test_a_chunked_body(server: Server) -> None:
+    """Bodies without a length are read whole, up to the limit."""
+
+    def chunks(count: int) -> Iterator[bytes]:
+        yield b'{"text": "Hi'
+        for _ in range(count):
+            yield b" " * 10_000
+        yield b'"}'
+
+    for count, status in ((0, 200), (300, 413), (1, 200)):
+        response = requests.post(
+            f"{server.url}/api/tts",
+            data=chunks(count),
+            headers={"Content-Type": "application/json"},
+            timeout=30,
+        )
+        assert response.status_code == status, response.text
+
+
+def test_clients_at_once(server: Server) -> None:
+    """Each gets its own audio, and probes are quick meanwhile."""
+    alone = [server.say("One.", seed=1).content, server.say("Twenty-two.", seed=2).content]
+    assert alone[0] != alone[1]
+    together: dict[int, bytes] = {}
+
+    def ask(index: int) -> None:
+        text, seed = (("One.", 1), ("Twenty-two.", 2))[index % 2]
+        together[index] = server.say(text, seed=seed).content
+
+    threads = [threading.Thread(target=ask, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    slowest = 0.0
+    while any(thread.is_alive() for thread in threads):
+        began = time.perf_counter()
+        assert server.get("/healthz").status_code == 200
+        slowest = max(slowest, time.perf_counter() - began)
+        time.sleep(0.02)
+    assert [together[index] for index in range(4)] == alone * 2
+    assert slowest < 0.5
+
+
+def test_a_client_that_leaves_frees_the_model(server: Server) -> None:
+    """Its long text does not delay the next one."""
+    body = json.dumps({"text": LONG_TEXT * 8}).encode()
+    head = (
+        "POST /api/tts HTTP/1.1\r\nHost: x\r\nX-Request-Id: leaver\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(server.address) as connection:
+        connection.sendall(head.encode() + body)
+        time.sleep(0.3)
+    wait_until(lambda: any("leaver" in line and "499" in line for line in server.log.splitlines()))
+    assert server.say("Next.").status_code == 200
+
+
+def test_two_kinds_of_model(start_server: StartServer) -> None:
+    """With room for one model: the other is loaded on its first request, and back again."""
+    server = start_server(QWEN_MODELS="nano-design,nano-base", QWEN_DEFAULT_SPEAKER="serena")
+    wait_until(server.is_ready, 60)
+    response = server.say("Hi.", model="nano-design", instruct="A deep voice.")
+    assert (response.status_code, response.headers.get("X-Model")) == (200, "nano-design")
+    assert server.say("Hi.", model="nano-design", speaker="Ryan").status_code == 400
+    assert "reference audio" in server.say("Hi.", model="nano-base").json()["error"]
+    assert server.get("/readyz").json()["models"]["nano"] == "not loaded"
+    assert server.say("Hi.").headers["X-Model"] == "nano"
+    assert server.stop() == 0
+
+
+def test_sigterm_finishes_what_runs_and_refuses_the_rest(start_server: StartServer) -> None:
+    """The running request is answered whole, a waiting one 503, a new one not at all; exit 0."""
+    server = start_server()
+    wait_until(server.is_ready, 60)
+    answers: dict[str, requests.Response] = {}
+
+    def ask(name: str) -> None:
+        answers[name] = server.say(LONG_TEXT, seed=1)
+
+    running = threading.Thread(target=ask, args=("running",))
+    running.start()
+    time.sleep(0.4)
+    waiting = threading.Thread(target=ask, args=("waiting",))
+    waiting.start()
+    time.sleep(0.4)
+    server.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not server.is_up(), 5)
+    assert running.is_alive(), "the request was over before the signal"
+    waiting.join()
+    running.join()
+    assert answers["waiting"].status_code == 503
+    assert answers["waiting"].json()["code"] == "shutting_down"
+    assert answers["running"].status_code == 200
+    with wave.open(io.BytesIO(answers["running"].content)) as file:
+        assert file.getnframes() % 1920 == 0
+    assert server.process.wait(30) == 0
+    assert "Traceback" not in server.log
+
+
+def test_sigterm_during_the_load(start_server: StartServer) -> None:
+    """The end does not wait for the model."""
+    server = start_server()
+    wait_until(server.is_up, 20)
+    began = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"QWEN_DEVICE": "cuda:7"}, "QWEN_DEVICE=cuda:7 is not there"),
+        ({"QWEN_MODEL_ID": "/no/such/folder"}, "There is no folder '/no/such/folder'"),
+        ({"QWEN_MODEL_ID": str(ROOT / "tests")}, "config.json cannot be read"),
+        (
+            {"QWEN_MODEL_ID": "Qwen/nothing", "HF_HUB_OFFLINE": "1"},
+            "'Qwen/nothing' is not in its cache",
+        ),
+        ({"QWEN_DEFAULT_SPEAKER": "Bob"}, "QWEN_DEFAULT_SPEAKER='Bob'"),
+        ({"QWEN_DEFAULT_LANGUAGE": "Klingon"}, "QWEN_DEFAULT_LANGUAGE: Unknown language"),
+        ({"QWEN_DTYPE": "int8"}, "QWEN_DTYPE='int8' is not allowed"),
+        ({"QWEN_DEVCE": "cpu"}, "did you mean QWEN_DEVICE?"),
+    ],
+)
+def test_what_cannot_start_says_why_and_exits_with_4(
+    start_server: StartServer, settings: dict[str, str], sentence: str
+) -> None:
+    """A clear sentence, no traceback, no worker started again: the master ends too."""
+    server = start_server(QWEN_LOG_FORMAT="text", **settings)
+    assert server.process.wait(60) == 4
+    assert sentence in server.log
+    assert "Traceback" not in server.log
+    assert server.log.count("Booting worker") <= 1
+
+
+def test_a_crash_of_the_worker_ends_the_master(start_server: StartServer) -> None:
+    """The orchestrator sees it and counts it, instead of a silent new worker."""
+    server = start_server()
+    wait_until(server.is_ready, 60)
+    worker = subprocess.run(
+        ["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True, check=True
+    )
+    os.kill(int(worker.stdout), signal.SIGKILL)
+    assert server.process.wait(30) == 70

@@ -1,0 +1,231 @@
+"""Install PyTorch, the locked packages and this project into the Python that runs this file.
+
+    .venv/bin/python tools/install.py --dev           # what `make setup` runs
+    .venv/bin/python tools/install.py --only check    # verify what is installed
+
+Three things keep this from being a plain `pip install .`:
+
+- PyTorch's build depends on the machine. On Linux, PyPI's brings 2 GB of CUDA packages, of no use
+  without an NVIDIA GPU; the build for the CPU has a version of its own.
+- qwen-tts requires gradio, which only its demo imports. It is left out, with all that it brings.
+- qwen-tts requires torchaudio, whose builds load the PyTorch and CUDA that they were built for, and
+  none was built for this PyTorch. Only the 25 Hz tokenizer, which no published model uses, calls
+  it. It is left out; `qwen_tts_api` has a stand-in for the import.
+
+So the lock files, which hold neither of the two nor PyTorch, are installed with `--no-deps`. Then
+`pip check` complains of those two; any other complaint is an error here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+
+PYTORCH_VERSION = "2.13.0"
+PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+
+PYTHON_MIN, PYTHON_BELOW = (3, 10), (3, 14)
+
+LEFT_OUT = ("gradio", "torchaudio")
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements.lock"
+DEV_LOCK = ROOT / "requirements-dev.lock"
+
+
+class InstallError(Exception):
+    """Installing cannot go on; the message says why."""
+
+
+def main() -> int:
+    """Run the command line; return the exit status."""
+    options = _parse_options()
+    try:
+        _require_supported_python()
+        if options.only in (None, "packages"):
+            install_pytorch(*choose_build(options.torch))
+            install_locked(dev=options.dev)
+            if options.flash_attn:
+                install_flash_attn(options.flash_attn)
+        if options.only in (None, "project"):
+            install_project(editable=options.editable)
+        check_installed()
+    except InstallError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130  # what a shell reports for Ctrl-C
+    return 0
+
+
+def _parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--torch",
+        choices=("auto", "cpu", "cuda"),
+        default=os.environ.get("TORCH") or "auto",
+        help="PyTorch's build; auto: cuda beside an NVIDIA GPU, else cpu (default: $TORCH or auto)",
+    )
+    parser.add_argument(
+        "--flash-attn",
+        metavar="REQUIREMENT",
+        default=os.environ.get("FLASH_ATTN", ""),
+        help="flash-attn as a wheel's URL or a pip requirement (default: $FLASH_ATTN or none)",
+    )
+    parser.add_argument("--dev", action="store_true", help="with the tools of tests and checks")
+    parser.add_argument(
+        "--no-editable",
+        dest="editable",
+        action="store_false",
+        help="copy this project instead of linking to this folder",
+    )
+    parser.add_argument(
+        "--only",
+        choices=("packages", "project", "check"),
+        help="do one part only: the packages, this project, or the check that both end with",
+    )
+    options = parser.parse_args()
+    if options.torch not in ("auto", "cpu", "cuda"):  # argparse does not check defaults
+        parser.error(f"TORCH={options.torch!r} is not allowed: set auto, cpu or cuda.")
+    return options
+
+
+def _require_supported_python() -> None:
+    if not PYTHON_MIN <= sys.version_info[:2] < PYTHON_BELOW:
+        raise InstallError(
+            f"Python 3.{PYTHON_MIN[1]} to 3.{PYTHON_BELOW[1] - 1} is needed, "
+            f"but {sys.executable} is Python {platform.python_version()}."
+        )
+
+
+def choose_build(wanted: str) -> tuple[str, str]:
+    """Return PyTorch's build, `cpu` or `cuda`, and why it was chosen."""
+    if wanted != "auto":
+        return wanted, "as asked"
+    try:
+        listed = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return "cpu", "nvidia-smi does not run here"
+    gpus = [line for line in listed.splitlines() if line.startswith("GPU ")]
+    if not gpus:
+        return "cpu", "nvidia-smi lists no GPU"
+    return "cuda", gpus[0].partition(" (UUID")[0]
+
+
+def install_pytorch(build: str, reason: str) -> None:
+    """Install PyTorch's build for the CPU or for CUDA, unless it is there."""
+    installed = _installed_version("torch")
+    if build == "cuda":
+        if installed and _is_cuda(installed):
+            return
+        # == alone prefers the build for the CPU where pip finds both. It also prefers others, such
+        # as 2.13.0+cu126 for older drivers, where PIP_EXTRA_INDEX_URL has them.
+        requirement = f"torch=={PYTORCH_VERSION},!={PYTORCH_VERSION}+cpu"
+        with _step(f"PyTorch {PYTORCH_VERSION} with CUDA ({reason}), 2.6 GB to download"):
+            _pip("install", requirement, "--constraint", str(LOCK))
+        return
+    version = PYTORCH_VERSION if sys.platform == "darwin" else f"{PYTORCH_VERSION}+cpu"
+    if installed == version:
+        return
+    with _step(f"PyTorch {version} ({reason}), 0.2 GB to download"):
+        arguments = ("install", f"torch=={version}", "--no-deps")
+        try:
+            _pip(*arguments)
+        except InstallError as error:
+            # PyPI has no build for the CPU on Linux: pip finds one only where it is configured to.
+            print(f"  not offered to pip here; trying {PYTORCH_CPU_INDEX}", flush=True)
+            try:
+                _pip(*arguments, "--index-url", PYTORCH_CPU_INDEX)
+            except InstallError as second_error:
+                raise InstallError(f"{error}\n{second_error}") from None
+
+
+def _is_cuda(version: str) -> bool:
+    release, _, local = version.partition("+")
+    return release == PYTORCH_VERSION and local != "cpu"
+
+
+def install_locked(*, dev: bool) -> None:
+    """Install what the lock files pin, and nothing else."""
+    locks = [LOCK, DEV_LOCK] if dev else [LOCK]
+    with _step(f"the packages of {' and '.join(lock.name for lock in locks)}"):
+        _pip("install", "--no-deps", *(f"--requirement={lock}" for lock in locks))
+
+
+def install_flash_attn(requirement: str) -> None:
+    """Install flash-attn; from its source this takes nvcc and the better part of an hour."""
+    with _step(f"flash-attn ({requirement})"):
+        # Its build imports the PyTorch that is installed. Its requirements are installed already.
+        _pip("install", "--no-deps", "--no-build-isolation", requirement)
+
+
+def install_project(*, editable: bool) -> None:
+    """Install this project, with the setuptools of the lock instead of a download."""
+    source = ["--editable", str(ROOT)] if editable else [str(ROOT)]
+    with _step("qwen-tts-api itself"):
+        _pip("install", "--no-deps", "--no-build-isolation", *source)
+
+
+def check_installed() -> None:
+    """Refuse any complaint of `pip check` but those about the packages that are left out."""
+    result = subprocess.run(
+        [sys.executable, "-m", "pip", "check", "--disable-pip-version-check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    expected = {
+        f"qwen-tts {_installed_version('qwen-tts')} requires {name}, which is not installed."
+        for name in LEFT_OUT
+    }
+    problems = [line for line in result.stdout.splitlines() if line not in expected]
+    if result.returncode and (problems or not result.stdout):
+        raise InstallError("\n".join(["pip check:", *problems, result.stderr]).strip())
+
+
+def _installed_version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    """Say what is being installed, and then how long it took."""
+    started_s = time.monotonic()
+    print(f"Installing {what} ...", flush=True)
+    yield
+    print(f"  done in {time.monotonic() - started_s:.0f} s", flush=True)
+
+
+def _pip(*arguments: str) -> None:
+    """Run pip quietly; raise an `InstallError` with all that it said where it fails."""
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    environ = {"PIP_ROOT_USER_ACTION": "ignore", **os.environ}
+    result = subprocess.run(
+        [*command, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environ,
+        check=False,
+    )
+    if result.returncode:
+        raise InstallError(f"pip {' '.join(arguments)} failed:\n{result.stdout.rstrip()}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
