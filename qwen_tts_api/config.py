@@ -205,7 +205,7 @@ class Config:
         "1 to 86400",
         "Seconds that running requests have to finish after SIGTERM.",
     )
-    cache_dir: Path = _setting(  # noqa: RUF009 - a Path is immutable
+    cache_dir: Path = _setting(
         DEFAULT_CACHE_DIR,
         _path,
         "a writable folder",

@@ -19,8 +19,9 @@ def logging_config(level: str, log_format: str) -> dict[str, Any]:
             "text": {"format": "%(asctime)s %(levelname)-8s %(message)s"},
             "json": {
                 "()": "pythonjsonlogger.json.JsonFormatter",
-                "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
-                "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+                "format": "%(levelname)s %(name)s %(message)s",
+                "rename_fields": {"levelname": "level", "name": "logger"},
+                "timestamp": True,
             },
         },
         "handlers": {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -39,10 +39,12 @@ class DrainingThreadWorker(ThreadWorker):  # type: ignore[misc]
             listener.close()
 
     def run(self) -> None:
-        """Serve until told to stop, then end without waiting for a model that is still loading."""
+        """Serve until told to stop; then end the process, even if a model is still loading.
+
+        It ends at once, since taking the interpreter down with PyTorch in it takes seconds, and can
+        crash where a thread is inside PyTorch.
+        """
         super().run()
-        if not self.wsgi.extensions[EXTENSION].close(EXIT_TIMEOUT_S):
-            # Ending the interpreter under a thread that is inside PyTorch can crash it.
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(0)
+        self.wsgi.extensions[EXTENSION].close(EXIT_TIMEOUT_S)
+        logging.shutdown()
+        os._exit(0)

@@ -162,6 +162,22 @@ def test_a_chunked_body(server: Server) -> None:
         assert response.status_code == status, response.text
 
 
+def test_bodies_that_break_off(server: Server) -> None:
+    """Malformed chunks and a body shorter than its length are a 4xx, not taken for a request."""
+    head = b"POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    for rest in (
+        b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n{}\r\n0\r\n\r\n",
+        b'Content-Length: 100\r\n\r\n{"text": "Hi."}',
+    ):
+        with socket.create_connection(server.address, 10) as connection:
+            connection.sendall(head + rest)
+            connection.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 400 "), answer
+        assert b'"code":"invalid_request"' in answer
+    assert "Traceback" not in server.log
+
+
 def test_clients_at_once(server: Server) -> None:
     """Each gets its own audio, and probes are quick meanwhile."""
     alone = [server.say("One.", seed=1).content, server.say("Twenty-two.", seed=2).content]

@@ -215,6 +215,9 @@ def _pip(*arguments: str) -> None:
     """Run pip quietly; raise an `InstallError` with all that it said where it fails."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
     environ = {"PIP_ROOT_USER_ACTION": "ignore", **os.environ}
+    if not os.access(os.path.expanduser("~"), os.W_OK):
+        # Where a package is built, as sox is, pip fails if it cannot write to its cache.
+        environ.setdefault("PIP_NO_CACHE_DIR", "1")
     result = subprocess.run(
         [*command, *arguments],
         stdout=subprocess.PIPE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -110,6 +111,7 @@ class Engine:
         self._on_end(self)
 
     def _load_model(self) -> Model | None:
+        began_at = time.monotonic()
         try:
             model = self._load(self._report)
         except Exception as error:  # a border: whatever a damaged checkpoint makes libraries raise
@@ -118,6 +120,7 @@ class Engine:
                 error = LoadError(f"{self.name} could not be loaded: {error!r}")
             self._fail(error)
             return None
+        logger.info("%s: ready in %.1f s", self.name, time.monotonic() - began_at)
         with self._condition:
             self.model = model
         self._on_ready()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import logging
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,6 @@ from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.placement import Placement
 from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
 from qwen_tts_api.model.utterance import GenerationCancelled, Prompt, Utterance
-
-logger = logging.getLogger(__name__)
 
 FRAMES_PER_TEXT_TOKEN = 12
 MIN_FRAME_BUDGET = 192
@@ -49,7 +45,6 @@ class UpstreamModel:
             Exception: Whatever upstream raises where a file is missing or damaged.
         """
         qwen_tts = import_qwen_tts()
-        start = time.perf_counter()
         try:
             wrapper = qwen_tts.Qwen3TTSModel.from_pretrained(
                 str(folder),
@@ -62,7 +57,6 @@ class UpstreamModel:
                 f"{placement.device} has too little memory for {folder}: {error} Stop what else "
                 "runs there, or set QWEN_MODEL_ID to a smaller checkpoint."
             ) from error
-        logger.info("loaded %s in %.1f s", folder, time.perf_counter() - start)
         return cls(card, placement, wrapper)
 
     def generate(self, prompt: Prompt, cancelled: Callable[[], bool]) -> Utterance:

@@ -7,6 +7,7 @@ import json
 from typing import Any, NoReturn
 
 from flask import Request
+from gunicorn.http.errors import ParseException
 from werkzeug.datastructures import MultiDict
 from werkzeug.formparser import FormDataParser
 
@@ -23,7 +24,7 @@ def read_body(request: Request, max_bytes: int) -> bytes:
 
     Raises:
         BodyTooLarge: It has more than `max_bytes` bytes.
-        InvalidRequest: It ends before its Content-Length.
+        InvalidRequest: It ends before its Content-Length, or its chunks are malformed.
     """
     expected = request.content_length
     chunked = request.headers.get("Transfer-Encoding", "").lower() == "chunked"
@@ -31,7 +32,10 @@ def read_body(request: Request, max_bytes: int) -> bytes:
         return b""
     if expected is not None and expected > max_bytes:
         raise _too_large(max_bytes)
-    body: bytes = request.environ["wsgi.input"].read(max_bytes + 1 if chunked else expected)
+    try:
+        body: bytes = request.environ["wsgi.input"].read(max_bytes + 1 if chunked else expected)
+    except (OSError, ParseException) as error:
+        raise InvalidRequest(f"The body cannot be read: {error}.") from None
     if len(body) > max_bytes:
         raise _too_large(max_bytes)
     if expected is not None and len(body) < expected:

@@ -168,8 +168,8 @@ class SpeechService:
         if not card.speakers:
             if requested and not lenient:
                 raise NotSupported(
-                    f"The model {model!r} has no speakers, but 'speaker' is {requested!r}: leave it "
-                    "out, and describe the voice in 'instruct'.",
+                    f"The model {model!r} has no speakers, but 'speaker' is {requested!r}: leave "
+                    "it out, and describe the voice in 'instruct'.",
                     fields={"speaker": ["This model has no speakers."]},
                 )
             return None

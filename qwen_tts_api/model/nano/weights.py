@@ -22,6 +22,7 @@ from qwen_tts_api.model.nano.configs import CODEBOOK_SIZE
 
 Weights = dict[str, torch.Tensor]
 Shape = tuple[int, ...]
+Rule = Callable[[str, Shape], torch.Tensor]
 
 SEED = 12
 
@@ -47,9 +48,6 @@ def normal(name: str, shape: Shape, std: float) -> torch.Tensor:
     return torch.from_numpy((generator.standard_normal(shape) * std).astype(np.float32))
 
 
-Rule = Callable[[str, Shape], torch.Tensor]
-
-
 def _std(std: float) -> Rule:
     return lambda name, shape: normal(name, shape, std)
 
@@ -72,16 +70,16 @@ def _transposed_convolution(name: str, shape: Shape) -> torch.Tensor:
     return normal(name, shape, 1 / math.sqrt(shape[0] * taps))
 
 
-def _zero_sum(gain: float) -> Rule:
-    """Scale by fan-in, and let each output's weights sum to zero over the last dimension.
+def _zero_sum(gain: float, dim: int) -> Rule:
+    """Scale by fan-in, and let weights sum to zero over `dim`: the layer ignores what is equal there.
 
-    Such a layer ignores a constant input: SnakeBeta (x + sin^2 x) leaves one in front of the last
-    convolution, which would be a DC offset in the audio; log-mel energies have one too.
+    SnakeBeta (x + sin^2 x) has a mean, which the last convolution would make a DC offset in the
+    audio; the level of a log-mel spectrum and the mean of rectified features say little of a voice.
     """
 
     def rule(name: str, shape: Shape) -> torch.Tensor:
         weight = _by_fan_in(gain)(name, shape)
-        return weight - weight.mean(dim=-1, keepdim=True)
+        return weight - weight.mean(dim=dim, keepdim=True)
 
     return rule
 
@@ -131,8 +129,9 @@ _RULES = _rules(
         r"code_predictor\.lm_head": _by_fan_in(3.0),
         # The predictor's inputs must outweigh what its layers add, or all frames sound alike.
         r"small_to_mtp_projection\.weight": _by_fan_in(4.0),
-        # Speaker encoder: ReLU halves the variance; silence and level say nothing of a voice.
-        r"speaker_encoder\.blocks\.0\.conv\.weight": _zero_sum(1.0),
+        # Speaker encoder; ReLU halves the variance.
+        r"speaker_encoder\.blocks\.0\.conv\.weight": _zero_sum(1.4, dim=1),
+        r"speaker_encoder\.fc\.weight": _zero_sum(5.0, dim=1),
         r"speaker_encoder\..*conv\.weight": _by_fan_in(1.4),
         # Codec, decoding side.
         r"rvq_first\.vq\..*embedding_sum": _std(0.7),
@@ -141,7 +140,7 @@ _RULES = _rules(
         r"\.(alpha|beta)$": _std(0.2),
         r"decoder\.(upsample\.\d\.0|decoder\.\d\.block\.1)\.conv\.weight": _transposed_convolution,
         r"block\.\d\.conv2\.conv\.weight": _by_fan_in(0.5),
-        r"decoder\.decoder\.6\.conv\.weight": _zero_sum(0.024),
+        r"decoder\.decoder\.6\.conv\.weight": _zero_sum(0.024, dim=2),
         r"decoder\.decoder\.6\.conv\.bias": _fill(0.0),
         # Codec, encoding side. Speech has an amplitude of about 0.1.
         r"encoder\.encoder\.layers\.0\.conv\.weight": _by_fan_in(10.0),
