@@ -7,6 +7,7 @@ import threading
 import wave
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import soundfile
 
@@ -15,7 +16,7 @@ from qwen_tts_api.audio import FORMATS, encode_ogg, encode_wav, to_int16
 RATE_HZ = 24_000
 
 
-def tone(samples: int) -> np.ndarray:
+def tone(samples: int) -> npt.NDArray[np.int16]:
     """Return a tone of `samples` int16 samples."""
     return to_int16(0.5 * np.sin(np.arange(samples) * 0.05).astype(np.float32))
 
