@@ -62,6 +62,13 @@ def _integer(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def _boolean(raw: str) -> bool:
+    values = {"1": True, "true": True, "0": False, "false": False}
+    if raw.strip().lower() not in values:
+        raise ValueError
+    return values[raw.strip().lower()]
+
+
 def _seconds(low: float, high: float) -> Callable[[str], float]:
     def read(raw: str) -> float:
         value = float(raw)
@@ -186,6 +193,24 @@ class Config:
     )
     max_body_bytes: int = _setting(
         1_048_576, _integer(1024, 1 << 30), "1024 to 1073741824", "Largest body of a request."
+    )
+    max_streams: int = _setting(
+        32,
+        _integer(1, 1024),
+        "1 to 1024",
+        "Utterances that are computed at once, as far as they fit into memory.",
+    )
+    max_positions: int = _setting(
+        8192,
+        _integer(512, 32_768),
+        "512 to 32768",
+        "Tokens of the text and frames of the audio (12.5 a second) of one utterance together.",
+    )
+    enforce_eager: bool = _setting(
+        False,
+        _boolean,
+        "`1` or `0`",
+        "Launch every GPU kernel by itself instead of replaying CUDA graphs: slow, for debugging.",
     )
     max_queue: int = _setting(
         64,

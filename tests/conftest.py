@@ -8,15 +8,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from flask.testing import FlaskClient
 
 from qwen_tts_api import create_app
 from qwen_tts_api.config import Config
+from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import StartupError
 from qwen_tts_api.service.speech import SpeechService
-from tests.fakes import BASE, CUSTOM_VOICE, SMALL_CUSTOM_VOICE, VOICE_DESIGN, FakeHub, FakeModel
+from tests.fakes import BASE, CUSTOM_VOICE, SMALL_CUSTOM_VOICE, VOICE_DESIGN, FakeHub, FakeRunner
 
 # As in `model.loading`: tests share their cores with others too. Before PyTorch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -37,6 +40,17 @@ def wait_until(condition: Callable[[], object], timeout_s: float = 10.0) -> None
         time.sleep(0.002)
 
 
+def read(job: Job) -> npt.NDArray[np.int16]:
+    """Return all samples of a job; raise the error that it ends with."""
+    pieces = [np.zeros(0, np.int16)]
+    while not job.ended:
+        assert job.wait(10), "the job did not go on"
+        piece = job.take()
+        pieces += [] if piece is None else [piece]
+    job.take()
+    return np.concatenate(pieces)
+
+
 @dataclass
 class Bench:
     """A service over fake models, with everything that a test may want to hold or look at."""
@@ -49,9 +63,9 @@ class Bench:
     startup_failures: list[StartupError] = field(default_factory=list)
 
     @property
-    def model(self) -> FakeModel:
-        """The default model."""
-        return self.hub.models["voice"]
+    def runner(self) -> FakeRunner:
+        """The default model's runner."""
+        return self.hub.runners["voice"]
 
 
 @pytest.fixture
@@ -60,13 +74,17 @@ def make_bench() -> Iterator[Callable[..., Bench]]:
     made: list[Bench] = []
 
     def make(
-        *, start: bool = True, served: tuple[str, ...] = tuple(CARDS), **settings: Any
+        *,
+        start: bool = True,
+        served: tuple[str, ...] = tuple(CARDS),
+        rows: int = 1,
+        **settings: Any,
     ) -> Bench:
         settings.setdefault("max_loaded_models", len(served))
         config = Config(
             model_id=served[0], models=tuple((name, name) for name in served[1:]), **settings
         )
-        hub = FakeHub(CARDS)
+        hub = FakeHub(CARDS, rows)
         failures: list[StartupError] = []
         pool = ModelPool(
             config.served_models,
@@ -88,8 +106,8 @@ def make_bench() -> Iterator[Callable[..., Bench]]:
     yield make
     for bench in made:
         bench.hub.gate.set()
-        for model in bench.hub.models.values():
-            model.gate.set()
+        for runner in bench.hub.runners.values():
+            runner.gate.set()
         assert bench.service.close(5)
 
 

@@ -1,19 +1,21 @@
-"""A model without PyTorch, quick and obedient, for tests of what stands around models."""
+"""A runner without PyTorch, quick and obedient, for tests of what stands around models."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from qwen_tts_api.model.checkpoint import ModelCard
-from qwen_tts_api.model.utterance import GenerationCancelled, Prompt, Utterance
+from qwen_tts_api.model.utterance import Prompt
 
-SAMPLE_RATE_HZ = 24_000
 SAMPLES_PER_FRAME = 1920
+EOS = 2150
 
 CUSTOM_VOICE = ModelCard(
     kind="custom_voice",
@@ -27,69 +29,157 @@ VOICE_DESIGN = ModelCard("voice_design", "1b7", (), {}, ("chinese", "english"))
 BASE = ModelCard("base", "1b7", (), {}, ("chinese", "english"))
 
 
-class FakeModel:
-    """Says one frame of a tone for each character.
+@dataclass
+class FakePrompt:
+    """A prompt that takes a position for each character."""
+
+    prompt: Prompt
+
+    @property
+    def num_positions(self) -> int:
+        return len(self.prompt.text)
+
+    @property
+    def num_text_tokens(self) -> int:
+        return 1000  # a frame budget that no test reaches in passing
+
+
+@dataclass
+class Ready:
+    """A result that is on the host already."""
+
+    value: Any
+
+    def read(self) -> Any:
+        return self.value
+
+
+@dataclass
+class FakeRow:
+    """What a row of the fake has: the frames are as many as the text has characters."""
+
+    num_frames: int
+    frame: int = 0
+    running: bool = True
+    decoded: int = 0
+
+
+@dataclass
+class FakeRunner:
+    """Says one frame for each character: a tone that depends on the text and the frame's number.
+
+    It checks what the scheduler may not do: step a row that is not running, decode out of order.
 
     Attributes:
         prompts: What it was asked to say.
-        gate: Generation waits, frame by frame, while this is not set.
-        error: Raised instead of an answer.
-        running: Set while something is generated.
+        gate: A frame waits while this is not set; cancelled jobs are noticed meanwhile, since a
+            wait ends after a moment with a frame that changes nothing.
+        error: Raised by the next frame, once.
+        prefill_error: Raised by the next prefill, once.
+        batches: The rows of every frame.
     """
 
-    def __init__(self, card: ModelCard = CUSTOM_VOICE) -> None:
-        self.card = card
+    card: ModelCard = CUSTOM_VOICE
+    max_rows: int = 4
+    max_positions: int = 4096
+    lag: int = 0
+    eos: int = EOS
+    chunk_sizes: Sequence[int] = (1, 2, 4, 8, 12, 24)
+    prompts: list[Prompt] = field(default_factory=list)
+    rows: dict[int, FakeRow] = field(default_factory=dict)
+    batches: list[list[int]] = field(default_factory=list)
+    chunks: list[tuple[list[int], int]] = field(default_factory=list)
+    error: Exception | None = None
+    prefill_error: Exception | None = None
+    closed: bool = False
+
+    def __post_init__(self) -> None:
         self.placement = SimpleNamespace(device="cpu", dtype="float32", attention="sdpa")
-        self.prompts: list[Prompt] = []
         self.gate = threading.Event()
         self.gate.set()
         self.running = threading.Event()
-        self.error: Exception | None = None
-        self.closed = False
 
-    def generate(self, prompt: Prompt, cancelled: Callable[[], bool]) -> Utterance:
+    def prepare(self, prompt: Prompt) -> FakePrompt:
         self.prompts.append(prompt)
+        return FakePrompt(prompt)
+
+    def prefill(self, rows: Sequence[int], prepared: Sequence[FakePrompt]) -> Ready:
+        if self.prefill_error is not None:
+            error, self.prefill_error = self.prefill_error, None
+            raise error
+        for row, item in zip(rows, prepared, strict=True):
+            assert row not in self.rows or not self.rows[row].running
+            self.rows[row] = FakeRow(len(item.prompt.text))
+        return Ready([self._draw(row) for row in rows])
+
+    def advance(self, rows: Sequence[int], end: int) -> Ready:
         self.running.set()
-        try:
-            while not self.gate.wait(0.005):
-                if cancelled():
-                    raise GenerationCancelled
-            if self.error is not None:
-                raise self.error
-        finally:
-            self.running.clear()
-        time = np.arange(SAMPLES_PER_FRAME * len(prompt.text)) / SAMPLE_RATE_HZ
-        samples = (0.5 * np.sin(2 * np.pi * 220 * time)).astype(np.float32)
-        return Utterance(samples, SAMPLE_RATE_HZ, "stop")
+        assert list(rows) == sorted(rows)
+        assert end <= self.max_positions
+        self.batches.append(list(rows))
+        if not self.gate.wait(0.005):
+            # A frame that takes longer: nothing is drawn, and the frame is not counted.
+            for row in rows:
+                self.rows[row].num_frames += 1
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+        for row in rows:
+            assert self.rows[row].running
+            self.rows[row].frame += 1
+        return Ready([self._draw(row) for row in rows])
+
+    def _draw(self, row: int) -> int:
+        state = self.rows[row]
+        return EOS if state.frame >= state.num_frames else 7
+
+    def stop(self, row: int) -> None:
+        self.rows.setdefault(row, FakeRow(0)).running = False
+
+    def decode(self, rows: Sequence[int], starts: Sequence[int], num_frames: int) -> Ready:
+        assert num_frames in self.chunk_sizes
+        self.chunks.append((list(rows), num_frames))
+        for row, start in zip(rows, starts, strict=True):
+            assert self.rows[row].decoded == start
+            self.rows[row].decoded += num_frames
+            assert self.rows[row].decoded <= self.rows[row].frame
+        return Ready(np.stack([self._tone(start, num_frames) for start in starts]))
+
+    def _tone(self, start: int, num_frames: int) -> npt.NDArray[np.int16]:
+        time = np.arange(SAMPLES_PER_FRAME * num_frames) + SAMPLES_PER_FRAME * start
+        tone: npt.NDArray[np.int16] = (16000 * np.sin(time * 0.0576)).astype(np.int16)
+        return tone
 
     def close(self) -> None:
         self.closed = True
 
 
 class FakeHub:
-    """Loads fake models by id, and remembers what was loaded.
+    """Loads fake runners by id, and remembers what was loaded.
 
     Attributes:
         cards: What each id is.
-        models: The latest model that was loaded for an id.
+        runners: The latest runner that was loaded for an id.
         loads: The ids in the order of loading.
         gate: Loading waits while this is not set.
         error: Raised instead of loading.
+        max_rows: Of the runners that are loaded.
     """
 
-    def __init__(self, cards: dict[str, ModelCard]) -> None:
+    def __init__(self, cards: dict[str, ModelCard], max_rows: int) -> None:
         self.cards = cards
-        self.models: dict[str, FakeModel] = {}
+        self.runners: dict[str, FakeRunner] = {}
         self.loads: list[str] = []
         self.gate = threading.Event()
         self.gate.set()
         self.error: Exception | None = None
+        self.max_rows = max_rows
 
-    def load(self, model_id: str, report: Callable[[str], Any]) -> FakeModel:
+    def load(self, model_id: str, report: Callable[[str], Any]) -> FakeRunner:
         report("loading the weights")
         self.gate.wait(10)
         if self.error is not None:
             raise self.error
         self.loads.append(model_id)
-        self.models[model_id] = FakeModel(self.cards[model_id])
-        return self.models[model_id]
+        self.runners[model_id] = FakeRunner(self.cards[model_id], self.max_rows)
+        return self.runners[model_id]

@@ -66,6 +66,9 @@ def test_values_are_read() -> None:
         ("QWEN_BIND", "0.0.0.0:99999"),
         ("QWEN_MAX_TEXT_CHARS", "many"),
         ("QWEN_MAX_BODY_BYTES", "-1"),
+        ("QWEN_MAX_STREAMS", "0"),
+        ("QWEN_MAX_POSITIONS", "100"),
+        ("QWEN_ENFORCE_EAGER", "yes"),
         ("QWEN_MAX_QUEUE", "0"),
         ("QWEN_REQUEST_TIMEOUT_S", "nan"),
         ("QWEN_GRACEFUL_TIMEOUT_S", "0"),
@@ -127,13 +130,12 @@ def test_readme_table_is_the_code() -> None:
     expected = []
     for name, setting in SETTINGS.items():
         default = setting.default
-        shown = (
-            ""
-            if default in ("", ())
-            else f"`{default:g}`"
-            if isinstance(default, float)
-            else f"`{default}`"
-        )
+        if isinstance(default, bool):
+            shown = f"`{int(default)}`"
+        elif isinstance(default, float):
+            shown = f"`{default:g}`"
+        else:
+            shown = "" if default in ("", ()) else f"`{default}`"
         if setting.name == "cache_dir":
             shown = "`~/.cache/qwen-tts-api`"
         expected.append((name, shown, setting.metadata["allowed"], setting.metadata["purpose"]))

@@ -1,4 +1,4 @@
-"""One thread that owns one model: loads it, works through its queue, gives its memory back."""
+"""One thread that owns one model: loads it, computes what is queued, gives its memory back."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
 
 from qwen_tts_api.engine.job import Job
+from qwen_tts_api.engine.runner import Runner
+from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import (
     LoadError,
     ModelUnavailable,
@@ -18,32 +19,11 @@ from qwen_tts_api.errors import (
     SynthesisFailed,
     TTSError,
 )
-from qwen_tts_api.model.checkpoint import ModelCard
-from qwen_tts_api.model.utterance import GenerationCancelled, Prompt, Utterance
 
 logger = logging.getLogger(__name__)
 
-
-class Model(Protocol):
-    """What an engine needs of a loaded model; `model.upstream.UpstreamModel` is the real one."""
-
-    @property
-    def card(self) -> ModelCard:
-        """What the model can do."""
-
-    @property
-    def placement(self) -> Any:
-        """Where it computes: `device`, `dtype`, `attention`."""
-
-    def generate(self, prompt: Prompt, cancelled: Callable[[], bool]) -> Utterance:
-        """Synthesise one utterance."""
-
-    def close(self) -> None:
-        """Give the memory back."""
-
-
-LoadModel = Callable[[Callable[[str], None]], Model]
-"""Loads the model, telling its argument what it does; raises StartupError."""
+LoadRunner = Callable[[Callable[[str], None]], Runner]
+"""Loads a model, telling its argument what it does; raises StartupError."""
 
 
 class Engine:
@@ -54,18 +34,19 @@ class Engine:
     Attributes:
         name: The model's name in requests.
         doing: What the loading is at, for people who wait.
-        model: The loaded model, or None while it is loading.
+        runner: The loaded model, or None while it is loading. Only `card`, `placement` and limits
+            are for other threads.
         failure: Why it could not be loaded.
         retiring: It takes no more jobs, and ends when those that it has are done.
-        jobs: What waits for the model, first come first served.
-        running: What the model computes.
-        mean_job_s: Running mean of the seconds that the model computes for a job.
+        jobs: What waits for a row, first come first served.
+        num_running: How many jobs are in rows.
+        mean_job_s: Running mean of the seconds that a job is in its row.
     """
 
     def __init__(
         self,
         name: str,
-        load: LoadModel,
+        load: LoadRunner,
         jobs: deque[Job],
         condition: threading.Condition,
         on_ready: Callable[[], None],
@@ -73,11 +54,11 @@ class Engine:
     ) -> None:
         self.name = name
         self.doing = "starting"
-        self.model: Model | None = None
+        self.runner: Runner | None = None
         self.failure: StartupError | None = None
         self.retiring = False
         self.jobs = jobs
-        self.running: Job | None = None
+        self.num_running = 0
         self.mean_job_s = 1.0
         self._load = load
         self._condition = condition
@@ -95,25 +76,25 @@ class Engine:
         return not self._thread.is_alive()
 
     @property
-    def can_start(self) -> bool:
-        """Whether the model is loaded and nothing runs."""
-        return self.model is not None and self.running is None
+    def num_free_rows(self) -> int:
+        """How many jobs could begin at once; 0 while the model is loading."""
+        return 0 if self.runner is None else self.runner.max_rows - self.num_running
 
     def _run(self) -> None:
-        model = self._load_model()
-        if model is not None:
-            while (job := self._next_job()) is not None:
-                self._work(model, job)
+        runner = self._load_runner()
+        if runner is not None:
+            scheduler = Scheduler(runner, self._explain)
+            while self._take_jobs(scheduler):
+                self._step(scheduler)
             with self._condition:
-                self.model = None
-            model.close()
-            del model
+                self.runner = None
+            runner.close()
         self._on_end(self)
 
-    def _load_model(self) -> Model | None:
+    def _load_runner(self) -> Runner | None:
         began_at = time.monotonic()
         try:
-            model = self._load(self._report)
+            runner = self._load(self._report)
         except Exception as error:  # a border: whatever a damaged checkpoint makes libraries raise
             if not isinstance(error, StartupError):
                 logger.exception("loading %s failed", self.name)
@@ -122,9 +103,9 @@ class Engine:
             return None
         logger.info("%s: ready in %.1f s", self.name, time.monotonic() - began_at)
         with self._condition:
-            self.model = model
+            self.runner = runner
         self._on_ready()
-        return model
+        return runner
 
     def _report(self, doing: str) -> None:
         logger.info("%s: %s", self.name, doing)
@@ -141,35 +122,39 @@ class Engine:
         for job in jobs:
             job.fail(ModelUnavailable(f"The model {self.name!r} cannot be loaded at the moment."))
 
-    def _next_job(self) -> Job | None:
+    def _take_jobs(self, scheduler: Scheduler) -> bool:
+        """Give rows to waiting jobs; wait for one if there is nothing to do; False at the end."""
         with self._condition:
-            self.running = None
-            self._condition.notify_all()
-            while not self.jobs:
+            self.num_running = scheduler.num_running
+            while scheduler.is_idle and not self.jobs:
                 if self.retiring:
-                    return None
+                    return False
                 self._condition.wait()
-            self.running = self.jobs.popleft()
-            return self.running
+            taken = [self.jobs.popleft() for _ in range(min(len(self.jobs), scheduler.num_free))]
+            self.num_running += len(taken)
+        for job in taken:
+            scheduler.add(job)
+        return True
 
-    def _work(self, model: Model, job: Job) -> None:
-        job.start()
+    def _step(self, scheduler: Scheduler) -> None:
         try:
-            utterance = model.generate(job.prompt, lambda: job.cancelled)
-        except GenerationCancelled:
-            job.fail(TTSError("The request was cancelled."))
-        except Exception as error:  # a border: one utterance's failure must not end the engine
-            job.fail(self._explain(error))
-        else:
-            job.succeed(utterance)
+            ended = scheduler.step()
+        except Exception as error:  # a border: the engine outlives a frame that fails
+            scheduler.fail_all(self._explain(error))
+            return
+        if ended:
             with self._condition:
-                self.mean_job_s += 0.2 * (job.model_s - self.mean_job_s)
+                for job in ended:
+                    self.mean_job_s += 0.2 * (job.model_s - self.mean_job_s)
 
     def _explain(self, error: Exception) -> TTSError:
+        """Log what a model raised, and return what the client is told."""
+        if isinstance(error, TTSError):
+            return error
         if type(error).__name__ == "OutOfMemoryError":  # PyTorch's, which is not imported here
             logger.error("%s: out of memory: %s", self.name, error)
             return OutOfMemory("The device has no memory left for this request.", retry_after_s=5)
-        logger.exception("%s: synthesis failed", self.name)
+        logger.error("%s: synthesis failed", self.name, exc_info=error)
         return SynthesisFailed(
             "The model failed on this request; the cause is in the server's log."
         )

@@ -1,22 +1,28 @@
-"""One utterance on its way through the queue: where an HTTP thread and an engine thread meet."""
+"""One utterance on its way: where an HTTP thread and an engine thread meet."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
 
 from qwen_tts_api.errors import TTSError
-from qwen_tts_api.model.utterance import Prompt, Utterance
+from qwen_tts_api.model.utterance import Prompt
+
+Samples = npt.NDArray[np.int16]
 
 
 class Job:
-    """A prompt, and later its utterance or its error.
+    """A prompt, and the audio that is made of it, piece by piece.
 
-    The HTTP thread creates it and waits for it; the engine thread starts and ends it.
+    The HTTP thread creates and reads it; the engine thread starts it, writes to it and ends it.
 
     Attributes:
         prompt: What to synthesise.
-        cancelled: Nobody waits for it any more; the engine drops it at the next frame.
+        cancelled: Nobody reads it any more; the engine drops it within a frame.
     """
 
     def __init__(self, prompt: Prompt) -> None:
@@ -25,52 +31,76 @@ class Job:
         self._created_at = time.monotonic()
         self._started_at: float | None = None
         self._ended_at: float | None = None
-        self._utterance: Utterance | None = None
+        self._pieces: deque[Samples] = deque()
+        self._finish_reason = ""
         self._error: TTSError | None = None
-        self._done = threading.Event()
+        self._changed = threading.Condition()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until the job has ended, at most `timeout_s` seconds; return whether it has."""
-        return self._done.wait(timeout_s)
+        """Wait for a piece or the end, at most `timeout_s` seconds; return whether there is one."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: bool(self._pieces) or self._ended_at is not None, timeout_s
+            )
 
-    def result(self) -> Utterance:
-        """Return the utterance of an ended job.
+    def take(self) -> Samples | None:
+        """Return the next piece, int16 `[n]`; None where there is none, or none any more.
 
         Raises:
-            TTSError: The job ended without one.
+            TTSError: The job ended with it.
         """
-        if self._error is not None:
-            raise self._error
-        if self._utterance is None:
-            raise RuntimeError("the job has not ended")
-        return self._utterance
+        with self._changed:
+            if self._error is not None:
+                raise self._error
+            return self._pieces.popleft() if self._pieces else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether all pieces have been written and taken."""
+        with self._changed:
+            return self._ended_at is not None and not self._pieces
+
+    @property
+    def finish_reason(self) -> str:
+        """`stop`, or `length` where the frame budget ended the utterance; empty before the end."""
+        return self._finish_reason
 
     @property
     def queue_s(self) -> float:
-        """Return the seconds between creation and start (until now, if not started)."""
+        """Seconds between creation and start (until now, if not started)."""
         return (self._started_at or time.monotonic()) - self._created_at
 
     @property
     def model_s(self) -> float:
-        """Return the seconds that the model computed for an ended job; 0 if it never started."""
-        if self._started_at is None or self._ended_at is None:
+        """Seconds between start and end (until now, if not ended); 0 if it never started."""
+        if self._started_at is None:
             return 0.0
-        return self._ended_at - self._started_at
+        return (self._ended_at or time.monotonic()) - self._started_at
 
     def start(self) -> None:
         """Note that the model begins to compute (engine thread)."""
         self._started_at = time.monotonic()
 
-    def succeed(self, utterance: Utterance) -> None:
-        """End with audio (engine thread)."""
-        self._utterance = utterance
-        self._end()
+    def write(self, piece: Samples) -> None:
+        """Hand over the next piece (engine thread); after the end it is dropped."""
+        with self._changed:
+            if self._ended_at is None:
+                self._pieces.append(piece)
+                self._changed.notify_all()
+
+    def finish(self, reason: str) -> None:
+        """End with all audio written (engine thread)."""
+        with self._changed:
+            self._finish_reason = reason
+            self._end()
 
     def fail(self, error: TTSError) -> None:
-        """End without audio."""
-        self._error = error
-        self._end()
+        """End without the rest of the audio, and drop what was not taken."""
+        with self._changed:
+            self._error = error
+            self._pieces.clear()
+            self._end()
 
     def _end(self) -> None:
         self._ended_at = time.monotonic()
-        self._done.set()
+        self._changed.notify_all()

@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from qwen_tts_api.engine.engine import Engine, Model
+from qwen_tts_api.engine.engine import Engine
 from qwen_tts_api.engine.job import Job
+from qwen_tts_api.engine.runner import Runner
 from qwen_tts_api.errors import (
     LoadError,
     ModelLoading,
@@ -28,7 +29,7 @@ from qwen_tts_api.errors import (
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import Prompt
 
-LoadById = Callable[[str, Callable[[str], None]], Model]
+LoadById = Callable[[str, Callable[[str], None]], Runner]
 """Loads a model by its id, telling the second argument what it does; raises StartupError."""
 
 LOADING_RETRY_AFTER_S = 5
@@ -44,14 +45,18 @@ class PoolStatus:
         draining: The process was told to stop.
         doing: What the first loading is at; empty when it is over.
         models: Each served model's name and state: `ready`, `loading`, `not loaded`.
-        default: The default model while it is in memory.
+        default: The default model's runner while it is in memory; its description is for reading.
+        running: Utterances that are being computed, over all models.
+        waiting: Utterances that wait.
     """
 
     ready: bool
     draining: bool
     doing: str
     models: dict[str, str]
-    default: Model | None
+    default: Runner | None
+    running: int
+    waiting: int
 
 
 class ModelPool:
@@ -114,7 +119,9 @@ class ModelPool:
                 draining=self._draining,
                 doing="" if self._started else doing,
                 models={name: self._state(name) for name in self._sources},
-                default=engine.model if engine else None,
+                default=engine.runner if engine else None,
+                running=sum(engine.num_running for engine in self._engines.values()),
+                waiting=sum(len(queue) for queue in self._queues()),
             )
 
     def card(self, name: str) -> ModelCard:
@@ -163,7 +170,7 @@ class ModelPool:
                 self._wanted.setdefault(name, deque()).append(job)
                 self._make_room()
             else:
-                if engine.jobs or not engine.can_start:
+                if len(engine.jobs) >= engine.num_free_rows:
                     self._check_queue()
                 engine.jobs.append(job)
                 self._engines.move_to_end(name)
@@ -205,20 +212,28 @@ class ModelPool:
         engine = self._engines.get(name)
         if engine is None:
             return "not loaded"
-        return "loading" if engine.model is None else "ready"
+        return "loading" if engine.runner is None else "ready"
 
     def _queues(self) -> list[deque[Job]]:
         return [engine.jobs for engine in self._engines.values()] + list(self._wanted.values())
 
     def _check_queue(self) -> None:
         waiting = sum(len(queue) for queue in self._queues())
-        # A loaded model is about to take the first of its queue.
-        waiting -= sum(bool(engine.jobs) and engine.can_start for engine in self._engines.values())
+        # A loaded model is about to take as many of its queue as it has rows free.
+        waiting -= sum(
+            min(len(engine.jobs), engine.num_free_rows) for engine in self._engines.values()
+        )
         if waiting >= self._max_queue:
-            mean_job_s = max((engine.mean_job_s for engine in self._engines.values()), default=1.0)
+            seconds = [
+                engine.mean_job_s / engine.runner.max_rows
+                for engine in self._engines.values()
+                if engine.runner is not None
+            ]
             raise QueueFull(
                 f"{waiting} requests are waiting, as many as QWEN_MAX_QUEUE allows.",
-                retry_after_s=max(1, min(MAX_RETRY_AFTER_S, math.ceil(waiting * mean_job_s))),
+                retry_after_s=max(
+                    1, min(MAX_RETRY_AFTER_S, math.ceil(waiting * max(seconds, default=1.0)))
+                ),
             )
 
     def _make_room(self) -> None:

@@ -1,11 +1,36 @@
-"""What goes into a model and what comes out of it. Imports no PyTorch."""
+"""What one utterance is made from. Imports no PyTorch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
+SAMPLE_RATE_HZ = 24_000
+"""Of the one codec that is served; a checkpoint with another is refused."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How codes are drawn; the defaults are those of the published generation_config.json.
+
+    Attributes:
+        seed: 0 to 2**63 - 1: the same prompt and seed, the same audio.
+        temperature: Of code 0; 0 is greedy.
+        top_k: Of code 0; 0 is no limit.
+        top_p: Of code 0, in (0, 1].
+        repetition_penalty: Of code 0; 1 is none.
+        subtalker_temperature: Of codes 1 to 15; 0 is greedy.
+        subtalker_top_k: Of codes 1 to 15; 0 is no limit.
+        subtalker_top_p: Of codes 1 to 15, in (0, 1].
+    """
+
+    seed: int = 0
+    temperature: float = 0.9
+    top_k: int = 50
+    top_p: float = 1.0
+    repetition_penalty: float = 1.05
+    subtalker_temperature: float = 0.9
+    subtalker_top_k: int = 50
+    subtalker_top_p: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -17,35 +42,15 @@ class Prompt:
         language: A language of the model in lower case, or `auto`.
         speaker: A speaker of the model in lower case; None for a kind without speakers.
         instruct: How to say it (CustomVoice), or the voice itself (VoiceDesign); may be empty.
-        seed: Seed of the random draws, 0 to 2**63 - 1: the same prompt and seed, the same audio.
+        sampling: How codes are drawn.
+        max_new_tokens: As upstream's: at most one frame less is made. None: the text's own budget.
+        streaming: Whether audio is wanted as it is made; else in pieces that cost less.
     """
 
     text: str
     language: str
     speaker: str | None
     instruct: str
-    seed: int
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """The audio of one prompt.
-
-    Attributes:
-        samples: float32 in [-1, 1], `[frames * 1920]`, at `sample_rate_hz`.
-        sample_rate_hz: 24,000 for every published checkpoint.
-        finish_reason: `stop`, or `length` where the frame budget ended it.
-    """
-
-    samples: npt.NDArray[np.float32]
-    sample_rate_hz: int
-    finish_reason: str
-
-    @property
-    def duration_s(self) -> float:
-        """Return the length of the audio in seconds."""
-        return len(self.samples) / self.sample_rate_hz
-
-
-class GenerationCancelled(Exception):
-    """The utterance is no longer wanted; raised between two frames."""
+    sampling: Sampling
+    max_new_tokens: int | None = None
+    streaming: bool = False

@@ -6,11 +6,13 @@ Each value is taken from the first of header, query and form that has it and is 
 from __future__ import annotations
 
 import json
+import re
 
 from flask import Request
 
 from qwen_tts_api.errors import NotSupported
 from qwen_tts_api.routes.body import parse_form
+from qwen_tts_api.routes.schemas import NUMERIC_FIELDS, SpeechSchema
 
 # Coqui's name in query and form, its header, and our field.
 _PARAMETERS = (
@@ -19,10 +21,10 @@ _PARAMETERS = (
     ("language_id", "language-id", "language"),
 )
 # Ours, for links such as /api/tts?text=Hello&audio_format=ogg; no client of Coqui's sends them.
-_EXTENSIONS = ("instruct", "model", "audio_format", "seed")
+_EXTENSIONS = sorted(SpeechSchema().fields.keys() - {ours for _, _, ours in _PARAMETERS})
 
 
-def read_parameters(request: Request, body: bytes) -> tuple[dict[str, str | int], list[str]]:
+def read_parameters(request: Request, body: bytes) -> tuple[dict[str, str | float], list[str]]:
     """Return the values by the names of our fields, and the names of parameters that are ignored.
 
     Args:
@@ -39,15 +41,21 @@ def read_parameters(request: Request, body: bytes) -> tuple[dict[str, str | int]
         from_header = _recover_utf8(request.headers.get(header, "")) if header else ""
         return from_header or request.args.get(name, "") or form.get(name, "")
 
-    values: dict[str, str | int] = {}
+    values: dict[str, str | float] = {}
     for name, header, our_name in _PARAMETERS:
         values[our_name] = value(name, header)
     for name in _EXTENSIONS:
-        values[name] = value(name, None)
-    if isinstance(seed := values["seed"], str) and seed.isascii() and seed.isdigit():
-        values["seed"] = int(seed[:20])
+        given = value(name, None)
+        values[name] = _number(given) if name in NUMERIC_FIELDS else given
     ignored = _check_style(value("style_wav", "style-wav"))
     return {name: given for name, given in values.items() if given != ""}, ignored
+
+
+def _number(given: str) -> str | float:
+    """Return the number that a text is, or the text, which the schema then refuses."""
+    if re.fullmatch(r"-?\d{1,20}", given, re.ASCII):
+        return int(given)
+    return float(given) if re.fullmatch(r"-?\d{0,9}\.\d{1,9}", given, re.ASCII) else given
 
 
 def _check_style(style: str) -> list[str]:

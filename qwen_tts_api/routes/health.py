@@ -33,6 +33,8 @@ def blueprint(service: SpeechService) -> Blueprint:
             body["dtype"] = placement.dtype
             body["attention"] = placement.attention
         body["models"] = status.models
+        body["running"] = status.running
+        body["waiting"] = status.waiting
         response = jsonify(body)
         if not status.ready:
             response.status_code = 503

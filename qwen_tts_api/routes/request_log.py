@@ -6,6 +6,7 @@ import logging
 import re
 import time
 import uuid
+from typing import Any
 
 from flask import Flask, Response, g, request
 
@@ -30,21 +31,25 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     response.headers[REQUEST_ID_HEADER] = g.request_id
-    level = logging.DEBUG if request.path in _PROBES else logging.INFO
-    extra = {
+    began_at: float = g.began_at
+    event = {
         "request_id": g.request_id,
         "method": request.method,
         "path": request.path,
         "status": response.status_code,
         "code": g.get("error_code"),
-        "duration_ms": round(1000 * (time.perf_counter() - g.began_at), 1),
-        "bytes": response.calculate_content_length(),
     }
+    # When the last byte has been handed over, which for a stream is long after this.
+    response.call_on_close(lambda: _log(event, began_at))
+    return response
+
+
+def _log(event: dict[str, Any], began_at: float) -> None:
+    event["duration_ms"] = round(1000 * (time.perf_counter() - began_at), 1)
     # %r: a path cannot break the line, whatever bytes it has.
     logger.log(
-        level,
+        logging.DEBUG if event["path"] in _PROBES else logging.INFO,
         "%s %r %s in %.1f ms",
-        *(request.method, request.path, response.status_code, extra["duration_ms"]),
-        extra=extra,
+        *(event["method"], event["path"], event["status"], event["duration_ms"]),
+        extra=event,
     )
-    return response

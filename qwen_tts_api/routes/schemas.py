@@ -14,6 +14,25 @@ from qwen_tts_api.service.requests import SpeechRequest
 MAX_SEED = 2**63 - 1
 
 
+def _integer(low: int, high: int) -> fields.Integer:
+    return fields.Integer(allow_none=True, strict=True, validate=validate.Range(low, high))
+
+
+class _StrictFloat(fields.Float):
+    """A JSON number; marshmallow's own also takes a string that looks like one."""
+
+    def _validated(self, value: Any) -> float:
+        if not isinstance(value, int | float):
+            raise self.make_error("invalid", input=value)
+        number: float = super()._validated(value)
+        return number
+
+
+def _number(low: float, high: float, *, min_inclusive: bool = True) -> fields.Float:
+    bounds = validate.Range(low, high, min_inclusive=min_inclusive)
+    return _StrictFloat(allow_none=True, validate=bounds)
+
+
 class SpeechSchema(Schema):
     """JSON and form fields of `/api/tts`. Empty and null mean the default."""
 
@@ -23,11 +42,25 @@ class SpeechSchema(Schema):
     instruct = fields.String(allow_none=True)
     model = fields.String(allow_none=True)
     audio_format = fields.String(allow_none=True)
-    seed = fields.Integer(allow_none=True, strict=True, validate=validate.Range(0, MAX_SEED))
+    stream = fields.Boolean(allow_none=True)
+    seed = _integer(0, MAX_SEED)
+    max_new_tokens = _integer(2, 8192)
+    temperature = _number(0, 10)
+    top_k = _integer(0, 3072)
+    top_p = _number(0, 1, min_inclusive=False)
+    repetition_penalty = _number(0.1, 10)
+    subtalker_temperature = _number(0, 10)
+    subtalker_top_k = _integer(0, 3072)
+    subtalker_top_p = _number(0, 1, min_inclusive=False)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> SpeechRequest:
         return SpeechRequest(**{name: value for name, value in data.items() if value is not None})
+
+
+NUMERIC_FIELDS = frozenset(
+    name for name, field in SpeechSchema().fields.items() if isinstance(field, fields.Number)
+)
 
 
 def load_speech_request(document: Mapping[str, Any], *, ignore_unknown: bool) -> SpeechRequest:

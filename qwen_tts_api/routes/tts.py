@@ -10,7 +10,7 @@ from qwen_tts_api.routes.body import parse_json, read_body
 from qwen_tts_api.routes.connection import watch_client
 from qwen_tts_api.routes.coqui import read_parameters
 from qwen_tts_api.routes.schemas import load_speech_request
-from qwen_tts_api.service.requests import Speech, SpeechRequest
+from qwen_tts_api.service.requests import Speech, SpeechRequest, SpeechStream
 from qwen_tts_api.service.speech import SpeechService
 
 _METHODS = ("GET", "POST", "HEAD", "OPTIONS")
@@ -27,8 +27,14 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         if request.method == "HEAD":
             return Response(mimetype="audio/wav")
         speech_request, ignored = _read_request(config)
-        speech = service.synthesize(speech_request, watch_client(request.environ))
-        return _respond(speech, ignored)
+        client_left = watch_client(request.environ)
+        if speech_request.stream:
+            response = _respond_in_parts(service.stream(speech_request, client_left))
+        else:
+            response = _respond(service.synthesize(speech_request, client_left))
+        if ignored:
+            response.headers["X-Ignored-Parameters"] = ", ".join(ignored)
+        return response
 
     return routes
 
@@ -44,23 +50,29 @@ def _read_request(config: Config) -> tuple[SpeechRequest, list[str]]:
     return load_speech_request(parameters, ignore_unknown=True), ignored
 
 
-def _respond(speech: Speech, ignored: list[str]) -> Response:
+def _respond(speech: Speech) -> Response:
+    job = speech.job
     response = Response(speech.data, mimetype=speech.media_type)
-    response.headers["Cache-Control"] = "no-cache"
+    _describe(response, speech)
     response.headers["X-Audio-Duration"] = f"{speech.duration_s:.3f}"
-    response.headers["X-RTF"] = f"{speech.model_s / max(speech.duration_s, 1e-9):.4f}"
-    response.headers["X-Queue-Time"] = f"{speech.queue_s:.3f}"
+    response.headers["X-RTF"] = f"{job.model_s / max(speech.duration_s, 1e-9):.4f}"
+    response.headers["X-Finish-Reason"] = job.finish_reason
+    stages = {"queue": job.queue_s, "model": job.model_s, "encode": speech.encode_s}
+    response.headers["Server-Timing"] = ", ".join(
+        f"{stage};dur={1000 * seconds:.2f}" for stage, seconds in stages.items()
+    )
+    return response
+
+
+def _respond_in_parts(stream: SpeechStream) -> Response:
+    """Send audio as it is made. A failure breaks the connection: a clean end would be a lie."""
+    response = Response(stream.chunks, mimetype=stream.media_type)
+    _describe(response, stream)
+    return response
+
+
+def _describe(response: Response, speech: Speech | SpeechStream) -> None:
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["X-Queue-Time"] = f"{speech.job.queue_s:.3f}"
     response.headers["X-Seed"] = str(speech.seed)
     response.headers["X-Model"] = speech.model
-    response.headers["X-Finish-Reason"] = speech.finish_reason
-    response.headers["Server-Timing"] = ", ".join(
-        f"{stage};dur={1000 * seconds:.2f}"
-        for stage, seconds in (
-            ("queue", speech.queue_s),
-            ("model", speech.model_s),
-            ("encode", speech.encode_s),
-        )
-    )
-    if ignored:
-        response.headers["X-Ignored-Parameters"] = ", ".join(ignored)
-    return response

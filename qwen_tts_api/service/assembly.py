@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import fields
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.engine.engine import Model
+from qwen_tts_api.engine.loading import LoadOptions, load_runner
 from qwen_tts_api.engine.pool import ModelPool
+from qwen_tts_api.engine.runner import Runner
 from qwen_tts_api.errors import EXIT_CANNOT_START, ConfigError, StartupError, UnknownLanguage
 from qwen_tts_api.model import checkpoint
 from qwen_tts_api.model.checkpoint import ModelCard
-from qwen_tts_api.model.loading import load_model
 from qwen_tts_api.service.languages import resolve_language
 from qwen_tts_api.service.speakers import default_speaker, display_name, find_speaker
 from qwen_tts_api.service.speech import SpeechService
@@ -23,21 +23,22 @@ logger = logging.getLogger(__name__)
 
 def build_service(config: Config) -> SpeechService:
     """Return the service that `config` describes, with nothing started."""
+    options = LoadOptions(
+        device=config.device,
+        dtype=config.dtype,
+        attention=config.attn_impl,
+        cache_dir=config.cache_dir,
+        max_streams=config.max_streams,
+        max_positions=config.max_positions,
+        enforce_eager=config.enforce_eager,
+    )
 
-    def load(model_id: str, report: Callable[[str], None]) -> Model:
+    def load(model_id: str, report: Callable[[str], None]) -> Runner:
         def check(card: ModelCard) -> None:
             if model_id == config.model_id:
                 check_defaults(config, card)
 
-        return load_model(
-            model_id,
-            device=config.device,
-            dtype=config.dtype,
-            attention=config.attn_impl,
-            cache_dir=config.cache_dir,
-            check=check,
-            report=report,
-        )
+        return load_runner(model_id, options, check, report)
 
     pool = ModelPool(
         config.served_models,

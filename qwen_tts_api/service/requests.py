@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from qwen_tts_api.engine.job import Job
 
 
 @dataclass(frozen=True)
 class SpeechRequest:
-    """One request for speech. An empty string means: the default.
+    """One request for speech. An empty string and None mean: the default.
 
     Only the text has none.
 
@@ -18,7 +21,10 @@ class SpeechRequest:
         instruct: How to say it, or, for a VoiceDesign model, the voice.
         model: One of the served models.
         audio_format: One of `audio.FORMATS`.
+        stream: Whether the audio is sent as it is made.
         seed: Seed of the random draws; None draws one.
+        max_new_tokens: At most one frame less is made; None: the text's own budget.
+        temperature: And the others: as in `model.utterance.Sampling`.
     """
 
     text: str = ""
@@ -27,7 +33,16 @@ class SpeechRequest:
     instruct: str = ""
     model: str = ""
     audio_format: str = ""
+    stream: bool = False
     seed: int | None = None
+    max_new_tokens: int | None = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    repetition_penalty: float | None = None
+    subtalker_temperature: float | None = None
+    subtalker_top_k: int | None = None
+    subtalker_top_p: float | None = None
 
 
 @dataclass(frozen=True)
@@ -38,20 +53,36 @@ class Speech:
         data: The file's bytes.
         media_type: Its `Content-Type`.
         duration_s: Length of the audio in seconds.
-        queue_s: Seconds that the request waited for the model.
-        model_s: Seconds that the model computed.
         encode_s: Seconds that the encoder took.
         model: Name of the model.
         seed: Seed of the random draws.
-        finish_reason: `stop`, or `length` where the frame budget ended it.
+        job: Tells the times in queue and model, and how the utterance ended.
     """
 
     data: bytes
     media_type: str
     duration_s: float
-    queue_s: float
-    model_s: float
     encode_s: float
     model: str
     seed: int
-    finish_reason: str
+    job: Job
+
+
+@dataclass(frozen=True)
+class SpeechStream:
+    """Audio that is still being made; its first piece is there.
+
+    Attributes:
+        chunks: The file's bytes, piece by piece. Raises a TTSError where the rest cannot be made:
+            what was sent must then not look finished. Closing it ends the work.
+        media_type: Its `Content-Type`.
+        model: Name of the model.
+        seed: Seed of the random draws.
+        job: Tells the time in the queue.
+    """
+
+    chunks: Iterator[bytes]
+    media_type: str
+    model: str
+    seed: int
+    job: Job

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, fields
 
-from qwen_tts_api.audio import FORMATS, AudioFormat, to_int16
+import numpy as np
+
+from qwen_tts_api.audio import FORMATS, AudioFormat, Samples
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import ModelPool, PoolStatus
@@ -14,14 +18,13 @@ from qwen_tts_api.errors import (
     ClientLeft,
     DeadlineExceeded,
     NotSupported,
-    TTSError,
     UnknownFormat,
     UnknownModel,
 )
 from qwen_tts_api.model.checkpoint import ModelCard
-from qwen_tts_api.model.utterance import Prompt
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Sampling
 from qwen_tts_api.service.languages import resolve_language
-from qwen_tts_api.service.requests import Speech, SpeechRequest
+from qwen_tts_api.service.requests import Speech, SpeechRequest, SpeechStream
 from qwen_tts_api.service.speakers import default_speaker, find_speaker, unknown_speaker
 from qwen_tts_api.service.text import check_text
 
@@ -29,6 +32,16 @@ POLL_S = 0.05
 """How often a waiting request looks whether its client is still there."""
 
 DEFAULT_FORMAT = "wav"
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A request whose job is queued."""
+
+    job: Job
+    deadline: float
+    audio_format: AudioFormat
+    model: str
 
 
 class SpeechService:
@@ -72,7 +85,7 @@ class SpeechService:
     def synthesize(
         self, request: SpeechRequest, client_left: Callable[[], bool] = lambda: False
     ) -> Speech:
-        """Return the audio of a request; blocks until it is finished.
+        """Return the audio of a request as a whole file; blocks until it is finished.
 
         Args:
             request: What the client asks for.
@@ -86,44 +99,80 @@ class SpeechService:
             ClientLeft: `client_left` returned True.
             SynthesisFailed: The model raised.
         """
+        begun = self._begin(request)
+        with contextlib.closing(self._pieces(begun, client_left)) as pieces:
+            samples = np.concatenate([np.zeros(0, np.int16), *pieces])
+        encoding_began = time.perf_counter()
+        data = begun.audio_format.encode(samples, SAMPLE_RATE_HZ)
+        return Speech(
+            data=data,
+            media_type=begun.audio_format.media_type,
+            duration_s=len(samples) / SAMPLE_RATE_HZ,
+            encode_s=time.perf_counter() - encoding_began,
+            model=begun.model,
+            seed=begun.job.prompt.sampling.seed,
+            job=begun.job,
+        )
+
+    def stream(
+        self, request: SpeechRequest, client_left: Callable[[], bool] = lambda: False
+    ) -> SpeechStream:
+        """Return the audio of a request as it is made; blocks until there are first bytes.
+
+        Args and what is raised before the first bytes are those of `synthesize`.
+        """
+        begun = self._begin(request)
+        chunks = self._encoded(begun, client_left)
+        first = next(chunks)
+        return SpeechStream(
+            chunks=_Chain(first, chunks),
+            media_type=begun.audio_format.media_type,
+            model=begun.model,
+            seed=begun.job.prompt.sampling.seed,
+            job=begun.job,
+        )
+
+    def _begin(self, request: SpeechRequest) -> _Begun:
         deadline = time.monotonic() + self._config.request_timeout_s
         audio_format = self._format(request.audio_format)
         model = self._model_name(request.model)
         text = check_text(request.text, self._config.max_text_chars)
         self._pool.check_open()
         prompt = self._prompt(request, text, model, self._pool.card(model))
-        job = self._pool.submit(model, prompt)
-        self._wait(job, deadline, client_left)
-        utterance = job.result()
-        encoding_began = time.perf_counter()
-        data = audio_format.encode(to_int16(utterance.samples), utterance.sample_rate_hz)
-        return Speech(
-            data=data,
-            media_type=audio_format.media_type,
-            duration_s=utterance.duration_s,
-            queue_s=job.queue_s,
-            model_s=job.model_s,
-            encode_s=time.perf_counter() - encoding_began,
-            model=model,
-            seed=prompt.seed,
-            finish_reason=utterance.finish_reason,
-        )
+        return _Begun(self._pool.submit(model, prompt), deadline, audio_format, model)
 
-    def _wait(self, job: Job, deadline: float, client_left: Callable[[], bool]) -> None:
-        error: TTSError
-        while not job.wait(POLL_S):
-            if client_left():
-                error = ClientLeft("The client closed the connection.")
-            elif time.monotonic() >= deadline:
-                error = DeadlineExceeded(
-                    f"The audio was not finished within {self._config.request_timeout_s:g} s "
-                    "(QWEN_REQUEST_TIMEOUT_S).",
-                    retry_after_s=1,
-                )
-            else:
-                continue
-            self._pool.cancel(job)
-            raise error
+    def _encoded(
+        self, begun: _Begun, client_left: Callable[[], bool]
+    ) -> Generator[bytes, None, None]:
+        encoder = begun.audio_format.encoder(SAMPLE_RATE_HZ)
+        with contextlib.closing(self._pieces(begun, client_left)) as pieces:
+            for piece in pieces:
+                if chunk := encoder.encode(piece):
+                    yield chunk
+        yield encoder.finish()
+
+    def _pieces(
+        self, begun: _Begun, client_left: Callable[[], bool]
+    ) -> Generator[Samples, None, None]:
+        """Yield the audio of a job as it comes; ends the job's work where it is not read on."""
+        job = begun.job
+        try:
+            while not job.ended:
+                if job.wait(POLL_S):
+                    piece = job.take()
+                    if piece is not None:
+                        yield piece
+                elif client_left():
+                    raise ClientLeft("The client closed the connection.")
+                if time.monotonic() >= begun.deadline and not job.ended:
+                    raise DeadlineExceeded(
+                        f"The audio was not finished within {self._config.request_timeout_s:g} s "
+                        "(QWEN_REQUEST_TIMEOUT_S).",
+                        retry_after_s=1,
+                    )
+        finally:
+            if not job.ended:
+                self._pool.cancel(job)
 
     def _format(self, name: str) -> AudioFormat:
         audio_format = FORMATS.get(name.strip().lower() or DEFAULT_FORMAT)
@@ -160,7 +209,9 @@ class SpeechService:
             language=resolve_language(language, card),
             speaker=self._speaker(request.speaker, model, card),
             instruct=self._instruct(request.instruct, model, card),
-            seed=secrets.randbits(63) if request.seed is None else request.seed,
+            sampling=_sampling(request),
+            max_new_tokens=request.max_new_tokens,
+            streaming=request.stream,
         )
 
     def _speaker(self, requested: str, model: str, card: ModelCard) -> str | None:
@@ -188,3 +239,25 @@ class SpeechService:
                 fields={"instruct": ["This model does not take it."]},
             )
         return ""
+
+
+def _sampling(request: SpeechRequest) -> Sampling:
+    """Return how to draw: what the request says, and the published defaults for the rest."""
+    given = {field.name: getattr(request, field.name) for field in fields(Sampling)}
+    given["seed"] = secrets.randbits(63) if request.seed is None else request.seed
+    return Sampling(**{name: value for name, value in given.items() if value is not None})
+
+
+class _Chain(Iterator[bytes]):
+    """A first chunk that was taken already, then the others; closing it closes their source."""
+
+    def __init__(self, first: bytes, rest: Generator[bytes, None, None]) -> None:
+        self._first: bytes | None = first
+        self._rest = rest
+
+    def __next__(self) -> bytes:
+        first, self._first = self._first, None
+        return next(self._rest) if first is None else first
+
+    def close(self) -> None:
+        self._rest.close()

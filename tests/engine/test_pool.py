@@ -16,14 +16,14 @@ from qwen_tts_api.errors import (
     SynthesisFailed,
     TTSError,
 )
-from qwen_tts_api.model.utterance import Prompt
-from tests.conftest import Bench, wait_until
+from qwen_tts_api.model.utterance import Prompt, Sampling
+from tests.conftest import Bench, read, wait_until
 
 MakeBench = Callable[..., Bench]
 
 
 def prompt(text: str = "ab") -> Prompt:
-    return Prompt(text, "auto", "ryan", "", seed=1)
+    return Prompt(text, "auto", "ryan", "", Sampling(seed=1))
 
 
 def test_the_default_model_is_loaded_at_start_and_no_other(bench: Bench) -> None:
@@ -39,13 +39,13 @@ def test_the_default_model_is_loaded_at_start_and_no_other(bench: Bench) -> None
 
 def test_jobs_run_in_the_order_of_arrival(bench: Bench) -> None:
     """First come, first served."""
-    bench.model.gate.clear()
+    bench.runner.gate.clear()
     jobs = [bench.pool.submit("voice", prompt(text)) for text in "abc"]
-    bench.model.gate.set()
+    bench.runner.gate.set()
     for job in jobs:
-        assert job.wait(5)
-    assert [spoken.text for spoken in bench.model.prompts] == ["a", "b", "c"]
-    assert [len(job.result().samples) for job in jobs] == [1920] * 3
+        read(job)
+    assert [spoken.text for spoken in bench.runner.prompts] == ["a", "b", "c"]
+    assert all(job.finish_reason == "stop" for job in jobs)
 
 
 def test_work_is_refused_while_the_first_model_loads(make_bench: MakeBench) -> None:
@@ -61,7 +61,7 @@ def test_work_is_refused_while_the_first_model_loads(make_bench: MakeBench) -> N
     assert raised.value.retry_after_s
     bench.hub.gate.set()
     wait_until(lambda: bench.pool.status().ready)
-    assert bench.pool.submit("voice", prompt()).wait(5)
+    read(bench.pool.submit("voice", prompt()))
 
 
 def test_a_failure_to_load_the_first_model_is_reported(make_bench: MakeBench) -> None:
@@ -86,62 +86,61 @@ def test_a_later_model_that_cannot_be_loaded_fails_its_requests_only(bench: Benc
     """The service goes on with the others, and tries again at the next request."""
     bench.hub.error = LoadError("damaged")
     job = bench.pool.submit("small", prompt())
-    assert job.wait(5)
     with pytest.raises(ModelUnavailable):
-        job.result()
+        read(job)
     assert not bench.startup_failures
-    assert bench.pool.submit("voice", prompt()).wait(5)
+    read(bench.pool.submit("voice", prompt()))
     bench.hub.error = None
     job = bench.pool.submit("small", prompt())
-    assert job.wait(5)
-    assert job.result().finish_reason == "stop"
+    read(job)
+    assert job.finish_reason == "stop"
 
 
 def test_the_queue_is_bounded(make_bench: MakeBench) -> None:
     """One runs, `max_queue` wait, the next is refused with a time to come back."""
     bench = make_bench(max_queue=2)
-    bench.model.gate.clear()
+    bench.runner.gate.clear()
     jobs = [bench.pool.submit("voice", prompt())]
-    wait_until(bench.model.running.is_set)
+    wait_until(bench.runner.running.is_set)
     jobs += [bench.pool.submit("voice", prompt()) for _ in range(2)]
     with pytest.raises(QueueFull) as raised:
         bench.pool.submit("voice", prompt())
     assert 1 <= (raised.value.retry_after_s or 0) <= 60
-    bench.model.gate.set()
-    assert all(job.wait(5) for job in jobs)
+    bench.runner.gate.set()
+    for job in jobs:
+        read(job)
 
 
 def test_an_idle_model_takes_a_job_however_short_the_queue(make_bench: MakeBench) -> None:
     """A job that starts at once does not count as waiting."""
     bench = make_bench(max_queue=1)
     for _ in range(50):
-        assert bench.pool.submit("voice", prompt()).wait(5)
+        read(bench.pool.submit("voice", prompt()))
 
 
 def test_cancelling_a_waiting_job_frees_its_place(make_bench: MakeBench) -> None:
     """The model never hears of it."""
     bench = make_bench(max_queue=1)
-    bench.model.gate.clear()
+    bench.runner.gate.clear()
     bench.pool.submit("voice", prompt("running"))
-    wait_until(bench.model.running.is_set)
+    wait_until(bench.runner.running.is_set)
     bench.pool.cancel(bench.pool.submit("voice", prompt("cancelled")))
     job = bench.pool.submit("voice", prompt("next"))
-    bench.model.gate.set()
-    assert job.wait(5)
-    assert [spoken.text for spoken in bench.model.prompts] == ["running", "next"]
+    bench.runner.gate.set()
+    read(job)
+    assert [spoken.text for spoken in bench.runner.prompts] == ["running", "next"]
 
 
 def test_cancelling_the_running_job_frees_the_model(bench: Bench) -> None:
     """It ends at the next frame, and the next job starts."""
-    bench.model.gate.clear()
+    bench.runner.gate.clear()
     job = bench.pool.submit("voice", prompt())
-    wait_until(bench.model.running.is_set)
+    wait_until(bench.runner.running.is_set)
     bench.pool.cancel(job)
-    assert job.wait(5)
     with pytest.raises(TTSError):
-        job.result()
-    bench.model.gate.set()
-    assert bench.pool.submit("voice", prompt()).wait(5)
+        read(job)
+    bench.runner.gate.set()
+    read(bench.pool.submit("voice", prompt()))
 
 
 class OutOfMemoryError(RuntimeError):
@@ -156,26 +155,25 @@ def test_an_error_of_the_model_fails_its_job_only(
     bench: Bench, error: Exception, expected: type[TTSError]
 ) -> None:
     """The next one is served; the cause stays in the log."""
-    bench.model.error = error
+    bench.runner.error = error
     job = bench.pool.submit("voice", prompt())
-    assert job.wait(5)
     with pytest.raises(expected) as raised:
-        job.result()
+        read(job)
     assert "secret" not in str(raised.value)
-    bench.model.error = None
+    bench.runner.error = None
     job = bench.pool.submit("voice", prompt())
-    assert job.wait(5)
-    assert job.result().finish_reason == "stop"
+    read(job)
+    assert job.finish_reason == "stop"
 
 
 def test_the_least_recently_used_model_makes_room(make_bench: MakeBench) -> None:
     """Two fit: asking for a third closes the one that was not used for longest."""
     bench = make_bench(max_loaded_models=2)
     for name in ("small", "voice", "design"):
-        assert bench.pool.submit(name, prompt()).wait(5)
+        read(bench.pool.submit(name, prompt()))
     assert bench.hub.loads == ["voice", "small", "design"]
-    assert bench.hub.models["small"].closed
-    assert not bench.hub.models["voice"].closed
+    assert bench.hub.runners["small"].closed
+    assert not bench.hub.runners["voice"].closed
     assert bench.pool.status().models["small"] == "not loaded"
     assert bench.pool.status().ready
 
@@ -183,7 +181,7 @@ def test_the_least_recently_used_model_makes_room(make_bench: MakeBench) -> None
 def test_a_retiring_model_finishes_what_it_has(make_bench: MakeBench) -> None:
     """With room for one: the accepted work of the old model comes before the new model."""
     bench = make_bench(max_loaded_models=1)
-    old = bench.model
+    old = bench.runner
     old.gate.clear()
     first = [bench.pool.submit("voice", prompt(text)) for text in "ab"]
     other = bench.pool.submit("small", prompt("c"))
@@ -191,8 +189,8 @@ def test_a_retiring_model_finishes_what_it_has(make_bench: MakeBench) -> None:
     assert not old.closed
     old.gate.set()
     for job in [*first, other, again]:
-        assert job.wait(5)
-        assert job.result().finish_reason == "stop"
+        read(job)
+        assert job.finish_reason == "stop"
     assert old.closed
     assert bench.hub.loads == ["voice", "small", "voice"]
 
@@ -202,28 +200,27 @@ def test_other_models_are_served_while_one_loads(bench: Bench) -> None:
     bench.hub.gate.clear()
     slow = bench.pool.submit("small", prompt())
     wait_until(lambda: bench.pool.status().models["small"] == "loading")
-    assert bench.pool.submit("voice", prompt()).wait(5)
+    read(bench.pool.submit("voice", prompt()))
     assert not slow.wait(0)
     bench.hub.gate.set()
-    assert slow.wait(5)
+    read(slow)
 
 
 def test_draining_finishes_what_runs_and_refuses_the_rest(bench: Bench) -> None:
     """SIGTERM: one utterance is completed, one that waited and one that comes are refused."""
-    bench.model.gate.clear()
+    bench.runner.gate.clear()
     running = bench.pool.submit("voice", prompt("running"))
-    wait_until(bench.model.running.is_set)
+    wait_until(bench.runner.running.is_set)
     waiting = bench.pool.submit("voice", prompt("waiting"))
     bench.pool.drain()
-    assert waiting.wait(5)
     with pytest.raises(ShuttingDown):
-        waiting.result()
+        read(waiting)
     with pytest.raises(ShuttingDown):
         bench.pool.submit("voice", prompt())
     assert not bench.pool.status().ready
     assert bench.pool.status().draining
-    bench.model.gate.set()
-    assert running.wait(5)
-    assert running.result().finish_reason == "stop"
+    bench.runner.gate.set()
+    read(running)
+    assert running.finish_reason == "stop"
     assert bench.pool.close(5)
-    assert bench.model.closed
+    assert bench.runner.closed

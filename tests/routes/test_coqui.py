@@ -21,7 +21,7 @@ def test_get_with_a_query(bench: Bench) -> None:
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "audio/wav"
     assert response.headers["Content-Length"] == str(len(response.data))
-    spoken = bench.model.prompts[-1]
+    spoken = bench.runner.prompts[-1]
     assert (spoken.text, spoken.speaker, spoken.language) == ("Hello", "serena", "english")
 
 
@@ -34,8 +34,8 @@ def test_post_with_a_form(bench: Bench, multipart: bool) -> None:
         content_type="multipart/form-data" if multipart else None,
     )
     assert response.status_code == 200
-    assert bench.model.prompts[-1].text == "Grüße"
-    assert bench.model.prompts[-1].language == "german"
+    assert bench.runner.prompts[-1].text == "Grüße"
+    assert bench.runner.prompts[-1].language == "german"
 
 
 def test_post_with_headers_only(bench: Bench) -> None:
@@ -50,14 +50,14 @@ def test_post_with_headers_only(bench: Bench) -> None:
         },
     )
     assert response.status_code == 200
-    spoken = bench.model.prompts[-1]
+    spoken = bench.runner.prompts[-1]
     assert (spoken.text, spoken.speaker, spoken.language) == ("Grüße 你好", "dylan", "auto")
 
 
 def test_latin_1_in_headers_is_kept(bench: Bench) -> None:
     """What is not UTF-8 was Latin-1."""
     bench.client.post("/api/tts", headers={"text": "Gr\xfc\xdfe"})
-    assert bench.model.prompts[-1].text == "Grüße"
+    assert bench.runner.prompts[-1].text == "Grüße"
 
 
 def test_header_before_query_before_form(bench: Bench) -> None:
@@ -67,7 +67,7 @@ def test_header_before_query_before_form(bench: Bench) -> None:
         headers={"text": "header", "speaker-id": ""},
         data={"text": "form", "speaker_id": "Ryan", "language_id": "fr-fr"},
     )
-    spoken = bench.model.prompts[-1]
+    spoken = bench.runner.prompts[-1]
     assert (spoken.text, spoken.speaker, spoken.language) == ("header", "serena", "french")
 
 
@@ -94,14 +94,14 @@ def test_head_and_options(bench: Bench) -> None:
     response = bench.client.options("/api/tts")
     assert response.status_code == 200
     assert response.headers["Allow"] == "GET, POST, HEAD, OPTIONS"
-    assert not bench.model.prompts
+    assert not bench.runner.prompts
 
 
 @pytest.mark.parametrize("code", ["en", "EN", "en-us", "en_US", "english", "English"])
 def test_language_codes(bench: Bench, code: str) -> None:
     """ISO 639-1, BCP 47, locales, names, in any case."""
     assert bench.client.get(f"/api/tts?text=a&language_id={code}").status_code == 200
-    assert bench.model.prompts[-1].language == "english"
+    assert bench.runner.prompts[-1].language == "english"
 
 
 def test_hard_coded_speakers(make_bench: MakeBench) -> None:
@@ -110,10 +110,10 @@ def test_hard_coded_speakers(make_bench: MakeBench) -> None:
     assert_error(make_bench().client.get(query), 400, "unknown_speaker", "'p376'", "Serena")
     aliased = make_bench(speaker_aliases=(("P376", "Dylan"),))
     assert aliased.client.get(query).status_code == 200
-    assert aliased.model.prompts[-1].speaker == "dylan"
+    assert aliased.runner.prompts[-1].speaker == "dylan"
     lenient = make_bench(unknown_speaker="default")
     assert lenient.client.get(query).status_code == 200
-    assert lenient.model.prompts[-1].speaker == "ryan"
+    assert lenient.runner.prompts[-1].speaker == "ryan"
     assert lenient.client.get(f"{query}&model=design").status_code == 200
 
 
@@ -133,7 +133,7 @@ def test_our_own_fields_in_a_link(bench: Bench) -> None:
     response = bench.client.get(query)
     assert response.headers["Content-Type"] == "audio/ogg"
     assert response.headers["X-Seed"] == "12"
-    assert bench.model.prompts[-1].instruct == "slow"
+    assert bench.runner.prompts[-1].instruct == "slow"
     for seed in ("x", "-1", "1.5", "9" * 30):
         assert_error(
             bench.client.get(f"/api/tts?text=a&seed={seed}"), 400, "invalid_request", "seed"

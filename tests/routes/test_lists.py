@@ -68,6 +68,8 @@ def test_health_and_readiness(make_bench: MakeBench) -> None:
             "design": "not loaded",
             "clone": "not loaded",
         },
+        "running": 0,
+        "waiting": 0,
     }
     bench.pool.drain()
     response = bench.client.get("/readyz")

@@ -15,11 +15,11 @@ import soundfile
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from qwen_tts_api.model.utterance import Prompt
+from qwen_tts_api.model.utterance import Prompt, Sampling
 from tests.conftest import Bench, wait_until
 
 MakeBench = Callable[..., Bench]
-PROMPT = Prompt("x", "auto", "ryan", "", seed=1)
+PROMPT = Prompt("x", "auto", "ryan", "", Sampling(seed=1))
 
 
 def post(client: FlaskClient, **fields: Any) -> TestResponse:
@@ -86,9 +86,9 @@ def test_fields_reach_the_model(bench: Bench) -> None:
         model="voice",
         seed=5,
     )
-    spoken = bench.model.prompts[-1]
+    spoken = bench.runner.prompts[-1]
     assert (spoken.text, spoken.language, spoken.speaker) == ("Hello", "german", "uncle_fu")
-    assert (spoken.instruct, spoken.seed) == ("slowly", 5)
+    assert (spoken.instruct, spoken.sampling.seed) == ("slowly", 5)
 
 
 @pytest.mark.parametrize("empty", ["", None])
@@ -96,7 +96,7 @@ def test_empty_and_null_mean_default(bench: Bench, empty: str | None) -> None:
     """Many clients always send every field."""
     fields = dict.fromkeys(("language", "speaker", "instruct", "model", "audio_format"), empty)
     assert post(bench.client, text="Hi", **fields, seed=None).status_code == 200
-    spoken = bench.model.prompts[-1]
+    spoken = bench.runner.prompts[-1]
     assert (spoken.language, spoken.speaker, spoken.instruct) == ("auto", "ryan", "")
 
 
@@ -109,7 +109,7 @@ def test_settings_are_the_defaults(make_bench: MakeBench) -> None:
         speaker_aliases=(("Narrator", "Serena"),),
     )
     post(bench.client, text="Hi")
-    spoken = bench.model.prompts[-1]
+    spoken = bench.runner.prompts[-1]
     assert (spoken.language, spoken.speaker, spoken.instruct) == ("english", "serena", "calm")
 
 
@@ -117,7 +117,7 @@ def test_seeds_differ_unless_given(bench: Bench) -> None:
     """Without a seed each request draws its own, and says which."""
     first, second = (post(bench.client, text="Hi").headers["X-Seed"] for _ in range(2))
     assert first != second
-    assert [str(spoken.seed) for spoken in bench.model.prompts] == [first, second]
+    assert [str(spoken.sampling.seed) for spoken in bench.runner.prompts] == [first, second]
 
 
 def test_request_id_is_taken_over_if_harmless(client: FlaskClient) -> None:
@@ -160,7 +160,7 @@ def test_request_id_is_taken_over_if_harmless(client: FlaskClient) -> None:
         (b'{"text": "a", "speaker": "Bob"}', "unknown_speaker", ["'Bob'", "Uncle_Fu, Ryan"]),
         (b'{"text": "a", "language": "xx"}', "unknown_language", ["'xx'", "German"]),
         (b'{"text": "a", "language": "ja"}', "unknown_language", ["'ja'", "German"]),
-        (b'{"text": "a", "audio_format": "mid"}', "unknown_format", ["'mid'", "wav, ogg"]),
+        (b'{"text": "a", "audio_format": "mid"}', "unknown_format", ["'mid'", "wav, ogg, pcm"]),
         (b'{"text": "a", "model": "/etc"}', "unknown_model", ["'/etc'", "voice, small"]),
     ],
 )
@@ -170,7 +170,7 @@ def test_bad_input_is_a_400_that_says_why(
     """Never a 500, never logged as an error, and the model is not troubled."""
     response = bench.client.post("/api/tts", data=body, content_type="application/json")
     assert_error(response, 400, code, *words)
-    assert not bench.model.prompts
+    assert not bench.runner.prompts
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
@@ -211,7 +211,7 @@ def test_a_body_that_is_cut_short(client: FlaskClient) -> None:
 def test_voice_design_takes_instruct_and_no_speaker(bench: Bench) -> None:
     """A field that the model cannot honour is refused, not dropped."""
     assert post(bench.client, text="a", model="design", instruct="an old man").status_code == 200
-    spoken = bench.hub.models["design"].prompts[-1]
+    spoken = bench.hub.runners["design"].prompts[-1]
     assert (spoken.speaker, spoken.instruct) == (None, "an old man")
     response = post(bench.client, text="a", model="design", speaker="Ryan")
     assert_error(response, 400, "not_supported", "'Ryan'", "instruct")
@@ -223,7 +223,7 @@ def test_small_custom_voice_refuses_instruct(make_bench: MakeBench) -> None:
     response = post(bench.client, text="a", model="small", instruct="angry")
     assert_error(response, 400, "not_supported", "instruct")
     assert post(bench.client, text="a", model="small").status_code == 200
-    assert bench.hub.models["small"].prompts[-1].instruct == ""
+    assert bench.hub.runners["small"].prompts[-1].instruct == ""
 
 
 def test_base_needs_reference_audio(client: FlaskClient) -> None:
@@ -244,9 +244,9 @@ def test_while_loading(make_bench: MakeBench) -> None:
 def test_a_full_queue(make_bench: MakeBench) -> None:
     """429 and when to come back."""
     bench = make_bench(max_queue=1)
-    bench.model.gate.clear()
+    bench.runner.gate.clear()
     bench.pool.submit("voice", PROMPT)
-    wait_until(bench.model.running.is_set)
+    wait_until(bench.runner.running.is_set)
     bench.pool.submit("voice", PROMPT)
     response = post(bench.client, text="a")
     assert_error(response, 429, "queue_full", "QWEN_MAX_QUEUE")
@@ -256,16 +256,16 @@ def test_a_full_queue(make_bench: MakeBench) -> None:
 def test_past_the_deadline(make_bench: MakeBench) -> None:
     """504, and the model is free for the next one."""
     bench = make_bench(request_timeout_s=0.2)
-    bench.model.gate.clear()
+    bench.runner.gate.clear()
     assert_error(post(bench.client, text="a"), 504, "deadline_exceeded", "0.2 s")
-    wait_until(lambda: not bench.model.running.is_set())
-    bench.model.gate.set()
+    wait_until(lambda: not bench.runner.rows[0].running)
+    bench.runner.gate.set()
     assert post(bench.client, text="a").status_code == 200
 
 
 def test_a_failure_of_the_model(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     """500 with a fixed sentence; the cause is in the log."""
-    bench.model.error = RuntimeError("weights on fire")
+    bench.runner.error = RuntimeError("weights on fire")
     response = post(bench.client, text="a")
     assert_error(response, 500, "synthesis_failed")
     assert "fire" not in response.text
@@ -286,8 +286,8 @@ def test_an_unexpected_failure(
 def test_the_text_is_not_logged(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     """Logs say what happened, not what was said."""
     caplog.set_level(logging.DEBUG)
-    post(bench.client, text="my secret")
-    bench.client.get("/api/tts?text=my+secret")
+    post(bench.client, text="my secret").close()
+    bench.client.get("/api/tts?text=my+secret").close()
     assert "/api/tts" in caplog.text
     assert "secret" not in caplog.text
 

@@ -1,0 +1,60 @@
+"""The engine on the embedded checkpoint and the CPU: what anyone can measure."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the server does, before PyTorch
+
+import torch
+
+from bench.engine_speed import (
+    fail,
+    median_of,
+    profile_engine,
+    prompts,
+    run_engine,
+    run_upstream,
+)
+from qwen_tts_api.engine.memory import plan_memory
+from qwen_tts_api.engine.model_runner import ModelRunner
+from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.model.checkpoint import locate, read_card
+from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.placement import place
+
+STREAMS = 16
+RUNS = 5
+
+
+def measure() -> dict[str, Any]:
+    """Compare one stream and 16 of them with upstream's `generate`, and say where time goes."""
+    with tempfile.TemporaryDirectory() as cache:
+        folder = locate("nano", Path(cache))
+        model = LoadedModel.load(folder, read_card(folder), place("cpu", "float32", "sdpa"))
+    plan = plan_memory(model, STREAMS, 2048)
+    runner = ModelRunner(model, plan, max_positions=2048, enforce_eager=True)
+    scheduler = Scheduler(runner, fail)
+    one, many = prompts(1, streaming=False), prompts(STREAMS, streaming=False)
+    rows = {
+        "upstream, one stream": median_of(RUNS, lambda: run_upstream(model, one)),
+        "engine, one stream": median_of(RUNS, lambda: run_engine(scheduler, one)),
+        "engine, one stream, streamed": median_of(
+            RUNS, lambda: run_engine(scheduler, prompts(1, streaming=True))
+        ),
+        f"upstream, a batch of {STREAMS}": median_of(2, lambda: run_upstream(model, many)),
+        f"engine, {STREAMS} streams": median_of(RUNS, lambda: run_engine(scheduler, many)),
+    }
+    single = rows["engine, one stream"]["x"]
+    return {
+        "threads": torch.get_num_threads(),
+        "rows": rows,
+        "one stream against upstream": round(single / rows["upstream, one stream"]["x"], 2),
+        f"{STREAMS} streams against one": round(
+            rows[f"engine, {STREAMS} streams"]["x"] / single, 2
+        ),
+        "profile of one stream": profile_engine(scheduler),
+    }

@@ -1,0 +1,109 @@
+"""From a model's id to a runner that has said its first word. Imports PyTorch only when called."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from qwen_tts_api.engine.job import Job
+from qwen_tts_api.engine.runner import Runner
+from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.errors import SynthesisFailed
+from qwen_tts_api.model import checkpoint
+from qwen_tts_api.model.checkpoint import ModelCard
+from qwen_tts_api.model.nano import NANO_KINDS
+from qwen_tts_api.model.utterance import Prompt, Sampling
+
+logger = logging.getLogger(__name__)
+
+ONE_THREAD_BYTES = 256 * 2**20
+"""On a CPU, models smaller than this compute in one thread. A frame of nano is a thousand operators
+too small to be shared: 16 streams run at 38 times real time with one thread, at 22 with two (on 2
+cores that others use too)."""
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How models are loaded; the settings of the same names."""
+
+    device: str
+    dtype: str
+    attention: str
+    cache_dir: Path
+    max_streams: int
+    max_positions: int
+    enforce_eager: bool
+
+
+def load_runner(
+    model_id: str,
+    options: LoadOptions,
+    check: Callable[[ModelCard], None],
+    report: Callable[[str], None],
+) -> Runner:
+    """Find, load and warm up a model.
+
+    Args:
+        model_id: As for `checkpoint.locate`.
+        options: How.
+        check: Told what the model can do, before its weights are downloaded; may raise.
+        report: Told what is being done, for people who wait.
+
+    Raises:
+        LoadError: The checkpoint or the device is not there, or the memory does not suffice.
+        StartupError: What `check` raises.
+    """
+    report("importing PyTorch")
+    # OpenMP's threads spin between PyTorch's operators. Where other work wants the same cores, that
+    # makes a frame of nano take 300 ms instead of 42 (2 threads on 2 shared cores). Read at import.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import torch
+
+    from qwen_tts_api.model.placement import place
+
+    placement = place(options.device, options.dtype, options.attention)
+    if model_id in NANO_KINDS:
+        logger.warning(
+            "%s is a miniature with random weights: it makes audible noise, not speech. "
+            "Set QWEN_MODEL_ID to a published checkpoint for speech.",
+            model_id,
+        )
+    report("finding the checkpoint")
+    check(checkpoint.describe(model_id, options.cache_dir))
+    folder = checkpoint.locate(model_id, options.cache_dir)
+    card = checkpoint.read_card(folder)
+    report("importing qwen-tts")
+    from qwen_tts_api.engine.memory import plan_memory
+    from qwen_tts_api.engine.model_runner import ModelRunner
+    from qwen_tts_api.model.loaded import LoadedModel
+
+    report("loading the weights")
+    model = LoadedModel.load(folder, card, placement)
+    plan = plan_memory(model, options.max_streams, options.max_positions)
+    logger.info("%s: %s", model_id, plan)
+    if options.device == "cpu" and plan.weights_bytes < ONE_THREAD_BYTES:
+        torch.set_num_threads(1)
+    runner = ModelRunner(
+        model, plan, max_positions=options.max_positions, enforce_eager=options.enforce_eager
+    )
+    report("warming up")
+    runner.warm_up()
+    say_something(runner)
+    return runner
+
+
+def say_something(runner: Runner) -> None:
+    """Pay for lazy initialisation now, not in the first request."""
+
+    def explain(error: Exception) -> SynthesisFailed:
+        raise error
+
+    scheduler = Scheduler(runner, explain)
+    speaker = next(iter(runner.card.speakers), None)
+    sampling = Sampling(seed=0)
+    scheduler.add(Job(Prompt("Hi.", "auto", speaker, "", sampling, 16, streaming=True)))
+    while not scheduler.is_idle:
+        scheduler.step()

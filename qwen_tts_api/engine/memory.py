@@ -1,0 +1,85 @@
+"""How many utterances fit into a device's memory at once; decided before they are allocated."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+
+import torch
+
+from qwen_tts_api.errors import LoadError
+from qwen_tts_api.model.loaded import LoadedModel
+
+logger = logging.getLogger(__name__)
+
+GIB = 2**30
+
+WORKING_SHARE = 0.1
+"""Of the memory, left to activations, graphs and the allocator's gaps."""
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """What a model and its rows take.
+
+    Attributes:
+        max_rows: Utterances at once.
+        weights_bytes: The parameters.
+        row_bytes: Keys and values and the codec's state of one utterance.
+        available_bytes: What was free for the rows.
+    """
+
+    max_rows: int
+    weights_bytes: int
+    row_bytes: int
+    available_bytes: int
+
+    def __str__(self) -> str:
+        rows_gib = self.max_rows * self.row_bytes / GIB
+        return (
+            f"{self.weights_bytes / GIB:.2f} GiB of weights, {self.max_rows} utterances at once of "
+            f"{self.row_bytes / 2**20:.1f} MiB: {rows_gib:.2f} of {self.available_bytes / GIB:.2f} "
+            "GiB that are free for them"
+        )
+
+
+def plan_memory(model: LoadedModel, max_rows: int, max_positions: int) -> MemoryPlan:
+    """Return how many rows there can be: `max_rows`, or as many as fit.
+
+    Raises:
+        LoadError: Not even one fits.
+    """
+    row_bytes = _row_bytes(model, max_positions)
+    available = _available_bytes(model.placement.device)
+    fitting = min(max_rows, available // row_bytes)
+    weights = sum(p.numel() * p.element_size() for p in model.wrapper.model.parameters())
+    plan = MemoryPlan(fitting, weights, row_bytes, available)
+    if fitting < 1:
+        raise LoadError(
+            f"{model.placement.device} has too little memory: {plan}. Set QWEN_MAX_POSITIONS "
+            "lower, or QWEN_MODEL_ID to a smaller checkpoint."
+        )
+    if fitting < max_rows:
+        logger.warning("only %d of QWEN_MAX_STREAMS=%d fit into memory", fitting, max_rows)
+    return plan
+
+
+def _row_bytes(model: LoadedModel, max_positions: int) -> int:
+    talker, codec = model.speech.talker, model.codec
+    size = talker.norm.element_size()
+    heads = talker.heads
+    key_value = len(talker.layers) * max_positions * 2 * heads.num_kv * heads.head_dim
+    past = sum(stage.past_shape[0] * stage.past_shape[1] for stage in codec.streaming_stages())
+    transformer = codec.transformer
+    window = len(transformer.layers) * (transformer.window - 1)
+    codec_kv = window * 2 * transformer.num_kv * transformer.head_dim
+    return size * (key_value + past + codec_kv)
+
+
+def _available_bytes(device: str) -> int:
+    if device == "cpu":
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+        return int(total * (1 - WORKING_SHARE))
+    free, total = torch.cuda.mem_get_info(device)
+    return int(free - WORKING_SHARE * total)

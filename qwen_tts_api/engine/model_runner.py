@@ -1,0 +1,280 @@
+"""The tensors behind the scheduler's rows: prefill, one frame of all rows, decoding to samples."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from qwen_tts_api.engine.graphs import GraphCache
+from qwen_tts_api.engine.memory import MemoryPlan
+from qwen_tts_api.model.codec import CodecState, decode_chunk
+from qwen_tts_api.model.frame import advance, prefill_rows
+from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.prompt import TalkerPrompt
+from qwen_tts_api.model.rows import FrameState
+from qwen_tts_api.model.sampling import Truncation
+from qwen_tts_api.model.utterance import Prompt, Sampling
+
+RANKED = 64
+"""Logits that are ranked as long as no row's top_k is above it (the published default is 50)."""
+
+HISTORY_FRAMES = 64
+"""Frames of each row that are kept for the codec; the scheduler never lets more wait."""
+
+KV_STEP_EAGER = 64
+KV_BUCKETS = (512, 1024, 2048, 4096, 8192, 16384, 32768)
+
+
+@dataclass(frozen=True)
+class PreparedPrompt:
+    """A prompt as the talker reads it."""
+
+    talker_prompt: TalkerPrompt
+    num_text_tokens: int
+    sampling: Sampling
+
+    @property
+    def num_positions(self) -> int:
+        """How many positions of a row its prefill takes."""
+        return self.talker_prompt.embeds.shape[0]
+
+
+class FrameKey(NamedTuple):
+    """What a graph of one frame is captured for."""
+
+    num_rows: int
+    kv_len: int
+    truncation: Truncation
+
+
+class ChunkKey(NamedTuple):
+    """What a graph of the codec is captured for."""
+
+    num_rows: int
+    num_frames: int
+
+
+class HostCopy:
+    """A tensor on its way to the host, on a stream of its own where there is a GPU."""
+
+    def __init__(self, tensor: Tensor, stream: torch.cuda.Stream | None) -> None:
+        self._event: torch.cuda.Event | None = None
+        if stream is None:
+            self._host = tensor
+            return
+        # A copy on the device first: the next replay overwrites the tensor.
+        tensor = tensor.clone()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            self._host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+            self._host.copy_(tensor, non_blocking=True)
+            tensor.record_stream(stream)
+            self._event = torch.cuda.Event()
+            self._event.record(stream)
+
+    def wait(self) -> Tensor:
+        """Return the tensor; the one place where the host waits for the device."""
+        if self._event is not None:
+            self._event.synchronize()
+        return self._host
+
+
+class DrawnCodes:
+    """Codes 0 on their way to the host."""
+
+    def __init__(self, copy: HostCopy, rows: Sequence[int] | None) -> None:
+        self._copy = copy
+        self._rows = rows
+
+    def read(self) -> list[int]:
+        """Return one code a row of the call."""
+        codes: list[int] = self._copy.wait().tolist()
+        return codes if self._rows is None else [codes[row] for row in self._rows]
+
+
+class DecodedAudio:
+    """Samples on their way to the host."""
+
+    def __init__(self, copy: HostCopy, num_rows: int) -> None:
+        self._copy = copy
+        self._num_rows = num_rows
+
+    def read(self) -> npt.NDArray[np.int16]:
+        """Return `[rows, samples]`."""
+        samples: npt.NDArray[np.int16] = self._copy.wait()[: self._num_rows].numpy()
+        return samples
+
+
+class ModelRunner:
+    """A loaded model and the state of all rows. One thread only; see `runner.Runner`."""
+
+    chunk_sizes: Sequence[int] = (1, 2, 4, 8, 12, 24)
+
+    @torch.inference_mode()
+    def __init__(
+        self, model: LoadedModel, plan: MemoryPlan, *, max_positions: int, enforce_eager: bool
+    ) -> None:
+        self.card = model.card
+        self.placement = model.placement
+        self.eos = model.eos
+        self.max_rows = plan.max_rows
+        self.max_positions = max_positions
+        self._model = model
+        on_gpu = model.placement.device != "cpu"
+        self._device = torch.device(model.placement.device)
+        self.lag = int(on_gpu)
+        self._copies = torch.cuda.Stream(self._device) if on_gpu else None
+        flash = model.placement.attention == "flash_attention_2"
+        self._state = FrameState.allocate(model.speech, self.max_rows, max_positions, 0, flash)
+        # One stream more than rows: what fills up a batch of chunks.
+        self._codec = CodecState.allocate(model.codec, self.max_rows + 1)
+        groups = model.codec.num_code_groups
+        zeros = torch.zeros(self.max_rows + 1, HISTORY_FRAMES, groups, dtype=torch.int64)
+        self._history = zeros.to(self._device)
+        self._slots = torch.zeros(self.max_rows, dtype=torch.int64, device=self._device)
+        self._starts = torch.zeros(self.max_rows, dtype=torch.int64, device=self._device)
+        self._row_numbers = torch.arange(self.max_rows, device=self._device)
+        self._sampling: dict[int, Sampling] = {}
+        capture = on_gpu and not enforce_eager
+        self._captures = capture
+        pool = torch.cuda.graph_pool_handle() if capture else None
+        self._frame: GraphCache[FrameKey, None] = GraphCache(
+            self._make_frame, capture=capture, pool=pool
+        )
+        self._chunk: GraphCache[ChunkKey, Tensor] = GraphCache(
+            self._make_chunk, capture=capture, pool=pool
+        )
+
+    @torch.inference_mode()
+    def prepare(self, prompt: Prompt) -> PreparedPrompt:
+        """Turn a prompt into the rows of its prefill."""
+        return PreparedPrompt(*self._model.build(prompt), prompt.sampling)
+
+    @torch.inference_mode()
+    def prefill(self, rows: Sequence[int], prepared: Sequence[PreparedPrompt]) -> DrawnCodes:
+        """Begin utterances in free rows, and draw the first code 0 of each.
+
+        Prompts of different lengths are padded to the longest, on the right.
+        """
+        for row, item in zip(rows, prepared, strict=True):
+            prompt = item.talker_prompt
+            self._sampling[row] = item.sampling
+            pad = self._model.prompts.tts_pad[0]
+            self._state.set_row(row, item.sampling, prompt.trailing_text, pad)
+            self._codec.reset(row)
+        embeds = torch.nn.utils.rnn.pad_sequence(
+            [item.talker_prompt.embeds for item in prepared], batch_first=True
+        )
+        index = self._to_device(rows)
+        lengths = self._to_device([item.num_positions for item in prepared])
+        truncation = truncation_for([item.sampling for item in prepared])
+        prefill_rows(self._model.speech, self._state, embeds, lengths, index, truncation)
+        drawn = self._state.code_0.index_select(0, index)
+        return DrawnCodes(HostCopy(drawn, self._copies), None)
+
+    @torch.inference_mode()
+    def advance(self, rows: Sequence[int], end: int) -> DrawnCodes:
+        """Make the next frame of the running `rows`, and draw the code 0 after it."""
+        truncation = truncation_for([self._sampling[row] for row in rows])
+        self._frame(FrameKey(self._row_bucket(rows[-1] + 1), self._kv_bucket(end), truncation))
+        drawn = self._state.code_0[: rows[-1] + 1]
+        if self._copies is None:
+            drawn = drawn.clone()  # the next frame overwrites it
+        return DrawnCodes(HostCopy(drawn, self._copies), list(rows))
+
+    @torch.inference_mode()
+    def stop(self, row: int) -> None:
+        """Take a row out of the running."""
+        self._state.stop(row)
+
+    @torch.inference_mode()
+    def decode(self, rows: Sequence[int], starts: Sequence[int], num_frames: int) -> DecodedAudio:
+        """Decode the next frames of some rows."""
+        num_rows = self._row_bucket(len(rows))
+        fill = num_rows - len(rows)
+        self._slots[:num_rows].copy_(self._pinned([*rows, *[self.max_rows] * fill]))
+        self._starts[:num_rows].copy_(self._pinned([*starts, *[0] * fill]))
+        samples = self._chunk(ChunkKey(num_rows, num_frames))
+        return DecodedAudio(HostCopy(samples, self._copies), len(rows))
+
+    @torch.inference_mode()
+    def warm_up(self) -> None:
+        """Capture the graphs, smallest rows for every kind of sampling; needs no running row."""
+        usual = truncation_for([Sampling()])
+        buckets = sorted({self._row_bucket(rows + 1) for rows in range(self.max_rows)})
+        for kv_len in self._kv_buckets():
+            for num_rows in buckets:
+                self._frame.prepare(FrameKey(num_rows, kv_len, usual))
+        for limit in (RANKED, None):
+            for top_p in (False, True):
+                truncation = Truncation(limit, top_p)
+                self._frame.prepare(FrameKey(1, self._kv_buckets()[0], truncation))
+        for num_frames in self.chunk_sizes:
+            for num_rows in buckets:
+                self._chunk.prepare(ChunkKey(num_rows, num_frames))
+
+    def close(self) -> None:
+        """Give the memory back."""
+        on_gpu = self._device.type == "cuda"
+        self.__dict__.clear()
+        gc.collect()
+        if on_gpu:
+            torch.cuda.empty_cache()
+
+    def _make_frame(self, key: FrameKey) -> None:
+        frames = self._state.frames[: key.num_rows] % HISTORY_FRAMES
+        advance(self._model.speech, self._state, key.num_rows, key.kv_len, key.truncation)
+        rows = self._row_numbers[: key.num_rows]
+        self._history.index_put_((rows, frames), self._state.codes[: key.num_rows])
+
+    def _make_chunk(self, key: ChunkKey) -> Tensor:
+        slots, starts = self._slots[: key.num_rows], self._starts[: key.num_rows]
+        offsets = torch.arange(key.num_frames, device=self._device)
+        frames = (starts.unsqueeze(-1) + offsets) % HISTORY_FRAMES
+        codes = self._history[slots.unsqueeze(-1), frames]
+        samples = decode_chunk(self._model.codec, self._codec, codes, slots)
+        return (samples.float() * 32767.0).round().to(torch.int16)
+
+    def _row_bucket(self, num_rows: int) -> int:
+        """Round up to what is captured; run as many as there are where nothing is."""
+        if not self._captures:
+            return num_rows
+        return min(1 << (num_rows - 1).bit_length(), self.max_rows)
+
+    def _kv_bucket(self, end: int) -> int:
+        if not self._captures:
+            return min(-(-end // KV_STEP_EAGER) * KV_STEP_EAGER, self.max_positions)
+        return next(size for size in self._kv_buckets() if size >= end)
+
+    def _kv_buckets(self) -> list[int]:
+        if self._state.talker_cache.flash is not None:
+            return [self.max_positions]  # flash-attn reads as much as each row has
+        return [size for size in KV_BUCKETS if size < self.max_positions] + [self.max_positions]
+
+    def _pinned(self, numbers: Sequence[int]) -> Tensor:
+        return torch.tensor(numbers, dtype=torch.int64, pin_memory=self._copies is not None)
+
+    def _to_device(self, numbers: Sequence[int]) -> Tensor:
+        return self._pinned(numbers).to(self._device, non_blocking=True)
+
+
+def truncation_for(settings: Sequence[Sampling]) -> Truncation:
+    """Return what the rows of a batch need of top-k and top-p, both for code 0 and the others."""
+    limits = [
+        1 if temperature == 0 else top_k
+        for each in settings
+        for temperature, top_k in (
+            (each.temperature, each.top_k),
+            (each.subtalker_temperature, each.subtalker_top_k),
+        )
+    ]
+    ranked = RANKED if all(0 < limit <= RANKED for limit in limits) else None
+    top_p = any(min(each.top_p, each.subtalker_top_p) < 1 for each in settings)
+    return Truncation(ranked, top_p)

@@ -1,0 +1,220 @@
+"""What the talker, the code predictor and the codec's transformer have in common.
+
+The arithmetic is that of transformers 4.57.3, rounding included: RMSNorm in float32, then a cast,
+then the weight; RoPE tables in float32, then a cast; products and sums of RoPE and the residual
+additions each rounded to the model's dtype. Fusing them is audible in 16 bits.
+
+Everything here works on flat tokens `[N, ...]`; only attention knows which row a token belongs to.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Queries `[N, H, head_dim]`, new keys and values `[N, 2 * H_kv, head_dim]` -> `[N, H * head_dim]`.
+Attention = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class BlockWeights:
+    """One decoder layer; the projections that read the same input are packed into one matrix.
+
+    Attributes:
+        input_norm: `[D]`.
+        qkv: `[(H + 2 * H_kv) * head_dim, D]`: query, key and value heads, one under the other.
+        qk_norm: `[H + H_kv, head_dim]`: the norm weight of each query head, then of each key head.
+        output: `[D, H * head_dim]`.
+        post_attention_norm: `[D]`.
+        gate_up: `[2 * I, D]`.
+        down: `[D, I]`.
+        eps: Of every norm.
+    """
+
+    input_norm: Tensor
+    qkv: Tensor
+    qk_norm: Tensor
+    output: Tensor
+    post_attention_norm: Tensor
+    gate_up: Tensor
+    down: Tensor
+    eps: float
+
+
+@dataclass(frozen=True)
+class Heads:
+    """How the rows of a packed `qkv` are divided."""
+
+    num_query: int
+    num_kv: int
+    head_dim: int
+
+
+@dataclass(frozen=True)
+class Rope:
+    """Rotary tables `[P, 1, head_dim]` in the model's dtype, the sines with rotate_half's sign."""
+
+    cos: Tensor
+    sin: Tensor
+
+    def take(self, positions: Tensor) -> Rope:
+        """Return the tables of `positions`, `[N]` int64."""
+        return Rope(self.cos.index_select(0, positions), self.sin.index_select(0, positions))
+
+    def one(self, position: int) -> Rope:
+        """Return a view of one position's tables, `[1, 1, head_dim]`."""
+        return Rope(self.cos[position : position + 1], self.sin[position : position + 1])
+
+    def sequences(self, num_sequences: int, num_positions: int) -> Rope:
+        """Return the tables of sequences that begin at 0, one after the other."""
+        cos, sin = self.cos[:num_positions], self.sin[:num_positions]
+        return Rope(cos.repeat(num_sequences, 1, 1), sin.repeat(num_sequences, 1, 1))
+
+
+def rope_tables(inv_freq: Tensor, scaling: float, positions: Tensor, dtype: torch.dtype) -> Rope:
+    """Compute the tables for `positions` `[...]` (any integer dtype) in float32, then cast.
+
+    `inv_freq` `[head_dim / 2]` and `scaling` are a rotary embedding's own. The three axes of the
+    talker's multimodal RoPE always hold the same position, so its tables are these.
+    Source: transformers' `LlamaRotaryEmbedding`, upstream's `Qwen3TTSTalkerRotaryEmbedding`.
+    """
+    angle = positions.to(torch.float32).unsqueeze(-1) * inv_freq.to(torch.float32)
+    cos, sin = angle.cos() * scaling, angle.sin() * scaling
+    return Rope(
+        torch.cat((cos, cos), -1).unsqueeze(-2).to(dtype),
+        torch.cat((-sin, sin), -1).unsqueeze(-2).to(dtype),
+    )
+
+
+def rotate(x: Tensor, rope: Rope) -> Tensor:
+    """Apply RoPE to `x` `[..., H, head_dim]`.
+
+    rotate_half is a swap of the halves with the first negated; the table has the sign, exactly.
+    """
+    return x * rope.cos + x.roll(x.shape[-1] // 2, -1) * rope.sin
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """Normalise over the last dimension as `LlamaRMSNorm`; `weight` is `[..., x.shape[-1]]`."""
+    shape = x.shape[-1:]
+    if x.dtype is torch.float32:
+        if weight.ndim == 1:
+            return functional.rms_norm(x, shape, weight, eps)
+        return functional.rms_norm(x, shape, None, eps) * weight
+    return weight * functional.rms_norm(x.float(), shape, None, eps).to(x.dtype)
+
+
+def decoder_layer(
+    x: Tensor, weights: BlockWeights, heads: Heads, rope: Rope, attend: Attention
+) -> Tensor:
+    """Run one layer over tokens `x` `[N, D]` with their RoPE tables `[N or 1, 1, head_dim]`.
+
+    Source: upstream's `Qwen3TTSTalkerDecoderLayer`, `Qwen3TTSDecoderLayer`.
+    """
+    normed = rms_norm(x, weights.input_norm, weights.eps)
+    packed = functional.linear(normed, weights.qkv).view(x.shape[0], -1, heads.head_dim)
+    query_key = packed[:, : heads.num_query + heads.num_kv]
+    normed = rms_norm(query_key, weights.qk_norm, weights.eps)
+    # Written over what it came from, so that keys and values stay side by side for the cache.
+    torch.add(normed * rope.cos, normed.roll(heads.head_dim // 2, -1) * rope.sin, out=query_key)
+    mixed = attend(packed[:, : heads.num_query], packed[:, heads.num_query :])
+    x = x + functional.linear(mixed, weights.output)
+    normed = rms_norm(x, weights.post_attention_norm, weights.eps)
+    gate, up = functional.linear(normed, weights.gate_up).chunk(2, -1)
+    return x + functional.linear(functional.silu(gate) * up, weights.down)
+
+
+def attend_causal(query: Tensor, key_value: Tensor, num_sequences: int) -> Tensor:
+    """Attend within `num_sequences` sequences of equal length, each from its position 0.
+
+    Args:
+        query: `[num_sequences * T, H, head_dim]`.
+        key_value: `[num_sequences * T, 2 * H_kv, head_dim]`.
+    """
+    query = query.unflatten(0, (num_sequences, -1)).transpose(1, 2)
+    key, value = key_value.unflatten(0, (num_sequences, -1)).transpose(1, 2).chunk(2, 1)
+    out = functional.scaled_dot_product_attention(
+        query, key, value, is_causal=True, enable_gqa=query.shape[1] != key.shape[1]
+    )
+    return out.transpose(1, 2).flatten(2).flatten(0, 1)
+
+
+def attend_cached(query: Tensor, cached: Tensor, mask: Tensor | None) -> Tensor:
+    """Attend from one token a row to that row's cache.
+
+    The query heads that share a key head are its queries, so nothing is repeated: grouped-query
+    attention costs one read of the cache.
+
+    Args:
+        query: `[B, H, head_dim]`.
+        cached: `[B, S, 2 * H_kv, head_dim]`, a view of the cache.
+        mask: Added to the scores, `[B, 1, 1, S]` in the query's dtype; None: all S are seen.
+    """
+    key, value = cached.transpose(1, 2).chunk(2, 1)
+    grouped = query.unflatten(1, (key.shape[1], -1))
+    out = functional.scaled_dot_product_attention(grouped, key, value, attn_mask=mask)
+    return out.reshape(query.shape[0], -1)
+
+
+def flash_attention(device: torch.device, dtype: torch.dtype) -> Callable[..., Any] | None:
+    """Return flash-attn's `flash_attn_with_kvcache` where it can be used, else None.
+
+    It reads each row's own length instead of a masked bucket, and splits long rows over the GPU.
+    """
+    if device.type != "cuda" or dtype not in (torch.bfloat16, torch.float16):
+        return None
+    if importlib.util.find_spec("flash_attn") is None:
+        return None
+    function: Callable[..., Any] = importlib.import_module("flash_attn").flash_attn_with_kvcache
+    return function
+
+
+def pack(parameters: Sequence[torch.nn.Parameter]) -> Tensor:
+    """Stack parameters along their first dimension into one tensor that they become views of.
+
+    A parameter's old memory is freed as its data is exchanged, so weights are held once, twice only
+    for the parameters of this call while it runs; and the module they belong to goes on working.
+    """
+    packed = torch.cat([parameter.detach() for parameter in parameters])
+    parts = packed.split([parameter.shape[0] for parameter in parameters])
+    for parameter, part in zip(parameters, parts, strict=True):
+        parameter.data = part
+    return packed
+
+
+def block_weights(layers: Iterable[Any], config: Any) -> tuple[list[BlockWeights], Heads]:
+    """Take over the decoder layers of an upstream module, packing their weights in place.
+
+    Raises:
+        ValueError: The layers do what no published checkpoint's do, and `decoder_layer` neither.
+    """
+    if config.attention_bias or config.hidden_act != "silu" or config.sliding_window is not None:
+        raise ValueError(
+            f"The layers of a {config.model_type} must have attention_bias false, hidden_act silu "
+            f"and no sliding_window, not {config.attention_bias}, {config.hidden_act} and "
+            f"{config.sliding_window}."
+        )
+    heads = Heads(config.num_attention_heads, config.num_key_value_heads, config.head_dim)
+    return [_block(layer, heads, config.rms_norm_eps) for layer in layers], heads
+
+
+def _block(layer: Any, heads: Heads, eps: float) -> BlockWeights:
+    attention, mlp = layer.self_attn, layer.mlp
+    q_norm, k_norm = attention.q_norm.weight.detach(), attention.k_norm.weight.detach()
+    return BlockWeights(
+        input_norm=layer.input_layernorm.weight.detach(),
+        qkv=pack([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]),
+        qk_norm=torch.cat((q_norm.expand(heads.num_query, -1), k_norm.expand(heads.num_kv, -1))),
+        output=attention.o_proj.weight.detach(),
+        post_attention_norm=layer.post_attention_layernorm.weight.detach(),
+        gate_up=pack([mlp.gate_proj.weight, mlp.up_proj.weight]),
+        down=mlp.down_proj.weight.detach(),
+        eps=eps,
+    )

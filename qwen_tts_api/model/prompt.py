@@ -1,0 +1,265 @@
+"""From token ids to what the talker reads: the prefill's rows, and the text rows of later frames.
+
+Every row is the sum of a text part and a codec part, except the role and an instruction, which are
+text alone. Which text meets which codec row is all there is to a prompt; this is upstream's
+`Qwen3TTSForConditionalGeneration.generate` up to the call of `talker.generate`, for one utterance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from qwen_tts_api.model.talker import TalkerWeights
+
+SPEECH_TEMPLATE = "<|im_start|>assistant\n{}<|im_end|>\n<|im_start|>assistant\n"
+REFERENCE_TEMPLATE = "<|im_start|>assistant\n{}<|im_end|>\n"
+INSTRUCTION_TEMPLATE = "<|im_start|>user\n{}<|im_end|>\n"
+
+# How many ids of the templates come before the text, and after it.
+_ROLE = 3
+_SPEECH_END = 5
+_REFERENCE_END = 2
+
+
+@dataclass(frozen=True)
+class SpecialCodes:
+    """Ids of the talker's codec vocabulary that are not codes, and the voices it knows.
+
+    Attributes:
+        speakers: Id by name in lower case.
+        languages: Id by name in lower case, dialects included.
+        dialects: The dialect of each speaker that has one.
+    """
+
+    pad: int
+    bos: int
+    think: int
+    nothink: int
+    think_bos: int
+    think_eos: int
+    speakers: Mapping[str, int]
+    languages: Mapping[str, int]
+    dialects: Mapping[str, str]
+
+    @classmethod
+    def from_config(cls, config: Any) -> SpecialCodes:
+        """Read them from a `Qwen3TTSTalkerConfig`."""
+        dialects = (config.spk_is_dialect or {}).items()
+        return cls(
+            pad=config.codec_pad_id,
+            bos=config.codec_bos_id,
+            think=config.codec_think_id,
+            nothink=config.codec_nothink_id,
+            think_bos=config.codec_think_bos_id,
+            think_eos=config.codec_think_eos_id,
+            speakers=dict(config.spk_id or {}),
+            languages=dict(config.codec_language_id),
+            dialects={speaker: dialect for speaker, dialect in dialects if dialect},
+        )
+
+    def tag(self, language: str, speaker: str | None) -> list[int]:
+        """Return the ids that announce a language, `auto` included; names in lower case.
+
+        A speaker's dialect takes the place of Chinese and of `auto`, never of another language.
+
+        Raises:
+            ValueError: There is no such language.
+        """
+        if language in ("chinese", "auto") and speaker is not None:
+            language = self.dialects.get(speaker, language)
+        if language == "auto":
+            return [self.nothink, self.think_bos, self.think_eos]
+        if language not in self.languages:
+            raise ValueError(f"No language {language!r}; there are {', '.join(self.languages)}.")
+        return [self.think, self.think_bos, self.languages[language], self.think_eos]
+
+    def speaker_id(self, speaker: str) -> int:
+        """Return a speaker's id; the name is in lower case.
+
+        Raises:
+            ValueError: There is no such speaker.
+        """
+        if speaker not in self.speakers:
+            raise ValueError(f"No speaker {speaker!r}; there are {', '.join(self.speakers)}.")
+        return self.speakers[speaker]
+
+
+@dataclass(frozen=True)
+class PromptWeights:
+    """What turns ids into rows.
+
+    Attributes:
+        text_embedding: `[V_text, D_text]`.
+        expand: Weight and bias of the text projection's first half.
+        contract: Of its second half, to D.
+        talker: Has the codec embeddings.
+        special: Ids.
+        tts_bos: `[1, D]`, the projected row of this text token.
+        tts_eos: `[1, D]`.
+        tts_pad: `[1, D]`.
+    """
+
+    text_embedding: Tensor
+    expand: tuple[Tensor, Tensor]
+    contract: tuple[Tensor, Tensor]
+    talker: TalkerWeights
+    special: SpecialCodes
+    tts_bos: Tensor
+    tts_eos: Tensor
+    tts_pad: Tensor
+
+    @classmethod
+    def from_upstream(cls, model: Any, talker: TalkerWeights) -> PromptWeights:
+        """Take over a `Qwen3TTSForConditionalGeneration` whose talker has become `talker`.
+
+        Raises:
+            ValueError: The text projection's activation is not that of any published checkpoint.
+        """
+        config, projection = model.config, model.talker.text_projection
+        if config.talker_config.hidden_act != "silu":
+            raise ValueError(
+                f"The text projection has {config.talker_config.hidden_act}, not silu."
+            )
+        embedding = model.talker.model.text_embedding.weight.detach()
+        expand = (projection.linear_fc1.weight.detach(), projection.linear_fc1.bias.detach())
+        contract = (projection.linear_fc2.weight.detach(), projection.linear_fc2.bias.detach())
+        ids = [config.tts_bos_token_id, config.tts_eos_token_id, config.tts_pad_token_id]
+        rows = _project(torch.tensor(ids, device=embedding.device), embedding, expand, contract)
+        special = SpecialCodes.from_config(config.talker_config)
+        return cls(embedding, expand, contract, talker, special, *rows.split(1))
+
+    def text(self, ids: Tensor) -> Tensor:
+        """Project the rows of text tokens: int64 `[T]` -> `[T, D]`."""
+        return _project(ids, self.text_embedding, self.expand, self.contract)
+
+    def codec(self, ids: list[int]) -> Tensor:
+        """Return rows of code 0's embedding: `[len(ids), D]`; no ids are sent to the device."""
+        table = self.talker.code_embeddings
+        return torch.cat([table[index : index + 1] for index in ids])
+
+
+def _project(
+    ids: Tensor, table: Tensor, expand: tuple[Tensor, Tensor], contract: tuple[Tensor, Tensor]
+) -> Tensor:
+    middle = functional.silu(functional.linear(functional.embedding(ids, table), *expand))
+    return functional.linear(middle, *contract)
+
+
+@dataclass(frozen=True)
+class ClonedVoice:
+    """A voice from a recording.
+
+    Attributes:
+        speaker: `[D]`, the speaker encoder's embedding (x-vector).
+        reference_ids: `[T]` int64: the recording's text in `REFERENCE_TEMPLATE`; None where the
+            prompt is to have the embedding alone.
+        reference_codes: `[F, G]` int64: the recording's frames; None likewise.
+    """
+
+    speaker: Tensor
+    reference_ids: Tensor | None = None
+    reference_codes: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class TalkerPrompt:
+    """What one utterance begins with.
+
+    Attributes:
+        embeds: `[T, D]` in the model's dtype: the prefill.
+        trailing_text: `[N, D]`: a text row for each of the first N frames; later frames have the
+            tts_pad row. N may be 0.
+    """
+
+    embeds: Tensor
+    trailing_text: Tensor
+
+
+def build_prompt(
+    weights: PromptWeights,
+    text_ids: Tensor,
+    *,
+    language: str,
+    non_streaming_mode: bool,
+    voice: str | ClonedVoice | None = None,
+    instruct_ids: Tensor | None = None,
+) -> TalkerPrompt:
+    """Build the prompt of one utterance.
+
+    Args:
+        weights: Tell the device and the dtype.
+        text_ids: `[T]` int64: the text in `SPEECH_TEMPLATE`, at least one token of text.
+        language: In lower case, or `auto`.
+        non_streaming_mode: Whether all the text is in the prefill, or a row of it in every frame.
+        voice: A speaker's name in lower case (custom_voice), a recording's (base), or none
+            (voice_design).
+        instruct_ids: `[T]` int64: an instruction in `INSTRUCTION_TEMPLATE`, where the model takes
+            one (`ModelCard.takes_instruct`).
+
+    Raises:
+        ValueError: There is no such language or speaker.
+    """
+    instruct = text_ids[:0] if instruct_ids is None else instruct_ids
+    rows = weights.text(torch.cat((instruct, text_ids[:-_SPEECH_END])))
+    opening, text = rows.split(
+        [instruct.shape[0] + _ROLE, rows.shape[0] - instruct.shape[0] - _ROLE]
+    )
+    announcement = _announcement(weights, language, voice)
+    if isinstance(voice, ClonedVoice) and voice.reference_ids is not None:
+        body, trailing = _continuation(weights, voice, text, non_streaming_mode)
+    elif non_streaming_mode:
+        body, trailing = _whole_text(weights, text), text[:0]
+    else:
+        body = text[:1] + weights.codec([weights.special.bos])
+        trailing = torch.cat((text[1:], weights.tts_eos))
+    return TalkerPrompt(torch.cat((opening, announcement, body)), trailing)
+
+
+def _announcement(weights: PromptWeights, language: str, voice: str | ClonedVoice | None) -> Tensor:
+    """Return the rows that say the language and the speaker, `[3 to 6, D]`.
+
+    Their text is tts_pad, and tts_bos in the last of them.
+    """
+    special = weights.special
+    name = voice if isinstance(voice, str) else None
+    parts = [weights.codec(special.tag(language, name))]
+    if name is not None:
+        parts.append(weights.codec([special.speaker_id(name)]))
+    elif isinstance(voice, ClonedVoice):
+        parts.append(voice.speaker.to(weights.tts_pad).unsqueeze(0))
+    parts.append(weights.codec([special.pad]))
+    codec = torch.cat(parts)
+    return torch.cat((weights.tts_pad.expand(codec.shape[0] - 1, -1), weights.tts_bos)) + codec
+
+
+def _whole_text(weights: PromptWeights, text: Tensor) -> Tensor:
+    """Return the text and its end over codec_pad, then codec_bos over tts_pad."""
+    pad, bos = weights.codec([weights.special.pad, weights.special.bos]).split(1)
+    return torch.cat((text + pad, weights.tts_eos + pad, weights.tts_pad + bos))
+
+
+def _continuation(
+    weights: PromptWeights, voice: ClonedVoice, text: Tensor, non_streaming_mode: bool
+) -> tuple[Tensor, Tensor]:
+    """Let the utterance continue a recording: its text and frames come first.
+
+    Returns the prefill's rows and the trailing text. Source: upstream's `generate_icl_prompt`.
+    """
+    assert voice.reference_ids is not None
+    if voice.reference_codes is None:
+        raise ValueError("A recording's text needs its codes.")
+    pad, bos = weights.codec([weights.special.pad, weights.special.bos]).split(1)
+    reference = weights.text(voice.reference_ids[_ROLE:-_REFERENCE_END])
+    spoken = torch.cat((reference, text, weights.tts_eos))
+    heard = torch.cat((bos, weights.talker.embed_frame(voice.reference_codes)))
+    if non_streaming_mode:
+        return torch.cat((spoken + pad, heard + weights.tts_pad)), text[:0]
+    num_missing = max(heard.shape[0] - spoken.shape[0], 0)
+    spoken = torch.cat((spoken, weights.tts_pad.expand(num_missing, -1)))
+    return spoken[: heard.shape[0]] + heard, spoken[heard.shape[0] :]

@@ -1,0 +1,248 @@
+"""The talker: one decoder-only transformer, a row of text and codes in, code 0 of a frame out.
+
+Rows are slots of a cache that is allocated once. A prompt is written into a slot by `prefill`; then
+`step` takes one input for each of the first B rows, wherever in its utterance each of them is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from qwen_tts_api.model.layers import (
+    BlockWeights,
+    Heads,
+    Rope,
+    attend_cached,
+    attend_causal,
+    block_weights,
+    decoder_layer,
+    flash_attention,
+    pack,
+    rms_norm,
+    rope_tables,
+)
+
+
+@dataclass(frozen=True)
+class TalkerWeights:
+    """The talker's tensors, shared with the upstream module they come from.
+
+    Attributes:
+        layers: Decoder layers.
+        heads: Of every layer.
+        norm: `[D]`, the final norm's weight.
+        norm_eps: Of the final norm.
+        codec_head: `[V, D]`.
+        code_embeddings: `[V + (G - 1) * V_p, D]`: the talker's codec embedding, then those of the
+            code predictor, whose tables embed codes 1 to G - 1.
+        code_offsets: `[G]` int64: where in `code_embeddings` each code group begins.
+        inv_freq: `[head_dim / 2]` float32, of RoPE.
+        rope_scaling: Factor of the RoPE tables.
+    """
+
+    layers: list[BlockWeights]
+    heads: Heads
+    norm: Tensor
+    norm_eps: float
+    codec_head: Tensor
+    code_embeddings: Tensor
+    code_offsets: Tensor
+    inv_freq: Tensor
+    rope_scaling: float
+
+    @classmethod
+    def from_upstream(cls, talker: Any) -> TalkerWeights:
+        """Take over the weights of a `Qwen3TTSTalkerForConditionalGeneration`.
+
+        The module's parameters become views of the packed tensors (see `layers.pack`), so there is
+        no second copy, and the module still works. Not to be called in inference mode, whose
+        tensors cannot become parameters' data.
+
+        Raises:
+            ValueError: As `layers.block_weights`.
+        """
+        model, predictor = talker.model, talker.code_predictor.model
+        layers, heads = block_weights(model.layers, talker.config)
+        embeddings = [model.codec_embedding, *predictor.codec_embedding]
+        sizes = torch.tensor([0] + [embedding.num_embeddings for embedding in embeddings[:-1]])
+        code_embeddings = pack([embedding.weight for embedding in embeddings])
+        return cls(
+            layers=layers,
+            heads=heads,
+            norm=model.norm.weight.detach(),
+            norm_eps=talker.config.rms_norm_eps,
+            codec_head=talker.codec_head.weight.detach(),
+            code_embeddings=code_embeddings,
+            code_offsets=sizes.cumsum(0).to(code_embeddings.device),
+            inv_freq=model.rotary_emb.inv_freq.detach(),
+            rope_scaling=model.rotary_emb.attention_scaling,
+        )
+
+    @property
+    def vocabulary(self) -> int:
+        """How many logits code 0 has."""
+        return self.codec_head.shape[0]
+
+    def embed_frame(self, codes: Tensor) -> Tensor:
+        """Sum the embeddings of whole frames: int64 `[..., G]` -> `[..., D]`.
+
+        Added up in one sum over the group, as upstream does: in 16 bits the order is audible.
+        """
+        return functional.embedding(codes + self.code_offsets, self.code_embeddings).sum(-2)
+
+
+@dataclass(frozen=True)
+class TalkerCache:
+    """Keys and values of every row, and the tables that go with positions. Allocated once.
+
+    Attributes:
+        key_value: `[L, R, S, 2 * H_kv, head_dim]`: a position's key heads, then its value heads.
+        rope: Tables of all S positions.
+        row_starts: `[R]` int64: row * S, where a row begins in a layer's flattened positions.
+        flash: flash-attn's `flash_attn_with_kvcache`, or None for masked SDPA.
+    """
+
+    key_value: Tensor
+    rope: Rope
+    row_starts: Tensor
+    flash: Callable[..., Any] | None
+
+    @classmethod
+    def allocate(
+        cls, weights: TalkerWeights, max_rows: int, max_positions: int, flash: bool = False
+    ) -> TalkerCache:
+        """Return a cache of `max_rows` slots for prompts and frames of `max_positions` together.
+
+        Zeros, not empty memory: what is masked must still be a number, or 0 times it is not 0.
+
+        Args:
+            weights: Tell the device, the dtype and the shapes.
+            max_rows: R.
+            max_positions: S.
+            flash: Use flash-attn, where it is installed and computes in this dtype.
+        """
+        device, dtype = weights.norm.device, weights.norm.dtype
+        heads = weights.heads
+        shape = (len(weights.layers), max_rows, max_positions, 2 * heads.num_kv, heads.head_dim)
+        positions = torch.arange(max_positions, device=device)
+        return cls(
+            key_value=torch.zeros(shape, dtype=dtype, device=device),
+            rope=rope_tables(weights.inv_freq, weights.rope_scaling, positions, dtype),
+            row_starts=torch.arange(max_rows, device=device) * max_positions,
+            flash=flash_attention(device, dtype) if flash else None,
+        )
+
+    @property
+    def max_positions(self) -> int:
+        """How many positions a row has."""
+        return self.key_value.shape[2]
+
+
+def prefill(
+    weights: TalkerWeights, cache: TalkerCache, embeds: Tensor, lengths: Tensor, rows: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Run whole prompts and write their keys and values into `rows`; no other row is touched.
+
+    Padding on the right needs no mask: it comes after everything that is read, and what it leaves
+    in the cache is overwritten before a step's mask lets it be seen.
+
+    Args:
+        weights: The talker's.
+        cache: Written at positions 0 to T - 1 of `rows`.
+        embeds: `[n, T, D]` in the weights' dtype, T at most the cache's positions; finite also
+            where it is padding.
+        lengths: `[n]` int64, 1 to T.
+        rows: `[n]` int64, distinct.
+
+    Returns:
+        The hidden state after the final norm, `[n, D]`, and the logits, `[n, V]` float32, of each
+        prompt's last position.
+    """
+    num_prompts, num_positions = embeds.shape[:2]
+    span = torch.arange(num_positions, device=embeds.device)
+    slots = (cache.row_starts.index_select(0, rows).unsqueeze(-1) + span).flatten()
+    rope = cache.rope.sequences(num_prompts, num_positions)
+    x = embeds.flatten(0, 1)
+    for layer, block in enumerate(weights.layers):
+        flat = cache.key_value[layer].flatten(0, 1)
+
+        def attend(query: Tensor, key_value: Tensor, flat: Tensor = flat) -> Tensor:
+            flat.index_copy_(0, slots, key_value)
+            return attend_causal(query, key_value, num_prompts)
+
+        x = decoder_layer(x, block, weights.heads, rope, attend)
+    last = torch.arange(num_prompts, device=x.device) * num_positions + lengths - 1
+    return _head(weights, x.index_select(0, last))
+
+
+def step(
+    weights: TalkerWeights, cache: TalkerCache, x: Tensor, positions: Tensor, kv_len: int
+) -> tuple[Tensor, Tensor]:
+    """Run one input for each of the first B rows.
+
+    Args:
+        weights: The talker's.
+        cache: Written at `positions` of rows 0 to B - 1.
+        x: `[B, D]` in the weights' dtype.
+        positions: `[B]` int64, below the cache's size, in rows that nobody reads too.
+        kv_len: How many positions attention reads, above every position that matters; a constant
+            of a captured graph, so one of a few.
+
+    Returns:
+        The hidden state after the final norm, `[B, D]`, and the logits, `[B, V]` float32.
+    """
+    num_rows = x.shape[0]
+    slots = cache.row_starts[:num_rows] + positions
+    rope = cache.rope.take(positions)
+    read = _flash_reader(cache, positions) or _masked_reader(x, positions, kv_len)
+    for layer, block in enumerate(weights.layers):
+        layer_cache = cache.key_value[layer]
+        attend = partial(
+            _write_and_read, layer_cache.flatten(0, 1), slots, layer_cache[:num_rows, :kv_len], read
+        )
+        x = decoder_layer(x, block, weights.heads, rope, attend)
+    return _head(weights, x)
+
+
+Reader = Callable[[Tensor, Tensor], Tensor]
+
+
+def _write_and_read(
+    flat: Tensor, slots: Tensor, cached: Tensor, read: Reader, query: Tensor, key_value: Tensor
+) -> Tensor:
+    flat.index_copy_(0, slots, key_value)
+    return read(query, cached)
+
+
+def _masked_reader(x: Tensor, positions: Tensor, kv_len: int) -> Reader:
+    """Return attention that masks what lies beyond each row's position; the mask is made once."""
+    beyond = torch.arange(kv_len, device=x.device) > positions.unsqueeze(-1)
+    mask = torch.zeros_like(beyond, dtype=x.dtype).masked_fill_(beyond, -torch.inf)
+    return partial(attend_cached, mask=mask[:, None, None])
+
+
+def _flash_reader(cache: TalkerCache, positions: Tensor) -> Reader | None:
+    """Return attention that reads as many positions as each row has."""
+    flash = cache.flash
+    if flash is None:
+        return None
+    lengths = (positions + 1).to(torch.int32)
+
+    def read(query: Tensor, cached: Tensor) -> Tensor:
+        key, value = cached.chunk(2, 2)
+        out: Tensor = flash(query.unsqueeze(1), key, value, cache_seqlens=lengths)
+        return out.flatten(1)
+
+    return read
+
+
+def _head(weights: TalkerWeights, x: Tensor) -> tuple[Tensor, Tensor]:
+    hidden = rms_norm(x, weights.norm, weights.norm_eps)
+    return hidden, functional.linear(hidden, weights.codec_head).float()

@@ -1,0 +1,245 @@
+"""Continuous batching: who computes what, in which order, and that everything comes back."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from qwen_tts_api.engine.job import Job
+from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.errors import SynthesisFailed, TextTooLong, TTSError
+from qwen_tts_api.model.utterance import Prompt, Sampling
+from tests.conftest import read
+from tests.fakes import SAMPLES_PER_FRAME, FakeRunner
+
+
+def explain(error: Exception) -> TTSError:
+    return error if isinstance(error, TTSError) else SynthesisFailed(str(error))
+
+
+def job(num_frames: int, *, streaming: bool = False, max_new_tokens: int | None = None) -> Job:
+    """Return a job of so many frames."""
+    return Job(Prompt("x" * num_frames, "auto", "ryan", "", Sampling(), max_new_tokens, streaming))
+
+
+def finish(scheduler: Scheduler) -> None:
+    """Step until nothing is left."""
+    while not scheduler.is_idle:
+        scheduler.step()
+
+
+def sound(num_frames: int) -> list[int]:
+    """Return what the fake says in so many frames."""
+    tone: list[int] = FakeRunner()._tone(0, num_frames).tolist()
+    return tone
+
+
+@pytest.fixture(params=[0, 1], ids=["lag 0", "lag 1"])
+def runner(request: pytest.FixtureRequest) -> FakeRunner:
+    """Return a runner that answers at once, or a frame later as a GPU does."""
+    return FakeRunner(max_rows=4, lag=request.param)
+
+
+@pytest.fixture
+def scheduler(runner: FakeRunner) -> Scheduler:
+    return Scheduler(runner, explain)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("num_frames", [1, 2, 3, 23, 24, 25, 100])
+def test_an_utterance_is_exactly_its_frames(
+    scheduler: Scheduler, num_frames: int, streaming: bool
+) -> None:
+    """Neither a frame lost nor one too many, whatever the pieces."""
+    one = job(num_frames, streaming=streaming)
+    scheduler.add(one)
+    finish(scheduler)
+    assert read(one).tolist() == sound(num_frames)
+    assert one.finish_reason == "stop"
+
+
+def test_rows_join_and_leave_between_frames(runner: FakeRunner, scheduler: Scheduler) -> None:
+    """A short utterance does not wait for a long one that began before it, nor after it."""
+    long, short = job(50), job(3)
+    scheduler.add(long)
+    for _ in range(10):
+        scheduler.step()
+    scheduler.add(short)
+    for _ in range(8):
+        scheduler.step()
+    assert short.wait(0)
+    assert read(short).tolist() == sound(3)
+    finish(scheduler)
+    assert read(long).tolist() == sound(50)
+    assert [0, 1] in runner.batches
+
+
+def test_the_lowest_free_row_is_taken(runner: FakeRunner, scheduler: Scheduler) -> None:
+    """So that few rows beyond the running ones are computed."""
+    jobs = [job(n) for n in (30, 2, 30)]
+    for each in jobs:
+        scheduler.add(each)
+    for _ in range(8):
+        scheduler.step()
+    late = job(5)
+    scheduler.add(late)
+    scheduler.step()
+    assert runner.batches[-1] == [0, 1, 2]
+    finish(scheduler)
+    assert scheduler.num_free == runner.max_rows
+
+
+def test_the_frame_budget_ends_what_does_not_end(scheduler: Scheduler) -> None:
+    """max_new_tokens is upstream's: one frame less; the reason says that it was cut."""
+    cut, exact = job(50, max_new_tokens=11), job(10, max_new_tokens=11)
+    scheduler.add(cut)
+    scheduler.add(exact)
+    finish(scheduler)
+    assert read(cut).tolist() == sound(10)
+    assert cut.finish_reason == "length"
+    assert read(exact).tolist() == sound(10)
+    assert exact.finish_reason == "stop"
+
+
+def test_what_could_never_fit_is_refused(runner: FakeRunner, scheduler: Scheduler) -> None:
+    """It fails alone, and takes no row."""
+    runner.max_positions = 300
+    too_long, fits = job(200), job(100)
+    scheduler.add(too_long)
+    scheduler.add(fits)
+    with pytest.raises(TextTooLong, match="QWEN_MAX_POSITIONS"):
+        read(too_long)
+    finish(scheduler)
+    assert read(fits).tolist() == sound(100)
+    assert scheduler.num_free == runner.max_rows
+
+
+def test_pieces_grow(runner: FakeRunner, scheduler: Scheduler) -> None:
+    """The first frame is heard at once, later pieces are larger."""
+    one = job(60, streaming=True)
+    scheduler.add(one)
+    finish(scheduler)
+    sizes = [size for _, size in runner.chunks]
+    assert sizes[:5] == [1, 2, 4, 8, 12]
+    assert max(sizes) == 12
+
+
+def test_the_first_piece_comes_with_the_first_frame(
+    runner: FakeRunner, scheduler: Scheduler
+) -> None:
+    """One step on a CPU; one more where results are read a frame late, twice."""
+    one = job(60, streaming=True)
+    scheduler.add(one)
+    for _ in range(1 + 2 * runner.lag):
+        scheduler.step()
+    assert one.wait(0)
+
+
+def test_chunks_of_equal_size_are_decoded_together(
+    runner: FakeRunner, scheduler: Scheduler
+) -> None:
+    """One call for all rows that are at the same place."""
+    for _ in range(4):
+        scheduler.add(job(24))
+    finish(scheduler)
+    assert ([0, 1, 2, 3], 24) in runner.chunks
+
+
+def test_cancelling_frees_the_row_within_a_frame(runner: FakeRunner, scheduler: Scheduler) -> None:
+    """Whether it runs or was just added; the others do not notice."""
+    gone, stays, new = job(50), job(30), job(20)
+    scheduler.add(gone)
+    scheduler.add(stays)
+    scheduler.step()
+    gone.cancelled = True
+    scheduler.add(new)
+    new.cancelled = True
+    scheduler.step()
+    assert scheduler.num_free == runner.max_rows - 1
+    assert not runner.rows[0].running
+    finish(scheduler)
+    assert read(stays).tolist() == sound(30)
+
+
+def test_a_prefill_that_fails_fails_alone(runner: FakeRunner, scheduler: Scheduler) -> None:
+    """Out of memory for one prompt is no reason to end what runs."""
+    before, failing, after = job(30), job(10), job(10)
+    scheduler.add(before)
+    scheduler.step()
+    runner.prefill_error = MemoryError("full")
+    scheduler.add(failing)
+    scheduler.step()
+    scheduler.add(after)
+    finish(scheduler)
+    with pytest.raises(SynthesisFailed, match="full"):
+        read(failing)
+    assert read(before).tolist() == sound(30)
+    assert read(after).tolist() == sound(10)
+    assert scheduler.num_free == runner.max_rows
+
+
+def test_after_a_frame_that_failed_all_rows_are_free(
+    runner: FakeRunner, scheduler: Scheduler
+) -> None:
+    """Everyone in it is told; the next utterance is served."""
+    jobs = [job(30) for _ in range(3)]
+    for each in jobs:
+        scheduler.add(each)
+    scheduler.step()
+    runner.error = RuntimeError("broken")
+    with pytest.raises(RuntimeError):
+        finish(scheduler)
+    scheduler.fail_all(SynthesisFailed("broken"))
+    assert scheduler.num_free == runner.max_rows
+    for each in jobs:
+        with pytest.raises(SynthesisFailed):
+            read(each)
+    again = job(5)
+    scheduler.add(again)
+    finish(scheduler)
+    assert read(again).tolist() == sound(5)
+
+
+def test_prefills_between_two_frames_are_bounded(runner: FakeRunner, scheduler: Scheduler) -> None:
+    """Four prompts of 600 positions do not stall the rows that run for all four."""
+    for _ in range(4):
+        scheduler.add(job(600))
+    scheduler.step()
+    assert runner.batches == [[0]]
+    scheduler.step()
+    assert runner.batches[-1] == [0, 1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_happens_everything_comes_back(runner: FakeRunner, seed: int) -> None:
+    """Random arrivals, lengths, cancellations and failures: no row lost, no audio wrong."""
+    random_ = random.Random(seed)
+    scheduler = Scheduler(runner, explain)
+    jobs: list[Job] = []
+    for _ in range(300):
+        if scheduler.num_free and random_.random() < 0.2:
+            streaming = random_.random() < 0.5
+            jobs.append(job(random_.randint(1, 60), streaming=streaming))
+            scheduler.add(jobs[-1])
+        if jobs and random_.random() < 0.05:
+            random_.choice(jobs).cancelled = True
+        if random_.random() < 0.02:
+            runner.prefill_error = ValueError("prefill")
+        scheduler.step()
+    runner.prefill_error = None
+    finish(scheduler)
+    assert scheduler.num_free == runner.max_rows
+    assert not any(row.running for row in runner.rows.values())
+    finished = 0
+    for each in jobs:
+        try:
+            samples = read(each)
+        except TTSError:
+            continue
+        finished += 1
+        assert samples.tolist() == sound(len(each.prompt.text))
+        assert len(samples) == SAMPLES_PER_FRAME * len(each.prompt.text)
+    assert finished > 5
+    assert np.all([each.ended for each in jobs])

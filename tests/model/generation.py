@@ -1,0 +1,206 @@
+"""Generating twice: with upstream's `generate`, and with our rows, joined and left at will."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from qwen_tts_api.model.frame import advance, prefill_rows
+from qwen_tts_api.model.prompt import ClonedVoice, PromptWeights, TalkerPrompt, build_prompt
+from qwen_tts_api.model.rows import FrameState, SpeechModel
+from qwen_tts_api.model.sampling import Truncation
+from qwen_tts_api.model.utterance import Sampling
+
+GREEDY = Sampling(
+    seed=0,
+    temperature=0,
+    top_k=0,
+    top_p=1.0,
+    subtalker_temperature=0,
+    subtalker_top_k=0,
+    subtalker_top_p=1.0,
+    repetition_penalty=1.05,
+)
+SAMPLED = replace(GREEDY, temperature=0.9, top_k=50, subtalker_temperature=0.9, subtalker_top_k=50)
+TOP_64 = Truncation(max_top_k=64, top_p=False)
+
+
+@dataclass
+class Case:
+    """One utterance, in the terms of both."""
+
+    text_ids: Tensor
+    language: str = "auto"
+    voice: str | ClonedVoice | None = None
+    instruct_ids: Tensor | None = None
+
+
+@dataclass
+class Checkpoint:
+    """A checkpoint as upstream's `Qwen3TTSForConditionalGeneration` and as ours, sharing memory."""
+
+    upstream: Any
+    speech: SpeechModel
+    prompts: PromptWeights
+
+    @classmethod
+    def of(cls, upstream: Any) -> Checkpoint:
+        """Take over an upstream model."""
+        speech = SpeechModel.from_upstream(upstream.talker)
+        prompts = PromptWeights.from_upstream(upstream, speech.talker)
+        return cls(upstream, speech, prompts)
+
+    @property
+    def eos(self) -> int:
+        """The code 0 that ends an utterance."""
+        return int(self.upstream.config.talker_config.codec_eos_token_id)
+
+    def prompt(self, case: Case, non_streaming_mode: bool) -> TalkerPrompt:
+        """Build a case's prompt with our own builder."""
+        return build_prompt(
+            self.prompts,
+            case.text_ids,
+            language=case.language,
+            voice=case.voice,
+            instruct_ids=case.instruct_ids,
+            non_streaming_mode=non_streaming_mode,
+        )
+
+
+def upstream_arguments(cases: list[Case], non_streaming_mode: bool) -> dict[str, Any]:
+    """Return cases as `Qwen3TTSForConditionalGeneration.generate` takes them."""
+    arguments: dict[str, Any] = {
+        "input_ids": [case.text_ids.unsqueeze(0) for case in cases],
+        "languages": [case.language for case in cases],
+        "non_streaming_mode": non_streaming_mode,
+        "instruct_ids": [
+            None if case.instruct_ids is None else case.instruct_ids.unsqueeze(0) for case in cases
+        ],
+    }
+    voices = [case.voice for case in cases]
+    clones = [voice for voice in voices if isinstance(voice, ClonedVoice)]
+    if not clones:
+        return arguments | {"speakers": voices}
+    ids = [clone.reference_ids for clone in clones]
+    return arguments | {
+        "ref_ids": [None if reference is None else reference.unsqueeze(0) for reference in ids],
+        "voice_clone_prompt": {
+            "ref_code": [clone.reference_codes for clone in clones],
+            "ref_spk_embedding": [clone.speaker for clone in clones],
+            "x_vector_only_mode": [reference is None for reference in ids],
+            "icl_mode": [reference is not None for reference in ids],
+        },
+    }
+
+
+def upstream_codes(
+    checkpoint: Checkpoint, cases: list[Case], non_streaming_mode: bool, **options: Any
+) -> list[Tensor]:
+    """Generate greedily with upstream, all cases in one batch: `[F, G]` each."""
+    codes, _ = checkpoint.upstream.generate(
+        **upstream_arguments(cases, non_streaming_mode),
+        do_sample=False,
+        subtalker_dosample=False,
+        **options,
+    )
+    return list(codes)
+
+
+@contextmanager
+def _caught(talker: Any) -> Iterator[dict[str, Any]]:
+    """Let `talker.generate` note its arguments and go no further."""
+
+    class Stop(Exception):
+        pass
+
+    caught: dict[str, Any] = {}
+
+    def stop(**arguments: Any) -> None:
+        caught.update(arguments)
+        raise Stop
+
+    talker.generate = stop
+    try:
+        yield caught
+    except Stop:
+        pass
+    finally:
+        del talker.generate
+
+
+def upstream_prompt(
+    checkpoint: Checkpoint, case: Case, non_streaming_mode: bool
+) -> tuple[TalkerPrompt, Tensor]:
+    """Return upstream's prompt and tts_pad row; its trailing text may end with that row."""
+    with _caught(checkpoint.upstream.talker) as caught:
+        checkpoint.upstream.generate(**upstream_arguments([case], non_streaming_mode))
+    [embeds], [trailing] = caught["inputs_embeds"], caught["trailing_text_hidden"]
+    return TalkerPrompt(embeds, trailing), caught["tts_pad_embed"][0, 0]
+
+
+@dataclass
+class Request:
+    """One utterance of ours: where and when it runs, and until when."""
+
+    prompt: TalkerPrompt
+    row: int
+    draws: Sampling = GREEDY
+    joins_at: int = 0
+    max_new_tokens: int = 12
+
+
+@torch.inference_mode()
+def our_codes(
+    checkpoint: Checkpoint,
+    requests: list[Request],
+    *,
+    num_rows: int,
+    kv_len: int = 128,
+    truncation: Truncation = TOP_64,
+) -> list[Tensor]:
+    """Run requests in rows of one state, each from the step it joins at: `[F, G]` each."""
+    state = FrameState.allocate(checkpoint.speech, num_rows, max_positions=128, max_text_rows=64)
+    frames: list[list[Tensor]] = [[] for _ in requests]
+    running: set[int] = set()
+    waiting = set(range(len(requests)))
+    step = 0
+    while waiting or running:
+        joining = sorted(index for index in waiting if requests[index].joins_at <= step)
+        if joining:
+            _join(checkpoint, state, [requests[index] for index in joining], truncation)
+        running.update(joining)
+        waiting.difference_update(joining)
+        for index in sorted(running):
+            request = requests[index]
+            ended = int(state.code_0[request.row]) == checkpoint.eos
+            if ended or len(frames[index]) == request.max_new_tokens - 1:
+                state.stop(request.row)
+                running.discard(index)
+        advance(checkpoint.speech, state, num_rows, kv_len, truncation)
+        for index in running:
+            frames[index].append(state.codes[requests[index].row].clone())
+        step += 1
+    groups = state.codes.shape[1]
+    return [torch.stack(made) if made else torch.zeros(0, groups) for made in frames]
+
+
+def _join(
+    checkpoint: Checkpoint, state: FrameState, requests: list[Request], truncation: Truncation
+) -> None:
+    """Prefill several requests at once, padded on the right with numbers that must not matter."""
+    lengths = torch.tensor([request.prompt.embeds.shape[0] for request in requests])
+    width = requests[0].prompt.embeds.shape[1]
+    dtype = requests[0].prompt.embeds.dtype
+    embeds = torch.full((len(requests), int(lengths.max()), width), 7.0, dtype=dtype)
+    for index, request in enumerate(requests):
+        prompt = request.prompt
+        embeds[index, : lengths[index]] = prompt.embeds
+        pad = checkpoint.prompts.tts_pad[0]
+        state.set_row(request.row, request.draws, prompt.trailing_text, pad)
+    rows = torch.tensor([request.row for request in requests])
+    prefill_rows(checkpoint.speech, state, embeds, lengths, rows, truncation)

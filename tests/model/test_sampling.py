@@ -1,0 +1,260 @@
+"""Sampling: transformers' distribution, and draws that depend on a request alone."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers.generation.logits_process import (
+    LogitsProcessorList,
+    MinNewTokensLengthLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+    SuppressTokensLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from qwen_tts_api.model.sampling import (
+    Counter,
+    Restrictions,
+    SamplingRows,
+    Truncation,
+    draw,
+    seed_key,
+    truncate,
+)
+
+CPU = torch.device("cpu")
+VOCABULARY, EOS = 3072, 2150
+SETTINGS = [
+    (0.9, 50, 1.0),
+    (1.3, 5, 0.8),
+    (0.3, 64, 0.95),
+    (2.0, 1, 0.5),
+    (1.0, 20, 0.01),
+    (1.0, 9, 1e-9),
+]
+UNLIMITED = [(0.7, 0, 1.0), (1.0, 0, 0.9), (1.0, 5000, 0.5), (0.9, 500, 1.0)]
+
+
+def logits_of(num_rows: int, seed: int = 0, vocabulary: int = VOCABULARY) -> Tensor:
+    """Return logits as spread as a model's."""
+    return torch.randn(num_rows, vocabulary, generator=torch.Generator().manual_seed(seed)) * 3
+
+
+def rows_of(settings: list[tuple[float, int, float]], vocabulary: int = VOCABULARY) -> SamplingRows:
+    """Return rows with these temperatures, top_k and top_p."""
+    rows = SamplingRows.allocate(len(settings), vocabulary, CPU)
+    for row, setting in enumerate(settings):
+        rows.set_row(row, *setting)
+    return rows
+
+
+def warped(logits: Tensor, temperature: float, top_k: int, top_p: float) -> Tensor:
+    """Apply transformers' warpers as its `generate` puts them together."""
+    chain: Any = LogitsProcessorList([TemperatureLogitsWarper(temperature)])
+    if top_k:
+        chain.append(TopKLogitsWarper(top_k))
+    if top_p < 1:
+        chain.append(TopPLogitsWarper(top_p))
+    scores: Tensor = chain(torch.zeros(len(logits), 0, dtype=torch.int64), logits)
+    return scores
+
+
+@pytest.mark.parametrize(
+    ("settings", "truncation"),
+    [
+        (SETTINGS, Truncation(64, True)),
+        (SETTINGS + UNLIMITED, Truncation(None, True)),
+        (SETTINGS[:1], Truncation(50, False)),
+        (UNLIMITED[:1], Truncation(None, False)),
+    ],
+)
+def test_the_distribution_is_that_of_transformers(
+    settings: list[tuple[float, int, float]], truncation: Truncation
+) -> None:
+    """The same codes are left, with the same probabilities; every row by its own parameters."""
+    logits = logits_of(len(settings))
+    ranked, codes = truncate(logits, rows_of(settings).at(slice(None), truncation), truncation)
+    scores = torch.full_like(logits, -math.inf).scatter(1, codes, ranked)
+    for row, setting in enumerate(settings):
+        expected = warped(logits[row : row + 1], *setting)[0]
+        assert torch.equal(scores[row].isinf(), expected.isinf()), setting
+        torch.testing.assert_close(scores[row].softmax(-1), expected.softmax(-1))
+
+
+def test_equal_logits_at_the_edge_are_kept() -> None:
+    """As transformers does: top-k is a threshold, not a count."""
+    logits = torch.zeros(1, VOCABULARY)
+    logits[0, 10:25] = 4.0
+    truncation = Truncation(64, False)
+    ranked, codes = truncate(
+        logits, rows_of([(1.0, 5, 1.0)]).at(slice(None), truncation), truncation
+    )
+    kept = codes[ranked.isfinite()].sort().values
+    assert kept.tolist() == list(range(10, 25))
+    assert warped(logits, 1.0, 5, 1.0).isfinite().sum() == 15
+
+
+@pytest.mark.parametrize("num_codes", [0, 1, 2, 3])
+def test_the_restrictions_are_those_of_transformers(num_codes: int) -> None:
+    """Penalty, minimum, suppression, in this order, where the end of speech is the likeliest."""
+    logits = logits_of(3)
+    logits[:, EOS] = 30.0
+    said = torch.randint(0, 2048, (3, num_codes), generator=torch.Generator().manual_seed(1))
+    suppressed = [code for code in range(VOCABULARY - 1024, VOCABULARY) if code != EOS]
+    chain: Any = LogitsProcessorList(
+        [
+            RepetitionPenaltyLogitsProcessor(1.5),
+            MinNewTokensLengthLogitsProcessor(0, 2, EOS),
+            SuppressTokensLogitsProcessor(suppressed),
+        ]
+    )
+    seen = torch.zeros(3, VOCABULARY, dtype=torch.bool).scatter(1, said, True)
+    restrictions = Restrictions.build(VOCABULARY, EOS, CPU)
+    scores = restrictions.apply(logits, seen, torch.full((3, 1), 1.5), torch.full((3,), num_codes))
+    assert torch.equal(scores, chain(said, logits))
+    assert bool(scores[0].argmax() == EOS) == (num_codes >= 2)
+
+
+def test_each_row_has_its_own_penalty_and_count() -> None:
+    """Rows of a batch are at different places of different requests."""
+    logits = logits_of(2).abs()
+    seen = torch.ones(2, VOCABULARY, dtype=torch.bool)
+    restrictions = Restrictions.build(VOCABULARY, EOS, CPU)
+    scores = restrictions.apply(logits, seen, torch.tensor([[2.0], [1.0]]), torch.tensor([1, 7]))
+    assert torch.equal(scores[0, :2048], logits[0, :2048] / 2)
+    assert torch.equal(scores[1, :2048], logits[1, :2048])
+    assert scores[:, EOS].isinf().tolist() == [True, False]
+
+
+def draws_of(logits: Tensor, setting: tuple[float, int, float], truncation: Truncation) -> Tensor:
+    """Draw once from each row of `logits`, row n with seed n."""
+    rows = rows_of([setting], logits.shape[1]).at(
+        torch.zeros(len(logits), dtype=torch.int64), truncation
+    )
+    keys = torch.tensor([seed_key(seed) for seed in range(len(logits))])
+    uniforms = Counter.build(0, 1, 16, CPU).uniforms(keys, torch.full((len(logits),), 3))
+    return draw(logits, rows, uniforms * rows.draws, truncation)
+
+
+@pytest.mark.parametrize(
+    ("setting", "truncation"),
+    [
+        ((0.9, 20, 1.0), Truncation(64, False)),
+        ((0.9, 30, 0.9), Truncation(64, True)),
+        ((0.9, 0, 0.95), Truncation(None, True)),
+    ],
+)
+def test_codes_are_drawn_as_often_as_they_should_be(
+    setting: tuple[float, int, float], truncation: Truncation
+) -> None:
+    """A chi-square test over 20,000 seeds; nothing that was ruled out is ever drawn."""
+    num_draws = 20_000
+    logits = logits_of(1, seed=5, vocabulary=200)
+    probability = warped(logits, *setting)[0].softmax(-1)
+    drawn = draws_of(logits.expand(num_draws, -1), setting, truncation)
+    counts = torch.bincount(drawn, minlength=200).float()
+    assert (counts[probability == 0] == 0).all()
+    expected = num_draws * probability
+    often = expected >= 5
+    statistic = float(((counts - expected)[often] ** 2 / expected[often]).sum())
+    freedom = int(often.sum()) - 1
+    assert freedom > 10
+    # Five standard deviations: the statistic's mean is `freedom`, its variance twice that.
+    assert abs(statistic - freedom) < 5 * math.sqrt(2 * freedom)
+
+
+def test_greedy_is_argmax_whatever_else_is_set() -> None:
+    """Temperature 0 wins over top_k and top_p, and a seed means nothing."""
+    logits = logits_of(40)
+    for truncation in (Truncation(1, False), Truncation(64, True), Truncation(None, True)):
+        drawn = draws_of(logits, (0.0, 50, 0.9), truncation)
+        assert torch.equal(drawn, logits.argmax(-1))
+    tied = torch.zeros(40, VOCABULARY)
+    assert len(set(draws_of(tied, (0.0, 0, 1.0), Truncation(64, False)).tolist())) == 1
+
+
+def test_scores_that_are_no_numbers_still_give_a_code() -> None:
+    """An index out of range would end the process on a GPU."""
+    logits = torch.full((3, VOCABULARY), math.nan)
+    logits[1:] = -math.inf
+    for truncation in (Truncation(64, True), Truncation(None, True)):
+        drawn = draws_of(logits, (0.9, 50, 0.9), truncation)
+        assert ((drawn >= 0) & (drawn < VOCABULARY)).all()
+
+
+def test_an_idle_row_may_exceed_the_truncation() -> None:
+    """Its parameters are those of a request that is over."""
+    truncation = Truncation(64, False)
+    drawn = draws_of(logits_of(4), (1.0, 900, 1.0), truncation)
+    assert ((drawn >= 0) & (drawn < VOCABULARY)).all()
+
+
+def test_a_row_draws_the_same_in_any_batch() -> None:
+    """The same seed, frame and logits: alone, last of many, and with every logit ranked."""
+    logits, setting = logits_of(9), (0.9, 50, 1.0)
+    together = draws_of(logits, setting, Truncation(64, False))
+    ranked = draws_of(logits, setting, Truncation(None, True))
+    assert torch.equal(together, ranked)
+    rows = rows_of([setting]).at(slice(None), Truncation(64, False))
+    for seed in range(9):
+        key = torch.tensor([seed_key(seed)])
+        uniform = Counter.build(0, 1, 16, CPU).uniforms(key, torch.tensor([3]))
+        alone = draw(logits[seed : seed + 1], rows, uniform, Truncation(64, False))
+        assert alone == together[seed]
+
+
+def split_mix_64(state: int, count: int) -> list[int]:
+    """Return the first numbers of SplitMix64, in Python's own integers."""
+    numbers = []
+    for _ in range(count):
+        state = (state + 0x9E3779B97F4A7C15) % 2**64
+        mixed = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+        mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB % 2**64
+        numbers.append(mixed ^ (mixed >> 31))
+    return numbers
+
+
+def test_the_draws_are_split_mix_64() -> None:
+    """Of its published test vector, and the same numbers when a frame draws them at once."""
+    assert split_mix_64(1234567, 2) == [6457827717110365317, 3203168211198807973]
+    for seed in (0, 1234567, 2**63 - 1, 2**64 - 1):
+        key = seed_key(seed)
+        assert key % 2**64 == split_mix_64(seed, 1)[0]
+        numbers = [number >> 40 for number in split_mix_64(key % 2**64, 16 * 3 + 17)]
+        counter = Counter.build(1, 16, 16, CPU)
+        uniforms = counter.uniforms(torch.tensor([key] * 2), torch.tensor([0, 3]))
+        ours = (uniforms * 2**24 * (1 + 2.0**-19)).round().long()
+        expected = torch.tensor([numbers[1:17], numbers[49:65]])
+        assert (ours - expected).abs().max() <= 1
+
+
+def test_one_frame_ends_where_the_next_begins() -> None:
+    """The last of a frame's draws is for the next frame's code 0; no two draws are the same."""
+    key = torch.tensor([seed_key(7)] * 50)
+    frames = torch.arange(50)
+    first = Counter.build(0, 1, 16, CPU).uniforms(key, frames)
+    rest = Counter.build(1, 16, 16, CPU).uniforms(key, frames)
+    assert torch.equal(first[1:, 0], rest[:-1, -1])
+    assert len(set(rest.flatten().tolist())) > 795
+
+
+def test_draws_are_uniform_and_unrelated() -> None:
+    """Over seeds, frames and codebooks, neighbours of each included."""
+    keys = torch.tensor([seed_key(seed) for seed in range(2000)])
+    counter = Counter.build(1, 16, 16, CPU)
+    uniforms = torch.stack([counter.uniforms(keys, torch.full((2000,), n)) for n in range(8)])
+    assert uniforms.min() >= 0
+    assert uniforms.max() < 1
+    counts = torch.histc(uniforms, 64, 0, 1)
+    expected = uniforms.numel() / 64
+    assert ((counts - expected).square() / expected).sum() < 63 + 5 * math.sqrt(126)
+    centred = uniforms - 0.5
+    for dim in range(3):
+        shifted = centred.roll(1, dim)
+        assert abs(float((centred * shifted).mean()) * 12) < 0.01

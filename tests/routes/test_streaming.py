@@ -1,0 +1,136 @@
+"""`"stream": true`: audio as it is made, and no clean end where it was not."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import soundfile
+
+from qwen_tts_api.errors import SynthesisFailed
+from tests.conftest import Bench, wait_until
+from tests.routes.test_tts import assert_error, post
+
+MakeBench = Callable[..., Bench]
+
+
+@pytest.mark.parametrize(
+    ("audio_format", "media_type"),
+    [("wav", "audio/wav"), ("pcm", "audio/pcm"), ("ogg", "audio/ogg")],
+)
+def test_the_same_audio_in_parts(bench: Bench, audio_format: str, media_type: str) -> None:
+    """Chunked, without a length; the samples are those of the whole file."""
+    text = "x" * 60
+    whole = post(bench.client, text=text, audio_format="pcm").data
+    response = post(bench.client, text=text, audio_format=audio_format, stream=True)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == media_type
+    assert "Content-Length" not in response.headers
+    assert response.headers["X-Seed"]
+    assert response.headers["X-Model"] == "voice"
+    if audio_format == "ogg":
+        samples, _ = soundfile.read(io.BytesIO(response.data), dtype="int16")
+        expected = np.frombuffer(whole, "<i2")
+        assert len(samples) == len(expected)
+        assert np.abs(samples.astype(int) - expected).mean() < 700
+    else:
+        assert response.data.removeprefix(response.data[:44] if audio_format == "wav" else b"") == (
+            whole
+        )
+
+
+def test_the_first_part_comes_before_the_last_is_made(bench: Bench) -> None:
+    """While the model is held, what was made is there already."""
+    response = bench.client.post(
+        "/api/tts",
+        json={"text": "x" * 400, "stream": True, "audio_format": "pcm"},
+        buffered=False,
+    )
+    parts = response.iter_encoded()
+    assert len(next(parts)) == 2 * 1920
+    assert sum(len(part) for part in parts) == 2 * 1920 * 399
+
+
+def test_errors_before_the_first_part_have_their_status(bench: Bench) -> None:
+    """Nothing was sent yet, so nothing is lost."""
+    assert_error(post(bench.client, text="", stream=True), 400, "text_required")
+    bench.runner.prefill_error = RuntimeError("weights on fire")
+    assert_error(post(bench.client, text="a", stream=True), 500, "synthesis_failed")
+    assert_error(post(bench.client, text="a", stream="often"), 400, "invalid_request", "stream")
+
+
+def test_a_failure_in_the_middle_is_no_clean_end(bench: Bench) -> None:
+    """The generator raises, upon which gunicorn closes the connection without the last chunk."""
+    response = bench.client.post(
+        "/api/tts", json={"text": "x" * 3000, "stream": True}, buffered=False
+    )
+    parts = response.iter_encoded()
+    next(parts)
+    bench.runner.error = RuntimeError("weights on fire")
+    with pytest.raises(SynthesisFailed):
+        for _ in parts:
+            pass
+
+
+def test_closing_a_stream_frees_its_row(bench: Bench) -> None:
+    """What a server does when the client has left."""
+    response = bench.client.post(
+        "/api/tts", json={"text": "x" * 3000, "stream": True}, buffered=False
+    )
+    next(response.iter_encoded())
+    response.close()
+    wait_until(lambda: not bench.runner.rows[0].running)
+    assert bench.runner.rows[0].frame < 3000
+
+
+def test_sampling_parameters_reach_the_model(bench: Bench) -> None:
+    """Each by its name; what is not given is as published."""
+    post(
+        bench.client,
+        text="a",
+        seed=3,
+        temperature=0,
+        top_k=0,
+        top_p=0.5,
+        repetition_penalty=1.2,
+        max_new_tokens=9,
+        subtalker_temperature=0.1,
+        subtalker_top_k=7,
+        subtalker_top_p=1,
+    )
+    spoken = bench.runner.prompts[-1]
+    sampling = spoken.sampling
+    assert spoken.max_new_tokens == 9
+    assert (sampling.seed, sampling.temperature, sampling.top_k, sampling.top_p) == (3, 0, 0, 0.5)
+    assert sampling.repetition_penalty == 1.2
+    assert (sampling.subtalker_temperature, sampling.subtalker_top_k) == (0.1, 7)
+    post(bench.client, text="a")
+    sampling = bench.runner.prompts[-1].sampling
+    assert (sampling.temperature, sampling.top_k, sampling.top_p) == (0.9, 50, 1.0)
+    bench.client.get("/api/tts?text=a&temperature=0.5&top_k=3&stream=true")
+    sampling = bench.runner.prompts[-1].sampling
+    assert (sampling.temperature, sampling.top_k) == (0.5, 3)
+    assert bench.runner.prompts[-1].streaming
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("temperature", [-0.1, 10.1, "0.5", True]),
+        ("top_k", [-1, 3073, 1.5, "5"]),
+        ("top_p", [0, 1.1, "1"]),
+        ("repetition_penalty", [0, 11]),
+        ("max_new_tokens", [1, 8193]),
+        ("subtalker_temperature", [-1]),
+        ("subtalker_top_k", [-1]),
+        ("subtalker_top_p", [0]),
+    ],
+)
+def test_sampling_parameters_are_bounded(bench: Bench, name: str, values: list[object]) -> None:
+    """Out of bounds or of the wrong type is a 400 that names the field."""
+    for value in values:
+        response = post(bench.client, text="a", **{name: value})
+        assert_error(response, 400, "invalid_request", name)
+    assert not bench.runner.prompts
