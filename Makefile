@@ -18,7 +18,7 @@ VENV_PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench lock image docker-run deploy clean
+.PHONY: help setup run test check bench bench-gpu lock image docker-run deploy clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -75,6 +75,9 @@ check: $(INSTALLED) ## Check format, lint, types, Dockerfile, manifests and inst
 
 bench: $(INSTALLED) ## Measure speed (ARGS for `python -m bench`)
 	@$(VENV_PYTHON) -m bench $(ARGS)
+
+bench-gpu: $(INSTALLED) ## Measure the published sizes on a GPU, with random weights (ARGS="--size 0.6b")
+	@$(VENV_PYTHON) -m bench.gpu $(ARGS)
 
 # uv has a folder of its own: it must work without an installed .venv, and resolves what goes there.
 UV_VERSION := 0.13.9
