@@ -55,16 +55,15 @@ def _torchaudio_or_stand_in() -> Iterator[None]:
     else:
         yield
         return
-    before = {name: sys.modules.get(name) for name in _STAND_INS}
-    _import_transformers_without_torchaudio()
-    sys.modules.update(_torchaudio_stand_ins())
+    before = {name: sys.modules[name] for name in _STAND_INS if name in sys.modules}
     try:
+        _import_transformers_without_torchaudio()
+        sys.modules.update(_torchaudio_stand_ins())
         yield
     finally:
-        for name, module in before.items():
-            sys.modules.pop(name)
-            if module is not None:
-                sys.modules[name] = module
+        for name in _STAND_INS:
+            sys.modules.pop(name, None)
+        sys.modules.update(before)
 
 
 def _import_transformers_without_torchaudio() -> None:
@@ -78,7 +77,7 @@ def _import_transformers_without_torchaudio() -> None:
 
 
 def _torchaudio_stand_ins() -> dict[str, ModuleType]:
-    """Build `torchaudio`, `torchaudio.compliance` and `torchaudio.compliance.kaldi` without content.
+    """Build `torchaudio` and the two modules inside it that are imported, without content.
 
     They have a `__spec__`, because `importlib.util.find_spec` refuses a module without one, but no
     distribution metadata, so that whoever asks for an installed version still finds none.

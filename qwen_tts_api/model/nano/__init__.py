@@ -1,8 +1,8 @@
 """Nano checkpoints: the published format at 1/200 of the size, built on the spot from a seed.
 
-They make no words, but they speak as long as a text of that length takes, at an audible level, with
-every speaker, language, mode and file of a published checkpoint. So the whole service can be tried
-and tested where there are no published weights, no network and no GPU.
+They make no words, but they speak for as long as a text of that length takes, at an audible level,
+with every speaker, language, mode and file of a published checkpoint. So the whole service can be
+tried and tested where there are no published weights, no network and no GPU.
 
     folder = ensure_nano("nano", Path("/var/cache/qwen-tts-api"))
 
@@ -15,6 +15,7 @@ import hashlib
 import os
 import secrets
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 __all__ = ["NANO_KINDS", "ensure_nano"]
@@ -34,19 +35,24 @@ def ensure_nano(name: str, cache_dir: Path) -> Path:
     recipe is built anew. Several processes may call this at once.
 
     Raises:
-        KeyError: There is no nano checkpoint of that name.
+        ValueError: There is no nano checkpoint of that name.
         OSError: The folder cannot be written; the message says what to set.
     """
-    tts_model_type = NANO_KINDS[name]
+    if name not in NANO_KINDS:
+        raise ValueError(f"There is no nano checkpoint {name!r}, only {', '.join(NANO_KINDS)}.")
     folder = cache_dir / f"{name}-{_fingerprint()}"
     if folder.is_dir():
         return folder
+
+    from qwen_tts_api.model.nano.checkpoint import checkpoint_files
+
+    files = checkpoint_files(NANO_KINDS[name])
     try:
-        _build(folder, tts_model_type)
+        _write(folder, files)
     except OSError as error:
         raise OSError(
-            f"The nano checkpoint could not be written to {cache_dir} ({error}); set"
-            " QWEN_CACHE_DIR to a folder that can be written."
+            f"The nano checkpoint could not be written to {cache_dir} ({error});"
+            " set QWEN_CACHE_DIR to a folder that can be written."
         ) from error
     return folder
 
@@ -59,15 +65,12 @@ def _fingerprint() -> str:
     return digest.hexdigest()[:12]
 
 
-def _build(folder: Path, tts_model_type: str) -> None:
-    """Build beside `folder`, then rename: under its own name it is never seen half-built."""
-    from qwen_tts_api.model.nano.checkpoint import write_checkpoint
-
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write beside `folder`, then rename: under its own name it is never seen half-built."""
     scratch = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    scratch.mkdir(parents=True)
     try:
-        write_checkpoint(scratch, tts_model_type)
-        _flush_to_disk(scratch)
+        for path, content in files.items():
+            _write_to_disk(scratch / path, content)
         try:
             scratch.rename(folder)
         except OSError:
@@ -78,9 +81,10 @@ def _build(folder: Path, tts_model_type: str) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _flush_to_disk(folder: Path) -> None:
-    """Wait until every file is on disk, so that not even a power cut can leave a hollow one."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+def _write_to_disk(path: Path, content: bytes) -> None:
+    """Write a file through to the disk, so that not even a power cut can leave a hollow one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,10 +1,9 @@
-"""Writing a nano checkpoint's folder: the JSON documents, the tokenizer and the two weight files."""
+"""The files of a nano checkpoint: JSON documents, tokenizer, two weight files."""
 
 from __future__ import annotations
 
 import json
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,30 +14,28 @@ from qwen_tts_api.model.nano.weights import Shape, Weights, draw_all
 from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
 
 
-def write_checkpoint(folder: Path, tts_model_type: str) -> None:
-    """Write all files of a checkpoint into the existing, empty `folder`.
+def checkpoint_files(tts_model_type: str) -> dict[str, bytes]:
+    """Return the content of every file of a checkpoint by its path in the folder; 21 MB together.
 
-    The talker is stored in bfloat16 and the speech tokenizer in float32, as published.
-
-    Raises OSError if a file cannot be written.
+    The talker is stored in bfloat16 and the speech tokenizer in float32, as published. The same
+    sources give the same bytes.
     """
     config = configs.model_config(tts_model_type)
-    talker, speech_tokenizer = _tensor_shapes(config)
-    weights = draw_all(talker)
-    duration.install(weights, config)
-
-    codec = folder / "speech_tokenizer"
-    codec.mkdir()
-    _write_json(folder / "config.json", config)
-    _write_json(folder / "generation_config.json", configs.GENERATION)
-    _write_json(folder / "preprocessor_config.json", configs.PREPROCESSOR)
-    _write_json(folder / "tokenizer_config.json", tokenizer.tokenizer_config())
-    _write_json(folder / "vocab.json", tokenizer.vocabulary())
-    (folder / "merges.txt").write_text(tokenizer.merges_text(), encoding="utf-8")
-    _write_weights(folder / "model.safetensors", weights, torch.bfloat16)
-    _write_json(codec / "config.json", configs.SPEECH_TOKENIZER)
-    _write_json(codec / "preprocessor_config.json", configs.SPEECH_TOKENIZER_PREPROCESSOR)
-    _write_weights(codec / "model.safetensors", draw_all(speech_tokenizer), torch.float32)
+    talker_shapes, codec_shapes = _tensor_shapes(config)
+    talker = draw_all(talker_shapes)
+    duration.install(talker, config)
+    return {
+        "config.json": _json(config),
+        "generation_config.json": _json(configs.GENERATION),
+        "preprocessor_config.json": _json(configs.PREPROCESSOR),
+        "tokenizer_config.json": _json(tokenizer.tokenizer_config()),
+        "vocab.json": _json(tokenizer.vocabulary()),
+        "merges.txt": tokenizer.merges_text().encode(),
+        "model.safetensors": _safetensors(talker, torch.bfloat16),
+        "speech_tokenizer/config.json": _json(configs.SPEECH_TOKENIZER),
+        "speech_tokenizer/preprocessor_config.json": _json(configs.SPEECH_TOKENIZER_PREPROCESSOR),
+        "speech_tokenizer/model.safetensors": _safetensors(draw_all(codec_shapes), torch.float32),
+    }
 
 
 def _tensor_shapes(config: dict[str, Any]) -> tuple[dict[str, Shape], dict[str, Shape]]:
@@ -59,11 +56,11 @@ def _shapes(module: torch.nn.Module) -> dict[str, Shape]:
     return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
 
 
-def _write_weights(path: Path, weights: Weights, dtype: torch.dtype) -> None:
+def _safetensors(weights: Weights, dtype: torch.dtype) -> bytes:
     tensors = {name: tensor.to(dtype).contiguous() for name, tensor in weights.items()}
-    # transformers insists on being told that the tensors are PyTorch's
-    path.write_bytes(save(tensors, metadata={"format": "pt"}))
+    # transformers refuses a file that does not say its tensors are PyTorch's.
+    return save(tensors, metadata={"format": "pt"})
 
 
-def _write_json(path: Path, document: dict[str, Any]) -> None:
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def _json(document: dict[str, Any]) -> bytes:
+    return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()

@@ -55,7 +55,7 @@ _SHARPNESS = 6.0  # times sqrt(head_dim) is the score of a row with PROMPT: -34 
 
 _GAIN, _CLIP = 256.0, 4.0  # a ramp rises from -1 to 1 with a slope of _GAIN / _CLIP = 64
 
-_EOS_MIDDLE, _EOS_SWING = 5.0, 25.0  # EOS logits of -20, then 30; the codes' are within +-15
+_EOS_MIDDLE, _EOS_SWING = 10.0, 30.0  # EOS logits of -20, then 40; the codes' are within +-20
 
 # Tensors whose first, and whose last, dimension is the talker's hidden one.
 _WRITERS = re.compile(

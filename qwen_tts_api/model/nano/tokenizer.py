@@ -1,7 +1,7 @@
-"""The text tokenizer of a nano checkpoint: Qwen2's byte-level BPE with a handful of merges.
+r"""The text tokenizer of a nano checkpoint: Qwen2's byte-level BPE with a handful of merges.
 
 Every byte is a symbol, so any text can be tokenised. The merges make the chat roles single tokens,
-as the prompt's format demands (`<|im_start|>assistant\\n` is three tokens), and join the commonest
+as the prompt's format demands (`<|im_start|>assistant\n` is three tokens), and join the commonest
 pairs of English: that brings a token to about 1.2 characters, which at one frame of 80 ms a token
 (`duration.py`) is 15 characters a second, the pace of speech.
 """

@@ -1,8 +1,8 @@
 """Random weights for every tensor of a nano checkpoint, at scales that keep signals alive.
 
-A tensor's values depend on its name, its shape and `SEED` alone, never on the order of drawing: two
-kinds share the tensors they have in common, and any machine draws the same numbers (numpy's
-generator, unlike torch's, promises that).
+A tensor's values depend on its name, its shape and `SEED` alone, never on the order of drawing, so
+that kinds share the tensors they have in common. numpy draws them, because torch's generator gives
+other numbers on a processor with other vector instructions.
 
 The default is to draw a weight with a standard deviation of 1 / sqrt(fan-in), so that a layer maps
 inputs of variance 1 to outputs of variance 1. `_RULES` lists where something else is needed.
@@ -70,25 +70,34 @@ def _transposed_convolution(name: str, shape: Shape) -> torch.Tensor:
     return normal(name, shape, 1 / math.sqrt(shape[0] * taps))
 
 
-def _zero_sum(gain: float, dim: int) -> Rule:
-    """Scale by fan-in, and let weights sum to zero over `dim`: the layer ignores what is equal there.
+def _centred(gain: float) -> Rule:
+    """Scale by fan-in, and let weights sum to zero over the input channels.
 
-    SnakeBeta (x + sin^2 x) has a mean, which the last convolution would make a DC offset in the
-    audio; the level of a log-mel spectrum and the mean of rectified features say little of a voice.
+    Such a layer ignores what its inputs have in common: the level of a log-mel spectrum and the
+    mean of rectified features, which say little of a voice.
     """
 
     def rule(name: str, shape: Shape) -> torch.Tensor:
         weight = _by_fan_in(gain)(name, shape)
-        return weight - weight.mean(dim=dim, keepdim=True)
+        return weight - weight.mean(dim=1, keepdim=True)
 
     return rule
+
+
+def _low_pass(name: str, shape: Shape) -> torch.Tensor:
+    """Make the last convolution a smooth one: the sum of random layers is white noise otherwise.
+
+    With this, 98 % of the audio's power is below 4 kHz, and its RMS is about 0.1.
+    """
+    window = torch.hann_window(shape[2] + 2, periodic=False)[1:-1]
+    return normal(name, (*shape[:2], 1), 0.005) * window
 
 
 def _code_0_embedding(name: str, shape: Shape) -> torch.Tensor:
     """Make the row of a special id as strong as a frame's, which is a sum of sixteen codes.
 
-    A row's strength decides how much RMSNorm weakens it, and `duration.py` weighs rows of text (each
-    with a special id) against frames.
+    A row's strength decides how much RMSNorm weakens it, and `duration.py` weighs rows of text,
+    each with a special id, against frames.
     """
     embedding = normal(name, shape, 0.6)
     embedding[CODEBOOK_SIZE:] *= 0.86 / 0.6
@@ -130,8 +139,8 @@ _RULES = _rules(
         # The predictor's inputs must outweigh what its layers add, or all frames sound alike.
         r"small_to_mtp_projection\.weight": _by_fan_in(4.0),
         # Speaker encoder; ReLU halves the variance.
-        r"speaker_encoder\.blocks\.0\.conv\.weight": _zero_sum(1.4, dim=1),
-        r"speaker_encoder\.fc\.weight": _zero_sum(5.0, dim=1),
+        r"speaker_encoder\.blocks\.0\.conv\.weight": _centred(1.4),
+        r"speaker_encoder\.fc\.weight": _centred(0.4),
         r"speaker_encoder\..*conv\.weight": _by_fan_in(1.4),
         # Codec, decoding side.
         r"rvq_first\.vq\..*embedding_sum": _std(0.7),
@@ -140,8 +149,8 @@ _RULES = _rules(
         r"\.(alpha|beta)$": _std(0.2),
         r"decoder\.(upsample\.\d\.0|decoder\.\d\.block\.1)\.conv\.weight": _transposed_convolution,
         r"block\.\d\.conv2\.conv\.weight": _by_fan_in(0.5),
-        r"decoder\.decoder\.6\.conv\.weight": _zero_sum(0.024, dim=2),
-        r"decoder\.decoder\.6\.conv\.bias": _fill(0.0),
+        r"decoder\.decoder\.6\.conv\.weight": _low_pass,
+        r"decoder\.decoder\.6\.conv\.bias": _fill(0.03),  # measured: brings the mean to 0
         # Codec, encoding side. Speech has an amplitude of about 0.1.
         r"encoder\.encoder\.layers\.0\.conv\.weight": _by_fan_in(10.0),
         r"residual_vector_quantizer.*embed_sum": _residual_codebook,
