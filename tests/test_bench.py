@@ -10,8 +10,10 @@ import torch
 from bench import gpu
 from bench.engine_speed import fail, prompts, run_engine
 from bench.open_loop import run_open_loop
-from bench.published_sizes import codec_document, model_document
+from bench.published_sizes import codec_document, model_document, random_model
+from qwen_tts_api.engine import memory
 from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.model.placement import Placement
 from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
 from tests.fakes import FakeRunner
 
@@ -55,3 +57,17 @@ def test_an_open_loop_counts_what_a_listener_would_hear() -> None:
     assert result["underruns"] == 0
     measured = run_engine(Scheduler(runner, fail), prompts(2, streaming=False, frames=10))
     assert measured["frames"] == 20
+
+
+def test_eight_streams_of_a_minute_fit_into_8_gb(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1.7B in bfloat16 with its codec; computed from the shapes, as the server does at start."""
+    monkeypatch.setattr(memory, "_available_bytes", lambda device: 8 * 10**9)
+    model = random_model("1.7b", Placement("meta", "bfloat16", "sdpa"))
+    frames, prompt = 750, 250
+    plan = memory.plan_memory(model, 8, frames + prompt)
+    assert plan.max_rows == 8
+    tables = model.codec.tables.numel() * 4 + sum(
+        table.numel() * 2 for table in model.speech.code_predictor.inputs
+    )
+    total = plan.weights_bytes + tables + 8 * plan.row_bytes
+    assert total < 6.5 * 10**9  # the rest is for CUDA's context, graphs and activations

@@ -1,74 +1,154 @@
-"""Run a function of static tensors: captured as a CUDA graph on a GPU, plainly elsewhere.
+"""Run a function of static tensors as one captured graph, or plainly.
 
-A captured function reads and writes only tensors that stay where they are, and decides nothing on
-the host, so a replay is one launch instead of a thousand. The plain call is its eager twin: the
-same function, which is what the tests on a CPU run.
+A frame is more than a thousand operators, each too small to be worth its launch. All of them are
+the same each time: they read and write only tensors that stay where they are, and nothing is
+decided on the host. So the sequence is captured once for each key, and replayed in one call: as a
+CUDA graph on a GPU, as a TorchScript trace on a CPU (which saves Python's part: 3.0 instead of 5.3
+ms a frame of nano). The plain call is the eager twin of both: the same function.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-from collections.abc import Callable, Hashable
+import warnings
+from collections.abc import Callable, Hashable, Iterator
+from enum import Enum
 from typing import Any, Generic, TypeVar
 
 import torch
+from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
+S = TypeVar("S")
 K = TypeVar("K", bound=Hashable)
-R = TypeVar("R")
 
 WARM_UP_RUNS = 2
 
 
-class GraphCache(Generic[K, R]):
-    """Graphs of one function by its static arguments; captured when first asked for.
+class Capture(Enum):
+    """How functions are captured."""
+
+    NONE = "eager"
+    TRACE = "TorchScript trace"
+    CUDA_GRAPH = "CUDA graph"
+
+
+class GraphCache(Generic[S, K]):
+    """Captures of one function by its static arguments.
 
     Args:
-        function: Called with a key. What it returns must be tensors (or None) that every replay
-            overwrites; the caller must have read them before the next call with the same key.
-        capture: Whether to capture; False calls the function every time.
-        pool: The memory pool that the graphs share. They never run at the same time.
+        function: Called with the state and a key; changes the state's tensors in place. Returns a
+            tensor that every replay overwrites: it must be read before the next call with this key.
+        state: A dataclass of tensors and of dataclasses of tensors, none of them ever replaced.
+        capture: How.
+        pool: The memory pool that CUDA graphs share; they never run at the same time.
     """
 
-    def __init__(self, function: Callable[[K], R], *, capture: bool, pool: Any = None) -> None:
+    def __init__(
+        self, function: Callable[[S, K], Tensor], state: S, capture: Capture, pool: Any = None
+    ) -> None:
         self._function = function
+        self._state = state
         self._capture = capture
         self._pool = pool
-        self._graphs: dict[K, tuple[torch.cuda.CUDAGraph, R]] = {}
+        self._replays: dict[K, Callable[[], Tensor]] = {}
 
-    def __call__(self, key: K) -> R:
-        """Run the function for a key, by replaying its graph if there is one."""
-        if not self._capture:
-            return self._function(key)
-        if key not in self._graphs:
-            self._graphs[key] = self._captured(key)  # no warm-up: it would move live rows on
-        graph, result = self._graphs[key]
-        graph.replay()
-        return result
+    def __call__(self, key: K) -> Tensor:
+        """Run the function for a key, capturing it first where that has not been done."""
+        if self._capture is Capture.NONE:
+            return self._function(self._state, key)
+        if key in self._replays:
+            return self._replays[key]()
+        if self._capture is Capture.TRACE:
+            return self._trace(key)
+        self._graph(key)
+        return self._replays[key]()
 
     def __len__(self) -> int:
-        """Return how many graphs have been captured."""
-        return len(self._graphs)
+        """Return how many keys have been captured."""
+        return len(self._replays)
 
     def prepare(self, key: K) -> None:
-        """Warm up and capture, while there is no state to lose; nothing where nothing is captured.
+        """Warm up and capture, while there is no running row whose state this would move on.
 
         CUDA loads kernels and libraries make their workspaces when first used, which a capture does
-        not allow. So every kind of key must be prepared once before keys are captured in passing.
+        not allow. So every kind of key must be prepared once before others are captured in passing.
         """
-        if self._capture and key not in self._graphs:
+        if self._capture is Capture.NONE or key in self._replays:
+            return
+        if self._capture is Capture.CUDA_GRAPH:
             side = torch.cuda.Stream()
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
                 for _ in range(WARM_UP_RUNS):
-                    self._function(key)
+                    self._function(self._state, key)
             torch.cuda.current_stream().wait_stream(side)
-            self._graphs[key] = self._captured(key)
+            self._graph(key)
+        else:
+            self._trace(key)
+            self._replays[key]()  # the first replay is ten times slower than the others
 
-    def _captured(self, key: K) -> tuple[torch.cuda.CUDAGraph, R]:
-        logger.debug("capturing %s for %s", getattr(self._function, "__name__", "?"), key)
+    def _graph(self, key: K) -> None:
+        """Capture a CUDA graph, which does not run the function."""
+        logger.debug("capturing %s", key)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool):
-            result = self._function(key)
-        return graph, result
+            result = self._function(self._state, key)
+
+        def replay() -> Tensor:
+            graph.replay()
+            return result
+
+        self._replays[key] = replay
+
+    def _trace(self, key: K) -> Tensor:
+        """Trace the function, which runs it once; return that run's result.
+
+        The state's tensors are arguments: as constants of the trace, what is computed from them
+        alone might be folded into constants, too.
+        """
+        logger.debug("tracing %s", key)
+        tensors = tuple(tensors_of(self._state))
+        results: list[Tensor] = []
+
+        def function(*arguments: Tensor) -> Tensor:
+            results.append(self._function(with_tensors(self._state, iter(arguments)), key))
+            return results[-1]
+
+        with warnings.catch_warnings():
+            # Shapes are static here, which is what the tracer warns of.
+            warnings.simplefilter("ignore")
+            traced = torch.jit.trace(function, tensors, check_trace=False)
+
+        def replay() -> Tensor:
+            # Optimising would take a tenth of a second more, and nothing can be fused on a CPU.
+            with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+                result: Tensor = traced(*tensors)
+            return result
+
+        self._replays[key] = replay
+        return results[0]
+
+
+def tensors_of(state: Any) -> Iterator[Tensor]:
+    """Yield the tensors of a dataclass and of the dataclasses in it, in the order of its fields."""
+    for field in dataclasses.fields(state):
+        value = getattr(state, field.name)
+        if isinstance(value, Tensor):
+            yield value
+        elif dataclasses.is_dataclass(value):
+            yield from tensors_of(value)
+
+
+def with_tensors(state: S, tensors: Iterator[Tensor]) -> S:
+    """Return a copy of a dataclass with other tensors, in the order of `tensors_of`."""
+    changes: dict[str, Any] = {}
+    for field in dataclasses.fields(state):  # type: ignore[arg-type]
+        value = getattr(state, field.name)
+        if isinstance(value, Tensor):
+            changes[field.name] = next(tensors)
+        elif dataclasses.is_dataclass(value):
+            changes[field.name] = with_tensors(value, tensors)
+    return dataclasses.replace(state, **changes)  # type: ignore[type-var]

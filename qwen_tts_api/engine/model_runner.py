@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from qwen_tts_api.engine.graphs import GraphCache
+from qwen_tts_api.engine.graphs import Capture, GraphCache
 from qwen_tts_api.engine.memory import MemoryPlan
 from qwen_tts_api.model.codec import CodecState, decode_chunk
 from qwen_tts_api.model.frame import advance, prefill_rows
@@ -27,6 +27,10 @@ RANKED = 64
 
 HISTORY_FRAMES = 64
 """Frames of each row that are kept for the codec; the scheduler never lets more wait."""
+
+CPU_FRAMES_PER_CALL = 96
+"""Frames that a CPU decodes in one call. More of them do not fit its caches: a frame of nano takes
+0.73 ms in calls of 4 rows by 24 frames, and 1.44 ms in calls of 16 by 24."""
 
 KV_STEP_EAGER = 64
 KV_BUCKETS = (512, 1024, 2048, 4096, 8192, 16384, 32768)
@@ -59,6 +63,47 @@ class ChunkKey(NamedTuple):
 
     num_rows: int
     num_frames: int
+
+
+@dataclass(frozen=True)
+class RunnerState:
+    """Every tensor that frames and chunks read and change. Allocated once.
+
+    Attributes:
+        rows: What belongs to the rows of the language models.
+        codec: What belongs to the codec's streams: one a row, and one that nobody reads.
+        history: `[R + 1, HISTORY_FRAMES, G]` int64: the latest frames of each row, as a ring.
+        slots: `[R]` int64: the streams of a batch of chunks.
+        starts: `[R]` int64: the first frame of each chunk of that batch.
+        row_numbers: `[R]` int64: 0, 1, ...
+    """
+
+    rows: FrameState
+    codec: CodecState
+    history: Tensor
+    slots: Tensor
+    starts: Tensor
+    row_numbers: Tensor
+
+    @classmethod
+    def allocate(
+        cls, model: LoadedModel, max_rows: int, max_positions: int, flash: bool
+    ) -> RunnerState:
+        """Return the state of `max_rows` rows, none of them running."""
+        device = torch.device(model.placement.device)
+        groups = model.codec.num_code_groups
+
+        def integers(*shape: int) -> Tensor:
+            return torch.zeros(shape, dtype=torch.int64, device=device)
+
+        return cls(
+            rows=FrameState.allocate(model.speech, max_rows, max_positions, 0, flash),
+            codec=CodecState.allocate(model.codec, max_rows + 1),
+            history=integers(max_rows + 1, HISTORY_FRAMES, groups),
+            slots=integers(max_rows),
+            starts=integers(max_rows),
+            row_numbers=torch.arange(max_rows, device=device),
+        )
 
 
 class HostCopy:
@@ -102,13 +147,12 @@ class DrawnCodes:
 class DecodedAudio:
     """Samples on their way to the host."""
 
-    def __init__(self, copy: HostCopy, num_rows: int) -> None:
+    def __init__(self, copy: HostCopy) -> None:
         self._copy = copy
-        self._num_rows = num_rows
 
     def read(self) -> npt.NDArray[np.int16]:
         """Return `[rows, samples]`."""
-        samples: npt.NDArray[np.int16] = self._copy.wait()[: self._num_rows].numpy()
+        samples: npt.NDArray[np.int16] = self._copy.wait().numpy()
         return samples
 
 
@@ -132,24 +176,17 @@ class ModelRunner:
         self.lag = int(on_gpu)
         self._copies = torch.cuda.Stream(self._device) if on_gpu else None
         flash = model.placement.attention == "flash_attention_2"
-        self._state = FrameState.allocate(model.speech, self.max_rows, max_positions, 0, flash)
-        # One stream more than rows: what fills up a batch of chunks.
-        self._codec = CodecState.allocate(model.codec, self.max_rows + 1)
-        groups = model.codec.num_code_groups
-        zeros = torch.zeros(self.max_rows + 1, HISTORY_FRAMES, groups, dtype=torch.int64)
-        self._history = zeros.to(self._device)
-        self._slots = torch.zeros(self.max_rows, dtype=torch.int64, device=self._device)
-        self._starts = torch.zeros(self.max_rows, dtype=torch.int64, device=self._device)
-        self._row_numbers = torch.arange(self.max_rows, device=self._device)
+        self._state = RunnerState.allocate(model, self.max_rows, max_positions, flash)
         self._sampling: dict[int, Sampling] = {}
-        capture = on_gpu and not enforce_eager
-        self._captures = capture
-        pool = torch.cuda.graph_pool_handle() if capture else None
-        self._frame: GraphCache[FrameKey, None] = GraphCache(
-            self._make_frame, capture=capture, pool=pool
+        self._capture = Capture.CUDA_GRAPH if on_gpu else Capture.TRACE
+        if enforce_eager:
+            self._capture = Capture.NONE
+        pool = torch.cuda.graph_pool_handle() if self._capture is Capture.CUDA_GRAPH else None
+        self._frame: GraphCache[RunnerState, FrameKey] = GraphCache(
+            self._make_frame, self._state, self._capture, pool
         )
-        self._chunk: GraphCache[ChunkKey, Tensor] = GraphCache(
-            self._make_chunk, capture=capture, pool=pool
+        self._chunk: GraphCache[RunnerState, ChunkKey] = GraphCache(
+            self._make_chunk, self._state, self._capture, pool
         )
 
     @torch.inference_mode()
@@ -167,16 +204,16 @@ class ModelRunner:
             prompt = item.talker_prompt
             self._sampling[row] = item.sampling
             pad = self._model.prompts.tts_pad[0]
-            self._state.set_row(row, item.sampling, prompt.trailing_text, pad)
-            self._codec.reset(row)
+            self._state.rows.set_row(row, item.sampling, prompt.trailing_text, pad)
+            self._state.codec.reset(row)
         embeds = torch.nn.utils.rnn.pad_sequence(
             [item.talker_prompt.embeds for item in prepared], batch_first=True
         )
         index = self._to_device(rows)
         lengths = self._to_device([item.num_positions for item in prepared])
         truncation = truncation_for([item.sampling for item in prepared])
-        prefill_rows(self._model.speech, self._state, embeds, lengths, index, truncation)
-        drawn = self._state.code_0.index_select(0, index)
+        prefill_rows(self._model.speech, self._state.rows, embeds, lengths, index, truncation)
+        drawn = self._state.rows.code_0.index_select(0, index)
         return DrawnCodes(HostCopy(drawn, self._copies), None)
 
     @torch.inference_mode()
@@ -184,7 +221,7 @@ class ModelRunner:
         """Make the next frame of the running `rows`, and draw the code 0 after it."""
         truncation = truncation_for([self._sampling[row] for row in rows])
         self._frame(FrameKey(self._row_bucket(rows[-1] + 1), self._kv_bucket(end), truncation))
-        drawn = self._state.code_0[: rows[-1] + 1]
+        drawn = self._state.rows.code_0[: rows[-1] + 1]
         if self._copies is None:
             drawn = drawn.clone()  # the next frame overwrites it
         return DrawnCodes(HostCopy(drawn, self._copies), list(rows))
@@ -192,23 +229,39 @@ class ModelRunner:
     @torch.inference_mode()
     def stop(self, row: int) -> None:
         """Take a row out of the running."""
-        self._state.stop(row)
+        self._state.rows.stop(row)
 
     @torch.inference_mode()
     def decode(self, rows: Sequence[int], starts: Sequence[int], num_frames: int) -> DecodedAudio:
         """Decode the next frames of some rows."""
+        size = len(rows)
+        if self._copies is None:
+            size = max(1, CPU_FRAMES_PER_CALL // num_frames)
+        parts = [
+            self._decode(rows[first : first + size], starts[first : first + size], num_frames)
+            for first in range(0, len(rows), size)
+        ]
+        samples = parts[0] if len(parts) == 1 else torch.cat(parts)
+        return DecodedAudio(HostCopy(samples, self._copies))
+
+    def _decode(self, rows: Sequence[int], starts: Sequence[int], num_frames: int) -> Tensor:
         num_rows = self._row_bucket(len(rows))
         fill = num_rows - len(rows)
-        self._slots[:num_rows].copy_(self._pinned([*rows, *[self.max_rows] * fill]))
-        self._starts[:num_rows].copy_(self._pinned([*starts, *[0] * fill]))
-        samples = self._chunk(ChunkKey(num_rows, num_frames))
-        return DecodedAudio(HostCopy(samples, self._copies), len(rows))
+        self._state.slots[:num_rows].copy_(self._pinned([*rows, *[self.max_rows] * fill]))
+        self._state.starts[:num_rows].copy_(self._pinned([*starts, *[0] * fill]))
+        return self._chunk(ChunkKey(num_rows, num_frames))[: len(rows)]
 
     @torch.inference_mode()
     def warm_up(self) -> None:
         """Capture the graphs, smallest rows for every kind of sampling; needs no running row."""
         usual = truncation_for([Sampling()])
         buckets = sorted({self._row_bucket(rows + 1) for rows in range(self.max_rows)})
+        if self._capture is Capture.TRACE:
+            # Others are traced when they are first needed, in a tenth of a second each.
+            self._frame.prepare(FrameKey(1, self._kv_buckets()[0], usual))
+            for num_frames in self.chunk_sizes:
+                self._chunk.prepare(ChunkKey(1, num_frames))
+            return
         for kv_len in self._kv_buckets():
             for num_rows in buckets:
                 self._frame.prepare(FrameKey(num_rows, kv_len, usual))
@@ -228,33 +281,34 @@ class ModelRunner:
         if on_gpu:
             torch.cuda.empty_cache()
 
-    def _make_frame(self, key: FrameKey) -> None:
-        frames = self._state.frames[: key.num_rows] % HISTORY_FRAMES
-        advance(self._model.speech, self._state, key.num_rows, key.kv_len, key.truncation)
-        rows = self._row_numbers[: key.num_rows]
-        self._history.index_put_((rows, frames), self._state.codes[: key.num_rows])
+    def _make_frame(self, state: RunnerState, key: FrameKey) -> Tensor:
+        frames = state.rows.frames[: key.num_rows] % HISTORY_FRAMES
+        advance(self._model.speech, state.rows, key.num_rows, key.kv_len, key.truncation)
+        rows = state.row_numbers[: key.num_rows]
+        state.history.index_put_((rows, frames), state.rows.codes[: key.num_rows])
+        return state.rows.code_0
 
-    def _make_chunk(self, key: ChunkKey) -> Tensor:
-        slots, starts = self._slots[: key.num_rows], self._starts[: key.num_rows]
+    def _make_chunk(self, state: RunnerState, key: ChunkKey) -> Tensor:
+        slots, starts = state.slots[: key.num_rows], state.starts[: key.num_rows]
         offsets = torch.arange(key.num_frames, device=self._device)
         frames = (starts.unsqueeze(-1) + offsets) % HISTORY_FRAMES
-        codes = self._history[slots.unsqueeze(-1), frames]
-        samples = decode_chunk(self._model.codec, self._codec, codes, slots)
+        codes = state.history[slots.unsqueeze(-1), frames]
+        samples = decode_chunk(self._model.codec, state.codec, codes, slots)
         return (samples.float() * 32767.0).round().to(torch.int16)
 
     def _row_bucket(self, num_rows: int) -> int:
         """Round up to what is captured; run as many as there are where nothing is."""
-        if not self._captures:
+        if self._capture is Capture.NONE:
             return num_rows
         return min(1 << (num_rows - 1).bit_length(), self.max_rows)
 
     def _kv_bucket(self, end: int) -> int:
-        if not self._captures:
+        if self._capture is Capture.NONE:
             return min(-(-end // KV_STEP_EAGER) * KV_STEP_EAGER, self.max_positions)
         return next(size for size in self._kv_buckets() if size >= end)
 
     def _kv_buckets(self) -> list[int]:
-        if self._state.talker_cache.flash is not None:
+        if self._state.rows.talker_cache.flash is not None:
             return [self.max_positions]  # flash-attn reads as much as each row has
         return [size for size in KV_BUCKETS if size < self.max_positions] + [self.max_positions]
 

@@ -169,15 +169,15 @@ def _open(weights: CodePredictorWeights, cache: CodePredictorCache, pair: Tensor
     num_rows = pair.shape[0]
     rope = cache.rope.sequences(num_rows, 2)
     x = pair.flatten(0, 1)
-    for block, key_value in zip(weights.layers, cache.key_value, strict=True):
-        attend = partial(_write_two, key_value[:num_rows, :2])
+    for layer, block in enumerate(weights.layers):
+        attend = partial(_write_two, weights.heads, cache.key_value[layer, :num_rows, :2])
         x = decoder_layer(x, block, weights.heads, rope, attend)
     return x.view(num_rows, 2, -1)[:, 1]
 
 
-def _write_two(cached: Tensor, query: Tensor, key_value: Tensor) -> Tensor:
+def _write_two(heads: Heads, cached: Tensor, query: Tensor, key_value: Tensor) -> Tensor:
     cached.copy_(key_value.unflatten(0, (-1, 2)))
-    return attend_causal(query, key_value, cached.shape[0])
+    return attend_causal(query, key_value, cached.shape[0], heads)
 
 
 def _continue(
@@ -185,8 +185,8 @@ def _continue(
 ) -> Tensor:
     """Run one position for all rows, `x` `[B, D_p]`; return its state, `[B, D_p]`."""
     rope = cache.rope.one(position)
-    for block, key_value in zip(weights.layers, cache.key_value, strict=True):
-        attend = partial(_write_one, key_value[: x.shape[0], : position + 1])
+    for layer, block in enumerate(weights.layers):
+        attend = partial(_write_one, cache.key_value[layer, : x.shape[0], : position + 1])
         x = decoder_layer(x, block, weights.heads, rope, attend)
     return x
 

@@ -87,7 +87,7 @@ def advance(
     seen, penalty = state.seen[:num_rows], state.penalty[:num_rows]
     scores = model.restrictions.apply(logits, seen, penalty, frames + 1)
     code_0.copy_(draw(scores, sampling, uniforms[:, -1:] * sampling.draws, truncation))
-    seen.scatter_(1, code_0.unsqueeze(1), True)
+    seen.scatter_(1, code_0.unsqueeze(1), 1)
     state.codes[:num_rows].copy_(codes)
     state.past_hidden[:num_rows].copy_(hidden)
     positions.add_(state.running[:num_rows])

@@ -131,17 +131,19 @@ def decoder_layer(
     return x + functional.linear(functional.silu(gate) * up, weights.down)
 
 
-def attend_causal(query: Tensor, key_value: Tensor, num_sequences: int) -> Tensor:
+def attend_causal(query: Tensor, key_value: Tensor, num_sequences: int, heads: Heads) -> Tensor:
     """Attend within `num_sequences` sequences of equal length, each from its position 0.
 
     Args:
         query: `[num_sequences * T, H, head_dim]`.
         key_value: `[num_sequences * T, 2 * H_kv, head_dim]`.
+        num_sequences: How many.
+        heads: Their numbers.
     """
     query = query.unflatten(0, (num_sequences, -1)).transpose(1, 2)
     key, value = key_value.unflatten(0, (num_sequences, -1)).transpose(1, 2).chunk(2, 1)
     out = functional.scaled_dot_product_attention(
-        query, key, value, is_causal=True, enable_gqa=query.shape[1] != key.shape[1]
+        query, key, value, is_causal=True, enable_gqa=heads.num_query != heads.num_kv
     )
     return out.transpose(1, 2).flatten(2).flatten(0, 1)
 

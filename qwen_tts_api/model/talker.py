@@ -175,7 +175,7 @@ def prefill(
 
         def attend(query: Tensor, key_value: Tensor, flat: Tensor = flat) -> Tensor:
             flat.index_copy_(0, slots, key_value)
-            return attend_causal(query, key_value, num_prompts)
+            return attend_causal(query, key_value, num_prompts, weights.heads)
 
         x = decoder_layer(x, block, weights.heads, rope, attend)
     last = torch.arange(num_prompts, device=x.device) * num_positions + lengths - 1

@@ -35,7 +35,7 @@ def load(folder: Path) -> LoadedModel:
 
 def runner_of(model: LoadedModel) -> ModelRunner:
     plan = plan_memory(model, ROWS, 1024)
-    return ModelRunner(model, plan, max_positions=1024, enforce_eager=True)
+    return ModelRunner(model, plan, max_positions=1024, enforce_eager=False)
 
 
 def explain(error: Exception) -> TTSError:
@@ -193,7 +193,7 @@ def test_rows_are_as_many_as_fit(model: LoadedModel, monkeypatch: pytest.MonkeyP
 
     plan = plan_memory(model, ROWS, 1024)
     runner = runner_of(model)
-    state, codec = runner._state, runner._codec
+    state, codec = runner._state.rows, runner._state.codec
     tensors = [state.talker_cache.key_value, codec.past[:ROWS], codec.key_value[:ROWS]]
     held = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     assert plan.row_bytes * ROWS == held
