@@ -42,7 +42,7 @@ def wait_until(condition: Callable[[], object], timeout_s: float = 10.0) -> None
 
 def read(job: Job) -> npt.NDArray[np.int16]:
     """Return all samples of a job; raise the error that it ends with."""
-    pieces = [np.zeros(0, np.int16)]
+    pieces: list[npt.NDArray[np.int16]] = [np.zeros(0, np.int16)]
     while not job.ended:
         assert job.wait(10), "the job did not go on"
         piece = job.take()
