@@ -98,13 +98,13 @@ class Scheduler:
 
         The lowest free row, so that few rows beyond the running ones are computed.
         """
+        job.start()
         try:
             prepared = self.runner.prepare(job.prompt)
             max_frames = self._frame_budget(job.prompt, prepared)
         except Exception as error:  # a border: a prompt that cannot be built fails alone
             job.fail(self._explain(error))
             return
-        job.start()
         row = heapq.heappop(self._free)
         self._new.append(Row(row, job, prepared, prepared.num_positions, max_frames))
 
