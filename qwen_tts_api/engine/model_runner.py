@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from qwen_tts_api.engine.graphs import Capture, GraphCache
+from qwen_tts_api.engine.host_copy import DecodedAudio, DrawnCodes, HostCopy
 from qwen_tts_api.engine.memory import MemoryPlan
 from qwen_tts_api.model.codec import CodecState, decode_chunk
 from qwen_tts_api.model.frame import advance, prefill_rows
@@ -104,56 +103,6 @@ class RunnerState:
             starts=integers(max_rows),
             row_numbers=torch.arange(max_rows, device=device),
         )
-
-
-class HostCopy:
-    """A tensor on its way to the host, on a stream of its own where there is a GPU."""
-
-    def __init__(self, tensor: Tensor, stream: torch.cuda.Stream | None) -> None:
-        self._event: torch.cuda.Event | None = None
-        if stream is None:
-            self._host = tensor
-            return
-        # A copy on the device first: the next replay overwrites the tensor.
-        tensor = tensor.clone()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            self._host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
-            self._host.copy_(tensor, non_blocking=True)
-            tensor.record_stream(stream)
-            self._event = torch.cuda.Event()
-            self._event.record(stream)
-
-    def wait(self) -> Tensor:
-        """Return the tensor; the one place where the host waits for the device."""
-        if self._event is not None:
-            self._event.synchronize()
-        return self._host
-
-
-class DrawnCodes:
-    """Codes 0 on their way to the host."""
-
-    def __init__(self, copy: HostCopy, rows: Sequence[int] | None) -> None:
-        self._copy = copy
-        self._rows = rows
-
-    def read(self) -> list[int]:
-        """Return one code a row of the call."""
-        codes: list[int] = self._copy.wait().tolist()
-        return codes if self._rows is None else [codes[row] for row in self._rows]
-
-
-class DecodedAudio:
-    """Samples on their way to the host."""
-
-    def __init__(self, copy: HostCopy) -> None:
-        self._copy = copy
-
-    def read(self) -> npt.NDArray[np.int16]:
-        """Return `[rows, samples]`."""
-        samples: npt.NDArray[np.int16] = self._copy.wait().numpy()
-        return samples
 
 
 class ModelRunner:

@@ -79,7 +79,7 @@ def check_defaults(config: Config, card: ModelCard) -> None:
 
 
 def exit_process(failure: StartupError) -> None:
-    """End the process, and with it gunicorn's master; the failure has been logged."""
-    logger.critical("cannot start: %s", failure)
+    """End the process, and with it gunicorn's master; the engine has logged the failure."""
+    logger.debug("ending the process over %r", failure)
     logging.shutdown()
     os._exit(EXIT_CANNOT_START)

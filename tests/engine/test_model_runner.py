@@ -33,9 +33,9 @@ def load(folder: Path) -> LoadedModel:
     return LoadedModel.load(folder, read_card(folder), CPU)
 
 
-def runner_of(model: LoadedModel) -> ModelRunner:
+def runner_of(model: LoadedModel, *, enforce_eager: bool = False) -> ModelRunner:
     plan = plan_memory(model, ROWS, 1024)
-    return ModelRunner(model, plan, max_positions=1024, enforce_eager=False)
+    return ModelRunner(model, plan, max_positions=1024, enforce_eager=enforce_eager)
 
 
 def explain(error: Exception) -> TTSError:
@@ -122,6 +122,18 @@ def test_a_request_sounds_the_same_in_any_company(scheduler: Scheduler) -> None:
     streamed = prompt(one.text, one.sampling, streaming=True)
     assert_same(say(scheduler, streamed)[0], alone)
     assert not np.array_equal(say(scheduler, prompt(one.text, Sampling(seed=8)))[0], alone)
+
+
+def test_captures_are_their_eager_twins(model: LoadedModel, scheduler: Scheduler) -> None:
+    """Greedy, sampled and with other settings beside each other, in batches of every size."""
+    eager = Scheduler(runner_of(model, enforce_eager=True), explain)
+    requests = [
+        prompt("A word.", GREEDY),
+        prompt("A word, and another.", Sampling(seed=1)),
+        prompt("A word, and another, and more.", Sampling(seed=2, top_k=0, top_p=0.9)),
+    ]
+    for samples, expected in zip(say(scheduler, *requests), say(eager, *requests), strict=True):
+        assert_same(samples, expected)
 
 
 def test_joining_later_changes_nothing(scheduler: Scheduler) -> None:

@@ -1,0 +1,92 @@
+"""What only a GPU can show: captured graphs compute what their eager twins do.
+
+Not part of `make test`; on a machine with an NVIDIA GPU: `make test ARGS="-m gpu"`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from qwen_tts_api.engine.job import Job
+from qwen_tts_api.engine.memory import plan_memory
+from qwen_tts_api.engine.model_runner import ModelRunner
+from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.errors import TTSError
+from qwen_tts_api.model.checkpoint import locate, read_card
+from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.placement import place
+from qwen_tts_api.model.utterance import Prompt, Sampling
+from tests.conftest import read
+
+pytestmark = pytest.mark.gpu
+
+GREEDY = Sampling(temperature=0, subtalker_temperature=0)
+
+
+def explain(error: Exception) -> TTSError:
+    raise error
+
+
+@pytest.fixture(autouse=True)
+def _exact_products() -> Iterator[None]:
+    """Switch TF32 off, whose products have ten bits."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    yield
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+def load(cache: Path, device: str, dtype: str) -> LoadedModel:
+    folder = locate("nano", cache)
+    return LoadedModel.load(folder, read_card(folder), place(device, dtype, "flash_attention_2"))
+
+
+def scheduler_of(model: LoadedModel, *, enforce_eager: bool) -> Scheduler:
+    plan = plan_memory(model, 8, 1024)
+    runner = ModelRunner(model, plan, max_positions=1024, enforce_eager=enforce_eager)
+    runner.warm_up()
+    return Scheduler(runner, explain)
+
+
+def say(scheduler: Scheduler, *samplings: Sampling) -> list[npt.NDArray[np.int16]]:
+    """Return utterances of different lengths that join one after the other."""
+    jobs = [
+        Job(Prompt("Word after word. " * (index + 1), "english", "ryan", "", sampling))
+        for index, sampling in enumerate(samplings)
+    ]
+    for job in jobs:
+        scheduler.add(job)
+        scheduler.step()
+        scheduler.step()
+    while not scheduler.is_idle:
+        scheduler.step()
+    return [read(job) for job in jobs]
+
+
+def assert_same(samples: npt.NDArray[np.int16], expected: npt.NDArray[np.int16]) -> None:
+    assert len(samples) == len(expected)
+    assert np.abs(samples.astype(int) - expected).max() <= 2
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_graphs_are_their_eager_twins(tmp_path: Path, dtype: str) -> None:
+    """Greedy, sampled and with other settings beside each other, in a batch that grows."""
+    model = load(tmp_path, "cuda:0", dtype)
+    samplings = [GREEDY, Sampling(seed=1), Sampling(seed=2, top_k=0, top_p=0.9)]
+    captured = say(scheduler_of(model, enforce_eager=False), *samplings)
+    eager = say(scheduler_of(model, enforce_eager=True), *samplings)
+    for samples, expected in zip(captured, eager, strict=True):
+        assert_same(samples, expected)
+
+
+def test_greedy_speech_is_that_of_a_cpu(tmp_path: Path) -> None:
+    """In 32 bits, whose rounding decides no code of this text."""
+    on_gpu = say(scheduler_of(load(tmp_path, "cuda:0", "float32"), enforce_eager=False), GREEDY)
+    on_cpu = say(scheduler_of(load(tmp_path, "cpu", "float32"), enforce_eager=True), GREEDY)
+    assert_same(on_gpu[0], on_cpu[0])
