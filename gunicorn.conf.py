@@ -26,8 +26,8 @@ EXIT_WORKER_CRASHED = 70
 bind = settings.bind
 workers = 1
 worker_class = "qwen_tts_api.worker.DrainingThreadWorker"
-threads = settings.max_loaded_models + settings.max_queue + SPARE_THREADS
-worker_connections = 1000
+threads = settings.max_loaded_models * settings.max_streams + settings.max_queue + SPARE_THREADS
+worker_connections = max(1000, 2 * threads)
 keepalive = 5
 # The heartbeat of the worker's main loop, not a deadline of requests (QWEN_REQUEST_TIMEOUT_S).
 timeout = 60
