@@ -158,18 +158,19 @@ class SpeechService:
         job = begun.job
         try:
             while not job.ended:
-                if job.wait(POLL_S):
-                    piece = job.take()
-                    if piece is not None:
-                        yield piece
-                elif client_left():
+                if job.wait(POLL_S) and (piece := job.take()) is not None:
+                    yield piece
+                if job.ended:
+                    break
+                if client_left():
                     raise ClientLeft("The client closed the connection.")
-                if time.monotonic() >= begun.deadline and not job.ended:
+                if time.monotonic() >= begun.deadline:
                     raise DeadlineExceeded(
                         f"The audio was not finished within {self._config.request_timeout_s:g} s "
                         "(QWEN_REQUEST_TIMEOUT_S).",
                         retry_after_s=1,
                     )
+            job.take()  # raises what the job ended with, if it ended between two looks
         finally:
             if not job.ended:
                 self._pool.cancel(job)
