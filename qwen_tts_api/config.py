@@ -273,6 +273,11 @@ class Config:
         return cls(**values)
 
     @property
+    def speakers_by_alias(self) -> dict[str, str]:
+        """Map the other names of speakers, in lower case, to speakers."""
+        return {alias.lower(): speaker for alias, speaker in self.speaker_aliases}
+
+    @property
     def served_models(self) -> dict[str, str]:
         """Map the names a request may give to hub ids or folders; the default model is first."""
         by_id = {source: name for name, source in reversed(self.models)}

@@ -51,6 +51,12 @@ def read(job: Job) -> npt.NDArray[np.int16]:
     return np.concatenate(pieces)
 
 
+def assert_same(samples: npt.NDArray[np.int16], expected: npt.NDArray[np.int16]) -> None:
+    """Equal codes give samples that differ by rounding at most; other codes, by thousands."""
+    assert len(samples) == len(expected)
+    assert np.abs(samples.astype(int) - expected).max() <= 2
+
+
 @dataclass
 class Bench:
     """A service over fake models, with everything that a test may want to hold or look at."""

@@ -64,7 +64,7 @@ def check_defaults(config: Config, card: ModelCard) -> None:
         resolve_language(config.default_language, card)
     except UnknownLanguage as error:
         raise ConfigError(f"QWEN_DEFAULT_LANGUAGE: {error.message}") from error
-    aliases = {alias.lower(): speaker for alias, speaker in config.speaker_aliases}
+    aliases = config.speakers_by_alias
     if not card.speakers or find_speaker(config.default_speaker, card, aliases):
         return
     shipped = {setting.name: setting.default for setting in fields(Config)}["default_speaker"]

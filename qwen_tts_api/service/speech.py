@@ -50,7 +50,7 @@ class SpeechService:
     def __init__(self, config: Config, pool: ModelPool) -> None:
         self._config = config
         self._pool = pool
-        self._aliases = {alias.lower(): speaker for alias, speaker in config.speaker_aliases}
+        self._aliases = config.speakers_by_alias
 
     def start(self) -> None:
         """Start loading the default model; returns at once."""

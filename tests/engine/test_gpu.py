@@ -22,7 +22,7 @@ from qwen_tts_api.model.checkpoint import locate, read_card
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import place
 from qwen_tts_api.model.utterance import Prompt, Sampling
-from tests.conftest import read
+from tests.conftest import assert_same, read
 
 pytestmark = pytest.mark.gpu
 
@@ -67,11 +67,6 @@ def say(scheduler: Scheduler, *samplings: Sampling) -> list[npt.NDArray[np.int16
     while not scheduler.is_idle:
         scheduler.step()
     return [read(job) for job in jobs]
-
-
-def assert_same(samples: npt.NDArray[np.int16], expected: npt.NDArray[np.int16]) -> None:
-    assert len(samples) == len(expected)
-    assert np.abs(samples.astype(int) - expected).max() <= 2
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

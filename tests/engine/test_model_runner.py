@@ -22,7 +22,7 @@ from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import place
 from qwen_tts_api.model.sampling import Truncation
 from qwen_tts_api.model.utterance import Prompt, Sampling
-from tests.conftest import read
+from tests.conftest import assert_same, read
 
 CPU = place("cpu", "float32", "sdpa")
 GREEDY = Sampling(temperature=0, subtalker_temperature=0)
@@ -73,12 +73,6 @@ def say(scheduler: Scheduler, *prompts: Prompt) -> list[npt.NDArray[np.int16]]:
     while not scheduler.is_idle:
         scheduler.step()
     return [read(job) for job in jobs]
-
-
-def assert_same(samples: npt.NDArray[np.int16], expected: npt.NDArray[np.int16]) -> None:
-    """Equal codes give samples that differ by rounding at most; other codes, by thousands."""
-    assert len(samples) == len(expected)
-    assert np.abs(samples.astype(int) - expected).max() <= 2
 
 
 @pytest.mark.parametrize(
