@@ -25,7 +25,7 @@ EXIT_WORKER_CRASHED = 70
 
 bind = settings.bind
 workers = 1
-worker_class = "qwen_tts_api.worker.DrainingThreadWorker"
+worker_class = "qwen_tts_api.worker.GuardedThreadWorker"
 threads = settings.max_loaded_models * settings.max_streams + settings.max_queue + SPARE_THREADS
 worker_connections = max(1000, 2 * threads)
 keepalive = 5
@@ -45,9 +45,21 @@ def post_fork(server: Any, worker: Any) -> None:
     """Start loading the model in its own thread: blocking here would come before signals work."""
     faulthandler.enable()
     import wsgi
-    from qwen_tts_api.routes import EXTENSION
+    from qwen_tts_api.ops import start_ops_server
+    from qwen_tts_api.routes import EXTENSION, create_ops_app
 
-    wsgi.app.extensions[EXTENSION].start()
+    service = wsgi.app.extensions[EXTENSION]
+    if settings.ops_bind:
+        try:
+            start_ops_server(settings.ops_bind, create_ops_app(service))
+        except OSError as error:
+            server.log.error(
+                "QWEN_OPS_BIND=%s cannot be listened on: %s; set another address, or 'off'.",
+                settings.ops_bind,
+                error.strerror,
+            )
+            sys.exit(EXIT_CANNOT_START)
+    service.start()
 
 
 def child_exit(server: Any, worker: Any) -> None:

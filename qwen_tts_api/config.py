@@ -94,6 +94,10 @@ def _bind(raw: str) -> str:
     return value
 
 
+def _optional_bind(raw: str) -> str:
+    return "" if raw.strip().lower() == "off" else _bind(raw)
+
+
 def _pairs(raw: str) -> tuple[tuple[str, str], ...]:
     pairs: dict[str, str] = {}
     for item in filter(None, (part.strip() for part in raw.split(","))):
@@ -188,6 +192,12 @@ class Config:
         "Refuse an unknown speaker with a 400, or use the default speaker.",
     )
     bind: str = _setting("0.0.0.0:8888", _bind, "`address:port`", "Where the server listens.")
+    ops_bind: str = _setting(
+        "0.0.0.0:8889",
+        _optional_bind,
+        "`address:port` or `off`",
+        "Where probes and metrics are answered even if every thread of the main port is busy.",
+    )
     max_text_chars: int = _setting(
         4096, _integer(1, 1_000_000), "1 to 1000000", "Longest text of a request, in characters."
     )
@@ -223,6 +233,19 @@ class Config:
         _seconds(0.1, 86_400),
         "0.1 to 86400",
         "Seconds from a request's arrival to its audio; then it is answered 504.",
+    )
+    client_timeout_s: float = _setting(
+        30.0,
+        _seconds(0.1, 3600),
+        "0.1 to 3600",
+        "Seconds that a client may take to send its request, or to take 64 KiB of the answer.",
+    )
+    hang_timeout_s: float = _setting(
+        120.0,
+        _seconds(1, 86_400),
+        "1 to 86400",
+        "Seconds after which a model that computes nothing of what it has is taken to hang: "
+        "`/healthz` is then 503.",
     )
     graceful_timeout_s: float = _setting(
         60.0,

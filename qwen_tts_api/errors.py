@@ -12,6 +12,7 @@ Requests::
     │   ├── UnknownLanguage       400 unknown_language
     │   ├── UnknownFormat         400 unknown_format
     │   └── NotSupported          400 not_supported
+    ├── RequestTimeout            408 request_timeout
     ├── BodyTooLarge              413 body_too_large
     ├── QueueFull                 429 queue_full
     ├── ClientLeft                499 client_left
@@ -120,6 +121,13 @@ class NotSupported(InvalidRequest):
     """The field exists, but the loaded model cannot honour it."""
 
     code = "not_supported"
+
+
+class RequestTimeout(TTSError):
+    """The client took longer than `QWEN_CLIENT_TIMEOUT_S` to send its body."""
+
+    status = 408
+    code = "request_timeout"
 
 
 class BodyTooLarge(TTSError):

@@ -6,10 +6,21 @@ from flask import Flask
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.routes import errors, health, request_log, speakers, tts
+from qwen_tts_api.routes.connection import send_in_pieces
 from qwen_tts_api.service.speech import SpeechService
 
 EXTENSION = "qwen_tts_api"
 """Where the application keeps its `SpeechService`: `app.extensions[EXTENSION]`."""
+
+
+def create_ops_app(service: SpeechService) -> Flask:
+    """Return the application of the ops port: the probes, and nothing that can be used."""
+    app = Flask(__name__, static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    request_log.register(app)
+    errors.register(app)
+    app.register_blueprint(health.blueprint(service))
+    return app
 
 
 def register(app: Flask, config: Config, service: SpeechService) -> None:
@@ -18,6 +29,7 @@ def register(app: Flask, config: Config, service: SpeechService) -> None:
     app.extensions[EXTENSION] = service
     request_log.register(app)
     errors.register(app)
+    app.after_request(send_in_pieces)
     app.register_blueprint(tts.blueprint(config, service))
     app.register_blueprint(health.blueprint(service))
     app.register_blueprint(speakers.blueprint(service))

@@ -11,12 +11,13 @@ from gunicorn.http.errors import ParseException
 from werkzeug.datastructures import MultiDict
 from werkzeug.formparser import FormDataParser
 
-from qwen_tts_api.errors import BodyTooLarge, InvalidRequest
+from qwen_tts_api.errors import BodyTooLarge, InvalidRequest, RequestTimeout
+from qwen_tts_api.routes.connection import limit_reading
 
 MAX_FORM_FIELDS = 100
 
 
-def read_body(request: Request, max_bytes: int) -> bytes:
+def read_body(request: Request, max_bytes: int, timeout_s: float) -> bytes:
     """Return the body of a request, sent with a length or chunked.
 
     Flask's own reading is passed by: it takes a body that ends early for a whole one, and cuts a
@@ -25,6 +26,7 @@ def read_body(request: Request, max_bytes: int) -> bytes:
     Raises:
         BodyTooLarge: It has more than `max_bytes` bytes.
         InvalidRequest: It ends before its Content-Length, or its chunks are malformed.
+        RequestTimeout: It did not come within `timeout_s` seconds.
     """
     expected = request.content_length
     chunked = request.headers.get("Transfer-Encoding", "").lower() == "chunked"
@@ -32,10 +34,15 @@ def read_body(request: Request, max_bytes: int) -> bytes:
         return b""
     if expected is not None and expected > max_bytes:
         raise _too_large(max_bytes)
-    try:
-        body: bytes = request.environ["wsgi.input"].read(max_bytes + 1 if chunked else expected)
-    except (OSError, ParseException) as error:
-        raise InvalidRequest(f"The body cannot be read: {error}.") from None
+    with limit_reading(request.environ, timeout_s) as overdue:
+        try:
+            body: bytes = request.environ["wsgi.input"].read(max_bytes + 1 if chunked else expected)
+        except (OSError, ParseException) as error:
+            if overdue() or isinstance(error, TimeoutError):
+                raise _too_slow(timeout_s) from None
+            raise InvalidRequest(f"The body cannot be read: {error}.") from None
+        if overdue():
+            raise _too_slow(timeout_s)
     if len(body) > max_bytes:
         raise _too_large(max_bytes)
     if expected is not None and len(body) < expected:
@@ -84,6 +91,12 @@ def parse_form(request: Request, body: bytes) -> MultiDict[str, str]:
 
 def _too_large(max_bytes: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body is larger than {max_bytes} bytes (QWEN_MAX_BODY_BYTES).")
+
+
+def _too_slow(timeout_s: float) -> RequestTimeout:
+    return RequestTimeout(
+        f"The body did not arrive within {timeout_s:g} s (QWEN_CLIENT_TIMEOUT_S)."
+    )
 
 
 def _refuse_constant(name: str) -> NoReturn:
