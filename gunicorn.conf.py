@@ -10,7 +10,7 @@ from typing import Any
 from gunicorn.errors import HaltServer
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import EXIT_CANNOT_START, ConfigError
+from qwen_tts_api.errors import EXIT_CANNOT_START, EXIT_LOST, ConfigError
 from qwen_tts_api.logs import logging_config
 
 try:
@@ -21,7 +21,6 @@ except ConfigError as error:
 
 # Threads beyond those that synthesise or wait: for probes, lists and refusals.
 SPARE_THREADS = 16
-EXIT_WORKER_CRASHED = 70
 
 bind = settings.bind
 workers = 1
@@ -65,4 +64,4 @@ def post_fork(server: Any, worker: Any) -> None:
 def child_exit(server: Any, worker: Any) -> None:
     """End the master with a worker that crashed, so that the orchestrator sees it and restarts."""
     if server.LISTENERS:
-        raise HaltServer("The worker ended unexpectedly.", EXIT_WORKER_CRASHED)
+        raise HaltServer("The worker ended unexpectedly.", EXIT_LOST)

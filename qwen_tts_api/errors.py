@@ -42,6 +42,9 @@ It is gunicorn's own `Arbiter.APP_LOAD_ERROR`: a worker that exits with it takes
 instead of being started again.
 """
 
+EXIT_LOST = 70
+"""Exit code of a process that worked and cannot any more: a crash, a lost device (EX_SOFTWARE)."""
+
 
 class TTSError(Exception):
     """A request that cannot be answered with audio.

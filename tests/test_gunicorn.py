@@ -327,6 +327,14 @@ def test_what_cannot_start_says_why_and_exits_with_4(
     assert server.log.count("Booting worker") <= 1
 
 
+def test_a_taken_ops_port_is_refused(start_server: StartServer, server: Server) -> None:
+    """Without it the orchestrator would see nothing."""
+    second = start_server(QWEN_OPS_BIND=server.settings["QWEN_BIND"])
+    assert second.process.wait(60) == 4
+    assert "cannot be listened on" in second.log
+    assert "Traceback" not in second.log
+
+
 def test_a_crash_of_the_worker_ends_the_master(start_server: StartServer) -> None:
     """The orchestrator sees it and counts it, instead of a silent new worker."""
     server = start_server()

@@ -12,7 +12,8 @@ import numpy as np
 from qwen_tts_api.audio import FORMATS, AudioFormat, Samples
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.engine.pool import ModelPool, PoolStatus
+from qwen_tts_api.engine.pool import ModelPool
+from qwen_tts_api.engine.status import PoolStatus
 from qwen_tts_api.errors import (
     ClientLeft,
     DeadlineExceeded,
