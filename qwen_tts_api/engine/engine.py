@@ -12,6 +12,7 @@ from qwen_tts_api.engine.health import Health, canary, is_fatal
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.runner import Runner
 from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.engine.status import EngineStatus
 from qwen_tts_api.errors import (
     LoadError,
     ModelUnavailable,
@@ -90,6 +91,19 @@ class Engine:
         """Whether a loaded model has something to compute."""
         return self.runner is not None and self.num_running > 0
 
+    def status(self) -> EngineStatus:
+        """Return what is to be told of it."""
+        return EngineStatus(
+            name=self.name,
+            running=self.num_running,
+            rows=self.runner.max_rows if self.runner else 0,
+            frames=self.health.num_frames,
+            row_frames=self.health.num_row_frames,
+            failures=self.health.num_failures,
+            out_of_memory=self.health.num_out_of_memory,
+            memory_bytes=self.runner.memory_bytes() if self.runner else 0,
+        )
+
     def _run(self) -> None:
         try:
             self._serve()
@@ -160,6 +174,7 @@ class Engine:
 
     def _step(self, scheduler: Scheduler) -> None:
         try:
+            num_rows = scheduler.num_running
             ended = scheduler.step()
         except Exception as error:  # a border: the engine outlives a frame that fails
             scheduler.fail_all(self._explain(error))
@@ -167,6 +182,7 @@ class Engine:
                 logger.critical("%s: the device is lost; the process ends", self.name)
                 self._on_fatal()
             return
+        self.health.computed(num_rows)
         if ended:
             self.health.succeeded()
             with self._condition:
@@ -177,8 +193,9 @@ class Engine:
         """Log what a model raised, and return what the client is told."""
         if isinstance(error, TTSError):
             return error
-        self.health.failed()
-        if type(error).__name__ == "OutOfMemoryError":  # PyTorch's, which is not imported here
+        out_of_memory = type(error).__name__ == "OutOfMemoryError"  # PyTorch's, not imported here
+        self.health.failed(out_of_memory)
+        if out_of_memory:
             logger.error("%s: out of memory: %s", self.name, error)
             return OutOfMemory("The device has no memory left for this request.", retry_after_s=5)
         logger.error("%s: synthesis failed", self.name, exc_info=error)

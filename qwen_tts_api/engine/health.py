@@ -19,10 +19,18 @@ class Health:
 
     Attributes:
         suspect: The last computation failed, and none has succeeded since.
+        num_frames: Frames that were computed, whatever the number of rows in them.
+        num_row_frames: Rows in those frames.
+        num_failures: Computations that failed.
+        num_out_of_memory: How many of them for want of memory.
     """
 
     def __init__(self) -> None:
         self.suspect = False
+        self.num_frames = 0
+        self.num_row_frames = 0
+        self.num_failures = 0
+        self.num_out_of_memory = 0
         self._progressed_at = time.monotonic()
         self._next_canary_at = 0.0
 
@@ -34,9 +42,16 @@ class Health:
         """Return the seconds since the thread last came round."""
         return time.monotonic() - self._progressed_at
 
-    def failed(self) -> None:
+    def computed(self, num_rows: int) -> None:
+        """Note a frame of so many rows."""
+        self.num_frames += 1
+        self.num_row_frames += num_rows
+
+    def failed(self, out_of_memory: bool) -> None:
         """Note that a computation failed."""
         self.suspect = True
+        self.num_failures += 1
+        self.num_out_of_memory += out_of_memory
 
     def succeeded(self) -> None:
         """Note that one did not."""

@@ -102,6 +102,7 @@ class ModelPool:
                 state=state,
                 doing=doing,
                 models={name: self._state(name) for name in self._sources},
+                engines=tuple(engine.status() for engine in self._engines.values()),
                 default=engine.runner if engine else None,
                 running=sum(engine.num_running for engine in self._engines.values()),
                 waiting=sum(len(queue) for queue in self._queues()),

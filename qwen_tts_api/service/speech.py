@@ -20,6 +20,7 @@ from qwen_tts_api.errors import (
     UnknownFormat,
     UnknownModel,
 )
+from qwen_tts_api.metrics import Metrics
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.prompts import PromptMaker
@@ -43,11 +44,16 @@ class _Begun:
 
 
 class SpeechService:
-    """Synthesis with the settings' defaults, over a pool of models."""
+    """Synthesis with the settings' defaults, over a pool of models.
+
+    Attributes:
+        metrics: What is measured of it.
+    """
 
     def __init__(self, config: Config, pool: ModelPool) -> None:
         self._config = config
         self._pool = pool
+        self.metrics = Metrics(pool.status)
         self._prompts = PromptMaker(config)
 
     def start(self) -> None:
