@@ -43,21 +43,17 @@ logconfig_dict = logging_config(settings.log_level, settings.log_format)
 def post_fork(server: Any, worker: Any) -> None:
     """Start loading the model in its own thread: blocking here would come before signals work."""
     faulthandler.enable()
-    import wsgi
-    from qwen_tts_api.ops import start_ops_server
-    from qwen_tts_api.routes import EXTENSION, create_ops_app
+    try:
+        import wsgi
+        from qwen_tts_api.ops import start_ops_server
+        from qwen_tts_api.routes import EXTENSION, create_ops_app
 
-    service = wsgi.app.extensions[EXTENSION]
-    if settings.ops_bind:
-        try:
+        service = wsgi.app.extensions[EXTENSION]
+        if settings.ops_bind:
             start_ops_server(settings.ops_bind, create_ops_app(service))
-        except OSError as error:
-            server.log.error(
-                "QWEN_OPS_BIND=%s cannot be listened on: %s; set another address, or 'off'.",
-                settings.ops_bind,
-                error.strerror,
-            )
-            sys.exit(EXIT_CANNOT_START)
+    except ConfigError as error:
+        server.log.error("qwen-tts-api cannot start: %s", error)
+        sys.exit(EXIT_CANNOT_START)
     service.start()
 
 

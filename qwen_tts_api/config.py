@@ -119,6 +119,17 @@ def _path(raw: str) -> Path:
     return Path(raw.strip()).expanduser()
 
 
+def _optional_path(raw: str) -> Path | None:
+    return _path(raw) if raw.strip() else None
+
+
+def _origins(raw: str) -> tuple[str, ...]:
+    origins = tuple(part.strip().rstrip("/") for part in raw.split(",") if part.strip())
+    if not all(re.fullmatch(r"\*|https?://[^\s/*]+", origin) for origin in origins):
+        raise ValueError
+    return origins
+
+
 def _setting(default: T, read: Callable[[str], T], allowed: str, purpose: str) -> T:
     """Describe one setting (typed as its value, in the manner of `dataclasses.field`)."""
     metadata = {"read": read, "allowed": allowed, "purpose": purpose}
@@ -197,6 +208,24 @@ class Config:
         _optional_bind,
         "`address:port` or `off`",
         "Where probes and metrics are answered even if every thread of the main port is busy.",
+    )
+    api_keys_file: Path | None = _setting(
+        None,
+        _optional_path,
+        "a file with a key a line, plain or as `name=key`",
+        "Keys that clients must show; read again when it changes. Without it everybody may come.",
+    )
+    rate_limit: int = _setting(
+        0,
+        _integer(0, 1_000_000),
+        "0 to 1000000",
+        "Requests a minute of one key, or of one address where there are no keys; 0 is no limit.",
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        (),
+        _origins,
+        "a comma-separated list of `https://host:port`, or `*`",
+        "Origins of web pages that may use the server from a browser.",
     )
     max_text_chars: int = _setting(
         4096, _integer(1, 1_000_000), "1 to 1000000", "Longest text of a request, in characters."

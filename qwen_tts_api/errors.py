@@ -12,9 +12,11 @@ Requests::
     │   ├── UnknownLanguage       400 unknown_language
     │   ├── UnknownFormat         400 unknown_format
     │   └── NotSupported          400 not_supported
+    ├── Unauthorized              401 unauthorized
     ├── RequestTimeout            408 request_timeout
     ├── BodyTooLarge              413 body_too_large
     ├── QueueFull                 429 queue_full
+    ├── RateLimited               429 rate_limited
     ├── ClientLeft                499 client_left
     ├── SynthesisFailed           500 synthesis_failed
     ├── Unavailable               503 unavailable
@@ -126,6 +128,13 @@ class NotSupported(InvalidRequest):
     code = "not_supported"
 
 
+class Unauthorized(TTSError):
+    """The request has no key of this server's."""
+
+    status = 401
+    code = "unauthorized"
+
+
 class RequestTimeout(TTSError):
     """The client took longer than `QWEN_CLIENT_TIMEOUT_S` to send its body."""
 
@@ -145,6 +154,13 @@ class QueueFull(TTSError):
 
     status = 429
     code = "queue_full"
+
+
+class RateLimited(TTSError):
+    """The client has asked more often than `QWEN_RATE_LIMIT` allows."""
+
+    status = 429
+    code = "rate_limited"
 
 
 class ClientLeft(TTSError):

@@ -14,6 +14,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from flask import Flask
 
+from qwen_tts_api.errors import ConfigError
+
 logger = logging.getLogger(__name__)
 
 CLIENT_TIMEOUT_S = 5
@@ -46,7 +48,7 @@ def start_ops_server(bind: str, app: Flask) -> WSGIServer:
     """Serve `app` at `bind` (`address:port`) from a thread of this process, until it ends.
 
     Raises:
-        OSError: The address cannot be listened on.
+        ConfigError: The address cannot be listened on.
     """
     host, _, port = bind.rpartition(":")
     host = host.strip("[]")
@@ -54,7 +56,13 @@ def start_ops_server(bind: str, app: Flask) -> WSGIServer:
     class Server(_Server):
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
-    server = Server((host, int(port)), _Handler)
+    try:
+        server = Server((host, int(port)), _Handler)
+    except OSError as error:
+        raise ConfigError(
+            f"QWEN_OPS_BIND={bind} cannot be listened on: {error.strerror}; set another address, "
+            "or 'off'."
+        ) from error
     server.set_app(app)
     threading.Thread(target=server.serve_forever, name="ops", daemon=True).start()
     logger.info("probes and metrics on http://%s", bind)

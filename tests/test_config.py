@@ -135,7 +135,7 @@ def test_readme_table_is_the_code() -> None:
         elif isinstance(default, float):
             shown = f"`{default:g}`"
         else:
-            shown = "" if default in ("", ()) else f"`{default}`"
+            shown = "" if default in ("", (), None) else f"`{default}`"
         if setting.name == "cache_dir":
             shown = "`~/.cache/qwen-tts-api`"
         expected.append((name, shown, setting.metadata["allowed"], setting.metadata["purpose"]))

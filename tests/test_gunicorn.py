@@ -313,6 +313,7 @@ def test_sigterm_during_the_load(start_server: StartServer) -> None:
         ({"QWEN_DEFAULT_SPEAKER": "Bob"}, "QWEN_DEFAULT_SPEAKER='Bob'"),
         ({"QWEN_DEFAULT_LANGUAGE": "Klingon"}, "QWEN_DEFAULT_LANGUAGE: Unknown language"),
         ({"QWEN_DTYPE": "int8"}, "QWEN_DTYPE='int8' is not allowed"),
+        ({"QWEN_API_KEYS_FILE": "/no/such/file"}, "QWEN_API_KEYS_FILE=/no/such/file"),
         ({"QWEN_DEVCE": "cpu"}, "did you mean QWEN_DEVICE?"),
     ],
 )

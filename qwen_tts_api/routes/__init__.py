@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes import errors, health, metrics, request_log, speakers, tts
+from qwen_tts_api.routes import access, errors, health, metrics, request_log, speakers, tts
 from qwen_tts_api.routes.connection import send_in_pieces
 from qwen_tts_api.service.speech import SpeechService
 
@@ -30,6 +30,7 @@ def register(app: Flask, config: Config, service: SpeechService) -> None:
     app.extensions[EXTENSION] = service
     request_log.register(app, service.metrics)
     errors.register(app)
+    access.register(app, config)
     app.after_request(send_in_pieces)
     app.register_blueprint(tts.blueprint(config, service))
     app.register_blueprint(health.blueprint(service))
