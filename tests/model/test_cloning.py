@@ -51,6 +51,7 @@ def test_a_clone_is_upstream_s_prompt(
         assert ours.voice.reference_ids is None
         assert ours.stream is None
     else:
+        assert ours.voice.reference_codes is not None
         assert torch.equal(ours.voice.reference_codes, item.ref_code)
         assert ours.voice.reference_ids is ids
         assert ours.stream is not None
