@@ -153,7 +153,7 @@ def test_a_row_that_was_cancelled_is_clean(scheduler: Scheduler) -> None:
     scheduler.add(job)
     for _ in range(9):
         scheduler.step()
-    job.cancelled = True
+    job.cancel(TTSError("nobody listens"))
     scheduler.step()
     assert scheduler.is_idle
     assert scheduler.num_free == ROWS
