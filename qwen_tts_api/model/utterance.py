@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
 
 SAMPLE_RATE_HZ = 24_000
 """Of the one codec that is served; a checkpoint with another is refused."""
@@ -33,6 +38,36 @@ class Sampling:
     subtalker_top_p: float = 1.0
 
 
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A recording whose voice is to be cloned. The same content is computed only once.
+
+    Attributes:
+        samples: `[n]` float32, mono, at SAMPLE_RATE_HZ; what is beyond -1 to 1 is clipped.
+        text: What is said in it, which the utterance then continues.
+        x_vector_only: Take the speaker's embedding alone; the text plays no part.
+
+    Raises:
+        ValueError: It has no text, and the embedding alone is not what is wanted.
+    """
+
+    samples: npt.NDArray[np.float32]
+    text: str = ""
+    x_vector_only: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be continued."""
+        if not self.text and not self.x_vector_only:
+            raise ValueError("A recording can only be continued where its text is known.")
+
+    @cached_property
+    def key(self) -> str:
+        """Return the hash of all that matters."""
+        content = hashlib.sha256(np.ascontiguousarray(self.samples, np.float32).tobytes())
+        content.update(b"x-vector" if self.x_vector_only else b"text:" + self.text.encode())
+        return content.hexdigest()
+
+
 @dataclass(frozen=True)
 class Prompt:
     """One utterance to make, in the model's own terms.
@@ -45,6 +80,7 @@ class Prompt:
         sampling: How codes are drawn.
         max_new_tokens: As upstream's: at most one frame less is made. None: the text's own budget.
         streaming: Whether audio is wanted as it is made; else in pieces that cost less.
+        reference: Whose voice to speak with (base); None for the other kinds.
     """
 
     text: str
@@ -54,3 +90,4 @@ class Prompt:
     sampling: Sampling
     max_new_tokens: int | None = None
     streaming: bool = False
+    reference: Reference | None = None
