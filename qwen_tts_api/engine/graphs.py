@@ -94,7 +94,8 @@ class GraphCache(Generic[S, K]):
         """Capture a CUDA graph, which does not run the function."""
         logger.debug("capturing %s", key)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
+        # Another model's thread may allocate meanwhile, which only concerns a capture of its own.
+        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
             result = self._function(self._state, key)
 
         def replay() -> Tensor:
