@@ -160,7 +160,11 @@ def test_request_id_is_taken_over_if_harmless(client: FlaskClient) -> None:
         (b'{"text": "a", "speaker": "Bob"}', "unknown_speaker", ["'Bob'", "Uncle_Fu, Ryan"]),
         (b'{"text": "a", "language": "xx"}', "unknown_language", ["'xx'", "German"]),
         (b'{"text": "a", "language": "ja"}', "unknown_language", ["'ja'", "German"]),
-        (b'{"text": "a", "audio_format": "mid"}', "unknown_format", ["'mid'", "wav, ogg, pcm"]),
+        (
+            b'{"text": "a", "audio_format": "mid"}',
+            "unknown_format",
+            ["'mid'", "wav, mp3, opus, ogg, flac, pcm"],
+        ),
         (b'{"text": "a", "model": "/etc"}', "unknown_model", ["'/etc'", "voice, small"]),
     ],
 )
