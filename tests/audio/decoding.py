@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 
 import numpy as np
 import soundfile
@@ -16,6 +17,11 @@ _RAW = {"pcm": "PCM_16", "mulaw": "ULAW", "alaw": "ALAW"}
 
 def voice(num_samples: int, rate_hz: int = RATE_HZ, pitch_hz: float = 130) -> Samples:
     """Return what resembles a voice: 20 harmonics, loud and soft by turns."""
+    return _voice(num_samples, rate_hz, pitch_hz).copy()
+
+
+@cache
+def _voice(num_samples: int, rate_hz: int, pitch_hz: float) -> Samples:
     time_s = np.arange(num_samples) / rate_hz
     harmonics = np.arange(1, 21)[:, None]
     phases = 2 * np.pi * pitch_hz * harmonics * time_s + harmonics**2
