@@ -99,6 +99,14 @@ def test_a_stream_sends_while_audio_is_made(name: str) -> None:
     assert gaps.max() <= (20 if name == "ogg" else 2)
 
 
+def test_an_opus_stream_is_heard_from_the_first_frame_on() -> None:
+    """Behind the two pages of headers there is one of audio; a file has pages of a second."""
+    first = FORMATS["opus"].encoder(RATE_HZ).encode(voice(1920))
+    assert first.count(b"OggS") == 3
+    second = FORMATS["opus"].file_encoder(RATE_HZ).encode(voice(RATE_HZ // 2))
+    assert second.count(b"OggS") == 2
+
+
 def test_flac_streams_leave_their_length_open() -> None:
     """All else is as in the file, but for what only the end knows."""
     whole = FORMATS["flac"].encode(voice(5000), RATE_HZ)
