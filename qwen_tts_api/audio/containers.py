@@ -18,8 +18,8 @@ from qwen_tts_api.audio.encoder import Samples
 SAMPLES_PER_WRITE = 24_000
 
 # libsndfile takes an Opus bitrate as a "compression level" of 1 - (kbit/s - 6) / 250. From about
-# 55 kbit/s on libopus leaves its speech coder (SILK) for its transform coder alone (CELT): 83 times
-# real time instead of 25 (bench/results/encoders.json), and closer to the original, too.
+# 55 kbit/s on libopus leaves its speech coder (SILK) for its transform coder alone (CELT): 80 times
+# real time instead of 32 (bench/results/encoders.json), and closer to the original, too.
 OPUS_BITRATE_KBPS = 64
 _OPUS_LEVEL = 1 - (OPUS_BITRATE_KBPS - 6) / 250
 
