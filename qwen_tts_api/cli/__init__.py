@@ -6,7 +6,10 @@ server, import neither PyTorch nor the packages that come with it.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+from typing import NoReturn
 
 import click
 
@@ -47,4 +50,14 @@ def main() -> None:
     except BrokenPipeError:  # whoever read our output has left, as `head` does
         sys.stdout = None  # or Python complains when it flushes it
         code = EXIT_FAILED
-    sys.exit(code)
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    """End the process: at once, if a thread may be inside PyTorch, which crashes otherwise."""
+    if "torch" not in sys.modules:
+        sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BrokenPipeError, AttributeError):
+            stream.flush()
+    os._exit(code)

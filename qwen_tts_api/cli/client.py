@@ -107,11 +107,13 @@ class ServerClient:
         Raises:
             click.ClickException: It ended too early.
         """
-        left = response.length  # None where the body is chunked
+        left = response.length
+        is_chunked = response.getheader("Transfer-Encoding", "").lower() == "chunked"
         while True:
             with self._explained():
                 chunk = response.read1(READ_BYTES)
-                if not chunk and left:
+                # What ends with the connection alone has no end that could be trusted.
+                if not chunk and left != 0 and not is_chunked:
                     raise IncompleteRead(b"", left)
             if not chunk:
                 return

@@ -32,9 +32,8 @@ class Progress:
         self._bytes_per_s = sample_bytes * (sample_rate_hz or rate_hz)
         self._num_bytes = 0
         self._began_at = time.monotonic()
-        self._bar = tqdm(
-            bar_format="{desc} ({elapsed})", disable=not sys.stderr.isatty(), leave=False
-        )
+        self._is_seen = sys.stderr.isatty()
+        self._bar = tqdm(bar_format="{desc} ({elapsed})", disable=not self._is_seen, leave=False)
 
     def __enter__(self) -> Progress:
         """Return itself."""
@@ -72,5 +71,5 @@ class Progress:
     def close(self, summary: str) -> None:
         """Leave a last line at a terminal."""
         self._bar.close()
-        if not self._bar.disable:
+        if self._is_seen:
             sys.stderr.write(summary + "\n")

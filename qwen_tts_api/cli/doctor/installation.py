@@ -40,14 +40,16 @@ def check_packages(subject: Subject) -> Iterator[Finding]:
         lines = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
         return  # said by `check_python`
-    findings = [finding for line in lines for finding in check_requirement(Requirement(line))]
-    yield from findings or [ok(f"{len(lines)} requirements are met")]
+    requirements = [Requirement(line) for line in lines]
+    meant = [
+        need for need in requirements if not need.marker or need.marker.evaluate({"extra": ""})
+    ]
+    findings = [finding for need in meant for finding in check_requirement(need)]
+    yield from findings or [ok(f"{len(meant)} requirements are met")]
 
 
 def check_requirement(requirement: Requirement) -> Iterator[Finding]:
-    """Yield what is wrong with one requirement; those of extras are no requirements."""
-    if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
-        return
+    """Yield what is wrong with one requirement."""
     advice = f"Install {requirement.name}{requirement.specifier} (make setup)."
     try:
         version = metadata.version(requirement.name)

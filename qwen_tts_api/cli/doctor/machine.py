@@ -31,7 +31,7 @@ def check_folders(subject: Subject) -> Iterator[Finding]:
     """What the server writes to can be written, and the disk has room."""
     for setting in fields(subject.config):
         folder = getattr(subject.config, setting.name)
-        if isinstance(folder, Path):
+        if setting.name.endswith("_dir") and folder is not None:
             yield _check_folder(PREFIX + setting.name.upper(), folder, SMALL_BYTES)
     ids = subject.config.served_models.values()
     if any(model not in NANO_KINDS and not Path(model).expanduser().is_dir() for model in ids):
