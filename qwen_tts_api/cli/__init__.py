@@ -16,13 +16,10 @@ import click
 from qwen_tts_api import __version__
 from qwen_tts_api.cli.doctor import doctor
 from qwen_tts_api.cli.download import download
+from qwen_tts_api.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED
 from qwen_tts_api.cli.say import say
 from qwen_tts_api.cli.serve import serve
 from qwen_tts_api.cli.voices import voices
-
-EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
-"""What a shell reports for Ctrl-C."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

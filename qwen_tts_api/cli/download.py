@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import sys
 from pathlib import Path
 
 import click
 
+from qwen_tts_api.cli.exits import EXIT_INTERRUPTED
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.checkpoint import read_card
 from qwen_tts_api.model.checkpoint_files import find_problems
@@ -34,6 +38,7 @@ def download(model: str, folder: Path | None) -> None:
         )
     if Path(model).expanduser().is_dir():
         raise click.UsageError(f"{model} is a folder of this machine already.")
+    _prepare_terminal()
     try:
         listing = look_up(model)
         _check_weights(model, listing)
@@ -52,6 +57,18 @@ def download(model: str, folder: Path | None) -> None:
     click.echo(f"  QWEN_MODEL_ID={source} HF_HUB_OFFLINE=1")
     if not folder:
         click.echo(f"and take the hub's cache along: {_hub_cache()} (HF_HUB_CACHE).")
+
+
+def _prepare_terminal() -> None:
+    """Show bars at a terminal only, and let Ctrl-C end the process at once.
+
+    The hub's client would first finish the files that its threads are at, gigabytes of them.
+    """
+    from huggingface_hub.utils import disable_progress_bars
+
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
 
 
 def _check_weights(model: str, listing: HubCheckpoint) -> None:

@@ -33,7 +33,9 @@ class Progress:
         self._num_bytes = 0
         self._began_at = time.monotonic()
         self._is_seen = sys.stderr.isatty()
-        self._bar = tqdm(bar_format="{desc} ({elapsed})", disable=not self._is_seen, leave=False)
+        self._bar = tqdm(
+            desc="starting", bar_format="{desc} ({elapsed})", disable=not self._is_seen, leave=False
+        )
 
     def __enter__(self) -> Progress:
         """Return itself."""

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from qwen_tts_api.cli.client import ServerClient
+from qwen_tts_api.cli.exits import EXIT_FAILED
 from qwen_tts_api.cli.progress import Progress
 from qwen_tts_api.cli.settings import read_settings
 from qwen_tts_api.errors import StartupError, TTSError
@@ -84,7 +85,7 @@ def speak_here(document: dict[str, Any], progress: Progress) -> Iterator[Answer]
         while not (status := service.status()).ready:
             progress.say(status.doing)
             if failures:
-                raise click.exceptions.Exit(1)  # the engine has logged it
+                raise click.exceptions.Exit(EXIT_FAILED)  # the engine has logged it
             time.sleep(LOAD_POLL_S)
         progress.say("speaking")
         with _explained():

@@ -64,7 +64,13 @@ def locate(model_id: str, cache_dir: Path, files: Sequence[str] = CHECKPOINT_FIL
             f"There is no folder {model_id!r}, and it is not a hub id of the form owner/name. "
             f"Set QWEN_MODEL_ID to one of them, or to one of {', '.join(NANO_KINDS)}."
         )
-    return fetch(model_id, files)
+    try:
+        return fetch(model_id, files)
+    except LoadError as error:
+        raise LoadError(
+            f"{error} Set QWEN_MODEL_ID to a local folder, or download the checkpoint where there "
+            "is a network (`qwen-tts-api download`) and bring its folder along."
+        ) from error
 
 
 def describe(model_id: str, cache_dir: Path) -> ModelCard:

@@ -91,7 +91,7 @@ def _is_wanted(path: str) -> bool:
 
 @contextlib.contextmanager
 def hub_errors(model_id: str) -> Iterator[None]:
-    """Turn what huggingface_hub and its connections raise into a `LoadError` that says what to do.
+    """Turn what huggingface_hub and its connections raise into a `LoadError`.
 
     Raises:
         LoadError: Instead of theirs.
@@ -106,29 +106,25 @@ def hub_errors(model_id: str) -> Iterator[None]:
     from requests import ConnectionError as NoConnection
     from requests import Timeout
 
-    advice = (
-        "Set QWEN_MODEL_ID to a local folder, or download the checkpoint where there is a network "
-        "(`qwen-tts-api download`) and bring its folder along."
-    )
     try:
         yield
     except HFValidationError as error:
-        raise LoadError(f"{model_id!r} is not a valid hub id. {advice}") from error
+        raise LoadError(f"{model_id!r} is not a valid hub id.") from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, NoConnection, Timeout) as error:
         raise LoadError(
             f"The hub cannot be reached (or HF_HUB_OFFLINE is set), and {model_id!r} is not in its "
-            f"cache. {advice}"
+            f"cache."
         ) from error
     except RepositoryNotFoundError as error:
         raise LoadError(
             f"The hub has no {model_id!r}, or does not give it without HF_TOKEN where it is "
-            f"private. {advice}"
+            f"private."
         ) from error
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else "no"
         raise LoadError(
             f"The hub does not give {model_id!r} ({status} answer; a private or gated checkpoint "
-            f"needs HF_TOKEN). {advice}"
+            f"needs HF_TOKEN)."
         ) from error
     except OSError as error:
-        raise LoadError(f"Downloading {model_id!r} failed: {error}. {advice}") from error
+        raise LoadError(f"Downloading {model_id!r} failed: {error}.") from error

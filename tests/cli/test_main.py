@@ -97,7 +97,7 @@ def test_wrong_use_exits_with_2(arguments: list[str]) -> None:
 @pytest.mark.parametrize("command", ["serve", "doctor"])
 def test_every_setting_is_an_option(command: str) -> None:
     """With its name in the environment and its purpose."""
-    shown = " ".join(run(command, "--help", COLUMNS="200").stdout.decode().split())
+    shown = " ".join(run(command, "--help", environ={"COLUMNS": "200"}).stdout.decode().split())
     for setting in dataclasses.fields(Config):
         assert f"QWEN_{setting.name.upper()}:" in shown
         assert setting.metadata["purpose"].replace("`", "").split()[0] in shown
@@ -110,9 +110,8 @@ def test_a_wrong_option_names_what_is_allowed() -> None:
 
 def test_a_shell_completes() -> None:
     """click's script for bash."""
-    result = run(_QWEN_TTS_API_COMPLETE="bash_source")
+    result = run(environ={"_QWEN_TTS_API_COMPLETE": "bash_source"})
     assert b"complete -o nosort" in result.stdout
-    completed = run(
-        _QWEN_TTS_API_COMPLETE="bash_complete", COMP_WORDS="qwen-tts-api do", COMP_CWORD="1"
-    )
+    words = {"COMP_WORDS": "qwen-tts-api do", "COMP_CWORD": "1"}
+    completed = run(environ={"_QWEN_TTS_API_COMPLETE": "bash_complete", **words})
     assert completed.stdout.split() == [b"plain,doctor", b"plain,download"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import io
 import os
@@ -21,7 +22,7 @@ import pytest
 import soundfile
 
 from bench.server import Server
-from tests.cli.command import ON_A_CPU, run, start
+from tests.cli.command import ON_A_CPU, run, started
 from tests.conftest import assert_same, wait_until
 
 TEXT = "Hello there, how are you?"
@@ -66,7 +67,17 @@ def answer_once(answer: bytes) -> str:
 def test_a_streamed_wav_is_a_whole_one(server: Server, tmp_path: Path) -> None:
     """The header gets its sizes at the end; the samples are those of one piece."""
     path = tmp_path / "x.wav"
-    result = run("say", TEXT, "--seed", 3, "--speaker", "vivian", "-o", path, TTS_SERVER=server.url)
+    result = run(
+        "say",
+        TEXT,
+        "--seed",
+        3,
+        "--speaker",
+        "vivian",
+        "-o",
+        path,
+        environ={"TTS_SERVER": server.url},
+    )
     assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
     whole = server.say(TEXT, seed=3, speaker="Vivian").content
     assert_same(read_wav(path.read_bytes()), read_wav(whole))
@@ -187,11 +198,11 @@ def test_other_answers(tmp_path: Path, answer: bytes, sentence: bytes) -> None:
 def test_ctrl_c_ends_the_request(server: Server, tmp_path: Path) -> None:
     """The model is free again, the exit code is a shell's, nothing is left."""
     text = f"{TEXT} " * 40
-    process = start("say", text, "-o", tmp_path / "x.wav", "--server", server.url)
-    wait_until(lambda: server.get("/readyz").json()["running"] == 1, 60)
-    wait_until(lambda: list(tmp_path.iterdir()))
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    with started("say", text, "-o", tmp_path / "x.wav", "--server", server.url) as process:
+        wait_until(lambda: server.get("/readyz").json()["running"] == 1, 60)
+        wait_until(lambda: list(tmp_path.iterdir()))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
     assert list(tmp_path.iterdir()) == []
     wait_until(lambda: server.get("/readyz").json()["running"] == 0)
 
@@ -206,11 +217,12 @@ def test_a_disk_that_is_full_is_named(server: Server) -> None:
 def test_a_reader_that_leaves_ends_it_quietly(server: Server) -> None:
     """As `head` does."""
     reading, writing = os.pipe()
-    process = start("say", f"{TEXT} " * 40, "-o", "-", "--server", server.url, stdout=writing)
-    os.close(writing)
-    assert os.read(reading, 4) == b"RIFF"
-    os.close(reading)
-    assert process.wait(60) == 1
+    arguments = ("say", f"{TEXT} " * 40, "-o", "-", "--server", server.url)
+    with started(*arguments, stdout=writing) as process:
+        os.close(writing)
+        assert os.read(reading, 4) == b"RIFF"
+        os.close(reading)
+        assert process.wait(60) == 1
     wait_until(lambda: server.get("/readyz").json()["running"] == 0)
 
 
@@ -220,14 +232,14 @@ def test_a_player_gets_the_samples(server: Server, tmp_path: Path) -> None:
     player.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/options\nexec cat > {tmp_path}/played\n')
     player.chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
-    result = run("say", TEXT, "--seed", 3, "--server", server.url, PATH=path)
+    result = run("say", TEXT, "--seed", 3, "--server", server.url, environ={"PATH": path})
     assert result.returncode == 0, result.stderr
     whole = server.say(TEXT, seed=3, audio_format="pcm").content
     played = np.frombuffer((tmp_path / "played").read_bytes(), "<i2")
     assert_same(played, np.frombuffer(whole, "<i2"))
     assert "--rate=24000" in (tmp_path / "options").read_text()
     player.write_text("#!/bin/sh\nexit 3\n")
-    result = run("say", TEXT, "--server", server.url, PATH=path)
+    result = run("say", TEXT, "--server", server.url, environ={"PATH": path})
     assert (result.returncode, b"paplay could not play it (exit code 3)" in result.stderr) == (
         1,
         True,
@@ -235,7 +247,7 @@ def test_a_player_gets_the_samples(server: Server, tmp_path: Path) -> None:
 
 
 def test_without_a_player_a_file_must_be_named(tmp_path: Path) -> None:
-    result = run("say", "Hi", PATH=str(tmp_path))
+    result = run("say", "Hi", environ={"PATH": str(tmp_path)})
     assert (result.returncode, b"name a file with -o" in result.stderr) == (2, True)
 
 
@@ -243,16 +255,15 @@ def test_a_terminal_sees_the_progress(server: Server, tmp_path: Path) -> None:
     """How much audio there is, how fast it comes, and the seed to have it again."""
     terminal, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    process = start("say", TEXT, "-o", tmp_path / "x.wav", "--server", server.url, stderr=inner)
-    os.close(inner)
+    arguments = ("say", TEXT, "-o", tmp_path / "x.wav", "--server", server.url)
     shown = b""
-    try:
-        while piece := os.read(terminal, 65536):
-            shown += piece
-    except OSError:  # how Linux ends a terminal
-        pass
-    os.close(terminal)
-    assert process.wait(60) == 0
+    with started(*arguments, stderr=inner) as process:
+        os.close(inner)
+        with contextlib.suppress(OSError):  # how Linux ends a terminal
+            while piece := os.read(terminal, 65536):
+                shown += piece
+        os.close(terminal)
+        assert process.wait(60) == 0
     assert b"times real time (00:0" in shown
     last = shown.decode().splitlines()[-1]
     assert f"{tmp_path}/x.wav: " in last

@@ -11,9 +11,8 @@ from dataclasses import asdict
 import click
 
 from qwen_tts_api.cli.doctor.findings import COLOURS, ERROR, WARNING, Finding
+from qwen_tts_api.cli.exits import EXIT_FAILED
 from qwen_tts_api.cli.settings import setting_options
-
-EXIT_NOT_READY = 1
 
 
 @click.command()
@@ -41,7 +40,7 @@ def doctor(as_json: bool) -> None:
     else:
         click.secho(verdict, bold=True)
     if not is_ready:
-        raise click.exceptions.Exit(EXIT_NOT_READY)
+        raise click.exceptions.Exit(EXIT_FAILED)
 
 
 def judge(findings: Sequence[Finding], description: str) -> tuple[bool, str]:
