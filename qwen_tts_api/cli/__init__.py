@@ -38,7 +38,7 @@ for command in (serve, say, voices, doctor, download):
 def main() -> None:
     """Run the command line and end the process: 0; 1 failed; 2 wrong use; 130 Ctrl-C."""
     try:
-        code = commands.main(prog_name="qwen-tts-api", standalone_mode=False)
+        code = commands.main(prog_name="qwen-tts-api", standalone_mode=False) or 0
     except click.ClickException as error:
         error.show()
         code = error.exit_code

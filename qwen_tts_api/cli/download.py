@@ -64,10 +64,8 @@ def _prepare_terminal() -> None:
 
     The hub's client would first finish the files that its threads are at, gigabytes of them.
     """
-    from huggingface_hub.utils import disable_progress_bars
-
     if not sys.stderr.isatty():
-        disable_progress_bars()
+        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # read when it is imported
     signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
 
 
