@@ -9,7 +9,6 @@ import click
 from click.core import ParameterSource
 
 from qwen_tts_api.cli.settings import setting_options
-from qwen_tts_api.config import Config
 
 GUNICORN = ("-m", "gunicorn", "-c", "python:qwen_tts_api.gunicorn_conf", "qwen_tts_api.wsgi:app")
 
@@ -35,9 +34,3 @@ def serve(port: int | None) -> None:
         os.environ["QWEN_BIND"] = f"0.0.0.0:{port}"
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, *GUNICORN])
-
-
-def host_and_port(config: Config) -> tuple[str, int]:
-    """Return the address and port that a server with these settings listens on."""
-    host, _, port = config.bind.rpartition(":")
-    return host.strip("[]"), int(port)
