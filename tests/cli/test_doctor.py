@@ -319,6 +319,12 @@ def test_an_encoder_that_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (finding.level, sentence in finding.message) == (ERROR, True)
 
 
+def test_a_file_of_keys_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("short")
+    finding = only(installation.check_settings, subject(QWEN_API_KEYS_FILE=str(tmp_path / "keys")))
+    assert (finding.level, "QWEN_API_KEYS_FILE=" in finding.message) == (ERROR, True)
+
+
 def test_settings_are_read_one_by_one() -> None:
     """All that are wrong are named; the others hold."""
     wrong = subject(QWEN_MAX_QUEUE="0", QWEN_LOG_LEVEL="LOUD", QWEN_MAX_STREAMS="3")

@@ -9,6 +9,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import ClassVar
 
 import pytest
 
@@ -29,12 +30,12 @@ finally:
 """
 
 
-def modules_of(*arguments: str) -> set[str]:
+def modules_of(*arguments: str, **variables: str) -> set[str]:
     """Return the modules that a successful command has imported when it ends."""
     result = subprocess.run(
         [sys.executable, "-c", MODULES_AT_THE_END, *arguments],
         capture_output=True,
-        env=environment(),
+        env=environment(variables),
         timeout=60,
         check=True,
     )
@@ -44,7 +45,10 @@ def modules_of(*arguments: str) -> set[str]:
 class Handler(BaseHTTPRequestHandler):
     """Answers every text with four bytes."""
 
+    keys: ClassVar[list[str]] = []
+
     def do_POST(self) -> None:
+        self.keys.append(self.headers.get("Authorization", ""))
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
         self.send_header("Content-Length", "4")
@@ -70,12 +74,15 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_saying_by_a_server_imports_nothing_heavy(tmp_path: Path) -> None:
+    """The server and the key to it may be in the environment."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        modules = modules_of("say", "Hi", "-o", str(tmp_path / "x.pcm"), "--server", url)
+        arguments = ("say", "Hi", "-o", str(tmp_path / "x.pcm"))
+        modules = modules_of(*arguments, TTS_SERVER=url, TTS_API_KEY="k")
         server.shutdown()
     assert (tmp_path / "x.pcm").read_bytes() == b"abcd"
+    assert Handler.keys == ["Bearer k"]
     assert not modules & HEAVY
 
 

@@ -13,6 +13,8 @@ from packaging.specifiers import SpecifierSet
 from qwen_tts_api.cli.doctor.findings import Finding, error, ok, warning
 from qwen_tts_api.cli.doctor.subject import Subject
 from qwen_tts_api.config import PREFIX
+from qwen_tts_api.errors import ConfigError
+from qwen_tts_api.service.keys import ApiKeys
 
 DISTRIBUTION = "qwen-tts-api"
 
@@ -63,9 +65,19 @@ def check_requirement(requirement: Requirement) -> Iterator[Finding]:
 
 
 def check_settings(subject: Subject) -> Iterator[Finding]:
-    """No name is unknown and no value wrong."""
-    for sentence in subject.wrong_settings:
+    """No name is unknown and no value wrong; the file of keys can be read."""
+    wrong = [*subject.wrong_settings, *_wrong_keys(subject)]
+    for sentence in wrong:
         yield error(sentence, "")
-    if not subject.wrong_settings:
+    if not wrong:
         names = [name for name in sorted(subject.environ) if name.startswith(PREFIX)]
         yield ok(f"from the environment: {', '.join(names) or 'none'}; the others by default")
+
+
+def _wrong_keys(subject: Subject) -> Iterator[str]:
+    if subject.config.api_keys_file is None:
+        return
+    try:
+        ApiKeys(subject.config.api_keys_file)
+    except ConfigError as failure:
+        yield str(failure)
