@@ -39,7 +39,9 @@ def check_folders(subject: Subject) -> Iterator[Finding]:
 
         missing = subject.folder is None
         needed = CHECKPOINT_BYTES if missing else 0
-        yield _check_folder("HF_HUB_CACHE", Path(constants.HF_HUB_CACHE), needed, must_write=missing)
+        yield _check_folder(
+            "HF_HUB_CACHE", Path(constants.HF_HUB_CACHE), needed, must_write=missing
+        )
 
 
 def _check_folder(
