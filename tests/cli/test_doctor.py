@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import resource
 import shutil
@@ -10,6 +9,8 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -314,7 +315,8 @@ def test_an_encoder_that_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda samples, rate_hz: wav.encode(0 * samples, rate_hz), "became silence"),
         (lambda samples, rate_hz: wav.encode(samples[:9600], rate_hz), "became 0.40 s"),
     ):
-        monkeypatch.setitem(audio.FORMATS, "wav", dataclasses.replace(wav, encode=encode))
+        broken: Any = SimpleNamespace(name="wav", encode=encode, encoder=wav.encoder)
+        monkeypatch.setitem(audio.FORMATS, "wav", broken)
         finding = only(encoders.check_encoders, subject())
         assert (finding.level, sentence in finding.message) == (ERROR, True)
 
