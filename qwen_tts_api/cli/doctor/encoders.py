@@ -34,22 +34,24 @@ def _try(audio_format: AudioFormat, tone: Samples) -> Iterator[Finding]:
     try:
         encoder = audio_format.encoder(SAMPLE_RATE_HZ)
         streamed = encoder.encode(tone) + encoder.finish()
-        for data in (audio_format.encode(tone, SAMPLE_RATE_HZ), streamed):
-            if problem := _problem(audio_format.name, data):
+        whole = audio_format.encode(tone, SAMPLE_RATE_HZ)
+        for data, tells_length in ((whole, True), (streamed, False)):
+            if problem := _problem(audio_format.name, data, tells_length):
                 yield error(f"{audio_format.name} does not work: {problem}.", advice)
                 return
     except Exception as failure:  # a border: a library that is missing or broken
         yield error(f"{audio_format.name} does not work: {failure!r}.", advice)
 
 
-def _problem(name: str, data: bytes) -> str:
+def _problem(name: str, data: bytes, tells_length: bool) -> str:
     import soundfile
 
     if name in BARE:
         return "" if data else "nothing came out"
     with soundfile.SoundFile(io.BytesIO(data)) as file:
-        rate_hz = file.samplerate
-        decoded = file.read(2 * rate_hz)  # not all: what was streamed may not say how much that is
-    if abs(len(decoded) / rate_hz - 1) > TOLERANCE_S:
-        return f"one second became {len(decoded) / rate_hz:.2f} s"
-    return "" if np.abs(decoded).max() > 0.1 else "the tone became silence"
+        duration_s = file.frames / file.samplerate
+        if tells_length and abs(duration_s - 1) > TOLERANCE_S:
+            return f"one second became {duration_s:.2f} s"
+        # Half of it: libsndfile fails at the end of FLAC that does not tell its length.
+        decoded = file.read(file.samplerate // 2)
+    return "" if np.abs(decoded).max(initial=0) > 0.1 else "the tone became silence"
