@@ -89,6 +89,9 @@ def make_bench() -> Iterator[Callable[..., Bench]]:
         **settings: Any,
     ) -> Bench:
         settings.setdefault("max_loaded_models", len(served))
+        # The fake says a frame for each character: long jobs are texts that are not divided.
+        settings.setdefault("max_segment_chars", 100_000)
+        settings.setdefault("max_positions", 200_000)
         config = Config(
             model_id=served[0], models=tuple((name, name) for name in served[1:]), **settings
         )

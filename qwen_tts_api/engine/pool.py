@@ -3,6 +3,9 @@
 A model is loaded when it is first asked for. Where `max_loaded` models are in memory already, the
 least recently used one retires: it finishes what it has, gives its memory back, and makes room.
 Work for a model that is not in memory waits for it in the order of arrival of the models.
+
+A request may be a series of prompts, of which the first is admitted or refused. Those that follow
+are never refused, not even while the process ends.
 """
 
 from __future__ import annotations
@@ -10,8 +13,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 
 from qwen_tts_api.engine.engine import Engine
@@ -79,6 +83,8 @@ class ModelPool:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         # Work for models that are not in memory, in the order in which they were asked for.
         self._wanted: OrderedDict[str, deque[Job]] = OrderedDict()
+        # How many series for each model have prompts to come.
+        self._open_series: Counter[str] = Counter()
         self._cards: dict[str, ModelCard] = {}
         self._started = False
         self._draining = False
@@ -157,9 +163,44 @@ class ModelPool:
             else:
                 if len(engine.jobs) >= engine.num_free_rows:
                     self._check_queue()
-                engine.jobs.append(job)
-                self._engines.move_to_end(name)
+                self._give(engine, job)
+        return job
+
+    @contextmanager
+    def series(self, name: str) -> Iterator[None]:
+        """Announce, before the first of several prompts, that others will follow it."""
+        with self._condition:
+            self._open_series[name] += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._open_series[name] -= 1
                 self._condition.notify_all()
+
+    def follow(self, name: str, prompt: Prompt, *, only_if_free: bool) -> Job | None:
+        """Queue the next prompt of a series, however many others wait.
+
+        Args:
+            only_if_free: Do so only where it can begin at once and delays nobody; else return None.
+
+        Raises:
+            ShuttingDown: The process was told to stop, and the model is not in memory.
+        """
+        job = Job(prompt, follows=True)
+        with self._condition:
+            engine = self._engines.get(name)
+            if engine is not None and engine.retiring:
+                # At the end of the process it waits for what follows; else it makes room at once.
+                engine = engine if self._draining and engine.runner is not None else None
+            if only_if_free and (engine is None or len(engine.jobs) >= engine.num_free_rows):
+                return None
+            if engine is not None:
+                self._give(engine, job)
+            else:
+                self.check_open()
+                self._wanted.setdefault(name, deque()).append(job)
+                self._make_room()
         return job
 
     def cancel(self, job: Job, reason: TTSError) -> None:
@@ -174,14 +215,16 @@ class ModelPool:
                     queue.remove(job)
 
     def drain(self) -> None:
-        """Refuse new work and what waits; what runs goes on to its end."""
+        """Refuse new work and what waits; what runs goes on to its end, with what follows it."""
         with self._condition:
             self._draining = True
-            waiting = [job for queue in self._queues() for job in queue]
-            for queue in self._queues():
-                queue.clear()
+            waiting = [job for queue in self._wanted.values() for job in queue]
             self._wanted.clear()
             for engine in self._engines.values():
+                waiting += [job for job in engine.jobs if not job.follows]
+                following = [job for job in engine.jobs if job.follows]
+                engine.jobs.clear()
+                engine.jobs.extend(following)
                 engine.retiring = True
             self._condition.notify_all()
         for job in waiting:
@@ -195,6 +238,11 @@ class ModelPool:
             engines = list(self._engines.values())
         ended = [engine.join(max(0.0, deadline - time.monotonic())) for engine in engines]
         return all(ended)
+
+    def _give(self, engine: Engine, job: Job) -> None:
+        engine.jobs.append(job)
+        self._engines.move_to_end(engine.name)
+        self._condition.notify_all()
 
     def _describe_state(self, default: Engine | None) -> tuple[str, str]:
         if fault := self._fault or self._hanging():
@@ -258,6 +306,7 @@ class ModelPool:
                 self._engine_ready,
                 self._engine_ended,
                 self._engine_lost,
+                partial(self._is_awaited, name),
             )
             self._engines[name].start()
         retiring = sum(engine.retiring for engine in self._engines.values())
@@ -266,6 +315,10 @@ class ModelPool:
                 engine.retiring = True
                 retiring += 1
         self._condition.notify_all()
+
+    def _is_awaited(self, name: str) -> bool:
+        """Tell whether a series needs the model until its end (under the condition)."""
+        return self._draining and self._open_series[name] > 0
 
     def _engine_ready(self) -> None:
         with self._condition:

@@ -48,6 +48,7 @@ class SpeechSchema(Schema):
     speed = _number(SLOWEST, FASTEST)
     stream = fields.Boolean(allow_none=True)
     seed = _integer(0, MAX_SEED)
+    normalize = fields.Boolean(allow_none=True)
     max_new_tokens = _integer(2, 8192)
     temperature = _number(0, 10)
     top_k = _integer(0, 3072)
