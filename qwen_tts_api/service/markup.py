@@ -76,7 +76,7 @@ _EMPHASIS = _compile(
     rf"{_URL}|(?<!{_WORD}|[*\\])(\*{{1,3}})(?![\s*])([^*\n]++)(?<![\s\\])\1(?!{_WORD}|\*)"
 )
 _MARKDOWN: list[tuple[regex.Pattern[str], Replacement]] = [
-    (_compile(r"^[ \t]*+(?:```++|~~~++)[^\n`]*+(?:\n|\Z)"), ""),
+    (_compile(r"^[ \t]*+(?:```++|~~~++)[ \t]*+[\w+#.-]*+[ \t]*+(?:\n|\Z)"), ""),
     (_compile(r"^[ \t]*+([-*_=])(?:[ \t]*+\1){2,}+[ \t]*+(?:\n|\Z)"), ""),
     (
         _compile(
