@@ -97,9 +97,8 @@ def test_beginning_inside_and_end_are_not_touched() -> None:
 @pytest.mark.parametrize("pause_s", [0.0, 0.12])
 def test_nothing_clicks(pause_s: float) -> None:
     """No jump from one sample to the next that is larger than those of the speech itself."""
-    segments = [tone(0.5), tone(0.31)[100:], utterance(0.1, 0.3, 0.0)]
-    samples = np.concatenate(join(segments, pause_s)).astype(int)
-    largest = max(np.abs(np.diff(segment.astype(int))).max() for segment in segments)
+    samples = np.concatenate(join([tone(0.5), tone(0.31)[100:], tone(0.2)], pause_s)).astype(int)
+    largest = np.abs(np.diff(tone(0.5).astype(int))).max()
     assert np.abs(np.diff(samples)).max() <= largest
 
 
