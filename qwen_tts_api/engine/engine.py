@@ -94,6 +94,15 @@ class Engine:
         """Whether a loaded model has something to compute."""
         return self.runner is not None and self.num_running > 0
 
+    def fault(self, hang_timeout_s: float) -> str:
+        """Return a sentence's worth of what is wrong with a model that hangs; else nothing."""
+        if not self.is_busy or self.health.idle_s() <= hang_timeout_s:
+            return ""
+        return (
+            f"{self.name} has computed nothing of what it has for {hang_timeout_s:g} s "
+            "(QWEN_HANG_TIMEOUT_S)"
+        )
+
     def status(self) -> EngineStatus:
         """Return what is to be told of it."""
         return EngineStatus(

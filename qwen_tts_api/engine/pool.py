@@ -10,7 +10,6 @@ are never refused, not even while the process ends.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import Counter, OrderedDict, deque
@@ -18,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
+from qwen_tts_api.engine.admission import check_queue
 from qwen_tts_api.engine.engine import Engine
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.runner import Runner
@@ -26,7 +26,6 @@ from qwen_tts_api.errors import (
     LoadError,
     ModelLoading,
     ModelUnavailable,
-    QueueFull,
     ShuttingDown,
     StartupError,
     TTSError,
@@ -38,7 +37,6 @@ LoadById = Callable[[str, Callable[[str], None]], Runner]
 """Loads a model by its id, telling the second argument what it does; raises StartupError."""
 
 LOADING_RETRY_AFTER_S = 5
-MAX_RETRY_AFTER_S = 60
 
 
 class ModelPool:
@@ -156,14 +154,11 @@ class ModelPool:
         with self._condition:
             self.check_open()
             engine = self._engines.get(name)
-            if engine is None or engine.retiring:
-                self._check_queue()
-                self._wanted.setdefault(name, deque()).append(job)
-                self._make_room()
-            else:
-                if len(engine.jobs) >= engine.num_free_rows:
-                    self._check_queue()
-                self._give(engine, job)
+            if engine is not None and engine.retiring:
+                engine = None
+            if engine is None or len(engine.jobs) >= engine.num_free_rows:
+                check_queue(self._engines.values(), self._wanted.values(), self._max_queue)
+            self._give(name, engine, job)
         return job
 
     @contextmanager
@@ -195,12 +190,9 @@ class ModelPool:
                 engine = engine if self._draining and engine.runner is not None else None
             if only_if_free and (engine is None or len(engine.jobs) >= engine.num_free_rows):
                 return None
-            if engine is not None:
-                self._give(engine, job)
-            else:
+            if engine is None:
                 self.check_open()
-                self._wanted.setdefault(name, deque()).append(job)
-                self._make_room()
+            self._give(name, engine, job)
         return job
 
     def cancel(self, job: Job, reason: TTSError) -> None:
@@ -222,9 +214,7 @@ class ModelPool:
             self._wanted.clear()
             for engine in self._engines.values():
                 waiting += [job for job in engine.jobs if not job.follows]
-                following = [job for job in engine.jobs if job.follows]
-                engine.jobs.clear()
-                engine.jobs.extend(following)
+                engine.jobs = deque(job for job in engine.jobs if job.follows)
                 engine.retiring = True
             self._condition.notify_all()
         for job in waiting:
@@ -239,14 +229,23 @@ class ModelPool:
         ended = [engine.join(max(0.0, deadline - time.monotonic())) for engine in engines]
         return all(ended)
 
-    def _give(self, engine: Engine, job: Job) -> None:
+    def _give(self, name: str, engine: Engine | None, job: Job) -> None:
+        """Queue a job for a model: with its engine, or until it has one."""
+        if engine is None:
+            self._wanted.setdefault(name, deque()).append(job)
+            self._make_room()
+            return
         engine.jobs.append(job)
-        self._engines.move_to_end(engine.name)
+        self._engines.move_to_end(name)
         self._condition.notify_all()
 
     def _describe_state(self, default: Engine | None) -> tuple[str, str]:
-        if fault := self._fault or self._hanging():
-            return "failed", fault
+        faults = [
+            self._fault,
+            *(each.fault(self._hang_timeout_s) for each in self._engines.values()),
+        ]
+        if any(faults):
+            return "failed", next(filter(None, faults))
         if self._draining:
             return "draining", ""
         if not self._started:
@@ -256,15 +255,6 @@ class ModelPool:
             return "recovering", f"the last utterance of {', '.join(suspect)} failed"
         return "ready", ""
 
-    def _hanging(self) -> str:
-        for engine in self._engines.values():
-            if engine.is_busy and engine.health.idle_s() > self._hang_timeout_s:
-                return (
-                    f"{engine.name} has computed nothing of what it has for "
-                    f"{self._hang_timeout_s:g} s (QWEN_HANG_TIMEOUT_S)"
-                )
-        return ""
-
     def _state(self, name: str) -> str:
         engine = self._engines.get(name)
         if engine is None:
@@ -273,25 +263,6 @@ class ModelPool:
 
     def _queues(self) -> list[deque[Job]]:
         return [engine.jobs for engine in self._engines.values()] + list(self._wanted.values())
-
-    def _check_queue(self) -> None:
-        waiting = sum(len(queue) for queue in self._queues())
-        # A loaded model is about to take as many of its queue as it has rows free.
-        waiting -= sum(
-            min(len(engine.jobs), engine.num_free_rows) for engine in self._engines.values()
-        )
-        if waiting >= self._max_queue:
-            seconds = [
-                engine.mean_job_s / engine.runner.max_rows
-                for engine in self._engines.values()
-                if engine.runner is not None
-            ]
-            raise QueueFull(
-                f"{waiting} requests are waiting, as many as QWEN_MAX_QUEUE allows.",
-                retry_after_s=max(
-                    1, min(MAX_RETRY_AFTER_S, math.ceil(waiting * max(seconds, default=1.0)))
-                ),
-            )
 
     def _make_room(self) -> None:
         """Start engines for wanted models, or retire others for them (under the condition)."""
