@@ -119,7 +119,9 @@ class Utterances:
         try:
             for number, utterance in enumerate(self._utterances):
                 for piece in self._pieces_of(self._job(number)):
-                    yield joiner.write(piece)
+                    ready = joiner.write(piece)
+                    if len(ready):
+                        yield ready
                 self._num_ended += 1
                 self._num_chars += len(utterance.prompt.text)
                 if number + 1 < len(self._utterances):
