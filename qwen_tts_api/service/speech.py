@@ -162,10 +162,10 @@ class SpeechService:
         """Yield the audio of a request as it comes; ends the work where it is not read on."""
         left = ClientLeft("The client closed the connection.")
         with (
-            contextlib.closing(begun.job.pieces()) as pieces,
+            contextlib.closing(begun.job),
             client.when_gone(lambda: begun.job.cancel(left)),
         ):
-            yield from pieces
+            yield from begun.job.pieces()
 
     def _model_name(self, name: str) -> str:
         names = self._pool.names

@@ -43,6 +43,8 @@ class Progress:
 class Utterances:
     """Several utterances that a client sees as one: with the times and the end of them all.
 
+    To be closed, whatever happens.
+
     The first is admitted or refused; those that follow are not refused any more. They go on in
     line, behind whoever waits, except for a few that begin early on rows that nobody needs.
 
@@ -61,7 +63,6 @@ class Utterances:
         self._utterances = utterances
         self._timeout_s = timeout_s
         self._ahead = AHEAD_OF_STREAM if utterances[0].prompt.streaming else AHEAD_OF_FILE
-        self._created_at = time.monotonic()
         self._lock = threading.Lock()  # for the jobs, since a client may leave at any time
         self._cancelled: TTSError | None = None
         self._num_ended = 0
@@ -127,7 +128,11 @@ class Utterances:
                 if number + 1 < len(self._utterances):
                     yield joiner.end_segment(utterance.pause_s)
         finally:
-            self.cancel(TTSError("The audio is not read on."))
+            self.close()
+
+    def close(self) -> None:
+        """End all that has not ended, since nobody reads on."""
+        self.cancel(TTSError("The audio is not read on."))
 
     def cancel(self, reason: TTSError) -> None:
         """End all that has not ended, and begin no more; whoever waits for audio gets `reason`."""

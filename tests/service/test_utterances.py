@@ -153,6 +153,18 @@ def test_a_reader_who_stops_ends_all(make_bench: MakeBench) -> None:
     wait_until(lambda: idle(bench))
 
 
+def test_a_client_that_cannot_be_watched_leaves_nothing_behind(bench: Bench) -> None:
+    """Its socket may be closed before anybody looks at it."""
+
+    class Closed:
+        def when_gone(self, callback: Callable[[], object]) -> AbstractContextManager[None]:
+            raise ValueError("invalid file descriptor")
+
+    with pytest.raises(ValueError, match="descriptor"):
+        bench.service.synthesize(SpeechRequest("x" * 3000), Closed())
+    wait_until(lambda: idle(bench))
+
+
 class LeavesLater:
     """A client that leaves when it is told to."""
 
