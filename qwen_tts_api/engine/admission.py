@@ -1,4 +1,4 @@
-"""How much work may wait, over all models."""
+"""Whether work is taken: when, and how much may wait, over all models."""
 
 from __future__ import annotations
 
@@ -8,9 +8,26 @@ from collections.abc import Collection
 
 from qwen_tts_api.engine.engine import Engine
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.errors import QueueFull
+from qwen_tts_api.errors import ModelLoading, QueueFull, ShuttingDown
 
+LOADING_RETRY_AFTER_S = 5
 MAX_RETRY_AFTER_S = 60
+
+
+def check_open(*, started: bool, ending: bool) -> None:
+    """Refuse work before the first model has been loaded, and at the end.
+
+    Raises:
+        ModelLoading: The default model has not been loaded yet.
+        ShuttingDown: The process ends.
+    """
+    if ending:
+        raise ShuttingDown("The server is shutting down.", retry_after_s=1)
+    if not started:
+        raise ModelLoading(
+            "The model is still loading; /readyz tells how far it is.",
+            retry_after_s=LOADING_RETRY_AFTER_S,
+        )
 
 
 def check_queue(

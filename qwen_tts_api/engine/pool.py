@@ -17,14 +17,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
-from qwen_tts_api.engine.admission import check_queue
+from qwen_tts_api.engine.admission import check_open, check_queue
 from qwen_tts_api.engine.engine import Engine
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.runner import Runner
 from qwen_tts_api.engine.status import PoolStatus
 from qwen_tts_api.errors import (
     LoadError,
-    ModelLoading,
     ModelUnavailable,
     ShuttingDown,
     StartupError,
@@ -35,8 +34,6 @@ from qwen_tts_api.model.utterance import Prompt
 
 LoadById = Callable[[str, Callable[[str], None]], Runner]
 """Loads a model by its id, telling the second argument what it does; raises StartupError."""
-
-LOADING_RETRY_AFTER_S = 5
 
 
 class ModelPool:
@@ -134,13 +131,7 @@ class ModelPool:
             ShuttingDown: The process was told to stop.
         """
         with self._condition:
-            if self._draining or self._fault:
-                raise ShuttingDown("The server is shutting down.", retry_after_s=1)
-            if not self._started:
-                raise ModelLoading(
-                    "The model is still loading; /readyz tells how far it is.",
-                    retry_after_s=LOADING_RETRY_AFTER_S,
-                )
+            check_open(started=self._started, ending=self._draining or bool(self._fault))
 
     def submit(self, name: str, prompt: Prompt) -> Job:
         """Queue a prompt for a served model, loading the model if needed.
@@ -240,12 +231,9 @@ class ModelPool:
         self._condition.notify_all()
 
     def _describe_state(self, default: Engine | None) -> tuple[str, str]:
-        faults = [
-            self._fault,
-            *(each.fault(self._hang_timeout_s) for each in self._engines.values()),
-        ]
-        if any(faults):
-            return "failed", next(filter(None, faults))
+        hanging = (engine.fault(self._hang_timeout_s) for engine in self._engines.values())
+        if fault := self._fault or next(filter(None, hanging), ""):
+            return "failed", fault
         if self._draining:
             return "draining", ""
         if not self._started:
