@@ -68,7 +68,7 @@ export class Player {
   playFrom(seconds) {
     this.silence();
     this.#context.resume();
-    this.#segments = [];
+    this.#segments = [{ at: this.clock, from: seconds, length: 0 }]; // until the sound begins
     let skip = Math.round(seconds * this.#rateHz);
     const rest = [];
     for (const piece of this.pieces) {
