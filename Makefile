@@ -18,7 +18,8 @@ VENV_PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check check-deploy bench bench-gpu soak lock image docker-run deploy clean
+.PHONY: help setup run test test-browser check check-deploy bench bench-gpu soak lock image docker-run
+.PHONY: deploy clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +65,9 @@ run: $(INSTALLED) ## Serve on port 8888 (PORT=9000; any QWEN_* setting: QWEN_MOD
 
 test: $(INSTALLED) ## Run the tests (ARGS="-k words" and the like)
 	@$(VENV_PYTHON) -m pytest $(ARGS)
+
+test-browser: $(INSTALLED) ## Run the tests of the page; needs Chromium and its driver
+	@$(VENV_PYTHON) -m pytest -m browser $(ARGS)
 
 check: $(INSTALLED) ## Check format, lint, types, Dockerfile, manifests and installed packages
 	$(VENV_PYTHON) -m ruff format --check .

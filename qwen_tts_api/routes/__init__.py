@@ -5,7 +5,18 @@ from __future__ import annotations
 from flask import Flask
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes import access, errors, health, metrics, request_log, speakers, tts
+from qwen_tts_api.routes import (
+    access,
+    errors,
+    health,
+    metrics,
+    models,
+    openapi,
+    page,
+    request_log,
+    speakers,
+    tts,
+)
 from qwen_tts_api.routes.slow_clients import send_in_pieces
 from qwen_tts_api.service.speech import SpeechService
 
@@ -36,3 +47,6 @@ def register(app: Flask, config: Config, service: SpeechService) -> None:
     app.register_blueprint(health.blueprint(service))
     app.register_blueprint(metrics.blueprint(service.metrics))
     app.register_blueprint(speakers.blueprint(service))
+    app.register_blueprint(models.blueprint(config, service))
+    app.register_blueprint(page.blueprint(config, service))
+    app.register_blueprint(openapi.blueprint(config))

@@ -41,7 +41,7 @@ def register(app: Flask, config: Config) -> None:
 
     def check() -> Response | None:
         # A preflight carries no key by design of the browsers; it does nothing.
-        if request.method == "OPTIONS" or _is_open(request.path):
+        if request.method == "OPTIONS" or is_open(request.path):
             return None
         client = request.remote_addr or ""
         if keys is not None:
@@ -58,7 +58,8 @@ def register(app: Flask, config: Config) -> None:
         app.before_request(check)
 
 
-def _is_open(path: str) -> bool:
+def is_open(path: str) -> bool:
+    """Tell whether a path needs no key and has no limit."""
     return path in _OPEN_PATHS or path.startswith(_OPEN_PREFIXES)
 
 

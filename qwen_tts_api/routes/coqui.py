@@ -5,10 +5,13 @@ Each value is taken from the first of header, query and form that has it and is 
 
 from __future__ import annotations
 
+import copy
 import json
 import re
+from typing import Any
 
 from flask import Request
+from marshmallow import EXCLUDE, Schema, fields
 
 from qwen_tts_api.errors import NotSupported
 from qwen_tts_api.routes.body import parse_form
@@ -22,6 +25,51 @@ _PARAMETERS = (
 )
 # Ours, for links such as /api/tts?text=Hello&audio_format=ogg; no client of Coqui's sends them.
 _EXTENSIONS = sorted(SpeechSchema().fields.keys() - {ours for _, _, ours in _PARAMETERS})
+
+
+# As programs print them, 0.1 + 0.2 and 1e-05 among them. `float` would take "nan" and "1_0", too.
+_FLOAT = re.compile(
+    r"-?(\d{0,20}\.\d{1,20}|\d{1,20}(?=e))(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE
+)
+
+
+class _Ignoring(Schema):
+    """Coqui's server ignores parameters that it does not know."""
+
+    class Meta:
+        """Other parameters may come."""
+
+        unknown = EXCLUDE
+
+
+def _documented(name: str) -> fields.Field[Any]:
+    """Return one of our fields as a parameter is: text, which cannot be null."""
+    field = copy.copy(SpeechSchema().fields[name])
+    field.allow_none = False
+    field.attribute = field.data_key = None
+    return field
+
+
+CoquiParameters = _Ignoring.from_dict(
+    {
+        **{name: _documented(ours) for name, _, ours in _PARAMETERS},
+        "style_wav": fields.String(
+            metadata={"description": "Empty or a JSON object of style tokens, which is ignored."}
+        ),
+        **{name: _documented(name) for name in _EXTENSIONS},
+    },
+    name="CoquiParameters",
+)
+"""What query and form may have; for the document, since reading is `read_parameters`' work."""
+
+CoquiHeaders = _Ignoring.from_dict(
+    {
+        **{header: _documented(ours) for _, header, ours in _PARAMETERS},
+        "style-wav": fields.String(metadata={"description": "As `style_wav`."}),
+    },
+    name="CoquiHeaders",
+)
+"""What headers may have instead."""
 
 
 def read_parameters(request: Request, body: bytes) -> tuple[dict[str, str | float], list[str]]:
@@ -55,7 +103,7 @@ def _number(given: str) -> str | float:
     """Return the number that a text is, or the text, which the schema then refuses."""
     if re.fullmatch(r"-?\d{1,20}", given, re.ASCII):
         return int(given)
-    return float(given) if re.fullmatch(r"-?\d{0,9}\.\d{1,9}", given, re.ASCII) else given
+    return float(given) if _FLOAT.fullmatch(given) else given
 
 
 def _check_style(style: str) -> list[str]:

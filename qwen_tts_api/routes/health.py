@@ -5,8 +5,54 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
+from marshmallow import Schema, fields, validate
 
+from qwen_tts_api.routes.operations import Answer, operation
 from qwen_tts_api.service.speech import SpeechService
+
+
+class HealthSchema(Schema):
+    """Whether the process can do its work."""
+
+    status = fields.String(
+        required=True,
+        validate=validate.OneOf(["ok", "failed"]),
+        metadata={"description": "`failed`: only a new process helps."},
+    )
+    doing = fields.String(metadata={"description": "Why it failed."})
+
+
+class ReadinessSchema(Schema):
+    """The model, and what it is doing. `kind` to `attention` are there while it is in memory."""
+
+    status = fields.String(
+        required=True,
+        validate=validate.OneOf(["ready", "loading", "recovering", "draining", "failed"]),
+        metadata={
+            "description": "`recovering`: the model is tried after a failure; `draining`: the "
+            "process was told to stop; `failed`: only a new process helps."
+        },
+    )
+    doing = fields.String(
+        required=True,
+        metadata={"description": "What the loading is at, or why it is not ready; may be empty."},
+    )
+    model = fields.String(required=True, metadata={"description": "The default model."})
+    kind = fields.String(metadata={"description": "`custom_voice`, `voice_design` or `base`."})
+    size = fields.String(metadata={"description": "As published: `0b6`, `1b7`."})
+    device = fields.String(metadata={"description": "Where it computes."})
+    dtype = fields.String(metadata={"description": "Number format of the weights."})
+    attention = fields.String(metadata={"description": "The kernel in use."})
+    models = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(validate=validate.OneOf(["ready", "loading", "not loaded"])),
+        required=True,
+        metadata={"description": "The state of each served model."},
+    )
+    running = fields.Integer(
+        required=True, metadata={"description": "Utterances that are being computed."}
+    )
+    waiting = fields.Integer(required=True, metadata={"description": "Utterances that wait."})
 
 
 def blueprint(service: SpeechService) -> Blueprint:
@@ -14,6 +60,14 @@ def blueprint(service: SpeechService) -> Blueprint:
     routes = Blueprint("health", __name__)
 
     @routes.get("/healthz")
+    @operation(
+        "Ask whether the process can do its work, now or soon",
+        tag="health",
+        answers={
+            200: Answer("It can.", HealthSchema),
+            503: Answer("Only a new process helps.", HealthSchema),
+        },
+    )
     def healthz() -> Response:
         status = service.status()
         if status.state != "failed":
@@ -23,6 +77,14 @@ def blueprint(service: SpeechService) -> Blueprint:
         return response
 
     @routes.get("/readyz")
+    @operation(
+        "Ask whether the model is there",
+        tag="health",
+        answers={
+            200: Answer("It is.", ReadinessSchema),
+            503: Answer("Not yet, or not any more.", ReadinessSchema, headers=("Retry-After",)),
+        },
+    )
     def readyz() -> Response:
         status = service.status()
         body: dict[str, Any] = {

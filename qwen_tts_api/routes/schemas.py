@@ -8,15 +8,26 @@ from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, validate
 
+from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.audio.speed import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest
+from qwen_tts_api.service.output import DEFAULT_FORMAT
 from qwen_tts_api.service.requests import SpeechRequest
 
 MAX_SEED = 2**63 - 1
 
 
-def _integer(low: int, high: int) -> fields.Integer:
-    return fields.Integer(allow_none=True, strict=True, validate=validate.Range(low, high))
+def _text(description: str) -> fields.String:
+    return fields.String(allow_none=True, metadata={"description": description})
+
+
+def _integer(low: int, high: int, description: str) -> fields.Integer:
+    return fields.Integer(
+        allow_none=True,
+        strict=True,
+        validate=validate.Range(low, high),
+        metadata={"description": description},
+    )
 
 
 class _StrictFloat(fields.Float):
@@ -29,34 +40,55 @@ class _StrictFloat(fields.Float):
         return number
 
 
-def _number(low: float, high: float, *, min_inclusive: bool = True) -> fields.Float:
-    bounds = validate.Range(low, high, min_inclusive=min_inclusive)
-    return _StrictFloat(allow_none=True, validate=bounds)
+def _number(
+    low: float, high: float, description: str, *, min_inclusive: bool = True
+) -> fields.Float:
+    return _StrictFloat(
+        allow_none=True,
+        validate=validate.Range(low, high, min_inclusive=min_inclusive),
+        metadata={"description": description},
+    )
 
 
 class SpeechSchema(Schema):
     """JSON and form fields of `/api/tts`. Empty and null mean the default."""
 
-    text = fields.String(allow_none=True)  # that it is required is the service's to say
-    language = fields.String(allow_none=True)
-    speaker = fields.String(allow_none=True)
-    instruct = fields.String(allow_none=True)
-    model = fields.String(allow_none=True)
-    audio_format = fields.String(allow_none=True)
-    # Which rates are allowed depends on the format.
-    sample_rate = fields.Integer(allow_none=True, strict=True, attribute="sample_rate_hz")
-    speed = _number(SLOWEST, FASTEST)
-    stream = fields.Boolean(allow_none=True)
-    seed = _integer(0, MAX_SEED)
-    normalize = fields.Boolean(allow_none=True)
-    max_new_tokens = _integer(2, 8192)
-    temperature = _number(0, 10)
-    top_k = _integer(0, 3072)
-    top_p = _number(0, 1, min_inclusive=False)
-    repetition_penalty = _number(0.1, 10)
-    subtalker_temperature = _number(0, 10)
-    subtalker_top_k = _integer(0, 3072)
-    subtalker_top_p = _number(0, 1, min_inclusive=False)
+    class Meta:
+        """Refuses unknown fields, unless `load_speech_request` says otherwise."""
+
+        unknown = RAISE
+
+    text = _text("What to say.")  # that it is required is the service's to say
+    language = _text("A name or code: `German`, `de`, `de-DE`; `Auto` lets the model decide.")
+    speaker = _text("A speaker of the model, in any case (CustomVoice).")
+    instruct = _text("How to say it (CustomVoice 1.7B); the voice itself, described (VoiceDesign).")
+    model = _text("One of the served models.")
+    audio_format = _text(f"One of {', '.join(FORMATS)}; {DEFAULT_FORMAT} if empty.")
+    sample_rate = fields.Integer(
+        allow_none=True,
+        strict=True,
+        attribute="sample_rate_hz",
+        metadata={"description": "In Hz; which there are depends on the format; 24000 if null."},
+    )
+    speed = _number(SLOWEST, FASTEST, "At the same pitch; 1 if null.")
+    stream = fields.Boolean(
+        allow_none=True, metadata={"description": "Whether the audio is sent as it is made."}
+    )
+    seed = _integer(0, MAX_SEED, "The same request and seed give the same audio; drawn if null.")
+    normalize = fields.Boolean(
+        allow_none=True,
+        metadata={"description": "Whether markup, emoji and the like are taken out of the text."},
+    )
+    max_new_tokens = _integer(2, 8192, "Frames of 80 ms, of which one less is made; by the text.")
+    temperature = _number(0, 10, "0 always takes the likeliest code; 0.9 if null.")
+    top_k = _integer(0, 3072, "How many codes to choose from, 0 is all; 50 if null.")
+    top_p = _number(0, 1, "How much probability to choose from; 1 if null.", min_inclusive=False)
+    repetition_penalty = _number(0.1, 10, "1 is none; 1.05 if null.")
+    subtalker_temperature = _number(0, 10, "Of the other 15 codes of a frame; 0.9 if null.")
+    subtalker_top_k = _integer(0, 3072, "Of the other 15 codes of a frame; 50 if null.")
+    subtalker_top_p = _number(
+        0, 1, "Of the other 15 codes of a frame; 1 if null.", min_inclusive=False
+    )
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> SpeechRequest:

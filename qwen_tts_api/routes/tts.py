@@ -4,16 +4,70 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
+from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import InvalidRequest
+from qwen_tts_api.errors import InvalidRequest, TTSError
 from qwen_tts_api.routes.body import parse_json, read_body
 from qwen_tts_api.routes.connection import client_of
-from qwen_tts_api.routes.coqui import read_parameters
-from qwen_tts_api.routes.schemas import load_speech_request
+from qwen_tts_api.routes.coqui import CoquiHeaders, CoquiParameters, read_parameters
+from qwen_tts_api.routes.operations import BINARY, Answer, operation
+from qwen_tts_api.routes.schemas import SpeechSchema, load_speech_request
 from qwen_tts_api.service.requests import Speech, SpeechRequest, SpeechStream
 from qwen_tts_api.service.speech import SpeechService
 
 _METHODS = ("GET", "POST", "HEAD", "OPTIONS")
+
+_AUDIO = Answer(
+    "The audio. With `stream` it comes in chunks, and without the headers that depend on its end; "
+    "where it cannot be finished, the connection is broken off.",
+    BINARY,
+    [audio_format.media_type for audio_format in FORMATS.values()],
+    (
+        *("X-Seed", "X-Model", "X-Queue-Time", "X-Audio-Duration", "X-RTF", "X-Finish-Reason"),
+        *("X-Segments", "X-Text-Chars", "X-Text-Changes"),
+        *("X-Sample-Rate", "Server-Timing", "X-Ignored-Parameters"),
+    ),
+)
+
+_GET = operation(
+    "Speak a text, asked in Coqui's way",
+    tag="speech",
+    description="Each value is taken from the first of header and query that is not empty.",
+    query=CoquiParameters,
+    headers=CoquiHeaders,
+    answers={200: _AUDIO},
+    errors=(TTSError,),
+)
+
+_POST = operation(
+    "Speak a text",
+    tag="speech",
+    method="POST",
+    description="Empty and null mean the default. A form has Coqui's names; so may headers and "
+    "query, as in the GET.",
+    body={
+        "application/json": {"allOf": [SpeechSchema, {"required": ["text"]}]},
+        "application/x-www-form-urlencoded": CoquiParameters,
+        "multipart/form-data": CoquiParameters,
+    },
+    example={"text": "Hello, I am here.", "language": "English"},
+    answers={200: _AUDIO},
+    errors=(TTSError,),
+)
+
+_HEAD = operation(
+    "Ask whether there is speech, without making any",
+    tag="speech",
+    method="HEAD",
+    answers={200: Answer("There is.")},
+)
+
+_OPTIONS = operation(
+    "Ask for the methods",
+    tag="speech",
+    method="OPTIONS",
+    answers={200: Answer("They are in `Allow`.", headers=("Allow",))},
+)
 
 
 def blueprint(config: Config, service: SpeechService) -> Blueprint:
@@ -21,6 +75,10 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
     routes = Blueprint("tts", __name__)
 
     @routes.route("/api/tts", methods=_METHODS, provide_automatic_options=False)
+    @_GET
+    @_POST
+    @_HEAD
+    @_OPTIONS
     def synthesize() -> Response:
         if request.method == "OPTIONS":
             return Response(headers={"Allow": ", ".join(_METHODS)})

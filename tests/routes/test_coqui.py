@@ -140,6 +140,19 @@ def test_our_own_fields_in_a_link(bench: Bench) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("given", "number"), [("1", 1), (".5", 0.5), (str(0.1 + 0.2), 0.1 + 0.2), ("1e-05", 1e-05)]
+)
+def test_numbers_in_a_link_are_as_programs_print_them(
+    bench: Bench, given: str, number: float
+) -> None:
+    assert bench.client.get(f"/api/tts?text=a&temperature={given}").status_code == 200
+    assert bench.runner.prompts[-1].sampling.temperature == number
+    for wrong in ("nan", "inf", "1_0", "0x1", "1e", "9" * 400):
+        response = bench.client.get(f"/api/tts?text=a&temperature={wrong}")
+        assert_error(response, 400, "invalid_request", "temperature")
+
+
 def test_json_with_the_wrong_type_is_explained(client: FlaskClient) -> None:
     """`curl -d '{...}'` without a header sends a form."""
     response = client.post(

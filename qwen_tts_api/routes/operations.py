@@ -1,0 +1,204 @@
+"""What a route does, said beside it: `@operation(...)` under `@routes.get(...)`.
+
+`openapi.py` makes one document of all of them, and a test holds that no route is without.
+
+Example::
+
+    @routes.get("/speakers")
+    @operation(
+        "List the speakers of a model",
+        tag="lists",
+        query=ModelQuery,
+        answers={200: Answer("Its speakers.", SpeakerSchema(many=True))},
+        errors=(UnknownModel, ModelUnavailable),
+    )
+    def speakers() -> Response: ...
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from marshmallow import Schema
+
+from qwen_tts_api.errors import ClientLeft, RateLimited, TTSError, Unauthorized
+
+SchemaLike = Schema | type[Schema] | dict[str, Any]
+"""A marshmallow schema, or JSON Schema as it stands in the document."""
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+TEXT: dict[str, Any] = {"type": "string"}
+
+# Errors that are no TTSError: of the router, and of what nobody foresaw.
+NOT_FOUND = (404, "not_found")
+INTERNAL_ERROR = (500, "internal_error")
+METHOD_NOT_ALLOWED = (405, "method_not_allowed")
+
+# Every route answers them, or none: `openapi.py` knows.
+_AS_SET_UP = {Unauthorized.code, RateLimited.code}
+
+_ERROR_HEADERS = {
+    401: ("WWW-Authenticate",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+    504: ("Retry-After",),
+}
+
+_ATTRIBUTE = "_operations"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer without an error.
+
+    Attributes:
+        description: One sentence.
+        schema: Of the body; None where there is no body.
+        media_types: That the body may have.
+        headers: Names in `openapi.HEADERS`; `X-Request-Id` is in every answer.
+    """
+
+    description: str
+    schema: SchemaLike | None = None
+    media_types: Iterable[str] = ("application/json",)
+    headers: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """Return the response object, with marshmallow's schemas still in it."""
+        headers = {name: name for name in (*self.headers, "X-Request-Id")}
+        document: dict[str, Any] = {"description": self.description, "headers": headers}
+        if self.schema is not None:
+            document["content"] = {name: {"schema": self.schema} for name in self.media_types}
+        return document
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What one method of a route does; `operation` explains the parts."""
+
+    summary: str
+    tag: str
+    description: str = ""
+    query: SchemaLike | None = None
+    headers: SchemaLike | None = None
+    body: Mapping[str, SchemaLike] = field(default_factory=dict)
+    example: Mapping[str, Any] | None = None
+    answers: Mapping[int, Answer] = field(default_factory=dict)
+    errors: tuple[type[TTSError] | tuple[int, str], ...] = ()
+    error_schema: str = "Error"
+
+    def document(self, more_errors: tuple[type[TTSError], ...] = ()) -> dict[str, Any]:
+        """Return the operation object, with marshmallow's schemas still in it.
+
+        Args:
+            more_errors: What every route may answer, as the server is set up.
+        """
+        document: dict[str, Any] = {"summary": self.summary, "tags": [self.tag]}
+        if self.description:
+            document["description"] = self.description
+        places = {"query": self.query, "header": self.headers}
+        if parameters := [{"in": place, "schema": s} for place, s in places.items() if s]:
+            document["parameters"] = parameters
+        if self.body:
+            content: dict[str, Any] = {
+                media_type: {"schema": schema} for media_type, schema in self.body.items()
+            }
+            if self.example:
+                content["application/json"]["example"] = self.example
+            document["requestBody"] = {"content": content}
+        document["responses"] = {
+            **{str(status): answer.document() for status, answer in self.answers.items()},
+            **dict(self._error_responses((*self.errors, *more_errors, INTERNAL_ERROR))),
+        }
+        return document
+
+    def _error_responses(
+        self, errors: Iterable[type[TTSError] | tuple[int, str]]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        codes: dict[int, list[str]] = defaultdict(list)
+        for error in errors:
+            for status, code in [error] if isinstance(error, tuple) else codes_of(error):
+                if code not in codes[status] and not (error is TTSError and code in _AS_SET_UP):
+                    codes[status].append(code)
+        for status, names in sorted(codes.items()):
+            answer = Answer(
+                f"Refused or failed: `{'`, `'.join(names)}`.",
+                {"$ref": f"#/components/schemas/{self.error_schema}"},
+                headers=_ERROR_HEADERS.get(status, ()),
+            ).document()
+            if self.error_schema == "Error":
+                schema = answer["content"]["application/json"]
+                schema["schema"] = {
+                    "allOf": [schema["schema"], {"properties": {"code": {"enum": names}}}]
+                }
+            yield str(status), answer
+
+
+def operation(
+    summary: str,
+    *,
+    tag: str,
+    method: str = "GET",
+    description: str = "",
+    query: SchemaLike | None = None,
+    headers: SchemaLike | None = None,
+    body: Mapping[str, SchemaLike] | None = None,
+    example: Mapping[str, Any] | None = None,
+    answers: Mapping[int, Answer],
+    errors: tuple[type[TTSError] | tuple[int, str], ...] = (),
+    error_schema: str = "Error",
+) -> Callable[[View], View]:
+    """Say what a view does for one method; a view of several methods has it several times.
+
+    Args:
+        summary: What it does, as an imperative of a few words.
+        tag: The chapter; one of `openapi.TAGS`.
+        method: GET, POST ...
+        description: What else there is to know, in Markdown.
+        query: Its parameters in the query; a marshmallow schema. Those in the path come by
+            themselves.
+        headers: Its parameters in headers; a marshmallow schema.
+        body: The schema of each media type that a body may have.
+        example: Of a body in JSON.
+        answers: By status.
+        errors: Errors that it answers; a class stands for its subclasses, too, and `TTSError` for
+            all of them. `internal_error`, and what keys and limits bring, are there by themselves.
+        error_schema: The shape of the errors' bodies, one of `openapi.SCHEMAS`.
+    """
+    described = Operation(
+        summary=summary,
+        tag=tag,
+        description=description,
+        query=query,
+        headers=headers,
+        body=body or {},
+        example=example,
+        answers=answers,
+        errors=errors,
+        error_schema=error_schema,
+    )
+
+    def remember(view: View) -> View:
+        vars(view).setdefault(_ATTRIBUTE, {})[method.lower()] = described
+        return view
+
+    return remember
+
+
+def operations_of(view: Callable[..., Any]) -> dict[str, Operation]:
+    """Return what was said about a view, by method in lower case."""
+    operations: dict[str, Operation] = vars(view).get(_ATTRIBUTE, {})
+    return operations
+
+
+def codes_of(error: type[TTSError]) -> Iterator[tuple[int, str]]:
+    """Yield status and code of an error class and of all its subclasses, as clients see them."""
+    if error is not TTSError and error is not ClientLeft:
+        yield error.status, error.code
+    for subclass in error.__subclasses__():
+        yield from codes_of(subclass)

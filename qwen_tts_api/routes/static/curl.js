@@ -1,0 +1,20 @@
+// The command that asks for the same again.
+
+import { hasKey, toJson } from "./api.js";
+
+/** Quote a text for a POSIX shell. */
+export function quote(text) {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** Return the command for a request's fields. */
+export function curl(fields) {
+  const address = new URL("api/tts", document.baseURI).href;
+  return [
+    `curl ${quote(address)}`,
+    ...(hasKey() ? ['-H "Authorization: Bearer $TTS_API_KEY"'] : []),
+    "-H 'Content-Type: application/json'",
+    `-d ${quote(toJson(fields))}`,
+    "-o speech.wav",
+  ].join(" \\\n  ");
+}

@@ -1,0 +1,52 @@
+// An error's sentence in a live region, and its messages beside the fields that are to blame.
+
+import { ApiError } from "./api.js";
+
+/** Take away what `showError` has shown. */
+export function clearError(form, region) {
+  region.replaceChildren();
+  form.querySelectorAll(".fault").forEach((fault) => fault.remove());
+  for (const input of form.querySelectorAll("[aria-invalid]")) {
+    input.removeAttribute("aria-invalid");
+    describe(input, (ids) => ids.filter((id) => id !== faultId(input)));
+  }
+}
+
+/** Show an error that a request ended with. */
+export function showError(form, region, error) {
+  clearError(form, region);
+  region.append(error.message);
+  if (!(error instanceof ApiError)) {
+    return;
+  }
+  if (error.requestId) {
+    const id = document.createElement("small");
+    id.textContent = `Request ${error.requestId}`;
+    region.append(id);
+  }
+  for (const [name, messages] of Object.entries(error.fields)) {
+    const input = form.elements.namedItem(name);
+    if (input instanceof Element) {
+      blame(form, input, messages.join(" "));
+    }
+  }
+  form.querySelector("[aria-invalid]")?.focus();
+}
+
+function blame(form, input, message) {
+  const fault = document.createElement("p");
+  fault.className = "fault";
+  fault.id = faultId(input);
+  fault.textContent = message;
+  (input.closest(".field") ?? form).append(fault);
+  input.closest("details")?.setAttribute("open", "");
+  input.setAttribute("aria-invalid", "true");
+  describe(input, (ids) => [...ids, fault.id]);
+}
+
+const faultId = (input) => `${input.id}-fault`;
+
+function describe(input, change) {
+  const ids = (input.getAttribute("aria-describedby") ?? "").split(" ").filter(Boolean);
+  input.setAttribute("aria-describedby", change(ids).join(" "));
+}

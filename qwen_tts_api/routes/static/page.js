@@ -1,0 +1,253 @@
+// The page: from the form to the sound.
+
+import { SAMPLE_RATE_HZ, setKey, stream, synthesize } from "./api.js";
+import { Choices } from "./choices.js";
+import { curl } from "./curl.js";
+import { clearError, showError } from "./errors.js";
+import { Player } from "./player.js";
+import { watchServer } from "./status.js";
+import { offerVoices } from "./voices.js";
+import { save, toWav } from "./wav.js";
+import { Wave } from "./wave.js";
+
+const element = (id) => document.getElementById(id);
+const form = element("request");
+const choices = new Choices();
+const player = new Player(SAMPLE_RATE_HZ);
+const wave = new Wave(element("canvas"), SAMPLE_RATE_HZ);
+const NUMBERS = [...element("request").querySelectorAll("details input")].map(({ name }) => name);
+
+let running = null; // the AbortController of what is being said
+let said = null; // the fields that make the same again
+
+const isReady = watchServer(element("status"), begin);
+
+async function begin() {
+  clearError(form, element("error"));
+  try {
+    await choices.load();
+    await offerVoices(choices);
+  } catch (error) {
+    fail(error);
+  }
+  showState();
+}
+
+// What is asked for
+
+function readFields() {
+  const fields = { text: element("text").value, ...choices.fields };
+  for (const name of NUMBERS) {
+    const given = form.elements[name].value.trim();
+    if (given !== "") {
+      fields[name] = name === "seed" ? BigInt(given).toString() : Number(given);
+    }
+  }
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
+}
+
+async function speak(fields) {
+  stop();
+  const mine = (running = new AbortController());
+  said = null;
+  clearError(form, element("error"));
+  player.reset();
+  wave.reset();
+  showBeginning();
+  const began = performance.now();
+  try {
+    for await (const { headers, samples } of stream(fields, mine.signal)) {
+      if (headers) {
+        said = { ...fields, seed: headers.get("X-Seed") };
+        showSaid();
+      } else {
+        if (player.numSamples === 0) {
+          element("first-audio").textContent = `${Math.round(performance.now() - began)} ms`;
+        }
+        player.push(samples);
+        wave.push(samples);
+        showProgress((performance.now() - began) / 1000);
+      }
+    }
+    finish(mine, "complete");
+  } catch (error) {
+    finish(mine, mine.signal.aborted ? "stopped" : said ? "broken off" : "refused");
+    if (!mine.signal.aborted) {
+      fail(said ? new Error("The connection broke off: the audio is not whole.") : error);
+    }
+  }
+}
+
+function stop() {
+  running?.abort();
+  player.silence();
+}
+
+function finish(mine, state) {
+  if (running === mine) {
+    running = null;
+    const gaps = player.gaps ? `, ${player.gaps} gap${player.gaps > 1 ? "s" : ""}` : "";
+    element("state").textContent = `${state}${gaps}`;
+    showState();
+  }
+}
+
+function fail(error) {
+  if (error.code === "unauthorized") {
+    element("key-field").hidden = false;
+    element("key").focus();
+  }
+  const unreachable = error instanceof TypeError; // what `fetch` throws
+  showError(form, element("error"), unreachable ? new Error("The server cannot be reached.") : error);
+}
+
+// What is shown
+
+function showBeginning() {
+  for (const id of ["first-audio", "duration", "rtf"]) {
+    element(id).textContent = "–";
+  }
+  element("state").textContent = "waiting";
+  element("command").hidden = true;
+  showState();
+}
+
+function showSaid() {
+  element("curl").textContent = curl(said);
+  element("command").hidden = false;
+  element("state").textContent = "speaking";
+}
+
+function showProgress(seconds) {
+  const factor = seconds / player.duration;
+  element("duration").textContent = `${player.duration.toFixed(2)} s`;
+  element("rtf").textContent = `${factor.toFixed(3)} (${(1 / factor).toFixed(1)} ×)`;
+}
+
+function showState() {
+  const idle = running === null;
+  const some = idle && player.numSamples > 0;
+  element("speak").disabled = !isReady();
+  element("preview").disabled = !isReady();
+  element("play").disabled = !some;
+  element("download").disabled = element("format").disabled = !some;
+  element("keep-seed").disabled = !some;
+  element("position").disabled = !some;
+  drawWhilePlaying();
+}
+
+let drawing = false;
+
+function drawWhilePlaying() {
+  if (!drawing) {
+    drawing = true;
+    requestAnimationFrame(draw);
+  }
+}
+
+function draw() {
+  const { position, duration, playing } = player;
+  wave.draw(position, running !== null);
+  element("position").max = duration;
+  element("position").value = position;
+  element("position").setAttribute(
+    "aria-valuetext",
+    `${position.toFixed(1)} of ${duration.toFixed(1)} seconds`,
+  );
+  element("play").textContent = playing && running === null ? "Pause" : "Play";
+  element("stop").disabled = running === null && !playing;
+  drawing = playing || running !== null;
+  if (drawing) {
+    requestAnimationFrame(draw);
+  }
+}
+
+function countLetters() {
+  const allowed = Number(document.body.dataset.maxTextChars);
+  const letters = [...element("text").value].length;
+  element("count").textContent = `${letters} of ${allowed} characters`;
+}
+
+// What keys and buttons do
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (isReady()) {
+    speak(readFields());
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (document.querySelector("dialog[open]")) {
+    return;
+  }
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    form.requestSubmit();
+  } else if (event.key === "Escape") {
+    stop();
+  }
+});
+
+element("key").addEventListener("change", ({ target }) => {
+  setKey(target.value);
+  begin();
+});
+
+element("stop").addEventListener("click", stop);
+element("text").addEventListener("input", countLetters);
+element("model").addEventListener("change", () => choices.adapt().catch(fail));
+element("preview").addEventListener("click", () => {
+  speak({ ...choices.fields, text: "Hello, this is my voice." });
+});
+
+element("play").addEventListener("click", () => {
+  const { playing, position, duration } = player;
+  if (playing) {
+    player.silence();
+  } else {
+    player.playFrom(position < duration - 0.01 ? position : 0);
+  }
+  drawWhilePlaying();
+});
+
+element("position").addEventListener("input", (event) => {
+  player.playFrom(Number(event.target.value));
+  drawWhilePlaying();
+});
+
+element("download").addEventListener("click", async () => {
+  const format = element("format").value;
+  try {
+    const isWav = format === "wav"; // what was heard; anything else is made by the server
+    const file = isWav
+      ? toWav(player.pieces, SAMPLE_RATE_HZ)
+      : await synthesize({ ...said, audio_format: format });
+    save(file, `speech.${format}`);
+  } catch (error) {
+    fail(error);
+  }
+});
+
+element("keep-seed").addEventListener("click", () => {
+  element("seed").value = said.seed;
+  element("seed").closest("details").open = true;
+  element("seed").focus();
+});
+
+element("copy").addEventListener("click", async () => {
+  const text = element("curl").textContent;
+  // The clipboard is there on https and localhost only; elsewhere the text is selected.
+  await navigator.clipboard?.writeText(text).catch(() => {});
+  getSelection().selectAllChildren(element("curl"));
+  element("copy").textContent = navigator.clipboard ? "Copied" : "Selected";
+  setTimeout(() => (element("copy").textContent = "Copy"), 2000);
+});
+
+addEventListener("resize", drawWhilePlaying);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawWhilePlaying);
+
+const formats = document.body.dataset.formats.split(" ");
+element("format").replaceChildren(...formats.map((name) => new Option(name, name)));
+countLetters();
+showState();

@@ -1,0 +1,52 @@
+// What the server is doing, asked again and again.
+
+import { getJson } from "./api.js";
+
+const LOADING_MS = 1000;
+const READY_MS = 15_000;
+const STATES = {
+  loading: { word: "Loading", look: "loading" },
+  ready: { word: "Ready", look: "ready" },
+  recovering: { word: "Recovering", look: "loading" },
+  draining: { word: "Shutting down", look: "away" },
+  failed: { word: "Failed", look: "away" },
+};
+
+/** Show the server's state, and call `onReady` whenever it has become ready. */
+export function watchServer(line, onReady) {
+  let ready = false;
+
+  async function look() {
+    const server = await getJson("readyz", { accept: [503] }).catch(() => null);
+    const was = ready;
+    ready = ["ready", "recovering"].includes(server?.status);
+    line.dataset.state = STATES[server?.status]?.look ?? "away";
+    show(describe(server));
+    if (ready && !was) {
+      await onReady();
+    }
+    setTimeout(look, ready ? READY_MS : LOADING_MS);
+  }
+
+  function show(text) {
+    if (line.textContent !== text) {
+      line.textContent = text; // only a change is read aloud
+    }
+  }
+
+  look();
+  return () => ready;
+}
+
+function describe(server) {
+  if (server === null) {
+    return "The server cannot be reached";
+  }
+  const detail = server.status === "ready" ? modelOf(server) : server.doing;
+  const word = STATES[server.status]?.word ?? server.status;
+  return detail ? `${word}: ${detail}` : word;
+}
+
+function modelOf({ model, device }) {
+  return device ? `${model} on ${device}` : model;
+}

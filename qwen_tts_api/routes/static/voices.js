@@ -1,0 +1,86 @@
+// Add a voice by a recording, and take added ones away: shown where a base model is served and the
+// server has a place for voices.
+
+import { ask, getJson, getMethods, refuse } from "./api.js";
+import { clearError, showError } from "./errors.js";
+import { Recorder, toReadable } from "./recorder.js";
+
+const element = (id) => document.getElementById(id);
+const dialog = element("voice-dialog");
+const form = element("voice-form");
+const recorder = new Recorder(element("record"), element("recorded"));
+let choices = null;
+let busy = false;
+
+/** Show the button where voices can be added. */
+export async function offerVoices(lists) {
+  choices = lists;
+  const methods = choices.cloner ? await getMethods("speakers") : [];
+  element("add-voice").hidden = !methods.includes("POST");
+  element("record").hidden = !recorder.possible;
+}
+
+async function add() {
+  const fields = new FormData(form);
+  const recording = recorder.recording ?? fields.get("audio");
+  fields.set("audio", await toReadable(recording), "recording.wav");
+  const response = await ask("speakers", { method: "POST", body: fields });
+  const voice = response.ok ? await response.json() : await refuse(response);
+  dialog.close();
+  await choices.adapt({ speaker: voice.voice_id });
+}
+
+async function remove(id) {
+  const response = await ask(`speakers/${encodeURIComponent(id)}`, { method: "DELETE" });
+  if (!response.ok) {
+    await refuse(response);
+  }
+  await Promise.all([listVoices(), choices.adapt()]);
+}
+
+async function listVoices() {
+  const speakers = await getJson("speakers", { query: { model: choices.cloner } });
+  const added = speakers.filter(({ kind }) => kind === "registered");
+  element("voice-list").hidden = added.length === 0;
+  element("voice-list").querySelector("ul").replaceChildren(...added.map(toItem));
+}
+
+function toItem({ name, voice_id: id }) {
+  const item = document.createElement("li");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Delete";
+  button.setAttribute("aria-label", `Delete ${name}`);
+  button.addEventListener("click", () => attempt(() => remove(id)));
+  item.append(name, button);
+  return item;
+}
+
+async function attempt(action) {
+  if (busy) {
+    return;
+  }
+  busy = true;
+  clearError(form, element("voice-error"));
+  try {
+    await action();
+  } catch (error) {
+    showError(form, element("voice-error"), error);
+  } finally {
+    busy = false;
+  }
+}
+
+element("add-voice").addEventListener("click", () => {
+  form.reset();
+  recorder.reset();
+  dialog.showModal();
+  attempt(listVoices);
+});
+element("voice-cancel").addEventListener("click", () => dialog.close());
+dialog.addEventListener("close", () => recorder.stop());
+element("voice-audio").addEventListener("change", () => recorder.reset());
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(add);
+});

@@ -1,0 +1,40 @@
+// WAV files, made in the page.
+
+const HEADER_BYTES = 44;
+
+/** Return a WAV file of mono 16 bit samples, given in pieces. */
+export function toWav(pieces, rateHz) {
+  const dataBytes = 2 * pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const view = new DataView(new ArrayBuffer(HEADER_BYTES + dataBytes));
+  const write = (offset, text) =>
+    [...text].forEach((letter, index) => view.setUint8(offset + index, letter.charCodeAt(0)));
+  write(0, "RIFF");
+  view.setUint32(4, HEADER_BYTES - 8 + dataBytes, true);
+  write(8, "WAVEfmt ");
+  view.setUint32(16, 16, true); // bytes of this chunk
+  view.setUint16(20, 1, true); // PCM
+  view.setUint16(22, 1, true); // channels
+  view.setUint32(24, rateHz, true);
+  view.setUint32(28, 2 * rateHz, true); // bytes a second
+  view.setUint16(32, 2, true); // bytes of all channels' sample
+  view.setUint16(34, 16, true); // bits
+  write(36, "data");
+  view.setUint32(40, dataBytes, true);
+  let offset = HEADER_BYTES;
+  for (const piece of pieces) {
+    for (const sample of piece) {
+      view.setInt16(offset, sample, true);
+      offset += 2;
+    }
+  }
+  return new Blob([view.buffer], { type: "audio/wav" });
+}
+
+/** Let the browser save a file. */
+export function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

@@ -1,0 +1,76 @@
+"""What the page shows while the server loads, when it dies, and where it wants a key."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from selenium.webdriver.common.keys import Keys
+
+from tests.browser.conftest import Browser, StartServer
+from tests.browser.page import Page, read_wav
+from tests.conftest import wait_until
+
+KEY = "alice-0123456789abcdef"
+LONG_TEXT = "The quick brown fox jumps over the lazy dog. " * 60
+
+
+def test_while_the_model_loads_the_page_says_so(
+    browser: Browser, start_server: StartServer
+) -> None:
+    """And can be used as soon as it is there, without a reload."""
+    server = start_server()
+    wait_until(server.is_up, 60)
+    page = Page(browser, server.url)
+    page.until(lambda: page["status"].get_attribute("data-state") != "unknown")
+    if not server.is_ready():
+        assert not page["speak"].is_enabled()
+        page.until(lambda: page["status"].text.startswith("Loading: "))
+    page.until_ready()
+    assert page["status"].text == "Ready: nano on cpu"
+    assert all("503" in complaint for complaint in browser.complaints())
+
+
+def test_a_server_that_dies_is_not_taken_for_an_end(
+    browser: Browser, start_server: StartServer
+) -> None:
+    """What came of the audio stays, and is said to be only a part."""
+    server = start_server()
+    wait_until(server.is_ready, 120)
+    page = Page(browser, server.url).until_ready()
+    page.type(LONG_TEXT)
+    page["speak"].click()
+    page.until(lambda: page["state"].text == "speaking")
+    os.kill(server.worker(), signal.SIGKILL)
+    page.until(lambda: page["state"].text.startswith("broken off"))
+    assert "the audio is not whole" in page["error"].text
+    assert page["download"].is_enabled()
+    server.process.wait(30)
+    page["text"].send_keys(Keys.CONTROL, Keys.ENTER)
+    page.until(lambda: page["error"].text == "The server cannot be reached.")
+    browser.complaints()
+
+
+def test_a_server_with_keys_asks_for_one(
+    browser: Browser, start_server: StartServer, tmp_path: Path
+) -> None:
+    """It is typed once, and the command names it without showing it."""
+    keys = tmp_path / "keys"
+    keys.write_text(KEY)
+    server = start_server(QWEN_API_KEYS_FILE=str(keys))
+    wait_until(server.is_ready, 120)
+    page = Page(browser, server.url)
+    page.until(lambda: "key" in page["error"].text)
+    assert browser.switch_to.active_element.get_attribute("id") == "key"
+    assert "401" in browser.complaints()[0]
+    page["key"].send_keys(KEY, Keys.TAB)
+    page.until_ready()
+    assert not page["error"].text
+    page.say("Hello.")
+    assert KEY not in page["curl"].text
+    environ = {**os.environ, "TTS_API_KEY": KEY}
+    command = ["sh", "-euc", page["curl"].text]
+    subprocess.run(command, cwd=tmp_path, env=environ, check=True, stderr=subprocess.DEVNULL)
+    assert len(read_wav(tmp_path / "speech.wav")) > 0
