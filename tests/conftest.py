@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ class Bench:
 
 
 @pytest.fixture
-def make_bench() -> Iterator[Callable[..., Bench]]:
+def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     """Return a function that makes a bench from settings; `start=False` leaves it unloaded."""
     made: list[Bench] = []
 
@@ -87,6 +88,7 @@ def make_bench() -> Iterator[Callable[..., Bench]]:
         **settings: Any,
     ) -> Bench:
         settings.setdefault("max_loaded_models", len(served))
+        settings.setdefault("voices_dir", tmp_path / "voices")
         config = Config(
             model_id=served[0], models=tuple((name, name) for name in served[1:]), **settings
         )

@@ -62,6 +62,9 @@ def test_values_are_read() -> None:
         ("QWEN_DEFAULT_SPEAKER", ""),
         ("QWEN_SPEAKER_ALIASES", "p376"),
         ("QWEN_UNKNOWN_SPEAKER", "ignore"),
+        ("QWEN_VOICE_UPLOADS", "no"),
+        ("QWEN_MAX_VOICES", "0"),
+        ("QWEN_MAX_AUDIO_BYTES", "10M"),
         ("QWEN_BIND", "8888"),
         ("QWEN_BIND", "0.0.0.0:99999"),
         ("QWEN_MAX_TEXT_CHARS", "many"),
@@ -135,7 +138,7 @@ def test_readme_table_is_the_code() -> None:
         elif isinstance(default, float):
             shown = f"`{default:g}`"
         else:
-            shown = "" if default in ("", ()) else f"`{default}`"
+            shown = "" if default in ("", (), None) else f"`{default}`"
         if setting.name == "cache_dir":
             shown = "`~/.cache/qwen-tts-api`"
         expected.append((name, shown, setting.metadata["allowed"], setting.metadata["purpose"]))

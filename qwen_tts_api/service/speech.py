@@ -13,17 +13,16 @@ from qwen_tts_api.audio import FORMATS, AudioFormat, Samples
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import ModelPool, PoolStatus
-from qwen_tts_api.errors import (
-    ClientLeft,
-    DeadlineExceeded,
-    UnknownFormat,
-    UnknownModel,
-)
+from qwen_tts_api.errors import ClientLeft, DeadlineExceeded, UnknownFormat
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.service.casting import Casting
 from qwen_tts_api.service.prompts import PromptMaker
 from qwen_tts_api.service.requests import Speech, SpeechRequest, SpeechStream
+from qwen_tts_api.service.served_models import ServedModels
 from qwen_tts_api.service.text import check_text
+from qwen_tts_api.service.voice import Voice
+from qwen_tts_api.service.voices import VoiceRegistry
 
 POLL_S = 0.05
 """How often a waiting request looks whether its client is still there."""
@@ -47,10 +46,14 @@ class SpeechService:
     def __init__(self, config: Config, pool: ModelPool) -> None:
         self._config = config
         self._pool = pool
+        self._models = ServedModels(pool)
+        self._registry = VoiceRegistry(config, self._models)
+        self._casting = Casting(config, self._models, self._registry)
         self._prompts = PromptMaker(config)
 
     def start(self) -> None:
         """Start loading the default model; returns at once."""
+        self._registry.start()
         self._pool.start()
 
     def status(self) -> PoolStatus:
@@ -68,7 +71,7 @@ class SpeechService:
     @property
     def default_model(self) -> str:
         """Return the name of the default model."""
-        return self._pool.names[0]
+        return self._models.default
 
     def card(self, model: str = "") -> ModelCard:
         """Return what a model can do.
@@ -77,7 +80,19 @@ class SpeechService:
             UnknownModel: It is not served.
             ModelUnavailable: Its checkpoint cannot be found or read.
         """
-        return self._pool.card(self._model_name(model))
+        return self._models.card(self._models.name(model))
+
+    def voices(self, model: str = "") -> list[Voice]:
+        """Return what a request for a model may name as its speaker: see `Casting.voices`."""
+        return self._casting.voices(model)
+
+    def add_voice(self, name: str, audio: bytes, ref_text: str = "", consent: str = "") -> Voice:
+        """Register a voice by a recording of it: see `VoiceRegistry.add`."""
+        return self._registry.add(name, audio, ref_text, consent)
+
+    def delete_voice(self, voice_id: str) -> None:
+        """Remove a registered voice: see `VoiceRegistry.delete`."""
+        self._registry.delete(voice_id)
 
     def synthesize(
         self, request: SpeechRequest, client_left: Callable[[], bool] = lambda: False
@@ -132,11 +147,12 @@ class SpeechService:
     def _begin(self, request: SpeechRequest) -> _Begun:
         deadline = time.monotonic() + self._config.request_timeout_s
         audio_format = self._format(request.audio_format)
-        model = self._model_name(request.model)
+        self._models.name(request.model)  # refused even while the model loads
         text = check_text(request.text, self._config.max_text_chars)
         self._pool.check_open()
-        prompt = self._prompts.make(request, text, model, self._pool.card(model))
-        return _Begun(self._pool.submit(model, prompt), deadline, audio_format, model)
+        cast = self._casting.cast(request)
+        prompt = self._prompts.make(request, text, cast)
+        return _Begun(self._pool.submit(cast.model, prompt), deadline, audio_format, cast.model)
 
     def _encoded(
         self, begun: _Begun, client_left: Callable[[], bool]
@@ -181,18 +197,6 @@ class SpeechService:
                 fields={"audio_format": [f"Must be one of: {allowed}."]},
             )
         return audio_format
-
-    def _model_name(self, name: str) -> str:
-        names = self._pool.names
-        if not name:
-            return names[0]
-        if name not in names:
-            allowed = ", ".join(names)
-            raise UnknownModel(
-                f"Unknown model {name!r}; allowed are {allowed}.",
-                fields={"model": [f"Must be one of: {allowed}."]},
-            )
-        return name
 
 
 class _Chain(Iterator[bytes]):
