@@ -20,4 +20,4 @@ def register(app: Flask, config: Config, service: SpeechService) -> None:
     errors.register(app)
     app.register_blueprint(tts.blueprint(config, service))
     app.register_blueprint(health.blueprint(service))
-    app.register_blueprint(speakers.blueprint(service))
+    app.register_blueprint(speakers.blueprint(config, service))

@@ -17,6 +17,7 @@ from qwen_tts_api.errors import ClientLeft, DeadlineExceeded, UnknownFormat
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.casting import Casting
+from qwen_tts_api.service.design import VoiceDesigner
 from qwen_tts_api.service.prompts import PromptMaker
 from qwen_tts_api.service.requests import Speech, SpeechRequest, SpeechStream
 from qwen_tts_api.service.served_models import ServedModels
@@ -50,6 +51,7 @@ class SpeechService:
         self._registry = VoiceRegistry(config, self._models)
         self._casting = Casting(config, self._models, self._registry)
         self._prompts = PromptMaker(config)
+        self._designer = VoiceDesigner(self._models, self._registry, self.synthesize)
 
     def start(self) -> None:
         """Start loading the default model; returns at once."""
@@ -89,6 +91,16 @@ class SpeechService:
     def add_voice(self, name: str, audio: bytes, ref_text: str = "", consent: str = "") -> Voice:
         """Register a voice by a recording of it: see `VoiceRegistry.add`."""
         return self._registry.add(name, audio, ref_text, consent)
+
+    def design_voice(
+        self,
+        name: str,
+        request: SpeechRequest,
+        consent: str = "",
+        client_left: Callable[[], bool] = lambda: False,
+    ) -> Voice:
+        """Register a voice by a description of it: see `VoiceDesigner.design`."""
+        return self._designer.design(name, request, consent, client_left)
 
     def delete_voice(self, voice_id: str) -> None:
         """Remove a registered voice: see `VoiceRegistry.delete`."""
