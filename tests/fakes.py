@@ -43,6 +43,10 @@ class FakePrompt:
     def num_text_tokens(self) -> int:
         return 1000  # a frame budget that no test reaches in passing
 
+    @property
+    def num_trailing(self) -> int:
+        return len(self.prompt.text) if self.prompt.reference else 0
+
 
 @dataclass
 class Ready:
@@ -72,6 +76,7 @@ class FakeRunner:
 
     Attributes:
         prompts: What it was asked to say.
+        voices: Keys of the recordings that it was given.
         gate: A frame waits while this is not set; cancelled jobs are noticed meanwhile, since a
             wait ends after a moment with a frame that changes nothing.
         error: Raised by the next frame, once.
@@ -86,6 +91,7 @@ class FakeRunner:
     eos: int = EOS
     chunk_sizes: Sequence[int] = (1, 2, 4, 8, 12, 24)
     prompts: list[Prompt] = field(default_factory=list)
+    voices: set[str] = field(default_factory=set)
     rows: dict[int, FakeRow] = field(default_factory=dict)
     batches: list[list[int]] = field(default_factory=list)
     chunks: list[tuple[list[int], int]] = field(default_factory=list)
@@ -99,8 +105,14 @@ class FakeRunner:
         self.gate.set()
         self.running = threading.Event()
 
+    def is_prompt_quick(self, prompt: Prompt) -> bool:
+        return prompt.reference is None or prompt.reference.key in self.voices
+
     def prepare(self, prompt: Prompt) -> FakePrompt:
         self.prompts.append(prompt)
+        if prompt.reference is not None:
+            assert self.card.kind == "base"
+            self.voices.add(prompt.reference.key)
         return FakePrompt(prompt)
 
     def prefill(self, rows: Sequence[int], prepared: Sequence[FakePrompt]) -> Ready:

@@ -6,7 +6,10 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import replace as with_changes
 from pathlib import Path
+
+import numpy as np
 
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.runner import Runner
@@ -15,7 +18,7 @@ from qwen_tts_api.errors import SynthesisFailed
 from qwen_tts_api.model import checkpoint
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.nano import NANO_KINDS
-from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Reference, Sampling
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +106,10 @@ def say_something(runner: Runner) -> None:
 
     scheduler = Scheduler(runner, explain)
     speaker = next(iter(runner.card.speakers), None)
-    sampling = Sampling(seed=0)
-    scheduler.add(Job(Prompt("Hi.", "auto", speaker, "", sampling, 16, streaming=True)))
+    prompt = Prompt("Hi.", "auto", speaker, "", Sampling(seed=0), 16, streaming=True)
+    if runner.card.kind == "base":
+        noise = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE_HZ).astype(np.float32)
+        prompt = with_changes(prompt, reference=Reference(noise, "Hi."))
+    scheduler.add(Job(prompt))
     while not scheduler.is_idle:
         scheduler.step()

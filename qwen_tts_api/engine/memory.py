@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from qwen_tts_api.errors import LoadError
+from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.loaded import LoadedModel
 
 logger = logging.getLogger(__name__)
@@ -18,6 +19,9 @@ GIB = 2**30
 WORKING_SHARE = 0.1
 """Of the memory, left to activations, graphs and the allocator's gaps."""
 
+MAX_VOICES = 32
+"""Cloned voices that are kept, each with its stream of the codec: 5 MB in 32 bits."""
+
 
 @dataclass(frozen=True)
 class MemoryPlan:
@@ -26,13 +30,15 @@ class MemoryPlan:
     Attributes:
         max_rows: Utterances at once.
         weights_bytes: The parameters.
-        row_bytes: Keys and values and the codec's state of one utterance.
+        row_bytes: Keys and values, text and the codec's state of one utterance.
+        voices_bytes: What cloned voices may take that are kept for their next utterance.
         available_bytes: What was free for the rows.
     """
 
     max_rows: int
     weights_bytes: int
     row_bytes: int
+    voices_bytes: int
     available_bytes: int
 
     def __str__(self) -> str:
@@ -51,10 +57,11 @@ def plan_memory(model: LoadedModel, max_rows: int, max_positions: int) -> Memory
         LoadError: Not even one fits.
     """
     row_bytes = _row_bytes(model, max_positions)
-    available = _available_bytes(model.placement.device)
+    voices_bytes = MAX_VOICES * _stream_bytes(model) if model.card.kind == "base" else 0
+    available = _available_bytes(model.placement.device) - voices_bytes
     fitting = min(max_rows, available // row_bytes)
     weights = sum(p.numel() * p.element_size() for p in model.wrapper.model.parameters())
-    plan = MemoryPlan(fitting, weights, row_bytes, available)
+    plan = MemoryPlan(fitting, weights, row_bytes, voices_bytes, available)
     if fitting < 1:
         raise LoadError(
             f"{model.placement.device} has too little memory: {plan}. Set QWEN_MAX_POSITIONS "
@@ -66,15 +73,25 @@ def plan_memory(model: LoadedModel, max_rows: int, max_positions: int) -> Memory
 
 
 def _row_bytes(model: LoadedModel, max_positions: int) -> int:
-    talker, codec = model.speech.talker, model.codec
-    size = talker.norm.element_size()
-    heads = talker.heads
+    talker = model.speech.talker
+    heads, size = talker.heads, talker.norm.element_size()
     key_value = len(talker.layers) * max_positions * 2 * heads.num_kv * heads.head_dim
+    text = max_text_rows(model.card, max_positions) * talker.norm.shape[0]
+    return size * (key_value + text) + _stream_bytes(model)
+
+
+def max_text_rows(card: ModelCard, max_positions: int) -> int:
+    """Return how many rows of text a frame at a time hears: only cloned voices do."""
+    return max_positions if card.kind == "base" else 0
+
+
+def _stream_bytes(model: LoadedModel) -> int:
+    codec = model.codec
     past = sum(stage.past_shape[0] * stage.past_shape[1] for stage in codec.streaming_stages())
     transformer = codec.transformer
     window = len(transformer.layers) * (transformer.window - 1)
     codec_kv = window * 2 * transformer.num_kv * transformer.head_dim
-    return size * (key_value + past + codec_kv)
+    return codec.dtype.itemsize * (past + codec_kv)
 
 
 def _available_bytes(device: str) -> int:

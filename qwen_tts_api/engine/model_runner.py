@@ -12,7 +12,9 @@ from torch import Tensor
 
 from qwen_tts_api.engine.graphs import Capture, GraphCache
 from qwen_tts_api.engine.host_copy import DecodedAudio, DrawnCodes, HostCopy
-from qwen_tts_api.engine.memory import MemoryPlan
+from qwen_tts_api.engine.lru import LruCache
+from qwen_tts_api.engine.memory import MAX_VOICES, MemoryPlan, max_text_rows
+from qwen_tts_api.model.cloning import Clone
 from qwen_tts_api.model.codec import CodecState, decode_chunk
 from qwen_tts_api.model.frame import advance, prefill_rows
 from qwen_tts_api.model.loaded import LoadedModel
@@ -37,16 +39,22 @@ KV_BUCKETS = (512, 1024, 2048, 4096, 8192, 16384, 32768)
 
 @dataclass(frozen=True)
 class PreparedPrompt:
-    """A prompt as the talker reads it."""
+    """A prompt as the talker reads it, and the codec's stream that it goes on from, if any."""
 
     talker_prompt: TalkerPrompt
     num_text_tokens: int
     sampling: Sampling
+    stream: CodecState | None
 
     @property
     def num_positions(self) -> int:
         """How many positions of a row its prefill takes."""
         return self.talker_prompt.embeds.shape[0]
+
+    @property
+    def num_trailing(self) -> int:
+        """How many frames it takes to hear the text that is not in the prefill."""
+        return self.talker_prompt.trailing_text.shape[0]
 
 
 class FrameKey(NamedTuple):
@@ -96,7 +104,13 @@ class RunnerState:
             return torch.zeros(shape, dtype=torch.int64, device=device)
 
         return cls(
-            rows=FrameState.allocate(model.speech, max_rows, max_positions, 0, flash),
+            rows=FrameState.allocate(
+                model.speech,
+                max_rows,
+                max_positions,
+                max_text_rows(model.card, max_positions),
+                flash,
+            ),
             codec=CodecState.allocate(model.codec, max_rows + 1),
             history=integers(max_rows + 1, HISTORY_FRAMES, groups),
             slots=integers(max_rows),
@@ -127,6 +141,7 @@ class ModelRunner:
         flash = model.placement.attention == "flash_attention_2"
         self._state = RunnerState.allocate(model, self.max_rows, max_positions, flash)
         self._sampling: dict[int, Sampling] = {}
+        self._clones: LruCache[str, Clone] = LruCache(MAX_VOICES)
         self._capture = Capture.CUDA_GRAPH if on_gpu else Capture.TRACE
         if enforce_eager:
             self._capture = Capture.NONE
@@ -138,10 +153,19 @@ class ModelRunner:
             self._make_chunk, self._state, self._capture, pool
         )
 
+    def is_prompt_quick(self, prompt: Prompt) -> bool:
+        """Whether no recording must be encoded for it."""
+        return prompt.reference is None or prompt.reference.key in self._clones
+
     @torch.inference_mode()
     def prepare(self, prompt: Prompt) -> PreparedPrompt:
         """Turn a prompt into the rows of its prefill."""
-        return PreparedPrompt(*self._model.build(prompt), prompt.sampling)
+        reference = prompt.reference
+        if reference is None:
+            return PreparedPrompt(*self._model.build(prompt, None), prompt.sampling, None)
+        clone = self._clones.get(reference.key, lambda: self._model.clone(reference))
+        built = self._model.build(prompt, clone.voice)
+        return PreparedPrompt(*built, prompt.sampling, clone.stream)
 
     @torch.inference_mode()
     def prefill(self, rows: Sequence[int], prepared: Sequence[PreparedPrompt]) -> DrawnCodes:
@@ -154,7 +178,10 @@ class ModelRunner:
             self._sampling[row] = item.sampling
             pad = self._model.prompts.tts_pad[0]
             self._state.rows.set_row(row, item.sampling, prompt.trailing_text, pad)
-            self._state.codec.reset(row)
+            if item.stream is None:
+                self._state.codec.reset(row)
+            else:
+                self._state.codec.put(row, item.stream)
         embeds = torch.nn.utils.rnn.pad_sequence(
             [item.talker_prompt.embeds for item in prepared], batch_first=True
         )

@@ -23,6 +23,10 @@ class Prepared(Protocol):
     def num_text_tokens(self) -> int:
         """How many tokens its text has."""
 
+    @property
+    def num_trailing(self) -> int:
+        """How many frames it takes to hear the text that is not in the prefill."""
+
 
 class Codes(Protocol):
     """Codes 0 that were drawn, on their way to the host."""
@@ -59,6 +63,9 @@ class Runner(Protocol):
     eos: int
     lag: int
     chunk_sizes: Sequence[int]
+
+    def is_prompt_quick(self, prompt: Prompt) -> bool:
+        """Whether `prepare` takes no longer than a frame: all but a recording that is new does."""
 
     def prepare(self, prompt: Prompt) -> Prepared:
         """Turn a prompt into the rows of its prefill."""

@@ -1,7 +1,8 @@
 """Which rows compute what, frame by frame: continuous batching without a tensor in it.
 
-Utterances join and leave between any two frames. One `step` is: forget who was cancelled, prefill
-who is new, make one frame of every running row, and decode the frames that are due.
+Utterances join and leave between any two frames. One `step` is: forget who was cancelled, prepare
+who is new (of recordings that must be encoded, one) and prefill them, make one frame of every
+running row, and decode the frames that are due.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class Scheduler:
         self.runner = runner
         self._explain = explain
         self._free = list(range(runner.max_rows))
+        self._added: deque[Job] = deque()
         self._new: deque[Row] = deque()
         self._rows: dict[int, Row] = {}
         self._codes: deque[tuple[list[Row], Codes]] = deque()
@@ -81,39 +83,47 @@ class Scheduler:
     @property
     def num_free(self) -> int:
         """How many utterances can be added."""
-        return len(self._free)
+        return len(self._free) - len(self._added)
 
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing to compute."""
-        return not self._new and not self._rows
+        return not self._added and not self._new and not self._rows
 
     @property
     def num_running(self) -> int:
         """How many utterances are in rows."""
-        return len(self._new) + len(self._rows)
+        return len(self._added) + len(self._new) + len(self._rows)
 
     def add(self, job: Job) -> None:
-        """Give a job a row; a job that fits into none ends with `TextTooLong`.
+        """Take a job in; the next steps give it a row. One that fits into none fails alone."""
+        job.start()
+        self._added.append(job)
+
+    def _prepare(self) -> None:
+        """Give rows to the jobs that were added; after a recording that is new, others wait.
 
         The lowest free row, so that few rows beyond the running ones are computed.
         """
-        job.start()
-        try:
-            prepared = self.runner.prepare(job.prompt)
-            max_frames = self._frame_budget(job.prompt, prepared)
-        except Exception as error:  # a border: a prompt that cannot be built fails alone
-            job.fail(self._explain(error))
-            return
-        row = heapq.heappop(self._free)
-        self._new.append(Row(row, job, prepared, prepared.num_positions, max_frames))
+        quick = True
+        while self._added and quick:
+            job = self._added.popleft()
+            try:
+                quick = self.runner.is_prompt_quick(job.prompt)
+                prepared = self.runner.prepare(job.prompt)
+                max_frames = self._frame_budget(job.prompt, prepared)
+            except Exception as error:  # a border: a prompt that cannot be built fails alone
+                job.fail(self._explain(error))
+                continue
+            row = heapq.heappop(self._free)
+            self._new.append(Row(row, job, prepared, prepared.num_positions, max_frames))
 
     def _frame_budget(self, prompt: Prompt, prepared: Prepared) -> int:
         budget = max(MIN_FRAME_BUDGET, FRAMES_PER_TEXT_TOKEN * prepared.num_text_tokens)
         if prompt.max_new_tokens is not None:
             budget = min(budget, prompt.max_new_tokens - 1)
         room = self.runner.max_positions - prepared.num_positions
-        if room < min(budget, MIN_FRAME_BUDGET):
+        if room < max(min(budget, MIN_FRAME_BUDGET), min(budget, prepared.num_trailing)):
             raise TextTooLong(
                 f"The text takes {prepared.num_positions} of the {self.runner.max_positions} "
                 "positions that an utterance may have (QWEN_MAX_POSITIONS), which leaves too few "
@@ -124,6 +134,7 @@ class Scheduler:
     def step(self) -> list[Job]:
         """Compute one frame of everything; return the jobs that were finished."""
         self._forget_cancelled()
+        self._prepare()
         self._prefill()
         self._advance()
         num_earlier = len(self._audio)
@@ -134,12 +145,18 @@ class Scheduler:
         """End every utterance with an error, and free its row."""
         self._codes.clear()
         self._audio.clear()
+        for job in self._added:
+            job.fail(error)
         for row in [*self._new, *self._rows.values()]:
             row.job.fail(error)
             self._release(row)
+        self._added.clear()
         self._new.clear()
 
     def _forget_cancelled(self) -> None:
+        for job in [job for job in self._added if job.cancelled]:
+            self._added.remove(job)
+            job.fail(TTSError("The request was cancelled."))
         for row in [row for row in [*self._new, *self._rows.values()] if row.job.cancelled]:
             if row in self._new:
                 self._new.remove(row)

@@ -65,6 +65,12 @@ class CodecState:
         self.past[slot] = 0
         self.frames[slot] = 0
 
+    def put(self, slot: int, stream: CodecState) -> None:
+        """Let a stream go on from where another state's only one is."""
+        self.past[slot] = stream.past[0]
+        self.key_value[slot] = stream.key_value[0]
+        self.frames[slot] = stream.frames[0]
+
 
 class _Pasts:
     """The pasts of a batch's convolutions, handed out in the order in which they are used."""
@@ -97,21 +103,25 @@ def decode_chunk(weights: CodecWeights, state: CodecState, codes: Tensor, slots:
     rows, key_value = state.past.index_select(0, slots), state.key_value.index_select(0, slots)
     frames = state.frames.index_select(0, slots)
     pasts = _Pasts(rows)
-    quantised = functional.embedding(codes + weights.table_starts, weights.tables).sum(2)
-    x = _convolve(quantised.to(weights.dtype).transpose(1, 2), weights.pre_conv, pasts)
-    x = _transform(x.transpose(1, 2), weights.transformer, key_value, frames).transpose(1, 2)
-    for upsampling, convnext in weights.upsample:
-        x = _mix(_upsample(x, upsampling, pasts), convnext, pasts)
-    x = _convolve(x, weights.conv_in, pasts)
-    for snake, upsampling, units in weights.blocks:
-        x = _upsample(_activate(x, snake), upsampling, pasts)
-        for unit in units:
-            x = x + _residual(x, unit, pasts)
-    x = _convolve(_activate(x, weights.snake_out), weights.conv_out, pasts)
+    x = _vocode(weights, _understand(weights, codes, pasts, key_value, frames), pasts)
     state.past.index_copy_(0, slots, rows)
     state.key_value.index_copy_(0, slots, key_value)
     state.frames.index_copy_(0, slots, frames + codes.shape[1])
     return x.squeeze(1).clamp(-1, 1)
+
+
+def stream_after(weights: CodecWeights, codes: Tensor) -> CodecState:
+    """Return a stream that has decoded `codes`, `[n, G]` int64, without making their samples.
+
+    The transformer must see all frames, at one step each; the convolutions, which cost nearly
+    everything, forget all but the last few.
+    """
+    stream = CodecState.allocate(weights, 1)
+    pasts = _Pasts(stream.past)
+    x = _understand(weights, codes.unsqueeze(0), pasts, stream.key_value, stream.frames)
+    _vocode(weights, x[..., -weights.vocoder_reach_frames :], pasts)
+    stream.frames.fill_(codes.shape[0])
+    return stream
 
 
 def reference_decode(weights: CodecWeights, codes: Tensor) -> Tensor:
@@ -129,6 +139,27 @@ def reference_decode(weights: CodecWeights, codes: Tensor) -> Tensor:
         decoded = decode_chunk(weights, CodecState.allocate(weights, num_rows), piece, slots)
         samples.append(decoded[:, context * weights.samples_per_frame :])
     return torch.cat(samples, 1)
+
+
+def _understand(
+    weights: CodecWeights, codes: Tensor, pasts: _Pasts, key_value: Tensor, frames: Tensor
+) -> Tensor:
+    """Turn codes `[B, n, G]` into what the vocoder reads, `[B, C, n]`."""
+    quantised = functional.embedding(codes + weights.table_starts, weights.tables).sum(2)
+    x = _convolve(quantised.to(weights.dtype).transpose(1, 2), weights.pre_conv, pasts)
+    return _transform(x.transpose(1, 2), weights.transformer, key_value, frames).transpose(1, 2)
+
+
+def _vocode(weights: CodecWeights, x: Tensor, pasts: _Pasts) -> Tensor:
+    """Turn `[B, C, n]` into samples `[B, 1, n * samples_per_frame]`."""
+    for upsampling, convnext in weights.upsample:
+        x = _mix(_upsample(x, upsampling, pasts), convnext, pasts)
+    x = _convolve(x, weights.conv_in, pasts)
+    for snake, upsampling, units in weights.blocks:
+        x = _upsample(_activate(x, snake), upsampling, pasts)
+        for unit in units:
+            x = x + _residual(x, unit, pasts)
+    return _convolve(_activate(x, weights.snake_out), weights.conv_out, pasts)
 
 
 def _convolve(x: Tensor, conv: Convolution, pasts: _Pasts) -> Tensor:

@@ -187,6 +187,18 @@ class CodecWeights:
         stages = self.streaming_stages()
         return math.prod(stage.stride for stage in stages if isinstance(stage, Upsampling))
 
+    @property
+    def vocoder_reach_frames(self) -> int:
+        """How many frames back what comes after the transformer looks, all of it together."""
+        reach, steps_per_frame, frames = 0, 1, 0
+        for stage in list(self.streaming_stages())[1:]:
+            history = stage.past_shape[1]
+            if isinstance(stage, Upsampling):
+                reach, steps_per_frame = reach * stage.stride, steps_per_frame * stage.stride
+            reach += history
+            frames = max(frames, -(-reach // steps_per_frame))
+        return frames
+
     def streaming_stages(self) -> Iterator[Convolution | Upsampling]:
         """Yield every convolution in the order of use, which is that of a stream's state."""
         yield self.pre_conv

@@ -11,18 +11,21 @@ from torch import Tensor
 
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.checkpoint import ModelCard
+from qwen_tts_api.model.cloning import Clone, clone
 from qwen_tts_api.model.codec_weights import CodecWeights
 from qwen_tts_api.model.placement import Placement
 from qwen_tts_api.model.prompt import (
     INSTRUCTION_TEMPLATE,
+    REFERENCE_TEMPLATE,
     SPEECH_TEMPLATE,
+    ClonedVoice,
     PromptWeights,
     TalkerPrompt,
     build_prompt,
 )
 from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
 from qwen_tts_api.model.rows import SpeechModel
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Reference
 
 
 @dataclass
@@ -97,10 +100,16 @@ class LoadedModel:
         ids = self.wrapper.processor.tokenizer(text)["input_ids"]
         return torch.tensor(ids, device=self.placement.device)
 
-    def build(self, prompt: Prompt) -> tuple[TalkerPrompt, int]:
+    def clone(self, reference: Reference) -> Clone:
+        """Make a voice of a recording (base)."""
+        ids = self.tokenize(REFERENCE_TEMPLATE.format(reference.text))
+        return clone(self.wrapper, self.codec, reference, ids)
+
+    def build(self, prompt: Prompt, clone: ClonedVoice | None) -> tuple[TalkerPrompt, int]:
         """Return what the talker reads for a prompt, and how many tokens its text has.
 
-        All of the text is in the prefill, as upstream's default is for kinds without a recording.
+        As upstream's defaults are, all of the text is in the prefill, but for a cloned voice, which
+        hears a row of it in every frame.
         """
         text_ids = self.tokenize(SPEECH_TEMPLATE.format(prompt.text))
         instruct_ids = None
@@ -110,8 +119,8 @@ class LoadedModel:
             self.prompts,
             text_ids,
             language=prompt.language,
-            non_streaming_mode=True,
-            voice=prompt.speaker,
+            non_streaming_mode=clone is None,
+            voice=clone or prompt.speaker,
             instruct_ids=instruct_ids,
         )
         return built, text_ids.shape[0] - self.tokenize(SPEECH_TEMPLATE.format("")).shape[0]

@@ -10,9 +10,9 @@ import pytest
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import SynthesisFailed, TextTooLong, TTSError
-from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.model.utterance import Prompt, Reference, Sampling
 from tests.conftest import read
-from tests.fakes import SAMPLES_PER_FRAME, FakeRunner
+from tests.fakes import BASE, SAMPLES_PER_FRAME, FakeRunner
 
 
 def explain(error: Exception) -> TTSError:
@@ -109,9 +109,9 @@ def test_what_could_never_fit_is_refused(runner: FakeRunner, scheduler: Schedule
     too_long, fits = job(200), job(100)
     scheduler.add(too_long)
     scheduler.add(fits)
+    finish(scheduler)
     with pytest.raises(TextTooLong, match="QWEN_MAX_POSITIONS"):
         read(too_long)
-    finish(scheduler)
     assert read(fits).tolist() == sound(100)
     assert scheduler.num_free == runner.max_rows
 
@@ -243,3 +243,60 @@ def test_whatever_happens_everything_comes_back(runner: FakeRunner, seed: int) -
         assert len(samples) == SAMPLES_PER_FRAME * len(each.prompt.text)
     assert finished > 5
     assert np.all([each.ended for each in jobs])
+
+
+def cloning_job(num_frames: int, voice: int) -> Job:
+    """Return a job of so many frames in one of some voices."""
+    reference = Reference(np.full(8, voice, np.float32), x_vector_only=True)
+    prompt = Prompt("x" * num_frames, "auto", None, "", Sampling(), reference=reference)
+    return Job(prompt)
+
+
+def test_one_new_recording_is_encoded_between_two_frames(runner: FakeRunner) -> None:
+    """It takes longer than a frame, and rows that run wait; voices that are known do not queue."""
+    runner.card = BASE
+    scheduler = Scheduler(runner, explain)
+    jobs = [cloning_job(9, voice) for voice in (1, 1, 2, 2)]
+    for each in jobs:
+        scheduler.add(each)
+    joined = []
+    while not scheduler.is_idle:
+        scheduler.step()
+        joined.append(len(runner.batches[-1]))
+    assert joined[:3] == [1, 3, 4]
+    for each in jobs:
+        assert read(each).tolist() == sound(9)
+
+
+def test_a_job_that_waits_for_a_recording_can_be_cancelled(runner: FakeRunner) -> None:
+    """It was never prepared, and takes no row."""
+    runner.card = BASE
+    scheduler = Scheduler(runner, explain)
+    jobs = [cloning_job(5, voice) for voice in (1, 2)]
+    for each in jobs:
+        scheduler.add(each)
+    assert scheduler.num_free == runner.max_rows - 2
+    scheduler.step()
+    jobs[1].cancelled = True
+    finish(scheduler)
+    assert len(runner.prompts) == 1
+    with pytest.raises(TTSError):
+        read(jobs[1])
+    scheduler.add(late := cloning_job(5, 3))
+    scheduler.fail_all(SynthesisFailed("gone"))
+    with pytest.raises(SynthesisFailed):
+        read(late)
+    assert scheduler.num_free == runner.max_rows
+
+
+def test_text_that_trails_must_be_heard_within_the_frames(runner: FakeRunner) -> None:
+    """A row of it takes a frame, where a voice is cloned."""
+    runner.card, runner.max_positions = BASE, 800
+    scheduler = Scheduler(runner, explain)
+    too_long, fits = cloning_job(500, 1), cloning_job(300, 1)
+    scheduler.add(too_long)
+    scheduler.add(fits)
+    finish(scheduler)
+    with pytest.raises(TextTooLong):
+        read(too_long)
+    assert read(fits).tolist() == sound(300)
