@@ -93,7 +93,7 @@ def parse_form_and_files(
     }
     parser = FormDataParser(
         # The body is in memory already, and bounded: no file is made of it.
-        stream_factory=lambda *_: io.BytesIO(),
+        stream_factory=lambda **_: io.BytesIO(),
         max_form_memory_size=None,
         silent=False,
         max_form_parts=MAX_FORM_FIELDS,

@@ -63,7 +63,9 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
     @routes.delete("/speakers/<voice_id>")
     def delete(voice_id: str) -> Response:
         service.delete_voice(voice_id)
-        return Response(status=204)
+        response = Response(status=204)
+        response.headers.remove("Content-Type")
+        return response
 
     @routes.get("/languages")
     def languages() -> Response:

@@ -70,7 +70,7 @@ class Casting:
             return Cast(model, card, reference=self._reference(request, voice, model))
         if clones:
             raise self._cannot_clone(request, voice, model)
-        return Cast(model, card, speaker=self._speaker(request.speaker, model, card))
+        return Cast(model, card, speaker=self._speaker(request, model, card))
 
     def voices(self, model: str) -> list[Voice]:
         """Return what `speaker` may name: the model's own speakers, then registered voices.
@@ -101,7 +101,8 @@ class Casting:
             return None
         return self._registry.find(speaker)
 
-    def _speaker(self, requested: str, model: str, card: ModelCard) -> str | None:
+    def _speaker(self, request: SpeechRequest, model: str, card: ModelCard) -> str | None:
+        requested = request.speaker
         if not card.speakers:
             if requested and not self._lenient:
                 raise NotSupported(
@@ -112,7 +113,7 @@ class Casting:
             return None
         speaker = find_speaker(requested, card, self._aliases) if requested else None
         if speaker is None and requested and not self._lenient:
-            raise unknown_speaker(requested, [voice.name for voice in self.voices(model)])
+            raise unknown_speaker(requested, [voice.id for voice in self.voices(request.model)])
         return speaker or default_speaker(self._config.default_speaker, card, self._aliases)
 
     def _reference(self, request: SpeechRequest, voice: Voice | None, model: str) -> Reference:

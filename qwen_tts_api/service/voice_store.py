@@ -93,7 +93,8 @@ class VoiceStore:
             OSError: It cannot be written; then nothing of it is left.
         """
         described = asdict(voice) | {"digest": _digest(samples)}
-        self._folder.mkdir(parents=True, exist_ok=True)
+        # Recordings of people: for this user only.
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         scratch = self._scratch()
         scratch.mkdir()
         try:
