@@ -41,6 +41,8 @@ _FORMATS = {
 _EXACT_LENGTH = {"WAV", "WAVEX", "FLAC"}
 # From here on, a RIFF size says "unknown": what programs write that stream a WAV.
 _UNKNOWN_RIFF_SIZE = 0x7FFF_0000
+# libsndfile's number for a FLAC that was streamed, in which soundfile then fails to seek.
+_UNKNOWN_FRAMES = 2**63 - 1
 # -50 dB of full scale: below it is no speech, only the noise of a microphone that was off.
 _SILENCE = 0.003
 # Beyond full scale is clipped later on; this far beyond are integers written as floats.
@@ -110,6 +112,8 @@ def _check_header(file: soundfile.SoundFile) -> None:
         )
     if not 1 <= file.channels <= MAX_CHANNELS:
         raise _refusal(f"has {file.channels} channels; allowed are 1 and {MAX_CHANNELS}")
+    if file.frames == _UNKNOWN_FRAMES:
+        raise _refusal("does not tell its length: write it to a file instead of a pipe")
 
 
 def _mono_seconds(file: soundfile.SoundFile) -> Iterator[Samples]:
