@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from flask import Request
 from gunicorn.http.errors import ParseException
@@ -92,8 +92,7 @@ def parse_form_and_files(
         "CONTENT_LENGTH": str(len(body)),
     }
     parser = FormDataParser(
-        # The body is in memory already, and bounded: no file is made of it.
-        stream_factory=lambda **_: io.BytesIO(),
+        stream_factory=_in_memory,
         max_form_memory_size=None,
         silent=False,
         max_form_parts=MAX_FORM_FIELDS,
@@ -105,8 +104,18 @@ def parse_form_and_files(
     return form, {name: file.read() for name, file in files.items()}
 
 
+def _in_memory(
+    total_content_length: int | None,
+    content_type: str | None,
+    filename: str | None,
+    content_length: int | None = None,
+) -> IO[bytes]:
+    """Return where a part of a form goes: the body is in memory already, and bounded."""
+    return io.BytesIO()
+
+
 def _too_large(max_bytes: int, max_audio_bytes: int) -> BodyTooLarge:
-    audio = f", without a recording of {max_audio_bytes} (QWEN_MAX_AUDIO_BYTES)"
+    audio = f", or {max_audio_bytes} more for a recording (QWEN_MAX_AUDIO_BYTES)"
     return BodyTooLarge(
         f"The body is larger than {max_bytes} bytes (QWEN_MAX_BODY_BYTES)"
         f"{audio if max_audio_bytes else ''}."

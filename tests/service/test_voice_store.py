@@ -20,6 +20,7 @@ from qwen_tts_api.service.voice_store import VoiceStore
 from tests.recordings import tone
 
 SAMPLES = tone(1.5, 24_000)[:, 0]
+QUIET = SAMPLES * np.float32(0.5)
 
 
 def voice(name: str, created_at: int = 1) -> Voice:
@@ -36,12 +37,12 @@ def store(tmp_path: Path) -> VoiceStore:
 def test_what_is_added_is_there_for_every_process(store: VoiceStore, tmp_path: Path) -> None:
     """Fields and samples to the bit; oldest first."""
     assert store.all() == []
-    second, first = store.add(voice("Bob", 2), SAMPLES), store.add(voice("Änna", 1), SAMPLES / 2)
+    second, first = store.add(voice("Bob", 2), SAMPLES), store.add(voice("Änna", 1), QUIET)
     other = VoiceStore(tmp_path / "deep" / "voices")
     assert other.all() == [first, second]
     assert other.get("anna") == first
     assert first.name == "Änna"
-    assert np.array_equal(other.samples(first), SAMPLES / 2)
+    assert np.array_equal(other.samples(first), QUIET)
 
 
 def test_a_name_is_taken_once(store: VoiceStore) -> None:
