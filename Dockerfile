@@ -50,7 +50,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     QWEN_CACHE_DIR=/cache/qwen-tts-api
 USER 10001:10001
 VOLUME /cache
-EXPOSE 8888
+EXPOSE 8888 8889
 # http.client, since urllib.request would ask a proxy that the environment names.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
     CMD ["python", "-c", "import http.client, os; port = os.environ.get('QWEN_BIND', ':8888').rpartition(':')[2]; ops = http.client.HTTPConnection('127.0.0.1', int(port), timeout=8); ops.request('GET', '/healthz'); raise SystemExit(ops.getresponse().status != 200)"]

@@ -10,7 +10,7 @@ from typing import Any
 from gunicorn.errors import HaltServer
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import EXIT_CANNOT_START, ConfigError
+from qwen_tts_api.errors import EXIT_CANNOT_START, EXIT_LOST, ConfigError
 from qwen_tts_api.logs import logging_config
 
 try:
@@ -21,11 +21,10 @@ except ConfigError as error:
 
 # Threads beyond those that synthesise or wait: for probes, lists and refusals.
 SPARE_THREADS = 16
-EXIT_WORKER_CRASHED = 70
 
 bind = settings.bind
 workers = 1
-worker_class = "qwen_tts_api.worker.DrainingThreadWorker"
+worker_class = "qwen_tts_api.worker.GuardedThreadWorker"
 threads = settings.max_loaded_models * settings.max_streams + settings.max_queue + SPARE_THREADS
 worker_connections = max(1000, 2 * threads)
 keepalive = 5
@@ -44,13 +43,21 @@ logconfig_dict = logging_config(settings.log_level, settings.log_format)
 def post_fork(server: Any, worker: Any) -> None:
     """Start loading the model in its own thread: blocking here would come before signals work."""
     faulthandler.enable()
-    import wsgi
-    from qwen_tts_api.routes import EXTENSION
+    try:
+        import wsgi
+        from qwen_tts_api.ops import start_ops_server
+        from qwen_tts_api.routes import EXTENSION, create_ops_app
 
-    wsgi.app.extensions[EXTENSION].start()
+        service = wsgi.app.extensions[EXTENSION]
+        if settings.ops_bind:
+            start_ops_server(settings.ops_bind, create_ops_app(service))
+    except ConfigError as error:
+        server.log.error("qwen-tts-api cannot start: %s", error)
+        sys.exit(EXIT_CANNOT_START)
+    service.start()
 
 
 def child_exit(server: Any, worker: Any) -> None:
     """End the master with a worker that crashed, so that the orchestrator sees it and restarts."""
     if server.LISTENERS:
-        raise HaltServer("The worker ended unexpectedly.", EXIT_WORKER_CRASHED)
+        raise HaltServer("The worker ended unexpectedly.", EXIT_LOST)

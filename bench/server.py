@@ -32,14 +32,16 @@ class Server:
         self.address = ("127.0.0.1", port)
         self.log_path = log
         environ = {name: value for name, value in os.environ.items() if name[:5] != "QWEN_"}
-        environ |= {
+        self.settings = {
             "QWEN_MODEL_ID": "nano",
             "QWEN_DEVICE": "cpu",
             "QWEN_DTYPE": "float32",
             "QWEN_ATTN_IMPL": "sdpa",
             "QWEN_BIND": f"127.0.0.1:{port}",
+            "QWEN_OPS_BIND": "off",
             **settings,
         }
+        environ |= self.settings
         command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
         with log.open("wb") as stream:
             self.process = subprocess.Popen(

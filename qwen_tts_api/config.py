@@ -94,6 +94,10 @@ def _bind(raw: str) -> str:
     return value
 
 
+def _optional_bind(raw: str) -> str:
+    return "" if raw.strip().lower() == "off" else _bind(raw)
+
+
 def _pairs(raw: str) -> tuple[tuple[str, str], ...]:
     pairs: dict[str, str] = {}
     for item in filter(None, (part.strip() for part in raw.split(","))):
@@ -116,7 +120,14 @@ def _path(raw: str) -> Path:
 
 
 def _optional_path(raw: str) -> Path | None:
-    return Path(raw.strip()).expanduser() if raw.strip() else None
+    return _path(raw) if raw.strip() else None
+
+
+def _origins(raw: str) -> tuple[str, ...]:
+    origins = tuple(part.strip().rstrip("/") for part in raw.split(",") if part.strip())
+    if not all(re.fullmatch(r"\*|https?://[^\s/*]+", origin) for origin in origins):
+        raise ValueError
+    return origins
 
 
 def _setting(default: T, read: Callable[[str], T], allowed: str, purpose: str) -> T:
@@ -213,6 +224,30 @@ class Config:
         "Largest recording to clone from, as a file.",
     )
     bind: str = _setting("0.0.0.0:8888", _bind, "`address:port`", "Where the server listens.")
+    ops_bind: str = _setting(
+        "0.0.0.0:8889",
+        _optional_bind,
+        "`address:port` or `off`",
+        "Where probes and metrics are answered even if every thread of the main port is busy.",
+    )
+    api_keys_file: Path | None = _setting(
+        None,
+        _optional_path,
+        "a file with a key a line, plain or as `name=key`",
+        "Keys that clients must show; read again when it changes. Without it everybody may come.",
+    )
+    rate_limit: int = _setting(
+        0,
+        _integer(0, 1_000_000),
+        "0 to 1000000",
+        "Requests a minute of one key, or of one address where there are no keys; 0 is no limit.",
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        (),
+        _origins,
+        "a comma-separated list of `https://host:port`, or `*`",
+        "Origins of web pages that may use the server from a browser.",
+    )
     max_text_chars: int = _setting(
         4096, _integer(1, 1_000_000), "1 to 1000000", "Longest text of a request, in characters."
     )
@@ -251,6 +286,19 @@ class Config:
         _seconds(0.1, 86_400),
         "0.1 to 86400",
         "Seconds from a request's arrival to its audio; then it is answered 504.",
+    )
+    client_timeout_s: float = _setting(
+        30.0,
+        _seconds(0.1, 3600),
+        "0.1 to 3600",
+        "Seconds that a client may take to send its request, or to take 64 KiB of the answer.",
+    )
+    hang_timeout_s: float = _setting(
+        120.0,
+        _seconds(1, 86_400),
+        "1 to 86400",
+        "Seconds after which a model that computes nothing of what it has is taken to hang: "
+        "`/healthz` is then 503.",
     )
     graceful_timeout_s: float = _setting(
         60.0,

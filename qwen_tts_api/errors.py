@@ -14,12 +14,15 @@ Requests::
     │   ├── NotSupported          400 not_supported
     │   ├── ReferenceRequired     400 reference_required
     │   └── InvalidAudio          400 invalid_audio
+    ├── Unauthorized          401 unauthorized
     ├── RegistryReadOnly          403 registry_read_only
     ├── VoiceNotFound             404 voice_not_found
+    ├── RequestTimeout        408 request_timeout
     ├── VoiceExists               409 voice_exists
     ├── TooManyVoices             409 too_many_voices
     ├── BodyTooLarge              413 body_too_large
     ├── QueueFull                 429 queue_full
+    ├── RateLimited               429 rate_limited
     ├── ClientLeft                499 client_left
     ├── SynthesisFailed           500 synthesis_failed
     ├── Unavailable               503 unavailable
@@ -47,6 +50,9 @@ EXIT_CANNOT_START = 4
 It is gunicorn's own `Arbiter.APP_LOAD_ERROR`: a worker that exits with it takes the master along
 instead of being started again.
 """
+
+EXIT_LOST = 70
+"""Exit code of a process that worked and cannot any more: a crash, a lost device (EX_SOFTWARE)."""
 
 
 class TTSError(Exception):
@@ -129,6 +135,20 @@ class NotSupported(InvalidRequest):
     code = "not_supported"
 
 
+class Unauthorized(TTSError):
+    """The request has no key of this server's."""
+
+    status = 401
+    code = "unauthorized"
+
+
+class RequestTimeout(TTSError):
+    """The client took longer than `QWEN_CLIENT_TIMEOUT_S` to send its body."""
+
+    status = 408
+    code = "request_timeout"
+
+
 class ReferenceRequired(InvalidRequest):
     """The model clones voices, and the request has neither a recording nor a registered voice."""
 
@@ -181,6 +201,13 @@ class QueueFull(TTSError):
 
     status = 429
     code = "queue_full"
+
+
+class RateLimited(TTSError):
+    """The client has asked more often than `QWEN_RATE_LIMIT` allows."""
+
+    status = 429
+    code = "rate_limited"
 
 
 class ClientLeft(TTSError):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ class Bench:
     pool: ModelPool
     service: SpeechService
     client: FlaskClient
-    startup_failures: list[StartupError] = field(default_factory=list)
+    startup_failures: list[StartupError]
+    lost: threading.Event
 
     @property
     def runner(self) -> FakeRunner:
@@ -94,17 +96,20 @@ def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
         )
         hub = FakeHub(CARDS, rows)
         failures: list[StartupError] = []
+        lost = threading.Event()
         pool = ModelPool(
             config.served_models,
             load=hub.load,
             describe=CARDS.__getitem__,
             max_loaded=config.max_loaded_models,
             max_queue=config.max_queue,
+            hang_timeout_s=config.hang_timeout_s,
             on_startup_failure=failures.append,
+            on_fatal=lost.set,
         )
         service = SpeechService(config, pool)
         app = create_app(config, service)
-        bench = Bench(config, hub, pool, service, app.test_client(), failures)
+        bench = Bench(config, hub, pool, service, app.test_client(), failures, lost)
         made.append(bench)
         if start:
             service.start()

@@ -79,6 +79,7 @@ class FakeRunner:
         voices: Keys of the recordings that it was given.
         gate: A frame waits while this is not set; cancelled jobs are noticed meanwhile, since a
             wait ends after a moment with a frame that changes nothing.
+        hang: A frame waits for it, where there is one, whatever happens.
         error: Raised by the next frame, once.
         prefill_error: Raised by the next prefill, once.
         batches: The rows of every frame.
@@ -95,6 +96,7 @@ class FakeRunner:
     rows: dict[int, FakeRow] = field(default_factory=dict)
     batches: list[list[int]] = field(default_factory=list)
     chunks: list[tuple[list[int], int]] = field(default_factory=list)
+    hang: threading.Event | None = None
     error: Exception | None = None
     prefill_error: Exception | None = None
     closed: bool = False
@@ -129,6 +131,8 @@ class FakeRunner:
         assert list(rows) == sorted(rows)
         assert end <= self.max_positions
         self.batches.append(list(rows))
+        if self.hang is not None:
+            self.hang.wait(10)
         if not self.gate.wait(0.005):
             # A frame that takes longer: nothing is drawn, and the frame is not counted.
             for row in rows:
@@ -161,6 +165,9 @@ class FakeRunner:
         time = np.arange(SAMPLES_PER_FRAME * num_frames) + SAMPLES_PER_FRAME * start
         tone: npt.NDArray[np.int16] = (16000 * np.sin(time * 0.0576)).astype(np.int16)
         return tone
+
+    def memory_bytes(self) -> int:
+        return 0
 
     def close(self) -> None:
         self.closed = True

@@ -313,6 +313,7 @@ def test_sigterm_during_the_load(start_server: StartServer) -> None:
         ({"QWEN_DEFAULT_SPEAKER": "Bob"}, "QWEN_DEFAULT_SPEAKER='Bob'"),
         ({"QWEN_DEFAULT_LANGUAGE": "Klingon"}, "QWEN_DEFAULT_LANGUAGE: Unknown language"),
         ({"QWEN_DTYPE": "int8"}, "QWEN_DTYPE='int8' is not allowed"),
+        ({"QWEN_API_KEYS_FILE": "/no/such/file"}, "QWEN_API_KEYS_FILE=/no/such/file"),
         ({"QWEN_DEVCE": "cpu"}, "did you mean QWEN_DEVICE?"),
     ],
 )
@@ -325,6 +326,14 @@ def test_what_cannot_start_says_why_and_exits_with_4(
     assert sentence in server.log
     assert "Traceback" not in server.log
     assert server.log.count("Booting worker") <= 1
+
+
+def test_a_taken_ops_port_is_refused(start_server: StartServer, server: Server) -> None:
+    """Without it the orchestrator would see nothing."""
+    second = start_server(QWEN_OPS_BIND=server.settings["QWEN_BIND"])
+    assert second.process.wait(60) == 4
+    assert "cannot be listened on" in second.log
+    assert "Traceback" not in second.log
 
 
 def test_a_crash_of_the_worker_ends_the_master(start_server: StartServer) -> None:

@@ -8,9 +8,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from qwen_tts_api.engine.health import Health, canary, is_fatal
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.runner import Runner
 from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.engine.status import EngineStatus
 from qwen_tts_api.errors import (
     LoadError,
     ModelUnavailable,
@@ -41,6 +43,7 @@ class Engine:
         jobs: What waits for a row, first come first served.
         num_running: How many jobs are in rows.
         mean_job_s: Running mean of the seconds that a job is in its row.
+        health: Whether it computes, and right.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Engine:
         condition: threading.Condition,
         on_ready: Callable[[], None],
         on_end: Callable[[Engine], None],
+        on_fatal: Callable[[], None],
     ) -> None:
         self.name = name
         self.doing = "starting"
@@ -60,10 +64,12 @@ class Engine:
         self.jobs = jobs
         self.num_running = 0
         self.mean_job_s = 1.0
+        self.health = Health()
         self._load = load
         self._condition = condition
         self._on_ready = on_ready
         self._on_end = on_end
+        self._on_fatal = on_fatal
         self._thread = threading.Thread(target=self._run, name=f"engine {name}", daemon=True)
 
     def start(self) -> None:
@@ -80,7 +86,32 @@ class Engine:
         """How many jobs could begin at once; 0 while the model is loading."""
         return 0 if self.runner is None else self.runner.max_rows - self.num_running
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a loaded model has something to compute."""
+        return self.runner is not None and self.num_running > 0
+
+    def status(self) -> EngineStatus:
+        """Return what is to be told of it."""
+        return EngineStatus(
+            name=self.name,
+            running=self.num_running,
+            rows=self.runner.max_rows if self.runner else 0,
+            frames=self.health.num_frames,
+            row_frames=self.health.num_row_frames,
+            failures=self.health.num_failures,
+            out_of_memory=self.health.num_out_of_memory,
+            memory_bytes=self.runner.memory_bytes() if self.runner else 0,
+        )
+
     def _run(self) -> None:
+        try:
+            self._serve()
+        except Exception:  # a border: without its thread the model would be there, and never answer
+            logger.critical("%s: the engine has failed", self.name, exc_info=True)
+            self._on_fatal()
+
+    def _serve(self) -> None:
         runner = self._load_runner()
         if runner is not None:
             scheduler = Scheduler(runner, self._explain)
@@ -124,12 +155,17 @@ class Engine:
 
     def _take_jobs(self, scheduler: Scheduler) -> bool:
         """Give rows to waiting jobs; wait for one if there is nothing to do; False at the end."""
+        self.health.progress()
         with self._condition:
             self.num_running = scheduler.num_running
             while scheduler.is_idle and not self.jobs:
                 if self.retiring:
                     return False
-                self._condition.wait()
+                if self.health.canary_is_due():
+                    self.jobs.append(canary(scheduler.runner.card))
+                    break
+                self._condition.wait(self.health.canary_due_in_s())
+                self.health.progress()
             taken = [self.jobs.popleft() for _ in range(min(len(self.jobs), scheduler.num_free))]
             self.num_running += len(taken)
         for job in taken:
@@ -138,11 +174,17 @@ class Engine:
 
     def _step(self, scheduler: Scheduler) -> None:
         try:
+            num_rows = scheduler.num_running
             ended = scheduler.step()
         except Exception as error:  # a border: the engine outlives a frame that fails
             scheduler.fail_all(self._explain(error))
+            if is_fatal(error):
+                logger.critical("%s: the device is lost; the process ends", self.name)
+                self._on_fatal()
             return
+        self.health.computed(num_rows)
         if ended:
+            self.health.succeeded()
             with self._condition:
                 for job in ended:
                     self.mean_job_s += 0.2 * (job.model_s - self.mean_job_s)
@@ -151,7 +193,9 @@ class Engine:
         """Log what a model raised, and return what the client is told."""
         if isinstance(error, TTSError):
             return error
-        if type(error).__name__ == "OutOfMemoryError":  # PyTorch's, which is not imported here
+        out_of_memory = type(error).__name__ == "OutOfMemoryError"  # PyTorch's, not imported here
+        self.health.failed(out_of_memory)
+        if out_of_memory:
             logger.error("%s: out of memory: %s", self.name, error)
             return OutOfMemory("The device has no memory left for this request.", retry_after_s=5)
         logger.error("%s: synthesis failed", self.name, exc_info=error)

@@ -249,6 +249,11 @@ class ModelRunner:
             for num_rows in buckets:
                 self._chunk.prepare(ChunkKey(num_rows, num_frames))
 
+    def memory_bytes(self) -> int:
+        """Return how much GPU memory PyTorch holds, 0 on a CPU."""
+        on_gpu = self.placement.device != "cpu"
+        return torch.cuda.memory_reserved(self.placement.device) if on_gpu else 0
+
     def close(self) -> None:
         """Give the memory back."""
         on_gpu = self._device.type == "cuda"

@@ -12,12 +12,12 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from qwen_tts_api.engine.engine import Engine
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.runner import Runner
+from qwen_tts_api.engine.status import PoolStatus
 from qwen_tts_api.errors import (
     LoadError,
     ModelLoading,
@@ -36,29 +36,6 @@ LOADING_RETRY_AFTER_S = 5
 MAX_RETRY_AFTER_S = 60
 
 
-@dataclass(frozen=True)
-class PoolStatus:
-    """What /readyz tells.
-
-    Attributes:
-        ready: The first model has been loaded, and no shutdown is under way.
-        draining: The process was told to stop.
-        doing: What the first loading is at; empty when it is over.
-        models: Each served model's name and state: `ready`, `loading`, `not loaded`.
-        default: The default model's runner while it is in memory; its description is for reading.
-        running: Utterances that are being computed, over all models.
-        waiting: Utterances that wait.
-    """
-
-    ready: bool
-    draining: bool
-    doing: str
-    models: dict[str, str]
-    default: Runner | None
-    running: int
-    waiting: int
-
-
 class ModelPool:
     """Engines by the name of their model, and the bound on the work that waits for them.
 
@@ -68,8 +45,10 @@ class ModelPool:
         describe: Reads what a model can do without loading it; raises LoadError.
         max_loaded: Models in memory at once.
         max_queue: Jobs that may wait, over all models.
+        hang_timeout_s: How long a model with work may take for one frame before it is at fault.
         on_startup_failure: Called in the engine's thread if the default model cannot be loaded at
             start.
+        on_fatal: Called in an engine's thread when the process cannot compute any more.
     """
 
     def __init__(
@@ -80,7 +59,9 @@ class ModelPool:
         describe: Callable[[str], ModelCard],
         max_loaded: int,
         max_queue: int,
+        hang_timeout_s: float,
         on_startup_failure: Callable[[StartupError], None],
+        on_fatal: Callable[[], None],
     ) -> None:
         self._sources = dict(sources)
         self._default = next(iter(self._sources))
@@ -88,7 +69,10 @@ class ModelPool:
         self._describe = describe
         self._max_loaded = max_loaded
         self._max_queue = max_queue
+        self._hang_timeout_s = hang_timeout_s
         self._on_startup_failure = on_startup_failure
+        self._on_fatal = on_fatal
+        self._fault = ""
         self._condition = threading.Condition()
         # Least recently used first.
         self._engines: OrderedDict[str, Engine] = OrderedDict()
@@ -113,12 +97,12 @@ class ModelPool:
         """Return what is in memory and what is being done."""
         with self._condition:
             engine = self._engines.get(self._default)
-            doing = engine.doing if engine else "starting"
+            state, doing = self._describe_state(engine)
             return PoolStatus(
-                ready=self._started and not self._draining,
-                draining=self._draining,
-                doing="" if self._started else doing,
+                state=state,
+                doing=doing,
                 models={name: self._state(name) for name in self._sources},
+                engines=tuple(engine.status() for engine in self._engines.values()),
                 default=engine.runner if engine else None,
                 running=sum(engine.num_running for engine in self._engines.values()),
                 waiting=sum(len(queue) for queue in self._queues()),
@@ -145,7 +129,7 @@ class ModelPool:
             ShuttingDown: The process was told to stop.
         """
         with self._condition:
-            if self._draining:
+            if self._draining or self._fault:
                 raise ShuttingDown("The server is shutting down.", retry_after_s=1)
             if not self._started:
                 raise ModelLoading(
@@ -208,6 +192,27 @@ class ModelPool:
         ended = [engine.join(max(0.0, deadline - time.monotonic())) for engine in engines]
         return all(ended)
 
+    def _describe_state(self, default: Engine | None) -> tuple[str, str]:
+        if fault := self._fault or self._hanging():
+            return "failed", fault
+        if self._draining:
+            return "draining", ""
+        if not self._started:
+            return "loading", default.doing if default else "starting"
+        suspect = [engine.name for engine in self._engines.values() if engine.health.suspect]
+        if suspect:
+            return "recovering", f"the last utterance of {', '.join(suspect)} failed"
+        return "ready", ""
+
+    def _hanging(self) -> str:
+        for engine in self._engines.values():
+            if engine.is_busy and engine.health.idle_s() > self._hang_timeout_s:
+                return (
+                    f"{engine.name} has computed nothing of what it has for "
+                    f"{self._hang_timeout_s:g} s (QWEN_HANG_TIMEOUT_S)"
+                )
+        return ""
+
     def _state(self, name: str) -> str:
         engine = self._engines.get(name)
         if engine is None:
@@ -242,7 +247,13 @@ class ModelPool:
             name, jobs = self._wanted.popitem(last=False)
             load = partial(self._load, self._sources[name])
             self._engines[name] = Engine(
-                name, load, jobs, self._condition, self._engine_ready, self._engine_ended
+                name,
+                load,
+                jobs,
+                self._condition,
+                self._engine_ready,
+                self._engine_ended,
+                self._engine_lost,
             )
             self._engines[name].start()
         retiring = sum(engine.retiring for engine in self._engines.values())
@@ -263,3 +274,8 @@ class ModelPool:
             self._make_room()
         if failed_at_start and engine.failure is not None:
             self._on_startup_failure(engine.failure)
+
+    def _engine_lost(self) -> None:
+        with self._condition:
+            self._fault = "the model's device or thread is lost"
+        self._on_fatal()

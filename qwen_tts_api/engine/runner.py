@@ -87,5 +87,8 @@ class Runner(Protocol):
     def decode(self, rows: Sequence[int], starts: Sequence[int], num_frames: int) -> Audio:
         """Decode the next `num_frames` frames of some rows; `starts` are their frame numbers."""
 
+    def memory_bytes(self) -> int:
+        """Return how much GPU memory PyTorch holds, 0 on a CPU. Any thread may ask."""
+
     def close(self) -> None:
         """Give the memory back."""

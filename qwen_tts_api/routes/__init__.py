@@ -5,19 +5,34 @@ from __future__ import annotations
 from flask import Flask
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes import errors, health, request_log, speakers, tts
+from qwen_tts_api.routes import access, errors, health, metrics, request_log, speakers, tts
+from qwen_tts_api.routes.connection import send_in_pieces
 from qwen_tts_api.service.speech import SpeechService
 
 EXTENSION = "qwen_tts_api"
 """Where the application keeps its `SpeechService`: `app.extensions[EXTENSION]`."""
 
 
+def create_ops_app(service: SpeechService) -> Flask:
+    """Return the application of the ops port: probes and metrics."""
+    app = Flask(__name__, static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    request_log.register(app, service.metrics)
+    errors.register(app)
+    app.register_blueprint(health.blueprint(service))
+    app.register_blueprint(metrics.blueprint(service.metrics))
+    return app
+
+
 def register(app: Flask, config: Config, service: SpeechService) -> None:
     """Add every route, the error handlers and the request log to an application."""
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions[EXTENSION] = service
-    request_log.register(app)
+    request_log.register(app, service.metrics)
     errors.register(app)
+    access.register(app, config)
+    app.after_request(send_in_pieces)
     app.register_blueprint(tts.blueprint(config, service))
     app.register_blueprint(health.blueprint(service))
+    app.register_blueprint(metrics.blueprint(service.metrics))
     app.register_blueprint(speakers.blueprint(config, service))

@@ -12,7 +12,8 @@ from gunicorn.http.errors import ParseException
 from werkzeug.datastructures import MultiDict
 from werkzeug.formparser import FormDataParser
 
-from qwen_tts_api.errors import BodyTooLarge, InvalidRequest
+from qwen_tts_api.errors import BodyTooLarge, InvalidRequest, RequestTimeout
+from qwen_tts_api.routes.connection import limit_reading
 
 MAX_FORM_FIELDS = 100
 
@@ -20,7 +21,9 @@ MAX_FORM_FIELDS = 100
 _RECORDING = re.compile(rb'ref_audio|"audio(_sample)?"')
 
 
-def read_body(request: Request, max_bytes: int, max_audio_bytes: int = 0) -> bytes:
+def read_body(
+    request: Request, max_bytes: int, timeout_s: float, max_audio_bytes: int = 0
+) -> bytes:
     """Return the body of a request, sent with a length or chunked.
 
     Flask's own reading is passed by: it takes a body that ends early for a whole one, and cuts a
@@ -33,6 +36,7 @@ def read_body(request: Request, max_bytes: int, max_audio_bytes: int = 0) -> byt
     Raises:
         BodyTooLarge: It has more bytes.
         InvalidRequest: It ends before its Content-Length, or its chunks are malformed.
+        RequestTimeout: It did not come within `timeout_s` seconds.
     """
     expected = request.content_length
     chunked = request.headers.get("Transfer-Encoding", "").lower() == "chunked"
@@ -42,10 +46,15 @@ def read_body(request: Request, max_bytes: int, max_audio_bytes: int = 0) -> byt
     limit = max_bytes + 4 * -(-max_audio_bytes // 3)
     if expected is not None and expected > limit:
         raise _too_large(max_bytes, max_audio_bytes)
-    try:
-        body: bytes = request.environ["wsgi.input"].read(limit + 1 if chunked else expected)
-    except (OSError, ParseException) as error:
-        raise InvalidRequest(f"The body cannot be read: {error}.") from None
+    with limit_reading(request.environ, timeout_s) as overdue:
+        try:
+            body: bytes = request.environ["wsgi.input"].read(limit + 1 if chunked else expected)
+        except (OSError, ParseException) as error:
+            if overdue() or isinstance(error, TimeoutError):
+                raise _too_slow(timeout_s) from None
+            raise InvalidRequest(f"The body cannot be read: {error}.") from None
+        if overdue():
+            raise _too_slow(timeout_s)
     if len(body) > limit or (len(body) > max_bytes and not _RECORDING.search(body)):
         raise _too_large(max_bytes, max_audio_bytes)
     if expected is not None and len(body) < expected:
@@ -119,6 +128,12 @@ def _too_large(max_bytes: int, max_audio_bytes: int) -> BodyTooLarge:
     return BodyTooLarge(
         f"The body is larger than {max_bytes} bytes (QWEN_MAX_BODY_BYTES)"
         f"{audio if max_audio_bytes else ''}."
+    )
+
+
+def _too_slow(timeout_s: float) -> RequestTimeout:
+    return RequestTimeout(
+        f"The body did not arrive within {timeout_s:g} s (QWEN_CLIENT_TIMEOUT_S)."
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask, Response, g, jsonify
 from werkzeug.exceptions import HTTPException
 
-from qwen_tts_api.errors import TTSError
+from qwen_tts_api.errors import TTSError, Unauthorized
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ def envelope(
 
 def _tts_error(error: TTSError) -> Response:
     response = envelope(error.status, error.code, error.message, error.fields)
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response

@@ -15,13 +15,18 @@ def blueprint(service: SpeechService) -> Blueprint:
 
     @routes.get("/healthz")
     def healthz() -> Response:
-        return jsonify({"status": "ok"})
+        status = service.status()
+        if status.state != "failed":
+            return jsonify({"status": "ok"})
+        response = jsonify({"status": status.state, "doing": status.doing})
+        response.status_code = 503
+        return response
 
     @routes.get("/readyz")
     def readyz() -> Response:
         status = service.status()
         body: dict[str, Any] = {
-            "status": "ready" if status.ready else "draining" if status.draining else "loading",
+            "status": status.state,
             "doing": status.doing,
             "model": service.default_model,
         }

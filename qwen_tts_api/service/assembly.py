@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import fields
 
@@ -11,7 +12,13 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.engine.loading import LoadOptions, load_runner
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.engine.runner import Runner
-from qwen_tts_api.errors import EXIT_CANNOT_START, ConfigError, StartupError, UnknownLanguage
+from qwen_tts_api.errors import (
+    EXIT_CANNOT_START,
+    EXIT_LOST,
+    ConfigError,
+    StartupError,
+    UnknownLanguage,
+)
 from qwen_tts_api.model import checkpoint
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.service.languages import resolve_language
@@ -19,6 +26,9 @@ from qwen_tts_api.service.speakers import default_speaker, display_name, find_sp
 from qwen_tts_api.service.speech import SpeechService
 
 logger = logging.getLogger(__name__)
+
+LAST_ANSWERS_S = 0.5
+"""How long the requests that a lost device failed have to be answered."""
 
 
 def build_service(config: Config) -> SpeechService:
@@ -46,7 +56,9 @@ def build_service(config: Config) -> SpeechService:
         describe=lambda model_id: checkpoint.describe(model_id, config.cache_dir),
         max_loaded=config.max_loaded_models,
         max_queue=config.max_queue,
+        hang_timeout_s=config.hang_timeout_s,
         on_startup_failure=exit_process,
+        on_fatal=exit_lost_process,
     )
     return SpeechService(config, pool)
 
@@ -83,3 +95,13 @@ def exit_process(failure: StartupError) -> None:
     logger.debug("ending the process over %r", failure)
     logging.shutdown()
     os._exit(EXIT_CANNOT_START)
+
+
+def exit_lost_process() -> None:
+    """End a process that cannot compute any more, when what it said last has been sent."""
+    threading.Timer(LAST_ANSWERS_S, _exit_lost).start()
+
+
+def _exit_lost() -> None:
+    logging.shutdown()
+    os._exit(EXIT_LOST)

@@ -12,8 +12,10 @@ import numpy as np
 from qwen_tts_api.audio import FORMATS, AudioFormat, Samples
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.engine.pool import ModelPool, PoolStatus
+from qwen_tts_api.engine.pool import ModelPool
+from qwen_tts_api.engine.status import PoolStatus
 from qwen_tts_api.errors import ClientLeft, DeadlineExceeded, UnknownFormat
+from qwen_tts_api.metrics import Metrics
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.casting import Casting
@@ -42,11 +44,16 @@ class _Begun:
 
 
 class SpeechService:
-    """Synthesis with the settings' defaults, over a pool of models."""
+    """Synthesis with the settings' defaults, over a pool of models.
+
+    Attributes:
+        metrics: What is measured of it.
+    """
 
     def __init__(self, config: Config, pool: ModelPool) -> None:
         self._config = config
         self._pool = pool
+        self.metrics = Metrics(pool.status)
         self._models = ServedModels(pool)
         self._registry = VoiceRegistry(config, self._models)
         self._casting = Casting(config, self._models, self._registry)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
+from qwen_tts_api.engine import health
+from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import (
     LoadError,
     ModelLoading,
@@ -18,6 +22,7 @@ from qwen_tts_api.errors import (
 )
 from qwen_tts_api.model.utterance import Prompt, Sampling
 from tests.conftest import Bench, read, wait_until
+from tests.fakes import FakeRunner
 
 MakeBench = Callable[..., Bench]
 
@@ -218,9 +223,87 @@ def test_draining_finishes_what_runs_and_refuses_the_rest(bench: Bench) -> None:
     with pytest.raises(ShuttingDown):
         bench.pool.submit("voice", prompt())
     assert not bench.pool.status().ready
-    assert bench.pool.status().draining
+    assert bench.pool.status().state == "draining"
     bench.runner.gate.set()
     read(running)
     assert running.finish_reason == "stop"
     assert bench.pool.close(5)
     assert bench.runner.closed
+
+
+def test_after_a_failure_a_canary_shows_that_the_model_works(bench: Bench) -> None:
+    """Without waiting for a client; until then the process is not ready."""
+    bench.runner.error = RuntimeError("broken")
+    with pytest.raises(SynthesisFailed):
+        read(bench.pool.submit("voice", prompt()))
+    wait_until(lambda: bench.pool.status().ready)
+    assert bench.runner.prompts[-1].text == "Hi."
+    assert not bench.lost.is_set()
+
+
+def test_as_long_as_canaries_fail_the_process_is_not_ready(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But it serves whom it can; a success of anybody's ends it."""
+    monkeypatch.setattr(health, "CANARY_INTERVAL_S", 0.01)
+    monkeypatch.setattr(FakeRunner, "prefill", fail)
+    with pytest.raises(SynthesisFailed):
+        read(bench.pool.submit("voice", prompt()))
+    wait_until(lambda: len(bench.runner.prompts) > 4)
+    status = bench.pool.status()
+    assert (status.state, status.doing) == ("recovering", "the last utterance of voice failed")
+    monkeypatch.undo()
+    read(bench.pool.submit("voice", prompt()))
+    wait_until(lambda: bench.pool.status().ready)
+
+
+def fail(*_: object) -> None:
+    raise RuntimeError("broken")
+
+
+def test_a_lost_device_ends_the_process(bench: Bench) -> None:
+    """Its request is answered first; no other is taken."""
+    bench.runner.error = RuntimeError("CUDA error: an illegal memory access was encountered")
+    with pytest.raises(SynthesisFailed):
+        read(bench.pool.submit("voice", prompt()))
+    assert bench.lost.wait(10)
+    assert bench.pool.status().state == "failed"
+    with pytest.raises(ShuttingDown):
+        bench.pool.submit("voice", prompt())
+
+
+def test_a_lost_thread_ends_the_process(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model whose thread has gone would never answer again."""
+    monkeypatch.setattr(Scheduler, "add", fail)
+    bench.pool.submit("voice", prompt())
+    assert bench.lost.wait(10)
+
+
+def test_a_model_that_hangs_is_seen(make_bench: MakeBench) -> None:
+    """It has work and makes no frame; a model without work does not hang."""
+    bench = make_bench(hang_timeout_s=0.05)
+    time.sleep(0.1)
+    assert bench.pool.status().ready
+    released = threading.Event()
+    bench.runner.hang = released
+    bench.pool.submit("voice", prompt())
+    wait_until(lambda: bench.pool.status().state == "failed")
+    assert "QWEN_HANG_TIMEOUT_S" in bench.pool.status().doing
+    released.set()
+    wait_until(lambda: bench.pool.status().ready)
+
+
+@pytest.mark.parametrize(
+    ("text", "fatal"),
+    [
+        ("CUDA error: device-side assert triggered", True),
+        ("CUBLAS_STATUS_EXECUTION_FAILED when calling cublasGemmEx", True),
+        ("shape mismatch", False),
+    ],
+)
+def test_errors_of_the_device_are_told_from_others(text: str, fatal: bool) -> None:
+    """By their text, where they have no class of their own."""
+    assert health.is_fatal(RuntimeError(text)) is fatal
+    out_of_memory = type("OutOfMemoryError", (RuntimeError,), {})
+    assert not health.is_fatal(out_of_memory("CUDA error: out of memory"))
+    assert health.is_fatal(type("AcceleratorError", (RuntimeError,), {})("unknown"))

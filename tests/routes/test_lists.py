@@ -75,3 +75,14 @@ def test_health_and_readiness(make_bench: MakeBench) -> None:
     response = bench.client.get("/readyz")
     assert (response.status_code, response.get_json()["status"]) == (503, "draining")
     assert bench.client.get("/healthz").status_code == 200
+
+
+def test_a_process_that_only_a_new_one_can_replace_is_not_healthy(bench: Bench) -> None:
+    """The orchestrator restarts it; `recovering` is no reason to."""
+    bench.runner.error = RuntimeError("CUDA error: unspecified launch failure")
+    assert bench.client.get("/api/tts?text=Hi").status_code == 500
+    assert bench.lost.wait(10)
+    response = bench.client.get("/healthz")
+    assert (response.status_code, response.get_json()["status"]) == (503, "failed")
+    response = bench.client.get("/readyz")
+    assert (response.status_code, response.get_json()["status"]) == (503, "failed")

@@ -1,0 +1,75 @@
+"""What `deploy/` says about the server is true of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from qwen_tts_api.errors import EXIT_CANNOT_START, EXIT_LOST
+from tests.conftest import Bench
+
+DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
+FILES = [
+    DEPLOY / "monitoring" / "dashboard.json",
+    DEPLOY / "monitoring" / "rules.yaml",
+    DEPLOY / "overlays" / "replicas" / "scaledobject.yaml",
+]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_dashboards_alerts_and_scaling_use_metrics_that_exist(bench: Bench, path: Path) -> None:
+    """Every name in them is one that /metrics tells, once it has something to tell of."""
+    bench.service.metrics.http_requests.labels("/", "GET", "200")
+    used = set(re.findall(r"\bqwen_tts_\w+", path.read_text()))
+    told = set()
+    for family in bench.service.metrics.registry.collect():
+        suffixes = {
+            "counter": ("_total",),
+            "histogram": ("_bucket", "_sum", "_count"),
+        }.get(family.type, ("",))
+        told |= {family.name + suffix for suffix in suffixes}
+    assert used
+    assert used <= told
+
+
+def test_every_metric_of_ours_is_on_the_dashboard(bench: Bench) -> None:
+    """What nobody looks at need not be measured."""
+    text = FILES[0].read_text()
+    families = {family.name for family in bench.service.metrics.registry.collect()}
+    for name in (name for name in families if name.startswith("qwen_tts_")):
+        assert name in text, name
+
+
+def test_the_dashboard_s_panels_do_not_overlap() -> None:
+    """Grafana would move them."""
+    taken: set[tuple[int, int]] = set()
+    for panel in json.loads(FILES[0].read_text())["panels"]:
+        grid = panel["gridPos"]
+        cells = {(grid["x"] + x, grid["y"] + y) for x in range(grid["w"]) for y in range(grid["h"])}
+        assert not cells & taken, panel["title"]
+        taken |= cells
+        assert grid["x"] + grid["w"] <= 24
+
+
+def test_the_pod_has_the_time_that_the_server_takes() -> None:
+    """To end: preStop, what runs, and the process itself."""
+    pod = yaml.safe_load((DEPLOY / "k8s" / "deployment.yaml").read_text())["spec"]["template"]
+    settings = yaml.safe_load((DEPLOY / "k8s" / "configmap.yaml").read_text())["data"]
+    container = pod["spec"]["containers"][0]
+    pre_stop = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    graceful = float(settings["QWEN_GRACEFUL_TIMEOUT_S"])
+    assert pod["spec"]["terminationGracePeriodSeconds"] >= pre_stop + graceful + 5
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert settings["QWEN_BIND"].endswith(f":{ports['http']}")
+    assert settings["QWEN_OPS_BIND"].endswith(f":{ports['ops']}")
+
+
+def test_exit_codes_are_those_that_the_readme_tells() -> None:
+    """Orchestrators and people look at them."""
+    readme = (DEPLOY.parent / "README.md").read_text()
+    assert f"exits with code {EXIT_CANNOT_START}" in readme
+    assert f"ends the master with {EXIT_LOST}" in readme

@@ -1,0 +1,120 @@
+"""Clients that take their time, over real sockets: none of them holds the server."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from bench.server import Server, free_port
+from tests.conftest import wait_until
+
+HEAD = b"POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server that waits for its clients for one second, and for few at a time."""
+    server = Server(
+        tmp_path_factory.mktemp("server") / "log",
+        QWEN_CLIENT_TIMEOUT_S="1",
+        QWEN_MAX_QUEUE="1",
+        QWEN_MAX_STREAMS="1",
+        QWEN_OPS_BIND=f"127.0.0.1:{free_port()}",
+    )
+    wait_until(server.is_ready, 60)
+    yield server
+    assert server.stop() == 0
+    assert "Traceback" not in server.log
+
+
+def test_half_a_head(server: Server) -> None:
+    """The connection ends, also where a byte comes now and then."""
+    with socket.create_connection(server.address, 10) as connection:
+        connection.sendall(b"POST /api/tts HTTP/1.1\r\nHost")
+        ended = False
+        for _ in range(50):
+            time.sleep(0.1)
+            try:
+                connection.sendall(b"o")
+            except OSError:
+                ended = True
+                break
+        assert ended
+
+
+def test_a_body_that_drips(server: Server) -> None:
+    """408, whatever the pauses between its bytes."""
+    with socket.create_connection(server.address, 10) as connection:
+        connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
+        connection.settimeout(0.1)
+        answer = b""
+        for _ in range(50):
+            try:
+                connection.sendall(b"{")
+                answer += connection.recv(65536)
+                if answer.endswith(b"}\n"):
+                    break
+            except TimeoutError:
+                continue
+        assert answer.startswith(b"HTTP/1.1 408 "), answer
+        assert b'"code":"request_timeout"' in answer
+
+
+def test_a_reader_that_stops(server: Server) -> None:
+    """It is cut off, and its row is free for the next."""
+    body = json.dumps({"text": "a" * 3000, "audio_format": "pcm", "stream": True}).encode()
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(server.address)
+    with connection:
+        connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+        wait_until(lambda: server.get("/readyz").json()["running"] == 0, 60)
+    assert server.say("Next.").status_code == 200
+
+
+def test_probes_while_every_thread_waits(server: Server) -> None:
+    """The ops port has its own threads; what it serves is the probes alone."""
+    port = server.settings["QWEN_OPS_BIND"].partition(":")[2]
+    url = f"http://127.0.0.1:{port}"
+    waiting = [socket.create_connection(server.address) for _ in range(40)]
+    try:
+        for connection in waiting:
+            connection.sendall(b"POST /api/tts HTTP/1.1\r\n")
+        assert requests.get(f"{url}/healthz", timeout=5).json() == {"status": "ok"}
+        assert requests.get(f"{url}/readyz", timeout=5).status_code == 200
+        assert requests.post(f"{url}/api/tts", timeout=5).status_code == 404
+    finally:
+        for connection in waiting:
+            connection.close()
+    wait_until(server.is_ready)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (b"GET /%s HTTP/1.1\r\n\r\n" % (b"a" * 9000), 414),
+        (b"GET / HTTP/1.1\r\nX: %s\r\n\r\n" % (b"a" * 9000), 431),
+        (b"GET / HTTP/1.1\r\nA b: c\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: foo\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+    ],
+)
+def test_what_is_no_http_gets_the_envelope(server: Server, head: bytes, status: int) -> None:
+    """Not HTML, and one line in the log."""
+    with socket.create_connection(server.address, 10) as connection:
+        connection.sendall(head)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"Content-Type: application/json" in head
+    document = json.loads(body)
+    assert (document["code"], len(document["request_id"])) == ("invalid_request", 32)
+    assert document["request_id"] in server.log
