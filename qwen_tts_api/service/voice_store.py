@@ -67,9 +67,16 @@ class VoiceStore:
         Raises:
             OSError: The folder cannot be read.
         """
-        names = [path.name for path in self._entries() if _ID.fullmatch(path.name)]
-        voices = [voice for name in names if (voice := self.get(name)) is not None]
+        voices = [voice for name in self._ids() if (voice := self.get(name)) is not None]
         return sorted(voices, key=lambda voice: (voice.created_at, voice.id))
+
+    def count(self) -> int:
+        """Return how many voices there are, readable or not.
+
+        Raises:
+            OSError: The folder cannot be read.
+        """
+        return len(self._ids())
 
     def get(self, voice_id: str) -> Voice | None:
         """Return a voice, or None where there is none or it cannot be read."""
@@ -149,6 +156,9 @@ class VoiceStore:
         if _digest(samples) != voice.digest:
             raise OSError(f"{path} is not what was written: its digest differs")
         return samples
+
+    def _ids(self) -> list[str]:
+        return [path.name for path in self._entries() if _ID.fullmatch(path.name)]
 
     def _entries(self) -> list[Path]:
         try:

@@ -21,7 +21,7 @@ from qwen_tts_api.errors import (
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Reference
 from qwen_tts_api.service.reference_audio import check_ref_text, read_recording
 from qwen_tts_api.service.served_models import ServedModels
-from qwen_tts_api.service.voice import Voice, check_name, voice_id
+from qwen_tts_api.service.voice import MAX_NAME_CHARS, Voice, check_name, voice_id
 from qwen_tts_api.service.voice_store import VoiceStore, voice_exists
 
 logger = logging.getLogger(__name__)
@@ -60,6 +60,8 @@ class VoiceRegistry:
         """Return the voice of an id or name, in any case, or of an alias for it."""
         requested = requested.strip()
         requested = self._aliases.get(requested.lower(), requested)
+        if len(requested) > MAX_NAME_CHARS:
+            return None
         voice = self._store.get(voice_id(requested))
         # Two spellings of one id are not yet one name: `a.b` is not `a-b`.
         if voice and requested.casefold() in (voice.id, voice.name.casefold()):
@@ -160,7 +162,9 @@ class VoiceRegistry:
 
     def _check_room(self) -> None:
         limit = self._config.max_voices
-        if len(self.all()) >= limit:
+        with _explained():
+            count = self._store.count()
+        if count >= limit:
             raise TooManyVoices(
                 f"{limit} voices are registered, as many as QWEN_MAX_VOICES allows: delete one."
             )
