@@ -37,8 +37,6 @@ _FORMATS = {
     "OGG": {"VORBIS", "OPUS"},
     "MP3": {"MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"},
 }
-# Formats whose length in the header is exact, so that a shorter reading is a file cut short.
-_EXACT_LENGTH = {"WAV", "WAVEX", "FLAC"}
 # From here on, a RIFF size says "unknown": what programs write that stream a WAV.
 _UNKNOWN_RIFF_SIZE = 0x7FFF_0000
 # libsndfile's number for a FLAC that was streamed, in which soundfile then fails to seek.
@@ -98,7 +96,7 @@ def _has_magic(data: bytes) -> bool:
 
 
 def _is_cut_short(data: bytes) -> bool:
-    """Whether a WAV ends early; libsndfile would take what there is for the whole."""
+    """Whether a WAV ends early, which libsndfile passes over; of a FLAC it says so itself."""
     size = int.from_bytes(data[4:8], "little")
     return data[:4] == b"RIFF" and len(data) < size + 8 and size < _UNKNOWN_RIFF_SIZE
 
@@ -128,8 +126,6 @@ def _mono_seconds(file: soundfile.SoundFile) -> Iterator[Samples]:
         if np.abs(block).max() > _MAX_PEAK:
             raise _refusal("has samples far beyond full scale, which is -1 to 1")
         yield block.mean(axis=1)
-    if file.format in _EXACT_LENGTH and num_frames < file.frames:
-        raise _refusal("is cut short or damaged: its header announces more than can be read")
     if num_frames < MIN_DURATION_S * file.samplerate:
         raise _refusal(
             f"is {num_frames / file.samplerate:.2f} s long; allowed are {MIN_DURATION_S} to "

@@ -111,10 +111,8 @@ class VoiceStore:
                 with _synced(scratch / _DESCRIPTION) as file:
                     file.write(json.dumps(described, ensure_ascii=False, indent=1).encode())
                 _sync_folder(scratch)
-                if (self._folder / voice.id).exists():
-                    raise voice_exists(voice.name)
                 try:
-                    # Fails where another process was faster: its folder is not empty.
+                    # Fails where the voice exists, since its folder is not empty.
                     scratch.rename(self._folder / voice.id)
                 except OSError:
                     if not (self._folder / voice.id).exists():

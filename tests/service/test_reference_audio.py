@@ -119,16 +119,26 @@ def test_magic_without_audio(magic: bytes) -> None:
         refuse(magic + rest)
 
 
-@pytest.mark.parametrize("rate_hz", [0, 1, 7_999, 192_001, 4_000_000_000])
+@pytest.mark.parametrize("rate_hz", [1, 7_999, 192_001, 2_000_000_000])
 def test_rates_that_nobody_records_at(rate_hz: int) -> None:
     """Refused before a byte of audio is read: a second of it would be the size of a block."""
-    refuse(wav_header(rate_hz, 1, bytes(100_000)))
+    data = wav_header(rate_hz, 1, random.Random(1).randbytes(800_000))
+    refuse(data, f"{rate_hz} samples a second", "8000 to 192000")
 
 
-@pytest.mark.parametrize("channels", [0, 3, 8, 65_535])
+@pytest.mark.parametrize("channels", [3, 8, 100])
 def test_numbers_of_channels(channels: int) -> None:
     """One or two."""
-    refuse(wav_header(24_000, channels, bytes(200_000)))
+    data = wav_header(24_000, channels, random.Random(1).randbytes(channels * 60_000))
+    refuse(data, f"{channels} channels", "1 and 2")
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "channels"), [(0, 1), (4_000_000_000, 1), (24_000, 0), (24_000, 65_535)]
+)
+def test_headers_that_make_no_sense(rate_hz: int, channels: int) -> None:
+    """Refused by libsndfile."""
+    refuse(wav_header(rate_hz, channels, bytes(100_000)), "cannot be read")
 
 
 @pytest.mark.parametrize("codec", ["IMA_ADPCM", "MS_ADPCM", "GSM610"])
@@ -155,7 +165,8 @@ def test_samples_that_are_no_sound() -> None:
 def test_a_file_that_is_cut_short(kind: str, codec: str) -> None:
     """Its text would be longer than its sound."""
     data = encode(tone(3, 24_000) * 0.9, 24_000, kind, codec)
-    refuse(data[: len(data) * 2 // 3], "")
+    for part in (0.1, 0.5, 0.99):
+        refuse(data[: int(len(data) * part)])
 
 
 def test_a_wav_that_was_streamed() -> None:
