@@ -18,7 +18,7 @@ VENV_PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check check-deploy bench bench-gpu lock image docker-run deploy clean
+.PHONY: help setup run test check check-deploy bench bench-gpu soak lock image docker-run deploy clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -96,6 +96,9 @@ bench: $(INSTALLED) ## Measure speed (ARGS for `python -m bench`)
 
 bench-gpu: $(INSTALLED) ## Measure the published sizes on a GPU, with random weights (ARGS="--size 0.6b")
 	@$(VENV_PYTHON) -m bench.gpu $(ARGS)
+
+soak: $(INSTALLED) ## Minutes of clients good and bad, while things break (ARGS="--minutes 10")
+	@$(VENV_PYTHON) -m bench.soak $(ARGS)
 
 # uv has a folder of its own: it must work without an installed .venv, and resolves what goes there.
 UV_VERSION := 0.13.9

@@ -44,11 +44,10 @@ def post_fork(server: Any, worker: Any) -> None:
     """Start loading the model in its own thread: blocking here would come before signals work."""
     faulthandler.enable()
     try:
-        import wsgi
         from qwen_tts_api.ops import start_ops_server
         from qwen_tts_api.routes import EXTENSION, create_ops_app
 
-        service = wsgi.app.extensions[EXTENSION]
+        service = worker.app.wsgi().extensions[EXTENSION]
         if settings.ops_bind:
             start_ops_server(settings.ops_bind, create_ops_app(service))
     except ConfigError as error:

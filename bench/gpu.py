@@ -136,9 +136,9 @@ def _bandwidth(model: LoadedModel, result: dict[str, Any], device: str) -> dict[
     heads = sum(head.numel() for head in predictor.lm_heads) * size
     passes = len(predictor.lm_heads)
     frame_bytes = (
-        layers(talker.layers)
+        layers(talker.decoder.layers)
         + talker.codec_head.numel() * size
-        + passes * layers(predictor.layers)
+        + passes * layers(predictor.decoder.layers)
         + heads
     )
     row = result["graphs"]["1 streams"]

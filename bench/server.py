@@ -24,12 +24,19 @@ def free_port() -> int:
 
 
 class Server:
-    """A gunicorn process that serves this checkout."""
+    """A gunicorn process that serves this checkout.
 
-    def __init__(self, log: Path, **settings: str) -> None:
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self.address = ("127.0.0.1", port)
+    Args:
+        log: The file that takes what the process prints.
+        app: The WSGI application.
+        settings: QWEN_* and other variables, in place of those for a quick start.
+    """
+
+    def __init__(self, log: Path, app: str = "wsgi:app", **settings: str) -> None:
+        settings.setdefault("QWEN_BIND", f"127.0.0.1:{free_port()}")
+        host, _, port = settings["QWEN_BIND"].rpartition(":")
+        self.url = f"http://{host}:{port}"
+        self.address = (host, int(port))
         self.log_path = log
         environ = {name: value for name, value in os.environ.items() if name[:5] != "QWEN_"}
         self.settings = {
@@ -37,12 +44,11 @@ class Server:
             "QWEN_DEVICE": "cpu",
             "QWEN_DTYPE": "float32",
             "QWEN_ATTN_IMPL": "sdpa",
-            "QWEN_BIND": f"127.0.0.1:{port}",
             "QWEN_OPS_BIND": "off",
             **settings,
         }
         environ |= self.settings
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", app]
         with log.open("wb") as stream:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environ, stdout=stream, stderr=stream
@@ -75,6 +81,13 @@ class Server:
             return self.get("/readyz").status_code == 200
         except requests.ConnectionError:
             return False
+
+    def worker(self) -> int:
+        """Return the process id of gunicorn's worker."""
+        children = subprocess.run(
+            ["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=True
+        )
+        return int(children.stdout.split()[0])
 
     def stop(self) -> int:
         """Send SIGTERM and return the exit code."""

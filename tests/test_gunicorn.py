@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 import wave
@@ -340,8 +339,5 @@ def test_a_crash_of_the_worker_ends_the_master(start_server: StartServer) -> Non
     """The orchestrator sees it and counts it, instead of a silent new worker."""
     server = start_server()
     wait_until(server.is_ready, 60)
-    worker = subprocess.run(
-        ["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True, check=True
-    )
-    os.kill(int(worker.stdout), signal.SIGKILL)
+    os.kill(server.worker(), signal.SIGKILL)
     assert server.process.wait(30) == 70

@@ -19,6 +19,7 @@ class Job:
     """A prompt, and the audio that is made of it, piece by piece.
 
     The HTTP thread creates and reads it; the engine thread starts it, writes to it and ends it.
+    What ends it first counts.
 
     Attributes:
         prompt: What to synthesise.
@@ -91,15 +92,22 @@ class Job:
     def finish(self, reason: str) -> None:
         """End with all audio written (engine thread)."""
         with self._changed:
-            self._finish_reason = reason
-            self._end()
+            if self._ended_at is None:
+                self._finish_reason = reason
+                self._end()
 
     def fail(self, error: TTSError) -> None:
         """End without the rest of the audio, and drop what was not taken."""
         with self._changed:
-            self._error = error
-            self._pieces.clear()
-            self._end()
+            if self._ended_at is None:
+                self._error = error
+                self._pieces.clear()
+                self._end()
+
+    def cancel(self, reason: TTSError) -> None:
+        """End as `fail` does, from any thread; the engine forgets the job within a frame."""
+        self.cancelled = True
+        self.fail(reason)
 
     def _end(self) -> None:
         self._ended_at = time.monotonic()

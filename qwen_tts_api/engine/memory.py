@@ -73,7 +73,7 @@ def plan_memory(model: LoadedModel, max_rows: int, max_positions: int) -> Memory
 
 
 def _row_bytes(model: LoadedModel, max_positions: int) -> int:
-    talker = model.speech.talker
+    talker = model.speech.talker.decoder
     heads, size = talker.heads, talker.norm.element_size()
     key_value = len(talker.layers) * max_positions * 2 * heads.num_kv * heads.head_dim
     text = max_text_rows(model.card, max_positions) * talker.norm.shape[0]

@@ -25,6 +25,7 @@ from qwen_tts_api.errors import (
     QueueFull,
     ShuttingDown,
     StartupError,
+    TTSError,
 )
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import Prompt
@@ -161,10 +162,13 @@ class ModelPool:
                 self._condition.notify_all()
         return job
 
-    def cancel(self, job: Job) -> None:
-        """Forget a job: out of the queue at once, or out of the model at its next frame."""
+    def cancel(self, job: Job, reason: TTSError) -> None:
+        """End a job: out of the queue at once, or out of the model at its next frame.
+
+        Whoever waits for it gets `reason` at once.
+        """
+        job.cancel(reason)
         with self._condition:
-            job.cancelled = True
             for queue in self._queues():
                 if job in queue:
                     queue.remove(job)

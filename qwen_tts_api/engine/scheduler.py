@@ -156,12 +156,10 @@ class Scheduler:
     def _forget_cancelled(self) -> None:
         for job in [job for job in self._added if job.cancelled]:
             self._added.remove(job)
-            job.fail(TTSError("The request was cancelled."))
         for row in [row for row in [*self._new, *self._rows.values()] if row.job.cancelled]:
             if row in self._new:
                 self._new.remove(row)
             row.finish_reason = "cancelled"
-            row.job.fail(TTSError("The request was cancelled."))
             self._release(row)
 
     def _prefill(self) -> None:

@@ -16,15 +16,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from qwen_tts_api.model.layers import (
-    BlockWeights,
+    DecoderWeights,
     Heads,
     Rope,
     attend_cached,
     attend_causal,
-    block_weights,
     decoder_layer,
-    rms_norm,
-    rope_tables,
 )
 from qwen_tts_api.model.sampling import SamplingRows, Truncation, draw
 
@@ -34,27 +31,17 @@ class CodePredictorWeights:
     """The code predictor's tensors, shared with the upstream module where they are not projected.
 
     Attributes:
-        layers: Decoder layers.
-        heads: Of every layer.
-        norm: `[D_p]`, the final norm's weight.
-        norm_eps: Of the final norm.
+        decoder: The transformer, D_p wide.
         lm_heads: G - 1 of `[V_p, D_p]`: codes 1 to G - 1.
         inputs: G - 1 tables `[V or V_p, D_p]`: what codes 0 to G - 2 are as inputs.
         projection: Weight `[D_p, D]` and bias `[D_p]` from the talker's hidden state; None where
             both models are of one width.
-        inv_freq: `[head_dim / 2]` float32, of RoPE.
-        rope_scaling: Factor of the RoPE tables.
     """
 
-    layers: list[BlockWeights]
-    heads: Heads
-    norm: Tensor
-    norm_eps: float
+    decoder: DecoderWeights
     lm_heads: list[Tensor]
     inputs: list[Tensor]
     projection: tuple[Tensor, Tensor] | None
-    inv_freq: Tensor
-    rope_scaling: float
 
     @classmethod
     def from_upstream(cls, talker: Any) -> CodePredictorWeights:
@@ -65,10 +52,9 @@ class CodePredictorWeights:
         projected here once (64 MB for 1.7B in 16 bits), which saves fifteen products a frame.
 
         Raises:
-            ValueError: As `layers.block_weights`.
+            ValueError: As `DecoderWeights.from_upstream`.
         """
         predictor = talker.code_predictor
-        layers, heads = block_weights(predictor.model.layers, predictor.config)
         embeddings = [talker.model.codec_embedding, *predictor.model.codec_embedding[:-1]]
         inputs = [embedding.weight.detach() for embedding in embeddings]
         projection = None
@@ -77,15 +63,10 @@ class CodePredictorWeights:
             projection = (linear.weight.detach(), linear.bias.detach())
             inputs = [functional.linear(table, *projection) for table in inputs]
         return cls(
-            layers=layers,
-            heads=heads,
-            norm=predictor.model.norm.weight.detach(),
-            norm_eps=predictor.config.rms_norm_eps,
+            decoder=DecoderWeights.from_upstream(predictor.model),
             lm_heads=[head.weight.detach() for head in predictor.lm_head],
             inputs=inputs,
             projection=projection,
-            inv_freq=predictor.model.rotary_emb.inv_freq.detach(),
-            rope_scaling=predictor.model.rotary_emb.attention_scaling,
         )
 
     @property
@@ -104,7 +85,7 @@ class CodePredictorCache:
     """Keys and values of one frame of every row; each frame overwrites the last. Allocated once.
 
     Attributes:
-        key_value: `[L_p, R, G, 2 * H_kv, head_dim]`: a position's key heads, then its value heads.
+        key_value: `[L_p, R, G, 2 * H_kv, head_dim]`, as of `DecoderWeights.allocate_cache`.
         rope: Tables of the G positions.
     """
 
@@ -114,14 +95,7 @@ class CodePredictorCache:
     @classmethod
     def allocate(cls, weights: CodePredictorWeights, max_rows: int) -> CodePredictorCache:
         """Return a cache of `max_rows` rows."""
-        device, dtype = weights.norm.device, weights.norm.dtype
-        heads, num_positions = weights.heads, weights.num_code_groups
-        shape = (len(weights.layers), max_rows, num_positions, 2 * heads.num_kv, heads.head_dim)
-        positions = torch.arange(num_positions, device=device)
-        return cls(
-            key_value=torch.zeros(shape, dtype=dtype, device=device),
-            rope=rope_tables(weights.inv_freq, weights.rope_scaling, positions, dtype),
-        )
+        return cls(*weights.decoder.allocate_cache(max_rows, weights.num_code_groups))
 
 
 def predict_frame(
@@ -158,7 +132,7 @@ def predict_frame(
             x = _open(weights, cache, torch.stack((past_hidden, x), 1))
         else:
             x = _continue(weights, cache, x, position=group)
-        hidden = rms_norm(x, weights.norm, weights.norm_eps)
+        hidden = weights.decoder.finish(x)
         logits = functional.linear(hidden, lm_head).float()
         codes.append(draw(logits, sampling, uniforms[:, group - 1 : group], truncation))
     return torch.stack(codes, 1)
@@ -169,9 +143,9 @@ def _open(weights: CodePredictorWeights, cache: CodePredictorCache, pair: Tensor
     num_rows = pair.shape[0]
     rope = cache.rope.sequences(num_rows, 2)
     x = pair.flatten(0, 1)
-    for layer, block in enumerate(weights.layers):
-        attend = partial(_write_two, weights.heads, cache.key_value[layer, :num_rows, :2])
-        x = decoder_layer(x, block, weights.heads, rope, attend)
+    for layer, block in enumerate(weights.decoder.layers):
+        attend = partial(_write_two, weights.decoder.heads, cache.key_value[layer, :num_rows, :2])
+        x = decoder_layer(x, block, weights.decoder.heads, rope, attend)
     return x.view(num_rows, 2, -1)[:, 1]
 
 
@@ -185,9 +159,9 @@ def _continue(
 ) -> Tensor:
     """Run one position for all rows, `x` `[B, D_p]`; return its state, `[B, D_p]`."""
     rope = cache.rope.one(position)
-    for layer, block in enumerate(weights.layers):
+    for layer, block in enumerate(weights.decoder.layers):
         attend = partial(_write_one, cache.key_value[layer, : x.shape[0], : position + 1])
-        x = decoder_layer(x, block, weights.heads, rope, attend)
+        x = decoder_layer(x, block, weights.decoder.heads, rope, attend)
     return x
 
 

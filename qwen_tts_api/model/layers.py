@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,20 +191,69 @@ def pack(parameters: Sequence[torch.nn.Parameter]) -> Tensor:
     return packed
 
 
-def block_weights(layers: Iterable[Any], config: Any) -> tuple[list[BlockWeights], Heads]:
-    """Take over the decoder layers of an upstream module, packing their weights in place.
+@dataclass(frozen=True)
+class DecoderWeights:
+    """A decoder-only transformer without its embeddings and heads: the talker's, the predictor's.
 
-    Raises:
-        ValueError: The layers do what no published checkpoint's do, and `decoder_layer` neither.
+    Attributes:
+        layers: In order.
+        heads: Of every layer.
+        norm: `[D]`, the final norm's weight.
+        eps: Of the final norm.
+        inv_freq: `[head_dim / 2]` float32, of RoPE.
+        rope_scaling: Factor of the RoPE tables.
     """
-    if config.attention_bias or config.hidden_act != "silu" or config.sliding_window is not None:
-        raise ValueError(
-            f"The layers of a {config.model_type} must have attention_bias false, hidden_act silu "
-            f"and no sliding_window, not {config.attention_bias}, {config.hidden_act} and "
-            f"{config.sliding_window}."
+
+    layers: list[BlockWeights]
+    heads: Heads
+    norm: Tensor
+    eps: float
+    inv_freq: Tensor
+    rope_scaling: float
+
+    @classmethod
+    def from_upstream(cls, model: Any) -> DecoderWeights:
+        """Take over the layers of an upstream model, packing their weights in place; see `pack`.
+
+        Raises:
+            ValueError: They do what no published checkpoint's do, and `decoder_layer` neither.
+        """
+        config = model.config
+        if (
+            config.attention_bias
+            or config.hidden_act != "silu"
+            or config.sliding_window is not None
+        ):
+            raise ValueError(
+                f"The layers of a {config.model_type} must have attention_bias false, hidden_act "
+                f"silu and no sliding_window, not {config.attention_bias}, {config.hidden_act} and "
+                f"{config.sliding_window}."
+            )
+        heads = Heads(config.num_attention_heads, config.num_key_value_heads, config.head_dim)
+        return cls(
+            layers=[_block(layer, heads, config.rms_norm_eps) for layer in model.layers],
+            heads=heads,
+            norm=model.norm.weight.detach(),
+            eps=config.rms_norm_eps,
+            inv_freq=model.rotary_emb.inv_freq.detach(),
+            rope_scaling=model.rotary_emb.attention_scaling,
         )
-    heads = Heads(config.num_attention_heads, config.num_key_value_heads, config.head_dim)
-    return [_block(layer, heads, config.rms_norm_eps) for layer in layers], heads
+
+    def finish(self, x: Tensor) -> Tensor:
+        """Apply the final norm."""
+        return rms_norm(x, self.norm, self.eps)
+
+    def allocate_cache(self, max_rows: int, num_positions: int) -> tuple[Tensor, Rope]:
+        """Return keys and values `[L, R, S, 2 * H_kv, head_dim]`, and the tables of S positions.
+
+        A position's key heads come first, then its value heads. Zeros, not empty memory: what is
+        masked must still be a number, or 0 times it is not 0.
+        """
+        device, dtype, heads = self.norm.device, self.norm.dtype, self.heads
+        shape = (len(self.layers), max_rows, num_positions, 2 * heads.num_kv, heads.head_dim)
+        positions = torch.arange(num_positions, device=device)
+        rope = rope_tables(self.inv_freq, self.rope_scaling, positions, dtype)
+        return torch.zeros(shape, dtype=dtype, device=device), rope
 
 
 def _block(layer: Any, heads: Heads, eps: float) -> BlockWeights:

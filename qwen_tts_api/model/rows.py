@@ -40,11 +40,11 @@ class SpeechModel:
         inference mode.
 
         Raises:
-            ValueError: As `layers.block_weights`.
+            ValueError: As `DecoderWeights.from_upstream`.
         """
         weights = TalkerWeights.from_upstream(upstream_talker)
         code_predictor = CodePredictorWeights.from_upstream(upstream_talker)
-        device, num_groups = weights.norm.device, code_predictor.num_code_groups
+        device, num_groups = weights.codec_head.device, code_predictor.num_code_groups
         eos = upstream_talker.config.codec_eos_token_id
         return cls(
             talker=weights,
@@ -112,7 +112,8 @@ class FrameState:
         `max_text_rows` (N). `flash` is as for `TalkerCache.allocate`.
         """
         weights, predictor = model.talker, model.code_predictor
-        device, dtype, width = weights.norm.device, weights.norm.dtype, weights.norm.shape[0]
+        norm = weights.decoder.norm
+        device, dtype, width = norm.device, norm.dtype, norm.shape[0]
 
         def integers(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=torch.int64, device=device)

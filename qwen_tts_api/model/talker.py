@@ -16,17 +16,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from qwen_tts_api.model.layers import (
-    BlockWeights,
-    Heads,
+    DecoderWeights,
     Rope,
     attend_cached,
     attend_causal,
-    block_weights,
     decoder_layer,
     flash_attention,
     pack,
-    rms_norm,
-    rope_tables,
 )
 
 
@@ -35,27 +31,17 @@ class TalkerWeights:
     """The talker's tensors, shared with the upstream module they come from.
 
     Attributes:
-        layers: Decoder layers.
-        heads: Of every layer.
-        norm: `[D]`, the final norm's weight.
-        norm_eps: Of the final norm.
+        decoder: The transformer.
         codec_head: `[V, D]`.
         code_embeddings: `[V + (G - 1) * V_p, D]`: the talker's codec embedding, then those of the
             code predictor, whose tables embed codes 1 to G - 1.
         code_offsets: `[G]` int64: where in `code_embeddings` each code group begins.
-        inv_freq: `[head_dim / 2]` float32, of RoPE.
-        rope_scaling: Factor of the RoPE tables.
     """
 
-    layers: list[BlockWeights]
-    heads: Heads
-    norm: Tensor
-    norm_eps: float
+    decoder: DecoderWeights
     codec_head: Tensor
     code_embeddings: Tensor
     code_offsets: Tensor
-    inv_freq: Tensor
-    rope_scaling: float
 
     @classmethod
     def from_upstream(cls, talker: Any) -> TalkerWeights:
@@ -66,23 +52,17 @@ class TalkerWeights:
         tensors cannot become parameters' data.
 
         Raises:
-            ValueError: As `layers.block_weights`.
+            ValueError: As `DecoderWeights.from_upstream`.
         """
         model, predictor = talker.model, talker.code_predictor.model
-        layers, heads = block_weights(model.layers, talker.config)
         embeddings = [model.codec_embedding, *predictor.codec_embedding]
         sizes = torch.tensor([0] + [embedding.num_embeddings for embedding in embeddings[:-1]])
         code_embeddings = pack([embedding.weight for embedding in embeddings])
         return cls(
-            layers=layers,
-            heads=heads,
-            norm=model.norm.weight.detach(),
-            norm_eps=talker.config.rms_norm_eps,
+            decoder=DecoderWeights.from_upstream(model),
             codec_head=talker.codec_head.weight.detach(),
             code_embeddings=code_embeddings,
             code_offsets=sizes.cumsum(0).to(code_embeddings.device),
-            inv_freq=model.rotary_emb.inv_freq.detach(),
-            rope_scaling=model.rotary_emb.attention_scaling,
         )
 
     @property
@@ -103,7 +83,7 @@ class TalkerCache:
     """Keys and values of every row, and the tables that go with positions. Allocated once.
 
     Attributes:
-        key_value: `[L, R, S, 2 * H_kv, head_dim]`: a position's key heads, then its value heads.
+        key_value: `[L, R, S, 2 * H_kv, head_dim]`, as of `DecoderWeights.allocate_cache`.
         rope: Tables of all S positions.
         row_starts: `[R]` int64: row * S, where a row begins in a layer's flattened positions.
         flash: flash-attn's `flash_attn_with_kvcache`, or None for masked SDPA.
@@ -120,23 +100,19 @@ class TalkerCache:
     ) -> TalkerCache:
         """Return a cache of `max_rows` slots for prompts and frames of `max_positions` together.
 
-        Zeros, not empty memory: what is masked must still be a number, or 0 times it is not 0.
-
         Args:
             weights: Tell the device, the dtype and the shapes.
             max_rows: R.
             max_positions: S.
             flash: Use flash-attn, where it is installed and computes in this dtype.
         """
-        device, dtype = weights.norm.device, weights.norm.dtype
-        heads = weights.heads
-        shape = (len(weights.layers), max_rows, max_positions, 2 * heads.num_kv, heads.head_dim)
-        positions = torch.arange(max_positions, device=device)
+        key_value, rope = weights.decoder.allocate_cache(max_rows, max_positions)
+        device = key_value.device
         return cls(
-            key_value=torch.zeros(shape, dtype=dtype, device=device),
-            rope=rope_tables(weights.inv_freq, weights.rope_scaling, positions, dtype),
+            key_value=key_value,
+            rope=rope,
             row_starts=torch.arange(max_rows, device=device) * max_positions,
-            flash=flash_attention(device, dtype) if flash else None,
+            flash=flash_attention(device, key_value.dtype) if flash else None,
         )
 
     @property
@@ -170,14 +146,15 @@ def prefill(
     slots = (cache.row_starts.index_select(0, rows).unsqueeze(-1) + span).flatten()
     rope = cache.rope.sequences(num_prompts, num_positions)
     x = embeds.flatten(0, 1)
-    for layer, block in enumerate(weights.layers):
+    heads = weights.decoder.heads
+    for layer, block in enumerate(weights.decoder.layers):
         flat = cache.key_value[layer].flatten(0, 1)
 
         def attend(query: Tensor, key_value: Tensor, flat: Tensor = flat) -> Tensor:
             flat.index_copy_(0, slots, key_value)
-            return attend_causal(query, key_value, num_prompts, weights.heads)
+            return attend_causal(query, key_value, num_prompts, heads)
 
-        x = decoder_layer(x, block, weights.heads, rope, attend)
+        x = decoder_layer(x, block, heads, rope, attend)
     last = torch.arange(num_prompts, device=x.device) * num_positions + lengths - 1
     return _head(weights, x.index_select(0, last))
 
@@ -202,12 +179,12 @@ def step(
     slots = cache.row_starts[:num_rows] + positions
     rope = cache.rope.take(positions)
     read = _flash_reader(cache, positions) or _masked_reader(x, positions, kv_len)
-    for layer, block in enumerate(weights.layers):
+    for layer, block in enumerate(weights.decoder.layers):
         layer_cache = cache.key_value[layer]
         attend = partial(
             _write_and_read, layer_cache.flatten(0, 1), slots, layer_cache[:num_rows, :kv_len], read
         )
-        x = decoder_layer(x, block, weights.heads, rope, attend)
+        x = decoder_layer(x, block, weights.decoder.heads, rope, attend)
     return _head(weights, x)
 
 
@@ -244,5 +221,5 @@ def _flash_reader(cache: TalkerCache, positions: Tensor) -> Reader | None:
 
 
 def _head(weights: TalkerWeights, x: Tensor) -> tuple[Tensor, Tensor]:
-    hidden = rms_norm(x, weights.norm, weights.norm_eps)
+    hidden = weights.decoder.finish(x)
     return hidden, functional.linear(hidden, weights.codec_head).float()

@@ -6,7 +6,7 @@ from flask import Flask
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.routes import access, errors, health, metrics, request_log, speakers, tts
-from qwen_tts_api.routes.connection import send_in_pieces
+from qwen_tts_api.routes.slow_clients import send_in_pieces
 from qwen_tts_api.service.speech import SpeechService
 
 EXTENSION = "qwen_tts_api"

@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.formparser import FormDataParser
 
 from qwen_tts_api.errors import BodyTooLarge, InvalidRequest, RequestTimeout
-from qwen_tts_api.routes.connection import limit_reading
+from qwen_tts_api.routes.slow_clients import limit_reading
 
 MAX_FORM_FIELDS = 100
 

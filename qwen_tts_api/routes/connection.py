@@ -1,67 +1,83 @@
-"""The client of a request: whether it is still there, and how long it may take."""
+"""Whether the client of a request is still there: one thread watches all connections."""
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from flask import Response
-
-PIECE_BYTES = 65_536
+from qwen_tts_api.service.client import Client, Patient
 
 
-def watch_client(environ: dict[str, Any]) -> Callable[[], bool]:
-    """Return a function that tells whether the client has closed its side of the connection.
+def client_of(environ: dict[str, Any]) -> Client:
+    """Return the client of a request, who is gone when its side of the connection is closed.
 
-    It polls the socket that gunicorn puts into the environment, without reading from it: a look at
-    the data (MSG_PEEK) would be blind to a close behind a pipelined request. Where there is no such
-    socket or no such poll (not Linux), the client is taken to be there.
+    gunicorn puts the socket into the environment. Where there is none, or no epoll (not Linux), the
+    client is taken to be there.
     """
     connection = environ.get("gunicorn.socket")
-    closed = getattr(select, "POLLRDHUP", 0)
-    if connection is None or not closed:
-        return lambda: False
-    poll = select.poll()
-    poll.register(connection, closed)
-    return lambda: bool(poll.poll(0))
+    if connection is None or not hasattr(select, "epoll"):
+        return Patient()
+    return _Connected(connection, _watcher())
 
 
-@contextlib.contextmanager
-def limit_reading(environ: dict[str, Any], timeout_s: float) -> Iterator[Callable[[], bool]]:
-    """Let what reads the request's body see its end after `timeout_s` seconds.
+class _Connected:
+    """A client at the other end of a socket."""
 
-    A socket's own timeout is no limit: each byte begins it anew.
+    def __init__(self, connection: socket.socket, watcher: Watcher) -> None:
+        self._connection = connection
+        self._watcher = watcher
 
-    Yields:
-        A function that tells whether the time was over.
+    @contextmanager
+    def when_gone(self, callback: Callable[[], object]) -> Iterator[None]:
+        """Call back as soon as the client closes its side, from the watcher's thread."""
+        descriptor = self._connection.fileno()
+        self._watcher.watch(descriptor, callback)
+        try:
+            yield
+        finally:
+            self._watcher.forget(descriptor)
+
+
+class Watcher:
+    """A thread that waits for any of many sockets to be closed at the other end.
+
+    A look at the data (MSG_PEEK) would be blind to a close behind a pipelined request. Waiting
+    costs nothing; the kernel tells within a fraction of a frame.
     """
-    connection: socket.socket | None = environ.get("gunicorn.socket")
-    over = threading.Event()
 
-    def end_reading() -> None:
-        over.set()
-        if connection is not None:
-            with contextlib.suppress(OSError):  # it may have gone by itself
-                connection.shutdown(socket.SHUT_RD)
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._callbacks: dict[int, Callable[[], object]] = {}
+        self._lock = threading.Lock()
+        threading.Thread(target=self._run, name="connections", daemon=True).start()
 
-    timer = threading.Timer(timeout_s, end_reading)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield over.is_set
-    finally:
-        timer.cancel()
+    def watch(self, descriptor: int, callback: Callable[[], object]) -> None:
+        """Call back when the other end closes; the socket must be forgotten before it is closed."""
+        with self._lock:
+            self._callbacks[descriptor] = callback
+            self._epoll.register(descriptor, select.EPOLLRDHUP | select.EPOLLONESHOT)
+
+    def forget(self, descriptor: int) -> None:
+        """Watch a socket no longer."""
+        with self._lock:
+            del self._callbacks[descriptor]
+            self._epoll.unregister(descriptor)
+
+    def _run(self) -> None:
+        while True:
+            for descriptor, _ in self._epoll.poll():
+                with self._lock:
+                    callback = self._callbacks.get(descriptor)
+                if callback is not None:
+                    callback()
 
 
-def send_in_pieces(response: Response) -> Response:
-    """Let a large answer be sent in pieces, since a socket's timeout is for each call of `send`."""
-    if not response.is_streamed and (response.content_length or 0) > PIECE_BYTES:
-        data = response.get_data()
-        response.response = [
-            data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)
-        ]
-    return response
+@functools.cache
+def _watcher() -> Watcher:
+    """Return this process's watcher, started when it is first needed: threads survive no fork."""
+    return Watcher()

@@ -13,7 +13,7 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.routes.audio_field import AudioField
 from qwen_tts_api.routes.body import parse_form_and_files, parse_json, read_body
-from qwen_tts_api.routes.connection import watch_client
+from qwen_tts_api.routes.connection import client_of
 from qwen_tts_api.routes.schemas import MAX_SEED, integer, load, read_number
 from qwen_tts_api.service.languages import list_languages
 from qwen_tts_api.service.requests import SpeechRequest
@@ -104,7 +104,7 @@ def _add(service: SpeechService, given: Mapping[str, Any]) -> Voice:
             fields={"audio": ["Either this or 'instruct'."]},
         )
     wanted = SpeechRequest(**of_design)
-    return service.design_voice(name, wanted, consent, watch_client(request.environ))
+    return service.design_voice(name, wanted, consent, client_of(request.environ))
 
 
 def _describe(voice: Voice, model: str) -> dict[str, Any]:

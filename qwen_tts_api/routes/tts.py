@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.routes.body import parse_json, read_body
-from qwen_tts_api.routes.connection import watch_client
+from qwen_tts_api.routes.connection import client_of
 from qwen_tts_api.routes.coqui import read_parameters
 from qwen_tts_api.routes.schemas import load_speech_request
 from qwen_tts_api.service.requests import Speech, SpeechRequest, SpeechStream
@@ -27,11 +27,11 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         if request.method == "HEAD":
             return Response(mimetype="audio/wav")
         speech_request, ignored = _read_request(config)
-        client_left = watch_client(request.environ)
+        client = client_of(request.environ)
         if speech_request.stream:
-            response = _respond_in_parts(service.stream(speech_request, client_left))
+            response = _respond_in_parts(service.stream(speech_request, client))
         else:
-            response = _respond(service.synthesize(speech_request, client_left))
+            response = _respond(service.synthesize(speech_request, client))
         if ignored:
             response.headers["X-Ignored-Parameters"] = ", ".join(ignored)
         return response

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from qwen_tts_api.errors import InvalidRequest, NotSupported
+from qwen_tts_api.service.client import Client
 from qwen_tts_api.service.requests import Speech, SpeechRequest
 from qwen_tts_api.service.served_models import ServedModels
 from qwen_tts_api.service.voice import Voice
 from qwen_tts_api.service.voices import VoiceRegistry
 
-ClientLeft = Callable[[], bool]
-Synthesize = Callable[[SpeechRequest, ClientLeft], Speech]
+Synthesize = Callable[[SpeechRequest, Client], Speech]
 
 
 class VoiceDesigner:
@@ -25,9 +25,7 @@ class VoiceDesigner:
         self._registry = registry
         self._synthesize = synthesize
 
-    def design(
-        self, name: str, request: SpeechRequest, consent: str, client_left: ClientLeft
-    ) -> Voice:
+    def design(self, name: str, request: SpeechRequest, consent: str, client: Client) -> Voice:
         """Register the voice with which a VoiceDesign model answers a request.
 
         Args:
@@ -35,7 +33,7 @@ class VoiceDesigner:
             request: With the description in `instruct`. The same text, description and seed are the
                 same voice, so that what was liked can be kept.
             consent: Kept as it is.
-            client_left: As for `SpeechService.synthesize`.
+            client: Who waits.
 
         Raises:
             InvalidRequest: There is no description, or the recording did not come to its end.
@@ -54,7 +52,7 @@ class VoiceDesigner:
             raise InvalidRequest(
                 "'instruct' is blank: it describes the voice.", fields={"instruct": ["Missing."]}
             )
-        speech = self._synthesize(replace(request, model=model, audio_format="wav"), client_left)
+        speech = self._synthesize(replace(request, model=model, audio_format="wav"), client)
         if speech.job.finish_reason == "length":
             raise InvalidRequest(
                 "The recording was cut where its frame budget ended: try another seed or text.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,12 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.engine.status import PoolStatus
-from qwen_tts_api.errors import ClientLeft, DeadlineExceeded, UnknownFormat
+from qwen_tts_api.errors import ClientLeft, DeadlineExceeded, TTSError, UnknownFormat
 from qwen_tts_api.metrics import Metrics
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.casting import Casting
+from qwen_tts_api.service.client import Client, Patient
 from qwen_tts_api.service.design import VoiceDesigner
 from qwen_tts_api.service.prompts import PromptMaker
 from qwen_tts_api.service.requests import Speech, SpeechRequest, SpeechStream
@@ -27,10 +28,8 @@ from qwen_tts_api.service.text import check_text
 from qwen_tts_api.service.voice import Voice
 from qwen_tts_api.service.voices import VoiceRegistry
 
-POLL_S = 0.05
-"""How often a waiting request looks whether its client is still there."""
-
 DEFAULT_FORMAT = "wav"
+PATIENT = Patient()
 
 
 @dataclass(frozen=True)
@@ -104,34 +103,32 @@ class SpeechService:
         name: str,
         request: SpeechRequest,
         consent: str = "",
-        client_left: Callable[[], bool] = lambda: False,
+        client: Client = PATIENT,
     ) -> Voice:
         """Register a voice by a description of it: see `VoiceDesigner.design`."""
-        return self._designer.design(name, request, consent, client_left)
+        return self._designer.design(name, request, consent, client)
 
     def delete_voice(self, voice_id: str) -> None:
         """Remove a registered voice: see `VoiceRegistry.delete`."""
         self._registry.delete(voice_id)
 
-    def synthesize(
-        self, request: SpeechRequest, client_left: Callable[[], bool] = lambda: False
-    ) -> Speech:
+    def synthesize(self, request: SpeechRequest, client: Client = PATIENT) -> Speech:
         """Return the audio of a request as a whole file; blocks until it is finished.
 
         Args:
             request: What the client asks for.
-            client_left: Asked while waiting; True ends the work, nobody wants it any more.
+            client: Who waits; the work ends where it leaves.
 
         Raises:
             InvalidRequest: The request cannot be met, by this model or at all.
             Unavailable: The model is not there at the moment.
             QueueFull: Too much work is waiting.
             DeadlineExceeded: `QWEN_REQUEST_TIMEOUT_S` has passed.
-            ClientLeft: `client_left` returned True.
+            ClientLeft: The client did.
             SynthesisFailed: The model raised.
         """
         begun = self._begin(request)
-        with contextlib.closing(self._pieces(begun, client_left)) as pieces:
+        with contextlib.closing(self._pieces(begun, client)) as pieces:
             samples = np.concatenate([np.zeros(0, np.int16), *pieces])
         encoding_began = time.perf_counter()
         data = begun.audio_format.encode(samples, SAMPLE_RATE_HZ)
@@ -145,15 +142,13 @@ class SpeechService:
             job=begun.job,
         )
 
-    def stream(
-        self, request: SpeechRequest, client_left: Callable[[], bool] = lambda: False
-    ) -> SpeechStream:
+    def stream(self, request: SpeechRequest, client: Client = PATIENT) -> SpeechStream:
         """Return the audio of a request as it is made; blocks until there are first bytes.
 
         Args and what is raised before the first bytes are those of `synthesize`.
         """
         begun = self._begin(request)
-        chunks = self._encoded(begun, client_left)
+        chunks = self._encoded(begun, client)
         first = next(chunks)
         return SpeechStream(
             chunks=_Chain(first, chunks),
@@ -173,39 +168,34 @@ class SpeechService:
         prompt = self._prompts.make(request, text, cast)
         return _Begun(self._pool.submit(cast.model, prompt), deadline, audio_format, cast.model)
 
-    def _encoded(
-        self, begun: _Begun, client_left: Callable[[], bool]
-    ) -> Generator[bytes, None, None]:
+    def _encoded(self, begun: _Begun, client: Client) -> Generator[bytes, None, None]:
         encoder = begun.audio_format.encoder(SAMPLE_RATE_HZ)
-        with contextlib.closing(self._pieces(begun, client_left)) as pieces:
+        with contextlib.closing(self._pieces(begun, client)) as pieces:
             for piece in pieces:
                 if chunk := encoder.encode(piece):
                     yield chunk
         yield encoder.finish()
 
-    def _pieces(
-        self, begun: _Begun, client_left: Callable[[], bool]
-    ) -> Generator[Samples, None, None]:
+    def _pieces(self, begun: _Begun, client: Client) -> Generator[Samples, None, None]:
         """Yield the audio of a job as it comes; ends the job's work where it is not read on."""
         job = begun.job
+        left = ClientLeft("The client closed the connection.")
         try:
-            while not job.ended:
-                if job.wait(POLL_S) and (piece := job.take()) is not None:
-                    yield piece
-                if job.ended:
-                    break
-                if client_left():
-                    raise ClientLeft("The client closed the connection.")
-                if time.monotonic() >= begun.deadline:
-                    raise DeadlineExceeded(
-                        f"The audio was not finished within {self._config.request_timeout_s:g} s "
-                        "(QWEN_REQUEST_TIMEOUT_S).",
-                        retry_after_s=1,
-                    )
-            job.take()  # raises what the job ended with, if it ended between two looks
+            with client.when_gone(lambda: self._pool.cancel(job, left)):
+                while not job.ended:
+                    job.wait(begun.deadline - time.monotonic())
+                    if (piece := job.take()) is not None:
+                        yield piece
+                    if not job.ended and time.monotonic() >= begun.deadline:
+                        raise DeadlineExceeded(
+                            f"The audio was not finished within {self._config.request_timeout_s:g} "
+                            "s (QWEN_REQUEST_TIMEOUT_S).",
+                            retry_after_s=1,
+                        )
+                job.take()  # raises what the job ended with, if it ended between two looks
         finally:
             if not job.ended:
-                self._pool.cancel(job)
+                self._pool.cancel(job, TTSError("The audio is not read on."))
 
     def _format(self, name: str) -> AudioFormat:
         audio_format = FORMATS.get(name.strip().lower() or DEFAULT_FORMAT)

@@ -137,7 +137,7 @@ def test_a_pool_serves_base_models(base: LoadedModel, tmp_path: Path) -> None:
         describe=lambda model_id: base.card,
         max_loaded=1,
         max_queue=4,
-        hang_timeout_s=60,
+        hang_timeout_s=120,
         on_startup_failure=lambda error: None,
         on_fatal=lambda: None,
     )

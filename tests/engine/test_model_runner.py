@@ -153,7 +153,7 @@ def test_a_row_that_was_cancelled_is_clean(scheduler: Scheduler) -> None:
     scheduler.add(job)
     for _ in range(9):
         scheduler.step()
-    job.cancelled = True
+    job.cancel(TTSError("nobody listens"))
     scheduler.step()
     assert scheduler.is_idle
     assert scheduler.num_free == ROWS
@@ -213,7 +213,7 @@ def test_rows_are_as_many_as_fit(model: LoadedModel, monkeypatch: pytest.MonkeyP
 def test_the_weights_are_held_once(cache: Path) -> None:
     """Packing them leaves no second copy: upstream's parameters are views of ours."""
     loaded = load(locate("nano", cache))
-    ours = loaded.speech.talker.layers[0].qkv
+    ours = loaded.speech.talker.decoder.layers[0].qkv
     theirs = loaded.wrapper.model.talker.model.layers[0].self_attn.k_proj.weight
     assert theirs.untyped_storage().data_ptr() == ours.untyped_storage().data_ptr()
     assert torch.equal(theirs, ours[theirs.shape[0] * 2 :][: theirs.shape[0]])

@@ -129,7 +129,10 @@ def test_cancelling_a_waiting_job_frees_its_place(make_bench: MakeBench) -> None
     bench.runner.gate.clear()
     bench.pool.submit("voice", prompt("running"))
     wait_until(bench.runner.running.is_set)
-    bench.pool.cancel(bench.pool.submit("voice", prompt("cancelled")))
+    job = bench.pool.submit("voice", prompt("cancelled"))
+    bench.pool.cancel(job, TTSError("nobody listens"))
+    with pytest.raises(TTSError, match="nobody listens"):
+        read(job)
     job = bench.pool.submit("voice", prompt("next"))
     bench.runner.gate.set()
     read(job)
@@ -141,7 +144,7 @@ def test_cancelling_the_running_job_frees_the_model(bench: Bench) -> None:
     bench.runner.gate.clear()
     job = bench.pool.submit("voice", prompt())
     wait_until(bench.runner.running.is_set)
-    bench.pool.cancel(job)
+    bench.pool.cancel(job, TTSError("nobody listens"))
     with pytest.raises(TTSError):
         read(job)
     bench.runner.gate.set()

@@ -153,9 +153,9 @@ def test_cancelling_frees_the_row_within_a_frame(runner: FakeRunner, scheduler: 
     scheduler.add(gone)
     scheduler.add(stays)
     scheduler.step()
-    gone.cancelled = True
+    gone.cancel(TTSError("nobody listens"))
     scheduler.add(new)
-    new.cancelled = True
+    new.cancel(TTSError("nobody listens"))
     scheduler.step()
     assert scheduler.num_free == runner.max_rows - 1
     assert not runner.rows[0].running
@@ -224,7 +224,7 @@ def test_whatever_happens_everything_comes_back(runner: FakeRunner, seed: int) -
             jobs.append(job(random_.randint(1, 60), streaming=streaming))
             scheduler.add(jobs[-1])
         if jobs and random_.random() < 0.05:
-            random_.choice(jobs).cancelled = True
+            random_.choice(jobs).cancel(TTSError("nobody listens"))
         if random_.random() < 0.02:
             runner.prefill_error = ValueError("prefill")
         scheduler.step()
@@ -277,7 +277,7 @@ def test_a_job_that_waits_for_a_recording_can_be_cancelled(runner: FakeRunner) -
         scheduler.add(each)
     assert scheduler.num_free == runner.max_rows - 2
     scheduler.step()
-    jobs[1].cancelled = True
+    jobs[1].cancel(TTSError("nobody listens"))
     finish(scheduler)
     assert len(runner.prompts) == 1
     with pytest.raises(TTSError):

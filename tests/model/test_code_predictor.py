@@ -27,7 +27,7 @@ def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
 def inputs(checkpoint: Checkpoint, num_rows: int, seed: int) -> tuple[Tensor, Tensor]:
     """Return a hidden state as long as a norm leaves it, and a code 0, for each row."""
     generator = torch.Generator().manual_seed(seed)
-    width = checkpoint.speech.talker.norm.shape[0]
+    width = checkpoint.speech.talker.decoder.norm.shape[0]
     hidden = torch.randn(num_rows, width, generator=generator)
     return hidden, torch.randint(0, 256, (num_rows,), generator=generator)
 

@@ -279,8 +279,8 @@ def test_packing_makes_no_second_copy(odd: Checkpoint) -> None:
     upstream, weights = odd.upstream.talker, odd.speech.talker
     attention, mlp = upstream.model.layers[0].self_attn, upstream.model.layers[0].mlp
     shared = {
-        weights.layers[0].qkv: [attention.q_proj, attention.k_proj, attention.v_proj],
-        weights.layers[0].gate_up: [mlp.gate_proj, mlp.up_proj],
+        weights.decoder.layers[0].qkv: [attention.q_proj, attention.k_proj, attention.v_proj],
+        weights.decoder.layers[0].gate_up: [mlp.gate_proj, mlp.up_proj],
         weights.code_embeddings: [
             upstream.model.codec_embedding,
             *upstream.code_predictor.model.codec_embedding,
@@ -316,7 +316,7 @@ def test_a_frame_asks_nothing_of_the_host(nano: Checkpoint, truncation: Truncati
     speech, state = to_meta(nano.speech), to_meta(state)
     lengths, rows = torch.empty(2, 2, dtype=torch.int64, device="meta").unbind(0)
     with torch.inference_mode():
-        embeds = torch.empty(2, 9, speech.talker.norm.shape[0], device="meta")
+        embeds = torch.empty(2, 9, speech.talker.decoder.norm.shape[0], device="meta")
         prefill_rows(speech, state, embeds, lengths, rows, truncation)
         advance(speech, state, 3, 16, truncation)
 

@@ -1,0 +1,114 @@
+"""A client that leaves over a real connection, counted in frames."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from qwen_tts_api.engine.job import Job
+from tests.conftest import Bench, wait_until
+
+
+class Handler(WSGIRequestHandler):
+    """Puts the socket where gunicorn does."""
+
+    def make_environ(self) -> Any:
+        return super().make_environ() | {"gunicorn.socket": self.connection}
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server(bench: Bench) -> Iterator[BaseWSGIServer]:
+    """Serve the bench's application on a real port."""
+    server = make_server("127.0.0.1", 0, bench.client.application, True, request_handler=Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the timeouts of every wait for audio."""
+    timeouts: list[float] = []
+    wait = Job.wait
+
+    def noting(job: Job, timeout_s: float) -> bool:
+        timeouts.append(timeout_s)
+        return wait(job, timeout_s)
+
+    monkeypatch.setattr(Job, "wait", noting)
+    return timeouts
+
+
+def ask(server: BaseWSGIServer, *, pipelined: bytes = b"") -> socket.socket:
+    """Send a request for a long speech, and return its connection."""
+    body = json.dumps({"text": "x" * 3000}).encode()
+    head = "POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    connection = socket.create_connection(("127.0.0.1", server.port))
+    connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body + pipelined)
+    return connection
+
+
+def in_next_frame(bench: Bench, action: Callable[[], object]) -> list[int]:
+    """Let something happen inside the model's next frame; return a list with its number, then."""
+    advance = bench.runner.advance
+    numbers: list[int] = []
+
+    def advance_and_act(rows: Any, end: int) -> Any:
+        if not numbers:
+            numbers.append(len(bench.runner.batches))
+            action()
+        return advance(rows, end)
+
+    bench.runner.advance = advance_and_act  # type: ignore[method-assign]
+    return numbers
+
+
+@pytest.mark.parametrize("pipelined", [b"", b"GET /healthz HTTP/1.1\r\n\r\n"])
+def test_who_leaves_before_the_first_byte_frees_the_row_within_a_frame(
+    bench: Bench, server: BaseWSGIServer, waits: list[float], pipelined: bytes
+) -> None:
+    """Also behind a request that was sent ahead; and the waiting thread never looked by itself."""
+    bench.runner.gate.clear()
+    with closing(ask(server, pipelined=pipelined)) as connection:
+        wait_until(lambda: waits)
+
+        def leave() -> None:
+            connection.close()
+            wait_until(lambda: cancelled)
+
+        cancelled: list[Job] = []
+        cancel = bench.pool.cancel
+
+        def noting(job: Job, reason: Any) -> None:
+            cancel(job, reason)
+            cancelled.append(job)
+
+        bench.pool.cancel = noting  # type: ignore[method-assign]
+        frames = in_next_frame(bench, leave)
+        wait_until(lambda: cancelled)
+        wait_until(lambda: bench.service.status().running == 0)
+    assert len(bench.runner.batches) == frames[0] + 1
+    assert len(waits) == 1
+    assert waits[0] > 200  # the whole QWEN_REQUEST_TIMEOUT_S
+
+
+def test_connections_are_forgotten_when_answered(bench: Bench, server: BaseWSGIServer) -> None:
+    """One connection after the other, whose numbers the kernel gives out again."""
+    for _ in range(20):
+        with closing(socket.create_connection(("127.0.0.1", server.port))) as connection:
+            connection.sendall(b"GET /api/tts?text=abc HTTP/1.0\r\n\r\n")
+            assert connection.recv(100).split(b" ")[1] == b"200"
+    assert len(bench.runner.prompts) == 20
