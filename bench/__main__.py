@@ -45,9 +45,14 @@ def write_result(name: str, result: dict[str, Any]) -> str:
 
 def main() -> None:
     """Measure, print, write."""
-    from bench import cpu, http_overhead
+    from bench import cpu, encoders, http_overhead
 
-    for name, measure in (("engine_cpu", cpu.measure), ("http_overhead", http_overhead.measure)):
+    parts = {
+        "engine_cpu": cpu.measure,
+        "http_overhead": http_overhead.measure,
+        "encoders": encoders.measure,
+    }
+    for name, measure in parts.items():
         print(f"{name}: {write_result(name, measure())}", flush=True)
 
 

@@ -7,10 +7,11 @@ import copy
 import pytest
 import torch
 
-from bench import gpu
+from bench import encoders, gpu
 from bench.engine_speed import fail, prompts, run_engine
 from bench.open_loop import run_open_loop
 from bench.published_sizes import codec_document, model_document, random_model
+from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.engine import memory
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.model.placement import Placement
@@ -71,3 +72,12 @@ def test_eight_streams_of_a_minute_fit_into_8_gb(monkeypatch: pytest.MonkeyPatch
     )
     total = plan.weights_bytes + tables + 8 * plan.row_bytes
     assert total < 6.5 * 10**9  # the rest is for CUDA's context, graphs and activations
+
+
+def test_the_encoders_benchmark_knows_every_format() -> None:
+    """Each with its speed, and what streams hold back."""
+    result = encoders.measure(seconds=3)
+    assert set(result["formats"]) == set(FORMATS)
+    for figures in result["formats"].values():
+        assert figures["x"] > 0
+        assert figures["first bytes after ms"] == 80

@@ -70,6 +70,7 @@ class Engine:
         self._on_ready = on_ready
         self._on_end = on_end
         self._on_fatal = on_fatal
+        self._device_is_lost = False
         self._thread = threading.Thread(target=self._run, name=f"engine {name}", daemon=True)
 
     def start(self) -> None:
@@ -178,10 +179,13 @@ class Engine:
             ended = scheduler.step()
         except Exception as error:  # a border: the engine outlives a frame that fails
             scheduler.fail_all(self._explain(error))
-            if is_fatal(error):
-                logger.critical("%s: the device is lost; the process ends", self.name)
-                self._on_fatal()
-            return
+        else:
+            self._note(num_rows, ended)
+        if self._device_is_lost:
+            logger.critical("%s: the device is lost; the process ends", self.name)
+            self._on_fatal()
+
+    def _note(self, num_rows: int, ended: list[Job]) -> None:
         self.health.computed(num_rows)
         if ended:
             self.health.succeeded()
@@ -193,6 +197,7 @@ class Engine:
         """Log what a model raised, and return what the client is told."""
         if isinstance(error, TTSError):
             return error
+        self._device_is_lost |= is_fatal(error)  # also where a single job's prompt met it
         out_of_memory = type(error).__name__ == "OutOfMemoryError"  # PyTorch's, not imported here
         self.health.failed(out_of_memory)
         if out_of_memory:

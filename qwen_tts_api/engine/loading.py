@@ -68,6 +68,8 @@ def load_runner(
     from qwen_tts_api.model.placement import place
 
     placement = place(options.device, options.dtype, options.attention)
+    if options.device != "cpu":
+        torch.cuda.set_device(options.device)  # of this thread: streams, events and graphs take it
     if model_id in NANO_KINDS:
         logger.warning(
             "%s is a miniature with random weights: it makes audible noise, not speech. "

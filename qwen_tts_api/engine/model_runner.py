@@ -18,6 +18,7 @@ from qwen_tts_api.model.cloning import Clone
 from qwen_tts_api.model.codec import CodecState, decode_chunk
 from qwen_tts_api.model.frame import advance, prefill_rows
 from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.placement import to_device
 from qwen_tts_api.model.prompt import TalkerPrompt
 from qwen_tts_api.model.rows import FrameState
 from qwen_tts_api.model.sampling import Truncation
@@ -223,8 +224,9 @@ class ModelRunner:
     def _decode(self, rows: Sequence[int], starts: Sequence[int], num_frames: int) -> Tensor:
         num_rows = self._row_bucket(len(rows))
         fill = num_rows - len(rows)
-        self._state.slots[:num_rows].copy_(self._pinned([*rows, *[self.max_rows] * fill]))
-        self._state.starts[:num_rows].copy_(self._pinned([*starts, *[0] * fill]))
+        slots = self._to_device([*rows, *[self.max_rows] * fill])
+        self._state.slots[:num_rows].copy_(slots)
+        self._state.starts[:num_rows].copy_(self._to_device([*starts, *[0] * fill]))
         return self._chunk(ChunkKey(num_rows, num_frames))[: len(rows)]
 
     @torch.inference_mode()
@@ -293,11 +295,8 @@ class ModelRunner:
             return [self.max_positions]  # flash-attn reads as much as each row has
         return [size for size in KV_BUCKETS if size < self.max_positions] + [self.max_positions]
 
-    def _pinned(self, numbers: Sequence[int]) -> Tensor:
-        return torch.tensor(numbers, dtype=torch.int64, pin_memory=self._copies is not None)
-
     def _to_device(self, numbers: Sequence[int]) -> Tensor:
-        return self._pinned(numbers).to(self._device, non_blocking=True)
+        return to_device(numbers, self._device)
 
 
 def truncation_for(settings: Sequence[Sampling]) -> Truncation:

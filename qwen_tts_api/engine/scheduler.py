@@ -145,13 +145,13 @@ class Scheduler:
         """End every utterance with an error, and free its row."""
         self._codes.clear()
         self._audio.clear()
-        for job in self._added:
+        rows = [*self._new, *self._rows.values()]
+        for job in [*self._added, *(row.job for row in rows)]:
             job.fail(error)
-        for row in [*self._new, *self._rows.values()]:
-            row.job.fail(error)
-            self._release(row)
         self._added.clear()
         self._new.clear()
+        for row in rows:  # last: what a lost device raises keeps no client waiting
+            self._release(row)
 
     def _forget_cancelled(self) -> None:
         for job in [job for job in self._added if job.cancelled]:

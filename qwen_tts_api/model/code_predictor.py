@@ -22,6 +22,7 @@ from qwen_tts_api.model.layers import (
     attend_cached,
     attend_causal,
     decoder_layer,
+    matrix,
 )
 from qwen_tts_api.model.sampling import SamplingRows, Truncation, draw
 
@@ -32,7 +33,7 @@ class CodePredictorWeights:
 
     Attributes:
         decoder: The transformer, D_p wide.
-        lm_heads: G - 1 of `[V_p, D_p]`: codes 1 to G - 1.
+        lm_heads: G - 1 of `[D_p, V_p]`: codes 1 to G - 1.
         inputs: G - 1 tables `[V or V_p, D_p]`: what codes 0 to G - 2 are as inputs.
         projection: Weight `[D_p, D]` and bias `[D_p]` from the talker's hidden state; None where
             both models are of one width.
@@ -64,7 +65,7 @@ class CodePredictorWeights:
             inputs = [functional.linear(table, *projection) for table in inputs]
         return cls(
             decoder=DecoderWeights.from_upstream(predictor.model),
-            lm_heads=[head.weight.detach() for head in predictor.lm_head],
+            lm_heads=[matrix([head]) for head in predictor.lm_head],
             inputs=inputs,
             projection=projection,
         )
@@ -77,7 +78,7 @@ class CodePredictorWeights:
     @property
     def vocabulary(self) -> int:
         """How many logits each of codes 1 to 15 has."""
-        return self.lm_heads[0].shape[0]
+        return self.lm_heads[0].shape[1]
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ def predict_frame(
     codes = [code_0]
     if weights.projection is not None:
         past_hidden = functional.linear(past_hidden, *weights.projection)
+    draws = uniforms.split(1, 1)
     for group, lm_head in enumerate(weights.lm_heads, start=1):
         x = functional.embedding(codes[-1], weights.inputs[group - 1])
         if group == 1:
@@ -133,8 +135,8 @@ def predict_frame(
         else:
             x = _continue(weights, cache, x, position=group)
         hidden = weights.decoder.finish(x)
-        logits = functional.linear(hidden, lm_head).float()
-        codes.append(draw(logits, sampling, uniforms[:, group - 1 : group], truncation))
+        logits = hidden.mm(lm_head).float()
+        codes.append(draw(logits, sampling, draws[group - 1], truncation))
     return torch.stack(codes, 1)
 
 

@@ -13,11 +13,12 @@ from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.cloning import Clone, clone
 from qwen_tts_api.model.codec_weights import CodecWeights
-from qwen_tts_api.model.placement import Placement
+from qwen_tts_api.model.placement import Placement, to_device
 from qwen_tts_api.model.prompt import (
     INSTRUCTION_TEMPLATE,
     REFERENCE_TEMPLATE,
     SPEECH_TEMPLATE,
+    SPEECH_TEMPLATE_TOKENS,
     ClonedVoice,
     PromptWeights,
     TalkerPrompt,
@@ -98,7 +99,7 @@ class LoadedModel:
     def tokenize(self, text: str) -> Tensor:
         """Return the ids of a text, special tokens included: `[T]` int64 on the model's device."""
         ids = self.wrapper.processor.tokenizer(text)["input_ids"]
-        return torch.tensor(ids, device=self.placement.device)
+        return to_device(ids, torch.device(self.placement.device))
 
     def clone(self, reference: Reference) -> Clone:
         """Make a voice of a recording (base)."""
@@ -123,4 +124,4 @@ class LoadedModel:
             voice=clone or prompt.speaker,
             instruct_ids=instruct_ids,
         )
-        return built, text_ids.shape[0] - self.tokenize(SPEECH_TEMPLATE.format("")).shape[0]
+        return built, text_ids.shape[0] - SPEECH_TEMPLATE_TOKENS

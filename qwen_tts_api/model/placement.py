@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from qwen_tts_api.errors import LoadError
 
@@ -32,6 +34,15 @@ class Placement:
         """Return the number format as PyTorch's."""
         dtype: torch.dtype = getattr(torch, self.dtype)
         return dtype
+
+
+def to_device(numbers: Sequence[int], device: torch.device) -> Tensor:
+    """Return int64 `[n]` on a device, without making the host wait for what the device does.
+
+    A copy from memory that is not pinned would, and so would one that may block.
+    """
+    pinned = torch.tensor(numbers, dtype=torch.int64, pin_memory=device.type == "cuda")
+    return pinned.to(device, non_blocking=True)
 
 
 def place(device: str, dtype: str, attention: str) -> Placement:

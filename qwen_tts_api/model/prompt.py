@@ -25,6 +25,7 @@ INSTRUCTION_TEMPLATE = "<|im_start|>user\n{}<|im_end|>\n"
 _ROLE = 3
 _SPEECH_END = 5
 _REFERENCE_END = 2
+SPEECH_TEMPLATE_TOKENS = _ROLE + _SPEECH_END
 
 
 @dataclass(frozen=True)

@@ -155,11 +155,11 @@ def truncate(scores: Tensor, rows: SamplingRows, truncation: Truncation) -> tupl
 
     Source: transformers' `TemperatureLogitsWarper`, `TopKLogitsWarper`, `TopPLogitsWarper`.
     """
-    scores = scores / rows.temperature
     if truncation.max_top_k is None:
         ranked, codes = scores.sort(dim=-1, descending=True, stable=True)
     else:
         ranked, codes = scores.topk(truncation.max_top_k, -1)
+    ranked = ranked / rows.temperature
     ranked = ranked.masked_fill(ranked < ranked.gather(-1, rows.last_rank), -math.inf)
     if truncation.top_p:
         # A code goes if it and all that are less likely have at most 1 - top_p together; summed
@@ -185,8 +185,8 @@ def draw(scores: Tensor, rows: SamplingRows, uniform: Tensor, truncation: Trunca
     """
     ranked, codes = truncate(scores, rows, truncation)
     running = ranked.softmax(-1).cumsum(-1)
-    rank = (running <= uniform * running[:, -1:]).sum(-1, keepdim=True)
-    return codes.gather(-1, rank).squeeze(-1)
+    rank = torch.searchsorted(running, uniform * running.narrow(-1, -1, 1), right=True)
+    return codes.gather(-1, rank.clamp_(max=codes.shape[-1] - 1)).squeeze(-1)
 
 
 def seed_key(seed: int) -> int:

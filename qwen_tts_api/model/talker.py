@@ -22,6 +22,7 @@ from qwen_tts_api.model.layers import (
     attend_causal,
     decoder_layer,
     flash_attention,
+    matrix,
     pack,
 )
 
@@ -32,7 +33,7 @@ class TalkerWeights:
 
     Attributes:
         decoder: The transformer.
-        codec_head: `[V, D]`.
+        codec_head: `[D, V]`.
         code_embeddings: `[V + (G - 1) * V_p, D]`: the talker's codec embedding, then those of the
             code predictor, whose tables embed codes 1 to G - 1.
         code_offsets: `[G]` int64: where in `code_embeddings` each code group begins.
@@ -60,7 +61,7 @@ class TalkerWeights:
         code_embeddings = pack([embedding.weight for embedding in embeddings])
         return cls(
             decoder=DecoderWeights.from_upstream(model),
-            codec_head=talker.codec_head.weight.detach(),
+            codec_head=matrix([talker.codec_head]),
             code_embeddings=code_embeddings,
             code_offsets=sizes.cumsum(0).to(code_embeddings.device),
         )
@@ -68,7 +69,7 @@ class TalkerWeights:
     @property
     def vocabulary(self) -> int:
         """How many logits code 0 has."""
-        return self.codec_head.shape[0]
+        return self.codec_head.shape[1]
 
     def embed_frame(self, codes: Tensor) -> Tensor:
         """Sum the embeddings of whole frames: int64 `[..., G]` -> `[..., D]`.
@@ -222,4 +223,4 @@ def _flash_reader(cache: TalkerCache, positions: Tensor) -> Reader | None:
 
 def _head(weights: TalkerWeights, x: Tensor) -> tuple[Tensor, Tensor]:
     hidden = weights.decoder.finish(x)
-    return hidden, functional.linear(hidden, weights.codec_head).float()
+    return hidden, hidden.mm(weights.codec_head).float()

@@ -9,6 +9,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, validate
 
+from qwen_tts_api.audio.speed import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.routes.audio_field import AudioField
 from qwen_tts_api.service.requests import SpeechRequest
@@ -48,6 +49,9 @@ class SpeechSchema(Schema):
     x_vector_only_mode = fields.Boolean(allow_none=True)
     model = fields.String(allow_none=True)
     audio_format = fields.String(allow_none=True)
+    # Which rates are allowed depends on the format.
+    sample_rate = fields.Integer(allow_none=True, strict=True, attribute="sample_rate_hz")
+    speed = _number(SLOWEST, FASTEST)
     stream = fields.Boolean(allow_none=True)
     seed = integer(0, MAX_SEED)
     max_new_tokens = integer(2, 8192)

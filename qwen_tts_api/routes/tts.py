@@ -77,4 +77,5 @@ def _describe(response: Response, speech: Speech | SpeechStream) -> None:
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Queue-Time"] = f"{speech.job.queue_s:.3f}"
     response.headers["X-Seed"] = str(speech.seed)
+    response.headers["X-Sample-Rate"] = str(speech.sample_rate_hz)
     response.headers["X-Model"] = speech.model

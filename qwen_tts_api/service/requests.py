@@ -24,6 +24,8 @@ class SpeechRequest:
         x_vector_only_mode: Take the speaker's embedding alone; `ref_text` is not needed.
         model: One of the served models.
         audio_format: One of `audio.FORMATS`.
+        sample_rate_hz: One of the format's rates.
+        speed: 0.25 to 4; above 1 is faster, at the same pitch.
         stream: Whether the audio is sent as it is made.
         seed: Seed of the random draws; None draws one.
         max_new_tokens: At most one frame less is made; None: the text's own budget.
@@ -39,6 +41,8 @@ class SpeechRequest:
     x_vector_only_mode: bool = False
     model: str = ""
     audio_format: str = ""
+    sample_rate_hz: int | None = None
+    speed: float | None = None
     stream: bool = False
     seed: int | None = None
     max_new_tokens: int | None = None
@@ -58,8 +62,9 @@ class Speech:
     Attributes:
         data: The file's bytes.
         media_type: Its `Content-Type`.
+        sample_rate_hz: The audio's.
         duration_s: Length of the audio in seconds.
-        encode_s: Seconds that the encoder took.
+        encode_s: Seconds that speed, rate and format took; most of them while the model works.
         model: Name of the model.
         seed: Seed of the random draws.
         job: Tells the times in queue and model, and how the utterance ended.
@@ -67,6 +72,7 @@ class Speech:
 
     data: bytes
     media_type: str
+    sample_rate_hz: int
     duration_s: float
     encode_s: float
     model: str
@@ -82,6 +88,7 @@ class SpeechStream:
         chunks: The file's bytes, piece by piece. Raises a TTSError where the rest cannot be made:
             what was sent must then not look finished. Closing it ends the work.
         media_type: Its `Content-Type`.
+        sample_rate_hz: The audio's.
         model: Name of the model.
         seed: Seed of the random draws.
         job: Tells the time in the queue.
@@ -89,6 +96,7 @@ class SpeechStream:
 
     chunks: Iterator[bytes]
     media_type: str
+    sample_rate_hz: int
     model: str
     seed: int
     job: Job

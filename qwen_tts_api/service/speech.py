@@ -7,20 +7,20 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
-from qwen_tts_api.audio import FORMATS, AudioFormat, Samples
+from qwen_tts_api.audio import Samples
+from qwen_tts_api.audio.pipeline import Output, Pipeline
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.engine.status import PoolStatus
-from qwen_tts_api.errors import ClientLeft, DeadlineExceeded, TTSError, UnknownFormat
+from qwen_tts_api.errors import ClientLeft, DeadlineExceeded, TTSError
 from qwen_tts_api.metrics import Metrics
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.casting import Casting
 from qwen_tts_api.service.client import Client, Patient
 from qwen_tts_api.service.design import VoiceDesigner
+from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.prompts import PromptMaker
 from qwen_tts_api.service.requests import Speech, SpeechRequest, SpeechStream
 from qwen_tts_api.service.served_models import ServedModels
@@ -28,7 +28,6 @@ from qwen_tts_api.service.text import check_text
 from qwen_tts_api.service.voice import Voice
 from qwen_tts_api.service.voices import VoiceRegistry
 
-DEFAULT_FORMAT = "wav"
 PATIENT = Patient()
 
 
@@ -38,7 +37,8 @@ class _Begun:
 
     job: Job
     deadline: float
-    audio_format: AudioFormat
+    output: Output
+    pipeline: Pipeline
     model: str
 
 
@@ -127,16 +127,16 @@ class SpeechService:
             ClientLeft: The client did.
             SynthesisFailed: The model raised.
         """
-        begun = self._begin(request)
+        begun = self._begin(request, stream=False)
+        pipeline = begun.pipeline
         with contextlib.closing(self._pieces(begun, client)) as pieces:
-            samples = np.concatenate([np.zeros(0, np.int16), *pieces])
-        encoding_began = time.perf_counter()
-        data = begun.audio_format.encode(samples, SAMPLE_RATE_HZ)
+            data = b"".join([*map(pipeline.encode, pieces), pipeline.finish()])
         return Speech(
             data=data,
-            media_type=begun.audio_format.media_type,
-            duration_s=len(samples) / SAMPLE_RATE_HZ,
-            encode_s=time.perf_counter() - encoding_began,
+            media_type=begun.output.audio_format.media_type,
+            sample_rate_hz=begun.output.sample_rate_hz,
+            duration_s=pipeline.num_samples / begun.output.sample_rate_hz,
+            encode_s=pipeline.work_s,
             model=begun.model,
             seed=begun.job.prompt.sampling.seed,
             job=begun.job,
@@ -147,34 +147,36 @@ class SpeechService:
 
         Args and what is raised before the first bytes are those of `synthesize`.
         """
-        begun = self._begin(request)
+        begun = self._begin(request, stream=True)
         chunks = self._encoded(begun, client)
         first = next(chunks)
         return SpeechStream(
             chunks=_Chain(first, chunks),
-            media_type=begun.audio_format.media_type,
+            media_type=begun.output.audio_format.media_type,
+            sample_rate_hz=begun.output.sample_rate_hz,
             model=begun.model,
             seed=begun.job.prompt.sampling.seed,
             job=begun.job,
         )
 
-    def _begin(self, request: SpeechRequest) -> _Begun:
+    def _begin(self, request: SpeechRequest, *, stream: bool) -> _Begun:
         deadline = time.monotonic() + self._config.request_timeout_s
-        audio_format = self._format(request.audio_format)
+        output = choose_output(request)
         self._models.name(request.model)  # refused even while the model loads
         text = check_text(request.text, self._config.max_text_chars)
         self._pool.check_open()
         cast = self._casting.cast(request)
         prompt = self._prompts.make(request, text, cast)
-        return _Begun(self._pool.submit(cast.model, prompt), deadline, audio_format, cast.model)
+        pipeline = output.pipeline(SAMPLE_RATE_HZ, stream=stream)
+        job = self._pool.submit(cast.model, prompt)
+        return _Begun(job, deadline, output, pipeline, cast.model)
 
     def _encoded(self, begun: _Begun, client: Client) -> Generator[bytes, None, None]:
-        encoder = begun.audio_format.encoder(SAMPLE_RATE_HZ)
         with contextlib.closing(self._pieces(begun, client)) as pieces:
             for piece in pieces:
-                if chunk := encoder.encode(piece):
+                if chunk := begun.pipeline.encode(piece):
                     yield chunk
-        yield encoder.finish()
+        yield begun.pipeline.finish()
 
     def _pieces(self, begun: _Begun, client: Client) -> Generator[Samples, None, None]:
         """Yield the audio of a job as it comes; ends the job's work where it is not read on."""
@@ -196,16 +198,6 @@ class SpeechService:
         finally:
             if not job.ended:
                 self._pool.cancel(job, TTSError("The audio is not read on."))
-
-    def _format(self, name: str) -> AudioFormat:
-        audio_format = FORMATS.get(name.strip().lower() or DEFAULT_FORMAT)
-        if audio_format is None:
-            allowed = ", ".join(FORMATS)
-            raise UnknownFormat(
-                f"Unknown audio format {name!r}; allowed are {allowed}.",
-                fields={"audio_format": [f"Must be one of: {allowed}."]},
-            )
-        return audio_format
 
 
 class _Chain(Iterator[bytes]):

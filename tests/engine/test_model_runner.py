@@ -216,7 +216,7 @@ def test_the_weights_are_held_once(cache: Path) -> None:
     ours = loaded.speech.talker.decoder.layers[0].qkv
     theirs = loaded.wrapper.model.talker.model.layers[0].self_attn.k_proj.weight
     assert theirs.untyped_storage().data_ptr() == ours.untyped_storage().data_ptr()
-    assert torch.equal(theirs, ours[theirs.shape[0] * 2 :][: theirs.shape[0]])
+    assert torch.equal(theirs.t(), ours[:, len(theirs) * 2 :][:, : len(theirs)])
 
 
 def test_a_damaged_checkpoint_is_not_loaded(cache: Path, tmp_path: Path) -> None:

@@ -264,9 +264,11 @@ def fail(*_: object) -> None:
     raise RuntimeError("broken")
 
 
-def test_a_lost_device_ends_the_process(bench: Bench) -> None:
+@pytest.mark.parametrize("where", ["error", "prefill_error"])
+def test_a_lost_device_ends_the_process(bench: Bench, where: str) -> None:
     """Its request is answered first; no other is taken."""
-    bench.runner.error = RuntimeError("CUDA error: an illegal memory access was encountered")
+    error = RuntimeError("CUDA error: an illegal memory access was encountered")
+    setattr(bench.runner, where, error)
     with pytest.raises(SynthesisFailed):
         read(bench.pool.submit("voice", prompt()))
     assert bench.lost.wait(10)

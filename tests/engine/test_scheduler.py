@@ -300,3 +300,22 @@ def test_text_that_trails_must_be_heard_within_the_frames(runner: FakeRunner) ->
     with pytest.raises(TextTooLong):
         read(too_long)
     assert read(fits).tolist() == sound(300)
+
+
+def test_what_a_lost_device_raises_keeps_nobody_waiting(runner: FakeRunner) -> None:
+    """Every job is failed before the first row is given back, which may fail itself."""
+    scheduler = Scheduler(runner, explain)
+    jobs = [job(9) for _ in range(3)]
+    for each in jobs:
+        scheduler.add(each)
+    scheduler.step()
+
+    def stop(row: int) -> None:
+        raise RuntimeError("CUDA error")
+
+    runner.stop = stop  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="CUDA error"):
+        scheduler.fail_all(SynthesisFailed("gone"))
+    for each in jobs:
+        with pytest.raises(SynthesisFailed):
+            read(each)

@@ -12,6 +12,7 @@ from qwen_tts_api.model.prompt import (
     INSTRUCTION_TEMPLATE,
     REFERENCE_TEMPLATE,
     SPEECH_TEMPLATE,
+    SPEECH_TEMPLATE_TOKENS,
     ClonedVoice,
 )
 from tests.model.conftest import odd_case
@@ -92,7 +93,7 @@ def test_another_shape_of_model(odd: Checkpoint, non_streaming_mode: bool) -> No
         assert_same_prompt(odd, odd_case(6, voice=voice), non_streaming_mode)
 
 
-def test_the_templates_are_upstreams(nano_wrapper: object) -> None:
+def test_the_templates_are_upstreams(nano_wrapper: object, say: Say) -> None:
     """Letter by letter."""
     for template, build in [
         (SPEECH_TEMPLATE, "_build_assistant_text"),
@@ -100,6 +101,7 @@ def test_the_templates_are_upstreams(nano_wrapper: object) -> None:
         (INSTRUCTION_TEMPLATE, "_build_instruct_text"),
     ]:
         assert template.format("Hm?") == getattr(nano_wrapper, build)("Hm?")
+    assert len(say(SPEECH_TEMPLATE, "")) == SPEECH_TEMPLATE_TOKENS
 
 
 def test_what_does_not_exist_is_refused(odd: Checkpoint) -> None:

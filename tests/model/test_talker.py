@@ -188,15 +188,15 @@ def test_two_frames_at_least(odd: Checkpoint) -> None:
     case = odd_case(4, voice="ryan")
     request = replace(requests_for(odd, [case], True)[0], row=0)
     head = odd.speech.talker.codec_head
-    before = head[odd.eos].clone()
+    before = head[:, odd.eos].clone()
     try:
         # With the mean of the first hidden states as its weights, the end is what they point to.
-        head[odd.eos] = 10 * _first_hidden_states(odd, request, 3).mean(0)
+        head[:, odd.eos] = 10 * _first_hidden_states(odd, request, 3).mean(0)
         [codes] = upstream_codes(odd, [case], True, max_new_tokens=8)
         assert len(codes) == 2
         assert_same(our_codes(odd, [request], num_rows=1), [codes])
     finally:
-        head[odd.eos] = before
+        head[:, odd.eos] = before
 
 
 @torch.inference_mode()

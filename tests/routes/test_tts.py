@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.model.utterance import Prompt, Sampling
+from tests.audio.decoding import decode, peak_hz, rates
 from tests.conftest import Bench, wait_until
 
 MakeBench = Callable[..., Bench]
@@ -54,12 +55,31 @@ def test_wav(client: FlaskClient) -> None:
     assert np.abs(samples).max() > 1000
 
 
-def test_ogg(client: FlaskClient) -> None:
-    """The same sound in Ogg Vorbis."""
-    response = post(client, text="Hello", audio_format="ogg")
-    assert response.headers["Content-Type"] == "audio/ogg"
-    samples, rate_hz = soundfile.read(io.BytesIO(response.data))
-    assert (rate_hz, len(samples)) == (24_000, 5 * 1920)
+@pytest.mark.parametrize(("name", "rate_hz"), rates())
+def test_every_format_at_every_rate(client: FlaskClient, name: str, rate_hz: int) -> None:
+    """With its type, an exact length in bytes and in samples, and the tone that was said."""
+    response = post(client, text="Hello", audio_format=name, sample_rate=rate_hz)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == FORMATS[name].media_type
+    assert response.headers["Content-Length"] == str(len(response.data))
+    assert response.headers["X-Sample-Rate"] == str(rate_hz)
+    assert response.headers["X-Audio-Duration"] == "0.400"
+    samples = decode(name, response.data, rate_hz)
+    assert len(samples) == rate_hz * 4 // 10
+    assert peak_hz(samples, rate_hz, 220) == pytest.approx(220, rel=0.01)
+
+
+def test_speed(client: FlaskClient) -> None:
+    """The length changes, and what tells it; the pitch does not; 1 is the model's own."""
+    own = post(client, text="Hello", audio_format="pcm")
+    assert post(client, text="Hello", audio_format="pcm", speed=1).data == own.data
+    faster = post(client, text="Hello", audio_format="pcm", speed=1.25)
+    assert faster.headers["X-Audio-Duration"] == "0.320"
+    samples = decode("pcm", faster.data, 24_000)
+    assert len(samples) == 24_000 * 32 // 100
+    assert peak_hz(samples, 24_000, 220) == pytest.approx(220, rel=0.01)
+    slower = client.get("/api/tts?text=Hello&speed=0.5&sample_rate=8000&audio_format=mulaw")
+    assert (slower.headers["X-Audio-Duration"], len(slower.data)) == ("0.800", 6400)
 
 
 def test_headers_tell_how_it_came_about(client: FlaskClient) -> None:
@@ -160,7 +180,11 @@ def test_request_id_is_taken_over_if_harmless(client: FlaskClient) -> None:
         (b'{"text": "a", "speaker": "Bob"}', "unknown_speaker", ["'Bob'", "Uncle_Fu, Ryan"]),
         (b'{"text": "a", "language": "xx"}', "unknown_language", ["'xx'", "German"]),
         (b'{"text": "a", "language": "ja"}', "unknown_language", ["'ja'", "German"]),
-        (b'{"text": "a", "audio_format": "mid"}', "unknown_format", ["'mid'", "wav, ogg, pcm"]),
+        (
+            b'{"text": "a", "audio_format": "mid"}',
+            "unknown_format",
+            ["'mid'", "wav, mp3, opus, ogg, flac, pcm"],
+        ),
         (b'{"text": "a", "model": "/etc"}', "unknown_model", ["'/etc'", "voice, small"]),
     ],
 )

@@ -1,0 +1,55 @@
+"""From a request to the audio that is wanted: format, sample rate and speed."""
+
+from __future__ import annotations
+
+from qwen_tts_api.audio import FORMATS, AudioFormat
+from qwen_tts_api.audio.pipeline import Output
+from qwen_tts_api.audio.speed import FASTEST, SLOWEST
+from qwen_tts_api.errors import InvalidRequest, UnknownFormat
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.service.requests import SpeechRequest
+
+DEFAULT_FORMAT = "wav"
+
+
+def choose_output(request: SpeechRequest) -> Output:
+    """Return how a request wants its audio.
+
+    Raises:
+        UnknownFormat: There is no such format.
+        InvalidRequest: The format cannot have the rate, or the speed is out of range.
+    """
+    audio_format = _format(request.audio_format)
+    rate_hz = _rate(request.sample_rate_hz, audio_format)
+    speed = 1.0 if request.speed is None else request.speed
+    if not SLOWEST <= speed <= FASTEST:
+        raise InvalidRequest(
+            f"'speed' is {speed:g}; allowed are {SLOWEST:g} to {FASTEST:g}.",
+            fields={"speed": [f"Must be {SLOWEST:g} to {FASTEST:g}."]},
+        )
+    return Output(audio_format, rate_hz, speed)
+
+
+def _format(name: str) -> AudioFormat:
+    wanted = name.strip().lower() or DEFAULT_FORMAT
+    if wanted in FORMATS:
+        return FORMATS[wanted]
+    allowed = ", ".join(FORMATS)
+    sentence = f"Unknown audio format {name!r}; allowed are {allowed}."
+    if wanted == "aac":
+        sentence = f"AAC is not made here; use mp3 or opus instead. Allowed are {allowed}."
+    raise UnknownFormat(sentence, fields={"audio_format": [f"Must be one of: {allowed}."]})
+
+
+def _rate(rate_hz: int | None, audio_format: AudioFormat) -> int:
+    """Return the rate that is asked for, else the model's own, else the format's first."""
+    rates_hz = audio_format.sample_rates_hz
+    if rate_hz is None:
+        return SAMPLE_RATE_HZ if SAMPLE_RATE_HZ in rates_hz else rates_hz[0]
+    if rate_hz in rates_hz:
+        return rate_hz
+    allowed = ", ".join(map(str, rates_hz))
+    raise InvalidRequest(
+        f"'sample_rate' is {rate_hz}; allowed for {audio_format.name} are {allowed} (Hz).",
+        fields={"sample_rate": [f"Must be one of: {allowed}."]},
+    )
