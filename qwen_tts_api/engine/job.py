@@ -23,11 +23,13 @@ class Job:
 
     Attributes:
         prompt: What to synthesise.
+        follows: Whether it goes on with a request that was admitted before.
         cancelled: Nobody reads it any more; the engine drops it within a frame.
     """
 
-    def __init__(self, prompt: Prompt) -> None:
+    def __init__(self, prompt: Prompt, *, follows: bool = False) -> None:
         self.prompt = prompt
+        self.follows = follows
         self.cancelled = False
         self._created_at = time.monotonic()
         self._started_at: float | None = None
@@ -65,6 +67,13 @@ class Job:
     def finish_reason(self) -> str:
         """`stop`, or `length` where the frame budget ended the utterance; empty before the end."""
         return self._finish_reason
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """From when until when the model worked on it (until now, if not ended); None: not yet."""
+        if self._started_at is None:
+            return None
+        return self._started_at, self._ended_at or time.monotonic()
 
     @property
     def queue_s(self) -> float:

@@ -58,4 +58,5 @@ class VoiceDesigner:
                 "The recording was cut where its frame budget ended: try another seed or text.",
                 fields={"text": ["Was not spoken to its end."]},
             )
-        return self._registry.add(name, speech.data, request.text, consent, source="design")
+        # What was spoken: markup and the like are not.
+        return self._registry.add(name, speech.data, speech.text.text, consent, source="design")

@@ -277,7 +277,12 @@ def test_deleting_what_is_no_registered_voice(bench: Bench, voice_id: str) -> No
 def test_a_designed_voice(bench: Bench) -> None:
     """A VoiceDesign model speaks once; from then on the Base model speaks in that voice."""
     text = "This is how I speak, I think."
-    fields = {"instruct": "An old man", "text": text, "language": "en", "seed": 5}
+    fields = {
+        "instruct": "An old man",
+        "text": "This is **how** I speak, I think.",
+        "language": "en",
+        "seed": 5,
+    }
     heard = post(bench.client, model="design", **fields)
     for response in (
         bench.client.post("/speakers", json={"name": "Grandpa", **fields}),
