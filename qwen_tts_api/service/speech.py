@@ -11,13 +11,14 @@ from qwen_tts_api.audio.pipeline import Output, Pipeline
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.engine.status import PoolStatus
-from qwen_tts_api.errors import ClientLeft
+from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.metrics import Metrics
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.casting import Casting
 from qwen_tts_api.service.client import Client, Patient
 from qwen_tts_api.service.design import VoiceDesigner
+from qwen_tts_api.service.meter import Meter
 from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.prompts import PromptMaker
 from qwen_tts_api.service.requests import Speech, SpeechRequest, SpeechStream
@@ -36,6 +37,7 @@ PATIENT = Patient()
 class _Begun:
     """A request whose first utterance is queued."""
 
+    meter: Meter
     text: SpeakableText
     job: Utterances
     output: Output
@@ -163,6 +165,14 @@ class SpeechService:
         )
 
     def _begin(self, request: SpeechRequest, *, stream: bool) -> _Begun:
+        meter = Meter(self.metrics, streamed=stream)
+        try:
+            return self._prepare(request, meter, stream=stream)
+        except TTSError as error:
+            meter.refused(error)
+            raise
+
+    def _prepare(self, request: SpeechRequest, meter: Meter, *, stream: bool) -> _Begun:
         output = choose_output(request)
         self._models.name(request.model)  # refused even while the model loads
         text = self._text(request)
@@ -173,7 +183,8 @@ class SpeechService:
         pipeline = output.pipeline(SAMPLE_RATE_HZ, stream=stream)
         timeout_s = self._config.request_timeout_s
         job = Utterances(self._pool, cast.model, utterances, timeout_s=timeout_s)
-        return _Begun(text, job, output, pipeline, cast.model)
+        meter.begun(cast.model, len(text.text), job)
+        return _Begun(meter, text, job, output, pipeline, cast.model)
 
     def _text(self, request: SpeechRequest) -> SpeakableText:
         config = self._config
@@ -191,10 +202,13 @@ class SpeechService:
         """Yield the audio of a request as it comes; ends the work where it is not read on."""
         left = ClientLeft("The client closed the connection.")
         with (
+            begun.meter as meter,
             contextlib.closing(begun.job),
             client.when_gone(lambda: begun.job.cancel(left)),
         ):
-            yield from begun.job.pieces()
+            for piece in begun.job.pieces():
+                meter.piece(len(piece))
+                yield piece
 
 
 class _Chain(Iterator[bytes]):
