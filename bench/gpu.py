@@ -77,6 +77,8 @@ def measure(
 ) -> dict[str, Any]:
     """Return every figure of one size."""
     on_gpu = device != "cpu"
+    if on_gpu:
+        torch.cuda.set_device(device)  # as `loading.load_runner` does
     dtype = "bfloat16" if on_gpu else "float32"
     model = random_model(size, place(device, dtype, "flash_attention_2"))
     result: dict[str, Any] = {
