@@ -46,7 +46,7 @@ def register(app: Flask, config: Config, service: SpeechService) -> None:
     app.register_blueprint(tts.blueprint(config, service))
     app.register_blueprint(health.blueprint(service))
     app.register_blueprint(metrics.blueprint(service.metrics))
-    app.register_blueprint(speakers.blueprint(service))
+    app.register_blueprint(speakers.blueprint(config, service))
     app.register_blueprint(models.blueprint(config, service))
     app.register_blueprint(page.blueprint(config, service))
     app.register_blueprint(openapi.blueprint(config))

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from typing import Any
 
 from flask import Request
 from marshmallow import EXCLUDE, Schema, fields
 
 from qwen_tts_api.errors import NotSupported
-from qwen_tts_api.routes.body import parse_form
-from qwen_tts_api.routes.schemas import NUMERIC_FIELDS, SpeechSchema
+from qwen_tts_api.routes.body import parse_form_and_files
+from qwen_tts_api.routes.schemas import NUMERIC_FIELDS, SpeechSchema, read_number
 
 # Coqui's name in query and form, its header, and our field.
 _PARAMETERS = (
@@ -25,12 +24,6 @@ _PARAMETERS = (
 )
 # Ours, for links such as /api/tts?text=Hello&audio_format=ogg; no client of Coqui's sends them.
 _EXTENSIONS = sorted(SpeechSchema().fields.keys() - {ours for _, _, ours in _PARAMETERS})
-
-
-# As programs print them, 0.1 + 0.2 and 1e-05 among them. `float` would take "nan" and "1_0", too.
-_FLOAT = re.compile(
-    r"-?(\d{0,20}\.\d{1,20}|\d{1,20}(?=e))(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE
-)
 
 
 class _Ignoring(Schema):
@@ -72,7 +65,9 @@ CoquiHeaders = _Ignoring.from_dict(
 """What headers may have instead."""
 
 
-def read_parameters(request: Request, body: bytes) -> tuple[dict[str, str | float], list[str]]:
+def read_parameters(
+    request: Request, body: bytes
+) -> tuple[dict[str, str | float | bytes], list[str]]:
     """Return the values by the names of our fields, and the names of parameters that are ignored.
 
     Args:
@@ -83,27 +78,22 @@ def read_parameters(request: Request, body: bytes) -> tuple[dict[str, str | floa
         InvalidRequest: The form is malformed.
         NotSupported: `style_wav` names a file on the server.
     """
-    form = parse_form(request, body)
+    form, files = parse_form_and_files(request, body)
 
     def value(name: str, header: str | None) -> str:
         from_header = _recover_utf8(request.headers.get(header, "")) if header else ""
         return from_header or request.args.get(name, "") or form.get(name, "")
 
-    values: dict[str, str | float] = {}
+    values: dict[str, str | float | bytes] = {}
     for name, header, our_name in _PARAMETERS:
         values[our_name] = value(name, header)
     for name in _EXTENSIONS:
         given = value(name, None)
-        values[name] = _number(given) if name in NUMERIC_FIELDS else given
+        values[name] = read_number(given) if name in NUMERIC_FIELDS else given
+    if files.get("ref_audio"):
+        values["ref_audio"] = files["ref_audio"]
     ignored = _check_style(value("style_wav", "style-wav"))
     return {name: given for name, given in values.items() if given != ""}, ignored
-
-
-def _number(given: str) -> str | float:
-    """Return the number that a text is, or the text, which the schema then refuses."""
-    if re.fullmatch(r"-?\d{1,20}", given, re.ASCII):
-        return int(given)
-    return float(given) if _FLOAT.fullmatch(given) else given
 
 
 def _check_style(style: str) -> list[str]:

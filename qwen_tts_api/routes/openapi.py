@@ -62,6 +62,7 @@ HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "Server-Timing": ("Milliseconds of queue, model and encoder.", {"type": "string"}),
     "WWW-Authenticate": ("`Bearer`.", {"type": "string"}),
     "Retry-After": ("Seconds after which to try again.", {"type": "integer"}),
+    "Location": ("Where it is.", {"type": "string"}),
     "Allow": ("The methods of the path.", {"type": "string"}),
 }
 

@@ -11,7 +11,6 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.routes.assets import MEDIA_TYPES, send_asset, send_page
 from qwen_tts_api.routes.operations import BINARY, NOT_FOUND, TEXT, Answer, operation
-from qwen_tts_api.service.speakers import display_name
 from qwen_tts_api.service.speech import SpeechService
 
 _STATIC = Path(__file__).parent / "static"
@@ -52,10 +51,10 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
 
 
 def _speakers(service: SpeechService) -> list[str]:
-    """Return the default model's speakers; none while it loads, when the page must not wait."""
+    """Return what `speaker` may be; nothing while the model loads, when the page must not wait."""
     if service.status().state == "loading":
         return []
     try:
-        return [display_name(speaker) for speaker in service.card().speakers]
+        return [voice.id for voice in service.voices()]
     except TTSError:
         return []  # the page shows why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,18 +12,36 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_lo
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.audio.speed import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest
+from qwen_tts_api.routes.audio_field import AudioField
 from qwen_tts_api.service.output import DEFAULT_FORMAT
 from qwen_tts_api.service.requests import SpeechRequest
 
 MAX_SEED = 2**63 - 1
 
+# As programs print them, 0.1 + 0.2 and 1e-05 among them. `float` would take "nan" and "1_0", too.
+_FLOAT = re.compile(
+    r"-?(\d{0,20}\.\d{1,20}|\d{1,20}(?=e))(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE
+)
 
-def _text(description: str) -> fields.String:
+
+def string(description: str) -> fields.String:
+    """Return a field for a text, or null."""
     return fields.String(allow_none=True, metadata={"description": description})
 
 
-def _integer(low: int, high: int, description: str) -> fields.Integer:
-    return fields.Integer(
+class _StrictInteger(fields.Integer):
+    """A whole number; 5.0 is one to JSON Schema, "5" is none. marshmallow's own takes neither."""
+
+    def _validated(self, value: Any) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        number: int = super()._validated(value)
+        return number
+
+
+def integer(low: int, high: int, description: str) -> fields.Integer:
+    """Return a field for a whole number from `low` to `high`, or null."""
+    return _StrictInteger(
         allow_none=True,
         strict=True,
         validate=validate.Range(low, high),
@@ -43,10 +62,12 @@ class _StrictFloat(fields.Float):
 def _number(
     low: float, high: float, description: str, *, min_inclusive: bool = True
 ) -> fields.Float:
+    # apispec describes the bound as one that is allowed.
+    bound = {} if min_inclusive else {"exclusiveMinimum": low}
     return _StrictFloat(
         allow_none=True,
         validate=validate.Range(low, high, min_inclusive=min_inclusive),
-        metadata={"description": description},
+        metadata={"description": description, **bound},
     )
 
 
@@ -58,12 +79,23 @@ class SpeechSchema(Schema):
 
         unknown = RAISE
 
-    text = _text("What to say.")  # that it is required is the service's to say
-    language = _text("A name or code: `German`, `de`, `de-DE`; `Auto` lets the model decide.")
-    speaker = _text("A speaker of the model, in any case (CustomVoice).")
-    instruct = _text("How to say it (CustomVoice 1.7B); the voice itself, described (VoiceDesign).")
-    model = _text("One of the served models.")
-    audio_format = _text(f"One of {', '.join(FORMATS)}; {DEFAULT_FORMAT} if empty.")
+    text = string("What to say.")  # that it is required is the service's to say
+    language = string("A name or code: `German`, `de`, `de-DE`; `Auto` lets the model decide.")
+    speaker = string("A speaker of the model, in any case (CustomVoice).")
+    instruct = string(
+        "How to say it (CustomVoice 1.7B); the voice itself, described (VoiceDesign)."
+    )
+    ref_audio = AudioField(
+        allow_none=True,
+        metadata={"description": "A recording whose voice is cloned (Base): base64 or a data URL."},
+    )
+    ref_text = string("What is said in the recording.")
+    x_vector_only_mode = fields.Boolean(
+        allow_none=True,
+        metadata={"description": "Whether the recording's voice is taken without `ref_text`."},
+    )
+    model = string("One of the served models.")
+    audio_format = string(f"One of {', '.join(FORMATS)}; {DEFAULT_FORMAT} if empty.")
     sample_rate = fields.Integer(
         allow_none=True,
         strict=True,
@@ -74,18 +106,18 @@ class SpeechSchema(Schema):
     stream = fields.Boolean(
         allow_none=True, metadata={"description": "Whether the audio is sent as it is made."}
     )
-    seed = _integer(0, MAX_SEED, "The same request and seed give the same audio; drawn if null.")
+    seed = integer(0, MAX_SEED, "The same request and seed give the same audio; drawn if null.")
     normalize = fields.Boolean(
         allow_none=True,
         metadata={"description": "Whether markup, emoji and the like are taken out of the text."},
     )
-    max_new_tokens = _integer(2, 8192, "Frames of 80 ms, of which one less is made; by the text.")
+    max_new_tokens = integer(2, 8192, "Frames of 80 ms, of which one less is made; by the text.")
     temperature = _number(0, 10, "0 always takes the likeliest code; 0.9 if null.")
-    top_k = _integer(0, 3072, "How many codes to choose from, 0 is all; 50 if null.")
+    top_k = integer(0, 3072, "How many codes to choose from, 0 is all; 50 if null.")
     top_p = _number(0, 1, "How much probability to choose from; 1 if null.", min_inclusive=False)
     repetition_penalty = _number(0.1, 10, "1 is none; 1.05 if null.")
     subtalker_temperature = _number(0, 10, "Of the other 15 codes of a frame; 0.9 if null.")
-    subtalker_top_k = _integer(0, 3072, "Of the other 15 codes of a frame; 50 if null.")
+    subtalker_top_k = integer(0, 3072, "Of the other 15 codes of a frame; 50 if null.")
     subtalker_top_p = _number(
         0, 1, "Of the other 15 codes of a frame; 1 if null.", min_inclusive=False
     )
@@ -110,25 +142,40 @@ def load_speech_request(document: Mapping[str, Any], *, ignore_unknown: bool) ->
     Raises:
         InvalidRequest: A field is unknown or has the wrong type.
     """
-    try:
-        request: SpeechRequest = SpeechSchema(unknown=EXCLUDE if ignore_unknown else RAISE).load(
-            document
-        )
-    except ValidationError as error:
-        raise _explain(error.messages_dict) from None
+    request: SpeechRequest = load(
+        SpeechSchema(unknown=EXCLUDE if ignore_unknown else RAISE), document
+    )
     return request
 
 
-def _explain(messages: dict[str, list[str]]) -> InvalidRequest:
+def load(schema: Schema, document: Mapping[str, Any]) -> Any:
+    """Return what a schema makes of a JSON object or a form.
+
+    Raises:
+        InvalidRequest: The schema refuses it.
+    """
+    try:
+        return schema.load(document)
+    except ValidationError as error:
+        raise _explain(list(schema.fields), error.messages_dict) from None
+
+
+def read_number(text: str) -> str | float:
+    """Return the number that a form's field is, or the text, which the schema then refuses."""
+    if re.fullmatch(r"-?\d{1,20}", text, re.ASCII):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _explain(known: list[str], messages: dict[str, list[str]]) -> InvalidRequest:
     sentences = [
-        _unknown_field(name) if name not in SpeechSchema().fields else f"{name}: {texts[0]}"
+        f"{name}: {texts[0]}" if name in known else _unknown_field(name, known)
         for name, texts in messages.items()
     ]
     return InvalidRequest(" ".join(sentences), fields=messages)
 
 
-def _unknown_field(name: str) -> str:
-    known = list(SpeechSchema().fields)
+def _unknown_field(name: str, known: list[str]) -> str:
     nearest = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}."
     return f"Unknown field {name!r}: {hint}"
