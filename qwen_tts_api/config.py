@@ -202,6 +202,27 @@ class Config:
         "`error` or `default`",
         "Refuse an unknown speaker with a 400, or use the default speaker.",
     )
+    voices_dir: Path | None = _setting(
+        None,
+        _optional_path,
+        "a writable folder; empty: `voices` in `QWEN_CACHE_DIR`",
+        "Where registered voices are kept.",
+    )
+    voice_uploads: bool = _setting(
+        True, _boolean, "`1` or `0`", "Whether requests may add and delete registered voices."
+    )
+    max_voices: int = _setting(
+        100,
+        _integer(1, 10_000),
+        "1 to 10000",
+        "Registered voices, each of up to 2.9 MB on the disk.",
+    )
+    max_audio_bytes: int = _setting(
+        10_485_760,
+        _integer(1024, 1 << 28),
+        "1024 to 268435456",
+        "Largest recording to clone from, as a file.",
+    )
     bind: str = _setting("0.0.0.0:8888", _bind, "`address:port`", "Where the server listens.")
     ops_bind: str = _setting(
         "0.0.0.0:8889",
@@ -231,7 +252,10 @@ class Config:
         4096, _integer(1, 1_000_000), "1 to 1000000", "Longest text of a request, in characters."
     )
     max_body_bytes: int = _setting(
-        1_048_576, _integer(1024, 1 << 30), "1024 to 1073741824", "Largest body of a request."
+        1_048_576,
+        _integer(1024, 1 << 30),
+        "1024 to 1073741824",
+        "Largest body of a request, without the recording in it.",
     )
     max_streams: int = _setting(
         32,
@@ -328,6 +352,11 @@ class Config:
     def speakers_by_alias(self) -> dict[str, str]:
         """Map the other names of speakers, in lower case, to speakers."""
         return {alias.lower(): speaker for alias, speaker in self.speaker_aliases}
+
+    @property
+    def registry_dir(self) -> Path:
+        """Return the folder of the registered voices."""
+        return self.voices_dir or self.cache_dir / "voices"
 
     @property
     def served_models(self) -> dict[str, str]:

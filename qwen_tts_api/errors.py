@@ -11,9 +11,15 @@ Requests::
     │   ├── UnknownSpeaker        400 unknown_speaker
     │   ├── UnknownLanguage       400 unknown_language
     │   ├── UnknownFormat         400 unknown_format
-    │   └── NotSupported          400 not_supported
-    ├── Unauthorized              401 unauthorized
-    ├── RequestTimeout            408 request_timeout
+    │   ├── NotSupported          400 not_supported
+    │   ├── ReferenceRequired     400 reference_required
+    │   └── InvalidAudio          400 invalid_audio
+    ├── Unauthorized          401 unauthorized
+    ├── RegistryReadOnly          403 registry_read_only
+    ├── VoiceNotFound             404 voice_not_found
+    ├── RequestTimeout        408 request_timeout
+    ├── VoiceExists               409 voice_exists
+    ├── TooManyVoices             409 too_many_voices
     ├── BodyTooLarge              413 body_too_large
     ├── QueueFull                 429 queue_full
     ├── RateLimited               429 rate_limited
@@ -23,6 +29,7 @@ Requests::
     │   ├── ModelLoading          503 model_loading
     │   ├── ModelUnavailable      503 model_unavailable
     │   ├── OutOfMemory           503 out_of_memory
+    │   ├── RegistryUnavailable   503 registry_unavailable
     │   └── ShuttingDown          503 shutting_down
     └── DeadlineExceeded          504 deadline_exceeded
 
@@ -142,8 +149,48 @@ class RequestTimeout(TTSError):
     code = "request_timeout"
 
 
+class ReferenceRequired(InvalidRequest):
+    """The model clones voices, and the request has neither a recording nor a registered voice."""
+
+    code = "reference_required"
+
+
+class InvalidAudio(InvalidRequest):
+    """A recording is no audio, of a kind that is not read, too short, too long or silent."""
+
+    code = "invalid_audio"
+
+
+class RegistryReadOnly(TTSError):
+    """`QWEN_VOICE_UPLOADS` does not allow requests to add or delete voices."""
+
+    status = 403
+    code = "registry_read_only"
+
+
+class VoiceNotFound(TTSError):
+    """There is no registered voice of this id."""
+
+    status = 404
+    code = "voice_not_found"
+
+
+class VoiceExists(TTSError):
+    """The name belongs to another voice already."""
+
+    status = 409
+    code = "voice_exists"
+
+
+class TooManyVoices(TTSError):
+    """As many voices are registered as `QWEN_MAX_VOICES` allows."""
+
+    status = 409
+    code = "too_many_voices"
+
+
 class BodyTooLarge(TTSError):
-    """The body has more bytes than `QWEN_MAX_BODY_BYTES`."""
+    """The body has more bytes than `QWEN_MAX_BODY_BYTES` and `QWEN_MAX_AUDIO_BYTES` allow."""
 
     status = 413
     code = "body_too_large"
@@ -200,6 +247,12 @@ class OutOfMemory(Unavailable):
     """The device had no memory left for this request."""
 
     code = "out_of_memory"
+
+
+class RegistryUnavailable(Unavailable):
+    """The folder of the registered voices cannot be read or written; the cause is in the log."""
+
+    code = "registry_unavailable"
 
 
 class ShuttingDown(Unavailable):

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ class Bench:
 
 
 @pytest.fixture
-def make_bench() -> Iterator[Callable[..., Bench]]:
+def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     """Return a function that makes a bench from settings; `start=False` leaves it unloaded."""
     made: list[Bench] = []
 
@@ -89,6 +90,7 @@ def make_bench() -> Iterator[Callable[..., Bench]]:
         **settings: Any,
     ) -> Bench:
         settings.setdefault("max_loaded_models", len(served))
+        settings.setdefault("voices_dir", tmp_path / "voices")
         config = Config(
             model_id=served[0], models=tuple((name, name) for name in served[1:]), **settings
         )

@@ -35,4 +35,4 @@ def register(app: Flask, config: Config, service: SpeechService) -> None:
     app.register_blueprint(tts.blueprint(config, service))
     app.register_blueprint(health.blueprint(service))
     app.register_blueprint(metrics.blueprint(service.metrics))
-    app.register_blueprint(speakers.blueprint(service))
+    app.register_blueprint(speakers.blueprint(config, service))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any, NoReturn
+import re
+from typing import IO, Any, NoReturn
 
 from flask import Request
 from gunicorn.http.errors import ParseException
@@ -16,15 +17,24 @@ from qwen_tts_api.routes.slow_clients import limit_reading
 
 MAX_FORM_FIELDS = 100
 
+# Where a body has a recording in it: `ref_audio`, or the `audio` or `audio_sample` of a new voice.
+_RECORDING = re.compile(rb'ref_audio|"audio(_sample)?"')
 
-def read_body(request: Request, max_bytes: int, timeout_s: float) -> bytes:
+
+def read_body(
+    request: Request, max_bytes: int, timeout_s: float, max_audio_bytes: int = 0
+) -> bytes:
     """Return the body of a request, sent with a length or chunked.
 
     Flask's own reading is passed by: it takes a body that ends early for a whole one, and cuts a
     chunked one at the limit without a word.
 
+    Args:
+        max_bytes: Of all but a recording.
+        max_audio_bytes: Of a recording that may be in it, as a file.
+
     Raises:
-        BodyTooLarge: It has more than `max_bytes` bytes.
+        BodyTooLarge: It has more bytes.
         InvalidRequest: It ends before its Content-Length, or its chunks are malformed.
         RequestTimeout: It did not come within `timeout_s` seconds.
     """
@@ -32,19 +42,21 @@ def read_body(request: Request, max_bytes: int, timeout_s: float) -> bytes:
     chunked = request.headers.get("Transfer-Encoding", "").lower() == "chunked"
     if expected is None and not chunked:
         return b""
-    if expected is not None and expected > max_bytes:
-        raise _too_large(max_bytes)
+    # Base64 makes four bytes of three.
+    limit = max_bytes + 4 * -(-max_audio_bytes // 3)
+    if expected is not None and expected > limit:
+        raise _too_large(max_bytes, max_audio_bytes)
     with limit_reading(request.environ, timeout_s) as overdue:
         try:
-            body: bytes = request.environ["wsgi.input"].read(max_bytes + 1 if chunked else expected)
+            body: bytes = request.environ["wsgi.input"].read(limit + 1 if chunked else expected)
         except (OSError, ParseException) as error:
             if overdue() or isinstance(error, TimeoutError):
                 raise _too_slow(timeout_s) from None
             raise InvalidRequest(f"The body cannot be read: {error}.") from None
         if overdue():
             raise _too_slow(timeout_s)
-    if len(body) > max_bytes:
-        raise _too_large(max_bytes)
+    if len(body) > limit or (len(body) > max_bytes and not _RECORDING.search(body)):
+        raise _too_large(max_bytes, max_audio_bytes)
     if expected is not None and len(body) < expected:
         raise InvalidRequest(f"The body ends after {len(body)} of {expected} bytes.")
     return body
@@ -68,29 +80,55 @@ def parse_json(body: bytes) -> dict[str, Any]:
 
 
 def parse_form(request: Request, body: bytes) -> MultiDict[str, str]:
-    """Return the fields of an urlencoded or multipart body; empty for any other type.
+    """Return the fields of an urlencoded or multipart body; empty for any other type."""
+    return parse_form_and_files(request, body)[0]
+
+
+def parse_form_and_files(
+    request: Request, body: bytes
+) -> tuple[MultiDict[str, str], dict[str, bytes]]:
+    """Return the fields of an urlencoded or multipart body, and its files by their fields' names.
 
     Raises:
         InvalidRequest: The multipart body is truncated or malformed.
     """
     if not body:
-        return MultiDict()
+        return MultiDict(), {}
     environ = {
         **request.environ,
         "wsgi.input": io.BytesIO(body),
         "wsgi.input_terminated": True,
         "CONTENT_LENGTH": str(len(body)),
     }
-    parser = FormDataParser(silent=False, max_form_parts=MAX_FORM_FIELDS)
+    parser = FormDataParser(
+        stream_factory=_in_memory,
+        max_form_memory_size=None,
+        silent=False,
+        max_form_parts=MAX_FORM_FIELDS,
+    )
     try:
-        _, form, _ = parser.parse_from_environ(environ)
+        _, form, files = parser.parse_from_environ(environ)
     except ValueError as error:
         raise InvalidRequest(f"The body is not a valid form: {error}.") from None
-    return form
+    return form, {name: file.read() for name, file in files.items()}
 
 
-def _too_large(max_bytes: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The body is larger than {max_bytes} bytes (QWEN_MAX_BODY_BYTES).")
+def _in_memory(
+    total_content_length: int | None,
+    content_type: str | None,
+    filename: str | None,
+    content_length: int | None = None,
+) -> IO[bytes]:
+    """Return where a part of a form goes: the body is in memory already, and bounded."""
+    return io.BytesIO()
+
+
+def _too_large(max_bytes: int, max_audio_bytes: int) -> BodyTooLarge:
+    audio = f", or {max_audio_bytes} more for a recording (QWEN_MAX_AUDIO_BYTES)"
+    return BodyTooLarge(
+        f"The body is larger than {max_bytes} bytes (QWEN_MAX_BODY_BYTES)"
+        f"{audio if max_audio_bytes else ''}."
+    )
 
 
 def _too_slow(timeout_s: float) -> RequestTimeout:

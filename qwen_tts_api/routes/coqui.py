@@ -6,13 +6,12 @@ Each value is taken from the first of header, query and form that has it and is 
 from __future__ import annotations
 
 import json
-import re
 
 from flask import Request
 
 from qwen_tts_api.errors import NotSupported
-from qwen_tts_api.routes.body import parse_form
-from qwen_tts_api.routes.schemas import NUMERIC_FIELDS, SpeechSchema
+from qwen_tts_api.routes.body import parse_form_and_files
+from qwen_tts_api.routes.schemas import NUMERIC_FIELDS, SpeechSchema, read_number
 
 # Coqui's name in query and form, its header, and our field.
 _PARAMETERS = (
@@ -24,7 +23,9 @@ _PARAMETERS = (
 _EXTENSIONS = sorted(SpeechSchema().fields.keys() - {ours for _, _, ours in _PARAMETERS})
 
 
-def read_parameters(request: Request, body: bytes) -> tuple[dict[str, str | float], list[str]]:
+def read_parameters(
+    request: Request, body: bytes
+) -> tuple[dict[str, str | float | bytes], list[str]]:
     """Return the values by the names of our fields, and the names of parameters that are ignored.
 
     Args:
@@ -35,27 +36,22 @@ def read_parameters(request: Request, body: bytes) -> tuple[dict[str, str | floa
         InvalidRequest: The form is malformed.
         NotSupported: `style_wav` names a file on the server.
     """
-    form = parse_form(request, body)
+    form, files = parse_form_and_files(request, body)
 
     def value(name: str, header: str | None) -> str:
         from_header = _recover_utf8(request.headers.get(header, "")) if header else ""
         return from_header or request.args.get(name, "") or form.get(name, "")
 
-    values: dict[str, str | float] = {}
+    values: dict[str, str | float | bytes] = {}
     for name, header, our_name in _PARAMETERS:
         values[our_name] = value(name, header)
     for name in _EXTENSIONS:
         given = value(name, None)
-        values[name] = _number(given) if name in NUMERIC_FIELDS else given
+        values[name] = read_number(given) if name in NUMERIC_FIELDS else given
+    if files.get("ref_audio"):
+        values["ref_audio"] = files["ref_audio"]
     ignored = _check_style(value("style_wav", "style-wav"))
     return {name: given for name, given in values.items() if given != ""}, ignored
-
-
-def _number(given: str) -> str | float:
-    """Return the number that a text is, or the text, which the schema then refuses."""
-    if re.fullmatch(r"-?\d{1,20}", given, re.ASCII):
-        return int(given)
-    return float(given) if re.fullmatch(r"-?\d{0,9}\.\d{1,9}", given, re.ASCII) else given
 
 
 def _check_style(style: str) -> list[str]:

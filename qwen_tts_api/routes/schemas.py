@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,12 +11,14 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_lo
 
 from qwen_tts_api.audio.speed import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest
+from qwen_tts_api.routes.audio_field import AudioField
 from qwen_tts_api.service.requests import SpeechRequest
 
 MAX_SEED = 2**63 - 1
 
 
-def _integer(low: int, high: int) -> fields.Integer:
+def integer(low: int, high: int) -> fields.Integer:
+    """Return a field for a whole number from `low` to `high`, or null."""
     return fields.Integer(allow_none=True, strict=True, validate=validate.Range(low, high))
 
 
@@ -41,20 +44,23 @@ class SpeechSchema(Schema):
     language = fields.String(allow_none=True)
     speaker = fields.String(allow_none=True)
     instruct = fields.String(allow_none=True)
+    ref_audio = AudioField(allow_none=True)
+    ref_text = fields.String(allow_none=True)
+    x_vector_only_mode = fields.Boolean(allow_none=True)
     model = fields.String(allow_none=True)
     audio_format = fields.String(allow_none=True)
     # Which rates are allowed depends on the format.
     sample_rate = fields.Integer(allow_none=True, strict=True, attribute="sample_rate_hz")
     speed = _number(SLOWEST, FASTEST)
     stream = fields.Boolean(allow_none=True)
-    seed = _integer(0, MAX_SEED)
-    max_new_tokens = _integer(2, 8192)
+    seed = integer(0, MAX_SEED)
+    max_new_tokens = integer(2, 8192)
     temperature = _number(0, 10)
-    top_k = _integer(0, 3072)
+    top_k = integer(0, 3072)
     top_p = _number(0, 1, min_inclusive=False)
     repetition_penalty = _number(0.1, 10)
     subtalker_temperature = _number(0, 10)
-    subtalker_top_k = _integer(0, 3072)
+    subtalker_top_k = integer(0, 3072)
     subtalker_top_p = _number(0, 1, min_inclusive=False)
 
     @post_load
@@ -77,25 +83,40 @@ def load_speech_request(document: Mapping[str, Any], *, ignore_unknown: bool) ->
     Raises:
         InvalidRequest: A field is unknown or has the wrong type.
     """
-    try:
-        request: SpeechRequest = SpeechSchema(unknown=EXCLUDE if ignore_unknown else RAISE).load(
-            document
-        )
-    except ValidationError as error:
-        raise _explain(error.messages_dict) from None
+    request: SpeechRequest = load(
+        SpeechSchema(unknown=EXCLUDE if ignore_unknown else RAISE), document
+    )
     return request
 
 
-def _explain(messages: dict[str, list[str]]) -> InvalidRequest:
+def load(schema: Schema, document: Mapping[str, Any]) -> Any:
+    """Return what a schema makes of a JSON object or a form.
+
+    Raises:
+        InvalidRequest: The schema refuses it.
+    """
+    try:
+        return schema.load(document)
+    except ValidationError as error:
+        raise _explain(list(schema.fields), error.messages_dict) from None
+
+
+def read_number(text: str) -> str | float:
+    """Return the number that a form's field is, or the text, which the schema then refuses."""
+    if re.fullmatch(r"-?\d{1,20}", text, re.ASCII):
+        return int(text)
+    return float(text) if re.fullmatch(r"-?\d{0,9}\.\d{1,9}", text, re.ASCII) else text
+
+
+def _explain(known: list[str], messages: dict[str, list[str]]) -> InvalidRequest:
     sentences = [
-        _unknown_field(name) if name not in SpeechSchema().fields else f"{name}: {texts[0]}"
+        f"{name}: {texts[0]}" if name in known else _unknown_field(name, known)
         for name, texts in messages.items()
     ]
     return InvalidRequest(" ".join(sentences), fields=messages)
 
 
-def _unknown_field(name: str) -> str:
-    known = list(SpeechSchema().fields)
+def _unknown_field(name: str, known: list[str]) -> str:
     nearest = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}."
     return f"Unknown field {name!r}: {hint}"

@@ -9,9 +9,9 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import NotSupported
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.service.casting import Cast
 from qwen_tts_api.service.languages import resolve_language
 from qwen_tts_api.service.requests import SpeechRequest
-from qwen_tts_api.service.speakers import default_speaker, find_speaker, unknown_speaker
 from qwen_tts_api.service.text import check_text
 
 
@@ -20,59 +20,38 @@ class PromptMaker:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._aliases = config.speakers_by_alias
 
-    def make(self, request: SpeechRequest, text: str, model: str, card: ModelCard) -> Prompt:
+    def make(self, request: SpeechRequest, text: str, cast: Cast) -> Prompt:
         """Return what a model is to make of a request.
 
         Args:
-            request: Tells all but the text.
+            request: Tells all but the text and the voice.
             text: Checked already.
-            model: The model's name, for messages.
-            card: What it can do.
+            cast: Who speaks.
 
         Raises:
             InvalidRequest: The model cannot honour a field.
         """
-        if card.kind == "base":
-            raise NotSupported(
-                f"The model {model!r} clones voices: it needs reference audio, which /api/tts does "
-                "not take. Use a CustomVoice or VoiceDesign model.",
-                fields={"model": ["Needs reference audio."]},
-            )
         language = request.language or self._config.default_language
         return Prompt(
             text=text,
-            language=resolve_language(language, card),
-            speaker=self._speaker(request.speaker, model, card),
-            instruct=self._instruct(request.instruct, model, card),
+            language=resolve_language(language, cast.card),
+            speaker=cast.speaker,
+            instruct=self._instruct(request.instruct, cast.model, cast.card),
             sampling=_sampling(request),
             max_new_tokens=request.max_new_tokens,
             streaming=request.stream,
+            reference=cast.reference,
         )
-
-    def _speaker(self, requested: str, model: str, card: ModelCard) -> str | None:
-        lenient = self._config.unknown_speaker == "default"
-        if not card.speakers:
-            if requested and not lenient:
-                raise NotSupported(
-                    f"The model {model!r} has no speakers, but 'speaker' is {requested!r}: leave "
-                    "it out, and describe the voice in 'instruct'.",
-                    fields={"speaker": ["This model has no speakers."]},
-                )
-            return None
-        speaker = find_speaker(requested, card, self._aliases) if requested else None
-        if speaker is None and requested and not lenient:
-            raise unknown_speaker(requested, card)
-        return speaker or default_speaker(self._config.default_speaker, card, self._aliases)
 
     def _instruct(self, requested: str, model: str, card: ModelCard) -> str:
         if card.takes_instruct:
             instruct = requested or self._config.default_instruct
             return check_text(instruct, self._config.max_text_chars) if instruct.strip() else ""
         if requested.strip():
+            advice = "" if card.kind == "base" else " or use a 1.7B one"
             raise NotSupported(
-                f"The model {model!r} does not take 'instruct': leave it out or use a 1.7B one.",
+                f"The model {model!r} does not take 'instruct': leave it out{advice}.",
                 fields={"instruct": ["This model does not take it."]},
             )
         return ""

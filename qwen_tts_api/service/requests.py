@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from qwen_tts_api.engine.job import Job
 
@@ -17,8 +17,11 @@ class SpeechRequest:
     Attributes:
         text: What to say.
         language: A language's name or code, or `Auto`.
-        speaker: A speaker's name or alias.
+        speaker: A speaker's name or alias, or a registered voice's name or id.
         instruct: How to say it, or, for a VoiceDesign model, the voice.
+        ref_audio: A recording of the voice to clone, as a file of `reference_audio.ALLOWED`.
+        ref_text: What is said in it.
+        x_vector_only_mode: Take the speaker's embedding alone; `ref_text` is not needed.
         model: One of the served models.
         audio_format: One of `audio.FORMATS`.
         sample_rate_hz: One of the format's rates.
@@ -33,6 +36,9 @@ class SpeechRequest:
     language: str = ""
     speaker: str = ""
     instruct: str = ""
+    ref_audio: bytes | None = field(default=None, repr=False)
+    ref_text: str = ""
+    x_vector_only_mode: bool = False
     model: str = ""
     audio_format: str = ""
     sample_rate_hz: int | None = None

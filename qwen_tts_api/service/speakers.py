@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from qwen_tts_api.errors import UnknownSpeaker
 from qwen_tts_api.model.checkpoint import ModelCard
@@ -29,9 +29,9 @@ def default_speaker(configured: str, card: ModelCard, aliases: Mapping[str, str]
     return find_speaker(configured, card, aliases) or card.speakers[0]
 
 
-def unknown_speaker(requested: str, card: ModelCard) -> UnknownSpeaker:
-    """Return the error that names the speakers of the model."""
-    allowed = ", ".join(display_name(speaker) for speaker in card.speakers)
+def unknown_speaker(requested: str, known: Sequence[str]) -> UnknownSpeaker:
+    """Return the error that names what may be asked for."""
+    allowed = ", ".join(known) or "none"
     return UnknownSpeaker(
         f"Unknown speaker {requested!r}; allowed are {allowed}.",
         fields={"speaker": [f"Must be one of: {allowed}."]},

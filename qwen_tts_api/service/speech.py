@@ -13,20 +13,20 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.engine.status import PoolStatus
-from qwen_tts_api.errors import (
-    ClientLeft,
-    DeadlineExceeded,
-    TTSError,
-    UnknownModel,
-)
+from qwen_tts_api.errors import ClientLeft, DeadlineExceeded, TTSError
 from qwen_tts_api.metrics import Metrics
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.service.casting import Casting
 from qwen_tts_api.service.client import Client, Patient
+from qwen_tts_api.service.design import VoiceDesigner
 from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.prompts import PromptMaker
 from qwen_tts_api.service.requests import Speech, SpeechRequest, SpeechStream
+from qwen_tts_api.service.served_models import ServedModels
 from qwen_tts_api.service.text import check_text
+from qwen_tts_api.service.voice import Voice
+from qwen_tts_api.service.voices import VoiceRegistry
 
 PATIENT = Patient()
 
@@ -53,10 +53,15 @@ class SpeechService:
         self._config = config
         self._pool = pool
         self.metrics = Metrics(pool.status)
+        self._models = ServedModels(pool)
+        self._registry = VoiceRegistry(config, self._models)
+        self._casting = Casting(config, self._models, self._registry)
         self._prompts = PromptMaker(config)
+        self._designer = VoiceDesigner(self._models, self._registry, self.synthesize)
 
     def start(self) -> None:
         """Start loading the default model; returns at once."""
+        self._registry.start()
         self._pool.start()
 
     def status(self) -> PoolStatus:
@@ -74,7 +79,7 @@ class SpeechService:
     @property
     def default_model(self) -> str:
         """Return the name of the default model."""
-        return self._pool.names[0]
+        return self._models.default
 
     def card(self, model: str = "") -> ModelCard:
         """Return what a model can do.
@@ -83,7 +88,29 @@ class SpeechService:
             UnknownModel: It is not served.
             ModelUnavailable: Its checkpoint cannot be found or read.
         """
-        return self._pool.card(self._model_name(model))
+        return self._models.card(self._models.name(model))
+
+    def voices(self, model: str = "") -> list[Voice]:
+        """Return what a request for a model may name as its speaker: see `Casting.voices`."""
+        return self._casting.voices(model)
+
+    def add_voice(self, name: str, audio: bytes, ref_text: str = "", consent: str = "") -> Voice:
+        """Register a voice by a recording of it: see `VoiceRegistry.add`."""
+        return self._registry.add(name, audio, ref_text, consent)
+
+    def design_voice(
+        self,
+        name: str,
+        request: SpeechRequest,
+        consent: str = "",
+        client: Client = PATIENT,
+    ) -> Voice:
+        """Register a voice by a description of it: see `VoiceDesigner.design`."""
+        return self._designer.design(name, request, consent, client)
+
+    def delete_voice(self, voice_id: str) -> None:
+        """Remove a registered voice: see `VoiceRegistry.delete`."""
+        self._registry.delete(voice_id)
 
     def synthesize(self, request: SpeechRequest, client: Client = PATIENT) -> Speech:
         """Return the audio of a request as a whole file; blocks until it is finished.
@@ -135,13 +162,14 @@ class SpeechService:
     def _begin(self, request: SpeechRequest, *, stream: bool) -> _Begun:
         deadline = time.monotonic() + self._config.request_timeout_s
         output = choose_output(request)
-        model = self._model_name(request.model)
+        self._models.name(request.model)  # refused even while the model loads
         text = check_text(request.text, self._config.max_text_chars)
         self._pool.check_open()
-        prompt = self._prompts.make(request, text, model, self._pool.card(model))
+        cast = self._casting.cast(request)
+        prompt = self._prompts.make(request, text, cast)
         pipeline = output.pipeline(SAMPLE_RATE_HZ, stream=stream)
-        job = self._pool.submit(model, prompt)
-        return _Begun(job, deadline, output, pipeline, model)
+        job = self._pool.submit(cast.model, prompt)
+        return _Begun(job, deadline, output, pipeline, cast.model)
 
     def _encoded(self, begun: _Begun, client: Client) -> Generator[bytes, None, None]:
         with contextlib.closing(self._pieces(begun, client)) as pieces:
@@ -170,18 +198,6 @@ class SpeechService:
         finally:
             if not job.ended:
                 self._pool.cancel(job, TTSError("The audio is not read on."))
-
-    def _model_name(self, name: str) -> str:
-        names = self._pool.names
-        if not name:
-            return names[0]
-        if name not in names:
-            allowed = ", ".join(names)
-            raise UnknownModel(
-                f"Unknown model {name!r}; allowed are {allowed}.",
-                fields={"model": [f"Must be one of: {allowed}."]},
-            )
-        return name
 
 
 class _Chain(Iterator[bytes]):

@@ -253,7 +253,7 @@ def test_small_custom_voice_refuses_instruct(make_bench: MakeBench) -> None:
 def test_base_needs_reference_audio(client: FlaskClient) -> None:
     """Cloning is not speaking with a given voice."""
     response = post(client, text="a", model="clone")
-    assert_error(response, 400, "not_supported", "reference audio")
+    assert_error(response, 400, "reference_required", "reference audio")
 
 
 def test_while_loading(make_bench: MakeBench) -> None:

@@ -1,0 +1,144 @@
+"""Recordings of voices that strangers send: from a file's bytes to samples, or a 400.
+
+What is trusted: that libsndfile (with libFLAC, libvorbis, libopus and mpg123 inside) reads hostile
+bytes of the four formats below without harm; of its some thirty formats no other is reached. What
+is not: every number in a header. Audio is read second by second and never by the length that a
+header claims: 40 bytes of FLAC can claim 256 GiB, and 10 MB of it be 37 hours of silence.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from qwen_tts_api.errors import InvalidAudio, InvalidRequest
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+
+Samples = npt.NDArray[np.float32]
+
+ALLOWED = "WAV, FLAC, Ogg (Vorbis or Opus) and MP3"
+MIN_DURATION_S = 1
+MAX_DURATION_S = 30
+MIN_RATE_HZ = 8_000
+MAX_RATE_HZ = 192_000
+MAX_CHANNELS = 2
+MAX_REF_TEXT_CHARS = 2000
+
+# libsndfile's names. The rarer codecs that a WAV may hold, such as ADPCM and GSM, are left out.
+_FORMATS = {
+    "WAV": {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"},
+    "WAVEX": {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"},
+    "FLAC": {"PCM_S8", "PCM_16", "PCM_24"},
+    "OGG": {"VORBIS", "OPUS"},
+    "MP3": {"MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"},
+}
+# From here on, a RIFF size says "unknown": what programs write that stream a WAV.
+_UNKNOWN_RIFF_SIZE = 0x7FFF_0000
+# libsndfile's number for a FLAC that was streamed, in which soundfile then fails to seek.
+_UNKNOWN_FRAMES = 2**63 - 1
+# -50 dB of full scale: below it is no speech, only the noise of a microphone that was off.
+_SILENCE = 0.003
+# Beyond full scale is clipped later on; this far beyond are integers written as floats.
+_MAX_PEAK = 4.0
+
+
+def read_recording(data: bytes, max_bytes: int) -> Samples:
+    """Return the samples of an audio file: float32 `[n]`, mono, at SAMPLE_RATE_HZ.
+
+    Raises:
+        InvalidAudio: It is too large, no audio of the allowed formats, damaged, shorter than
+            MIN_DURATION_S, longer than MAX_DURATION_S, or silent.
+    """
+    if len(data) > max_bytes:
+        raise _refusal(f"has {len(data)} bytes; QWEN_MAX_AUDIO_BYTES allows {max_bytes}")
+    if not _has_magic(data):
+        raise _refusal(f"is not of a kind that is read; send {ALLOWED}")
+    if _is_cut_short(data):
+        raise _refusal("is cut short: its header announces more than there is")
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            _check_header(file)
+            samples = _resampled(_mono_seconds(file), file.samplerate)
+    except (soundfile.SoundFileError, OverflowError) as error:
+        reason = getattr(error, "error_string", error)  # without the repr of the file object
+        raise _refusal(f"cannot be read ({reason}); send {ALLOWED}") from None
+    if np.ptp(samples) < 2 * _SILENCE:
+        raise _refusal("is silent")
+    return samples
+
+
+def check_ref_text(text: str) -> str:
+    """Return what is said in a recording, without surrounding white space.
+
+    Raises:
+        InvalidRequest: It is too long for a recording, or not valid Unicode.
+    """
+    text = text.strip()
+    if len(text) > MAX_REF_TEXT_CHARS or any("\ud800" <= char <= "\udfff" for char in text):
+        raise InvalidRequest(
+            f"'ref_text' has {len(text)} characters; allowed are up to {MAX_REF_TEXT_CHARS}, in "
+            "valid Unicode.",
+            fields={"ref_text": [f"Up to {MAX_REF_TEXT_CHARS} characters of valid Unicode."]},
+        )
+    return text
+
+
+def _has_magic(data: bytes) -> bool:
+    if data[:4] == b"RIFF":
+        return data[8:12] == b"WAVE"
+    is_mpeg = len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0
+    return data[:4] in (b"fLaC", b"OggS") or data[:3] == b"ID3" or is_mpeg
+
+
+def _is_cut_short(data: bytes) -> bool:
+    """Whether a WAV ends early, which libsndfile passes over; of a FLAC it says so itself."""
+    size = int.from_bytes(data[4:8], "little")
+    return data[:4] == b"RIFF" and len(data) < size + 8 and size < _UNKNOWN_RIFF_SIZE
+
+
+def _check_header(file: soundfile.SoundFile) -> None:
+    if file.subtype not in _FORMATS.get(file.format, ()):
+        raise _refusal(f"is {file.format} with {file.subtype}; send {ALLOWED}")
+    if not MIN_RATE_HZ <= file.samplerate <= MAX_RATE_HZ:
+        raise _refusal(
+            f"has {file.samplerate} samples a second; allowed are {MIN_RATE_HZ} to {MAX_RATE_HZ}"
+        )
+    if not 1 <= file.channels <= MAX_CHANNELS:
+        raise _refusal(f"has {file.channels} channels; allowed are 1 and {MAX_CHANNELS}")
+    if file.frames == _UNKNOWN_FRAMES:
+        raise _refusal("does not tell its length: write it to a file instead of a pipe")
+
+
+def _mono_seconds(file: soundfile.SoundFile) -> Iterator[Samples]:
+    """Yield a file second by second, all channels mixed; refuse it where it turns out bad."""
+    num_frames = 0
+    while len(block := file.read(file.samplerate, dtype="float32", always_2d=True)):
+        num_frames += len(block)
+        if num_frames > MAX_DURATION_S * file.samplerate:
+            raise _refusal(f"is longer than {MAX_DURATION_S} s")
+        if not np.isfinite(block).all():
+            raise _refusal("has samples that are not numbers")
+        if np.abs(block).max() > _MAX_PEAK:
+            raise _refusal("has samples far beyond full scale, which is -1 to 1")
+        yield block.mean(axis=1)
+    if num_frames < MIN_DURATION_S * file.samplerate:
+        raise _refusal(
+            f"is {num_frames / file.samplerate:.2f} s long; allowed are {MIN_DURATION_S} to "
+            f"{MAX_DURATION_S} s"
+        )
+
+
+def _resampled(blocks: Iterator[Samples], rate_hz: int) -> Samples:
+    stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
+    pieces = [stream.resample_chunk(block) for block in blocks]
+    pieces.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
+    return np.concatenate(pieces)
+
+
+def _refusal(what: str) -> InvalidAudio:
+    return InvalidAudio(f"The recording {what}.", fields={"ref_audio": [f"It {what}."]})
