@@ -159,3 +159,10 @@ def test_a_truncated_multipart_form(client: FlaskClient) -> None:
         environ_overrides={"CONTENT_LENGTH": "57"},
     )
     assert_error(response, 400, "invalid_request")
+
+
+def test_details(client: FlaskClient) -> None:
+    """Coqui's clients look whether it is there."""
+    response = client.get("/details")
+    assert response.status_code == 200
+    assert response.get_json()["model"] == "voice"
