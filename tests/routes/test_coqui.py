@@ -166,3 +166,23 @@ def test_details(client: FlaskClient) -> None:
     response = client.get("/details")
     assert response.status_code == 200
     assert response.get_json()["model"] == "voice"
+
+
+def test_amica_in_a_browser(make_bench: MakeBench) -> None:
+    """Its headers are not simple ones: the browser asks whether they may be sent."""
+    origin = "http://localhost:3000"
+    client = make_bench(cors_origins=(origin,)).client
+    response = client.options(
+        "/api/tts",
+        headers={
+            "Origin": origin,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "speaker-id,text",
+        },
+    )
+    assert response.status_code == 200
+    assert response.headers["Access-Control-Allow-Origin"] == origin
+    allowed = response.headers["Access-Control-Allow-Headers"].replace(" ", "").split(",")
+    assert set(allowed) == {"speaker-id", "text"}
+    response = client.post("/api/tts", headers={"Origin": origin, "text": "Hello"})
+    assert response.headers["Access-Control-Allow-Origin"] == origin
