@@ -184,7 +184,7 @@ class Config:
     default_speaker: str = _setting(
         "Ryan",
         _required_text,
-        "a speaker of the model",
+        "a speaker of the model; for a Base model a registered voice",
         "Where a request names none. A model without it uses its first speaker.",
     )
     default_instruct: str = _setting(

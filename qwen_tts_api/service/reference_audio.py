@@ -47,28 +47,46 @@ _SILENCE = 0.003
 _MAX_PEAK = 4.0
 
 
-def read_recording(data: bytes, max_bytes: int) -> Samples:
+def read_recording(data: bytes, max_bytes: int, field: str = "ref_audio") -> Samples:
     """Return the samples of an audio file: float32 `[n]`, mono, at SAMPLE_RATE_HZ.
+
+    Args:
+        data: The file.
+        max_bytes: Of the file.
+        field: Of the request, that is to blame.
 
     Raises:
         InvalidAudio: It is too large, no audio of the allowed formats, damaged, shorter than
             MIN_DURATION_S, longer than MAX_DURATION_S, or silent.
     """
+    try:
+        return _read(data, max_bytes)
+    except _Unusable as error:
+        raise InvalidAudio(
+            f"The recording {error}.", fields={field: [f"The recording {error}."]}
+        ) from None
+
+
+class _Unusable(Exception):
+    """A recording that is refused; the message goes on from "The recording"."""
+
+
+def _read(data: bytes, max_bytes: int) -> Samples:
     if len(data) > max_bytes:
-        raise _refusal(f"has {len(data)} bytes; QWEN_MAX_AUDIO_BYTES allows {max_bytes}")
+        raise _Unusable(f"has {len(data)} bytes; QWEN_MAX_AUDIO_BYTES allows {max_bytes}")
     if not _has_magic(data):
-        raise _refusal(f"is not of a kind that is read; send {ALLOWED}")
+        raise _Unusable(f"is not of a kind that is read; send {ALLOWED}")
     if _is_cut_short(data):
-        raise _refusal("is cut short: its header announces more than there is")
+        raise _Unusable("is cut short: its header announces more than there is")
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             _check_header(file)
             samples = _resampled(_mono_seconds(file), file.samplerate)
-    except (soundfile.SoundFileError, OverflowError) as error:
+    except soundfile.SoundFileError as error:
         reason = getattr(error, "error_string", error)  # without the repr of the file object
-        raise _refusal(f"cannot be read ({reason}); send {ALLOWED}") from None
+        raise _Unusable(f"cannot be read ({reason}); send {ALLOWED}") from None
     if np.ptp(samples) < 2 * _SILENCE:
-        raise _refusal("is silent")
+        raise _Unusable("is silent")
     return samples
 
 
@@ -103,15 +121,15 @@ def _is_cut_short(data: bytes) -> bool:
 
 def _check_header(file: soundfile.SoundFile) -> None:
     if file.subtype not in _FORMATS.get(file.format, ()):
-        raise _refusal(f"is {file.format} with {file.subtype}; send {ALLOWED}")
+        raise _Unusable(f"is {file.format} with {file.subtype}; send {ALLOWED}")
     if not MIN_RATE_HZ <= file.samplerate <= MAX_RATE_HZ:
-        raise _refusal(
+        raise _Unusable(
             f"has {file.samplerate} samples a second; allowed are {MIN_RATE_HZ} to {MAX_RATE_HZ}"
         )
     if not 1 <= file.channels <= MAX_CHANNELS:
-        raise _refusal(f"has {file.channels} channels; allowed are 1 and {MAX_CHANNELS}")
+        raise _Unusable(f"has {file.channels} channels; allowed are 1 and {MAX_CHANNELS}")
     if file.frames == _UNKNOWN_FRAMES:
-        raise _refusal("does not tell its length: write it to a file instead of a pipe")
+        raise _Unusable("does not tell its length: write it to a file instead of a pipe")
 
 
 def _mono_seconds(file: soundfile.SoundFile) -> Iterator[Samples]:
@@ -120,14 +138,14 @@ def _mono_seconds(file: soundfile.SoundFile) -> Iterator[Samples]:
     while len(block := file.read(file.samplerate, dtype="float32", always_2d=True)):
         num_frames += len(block)
         if num_frames > MAX_DURATION_S * file.samplerate:
-            raise _refusal(f"is longer than {MAX_DURATION_S} s")
+            raise _Unusable(f"is longer than {MAX_DURATION_S} s")
         if not np.isfinite(block).all():
-            raise _refusal("has samples that are not numbers")
+            raise _Unusable("has samples that are not numbers")
         if np.abs(block).max() > _MAX_PEAK:
-            raise _refusal("has samples far beyond full scale, which is -1 to 1")
+            raise _Unusable("has samples far beyond full scale, which is -1 to 1")
         yield block.mean(axis=1)
     if num_frames < MIN_DURATION_S * file.samplerate:
-        raise _refusal(
+        raise _Unusable(
             f"is {num_frames / file.samplerate:.2f} s long; allowed are {MIN_DURATION_S} to "
             f"{MAX_DURATION_S} s"
         )
@@ -138,7 +156,3 @@ def _resampled(blocks: Iterator[Samples], rate_hz: int) -> Samples:
     pieces = [stream.resample_chunk(block) for block in blocks]
     pieces.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
     return np.concatenate(pieces)
-
-
-def _refusal(what: str) -> InvalidAudio:
-    return InvalidAudio(f"The recording {what}.", fields={"ref_audio": [f"It {what}."]})

@@ -129,7 +129,8 @@ class VoiceRegistry:
         """
         new = self.check_new(name)
         ref_text = check_ref_text(ref_text)
-        samples = read_recording(audio, self._config.max_audio_bytes)
+        field = "text" if source == "design" else "audio"
+        samples = read_recording(audio, self._config.max_audio_bytes, field)
         voice = Voice(
             new.id,
             new.name,

@@ -254,7 +254,15 @@ def test_bad_voices(
     bench: Bench, fields: dict[str, Any], status: int, code: str, words: list[str]
 ) -> None:
     """A 4xx that says why; nothing is registered."""
-    assert_error(bench.client.post("/speakers", json=fields), status, code, *words)
+    response = bench.client.post("/speakers", json=fields)
+    assert_error(response, status, code, *words)
+    assert set(response.get_json().get("fields", {})) <= {
+        *fields,
+        "name",
+        "audio",
+        "instruct",
+        "text",
+    }
     assert bench.service.voices("clone") == []
 
 
