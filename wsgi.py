@@ -1,5 +1,5 @@
 """The application that gunicorn serves."""
 
-from qwen_tts_api import create_app
+from qwen_tts_api.wsgi import app
 
-app = create_app()
+__all__ = ["app"]

@@ -23,6 +23,9 @@ PREFIX = "QWEN_"
 DEFAULT_MODEL_ID = "Qwen/Qwen3-TTS-12Hz-1.7B-CustomVoice"
 DEFAULT_CACHE_DIR = Path("~/.cache/qwen-tts-api").expanduser()
 
+# Threads beyond those that synthesise or wait: for probes, lists and refusals.
+SPARE_THREADS = 16
+
 # What Kubernetes puts into the environment of every pod beside a Service called, say, "qwen-tts"
 # (QWEN_TTS_SERVICE_HOST, QWEN_TTS_PORT_8888_TCP_ADDR): not ours, never refused.
 _SERVICE_LINK = re.compile(
@@ -369,6 +372,11 @@ class Config:
     def default_model(self) -> str:
         """Return the name of the model that is used where a request names none."""
         return next(iter(self.served_models))
+
+    @property
+    def num_threads(self) -> int:
+        """Return how many threads the server needs: one for each request that runs or waits."""
+        return self.max_loaded_models * self.max_streams + self.max_queue + SPARE_THREADS
 
 
 def _is_service_link(name: str, value: str) -> bool:

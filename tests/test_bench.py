@@ -62,7 +62,7 @@ def test_an_open_loop_counts_what_a_listener_would_hear() -> None:
 
 def test_eight_streams_of_a_minute_fit_into_8_gb(monkeypatch: pytest.MonkeyPatch) -> None:
     """1.7B in bfloat16 with its codec; computed from the shapes, as the server does at start."""
-    monkeypatch.setattr(memory, "_available_bytes", lambda device: 8 * 10**9)
+    monkeypatch.setattr(memory, "available_bytes", lambda device: 8 * 10**9)
     model = random_model("1.7b", Placement("meta", "bfloat16", "sdpa"))
     frames, prompt = 750, 250
     plan = memory.plan_memory(model, 8, frames + prompt)

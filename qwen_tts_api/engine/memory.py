@@ -58,7 +58,7 @@ def plan_memory(model: LoadedModel, max_rows: int, max_positions: int) -> Memory
     """
     row_bytes = _row_bytes(model, max_positions)
     voices_bytes = MAX_VOICES * _stream_bytes(model) if model.card.kind == "base" else 0
-    available = _available_bytes(model.placement.device) - voices_bytes
+    available = available_bytes(model.placement.device) - voices_bytes
     fitting = min(max_rows, available // row_bytes)
     weights = sum(p.numel() * p.element_size() for p in model.wrapper.model.parameters())
     plan = MemoryPlan(fitting, weights, row_bytes, voices_bytes, available)
@@ -94,7 +94,8 @@ def _stream_bytes(model: LoadedModel) -> int:
     return codec.dtype.itemsize * (past + codec_kv)
 
 
-def _available_bytes(device: str) -> int:
+def available_bytes(device: str) -> int:
+    """Return how much of a device's memory may be allocated."""
     if device == "cpu":
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
         return int(total * (1 - WORKING_SHARE))

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from qwen_tts_api.errors import LoadError
+from qwen_tts_api.model.hub import CHECKPOINT_FILES, fetch
 from qwen_tts_api.model.nano import NANO_KINDS, ensure_nano
 
 KINDS = ("custom_voice", "voice_design", "base")
 TOKENIZER_TYPE = "qwen3_tts_tokenizer_12hz"
-
-# What a published checkpoint consists of: never a pickle, and nothing that could be run.
-CHECKPOINT_FILES = ("*.json", "*.txt", "*.safetensors", "speech_tokenizer/*")
 
 
 @dataclass(frozen=True)
@@ -66,34 +64,13 @@ def locate(model_id: str, cache_dir: Path, files: Sequence[str] = CHECKPOINT_FIL
             f"There is no folder {model_id!r}, and it is not a hub id of the form owner/name. "
             f"Set QWEN_MODEL_ID to one of them, or to one of {', '.join(NANO_KINDS)}."
         )
-    return _download(model_id, files)
-
-
-def _download(model_id: str, files: Sequence[str]) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    advice = (
-        "Set QWEN_MODEL_ID to a local folder, or download the checkpoint where there is a network "
-        "and mount the cache (HF_HOME)."
-    )
     try:
-        return Path(snapshot_download(model_id, allow_patterns=list(files)))
-    except HFValidationError as error:
-        raise LoadError(f"{model_id!r} is not a valid hub id. {advice}") from error
-    except LocalEntryNotFoundError as error:
+        return fetch(model_id, files)
+    except LoadError as error:
         raise LoadError(
-            f"The hub cannot be reached (or HF_HUB_OFFLINE is set), and {model_id!r} is not in its "
-            f"cache. {advice}"
+            f"{error} Set QWEN_MODEL_ID to a local folder, or download the checkpoint where there "
+            "is a network (`qwen-tts-api download`) and bring its folder along."
         ) from error
-    except HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else "no"
-        raise LoadError(
-            f"The hub does not give {model_id!r} ({status} answer; a private or gated checkpoint "
-            f"needs HF_TOKEN). {advice}"
-        ) from error
-    except OSError as error:
-        raise LoadError(f"Downloading {model_id!r} failed: {error}. {advice}") from error
 
 
 def describe(model_id: str, cache_dir: Path) -> ModelCard:

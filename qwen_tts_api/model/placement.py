@@ -52,7 +52,7 @@ def place(device: str, dtype: str, attention: str) -> Placement:
         LoadError: The CUDA device is not there.
     """
     _check_device(device)
-    obstacle = _flash_attention_obstacle(device, dtype)
+    obstacle = flash_attention_obstacle(device, dtype)
     if attention == "flash_attention_2" and obstacle:
         logger.warning(
             "QWEN_ATTN_IMPL=flash_attention_2 cannot be used: %s. Falling back to sdpa.", obstacle
@@ -76,7 +76,8 @@ def _check_device(device: str) -> None:
     )
 
 
-def _flash_attention_obstacle(device: str, dtype: str) -> str | None:
+def flash_attention_obstacle(device: str, dtype: str) -> str | None:
+    """Return why flash-attn cannot run, or None where it can."""
     if device == "cpu":
         return "it needs a CUDA device and QWEN_DEVICE is cpu"
     if dtype == "float32":

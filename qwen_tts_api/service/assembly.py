@@ -31,8 +31,16 @@ LAST_ANSWERS_S = 0.5
 """How long the requests that a lost device failed have to be answered."""
 
 
-def build_service(config: Config) -> SpeechService:
-    """Return the service that `config` describes, with nothing started."""
+def build_service(
+    config: Config, on_startup_failure: Callable[[StartupError], None] | None = None
+) -> SpeechService:
+    """Return the service that `config` describes, with nothing started.
+
+    Args:
+        config: The settings.
+        on_startup_failure: Called in the engine's thread if the default model cannot be loaded;
+            `exit_process` if None.
+    """
     options = LoadOptions(
         device=config.device,
         dtype=config.dtype,
@@ -57,7 +65,7 @@ def build_service(config: Config) -> SpeechService:
         max_loaded=config.max_loaded_models,
         max_queue=config.max_queue,
         hang_timeout_s=config.hang_timeout_s,
-        on_startup_failure=exit_process,
+        on_startup_failure=on_startup_failure or exit_process,
         on_fatal=exit_lost_process,
     )
     return SpeechService(config, pool)

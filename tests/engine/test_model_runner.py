@@ -203,9 +203,9 @@ def test_rows_are_as_many_as_fit(model: LoadedModel, monkeypatch: pytest.MonkeyP
     tensors = [state.talker_cache.key_value, codec.past[:ROWS], codec.key_value[:ROWS]]
     held = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     assert plan.row_bytes * ROWS == held
-    monkeypatch.setattr(memory, "_available_bytes", lambda device: int(2.5 * plan.row_bytes))
+    monkeypatch.setattr(memory, "available_bytes", lambda device: int(2.5 * plan.row_bytes))
     assert plan_memory(model, ROWS, 1024).max_rows == 2
-    monkeypatch.setattr(memory, "_available_bytes", lambda device: plan.row_bytes // 2)
+    monkeypatch.setattr(memory, "available_bytes", lambda device: plan.row_bytes // 2)
     with pytest.raises(LoadError, match="QWEN_MAX_POSITIONS"):
         plan_memory(model, ROWS, 1024)
 

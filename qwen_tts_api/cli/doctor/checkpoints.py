@@ -1,0 +1,125 @@
+"""The files of the served models, the defaults that depend on them, and the memory they take."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from qwen_tts_api.cli.doctor.findings import Finding, error, ok, warning
+from qwen_tts_api.cli.doctor.subject import Subject, find_here
+from qwen_tts_api.errors import ConfigError, LoadError
+from qwen_tts_api.model.checkpoint import read_card
+from qwen_tts_api.model.checkpoint_files import DamagedFile, find_problems, num_parameters
+
+GIB = 2**30
+
+BYTES_OF = {"bfloat16": 2, "float16": 2, "float32": 4}
+
+
+def check_files(subject: Subject) -> Iterator[Finding]:
+    """Every served model is here, whole, and of a kind that is served."""
+    for model_id in dict.fromkeys(subject.config.served_models.values()):
+        yield from _check_model(model_id, subject)
+
+
+def _check_model(model_id: str, subject: Subject) -> Iterator[Finding]:
+    try:
+        folder = find_here(model_id, subject.config.cache_dir)
+        card = read_card(folder) if folder else None
+    except LoadError as failure:
+        yield error(str(failure), "")
+        return
+    again = f"Run `qwen-tts-api download {model_id}`"
+    if folder is None or card is None:
+        offline = subject.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+        if offline:
+            yield error(
+                f"{model_id} is not in the hub's cache, and HF_HUB_OFFLINE is set.",
+                f"{again} where there is a network, and bring the cache along (HF_HOME).",
+            )
+        else:
+            yield warning(f"{model_id} is not here: the first start downloads it.", f"{again}.")
+        return
+    problems = find_problems(folder)
+    for problem in problems:
+        yield error(f"{folder}: {problem}", f"{again}, or bring the file anew.")
+    if not problems:
+        yield ok(f"{model_id}: {card.kind}, {len(card.speakers)} speakers, in {folder}")
+
+
+def check_defaults(subject: Subject) -> Iterator[Finding]:
+    """The default model has the default speaker and language."""
+    from qwen_tts_api.service import assembly
+
+    if subject.card is None:
+        return  # said by `check_files`
+    remarks = _Remarks()
+    assembly.logger.addHandler(remarks)
+    try:
+        assembly.check_defaults(subject.config, subject.card)
+    except ConfigError as failure:
+        yield error(str(failure), "")
+        return
+    finally:
+        assembly.logger.removeHandler(remarks)
+    for remark in remarks.texts:
+        yield warning(f"{remark[0].upper()}{remark[1:]}.", "Set QWEN_DEFAULT_SPEAKER.")
+    if not remarks.texts:
+        yield ok("speaker and language are the model's")
+
+
+def check_memory(subject: Subject) -> Iterator[Finding]:
+    """The weights fit, and as many utterances at once as are allowed."""
+    from qwen_tts_api.engine.memory import available_bytes
+
+    config = subject.config
+    if subject.folder is None or (config.device != "cpu" and subject.gpu is None):
+        return  # said by `check_files` or `check_device`
+    try:
+        weights = num_parameters(subject.folder) * BYTES_OF[config.dtype]
+    except DamagedFile:
+        return  # said by `check_files`
+    row = row_numbers(subject.folder, config.max_positions) * BYTES_OF[config.dtype]
+    free = available_bytes(config.device)
+    fitting = max(0, free - weights) // row
+    found = (
+        f"{weights / GIB:.2f} GiB of weights, {min(fitting, config.max_streams)} utterances at "
+        f"once of {row / 2**20:.0f} MiB; {free / GIB:.1f} GiB are free"
+    )
+    if fitting < 1:
+        yield error(
+            f"Not enough for one utterance: {found}.",
+            "Stop what else runs there, set QWEN_MAX_POSITIONS lower, or QWEN_MODEL_ID to "
+            "a smaller checkpoint.",
+        )
+    elif fitting < config.max_streams:
+        yield warning(
+            f"Fewer than QWEN_MAX_STREAMS={config.max_streams} fit: {found}.",
+            "Set QWEN_MAX_POSITIONS lower for more of them.",
+        )
+    else:
+        yield ok(found)
+
+
+def row_numbers(folder: Path, max_positions: int) -> int:
+    """Return how many numbers the talker keeps of an utterance: its keys and values.
+
+    What the codec keeps besides is less than the margin that is left free.
+    """
+    talker = json.loads((folder / "config.json").read_bytes())["talker_config"]
+    width: int = talker["num_key_value_heads"] * talker["head_dim"]
+    layers: int = talker["num_hidden_layers"]
+    return 2 * layers * width * max_positions
+
+
+class _Remarks(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())

@@ -1,0 +1,83 @@
+"""Python, the packages and the settings."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from qwen_tts_api.cli.doctor.findings import Finding, error, ok, warning
+from qwen_tts_api.cli.doctor.subject import Subject
+from qwen_tts_api.config import PREFIX
+from qwen_tts_api.errors import ConfigError
+from qwen_tts_api.service.keys import ApiKeys
+
+DISTRIBUTION = "qwen-tts-api"
+
+
+def check_python(subject: Subject) -> Iterator[Finding]:
+    """Its version is one that the package allows."""
+    version = platform.python_version()
+    try:
+        allowed = metadata.metadata(DISTRIBUTION)["Requires-Python"]
+    except metadata.PackageNotFoundError:
+        yield warning(
+            f"{version}; {DISTRIBUTION} runs from a folder and is not installed.",
+            "Install it (make setup), so that versions can be checked.",
+        )
+        return
+    if SpecifierSet(allowed).contains(version, prereleases=True):
+        yield ok(f"{version}, {sys.executable}")
+    else:
+        yield error(f"Python {version} is not supported.", f"Use one that is {allowed}.")
+
+
+def check_packages(subject: Subject) -> Iterator[Finding]:
+    """What the package requires is there, in a version that it can do with."""
+    try:
+        lines = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        return  # said by `check_python`
+    requirements = [Requirement(line) for line in lines]
+    meant = [
+        need for need in requirements if not need.marker or need.marker.evaluate({"extra": ""})
+    ]
+    findings = [finding for need in meant for finding in check_requirement(need)]
+    yield from findings or [ok(f"{len(meant)} requirements are met")]
+
+
+def check_requirement(requirement: Requirement) -> Iterator[Finding]:
+    """Yield what is wrong with one requirement."""
+    advice = f"Install {requirement.name}{requirement.specifier} (make setup)."
+    try:
+        version = metadata.version(requirement.name)
+    except metadata.PackageNotFoundError:
+        yield error(f"{requirement.name} is not installed.", advice)
+        return
+    if not requirement.specifier.contains(version, prereleases=True):
+        yield error(
+            f"{requirement.name} {version} is installed, not {requirement.specifier}.", advice
+        )
+
+
+def check_settings(subject: Subject) -> Iterator[Finding]:
+    """No name is unknown and no value wrong; the file of keys can be read."""
+    wrong = [*subject.wrong_settings, *_wrong_keys(subject)]
+    for sentence in wrong:
+        yield error(sentence, "")
+    if not wrong:
+        names = [name for name in sorted(subject.environ) if name.startswith(PREFIX)]
+        yield ok(f"from the environment: {', '.join(names) or 'none'}; the others by default")
+
+
+def _wrong_keys(subject: Subject) -> Iterator[str]:
+    if subject.config.api_keys_file is None:
+        return
+    try:
+        ApiKeys(subject.config.api_keys_file)
+    except ConfigError as failure:
+        yield str(failure)

@@ -1,0 +1,121 @@
+"""The machine: folders and disks, shared memory, the port, the limit of open files."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+from qwen_tts_api.cli.doctor.findings import Finding, error, ok
+from qwen_tts_api.cli.doctor.subject import Subject
+from qwen_tts_api.config import PREFIX
+from qwen_tts_api.model.nano import NANO_KINDS
+
+GB = 10**9
+
+CHECKPOINT_BYTES = 6 * GB
+"""More than the largest published checkpoint takes: 1.7B in 16 bits, and its codec in 32."""
+SMALL_BYTES = GB // 10
+
+SHARED_MEMORY = Path("/dev/shm")
+
+SPARE_FILES = 128
+"""Open files besides one for each thread: libraries, weights, listening sockets, logs."""
+
+
+def check_folders(subject: Subject) -> Iterator[Finding]:
+    """What the server writes to can be written, and the disk has room."""
+    for setting in fields(subject.config):
+        folder = getattr(subject.config, setting.name)
+        if setting.name.endswith("_dir") and folder is not None:
+            yield _check_folder(PREFIX + setting.name.upper(), folder, SMALL_BYTES)
+    ids = subject.config.served_models.values()
+    if any(model not in NANO_KINDS and not Path(model).expanduser().is_dir() for model in ids):
+        from huggingface_hub import constants
+
+        missing = subject.folder is None
+        needed = CHECKPOINT_BYTES if missing else 0
+        yield _check_folder(
+            "HF_HUB_CACHE", Path(constants.HF_HUB_CACHE), needed, must_write=missing
+        )
+
+
+def _check_folder(
+    name: str, folder: Path, needed_bytes: int, *, must_write: bool = True
+) -> Finding:
+    """Write a file that is gone at once, as permissions alone do not tell of read-only disks."""
+    place = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    advice = f"Set {name} to a folder that can be written."
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as failure:
+        said = f"{name}={folder} cannot be written: {failure.strerror} ({place})."
+        return error(said, advice) if must_write else ok(f"{said} It need not be.")
+    free = shutil.disk_usage(place).free
+    if free < needed_bytes:
+        return error(
+            f"{name}={folder} has {free / GB:.2f} GB free, of {needed_bytes / GB:.1f} GB that are "
+            "needed.",
+            f"Make room, or set {name} to a folder on another disk.",
+        )
+    return ok(f"{name}={folder}, {free / GB:.1f} GB free")
+
+
+def check_shared_memory(subject: Subject) -> Iterator[Finding]:
+    """The worker's heartbeat file can be there, and not on a disk."""
+    if not SHARED_MEMORY.is_dir():
+        yield ok("there is none; the worker's heartbeat is a file in the temporary folder")
+        return
+    try:
+        with tempfile.TemporaryFile(dir=SHARED_MEMORY):
+            pass
+    except OSError as failure:
+        yield error(
+            f"{SHARED_MEMORY} cannot be written: {failure.strerror}.",
+            "Mount it as a tmpfs (docker: --shm-size; Kubernetes: an emptyDir in memory).",
+        )
+        return
+    yield ok(f"{SHARED_MEMORY}, {shutil.disk_usage(SHARED_MEMORY).free / GB:.1f} GB free")
+
+
+def check_port(subject: Subject) -> Iterator[Finding]:
+    """Nobody else listens where the server is to."""
+    for setting in fields(subject.config):
+        address = getattr(subject.config, setting.name)
+        if setting.name.endswith("bind") and address:
+            yield _check_address(PREFIX + setting.name.upper(), address)
+
+
+def _check_address(name: str, address: str) -> Finding:
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host.strip("[]"), int(port)))
+    except OSError as failure:
+        return error(
+            f"{name}={address} cannot be listened on: {failure.strerror}.",
+            f"Stop what listens there (a server that runs already?), or set {name} to another.",
+        )
+    return ok(f"{address} is free")
+
+
+def check_open_files(subject: Subject) -> Iterator[Finding]:
+    """Each thread of the server may have its connection open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    threads = subject.config.num_threads
+    if soft != resource.RLIM_INFINITY and soft < threads + SPARE_FILES:
+        yield error(
+            f"{soft} files may be open, and {threads} threads have a connection each.",
+            f"Allow {threads + SPARE_FILES} (`ulimit -n {threads + SPARE_FILES}`), or set "
+            "QWEN_MAX_STREAMS or QWEN_MAX_QUEUE lower.",
+        )
+        return
+    limit = "any number" if soft == resource.RLIM_INFINITY else soft
+    yield ok(f"{limit} may be open, for {threads} threads")

@@ -1,0 +1,110 @@
+"""`download`: bring a checkpoint here, for machines that will have no network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from qwen_tts_api.cli.exits import EXIT_INTERRUPTED
+from qwen_tts_api.errors import LoadError
+from qwen_tts_api.model.checkpoint import read_card
+from qwen_tts_api.model.checkpoint_files import find_problems
+from qwen_tts_api.model.hub import HubCheckpoint, fetch, look_up
+from qwen_tts_api.model.nano import NANO_KINDS
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Into this folder, to be carried elsewhere; without it, into the hub's cache (HF_HOME).",
+)
+def download(model: str, folder: Path | None) -> None:
+    r"""Download the checkpoint MODEL, such as Qwen/Qwen3-TTS-12Hz-0.6B-CustomVoice.
+
+    Weights come as safetensors only, never as pickles. What an interrupted download has brought is
+    kept: run it again to go on. The hub's own variables hold: HF_ENDPOINT, HF_TOKEN, HF_HOME.
+    """
+    if model in NANO_KINDS:
+        raise click.UsageError(
+            f"{model} is built where it is served; there is nothing to download."
+        )
+    if Path(model).expanduser().is_dir():
+        raise click.UsageError(f"{model} is a folder of this machine already.")
+    _prepare_terminal()
+    try:
+        listing = look_up(model)
+        _check_weights(model, listing)
+        # A few kilobytes tell whether it can be served, before gigabytes come.
+        place = fetch(model, ["config.json"], folder=folder)
+        read_card(place)
+        _check_space(place, listing)
+        place = fetch(model, folder=folder)
+    except LoadError as error:
+        raise click.ClickException(str(error)) from error
+    _check_result(place, listing)
+    total = sum(listing.sizes.values())
+    click.echo(f"{len(listing.sizes)} files, {total / 1e6:,.1f} MB, complete in {place}")
+    click.echo("To serve it where there is no network, set")
+    source = str(place) if folder else model
+    click.echo(f"  QWEN_MODEL_ID={source} HF_HUB_OFFLINE=1")
+    if not folder:
+        click.echo(f"and take the hub's cache along: {_hub_cache()} (HF_HUB_CACHE).")
+
+
+def _prepare_terminal() -> None:
+    """Show bars at a terminal only, and let Ctrl-C end the process at once.
+
+    The hub's client would first finish the files that its threads are at, gigabytes of them.
+    """
+    if not sys.stderr.isatty():
+        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # read when it is imported
+    signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
+
+
+def _check_weights(model: str, listing: HubCheckpoint) -> None:
+    if any(path.endswith(".safetensors") for path in listing.sizes):
+        return
+    pickles = f" but {listing.num_pickles} pickles, which could run code" * bool(
+        listing.num_pickles
+    )
+    raise click.ClickException(
+        f"{model!r} has no weights in safetensors{pickles}: nothing was downloaded."
+    )
+
+
+def _check_space(place: Path, listing: HubCheckpoint) -> None:
+    missing = sum(size for path, size in listing.sizes.items() if not (place / path).is_file())
+    free = shutil.disk_usage(place).free
+    if free < missing:
+        raise click.ClickException(
+            f"{missing / 1e9:.1f} GB are to come, and {place} has {free / 1e9:.1f} GB free: make "
+            "room, or name another folder (--to, or HF_HOME)."
+        )
+
+
+def _check_result(place: Path, listing: HubCheckpoint) -> None:
+    """Compare what is there with what the hub has: its client is content with less when offline."""
+    problems = [
+        f"{path} has not come whole."
+        for path, size in listing.sizes.items()
+        if not (place / path).is_file() or (place / path).stat().st_size != size
+    ]
+    problems = problems or find_problems(place)
+    if problems:
+        raise click.ClickException(
+            f"{place} is not complete. {' '.join(problems)} Run the same command again to go on."
+        )
+
+
+def _hub_cache() -> str:
+    from huggingface_hub import constants
+
+    return str(constants.HF_HUB_CACHE)

@@ -1,0 +1,134 @@
+"""Where audio goes: a file, which is seen only when it is whole; standard output; a player."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import click
+
+Write = Callable[[bytes], object]
+
+UNKNOWN_SIZE = 0xFFFFFFFF
+WAV_HEADER_BYTES = 44
+
+# Programs that play 16-bit samples from standard input, and how each is told.
+PLAYERS = {
+    "paplay": "--raw --format=s16le --rate={rate_hz} --channels=1",
+    "aplay": "-q -t raw -f S16_LE -r {rate_hz} -c 1 -",
+    "ffplay": "-nodisp -autoexit -loglevel error -f s16le -sample_rate {rate_hz} -i -",
+    "play": "-q -t raw -e signed -b 16 -c 1 -r {rate_hz} -",
+}
+# macOS's, which plays files only.
+FILE_PLAYER = "afplay"
+
+
+@contextlib.contextmanager
+def to_file(path: Path) -> Iterator[Write]:
+    """Write to a file, which has its name only when all of it is there.
+
+    A WAV whose sizes were not known when it began gets them at the end.
+
+    Raises:
+        click.ClickException: It cannot be written.
+    """
+    if path.exists() and not path.is_file():  # a pipe or a device, which cannot be renamed over
+        with _explained(path), path.open("wb") as stream:
+            yield stream.write
+        return
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with _explained(path), part.open("wb+") as file:
+            yield file.write
+            _complete_wav(file)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def to_stdout() -> Iterator[Write]:
+    """Write to standard output, every piece at once."""
+
+    def write(data: bytes) -> None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+    yield write
+
+
+def find_player() -> str:
+    """Return the name of a program that plays audio.
+
+    Raises:
+        click.UsageError: There is none.
+    """
+    for name in (*PLAYERS, FILE_PLAYER):
+        if shutil.which(name):
+            return name
+    raise click.UsageError(
+        f"There is no program to play audio ({', '.join((*PLAYERS, FILE_PLAYER))}): "
+        "name a file with -o."
+    )
+
+
+@contextlib.contextmanager
+def to_player(name: str, rate_hz: int) -> Iterator[Write]:
+    """Play 16-bit samples (a WAV file, if the player plays files only) and wait for its end.
+
+    Raises:
+        click.ClickException: The player fails.
+    """
+    if name == FILE_PLAYER:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "speech.wav"
+            with to_file(path) as write:
+                yield write
+            _check_player(name, subprocess.call([name, str(path)]))
+        return
+    arguments = PLAYERS[name].format(rate_hz=rate_hz).split()
+    player = subprocess.Popen([name, *arguments], stdin=subprocess.PIPE)
+    assert player.stdin is not None
+    try:
+        with contextlib.suppress(BrokenPipeError):  # its exit code says why
+            yield player.stdin.write
+            player.stdin.close()
+        _check_player(name, player.wait())
+    finally:
+        player.kill()
+
+
+def _check_player(name: str, exit_code: int) -> None:
+    if exit_code:
+        raise click.ClickException(
+            f"{name} could not play it (exit code {exit_code}): name a file with -o."
+        )
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _complete_wav(file: IO[bytes]) -> None:
+    """Fill the sizes into a WAV header that has none."""
+    size = file.tell()
+    file.seek(0)
+    header = file.read(WAV_HEADER_BYTES)
+    unknown = struct.pack("<I", UNKNOWN_SIZE)
+    if header[:8] != b"RIFF" + unknown or header[36:] != b"data" + unknown:
+        return
+    for position, num_bytes in ((4, size - 8), (40, size - WAV_HEADER_BYTES)):
+        file.seek(position)
+        file.write(struct.pack("<I", min(num_bytes, UNKNOWN_SIZE)))

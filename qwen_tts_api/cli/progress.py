@@ -1,0 +1,77 @@
+"""What a person at a terminal sees while audio is made: how much there is, and how fast."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from tqdm import tqdm
+
+NATIVE_RATE_HZ = 24_000
+
+# Bytes of a sample, and the rate that is meant where none is asked for.
+_UNCOMPRESSED = {
+    "pcm": (2, NATIVE_RATE_HZ),
+    "wav": (2, NATIVE_RATE_HZ),
+    "mulaw": (1, 8000),
+    "alaw": (1, 8000),
+}
+
+
+class Progress:
+    """One line on standard error, rewritten; silent where that is no terminal.
+
+    Args:
+        audio_format: Tells how many seconds the bytes are, if it is not compressed.
+        sample_rate_hz: The rate that was asked for; None is the format's own.
+    """
+
+    def __init__(self, audio_format: str, sample_rate_hz: int | None) -> None:
+        sample_bytes, rate_hz = _UNCOMPRESSED.get(audio_format, (0, 0))
+        self._bytes_per_s = sample_bytes * (sample_rate_hz or rate_hz)
+        self._num_bytes = 0
+        self._began_at = time.monotonic()
+        self._is_seen = sys.stderr.isatty()
+        self._bar = tqdm(
+            desc="starting", bar_format="{desc} ({elapsed})", disable=not self._is_seen, leave=False
+        )
+
+    def __enter__(self) -> Progress:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the line away."""
+        self._bar.close()
+
+    def say(self, doing: str) -> None:
+        """Show what is being done; the clock begins anew."""
+        self._began_at = time.monotonic()
+        self._bar.set_description_str(doing)
+
+    def add(self, num_bytes: int) -> None:
+        """Count bytes that have come."""
+        self._num_bytes += num_bytes
+        self._bar.set_description_str(self.summary, refresh=False)
+        self._bar.update()
+
+    @property
+    def summary(self) -> str:
+        """Return how much has come: `3.2 s of audio, 8.1 times real time`."""
+        if not self._bytes_per_s:
+            return f"{self._num_bytes / 1000:.0f} kB"
+        duration_s = self._num_bytes / self._bytes_per_s
+        speed = duration_s / max(time.monotonic() - self._began_at, 1e-3)
+        return f"{duration_s:.1f} s of audio, {speed:.1f} times real time"
+
+    def close(self, summary: str) -> None:
+        """Leave a last line at a terminal."""
+        self._bar.close()
+        if self._is_seen:
+            sys.stderr.write(summary + "\n")

@@ -1,0 +1,200 @@
+"""`say`: a text as speech, into a file, to standard output or to the loudspeaker."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from qwen_tts_api.cli.client import ServerClient, server_options
+from qwen_tts_api.cli.outputs import (
+    FILE_PLAYER,
+    Write,
+    find_player,
+    to_file,
+    to_player,
+    to_stdout,
+)
+from qwen_tts_api.cli.settings import setting_options
+
+DEFAULT_FORMAT = "wav"
+NATIVE_RATE_HZ = 24_000
+STANDARD_STREAM = "-"
+
+# Formats whose files end otherwise than the format is called.
+FORMAT_OF_SUFFIX = {"aif": "aiff", "oga": "ogg", "raw": "pcm", "ulaw": "mulaw", "wave": "wav"}
+
+# Formats whose file is the same whether it was made piece by piece or not; a WAV's header is
+# completed here.
+STREAMED_FORMATS = ("wav", "pcm")
+
+_PLACEMENT = ("device", "dtype", "attn_impl")
+
+
+def _parse_field(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, Any]:
+    """Read `NAME=VALUE`, the value as JSON if it is that, as text if not."""
+    fields: dict[str, Any] = {}
+    for text in values:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE, such as temperature=0.7.")
+        try:
+            fields[name] = json.loads(value)
+        except ValueError:
+            fields[name] = value
+    return fields
+
+
+@click.command()
+@click.argument("text", nargs=-1)
+@click.option("--file", "text_file", type=click.File("rb"), help="Read the text from a file.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Where to, in the format that its name ends in; - is standard output. Without it, a "
+    "program of this machine plays the audio.",
+)
+@click.option("-f", "--format", "audio_format", help="Another format than FILE's name says.")
+@click.option("--speaker", help="A speaker or a registered voice (`qwen-tts-api voices`).")
+@click.option("--language", help="A language's name or code; the model decides without it.")
+@click.option("--instruct", help="How to say it; for a VoiceDesign model, the voice.")
+@click.option("--model", help="One of the server's models; with --in-process any checkpoint.")
+@click.option("--seed", type=click.IntRange(min=0), help="The same seed gives the same audio.")
+@click.option("--speed", type=float, help="1 is the model's own.")
+@click.option("--sample-rate", type=int, metavar="HZ", help="24000 is the model's own.")
+@click.option(
+    "--ref-audio", type=click.File("rb"), help="A recording whose voice a Base model clones."
+)
+@click.option("--ref-text", help="What is said in it.")
+@click.option(
+    "-p",
+    "--field",
+    "fields",
+    multiple=True,
+    callback=_parse_field,
+    metavar="NAME=VALUE",
+    help="Any other field of POST /api/tts, such as temperature=0.7. Repeatable.",
+)
+@click.option(
+    "--stream/--no-stream",
+    default=None,
+    help="Take the audio as it is made, or when it is finished. The former, unless it goes into a "
+    "file in a compressed format.",
+)
+@server_options
+@click.option("--in-process", is_flag=True, help="Load the model here instead of asking a server.")
+@setting_options(*_PLACEMENT)
+def say(
+    text: tuple[str, ...],
+    text_file: Any,
+    output: str | None,
+    audio_format: str | None,
+    stream: bool | None,
+    server: str | None,
+    timeout: float,
+    in_process: bool,
+    ref_audio: Any,
+    fields: dict[str, Any],
+    **named: Any,
+) -> None:
+    r"""Say TEXT (- reads it from standard input).
+
+    \b
+    qwen-tts-api say "Hello, I am here." --speaker Ryan -o hello.wav
+    qwen-tts-api say --file chapter.txt -o chapter.wav
+    qwen-tts-api say --in-process --model nano --device cpu --dtype float32 Hello -o noise.wav
+    """
+    _check_use(in_process, server, output, audio_format)
+    player = "" if output else find_player()
+    audio_format = audio_format or _format_of(output, player)
+    to_known_file = output not in (None, STANDARD_STREAM)
+    if stream is None:
+        stream = not to_known_file or audio_format in STREAMED_FORMATS
+    document = {name: value for name, value in named.items() if value is not None} | fields
+    document |= {"text": _read_text(text, text_file), "audio_format": audio_format}
+    document |= {"stream": True} if stream else {}
+    if ref_audio is not None:
+        document["ref_audio"] = base64.b64encode(ref_audio.read()).decode()
+    if in_process and (model := document.pop("model", None)):
+        os.environ["QWEN_MODEL_ID"] = model
+    rate_hz = document.get("sample_rate") or NATIVE_RATE_HZ
+    client = None if in_process else ServerClient.from_options(server, timeout)
+    _speak(document, client, _open_output(output, player, rate_hz), output or player)
+
+
+def _speak(
+    document: dict[str, Any],
+    client: ServerClient | None,
+    output: AbstractContextManager[Write],
+    target: str,
+) -> None:
+    from qwen_tts_api.cli.progress import Progress
+    from qwen_tts_api.cli.speech import speak_by_server, speak_here
+
+    with Progress(document["audio_format"], document.get("sample_rate")) as progress:
+        progress.say("waiting")
+        source = speak_by_server(client, document) if client else speak_here(document, progress)
+        with source as answer, output as write:
+            for chunk in answer.chunks:
+                write(chunk)
+                progress.add(len(chunk))
+        progress.close(f"{target}: {progress.summary}, seed {answer.seed}, model {answer.model}")
+    if answer.is_cut:
+        click.echo("The text's frame budget ended it: -p max_new_tokens=... allows more.", err=True)
+
+
+def _check_use(
+    in_process: bool, server: str | None, output: str | None, audio_format: str | None
+) -> None:
+    context = click.get_current_context()
+
+    def given(name: str) -> bool:
+        return context.get_parameter_source(name) == ParameterSource.COMMANDLINE
+
+    if in_process and given("server"):
+        raise click.UsageError("Give --server or --in-process, not both.")
+    for name in _PLACEMENT:
+        if given(f"_{name}") and not in_process:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} is the server's to choose: give --in-process, too.")
+    if audio_format and not output:
+        raise click.UsageError("--format needs -o: what is played has a format of its own.")
+    if output and output != STANDARD_STREAM and not Path(output).absolute().parent.is_dir():
+        raise click.UsageError(f"There is no folder {str(Path(output).parent)!r} to write to.")
+    if output == STANDARD_STREAM and sys.stdout.isatty():
+        raise click.UsageError("Standard output is a terminal: send it to a file or a program.")
+
+
+def _read_text(words: tuple[str, ...], file: Any) -> str:
+    if bool(words) == (file is not None):
+        raise click.UsageError("Give a text, - for standard input, or --file.")
+    if file is None and words != (STANDARD_STREAM,):
+        return " ".join(words)
+    data: bytes = (file or sys.stdin.buffer).read()
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"The text is not UTF-8: {error}.") from error
+
+
+def _format_of(output: str | None, player: str) -> str:
+    if output is None:
+        return "wav" if player == FILE_PLAYER else "pcm"
+    suffix = Path(output).suffix.removeprefix(".").lower()
+    return FORMAT_OF_SUFFIX.get(suffix, suffix) or DEFAULT_FORMAT
+
+
+def _open_output(output: str | None, player: str, rate_hz: int) -> AbstractContextManager[Write]:
+    if output is None:
+        return to_player(player, rate_hz)
+    return to_stdout() if output == STANDARD_STREAM else to_file(Path(output))

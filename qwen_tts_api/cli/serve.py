@@ -1,0 +1,36 @@
+"""`serve`: gunicorn with the project's settings, in place of this process."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+from click.core import ParameterSource
+
+from qwen_tts_api.cli.settings import setting_options
+
+GUNICORN = ("-m", "gunicorn", "-c", "python:qwen_tts_api.gunicorn_conf", "qwen_tts_api.wsgi:app")
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Listen on every address; short for --bind."
+)
+@setting_options()
+def serve(port: int | None) -> None:
+    r"""Serve over HTTP until Ctrl-C or SIGTERM.
+
+    Every setting is an option, too; an option goes before the environment. gunicorn's own settings,
+    such as a certificate, are taken from GUNICORN_CMD_ARGS.
+
+    \b
+    qwen-tts-api serve --model nano --device cpu --dtype float32
+    """
+    if port is not None:
+        bind_source = click.get_current_context().get_parameter_source("_bind")
+        if bind_source == ParameterSource.COMMANDLINE:
+            raise click.UsageError("Give --port or --bind, not both.")
+        os.environ["QWEN_BIND"] = f"0.0.0.0:{port}"
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *GUNICORN])

@@ -1,0 +1,114 @@
+"""Two ways from a request to audio: a server, or a model that is loaded here."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from qwen_tts_api.cli.client import ServerClient
+from qwen_tts_api.cli.exits import EXIT_FAILED
+from qwen_tts_api.cli.progress import Progress
+from qwen_tts_api.cli.settings import read_settings
+from qwen_tts_api.errors import StartupError, TTSError
+
+LOAD_POLL_S = 0.05
+CLOSE_TIMEOUT_S = 1.0
+
+# In a process of its own there is no queue and nobody to share memory with.
+LOCAL_DEFAULTS = {
+    "QWEN_MAX_STREAMS": "4",
+    "QWEN_MAX_TEXT_CHARS": "1000000",
+    "QWEN_REQUEST_TIMEOUT_S": "86400",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Audio as it comes.
+
+    Attributes:
+        chunks: The file's bytes. Raises a click.ClickException where the rest does not come.
+        seed: With which the same audio is made again.
+        model: Name of the model.
+        is_cut: Whether the frame budget ended it, as far as that is known.
+    """
+
+    chunks: Iterator[bytes]
+    seed: str
+    model: str
+    is_cut: bool
+
+
+@contextlib.contextmanager
+def speak_by_server(client: ServerClient, document: dict[str, Any]) -> Iterator[Answer]:
+    """Ask a server; leaving ends its work.
+
+    Raises:
+        click.ClickException: With the server's sentence, or why there is none.
+    """
+    with client.post("/api/tts", document) as response:
+        yield Answer(
+            chunks=client.read_chunks(response),
+            seed=response.getheader("X-Seed", ""),
+            model=response.getheader("X-Model", ""),
+            is_cut=response.getheader("X-Finish-Reason") == "length",
+        )
+
+
+@contextlib.contextmanager
+def speak_here(document: dict[str, Any], progress: Progress) -> Iterator[Answer]:
+    """Load the model of the settings, and ask it.
+
+    Raises:
+        click.ClickException: The request cannot be met; the sentence is the server's.
+        click.exceptions.Exit: The model cannot be loaded; why is on standard error.
+    """
+    from qwen_tts_api.routes.schemas import load_speech_request
+    from qwen_tts_api.service.assembly import build_service
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    for name, value in LOCAL_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    failures: list[StartupError] = []
+    with _explained():
+        request = load_speech_request(document, ignore_unknown=False)
+    service = build_service(read_settings(), on_startup_failure=failures.append)
+    service.start()
+    try:
+        while not (status := service.status()).ready:
+            progress.say(status.doing)
+            if failures:
+                raise click.exceptions.Exit(EXIT_FAILED)  # the engine has logged it
+            time.sleep(LOAD_POLL_S)
+        progress.say("speaking")
+        with _explained():
+            if request.stream:
+                stream = service.stream(request)
+                answer = Answer(_explain_all(stream.chunks), str(stream.seed), stream.model, False)
+            else:
+                speech = service.synthesize(request)
+                is_cut = speech.job.finish_reason == "length"
+                answer = Answer(iter([speech.data]), str(speech.seed), speech.model, is_cut)
+        yield answer
+    finally:
+        service.close(CLOSE_TIMEOUT_S)
+
+
+def _explain_all(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    with _explained():
+        yield from chunks
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except TTSError as error:
+        raise click.ClickException(error.message) from error

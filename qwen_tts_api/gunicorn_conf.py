@@ -1,0 +1,64 @@
+"""gunicorn's settings: one process with the model, many threads that wait for it.
+
+A checkout's `gunicorn.conf.py` and the command `qwen-tts-api serve` both take them from here:
+
+    gunicorn -c python:qwen_tts_api.gunicorn_conf qwen_tts_api.wsgi:app
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+from typing import Any
+
+from gunicorn.errors import HaltServer
+
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import EXIT_CANNOT_START, EXIT_LOST, ConfigError
+from qwen_tts_api.logs import logging_config
+
+try:
+    settings = Config.from_env()
+except ConfigError as error:
+    sys.stderr.write(f"qwen-tts-api cannot start: {error}\n")
+    sys.exit(EXIT_CANNOT_START)
+
+bind = settings.bind
+workers = 1
+worker_class = "qwen_tts_api.worker.GuardedThreadWorker"
+threads = settings.num_threads
+worker_connections = max(1000, 2 * threads)
+keepalive = 5
+# The heartbeat of the worker's main loop, not a deadline of requests (QWEN_REQUEST_TIMEOUT_S).
+timeout = 60
+graceful_timeout = int(settings.graceful_timeout_s)
+# A heartbeat file on a disk can block the worker for seconds.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+control_socket_disable = True
+# CUDA does not survive a fork: only the worker imports the application.
+preload_app = False
+accesslog = None
+logconfig_dict = logging_config(settings.log_level, settings.log_format)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Start loading the model in its own thread: blocking here would come before signals work."""
+    faulthandler.enable()
+    try:
+        from qwen_tts_api.ops import start_ops_server
+        from qwen_tts_api.routes import EXTENSION, create_ops_app
+
+        service = worker.app.wsgi().extensions[EXTENSION]
+        if settings.ops_bind:
+            start_ops_server(settings.ops_bind, create_ops_app(service))
+    except ConfigError as error:
+        server.log.error("qwen-tts-api cannot start: %s", error)
+        sys.exit(EXIT_CANNOT_START)
+    service.start()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """End the master with a worker that crashed, so that the orchestrator sees it and restarts."""
+    if server.LISTENERS:
+        raise HaltServer("The worker ended unexpectedly.", EXIT_LOST)

@@ -1,0 +1,130 @@
+"""Checkpoints on the hub: download their files, or find what is in huggingface_hub's cache."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from qwen_tts_api.errors import LoadError
+
+# What a published checkpoint consists of, in all its folders: never a pickle, and nothing that
+# could be run.
+CHECKPOINT_FILES = ("*.json", "*.txt", "*.safetensors")
+
+TIMEOUT_S = 10
+"""How long the hub may take to say what it has."""
+
+PICKLES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
+
+
+@dataclass(frozen=True)
+class HubCheckpoint:
+    """What the hub has of a checkpoint.
+
+    Attributes:
+        sizes: Bytes by path, of the files that make up the checkpoint.
+        num_pickles: How many files with weights there are that are never loaded.
+    """
+
+    sizes: dict[str, int]
+    num_pickles: int
+
+
+def fetch(
+    model_id: str, files: Sequence[str] = CHECKPOINT_FILES, *, folder: Path | None = None
+) -> Path:
+    """Download files of a checkpoint that are not there yet, and return its folder.
+
+    What an earlier, interrupted call has brought is kept, and it goes on from there.
+
+    Args:
+        model_id: An id on the hub.
+        files: Patterns of the files that are wanted.
+        folder: Where to; huggingface_hub's cache if None.
+
+    Raises:
+        LoadError: The hub cannot be reached, or does not give the checkpoint.
+    """
+    from huggingface_hub import snapshot_download
+
+    with hub_errors(model_id):
+        return Path(snapshot_download(model_id, allow_patterns=list(files), local_dir=folder))
+
+
+def find_cached(model_id: str) -> Path | None:
+    """Return the folder of a checkpoint in huggingface_hub's cache, complete or not, or None.
+
+    Asks no network.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model_id, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError):
+        return None
+
+
+def look_up(model_id: str) -> HubCheckpoint:
+    """Return what the hub has of a checkpoint.
+
+    Raises:
+        LoadError: The hub cannot be reached, or does not give the checkpoint.
+    """
+    from huggingface_hub import HfApi
+
+    with hub_errors(model_id):
+        info = HfApi().model_info(model_id, files_metadata=True, timeout=TIMEOUT_S)
+    siblings = {file.rfilename: file.size or 0 for file in info.siblings or []}
+    return HubCheckpoint(
+        sizes={path: size for path, size in siblings.items() if _is_wanted(path)},
+        num_pickles=sum(path.endswith(PICKLES) for path in siblings),
+    )
+
+
+def _is_wanted(path: str) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in CHECKPOINT_FILES)
+
+
+@contextlib.contextmanager
+def hub_errors(model_id: str) -> Iterator[None]:
+    """Turn what huggingface_hub and its connections raise into a `LoadError`.
+
+    Raises:
+        LoadError: Instead of theirs.
+    """
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
+    from requests import ConnectionError as NoConnection
+    from requests import Timeout
+
+    try:
+        yield
+    except HFValidationError as error:
+        raise LoadError(f"{model_id!r} is not a valid hub id.") from error
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, NoConnection, Timeout) as error:
+        raise LoadError(
+            f"The hub cannot be reached (or HF_HUB_OFFLINE is set), and {model_id!r} is not in its "
+            f"cache."
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise LoadError(
+            f"The hub has no {model_id!r}, or does not give it without HF_TOKEN where it is "
+            f"private."
+        ) from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else "no"
+        raise LoadError(
+            f"The hub does not give {model_id!r} ({status} answer; a private or gated checkpoint "
+            f"needs HF_TOKEN)."
+        ) from error
+    except OSError as error:
+        raise LoadError(f"Downloading {model_id!r} failed: {error}.") from error
