@@ -31,15 +31,15 @@ def hardware() -> dict[str, Any]:
     }
 
 
-def write_result(name: str, result: dict[str, Any]) -> str:
-    """Write `bench/results/<name>.json`, and return its text."""
+def write_result(name: str, result: dict[str, Any], folder: Path = RESULTS) -> str:
+    """Write `<folder>/<name>.json`, and return its text."""
     document = {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "hardware": hardware(),
         "result": result,
     }
     text = json.dumps(document, indent=2)
-    (RESULTS / f"{name}.json").write_text(text + "\n")
+    (folder / f"{name}.json").write_text(text + "\n")
     return text
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
+import os
 import time
 from functools import partial
+from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the server does, before PyTorch
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -20,7 +23,9 @@ from torch.profiler import ProfilerActivity, profile
 from bench.__main__ import RESULTS, write_result
 from bench.engine_speed import fail, median_of, prompts, run_engine, run_upstream
 from bench.open_loop import run_open_loop
+from bench.plot import plot
 from bench.published_sizes import SIZES, random_model
+from bench.rivals import measure_faster_qwen3_tts
 from qwen_tts_api.engine.memory import plan_memory
 from qwen_tts_api.engine.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
@@ -39,20 +44,25 @@ def main() -> None:
     parser.add_argument("--rates", default="5,10,20", help="requests a second, open loop")
     parser.add_argument("--frames", type=int, default=125, help="frames of each utterance")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each open loop")
+    parser.add_argument(
+        "--faster-qwen3-tts", default="", metavar="PYTHON", help="an interpreter that has it"
+    )
+    parser.add_argument("--out", type=Path, default=RESULTS, help="where the results go")
     options = parser.parse_args()
+    results = {}
     for size in options.size or ["1.7b", "0.6b"]:
-        result = measure(
+        results[size] = result = measure(
             size,
             options.device,
             streams=[int(number) for number in options.streams.split(",")],
             rates=[float(number) for number in options.rates.split(",")],
             frames=options.frames,
             seconds=options.seconds,
+            faster_qwen3_tts=options.faster_qwen3_tts,
         )
-        print(json.dumps(result, indent=1), flush=True)
-        if options.device != "cpu":
-            write_result(f"gpu_{size}", result)
-            print(f"written to {RESULTS}", flush=True)
+        print(write_result(f"gpu_{size}", result, options.out), flush=True)
+    plot(results, options.out / "gpu.png")
+    print(f"written to {options.out}", flush=True)
 
 
 def measure(
@@ -63,6 +73,7 @@ def measure(
     rates: list[float],
     frames: int,
     seconds: float,
+    faster_qwen3_tts: str,
 ) -> dict[str, Any]:
     """Return every figure of one size."""
     on_gpu = device != "cpu"
@@ -76,6 +87,9 @@ def measure(
             1, lambda: run_upstream(model, prompts(1, streaming=False, frames=min(frames, 40)))
         ),
     }
+    result["faster-qwen3-tts, one stream"] = measure_faster_qwen3_tts(
+        faster_qwen3_tts, model, size, frames
+    )
     began = time.perf_counter()
     scheduler = _scheduler(model, max(streams), enforce_eager=False)
     result["warm_up_s"] = round(time.perf_counter() - began, 1)
@@ -87,9 +101,9 @@ def measure(
     gc.collect()
     scheduler = _scheduler(model, max(streams), enforce_eager=True)
     result["eager"] = _closed_loops(scheduler, streams[:2], frames)
+    result["bandwidth"] = _bandwidth(model, result, device)
     if on_gpu:
         result["kernels_per_frame"] = _kernels_per_frame(scheduler)
-        result["bandwidth"] = _bandwidth(model, result, device)
         result["memory_peak_gib"] = round(torch.cuda.max_memory_allocated(device) / 2**30, 2)
     return result
 
@@ -145,24 +159,29 @@ def _bandwidth(model: LoadedModel, result: dict[str, Any], device: str) -> dict[
     used = frame_bytes / (row["ms_per_step"] / 1000)
     peak = _copy_bandwidth(device)
     return {
-        "frame_gb": round(frame_bytes / 1e9, 3),
-        "used_gb_s": round(used / 1e9),
-        "copy_gb_s": round(peak / 1e9),
+        "frame_gb": round(frame_bytes / 1e9, 4),
+        "used_gb_s": round(used / 1e9, 1),
+        "copy_gb_s": round(peak / 1e9, 1),
         "share": round(used / peak, 3),
     }
 
 
 def _copy_bandwidth(device: str) -> float:
-    source = torch.empty(2**30, dtype=torch.uint8, device=device)
+    """Return the bytes a second, read and written, of a copy of 1 GiB (64 MiB on a CPU)."""
+    source = torch.empty(2**26 if device == "cpu" else 2**30, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     target.copy_(source)
-    begin.record()
+    _synchronize(device)
+    began = time.perf_counter()
     for _ in range(10):
         target.copy_(source)
-    end.record()
-    end.synchronize()
-    return 20_000 * source.numel() / float(begin.elapsed_time(end))
+    _synchronize(device)
+    return 20 * source.numel() / (time.perf_counter() - began)
+
+
+def _synchronize(device: str) -> None:
+    if device != "cpu":
+        torch.cuda.synchronize(device)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def _published(size: str, placement: Placement, card: ModelCard, nano: Any) -> L
     core = qwen_tts.core
     config = core.models.Qwen3TTSConfig(**model_document(size))
     config._attn_implementation = placement.attention
-    codec_config = core.Qwen3TTSTokenizerV2Config(**codec_document())
+    codec_config = core.Qwen3TTSTokenizerV2Config(**codec_document(size))
     codec_config._attn_implementation = placement.attention
     default = torch.get_default_dtype()
     torch.set_default_dtype(placement.torch_dtype)
@@ -87,8 +87,10 @@ def _published(size: str, placement: Placement, card: ModelCard, nano: Any) -> L
 
 
 def model_document(size: str) -> dict[str, Any]:
-    """Return the config.json of a CustomVoice checkpoint of a published size."""
+    """Return the config.json of a CustomVoice checkpoint of a size."""
     document = copy.deepcopy(configs.model_config("custom_voice"))
+    if size == "nano":
+        return document
     talker = document["talker_config"]
     talker |= _TALKER | _TALKER_BY_SIZE[size]
     talker["rope_scaling"]["mrope_section"] = [24, 20, 20]
@@ -96,9 +98,11 @@ def model_document(size: str) -> dict[str, Any]:
     return document
 
 
-def codec_document() -> dict[str, Any]:
-    """Return the config.json of the published codec, with nano's encoder, which is not measured."""
+def codec_document(size: str) -> dict[str, Any]:
+    """Return the config.json of a size's codec, with nano's encoder, which is not measured."""
     document = copy.deepcopy(configs.SPEECH_TOKENIZER)
+    if size == "nano":
+        return document
     document["decoder_config"] |= _CODEC_DECODER
     return document
 

@@ -254,6 +254,18 @@ class Config:
     max_text_chars: int = _setting(
         4096, _integer(1, 1_000_000), "1 to 1000000", "Longest text of a request, in characters."
     )
+    max_segment_chars: int = _setting(
+        400,
+        _integer(50, 1_000_000),
+        "50 to 1000000",
+        "Longest part of a text that is spoken at once; a longer text is divided (see Long text).",
+    )
+    normalize_text: bool = _setting(
+        True,
+        _boolean,
+        "`1` or `0`",
+        "Take markup, emoji and invisible characters out of texts, where a request does not say.",
+    )
     max_body_bytes: int = _setting(
         1_048_576,
         _integer(1024, 1 << 30),
@@ -288,7 +300,7 @@ class Config:
         300.0,
         _seconds(0.1, 86_400),
         "0.1 to 86400",
-        "Seconds from a request's arrival to its audio; then it is answered 504.",
+        "Seconds that a request waits for each segment of its text; then it is answered 504.",
     )
     client_timeout_s: float = _setting(
         30.0,

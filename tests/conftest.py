@@ -91,6 +91,9 @@ def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     ) -> Bench:
         settings.setdefault("max_loaded_models", len(served))
         settings.setdefault("voices_dir", tmp_path / "voices")
+        # The fake says a frame for each character: long jobs are texts that are not divided.
+        settings.setdefault("max_segment_chars", 100_000)
+        settings.setdefault("max_positions", 200_000)
         config = Config(
             model_id=served[0], models=tuple((name, name) for name in served[1:]), **settings
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,10 +11,14 @@ import torch
 from bench import encoders, gpu
 from bench.engine_speed import fail, prompts, run_engine
 from bench.open_loop import run_open_loop
+from bench.plot import plot
 from bench.published_sizes import codec_document, model_document, random_model
+from bench.rivals import measure_faster_qwen3_tts, write_checkpoint
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.engine import memory
 from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.model.checkpoint import read_card
+from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import Placement
 from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
 from tests.fakes import FakeRunner
@@ -32,7 +37,7 @@ def test_sizes_are_the_published_ones(size: str, layers: int, total: int) -> Non
     with torch.device("meta"):
         config = core.models.Qwen3TTSConfig(**copy.deepcopy(model_document(size)))
         talker = core.models.Qwen3TTSForConditionalGeneration(config).talker
-        codec_config = core.Qwen3TTSTokenizerV2Config(**codec_document())
+        codec_config = core.Qwen3TTSTokenizerV2Config(**codec_document(size))
         codec = core.Qwen3TTSTokenizerV2Model(codec_config)
     assert num_parameters(talker.model.layers) == layers
     assert num_parameters(talker.code_predictor.model.layers) == 78_654_720
@@ -42,12 +47,64 @@ def test_sizes_are_the_published_ones(size: str, layers: int, total: int) -> Non
     assert total in (0, num_parameters(talker))
 
 
-def test_the_gpu_benchmark_runs_on_a_cpu() -> None:
+def test_the_gpu_benchmark_runs_on_a_cpu(tmp_path: Path) -> None:
     """All but the figures that only a GPU has."""
-    result = gpu.measure("nano", "cpu", streams=[1, 2], rates=[20], frames=3, seconds=0.2)
+    result = gpu.measure(
+        "nano", "cpu", streams=[1, 2], rates=[20], frames=3, seconds=0.2, faster_qwen3_tts=""
+    )
+    assert "no interpreter" in result["faster-qwen3-tts, one stream"]["not measured"]
     assert result["graphs"]["2 streams"]["frames"] == 6
     assert result["eager"]["1 streams"]["x"] > 0
     assert result["open_loop"]["20 a second"]["requests"] == 4
+    assert result["bandwidth"]["frame_gb"] > 0
+    plot({"nano": result, "again": result}, tmp_path / "gpu.png")
+    assert (tmp_path / "gpu.png").read_bytes()[1:4] == b"PNG"
+
+
+@pytest.fixture
+def nano() -> LoadedModel:
+    return random_model("nano", Placement("cpu", "float32", "sdpa"))
+
+
+def test_another_engine_gets_the_same_weights(nano: LoadedModel, tmp_path: Path) -> None:
+    """As a checkpoint in the published format, packed weights and all."""
+    write_checkpoint(nano, "nano", tmp_path)
+    again = LoadedModel.load(tmp_path, read_card(tmp_path), nano.placement)
+    theirs = dict(again.wrapper.model.named_parameters())
+    for name, parameter in nano.wrapper.model.named_parameters():
+        assert torch.equal(parameter, theirs[name])
+    assert torch.equal(nano.codec.tables, again.codec.tables)
+
+
+RIVAL = """#!/bin/sh
+test -f "$2/config.json" -a -f "$2/speech_tokenizer/model.safetensors" || exit 9
+echo 'a line that a library prints'
+echo "{\\"x\\": $3}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (RIVAL, {"x": 7}),
+        ("#!/bin/sh\necho 'No module named x' >&2; exit 1", {"not measured": "No module named x"}),
+        ("#!/bin/sh", {"not measured": "it printed nothing"}),
+    ],
+)
+def test_another_engine_runs_in_its_own_interpreter(
+    nano: LoadedModel, tmp_path: Path, script: str, expected: dict[str, object]
+) -> None:
+    """What it says is its result; where it fails, the table says why."""
+    python = tmp_path / "python"
+    python.write_text(script)
+    python.chmod(0o755)
+    assert measure_faster_qwen3_tts(str(python), nano, "nano", frames=7) == expected
+
+
+def test_an_interpreter_that_is_not_there_is_no_failure(nano: LoadedModel) -> None:
+    """The other figures are worth having."""
+    result = measure_faster_qwen3_tts("/no/such/python", nano, "nano", frames=7)
+    assert "/no/such/python" in result["not measured"]
 
 
 def test_an_open_loop_counts_what_a_listener_would_hear() -> None:

@@ -39,7 +39,7 @@ class Engine:
         runner: The loaded model, or None while it is loading. Only `card`, `placement` and limits
             are for other threads.
         failure: Why it could not be loaded.
-        retiring: It takes no more jobs, and ends when those that it has are done.
+        retiring: It ends when the jobs that it has are done, and those that will follow them.
         jobs: What waits for a row, first come first served.
         num_running: How many jobs are in rows.
         mean_job_s: Running mean of the seconds that a job is in its row.
@@ -55,6 +55,7 @@ class Engine:
         on_ready: Callable[[], None],
         on_end: Callable[[Engine], None],
         on_fatal: Callable[[], None],
+        is_awaited: Callable[[], bool],
     ) -> None:
         self.name = name
         self.doing = "starting"
@@ -70,6 +71,7 @@ class Engine:
         self._on_ready = on_ready
         self._on_end = on_end
         self._on_fatal = on_fatal
+        self._is_awaited = is_awaited
         self._device_is_lost = False
         self._thread = threading.Thread(target=self._run, name=f"engine {name}", daemon=True)
 
@@ -91,6 +93,15 @@ class Engine:
     def is_busy(self) -> bool:
         """Whether a loaded model has something to compute."""
         return self.runner is not None and self.num_running > 0
+
+    def fault(self, hang_timeout_s: float) -> str:
+        """Return a sentence's worth of what is wrong with a model that hangs; else nothing."""
+        if not self.is_busy or self.health.idle_s() <= hang_timeout_s:
+            return ""
+        return (
+            f"{self.name} has computed nothing of what it has for {hang_timeout_s:g} s "
+            "(QWEN_HANG_TIMEOUT_S)"
+        )
 
     def status(self) -> EngineStatus:
         """Return what is to be told of it."""
@@ -118,8 +129,6 @@ class Engine:
             scheduler = Scheduler(runner, self._explain)
             while self._take_jobs(scheduler):
                 self._step(scheduler)
-            with self._condition:
-                self.runner = None
             runner.close()
         self._on_end(self)
 
@@ -155,12 +164,16 @@ class Engine:
             job.fail(ModelUnavailable(f"The model {self.name!r} cannot be loaded at the moment."))
 
     def _take_jobs(self, scheduler: Scheduler) -> bool:
-        """Give rows to waiting jobs; wait for one if there is nothing to do; False at the end."""
+        """Give rows to waiting jobs; wait for one if there is nothing to do; False at the end.
+
+        From the end on, `runner` is None, and nobody gives the engine another job.
+        """
         self.health.progress()
         with self._condition:
             self.num_running = scheduler.num_running
             while scheduler.is_idle and not self.jobs:
-                if self.retiring:
+                if self.retiring and not self._is_awaited():
+                    self.runner = None
                     return False
                 if self.health.canary_is_due():
                     self.jobs.append(canary(scheduler.runner.card))

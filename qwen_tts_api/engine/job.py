@@ -23,12 +23,14 @@ class Job:
 
     Attributes:
         prompt: What to synthesise.
+        follows: Whether it goes on with a request that was admitted before.
         cancelled: Nobody reads it any more; the engine drops it within a frame.
         num_text_tokens: Length of the text in tokens; 0 before the start.
     """
 
-    def __init__(self, prompt: Prompt) -> None:
+    def __init__(self, prompt: Prompt, *, follows: bool = False) -> None:
         self.prompt = prompt
+        self.follows = follows
         self.cancelled = False
         self.num_text_tokens = 0
         self._num_samples = 0
@@ -73,6 +75,13 @@ class Job:
     def num_frames(self) -> int:
         """How many frames of audio have been written."""
         return self._num_samples // SAMPLES_PER_FRAME
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """From when until when the model worked on it (until now, if not ended); None: not yet."""
+        if self._started_at is None:
+            return None
+        return self._started_at, self._ended_at or time.monotonic()
 
     @property
     def queue_s(self) -> float:

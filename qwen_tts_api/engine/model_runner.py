@@ -172,7 +172,10 @@ class ModelRunner:
     def prefill(self, rows: Sequence[int], prepared: Sequence[PreparedPrompt]) -> DrawnCodes:
         """Begin utterances in free rows, and draw the first code 0 of each.
 
-        Prompts of different lengths are padded to the longest, on the right.
+        Prompts of different lengths are padded to the longest, on the right. Keys and values of
+        what prompts have in common are not kept: role and announcement are 8 positions, which cost
+        nano 0.04 of 2.5 ms, and a long instruction's 77 positions 0.6 ms, once an utterance; on a
+        GPU a prefill costs its launches and one read of the weights, whatever its length.
         """
         for row, item in zip(rows, prepared, strict=True):
             prompt = item.talker_prompt

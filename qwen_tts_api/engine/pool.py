@@ -3,26 +3,28 @@
 A model is loaded when it is first asked for. Where `max_loaded` models are in memory already, the
 least recently used one retires: it finishes what it has, gives its memory back, and makes room.
 Work for a model that is not in memory waits for it in the order of arrival of the models.
+
+A request may be a series of prompts, of which the first is admitted or refused. Those that follow
+are never refused, not even while the process ends.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 
+from qwen_tts_api.engine.admission import check_open, check_queue
 from qwen_tts_api.engine.engine import Engine
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.runner import Runner
 from qwen_tts_api.engine.status import PoolStatus
 from qwen_tts_api.errors import (
     LoadError,
-    ModelLoading,
     ModelUnavailable,
-    QueueFull,
     ShuttingDown,
     StartupError,
     TTSError,
@@ -32,9 +34,6 @@ from qwen_tts_api.model.utterance import Prompt
 
 LoadById = Callable[[str, Callable[[str], None]], Runner]
 """Loads a model by its id, telling the second argument what it does; raises StartupError."""
-
-LOADING_RETRY_AFTER_S = 5
-MAX_RETRY_AFTER_S = 60
 
 
 class ModelPool:
@@ -79,6 +78,8 @@ class ModelPool:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         # Work for models that are not in memory, in the order in which they were asked for.
         self._wanted: OrderedDict[str, deque[Job]] = OrderedDict()
+        # How many series for each model have prompts to come.
+        self._open_series: Counter[str] = Counter()
         self._cards: dict[str, ModelCard] = {}
         self._started = False
         self._draining = False
@@ -130,13 +131,7 @@ class ModelPool:
             ShuttingDown: The process was told to stop.
         """
         with self._condition:
-            if self._draining or self._fault:
-                raise ShuttingDown("The server is shutting down.", retry_after_s=1)
-            if not self._started:
-                raise ModelLoading(
-                    "The model is still loading; /readyz tells how far it is.",
-                    retry_after_s=LOADING_RETRY_AFTER_S,
-                )
+            check_open(started=self._started, ending=self._draining or bool(self._fault))
 
     def submit(self, name: str, prompt: Prompt) -> Job:
         """Queue a prompt for a served model, loading the model if needed.
@@ -150,16 +145,45 @@ class ModelPool:
         with self._condition:
             self.check_open()
             engine = self._engines.get(name)
-            if engine is None or engine.retiring:
-                self._check_queue()
-                self._wanted.setdefault(name, deque()).append(job)
-                self._make_room()
-            else:
-                if len(engine.jobs) >= engine.num_free_rows:
-                    self._check_queue()
-                engine.jobs.append(job)
-                self._engines.move_to_end(name)
+            if engine is not None and engine.retiring:
+                engine = None
+            if engine is None or len(engine.jobs) >= engine.num_free_rows:
+                check_queue(self._engines.values(), self._wanted.values(), self._max_queue)
+            self._give(name, engine, job)
+        return job
+
+    @contextmanager
+    def series(self, name: str) -> Iterator[None]:
+        """Announce, before the first of several prompts, that others will follow it."""
+        with self._condition:
+            self._open_series[name] += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._open_series[name] -= 1
                 self._condition.notify_all()
+
+    def follow(self, name: str, prompt: Prompt, *, only_if_free: bool) -> Job | None:
+        """Queue the next prompt of a series, however many others wait.
+
+        Args:
+            only_if_free: Do so only where it can begin at once and delays nobody; else return None.
+
+        Raises:
+            ShuttingDown: The process was told to stop, and the model is not in memory.
+        """
+        job = Job(prompt, follows=True)
+        with self._condition:
+            engine = self._engines.get(name)
+            if engine is not None and engine.retiring:
+                # At the end of the process it waits for what follows; else it makes room at once.
+                engine = engine if self._draining and engine.runner is not None else None
+            if only_if_free and (engine is None or len(engine.jobs) >= engine.num_free_rows):
+                return None
+            if engine is None:
+                self.check_open()
+            self._give(name, engine, job)
         return job
 
     def cancel(self, job: Job, reason: TTSError) -> None:
@@ -174,14 +198,14 @@ class ModelPool:
                     queue.remove(job)
 
     def drain(self) -> None:
-        """Refuse new work and what waits; what runs goes on to its end."""
+        """Refuse new work and what waits; what runs goes on to its end, with what follows it."""
         with self._condition:
             self._draining = True
-            waiting = [job for queue in self._queues() for job in queue]
-            for queue in self._queues():
-                queue.clear()
+            waiting = [job for queue in self._wanted.values() for job in queue]
             self._wanted.clear()
             for engine in self._engines.values():
+                waiting += [job for job in engine.jobs if not job.follows]
+                engine.jobs = deque(job for job in engine.jobs if job.follows)
                 engine.retiring = True
             self._condition.notify_all()
         for job in waiting:
@@ -196,8 +220,19 @@ class ModelPool:
         ended = [engine.join(max(0.0, deadline - time.monotonic())) for engine in engines]
         return all(ended)
 
+    def _give(self, name: str, engine: Engine | None, job: Job) -> None:
+        """Queue a job for a model: with its engine, or until it has one."""
+        if engine is None:
+            self._wanted.setdefault(name, deque()).append(job)
+            self._make_room()
+            return
+        engine.jobs.append(job)
+        self._engines.move_to_end(name)
+        self._condition.notify_all()
+
     def _describe_state(self, default: Engine | None) -> tuple[str, str]:
-        if fault := self._fault or self._hanging():
+        hanging = (engine.fault(self._hang_timeout_s) for engine in self._engines.values())
+        if fault := self._fault or next(filter(None, hanging), ""):
             return "failed", fault
         if self._draining:
             return "draining", ""
@@ -208,15 +243,6 @@ class ModelPool:
             return "recovering", f"the last utterance of {', '.join(suspect)} failed"
         return "ready", ""
 
-    def _hanging(self) -> str:
-        for engine in self._engines.values():
-            if engine.is_busy and engine.health.idle_s() > self._hang_timeout_s:
-                return (
-                    f"{engine.name} has computed nothing of what it has for "
-                    f"{self._hang_timeout_s:g} s (QWEN_HANG_TIMEOUT_S)"
-                )
-        return ""
-
     def _state(self, name: str) -> str:
         engine = self._engines.get(name)
         if engine is None:
@@ -225,25 +251,6 @@ class ModelPool:
 
     def _queues(self) -> list[deque[Job]]:
         return [engine.jobs for engine in self._engines.values()] + list(self._wanted.values())
-
-    def _check_queue(self) -> None:
-        waiting = sum(len(queue) for queue in self._queues())
-        # A loaded model is about to take as many of its queue as it has rows free.
-        waiting -= sum(
-            min(len(engine.jobs), engine.num_free_rows) for engine in self._engines.values()
-        )
-        if waiting >= self._max_queue:
-            seconds = [
-                engine.mean_job_s / engine.runner.max_rows
-                for engine in self._engines.values()
-                if engine.runner is not None
-            ]
-            raise QueueFull(
-                f"{waiting} requests are waiting, as many as QWEN_MAX_QUEUE allows.",
-                retry_after_s=max(
-                    1, min(MAX_RETRY_AFTER_S, math.ceil(waiting * max(seconds, default=1.0)))
-                ),
-            )
 
     def _make_room(self) -> None:
         """Start engines for wanted models, or retire others for them (under the condition)."""
@@ -258,6 +265,7 @@ class ModelPool:
                 self._engine_ready,
                 self._engine_ended,
                 self._engine_lost,
+                partial(self._is_awaited, name),
             )
             self._engines[name].start()
         retiring = sum(engine.retiring for engine in self._engines.values())
@@ -266,6 +274,10 @@ class ModelPool:
                 engine.retiring = True
                 retiring += 1
         self._condition.notify_all()
+
+    def _is_awaited(self, name: str) -> bool:
+        """Tell whether a series needs the model until its end (under the condition)."""
+        return self._draining and self._open_series[name] > 0
 
     def _engine_ready(self) -> None:
         with self._condition:

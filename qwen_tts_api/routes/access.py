@@ -20,7 +20,8 @@ _OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/open
 _OPEN_PREFIXES = ("/static/", "/docs/")
 _EXPOSED_HEADERS = [
     *("X-Request-Id", "X-Audio-Duration", "X-RTF", "X-Queue-Time", "X-Seed", "X-Model"),
-    *("X-Sample-Rate", "X-Finish-Reason", "X-Ignored-Parameters", "Retry-After", "Server-Timing"),
+    *("X-Finish-Reason", "X-Segments", "X-Text-Chars", "X-Text-Changes"),
+    *("X-Sample-Rate", "X-Ignored-Parameters", "Retry-After", "Server-Timing"),
 ]
 
 

@@ -54,6 +54,7 @@ class SpeechSchema(Schema):
     speed = _number(SLOWEST, FASTEST)
     stream = fields.Boolean(allow_none=True)
     seed = integer(0, MAX_SEED)
+    normalize = fields.Boolean(allow_none=True)
     max_new_tokens = integer(2, 8192)
     temperature = _number(0, 10)
     top_k = integer(0, 3072)

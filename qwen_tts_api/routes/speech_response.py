@@ -104,3 +104,8 @@ def describe(response: Response, speech: Speech | SpeechStream) -> None:
     response.headers["X-Seed"] = str(speech.seed)
     response.headers["X-Sample-Rate"] = str(speech.sample_rate_hz)
     response.headers["X-Model"] = speech.model
+    response.headers["X-Text-Chars"] = str(len(speech.text.text))
+    response.headers["X-Segments"] = str(speech.job.progress.num_segments)
+    if speech.text.changes:
+        changes = (f"{kind}={num}" for kind, num in speech.text.changes.items())
+        response.headers["X-Text-Changes"] = ", ".join(changes)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from qwen_tts_api.engine.job import Job
+from qwen_tts_api.service.speakable import SpeakableText
+from qwen_tts_api.service.utterances import Utterances
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class SpeechRequest:
         speed: 0.25 to 4; above 1 is faster, at the same pitch.
         stream: Whether the audio is sent as it is made.
         seed: Seed of the random draws; None draws one.
-        max_new_tokens: At most one frame less is made; None: the text's own budget.
+        normalize: Whether markup, emoji and the like are taken out of the text; None: by setting.
+        max_new_tokens: At most one frame less is made of each segment; None: the text's own budget.
         temperature: And the others: as in `model.utterance.Sampling`.
     """
 
@@ -46,6 +48,7 @@ class SpeechRequest:
     speed: float | None = None
     stream: bool = False
     seed: int | None = None
+    normalize: bool | None = None
     max_new_tokens: int | None = None
     temperature: float | None = None
     top_k: int | None = None
@@ -75,7 +78,8 @@ class Speech:
         encode_s: Seconds that speed, rate and format took; most of them while the model works.
         model: Name of the model.
         seed: Seed of the random draws.
-        job: Tells the times in queue and model, and how the utterance ended.
+        text: What was spoken, and what was taken out of the text.
+        job: Tells the times in queue and model, how it ended, and how many segments it had.
     """
 
     data: bytes
@@ -85,7 +89,8 @@ class Speech:
     encode_s: float
     model: str
     seed: int
-    job: Job
+    text: SpeakableText
+    job: Utterances
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,8 @@ class SpeechStream:
         sample_rate_hz: The audio's.
         model: Name of the model.
         seed: Seed of the random draws.
-        job: Tells the time in the queue.
+        text: What is spoken, and what was taken out of the text.
+        job: Tells the time in the queue, and the progress: which segment's audio was taken last.
     """
 
     chunks: Chunks
@@ -107,4 +113,5 @@ class SpeechStream:
     sample_rate_hz: int
     model: str
     seed: int
-    job: Job
+    text: SpeakableText
+    job: Utterances

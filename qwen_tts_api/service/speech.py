@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from qwen_tts_api.audio import Samples
 from qwen_tts_api.audio.pipeline import Output, Pipeline
 from qwen_tts_api.config import Config
-from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.engine.status import PoolStatus
-from qwen_tts_api.errors import ClientLeft, DeadlineExceeded, TTSError
+from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.metrics import Metrics
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.casting import Casting
 from qwen_tts_api.service.client import Client, Patient
 from qwen_tts_api.service.design import VoiceDesigner
+from qwen_tts_api.service.meter import Meter
 from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.prompts import PromptMaker
 from qwen_tts_api.service.requests import Speech, SpeechRequest, SpeechStream
+from qwen_tts_api.service.script import divide, max_letters
 from qwen_tts_api.service.served_models import ServedModels
-from qwen_tts_api.service.text import check_text
+from qwen_tts_api.service.speakable import SpeakableText
+from qwen_tts_api.service.text import prepare_text
+from qwen_tts_api.service.utterances import Utterances
 from qwen_tts_api.service.voice import Voice
 from qwen_tts_api.service.voices import VoiceRegistry
 
@@ -33,10 +35,11 @@ PATIENT = Patient()
 
 @dataclass(frozen=True)
 class _Begun:
-    """A request whose job is queued."""
+    """A request whose first utterance is queued."""
 
-    job: Job
-    deadline: float
+    meter: Meter
+    text: SpeakableText
+    job: Utterances
     output: Output
     pipeline: Pipeline
     model: str
@@ -132,7 +135,7 @@ class SpeechService:
             InvalidRequest: The request cannot be met, by this model or at all.
             Unavailable: The model is not there at the moment.
             QueueFull: Too much work is waiting.
-            DeadlineExceeded: `QWEN_REQUEST_TIMEOUT_S` has passed.
+            DeadlineExceeded: A segment of the text took longer than `QWEN_REQUEST_TIMEOUT_S`.
             ClientLeft: The client did.
             SynthesisFailed: The model raised.
         """
@@ -147,7 +150,8 @@ class SpeechService:
             duration_s=pipeline.num_samples / begun.output.sample_rate_hz,
             encode_s=pipeline.work_s,
             model=begun.model,
-            seed=begun.job.prompt.sampling.seed,
+            seed=begun.job.seed,
+            text=begun.text,
             job=begun.job,
         )
 
@@ -164,21 +168,37 @@ class SpeechService:
             media_type=begun.output.audio_format.media_type,
             sample_rate_hz=begun.output.sample_rate_hz,
             model=begun.model,
-            seed=begun.job.prompt.sampling.seed,
+            seed=begun.job.seed,
+            text=begun.text,
             job=begun.job,
         )
 
     def _begin(self, request: SpeechRequest, *, stream: bool) -> _Begun:
-        deadline = time.monotonic() + self._config.request_timeout_s
+        meter = Meter(self.metrics, streamed=stream)
+        try:
+            return self._prepare(request, meter, stream=stream)
+        except TTSError as error:
+            meter.refused(error)
+            raise
+
+    def _prepare(self, request: SpeechRequest, meter: Meter, *, stream: bool) -> _Begun:
         output = choose_output(request)
         self._models.name(request.model)  # refused even while the model loads
-        text = check_text(request.text, self._config.max_text_chars)
+        text = self._text(request)
         self._pool.check_open()
         cast = self._casting.cast(request)
-        prompt = self._prompts.make(request, text, cast)
+        prompt = self._prompts.make(request, text.text, cast)
+        utterances = divide(prompt, max_letters(self._config, cast.card))
         pipeline = output.pipeline(SAMPLE_RATE_HZ, stream=stream)
-        job = self._pool.submit(cast.model, prompt)
-        return _Begun(job, deadline, output, pipeline, cast.model)
+        timeout_s = self._config.request_timeout_s
+        job = Utterances(self._pool, cast.model, utterances, timeout_s=timeout_s)
+        meter.begun(cast.model, len(text.text), job)
+        return _Begun(meter, text, job, output, pipeline, cast.model)
+
+    def _text(self, request: SpeechRequest) -> SpeakableText:
+        config = self._config
+        normalize = config.normalize_text if request.normalize is None else request.normalize
+        return prepare_text(request.text, config.max_text_chars, normalize=normalize)
 
     def _encoded(self, begun: _Begun, client: Client) -> Generator[bytes, None, None]:
         with contextlib.closing(self._pieces(begun, client)) as pieces:
@@ -188,25 +208,16 @@ class SpeechService:
         yield begun.pipeline.finish()
 
     def _pieces(self, begun: _Begun, client: Client) -> Generator[Samples, None, None]:
-        """Yield the audio of a job as it comes; ends the job's work where it is not read on."""
-        job = begun.job
+        """Yield the audio of a request as it comes; ends the work where it is not read on."""
         left = ClientLeft("The client closed the connection.")
-        try:
-            with client.when_gone(lambda: self._pool.cancel(job, left)):
-                while not job.ended:
-                    job.wait(begun.deadline - time.monotonic())
-                    if (piece := job.take()) is not None:
-                        yield piece
-                    if not job.ended and time.monotonic() >= begun.deadline:
-                        raise DeadlineExceeded(
-                            f"The audio was not finished within {self._config.request_timeout_s:g} "
-                            "s (QWEN_REQUEST_TIMEOUT_S).",
-                            retry_after_s=1,
-                        )
-                job.take()  # raises what the job ended with, if it ended between two looks
-        finally:
-            if not job.ended:
-                self._pool.cancel(job, TTSError("The audio is not read on."))
+        with (
+            begun.meter as meter,
+            contextlib.closing(begun.job),
+            client.when_gone(lambda: begun.job.cancel(left)),
+        ):
+            for piece in begun.job.pieces():
+                meter.piece(len(piece))
+                yield piece
 
 
 class _Chain(Iterator[bytes]):

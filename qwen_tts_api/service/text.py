@@ -1,10 +1,11 @@
-"""Check that a text can be spoken."""
+"""Check that a text can be spoken, and make it so where it needs it."""
 
 from __future__ import annotations
 
 import unicodedata
 
 from qwen_tts_api.errors import TextRequired, TextTooLong, UnspeakableText
+from qwen_tts_api.service.speakable import SpeakableText, make_speakable
 
 # Coqui's own sentence; clients compare it.
 TEXT_REQUIRED = "Text parameter is required"
@@ -38,3 +39,23 @@ def check_text(text: str, max_chars: int) -> str:
             fields={"text": ["Only control characters."]},
         )
     return text
+
+
+def prepare_text(text: str, max_chars: int, *, normalize: bool) -> SpeakableText:
+    """Return a text that can be spoken.
+
+    Raises:
+        TextRequired: And the others: as `check_text`.
+        UnspeakableText: When normalized, nothing is left that could be heard.
+    """
+    text = check_text(text, max_chars)
+    if not normalize:
+        return SpeakableText(text)
+    speakable = make_speakable(text)
+    if not any(unicodedata.category(char)[0] in "LNS" for char in speakable.text):
+        raise UnspeakableText(
+            "The text has no letters, numbers or signs that could be spoken, only punctuation, "
+            "markup or emoji.",
+            fields={"text": ["Nothing to speak."]},
+        )
+    return speakable

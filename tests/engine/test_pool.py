@@ -312,3 +312,38 @@ def test_errors_of_the_device_are_told_from_others(text: str, fatal: bool) -> No
     out_of_memory = type("OutOfMemoryError", (RuntimeError,), {})
     assert not health.is_fatal(out_of_memory("CUDA error: out of memory"))
     assert health.is_fatal(type("AcceleratorError", (RuntimeError,), {})("unknown"))
+
+
+def test_what_follows_is_not_refused_when_the_queue_is_full(make_bench: MakeBench) -> None:
+    """It waits in line; ahead of its time it begins only on a row that nobody needs."""
+    bench = make_bench(max_queue=1, rows=2)
+    bench.runner.gate.clear()
+    with bench.pool.series("voice"):
+        bench.pool.submit("voice", prompt())
+        ahead = bench.pool.follow("voice", prompt(), only_if_free=True)
+        assert ahead is not None
+        assert bench.pool.follow("voice", prompt(), only_if_free=True) is None
+        waiting = bench.pool.submit("voice", prompt("b"))
+        with pytest.raises(QueueFull):
+            bench.pool.submit("voice", prompt())
+        due = bench.pool.follow("voice", prompt("c"), only_if_free=False)
+        assert due is not None
+        bench.runner.gate.set()
+        for job in (ahead, waiting, due):
+            read(job)
+    assert [spoken.text for spoken in bench.runner.prompts[-2:]] == ["b", "c"]
+
+
+def test_an_engine_waits_for_what_follows_before_the_end(bench: Bench) -> None:
+    """Though it has nothing to do; but not if the series is over."""
+    with bench.pool.series("voice"):
+        read(bench.pool.submit("voice", prompt()))
+        bench.pool.drain()
+        assert not bench.pool.close(0.05)
+        job = bench.pool.follow("voice", prompt(), only_if_free=False)
+        assert job is not None
+        read(job)
+    assert bench.pool.close(5)
+    with pytest.raises(ShuttingDown):
+        bench.pool.follow("voice", prompt(), only_if_free=False)
+    assert bench.pool.follow("voice", prompt(), only_if_free=True) is None

@@ -1,0 +1,38 @@
+"""A text is checked first, then made speakable, unless the request says otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from qwen_tts_api.errors import TextRequired, TextTooLong, UnspeakableText
+from qwen_tts_api.service.text import prepare_text
+
+
+@pytest.mark.parametrize(
+    "text", ["😀", "**", "...", "<br>", "<speak></speak>", "\u200b😀!", "```\n```"]
+)
+def test_a_text_without_anything_to_say_is_refused(text: str) -> None:
+    with pytest.raises(UnspeakableText, match="only punctuation"):
+        prepare_text(text, 100, normalize=True)
+
+
+@pytest.mark.parametrize("text", ["a", "7", "北", "€", "+", "½", "*a*"])
+def test_a_letter_number_or_sign_is_enough(text: str) -> None:
+    assert prepare_text(text, 100, normalize=True).text == text.strip("*")
+
+
+def test_nothing_is_changed_where_that_is_not_wanted() -> None:
+    """But white space around it."""
+    speakable = prepare_text(" **😀** ", 100, normalize=False)
+    assert speakable.text == "**😀**"
+    assert not speakable.changes
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_limits_hold_for_what_was_sent(normalize: bool) -> None:
+    with pytest.raises(TextTooLong, match="11 characters"):
+        prepare_text("**" + "a" * 7 + "**", 10, normalize=normalize)
+    with pytest.raises(TextRequired):
+        prepare_text(" ", 10, normalize=normalize)
+    with pytest.raises(UnspeakableText, match="surrogate"):
+        prepare_text("a\ud800", 10, normalize=normalize)

@@ -1,0 +1,291 @@
+"""Many utterances that a client sees as one recording."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import pytest
+
+from qwen_tts_api.engine.pool import ModelPool
+from qwen_tts_api.errors import (
+    ClientLeft,
+    DeadlineExceeded,
+    QueueFull,
+    ShuttingDown,
+    SynthesisFailed,
+    TTSError,
+)
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Sampling
+from qwen_tts_api.service.joining import WINDOW
+from qwen_tts_api.service.requests import SpeechRequest
+from qwen_tts_api.service.script import Utterance
+from qwen_tts_api.service.utterances import AHEAD_OF_FILE, AHEAD_OF_STREAM, Progress, Utterances
+from tests.conftest import Bench, wait_until
+from tests.fakes import SAMPLES_PER_FRAME
+
+MakeBench = Callable[..., Bench]
+SHORT = Prompt("x", "auto", "ryan", "", Sampling(seed=1))
+
+
+def begin(
+    pool: ModelPool, *texts: str, streaming: bool = False, timeout_s: float = 60
+) -> Utterances:
+    prompts = [
+        Prompt(text, "auto", "ryan", "", Sampling(seed=number), streaming=streaming)
+        for number, text in enumerate(texts)
+    ]
+    return Utterances(
+        pool, "voice", [Utterance(prompt, 0.25) for prompt in prompts], timeout_s=timeout_s
+    )
+
+
+def idle(bench: Bench) -> bool:
+    status = bench.pool.status()
+    return status.running + status.waiting == 0
+
+
+@pytest.mark.parametrize("rows", [1, 2, 8])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_audio_comes_in_the_order_of_the_text(
+    make_bench: MakeBench, rows: int, streaming: bool
+) -> None:
+    """However many are computed at once; each is followed by its pause."""
+    bench = make_bench(rows=rows)
+    job = begin(bench.pool, "a" * 40, "b" * 9, "c" * 5, streaming=streaming)
+    samples = np.concatenate(list(job.pieces()))
+    assert [prompt.text[0] for prompt in bench.runner.prompts] == ["a", "b", "c"]
+    pause = round(0.25 * SAMPLE_RATE_HZ)
+    assert len(samples) == (40 + 9 + 5) * SAMPLES_PER_FRAME + 2 * pause
+    loud = np.abs(samples.astype(int)) > 2000
+    steps = np.diff(np.flatnonzero(loud))
+    assert [abs(step - pause) < 2 * WINDOW for step in steps[steps > 1000]] == [True, True]
+    assert job.finish_reason == "stop"
+    wait_until(lambda: idle(bench))
+
+
+def test_one_utterance_is_what_the_model_made(bench: Bench) -> None:
+    samples = np.concatenate(list(begin(bench.pool, "a" * 30).pieces()))
+    expected = bench.runner._tone(0, 30)
+    assert np.array_equal(samples, expected)
+
+
+@pytest.mark.parametrize(("streaming", "ahead"), [(False, AHEAD_OF_FILE), (True, AHEAD_OF_STREAM)])
+def test_few_begin_early(make_bench: MakeBench, streaming: bool, ahead: int) -> None:
+    """While the first is read, so many others are begun, and not all that there are."""
+    bench = make_bench(rows=16)
+    job = begin(bench.pool, *["a" * 2000] * 12, streaming=streaming)
+    pieces = job.pieces()
+    for _ in range(3):
+        next(pieces)
+    status = bench.pool.status()
+    assert status.running + status.waiting == 1 + ahead
+    pieces.close()
+    wait_until(lambda: idle(bench))
+
+
+def test_none_begins_early_on_a_row_that_others_wait_for(make_bench: MakeBench) -> None:
+    """Nor on the last one, if somebody is there; the one that is due waits in line."""
+    bench = make_bench(rows=2)
+    bench.runner.gate.clear()
+    job = begin(bench.pool, "a" * 3, "b" * 3, "c" * 3)
+    bench.pool.submit("voice", SHORT)
+    bench.pool.submit("voice", SHORT)
+    reader = threading.Thread(target=lambda: list(job.pieces()))
+    reader.start()
+    bench.runner.gate.set()
+    reader.join(10)
+    texts = [prompt.text[0] for prompt in bench.runner.prompts]
+    assert texts.index("b") > texts.index("x")
+    assert job.finish_reason == "stop"
+
+
+def test_what_was_admitted_is_not_refused_half_way(make_bench: MakeBench) -> None:
+    """The queue is full when the second is due: it waits in line instead."""
+    bench = make_bench(max_queue=1)
+    bench.runner.gate.clear()
+    job = begin(bench.pool, "a" * 30, "b" * 3)
+    pieces = job.pieces()
+    wait_until(bench.runner.running.is_set)
+    waiting = bench.pool.submit("voice", SHORT)
+    with pytest.raises(QueueFull):
+        bench.pool.submit("voice", SHORT)
+    bench.runner.gate.set()
+    for _ in pieces:
+        pass
+    assert job.finish_reason == "stop"
+    assert waiting.finish_reason == "stop"
+
+
+def test_the_first_may_be_refused(make_bench: MakeBench) -> None:
+    """As any request; nothing is left behind."""
+    bench = make_bench(max_queue=1)
+    bench.runner.gate.clear()
+    bench.pool.submit("voice", SHORT)
+    wait_until(bench.runner.running.is_set)
+    bench.pool.submit("voice", SHORT)
+    with pytest.raises(QueueFull):
+        begin(bench.pool, "a", "b")
+
+
+def test_a_failure_of_one_ends_all(make_bench: MakeBench) -> None:
+    bench = make_bench(rows=2)
+    job = begin(bench.pool, "a" * 3000, "b" * 3000, "c" * 3000)
+    pieces = job.pieces()
+    for _ in range(3):
+        next(pieces)
+    bench.runner.error = RuntimeError("weights on fire")
+    with pytest.raises(SynthesisFailed):
+        for _ in pieces:
+            pass
+    wait_until(lambda: idle(bench))
+    assert "c" not in {prompt.text[0] for prompt in bench.runner.prompts}
+
+
+def test_a_reader_who_stops_ends_all(make_bench: MakeBench) -> None:
+    bench = make_bench(rows=4)
+    pieces = begin(bench.pool, *["a" * 3000] * 4).pieces()
+    next(pieces)
+    next(pieces)
+    pieces.close()
+    wait_until(lambda: idle(bench))
+
+
+def test_a_client_that_cannot_be_watched_leaves_nothing_behind(bench: Bench) -> None:
+    """Its socket may be closed before anybody looks at it."""
+
+    class Closed:
+        def when_gone(self, callback: Callable[[], object]) -> AbstractContextManager[None]:
+            raise ValueError("invalid file descriptor")
+
+    with pytest.raises(ValueError, match="descriptor"):
+        bench.service.synthesize(SpeechRequest("x" * 3000), Closed())
+    wait_until(lambda: idle(bench))
+
+
+class LeavesLater:
+    """A client that leaves when it is told to."""
+
+    def __init__(self) -> None:
+        self.leave: Callable[[], object] = lambda: None
+
+    def when_gone(self, callback: Callable[[], object]) -> AbstractContextManager[None]:
+        self.leave = callback
+        return nullcontext()
+
+
+def test_a_client_that_leaves_ends_all(make_bench: MakeBench) -> None:
+    """Those that have begun, and those that have not."""
+    bench = make_bench(rows=2, max_segment_chars=50)
+    client = LeavesLater()
+    request = SpeechRequest("Here is a sentence of some length. " * 30, stream=True)
+    stream = bench.service.stream(request, client)
+    client.leave()
+    with pytest.raises(ClientLeft):
+        for _ in stream.chunks:
+            pass
+    wait_until(lambda: idle(bench))
+    assert len(bench.runner.prompts) <= 3
+
+
+def test_the_deadline_is_for_each(make_bench: MakeBench) -> None:
+    """The second waits behind somebody else for too long; a slow reader of the first does not."""
+    bench = make_bench()
+    job = begin(bench.pool, "a" * 100, "b" * 30, timeout_s=0.3)
+    pieces = job.pieces()
+    next(pieces)
+    others = [
+        bench.pool.submit("voice", Prompt("x" * 3000, "auto", "ryan", "", Sampling()))
+        for _ in range(20)
+    ]
+    threading.Event().wait(0.4)
+    wait_until(lambda: job._jobs[0].finish_reason)
+    bench.runner.gate.clear()
+    with pytest.raises(DeadlineExceeded, match=r"0.3 s"):
+        list(pieces)
+    assert job.progress == Progress(2, 2, 100)
+    for other in others:
+        bench.pool.cancel(other, TTSError("Enough."))
+    bench.runner.gate.set()
+    wait_until(lambda: idle(bench))
+
+
+def test_progress_tells_segment_and_characters(bench: Bench) -> None:
+    """As the audio is taken."""
+    job = begin(bench.pool, "a" * 30, "b" * 20)
+    assert job.progress == Progress(1, 2, 0)
+    seen = [job.progress for _ in job.pieces()]
+    assert seen[0] == Progress(1, 2, 0)
+    assert Progress(2, 2, 30) in seen
+    assert job.progress == Progress(2, 2, 50)
+
+
+def test_times_and_end_are_those_of_all(make_bench: MakeBench) -> None:
+    """Time in which two were computed counts once."""
+    bench = make_bench(rows=4)
+    job = begin(bench.pool, *["a" * 300] * 4)
+    assert job.finish_reason == ""
+    for _ in job.pieces():
+        pass
+    spans = [one.span for one in job._jobs]
+    began_at = min(span[0] for span in spans if span)
+    ended_at = max(span[1] for span in spans if span)
+    assert 0 < job.model_s <= ended_at - began_at
+    assert job.model_s < sum(one.model_s for one in job._jobs)
+    assert job.queue_s == job._jobs[0].queue_s
+    job._jobs[2]._finish_reason = "length"
+    assert job.finish_reason == "length"
+
+
+def test_what_has_begun_goes_on_to_its_end_while_the_process_ends(make_bench: MakeBench) -> None:
+    """The segments that follow, too; new requests are refused meanwhile."""
+    bench = make_bench()
+    job = begin(bench.pool, "a" * 30, "b" * 30, "c" * 30)
+    pieces = job.pieces()
+    next(pieces)
+    bench.pool.drain()
+    with pytest.raises(ShuttingDown):
+        bench.pool.submit("voice", SHORT)
+    for _ in pieces:
+        pass
+    assert job.finish_reason == "stop"
+    assert bench.pool.close(5)
+
+
+def test_what_waits_for_its_first_row_does_not(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    bench.runner.gate.clear()
+    bench.pool.submit("voice", SHORT)
+    wait_until(bench.runner.running.is_set)
+    job = begin(bench.pool, "a", "b")
+    bench.pool.drain()
+    with pytest.raises(ShuttingDown):
+        list(job.pieces())
+    bench.runner.gate.set()
+    assert bench.pool.close(5)
+
+
+def test_a_model_that_makes_room_does_not_wait_for_a_series(make_bench: MakeBench) -> None:
+    """What follows is spoken when the model is back in memory."""
+    bench = make_bench(max_loaded_models=1, served=("voice", "small"))
+    job = begin(bench.pool, "a" * 30, "b" * 30)
+    pieces = job.pieces()
+    next(pieces)
+    other = bench.pool.submit("small", SHORT)
+    for _ in pieces:
+        pass
+    assert job.finish_reason == "stop"
+    wait_until(lambda: other.finish_reason)
+    assert bench.hub.loads[:2] == ["voice", "small"]
+
+
+def test_cancelling_twice_is_as_once(bench: Bench) -> None:
+    """The first reason counts."""
+    job = begin(bench.pool, "a" * 3000, "b")
+    job.cancel(ClientLeft("left"))
+    job.cancel(TTSError("other"))
+    with pytest.raises(ClientLeft):
+        list(job.pieces())
+    wait_until(lambda: idle(bench))
