@@ -184,7 +184,7 @@ def test_audio_is_streamed_when_asked(server: Server, client: OpenAI) -> None:
             assert response.headers["Transfer-Encoding"] == "chunked"
             parts = response.iter_bytes()
             data = next(parts)
-            assert running(server) == 1
+            assert running(server) >= 1
             data += b"".join(parts)
         assert_same(np.frombuffer(data, "<i2"), np.frombuffer(whole.content, "<i2"))
 
@@ -214,7 +214,7 @@ def test_leaving_early_frees_the_model(server: Server, client: OpenAI, how: str)
     if how == "sse":
         with events(client, LONG_TEXT) as stream:
             next(iter(stream))
-            assert running(server) == 1
+            assert running(server) >= 1
     else:
         with client.audio.speech.with_streaming_response.create(
             input=LONG_TEXT,
@@ -224,7 +224,7 @@ def test_leaving_early_frees_the_model(server: Server, client: OpenAI, how: str)
             stream_format="audio",
         ) as response:
             next(response.iter_bytes(1024))
-            assert running(server) == 1
+            assert running(server) >= 1
     wait_until(lambda: running(server) == 0)  # the whole text takes several times as long
 
 
@@ -334,7 +334,12 @@ def test_while_the_model_loads_the_client_waits(
 
 def test_a_full_queue_and_a_deadline(start: Callable[..., Server], connect: Connect) -> None:
     """429 as RateLimitError, retried; 504 and a broken stream as errors, not retried."""
-    server = start(QWEN_MAX_STREAMS="1", QWEN_MAX_QUEUE="1", QWEN_REQUEST_TIMEOUT_S="5")
+    server = start(
+        QWEN_MAX_STREAMS="1",
+        QWEN_MAX_QUEUE="1",
+        QWEN_REQUEST_TIMEOUT_S="5",  # for each segment, of which there is one then
+        QWEN_MAX_SEGMENT_CHARS="100000",
+    )
     wait_until(server.is_up, 120)
     wait_until(server.is_ready, 120)
     attempts = connect(server, max_retries=0)
