@@ -21,6 +21,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         QWEN_VOICES_DIR=str(folder / "voices"),
         QWEN_SPEAKER_ALIASES="p376=Ryan,p225=Serena",
         QWEN_MAX_STREAMS="4",
+        # A long text is one long job then, which goes on whether or not its audio is read.
+        QWEN_MAX_SEGMENT_CHARS="100000",
     )
     try:
         wait_until(server.is_ready, 120)
