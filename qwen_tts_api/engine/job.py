@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qwen_tts_api.errors import TTSError
-from qwen_tts_api.model.utterance import Prompt
+from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME, Prompt
 
 Samples = npt.NDArray[np.int16]
 
@@ -25,12 +25,15 @@ class Job:
         prompt: What to synthesise.
         follows: Whether it goes on with a request that was admitted before.
         cancelled: Nobody reads it any more; the engine drops it within a frame.
+        num_text_tokens: Length of the text in tokens; 0 before the start.
     """
 
     def __init__(self, prompt: Prompt, *, follows: bool = False) -> None:
         self.prompt = prompt
         self.follows = follows
         self.cancelled = False
+        self.num_text_tokens = 0
+        self._num_samples = 0
         self._created_at = time.monotonic()
         self._started_at: float | None = None
         self._ended_at: float | None = None
@@ -69,6 +72,11 @@ class Job:
         return self._finish_reason
 
     @property
+    def num_frames(self) -> int:
+        """How many frames of audio have been written."""
+        return self._num_samples // SAMPLES_PER_FRAME
+
+    @property
     def span(self) -> tuple[float, float] | None:
         """From when until when the model worked on it (until now, if not ended); None: not yet."""
         if self._started_at is None:
@@ -96,6 +104,7 @@ class Job:
         with self._changed:
             if self._ended_at is None:
                 self._pieces.append(piece)
+                self._num_samples += len(piece)
                 self._changed.notify_all()
 
     def finish(self, reason: str) -> None:

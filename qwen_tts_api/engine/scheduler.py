@@ -111,6 +111,7 @@ class Scheduler:
             try:
                 quick = self.runner.is_prompt_quick(job.prompt)
                 prepared = self.runner.prepare(job.prompt)
+                job.num_text_tokens = prepared.num_text_tokens
                 max_frames = self._frame_budget(job.prompt, prepared)
             except Exception as error:  # a border: a prompt that cannot be built fails alone
                 job.fail(self._explain(error))

@@ -12,6 +12,9 @@ import numpy.typing as npt
 SAMPLE_RATE_HZ = 24_000
 """Of the one codec that is served; a checkpoint with another is refused."""
 
+SAMPLES_PER_FRAME = 1920
+"""Of audio: 12.5 frames are a second."""
+
 
 @dataclass(frozen=True)
 class Sampling:

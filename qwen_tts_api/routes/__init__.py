@@ -9,14 +9,17 @@ from qwen_tts_api.routes import (
     access,
     errors,
     health,
+    marytts,
     metrics,
     models,
+    openai,
     openapi,
     page,
     request_log,
     speakers,
     tts,
 )
+from qwen_tts_api.routes.openai.errors import shape as openai_shape
 from qwen_tts_api.routes.slow_clients import send_in_pieces
 from qwen_tts_api.service.speech import SpeechService
 
@@ -40,10 +43,13 @@ def register(app: Flask, config: Config, service: SpeechService) -> None:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions[EXTENSION] = service
     request_log.register(app, service.metrics)
-    errors.register(app)
+    shapes = {openai.PREFIX: openai_shape, **dict.fromkeys(marytts.PATHS, marytts.shape)}
+    errors.register(app, shapes)
     access.register(app, config)
     app.after_request(send_in_pieces)
     app.register_blueprint(tts.blueprint(config, service))
+    app.register_blueprint(openai.blueprint(config, service))
+    app.register_blueprint(marytts.blueprint(config, service))
     app.register_blueprint(health.blueprint(service))
     app.register_blueprint(metrics.blueprint(service.metrics))
     app.register_blueprint(speakers.blueprint(config, service))

@@ -21,7 +21,7 @@ _OPEN_PREFIXES = ("/static/", "/docs/")
 _EXPOSED_HEADERS = [
     *("X-Request-Id", "X-Audio-Duration", "X-RTF", "X-Queue-Time", "X-Seed", "X-Model"),
     *("X-Finish-Reason", "X-Segments", "X-Text-Chars", "X-Text-Changes"),
-    *("X-Sample-Rate", "Retry-After", "Server-Timing"),
+    *("X-Sample-Rate", "X-Ignored-Parameters", "Retry-After", "Server-Timing"),
 ]
 
 

@@ -1,17 +1,21 @@
-"""The one shape of every error.
+"""The one place where errors become responses; each dialect gives them its own shape.
 
-``{"error": "<sentence>", "code": "<stable word>", "fields": {...}?, "request_id": "..."}``
+Ours, which Coqui's clients read, too::
+
+    {"error": "<sentence>", "code": "<stable word>", "fields": {...}?, "request_id": "..."}
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, Response, g, jsonify
+from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from qwen_tts_api.errors import TTSError, Unauthorized
+from qwen_tts_api.errors import TTSError
 
 logger = logging.getLogger(__name__)
 
@@ -22,46 +26,83 @@ _HTTP_ERRORS = {
 }
 
 
-def register(app: Flask) -> None:
-    """Install the handlers; after this no error of the application is HTML."""
-    app.register_error_handler(TTSError, _tts_error)
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _unexpected)
+@dataclass(frozen=True)
+class Refusal:
+    """An error in no dialect yet.
+
+    Attributes:
+        status: Its HTTP status.
+        code: Its stable word.
+        message: One sentence for the client.
+        fields: Messages by name of our field, where fields are to blame.
+        retry_after_s: Seconds after which the same request may succeed.
+    """
+
+    status: int
+    code: str
+    message: str
+    fields: dict[str, list[str]] | None = None
+    retry_after_s: int | None = None
+
+    @classmethod
+    def of(cls, error: TTSError) -> Refusal:
+        """Return what an error of the application says."""
+        return cls(error.status, error.code, error.message, error.fields, error.retry_after_s)
 
 
-def envelope(
-    status: int, code: str, message: str, fields: dict[str, list[str]] | None = None
-) -> Response:
-    """Return an error response in the one shape."""
-    body: dict[str, Any] = {"error": message, "code": code}
-    if fields:
-        body["fields"] = fields
+Shape = Callable[[Refusal], Response]
+
+
+def register(app: Flask, shapes: Mapping[str, Shape] | None = None) -> None:
+    """Install the handlers; after this no error of the application is HTML.
+
+    Args:
+        app: The application.
+        shapes: The shape of every error at and under a path, 404 and 405 included; ours elsewhere.
+    """
+    special = tuple((shapes or {}).items())
+
+    def respond(refusal: Refusal) -> Response:
+        shape = next((shape for path, shape in special if _is_under(request.path, path)), _ours)
+        response = shape(refusal)
+        if refusal.status == 401:
+            response.headers["WWW-Authenticate"] = "Bearer"
+        g.error_code = refusal.code
+        return response
+
+    def tts_error(error: TTSError) -> Response:
+        return respond(Refusal.of(error))
+
+    def http_error(error: HTTPException) -> Response:
+        status = error.code or 500
+        code, message = _HTTP_ERRORS.get(status, (error.name.lower().replace(" ", "_"), error.name))
+        response = respond(Refusal(status, code, message))
+        for name, value in error.get_headers():
+            if name not in ("Content-Type", "Content-Length"):
+                response.headers[name] = value
+        return response
+
+    def unexpected(error: Exception) -> Response:  # a border: the last resort of a request
+        logger.error("unexpected error in request %s", g.request_id, exc_info=error)
+        message = "The server failed on this request; see its log."
+        return respond(Refusal(500, "internal_error", message))
+
+    app.register_error_handler(TTSError, tts_error)
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(Exception, unexpected)
+
+
+def _is_under(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(f"{prefix}/")
+
+
+def _ours(refusal: Refusal) -> Response:
+    body: dict[str, Any] = {"error": refusal.message, "code": refusal.code}
+    if refusal.fields:
+        body["fields"] = refusal.fields
     body["request_id"] = g.request_id
     response = jsonify(body)
-    response.status_code = status
-    g.error_code = code
+    response.status_code = refusal.status
+    if refusal.retry_after_s is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after_s)
     return response
-
-
-def _tts_error(error: TTSError) -> Response:
-    response = envelope(error.status, error.code, error.message, error.fields)
-    if isinstance(error, Unauthorized):
-        response.headers["WWW-Authenticate"] = "Bearer"
-    if error.retry_after_s is not None:
-        response.headers["Retry-After"] = str(error.retry_after_s)
-    return response
-
-
-def _http_error(error: HTTPException) -> Response:
-    status = error.code or 500
-    code, message = _HTTP_ERRORS.get(status, (error.name.lower().replace(" ", "_"), error.name))
-    response = envelope(status, code, message)
-    for name, value in error.get_headers():
-        if name not in ("Content-Type", "Content-Length"):
-            response.headers[name] = value
-    return response
-
-
-def _unexpected(error: Exception) -> Response:  # a border: the last resort of a request
-    logger.error("unexpected error in request %s", g.request_id, exc_info=error)
-    return envelope(500, "internal_error", "The server failed on this request; see its log.")

@@ -157,7 +157,7 @@ def load(schema: Schema, document: Mapping[str, Any]) -> Any:
     try:
         return schema.load(document)
     except ValidationError as error:
-        raise _explain(list(schema.fields), error.messages_dict) from None
+        raise _explain(error.messages_dict, schema) from None
 
 
 def read_number(text: str) -> str | float:
@@ -167,15 +167,18 @@ def read_number(text: str) -> str | float:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
-def _explain(known: list[str], messages: dict[str, list[str]]) -> InvalidRequest:
+def _explain(messages: dict[str, list[str]], schema: Schema) -> InvalidRequest:
+    known = {name: field.data_key or name for name, field in schema.fields.items()}
     sentences = [
-        f"{name}: {texts[0]}" if name in known else _unknown_field(name, known)
+        f"{name}: {texts[0]}" if name in known.values() else _unknown_field(name, known)
         for name, texts in messages.items()
     ]
     return InvalidRequest(" ".join(sentences), fields=messages)
 
 
-def _unknown_field(name: str, known: list[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}."
+def _unknown_field(name: str, known: dict[str, str]) -> str:
+    """Return a hint at the nearest of the known names, which map our names to the dialect's."""
+    names = list(known.values())
+    nearest = known.get(name) or next(iter(difflib.get_close_matches(name, names, n=1)), "")
+    hint = f"did you mean {nearest!r}?" if nearest else f"known are {', '.join(names)}."
     return f"Unknown field {name!r}: {hint}"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, jsonify, request
 
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, TTSError
+from qwen_tts_api.routes import speech_response
 from qwen_tts_api.routes.body import parse_json, read_body
-from qwen_tts_api.routes.connection import client_of
 from qwen_tts_api.routes.coqui import CoquiHeaders, CoquiParameters, read_parameters
 from qwen_tts_api.routes.operations import BINARY, Answer, operation
 from qwen_tts_api.routes.schemas import SpeechSchema, load_speech_request
-from qwen_tts_api.service.requests import Speech, SpeechRequest, SpeechStream
+from qwen_tts_api.service.requests import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
 _METHODS = ("GET", "POST", "HEAD", "OPTIONS")
@@ -71,7 +71,7 @@ _OPTIONS = operation(
 
 
 def blueprint(config: Config, service: SpeechService) -> Blueprint:
-    """Return the route of synthesis."""
+    """Return the routes of Coqui's server, one of which is ours, too."""
     routes = Blueprint("tts", __name__)
 
     @routes.route("/api/tts", methods=_METHODS, provide_automatic_options=False)
@@ -85,14 +85,12 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         if request.method == "HEAD":
             return Response(mimetype="audio/wav")
         speech_request, ignored = _read_request(config)
-        client = client_of(request.environ)
-        if speech_request.stream:
-            response = _respond_in_parts(service.stream(speech_request, client))
-        else:
-            response = _respond(service.synthesize(speech_request, client))
-        if ignored:
-            response.headers["X-Ignored-Parameters"] = ", ".join(ignored)
-        return response
+        return speech_response.synthesize(service, speech_request, request, ignored)
+
+    @routes.get("/details")
+    def details() -> Response:
+        """Coqui's clients look whether it is there."""
+        return jsonify({"model": service.default_model, "models": list(service.models)})
 
     return routes
 
@@ -108,37 +106,3 @@ def _read_request(config: Config) -> tuple[SpeechRequest, list[str]]:
     if "text" not in parameters and body.lstrip().startswith(b"{"):
         raise InvalidRequest("The body looks like JSON: send it as Content-Type: application/json.")
     return load_speech_request(parameters, ignore_unknown=True), ignored
-
-
-def _respond(speech: Speech) -> Response:
-    job = speech.job
-    response = Response(speech.data, mimetype=speech.media_type)
-    _describe(response, speech)
-    response.headers["X-Audio-Duration"] = f"{speech.duration_s:.3f}"
-    response.headers["X-RTF"] = f"{job.model_s / max(speech.duration_s, 1e-9):.4f}"
-    response.headers["X-Finish-Reason"] = job.finish_reason
-    stages = {"queue": job.queue_s, "model": job.model_s, "encode": speech.encode_s}
-    response.headers["Server-Timing"] = ", ".join(
-        f"{stage};dur={1000 * seconds:.2f}" for stage, seconds in stages.items()
-    )
-    return response
-
-
-def _respond_in_parts(stream: SpeechStream) -> Response:
-    """Send audio as it is made. A failure breaks the connection: a clean end would be a lie."""
-    response = Response(stream.chunks, mimetype=stream.media_type)
-    _describe(response, stream)
-    return response
-
-
-def _describe(response: Response, speech: Speech | SpeechStream) -> None:
-    response.headers["Cache-Control"] = "no-cache"
-    response.headers["X-Queue-Time"] = f"{speech.job.queue_s:.3f}"
-    response.headers["X-Seed"] = str(speech.seed)
-    response.headers["X-Sample-Rate"] = str(speech.sample_rate_hz)
-    response.headers["X-Model"] = speech.model
-    response.headers["X-Text-Chars"] = str(len(speech.text.text))
-    response.headers["X-Segments"] = str(speech.job.progress.num_segments)
-    if speech.text.changes:
-        changes = (f"{kind}={num}" for kind, num in speech.text.changes.items())
-        response.headers["X-Text-Changes"] = ", ".join(changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from qwen_tts_api.service.speakable import SpeakableText
 from qwen_tts_api.service.utterances import Utterances
@@ -58,6 +59,13 @@ class SpeechRequest:
     subtalker_top_p: float | None = None
 
 
+class Chunks(Iterator[bytes], Protocol):
+    """Bytes as they are made."""
+
+    def close(self) -> None:
+        """End the work; may be called at any time, and again."""
+
+
 @dataclass(frozen=True)
 class Speech:
     """A whole audio file, and how it came about.
@@ -100,7 +108,7 @@ class SpeechStream:
         job: Tells the time in the queue, and the progress: which segment's audio was taken last.
     """
 
-    chunks: Iterator[bytes]
+    chunks: Chunks
     media_type: str
     sample_rate_hz: int
     model: str

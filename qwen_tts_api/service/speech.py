@@ -84,6 +84,15 @@ class SpeechService:
         """Return the name of the default model."""
         return self._models.default
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Return the names of the served models, the default one first."""
+        return self._pool.names
+
+    def first_of_kind(self, kind: str) -> str | None:
+        """Return the first served model of a kind: see `ServedModels.first_of_kind`."""
+        return self._models.first_of_kind(kind)
+
     def card(self, model: str = "") -> ModelCard:
         """Return what a model can do.
 

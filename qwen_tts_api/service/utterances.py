@@ -96,6 +96,16 @@ class Utterances:
         return "length" if "length" in reasons else "stop"
 
     @property
+    def num_text_tokens(self) -> int:
+        """How many tokens the texts have that were begun with."""
+        return sum(job.num_text_tokens for job in self._jobs)
+
+    @property
+    def num_frames(self) -> int:
+        """How many frames of audio have been written."""
+        return sum(job.num_frames for job in self._jobs)
+
+    @property
     def model_s(self) -> float:
         """Seconds in which the model worked on any of them."""
         total, until = 0.0, 0.0

@@ -172,3 +172,30 @@ def test_a_truncated_multipart_form(client: FlaskClient) -> None:
         environ_overrides={"CONTENT_LENGTH": "57"},
     )
     assert_error(response, 400, "invalid_request")
+
+
+def test_details(client: FlaskClient) -> None:
+    """Coqui's clients look whether it is there."""
+    response = client.get("/details")
+    assert response.status_code == 200
+    assert response.get_json()["model"] == "voice"
+
+
+def test_amica_in_a_browser(make_bench: MakeBench) -> None:
+    """Its headers are not simple ones: the browser asks whether they may be sent."""
+    origin = "http://localhost:3000"
+    client = make_bench(cors_origins=(origin,)).client
+    response = client.options(
+        "/api/tts",
+        headers={
+            "Origin": origin,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "speaker-id,text",
+        },
+    )
+    assert response.status_code == 200
+    assert response.headers["Access-Control-Allow-Origin"] == origin
+    allowed = response.headers["Access-Control-Allow-Headers"].replace(" ", "").split(",")
+    assert set(allowed) == {"speaker-id", "text"}
+    response = client.post("/api/tts", headers={"Origin": origin, "text": "Hello"})
+    assert response.headers["Access-Control-Allow-Origin"] == origin

@@ -1,0 +1,134 @@
+"""MaryTTS's way of asking: `/process`, `/voices` and `/locales`, for Home Assistant and rhasspy.
+
+Parameters stand in the query or, whatever its Content-Type, in the body. Of those that MaryTTS
+knows, `INPUT_TEXT`, `VOICE`, `LOCALE` and `AUDIO` have a meaning here. Errors are plain sentences:
+clients show them as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl
+
+from flask import Blueprint, Request, Response, request
+
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import InvalidRequest, TextRequired, UnknownFormat
+from qwen_tts_api.routes import speech_response
+from qwen_tts_api.routes.body import MAX_FORM_FIELDS, read_body
+from qwen_tts_api.routes.errors import Refusal
+from qwen_tts_api.service.languages import list_languages
+from qwen_tts_api.service.requests import SpeechRequest
+from qwen_tts_api.service.speech import SpeechService
+
+PATHS = ("/process", "/voices", "/locales")
+
+# MaryTTS's names of containers; `_FILE` or `_STREAM` may follow. rhasspy says WAVE alone.
+_FORMATS = {"WAVE": "wav", "AU": "au", "AIFF": "aiff", "MP3": "mp3", "OGG": "ogg", "FLAC": "flac"}
+
+# Always sent, and always the same: text in, audio out.
+_CONSTANT = ("INPUT_TYPE", "OUTPUT_TYPE")
+
+# As MaryTTS writes the locales of its own languages; other languages are their code.
+_LOCALES = {"en": "en_US", "zh": "zh_CN"}
+
+# Language and sex of the published speakers (their list in Qwen3-TTS's README).
+_SPEAKERS = {
+    "vivian": ("zh_CN", "female"),
+    "serena": ("zh_CN", "female"),
+    "uncle_fu": ("zh_CN", "male"),
+    "dylan": ("zh_CN", "male"),
+    "eric": ("zh_CN", "male"),
+    "ryan": ("en_US", "male"),
+    "aiden": ("en_US", "male"),
+    "ono_anna": ("ja", "female"),
+    "sohee": ("ko", "female"),
+}
+_OTHER_SPEAKERS = ("en_US", "NA")
+
+
+def blueprint(config: Config, service: SpeechService) -> Blueprint:
+    """Return MaryTTS's routes."""
+    routes = Blueprint("marytts", __name__)
+
+    @routes.route("/process", methods=["GET", "POST"])
+    def process() -> Response:
+        if request.method == "HEAD":
+            return Response(mimetype="audio/wav")
+        parameters = _read_parameters(request, config)
+        asked = _translate(parameters, config, service)
+        known = {"INPUT_TEXT", "VOICE", "LOCALE", "AUDIO", *_CONSTANT}
+        ignored = [
+            name
+            for name in parameters
+            if name not in known and re.fullmatch(r"\w+", name, re.ASCII)
+        ]
+        return speech_response.synthesize(service, asked, request, ignored)
+
+    @routes.get("/voices")
+    def voices() -> Response:
+        lines = (
+            " ".join((voice.id, *_SPEAKERS.get(voice.id.lower(), _OTHER_SPEAKERS)))
+            for voice in service.voices()
+        )
+        return _plain("\n".join(lines))
+
+    @routes.get("/locales")
+    def locales() -> Response:
+        codes = [entry["code"] for entry in list_languages(service.card())[1:]]
+        return _plain("\n".join(_LOCALES.get(code, code) for code in codes if code))
+
+    return routes
+
+
+def shape(refusal: Refusal) -> Response:
+    """Return an error as a line of plain text."""
+    response = _plain(f"{refusal.message}\n")
+    response.status_code = refusal.status
+    if refusal.retry_after_s is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after_s)
+    return response
+
+
+def _plain(text: str) -> Response:
+    return Response(text, mimetype="text/plain")
+
+
+def _read_parameters(request: Request, config: Config) -> dict[str, str]:
+    """Return the parameters of the query, and over them those of the body of a POST.
+
+    Raises:
+        InvalidRequest: There are too many, or they are not UTF-8.
+    """
+    body = b""
+    if request.method == "POST":
+        body = read_body(request, config.max_body_bytes, config.client_timeout_s)
+    parameters: dict[str, str] = {}
+    for source in (request.query_string, body):
+        try:
+            text = source.decode("utf-8")
+            pairs = parse_qsl(text, errors="strict", max_num_fields=MAX_FORM_FIELDS)
+        except ValueError as error:  # a UnicodeDecodeError is one
+            raise InvalidRequest(f"The parameters cannot be read: {error}.") from None
+        parameters.update(pairs)
+    return parameters
+
+
+def _translate(parameters: dict[str, str], config: Config, service: SpeechService) -> SpeechRequest:
+    text = parameters.get("INPUT_TEXT", "")
+    if not text.strip():
+        raise TextRequired("INPUT_TEXT is required: the text to speak.")
+    audio = parameters.get("AUDIO", "WAVE_FILE")
+    audio_format = _FORMATS.get(re.sub("_(FILE|STREAM)$", "", audio.upper()))
+    if audio_format is None:
+        allowed = ", ".join(f"{name}_FILE" for name in _FORMATS)
+        raise UnknownFormat(f"Unknown AUDIO {audio!r}; allowed are {allowed}.")
+    voice = parameters.get("VOICE", "")
+    voices = {voice.id.lower() for voice in service.voices()} | set(config.speakers_by_alias)
+    return SpeechRequest(
+        text=text,
+        language=parameters.get("LOCALE", ""),
+        # Home Assistant sends MaryTTS's own default voice where it is told none.
+        speaker=voice if voice.strip().lower() in voices else "",
+        audio_format=audio_format,
+    )

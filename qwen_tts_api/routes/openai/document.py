@@ -1,0 +1,36 @@
+"""Read what a client of OpenAI's sends: JSON, or a multipart form where there is a recording."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Request
+from marshmallow import Schema, fields, validate
+
+from qwen_tts_api.config import Config
+from qwen_tts_api.routes.body import parse_form_and_files, parse_json, read_body
+from qwen_tts_api.routes.schemas import load, read_number
+
+
+def read_document(schema: Schema, request: Request, config: Config) -> Any:
+    """Return what a schema makes of a request's body.
+
+    Raises:
+        InvalidRequest: The body is neither an object in JSON nor a form, or the schema refuses it.
+    """
+    body = read_body(
+        request, config.max_body_bytes, config.client_timeout_s, config.max_audio_bytes
+    )
+    if request.mimetype != "multipart/form-data":
+        return load(schema, parse_json(body))
+    form, files = parse_form_and_files(request, body)
+    numbers = {name for name, field in schema.fields.items() if isinstance(field, fields.Number)}
+    values = {
+        name: read_number(value) if name in numbers else value for name, value in form.items()
+    }
+    return load(schema, values | files)
+
+
+def choice(*allowed: str) -> fields.String:
+    """Return a field that is one of these words, empty or null."""
+    return fields.String(allow_none=True, validate=validate.OneOf(["", *allowed]))

@@ -1,0 +1,60 @@
+"""OpenAI's shape of an error: ``{"error": {"message", "type", "param", "code"}}``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from flask import Response, jsonify
+
+from qwen_tts_api.errors import TTSError
+from qwen_tts_api.routes.errors import Refusal
+
+# OpenAI's own words, which clients look for; an unknown model is 404, for which they have a class.
+_RENAMED = {
+    "unknown_model": (404, "model_not_found"),
+    "unauthorized": (401, "invalid_api_key"),
+    "rate_limited": (429, "rate_limit_exceeded"),
+}
+_TYPES = {429: "rate_limit_error"}
+
+# What may go well a moment later. OpenAI's clients try 408, 409, 429 and every 5xx again, twice,
+# unless told not to: three times the work for the same error.
+_PASSING = (408, 429, 503)
+
+
+def shape(refusal: Refusal) -> Response:
+    """Return an error as a response."""
+    response = jsonify({"error": describe(refusal)})
+    response.status_code = _RENAMED.get(refusal.code, (refusal.status,))[0]
+    if refusal.status not in _PASSING:
+        response.headers["X-Should-Retry"] = "false"
+    elif refusal.retry_after_s is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after_s)
+    return response
+
+
+def describe(refusal: Refusal) -> dict[str, Any]:
+    """Return what a client reads of an error."""
+    status, code = _RENAMED.get(refusal.code, (refusal.status, refusal.code))
+    client_error = _TYPES.get(status, "invalid_request_error")
+    return {
+        "message": refusal.message,
+        "type": "server_error" if status >= 500 else client_error,
+        "param": next(iter(refusal.fields or {}), None),
+        "code": code,
+    }
+
+
+@contextmanager
+def openai_names(names: Mapping[str, str]) -> Iterator[None]:
+    """Let what the service raises name the fields as OpenAI does: `names` maps ours to its."""
+    try:
+        yield
+    except TTSError as error:
+        for ours, theirs in names.items():
+            error.message = error.message.replace(f"'{ours}'", f"'{theirs}'")
+        if error.fields:
+            error.fields = {names.get(name, name): texts for name, texts in error.fields.items()}
+        raise

@@ -1,0 +1,81 @@
+"""The fields of `/v1/audio/speech`: OpenAI's, vLLM-Omni's and ours, all at the top level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import fields, post_load
+
+from qwen_tts_api.routes.openai.document import choice
+from qwen_tts_api.routes.openai.names import FIELDS
+from qwen_tts_api.routes.schemas import SpeechSchema, integer
+from qwen_tts_api.service.requests import SpeechRequest
+
+DEFAULT_FORMAT = "mp3"
+"""OpenAI's; Open WebUI names none, and saves what it gets as `.mp3`."""
+
+TASK_TYPES = {
+    "CustomVoice": "custom_voice",
+    "VoiceDesign": "voice_design",
+    "Base": "base",
+}
+"""vLLM-Omni's names of the kinds of models."""
+
+
+@dataclass(frozen=True)
+class OpenAIRequest:
+    """A request for speech in OpenAI's dialect.
+
+    Attributes:
+        speech: What is asked for; its model and speaker are not looked up yet.
+        events: Whether the audio is to be sent as server-sent events.
+        task_type: The kind that the model must be of, in vLLM-Omni's words, or empty.
+        ignored: Names of fields that have no effect.
+    """
+
+    speech: SpeechRequest
+    events: bool
+    task_type: str
+    ignored: tuple[str, ...]
+
+
+class _Voice(fields.String):
+    """A name, or `{"id": name}`."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        if isinstance(value, Mapping):
+            value = value.get("id")
+        name: str = super()._deserialize(value, *args, **kwargs)
+        return name
+
+
+class OpenAISpeechSchema(SpeechSchema):
+    """As for `/api/tts`, with four fields by OpenAI's names, and the fields that it lacks."""
+
+    text = fields.String(allow_none=True, data_key=FIELDS["text"])
+    speaker = _Voice(allow_none=True, data_key=FIELDS["speaker"])
+    instruct = fields.String(allow_none=True, data_key=FIELDS["instruct"])
+    audio_format = fields.String(allow_none=True, data_key=FIELDS["audio_format"])
+    stream_format = choice("audio", "sse")
+    task_type = choice(*TASK_TYPES)
+    # How many frames make the first piece: here as few as the load allows, one if it is low.
+    initial_codec_chunk_frames = integer(0, 8192)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> OpenAIRequest:
+        given = {name: value for name, value in data.items() if value is not None}
+        stream_format = given.pop("stream_format", "")
+        task_type = given.pop("task_type", "")
+        no_effect = given.pop("initial_codec_chunk_frames", None)
+        # To name a format is to ask for a stream, unless `stream` says otherwise; the official
+        # client names none, and gets a whole file: one that breaks off costs it three syntheses.
+        given.setdefault("stream", bool(stream_format))
+        given["audio_format"] = given.get("audio_format") or DEFAULT_FORMAT
+        return OpenAIRequest(
+            speech=SpeechRequest(**given),
+            events=stream_format == "sse",
+            task_type=task_type,
+            ignored=() if no_effect is None else ("initial_codec_chunk_frames",),
+        )

@@ -1,0 +1,84 @@
+"""`POST /v1/audio/speech`: a whole file, audio as it is made, or server-sent events."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask import Blueprint, Response, request
+
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import NotSupported, TextRequired
+from qwen_tts_api.routes import speech_response
+from qwen_tts_api.routes.connection import client_of
+from qwen_tts_api.routes.openai.document import read_document
+from qwen_tts_api.routes.openai.errors import openai_names
+from qwen_tts_api.routes.openai.events import Events
+from qwen_tts_api.routes.openai.names import DEFAULT_VOICE, FIELDS, VOICES, find_model, find_voice
+from qwen_tts_api.routes.openai.schema import TASK_TYPES, OpenAIRequest, OpenAISpeechSchema
+from qwen_tts_api.service.requests import SpeechRequest
+from qwen_tts_api.service.speech import SpeechService
+
+
+def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> None:
+    """Add the route of synthesis."""
+
+    @routes.post("/audio/speech")
+    def speech() -> Response:
+        asked: OpenAIRequest = read_document(OpenAISpeechSchema(), request, config)
+        with openai_names(FIELDS):
+            wanted = _translate(asked, config, service)
+            if asked.events:
+                return _respond_in_events(service, wanted, asked)
+            return speech_response.synthesize(service, wanted, request, asked.ignored)
+
+
+def _translate(asked: OpenAIRequest, config: Config, service: SpeechService) -> SpeechRequest:
+    """Return the request with OpenAI's names of models and voices replaced by ours.
+
+    Raises:
+        InvalidRequest: There is no input, no such model, or one of another kind.
+    """
+    if not asked.speech.text.strip():
+        raise TextRequired(
+            "'input' is required: the text to speak.", fields={"input": ["Missing or blank."]}
+        )
+    model = _find_model(asked, service)
+    voice = asked.speech.speaker
+    if voice.strip().lower() in (*VOICES, DEFAULT_VOICE):
+        voices = service.voices(model)
+        taken = {name.lower() for voice in voices for name in (voice.id, voice.name)}
+        voice = find_voice(voice, taken | set(config.speakers_by_alias))
+    return replace(asked.speech, model=model, speaker=voice)
+
+
+def _find_model(asked: OpenAIRequest, service: SpeechService) -> str:
+    """Return the model's name, or an empty one where the service is to choose.
+
+    Raises:
+        NotSupported: The model is not of the kind that `task_type` says, or none is.
+        UnknownModel: It is not served.
+    """
+    model = find_model(asked.speech.model, service.models)
+    if not asked.task_type:
+        return model
+    kind = TASK_TYPES[asked.task_type]
+    found = model if model and service.card(model).kind == kind else None
+    if not model:
+        found = service.first_of_kind(kind)
+    if found is None:
+        subject = f"the model {model!r} is of another kind" if model else "no such model is served"
+        raise NotSupported(
+            f"'task_type' is {asked.task_type!r}, but {subject}: leave it out.",
+            fields={"task_type": ["The model is of another kind."]},
+        )
+    return found
+
+
+def _respond_in_events(
+    service: SpeechService, wanted: SpeechRequest, asked: OpenAIRequest
+) -> Response:
+    stream = service.stream(replace(wanted, stream=True), client_of(request.environ))
+    response = Response(Events(stream), mimetype="text/event-stream")
+    speech_response.describe(response, stream)
+    speech_response.report_ignored(response, asked.ignored)
+    return response

@@ -1,0 +1,104 @@
+"""`/v1/audio/voices`: what `voice` may name, and registered voices in OpenAI's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+from marshmallow import Schema, fields
+
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import InvalidRequest
+from qwen_tts_api.routes.audio_field import AudioField
+from qwen_tts_api.routes.connection import client_of
+from qwen_tts_api.routes.openai.document import choice, read_document
+from qwen_tts_api.routes.openai.errors import openai_names
+from qwen_tts_api.routes.openai.names import VOICE_FIELDS, find_model
+from qwen_tts_api.service.requests import SpeechRequest
+from qwen_tts_api.service.speech import SpeechService
+from qwen_tts_api.service.voice import Voice
+
+DEFAULT_SCRIPT = (
+    "Good evening, and thank you for coming. Before we begin, let me tell you a little about the "
+    "journey that brought us here, and about the people we met on the way."
+)
+"""What a designed voice says in its recording if the request has no `script_hint`: ten seconds with
+most of English's sounds."""
+
+# Where OpenAI chooses among its models of voice design; ours is the one that is served.
+_DESIGN_MODELS = ("auto", "2026-10-08")
+
+
+class OpenAIVoiceSchema(Schema):
+    """A new voice: a recording of it, or its description; and what is said in the recording."""
+
+    name = fields.String(required=True)
+    type = choice("audio_sample", "prompt")
+    audio_sample = AudioField(allow_none=True)
+    consent = fields.String(allow_none=True)
+    ref_text = fields.String(allow_none=True)
+    prompt = fields.String(allow_none=True)
+    script_hint = fields.String(allow_none=True)
+    model = fields.String(allow_none=True)
+
+
+_OF_RECORDINGS = ("audio_sample", "ref_text")
+_OF_DESIGN = ("prompt", "script_hint", "model")
+
+
+def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> None:
+    """Add the routes of voices."""
+
+    @routes.get("/audio/voices")
+    def voices() -> Response:
+        model = find_model(request.args.get("model", ""), service.models)
+        listed = [{"id": voice.id, "name": voice.name} for voice in service.voices(model)]
+        return jsonify({"voices": listed})
+
+    @routes.post("/audio/voices")
+    def add() -> Response:
+        document = read_document(OpenAIVoiceSchema(), request, config)
+        given = {name: value for name, value in document.items() if value not in (None, "")}
+        with openai_names(VOICE_FIELDS):
+            return jsonify(_describe(_add(service, given)))
+
+    @routes.delete("/audio/voices/<voice_id>")
+    def delete(voice_id: str) -> Response:
+        service.delete_voice(voice_id)
+        return jsonify({"id": voice_id, "object": "audio.voice.deleted", "deleted": True})
+
+
+def _add(service: SpeechService, given: dict[str, Any]) -> Voice:
+    kind = given.get("type", "audio_sample")
+    needed, foreign = (
+        ("prompt", _OF_RECORDINGS) if kind == "prompt" else ("audio_sample", _OF_DESIGN)
+    )
+    for name in foreign:
+        if name in given:
+            raise InvalidRequest(
+                f"{name!r} does not go with the type {kind!r}.", fields={name: ["Leave it out."]}
+            )
+    if needed not in given:
+        raise InvalidRequest(
+            f"{needed!r} is required for the type {kind!r}.", fields={needed: ["Missing or empty."]}
+        )
+    name, consent = given.get("name", ""), given.get("consent", "")
+    if kind == "audio_sample":
+        return service.add_voice(name, given["audio_sample"], given.get("ref_text", ""), consent)
+    model = given.get("model", "")
+    wanted = SpeechRequest(
+        text=given.get("script_hint", DEFAULT_SCRIPT),
+        instruct=given["prompt"],
+        model="" if model in _DESIGN_MODELS else model,
+    )
+    return service.design_voice(name, wanted, consent, client_of(request.environ))
+
+
+def _describe(voice: Voice) -> dict[str, Any]:
+    return {
+        "id": voice.id,
+        "object": "audio.voice",
+        "name": voice.name,
+        "created_at": voice.created_at,
+        "type": "prompt" if voice.source == "design" else "audio_sample",
+    }

@@ -1,0 +1,111 @@
+"""Speech as an HTTP response, whole or in parts; its headers tell how it came about."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Iterator, Sequence
+
+from flask import Request, Response, g
+
+from qwen_tts_api.errors import ClientLeft, TTSError
+from qwen_tts_api.routes.connection import client_of
+from qwen_tts_api.service.requests import Chunks, Speech, SpeechRequest, SpeechStream
+from qwen_tts_api.service.speech import SpeechService
+
+logger = logging.getLogger(__name__)
+
+
+class Parts(Iterator[bytes]):
+    """The chunks of a stream for the server; closing it ends the work.
+
+    Where they fail, the answer must not look finished. gunicorn closes the connection over any
+    exception; over this one, of a connection that is gone, without a traceback in the log.
+
+    Raises:
+        ConnectionResetError: The rest cannot be made. It comes from the TTSError, which is logged.
+    """
+
+    def __init__(self, chunks: Chunks) -> None:
+        self._chunks = chunks
+        self._request_id = g.request_id
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except TTSError as error:
+            level = logging.INFO if isinstance(error, ClientLeft) else logging.WARNING
+            text = "request %s was broken off: %s (%s)"
+            logger.log(level, text, self._request_id, error.message, error.code)
+            raise ConnectionResetError(errno.ECONNRESET, "broken off") from error
+
+    def close(self) -> None:
+        """End the work that is still going on."""
+        self._chunks.close()
+
+
+def synthesize(
+    service: SpeechService,
+    asked: SpeechRequest,
+    request: Request,
+    ignored: Sequence[str] = (),
+) -> Response:
+    """Do what is asked for, and return the audio.
+
+    Args:
+        service: Does it.
+        asked: What the client asks for; `stream` decides between whole and in parts.
+        request: The client's, which ends the work by leaving.
+        ignored: Names of parameters that have no meaning here; a header tells them.
+    """
+    client = client_of(request.environ)
+    if asked.stream:
+        response = _in_parts(service.stream(asked, client))
+    else:
+        response = _whole(service.synthesize(asked, client))
+    report_ignored(response, ignored)
+    return response
+
+
+def report_ignored(response: Response, names: Sequence[str]) -> None:
+    """Tell the client which parameters had no effect."""
+    if names:
+        response.headers["X-Ignored-Parameters"] = ", ".join(names)
+
+
+def _whole(speech: Speech) -> Response:
+    """Return an audio file, with an exact Content-Length."""
+    job = speech.job
+    response = Response(speech.data, mimetype=speech.media_type)
+    describe(response, speech)
+    response.headers["X-Audio-Duration"] = f"{speech.duration_s:.3f}"
+    response.headers["X-RTF"] = f"{job.model_s / max(speech.duration_s, 1e-9):.4f}"
+    response.headers["X-Finish-Reason"] = job.finish_reason
+    stages = {"queue": job.queue_s, "model": job.model_s, "encode": speech.encode_s}
+    response.headers["Server-Timing"] = ", ".join(
+        f"{stage};dur={1000 * seconds:.2f}" for stage, seconds in stages.items()
+    )
+    return response
+
+
+def _in_parts(stream: SpeechStream) -> Response:
+    """Send audio as it is made."""
+    response = Response(Parts(stream.chunks), mimetype=stream.media_type)
+    describe(response, stream)
+    return response
+
+
+def describe(response: Response, speech: Speech | SpeechStream) -> None:
+    """Set the headers that are known before the first byte."""
+    response.headers["Cache-Control"] = "no-cache"
+    if isinstance(speech, SpeechStream):
+        response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the parts back
+    response.headers["X-Queue-Time"] = f"{speech.job.queue_s:.3f}"
+    response.headers["X-Seed"] = str(speech.seed)
+    response.headers["X-Sample-Rate"] = str(speech.sample_rate_hz)
+    response.headers["X-Model"] = speech.model
+    response.headers["X-Text-Chars"] = str(len(speech.text.text))
+    response.headers["X-Segments"] = str(speech.job.progress.num_segments)
+    if speech.text.changes:
+        changes = (f"{kind}={num}" for kind, num in speech.text.changes.items())
+        response.headers["X-Text-Changes"] = ", ".join(changes)
