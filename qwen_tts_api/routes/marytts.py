@@ -11,12 +11,16 @@ import re
 from urllib.parse import parse_qsl
 
 from flask import Blueprint, Request, Response, request
+from marshmallow import EXCLUDE, Schema, fields
 
+from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import InvalidRequest, TextRequired, UnknownFormat
+from qwen_tts_api.errors import InvalidRequest, TextRequired, TTSError, Unavailable, UnknownFormat
 from qwen_tts_api.routes import speech_response
 from qwen_tts_api.routes.body import MAX_FORM_FIELDS, read_body
 from qwen_tts_api.routes.errors import Refusal
+from qwen_tts_api.routes.operations import BINARY, TEXT, Answer, operation
+from qwen_tts_api.routes.speech_response import SPEECH_HEADERS
 from qwen_tts_api.service.languages import list_languages
 from qwen_tts_api.service.requests import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
@@ -47,11 +51,50 @@ _SPEAKERS = {
 _OTHER_SPEAKERS = ("en_US", "NA")
 
 
+class MaryParameters(Schema):
+    """Others may come; `X-Ignored-Parameters` names them."""
+
+    class Meta:
+        """Others may come."""
+
+        unknown = EXCLUDE
+
+    INPUT_TEXT = fields.String(required=True, metadata={"description": "What to say."})
+    VOICE = fields.String(metadata={"description": "A speaker; any unknown one is the default."})
+    LOCALE = fields.String(metadata={"description": "Of the text's language: `de`, `en_US`."})
+    AUDIO = fields.String(metadata={"description": "`WAVE_FILE`, `AU_FILE`, `AIFF_FILE` ..."})
+
+
+_AUDIO = Answer(
+    "The audio.",
+    BINARY,
+    [FORMATS[name].media_type for name in _FORMATS.values()],
+    SPEECH_HEADERS,
+)
+
+
 def blueprint(config: Config, service: SpeechService) -> Blueprint:
     """Return MaryTTS's routes."""
     routes = Blueprint("marytts", __name__)
 
     @routes.route("/process", methods=["GET", "POST"])
+    @operation(
+        "Speak a text, asked in MaryTTS's way",
+        tag="marytts",
+        query=MaryParameters,
+        answers={200: _AUDIO},
+        errors=(TTSError,),
+        error_schema="Sentence",
+    )
+    @operation(
+        "Speak a text; the parameters in the body",
+        tag="marytts",
+        method="POST",
+        query=MaryParameters,
+        answers={200: _AUDIO},
+        errors=(TTSError,),
+        error_schema="Sentence",
+    )
     def process() -> Response:
         if request.method == "HEAD":
             return Response(mimetype="audio/wav")
@@ -66,6 +109,13 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         return speech_response.synthesize(service, asked, request, ignored)
 
     @routes.get("/voices")
+    @operation(
+        "List the voices, in MaryTTS's way",
+        tag="marytts",
+        answers={200: Answer("A line each: name, locale, sex.", TEXT, ["text/plain"])},
+        errors=(Unavailable,),
+        error_schema="Sentence",
+    )
     def voices() -> Response:
         lines = (
             " ".join((voice.id, *_SPEAKERS.get(voice.id.lower(), _OTHER_SPEAKERS)))
@@ -74,6 +124,13 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         return _plain("\n".join(lines))
 
     @routes.get("/locales")
+    @operation(
+        "List the locales",
+        tag="marytts",
+        answers={200: Answer("A line each.", TEXT, ["text/plain"])},
+        errors=(Unavailable,),
+        error_schema="Sentence",
+    )
     def locales() -> Response:
         codes = [entry["code"] for entry in list_languages(service.card())[1:]]
         return _plain("\n".join(_LOCALES.get(code, code) for code in codes if code))

@@ -35,6 +35,8 @@ from qwen_tts_api.routes.operations import (
 
 TAGS = {
     "speech": "Text in, audio out.",
+    "openai": "In OpenAI's way.",
+    "marytts": "In MaryTTS's way.",
     "lists": "What may be asked for.",
     "health": "For orchestrators.",
     "pages": "For people.",
@@ -61,6 +63,7 @@ HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Ignored-Parameters": ("Parameters that mean nothing here.", {"type": "string"}),
     "Server-Timing": ("Milliseconds of queue, model and encoder.", {"type": "string"}),
     "WWW-Authenticate": ("`Bearer`.", {"type": "string"}),
+    "X-Accel-Buffering": ("`no`, on a stream: proxies are to pass it on.", {"type": "string"}),
     "Retry-After": ("Seconds after which to try again.", {"type": "integer"}),
     "Location": ("Where it is.", {"type": "string"}),
     "Allow": ("The methods of the path.", {"type": "string"}),
@@ -95,7 +98,35 @@ class ErrorSchema(Schema):
     )
 
 
-SCHEMAS: dict[str, type[Schema]] = {"Error": ErrorSchema}
+class OpenAIErrorDetailSchema(Schema):
+    """What OpenAI's clients read of an error."""
+
+    message = fields.String(
+        required=True, metadata={"description": "A sentence: what was wrong, and what is allowed."}
+    )
+    type = fields.String(required=True, metadata={"description": "Whose fault it is."})
+    param = fields.String(
+        required=True, allow_none=True, metadata={"description": "The field that is to blame."}
+    )
+    code = fields.String(required=True, metadata={"description": "A stable word for programs."})
+
+
+class OpenAIErrorSchema(Schema):
+    """OpenAI's shape of an error."""
+
+    error = fields.Nested(
+        OpenAIErrorDetailSchema, required=True, metadata={"description": "The error."}
+    )
+
+
+SCHEMAS: dict[str, type[Schema] | dict[str, Any]] = {
+    "Error": ErrorSchema,
+    "OpenAIError": OpenAIErrorSchema,
+    "Sentence": {
+        "type": "string",
+        "description": "A line of plain text, as MaryTTS's clients show it.",
+    },
+}
 """Shapes of errors, by the name that `operation(error_schema=...)` uses."""
 
 _VIEWER = Path(flask_swagger_ui.__file__).parent / "dist"
@@ -163,7 +194,10 @@ def describe(app: Flask, config: Config) -> dict[str, Any]:
     for name, (description, schema) in HEADERS.items():
         spec.components.header(name, {"description": description, "schema": schema})
     for name, error_schema in SCHEMAS.items():
-        spec.components.schema(name, schema=error_schema)
+        if isinstance(error_schema, dict):
+            spec.components.schema(name, component=error_schema)
+        else:
+            spec.components.schema(name, schema=error_schema)
     spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         if operations := operations_of(app.view_functions[rule.endpoint]):

@@ -129,6 +129,7 @@ class Operation:
             answer = Answer(
                 f"Refused or failed: `{'`, `'.join(names)}`.",
                 {"$ref": f"#/components/schemas/{self.error_schema}"},
+                ["text/plain" if self.error_schema == "Sentence" else "application/json"],
                 headers=_ERROR_HEADERS.get(status, ()),
             ).document()
             if self.error_schema == "Error":

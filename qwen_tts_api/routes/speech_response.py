@@ -13,6 +13,12 @@ from qwen_tts_api.routes.connection import client_of
 from qwen_tts_api.service.requests import Chunks, Speech, SpeechRequest, SpeechStream
 from qwen_tts_api.service.speech import SpeechService
 
+SPEECH_HEADERS = (
+    *("X-Seed", "X-Model", "X-Queue-Time", "X-Sample-Rate", "X-Audio-Duration", "X-RTF"),
+    *("X-Finish-Reason", "Server-Timing", "X-Ignored-Parameters", "X-Accel-Buffering"),
+)
+"""What an answer with speech may have, for its documentation."""
+
 logger = logging.getLogger(__name__)
 
 

@@ -88,6 +88,11 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         return speech_response.synthesize(service, speech_request, request, ignored)
 
     @routes.get("/details")
+    @operation(
+        "Name the served models; Coqui's clients look whether it is there",
+        tag="lists",
+        answers={200: Answer("`model` is the default one.", {"type": "object"})},
+    )
     def details() -> Response:
         """Coqui's clients look whether it is there."""
         return jsonify({"model": service.default_model, "models": list(service.models)})

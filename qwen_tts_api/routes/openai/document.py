@@ -31,6 +31,12 @@ def read_document(schema: Schema, request: Request, config: Config) -> Any:
     return load(schema, values | files)
 
 
-def choice(*allowed: str) -> fields.String:
+def text(description: str) -> fields.String:
+    """Return a field of text, or null."""
+    return fields.String(allow_none=True, metadata={"description": description})
+
+
+def choice(description: str, *allowed: str) -> fields.String:
     """Return a field that is one of these words, empty or null."""
-    return fields.String(allow_none=True, validate=validate.OneOf(["", *allowed]))
+    words = validate.OneOf(["", *allowed])
+    return fields.String(allow_none=True, validate=words, metadata={"description": description})

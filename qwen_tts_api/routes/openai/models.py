@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify
 
 from qwen_tts_api.errors import UnknownModel
 from qwen_tts_api.routes.openai.names import find_model
+from qwen_tts_api.routes.operations import Answer, operation
 from qwen_tts_api.service.speech import SpeechService
 
 
@@ -25,10 +26,23 @@ def add_routes(routes: Blueprint, service: SpeechService) -> None:
         }
 
     @routes.get("/models")
+    @operation(
+        "List the served models, in OpenAI's shape",
+        tag="openai",
+        answers={200: Answer("`data` has them, the default one first.", {"type": "object"})},
+        error_schema="OpenAIError",
+    )
     def models() -> Response:
         return jsonify({"object": "list", "data": [describe(model) for model in service.models]})
 
     @routes.get("/models/<path:model>")
+    @operation(
+        "Describe one of the served models",
+        tag="openai",
+        answers={200: Answer("Its entry in the list.", {"type": "object"})},
+        errors=((404, "model_not_found"),),
+        error_schema="OpenAIError",
+    )
     def model(model: str) -> Response:
         name = find_model(model, service.models) or service.default_model
         if name not in service.models:
@@ -39,5 +53,11 @@ def add_routes(routes: Blueprint, service: SpeechService) -> None:
         return jsonify(describe(name))
 
     @routes.get("/audio/models")
+    @operation(
+        "List the ids of the served models, for Open WebUI",
+        tag="openai",
+        answers={200: Answer("`models` has objects with an `id`.", {"type": "object"})},
+        error_schema="OpenAIError",
+    )
     def audio_models() -> Response:
         return jsonify({"models": [{"id": model} for model in service.models]})

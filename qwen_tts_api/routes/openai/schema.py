@@ -51,15 +51,24 @@ class _Voice(fields.String):
         return name
 
 
+def _renamed(name: str, description: str) -> fields.String:
+    metadata = {"description": description}
+    return fields.String(allow_none=True, data_key=FIELDS[name], metadata=metadata)
+
+
 class OpenAISpeechSchema(SpeechSchema):
     """As for `/api/tts`, with four fields by OpenAI's names, and the fields that it lacks."""
 
-    text = fields.String(allow_none=True, data_key=FIELDS["text"])
-    speaker = _Voice(allow_none=True, data_key=FIELDS["speaker"])
-    instruct = fields.String(allow_none=True, data_key=FIELDS["instruct"])
-    audio_format = fields.String(allow_none=True, data_key=FIELDS["audio_format"])
-    stream_format = choice("audio", "sse")
-    task_type = choice(*TASK_TYPES)
+    text = _renamed("text", "What to say.")
+    speaker = _Voice(
+        allow_none=True,
+        data_key=FIELDS["speaker"],
+        metadata={"description": "A speaker or voice, `default`, or one of OpenAI's."},
+    )
+    instruct = _renamed("instruct", "How to say it, or the voice itself (VoiceDesign).")
+    audio_format = _renamed("audio_format", f"A format's name; {DEFAULT_FORMAT} if empty.")
+    stream_format = choice("Send audio as it is made, plain or as events.", "audio", "sse")
+    task_type = choice("The kind that the model must be of.", *TASK_TYPES)
     # How many frames make the first piece: here as few as the load allows, one if it is low.
     initial_codec_chunk_frames = integer(0, 8192)
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from flask import Blueprint, Response, request
 
+from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import NotSupported, TextRequired
+from qwen_tts_api.errors import NotSupported, TextRequired, TTSError
 from qwen_tts_api.routes import speech_response
 from qwen_tts_api.routes.connection import client_of
 from qwen_tts_api.routes.openai.document import read_document
@@ -15,14 +16,40 @@ from qwen_tts_api.routes.openai.errors import openai_names
 from qwen_tts_api.routes.openai.events import Events
 from qwen_tts_api.routes.openai.names import DEFAULT_VOICE, FIELDS, VOICES, find_model, find_voice
 from qwen_tts_api.routes.openai.schema import TASK_TYPES, OpenAIRequest, OpenAISpeechSchema
+from qwen_tts_api.routes.operations import BINARY, Answer, operation
+from qwen_tts_api.routes.speech_response import SPEECH_HEADERS
 from qwen_tts_api.service.requests import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
+
+_AUDIO = Answer(
+    "The audio; with `stream_format: sse`, events that carry it.",
+    BINARY,
+    [
+        *dict.fromkeys(audio_format.media_type for audio_format in FORMATS.values()),
+        "text/event-stream",
+    ],
+    SPEECH_HEADERS,
+)
 
 
 def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> None:
     """Add the route of synthesis."""
 
     @routes.post("/audio/speech")
+    @operation(
+        "Speak a text, asked in OpenAI's way",
+        tag="openai",
+        method="POST",
+        description="A whole file, unless `stream`, or a `stream_format`, asks for parts.",
+        body={
+            "application/json": {"allOf": [OpenAISpeechSchema, {"required": ["input"]}]},
+            "multipart/form-data": OpenAISpeechSchema,
+        },
+        example={"model": "tts-1", "voice": "alloy", "input": "Hello, I am here."},
+        answers={200: _AUDIO},
+        errors=(TTSError, (404, "model_not_found")),
+        error_schema="OpenAIError",
+    )
     def speech() -> Response:
         asked: OpenAIRequest = read_document(OpenAISpeechSchema(), request, config)
         with openai_names(FIELDS):

@@ -8,12 +8,20 @@ from flask import Blueprint, Response, jsonify, request
 from marshmallow import Schema, fields
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import InvalidRequest
+from qwen_tts_api.errors import (
+    InvalidRequest,
+    ModelUnavailable,
+    RegistryReadOnly,
+    RegistryUnavailable,
+    TTSError,
+    VoiceNotFound,
+)
 from qwen_tts_api.routes.audio_field import AudioField
 from qwen_tts_api.routes.connection import client_of
-from qwen_tts_api.routes.openai.document import choice, read_document
+from qwen_tts_api.routes.openai.document import choice, read_document, text
 from qwen_tts_api.routes.openai.errors import openai_names
 from qwen_tts_api.routes.openai.names import VOICE_FIELDS, find_model
+from qwen_tts_api.routes.operations import Answer, operation
 from qwen_tts_api.service.requests import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 from qwen_tts_api.service.voice import Voice
@@ -29,17 +37,26 @@ most of English's sounds."""
 _DESIGN_MODELS = ("auto", "2026-10-08")
 
 
+class ModelQuery(Schema):
+    """Whose voices."""
+
+    model = fields.String(metadata={"description": "One of the served models."})
+
+
 class OpenAIVoiceSchema(Schema):
     """A new voice: a recording of it, or its description; and what is said in the recording."""
 
-    name = fields.String(required=True)
-    type = choice("audio_sample", "prompt")
-    audio_sample = AudioField(allow_none=True)
-    consent = fields.String(allow_none=True)
-    ref_text = fields.String(allow_none=True)
-    prompt = fields.String(allow_none=True)
-    script_hint = fields.String(allow_none=True)
-    model = fields.String(allow_none=True)
+    name = fields.String(required=True, metadata={"description": "For people; the id is its."})
+    type = choice("Whether it is recorded or described.", "audio_sample", "prompt")
+    audio_sample = AudioField(
+        allow_none=True,
+        metadata={"description": "The recording: a file of the form, or base64.", "type": "string"},
+    )
+    consent = text("What is known of the speaker's consent; it is kept.")
+    ref_text = text("What is said in the recording.")
+    prompt = text("The voice, described (`type: prompt`).")
+    script_hint = text("What the described voice says in its recording.")
+    model = text("The VoiceDesign model; `auto` is the one that is served.")
 
 
 _OF_RECORDINGS = ("audio_sample", "ref_text")
@@ -50,12 +67,29 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
     """Add the routes of voices."""
 
     @routes.get("/audio/voices")
+    @operation(
+        "List what `voice` may name",
+        tag="openai",
+        query=ModelQuery,
+        answers={200: Answer("`voices` has objects with `id` and `name`.", {"type": "object"})},
+        errors=((404, "model_not_found"), ModelUnavailable, RegistryUnavailable),
+        error_schema="OpenAIError",
+    )
     def voices() -> Response:
         model = find_model(request.args.get("model", ""), service.models)
         listed = [{"id": voice.id, "name": voice.name} for voice in service.voices(model)]
         return jsonify({"voices": listed})
 
     @routes.post("/audio/voices")
+    @operation(
+        "Register a voice by a recording or a description",
+        tag="openai",
+        method="POST",
+        body={"multipart/form-data": OpenAIVoiceSchema, "application/json": OpenAIVoiceSchema},
+        answers={200: Answer("The voice.", {"type": "object"})},
+        errors=(TTSError,),
+        error_schema="OpenAIError",
+    )
     def add() -> Response:
         document = read_document(OpenAIVoiceSchema(), request, config)
         given = {name: value for name, value in document.items() if value not in (None, "")}
@@ -63,6 +97,14 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
             return jsonify(_describe(_add(service, given)))
 
     @routes.delete("/audio/voices/<voice_id>")
+    @operation(
+        "Delete a registered voice",
+        tag="openai",
+        method="DELETE",
+        answers={200: Answer("It is gone.", {"type": "object"})},
+        errors=(VoiceNotFound, RegistryReadOnly, RegistryUnavailable),
+        error_schema="OpenAIError",
+    )
     def delete(voice_id: str) -> Response:
         service.delete_voice(voice_id)
         return jsonify({"id": voice_id, "object": "audio.voice.deleted", "deleted": True})
