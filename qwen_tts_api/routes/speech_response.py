@@ -15,7 +15,8 @@ from qwen_tts_api.service.speech import SpeechService
 
 SPEECH_HEADERS = (
     *("X-Seed", "X-Model", "X-Queue-Time", "X-Sample-Rate", "X-Audio-Duration", "X-RTF"),
-    *("X-Finish-Reason", "Server-Timing", "X-Ignored-Parameters", "X-Accel-Buffering"),
+    *("X-Finish-Reason", "X-Segments", "X-Text-Chars", "X-Text-Changes", "Server-Timing"),
+    *("X-Ignored-Parameters", "X-Accel-Buffering"),
 )
 """What an answer with speech may have, for its documentation."""
 

@@ -22,11 +22,7 @@ _AUDIO = Answer(
     "where it cannot be finished, the connection is broken off.",
     BINARY,
     [audio_format.media_type for audio_format in FORMATS.values()],
-    (
-        *("X-Seed", "X-Model", "X-Queue-Time", "X-Audio-Duration", "X-RTF", "X-Finish-Reason"),
-        *("X-Segments", "X-Text-Chars", "X-Text-Changes"),
-        *("X-Sample-Rate", "Server-Timing", "X-Ignored-Parameters"),
-    ),
+    speech_response.SPEECH_HEADERS,
 )
 
 _GET = operation(

@@ -70,7 +70,9 @@ class OpenAISpeechSchema(SpeechSchema):
     stream_format = choice("Send audio as it is made, plain or as events.", "audio", "sse")
     task_type = choice("The kind that the model must be of.", *TASK_TYPES)
     # How many frames make the first piece: here as few as the load allows, one if it is low.
-    initial_codec_chunk_frames = integer(0, 8192)
+    initial_codec_chunk_frames = integer(
+        0, 8192, "Accepted and of no effect: a stream begins with one frame."
+    )
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> OpenAIRequest:
