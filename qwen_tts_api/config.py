@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from qwen_tts_api import setting_readers as readers
 from qwen_tts_api.errors import ConfigError
 
 T = TypeVar("T")
@@ -34,105 +35,6 @@ _SERVICE_LINK = re.compile(
 _SERVICE_LINK_URL = re.compile(r"^(tcp|udp|sctp)://")
 
 
-def _text(raw: str) -> str:
-    return raw.strip()
-
-
-def _required_text(raw: str) -> str:
-    if not raw.strip():
-        raise ValueError
-    return raw.strip()
-
-
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def read(raw: str) -> str:
-        value = raw.strip()
-        for candidate in allowed:
-            if value.lower() == candidate.lower():
-                return candidate
-        raise ValueError
-
-    return read
-
-
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def read(raw: str) -> int:
-        value = int(raw)
-        if not low <= value <= high:
-            raise ValueError
-        return value
-
-    return read
-
-
-def _boolean(raw: str) -> bool:
-    values = {"1": True, "true": True, "0": False, "false": False}
-    if raw.strip().lower() not in values:
-        raise ValueError
-    return values[raw.strip().lower()]
-
-
-def _seconds(low: float, high: float) -> Callable[[str], float]:
-    def read(raw: str) -> float:
-        value = float(raw)
-        if not low <= value <= high:  # also refuses NaN
-            raise ValueError
-        return value
-
-    return read
-
-
-def _device(raw: str) -> str:
-    value = raw.strip().lower()
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", value):
-        raise ValueError
-    return "cuda:0" if value == "cuda" else value
-
-
-def _bind(raw: str) -> str:
-    value = raw.strip()
-    match = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s/\[\]]+):(\d{1,5})", value)
-    if not match or not 0 <= int(match[2]) <= 65535:
-        raise ValueError
-    return value
-
-
-def _optional_bind(raw: str) -> str:
-    return "" if raw.strip().lower() == "off" else _bind(raw)
-
-
-def _pairs(raw: str) -> tuple[tuple[str, str], ...]:
-    pairs: dict[str, str] = {}
-    for item in filter(None, (part.strip() for part in raw.split(","))):
-        key, separator, value = (part.strip() for part in item.partition("="))
-        if not separator or not key or not value or key in pairs:
-            raise ValueError
-        pairs[key] = value
-    return tuple(pairs.items())
-
-
-def _models(raw: str) -> tuple[tuple[str, str], ...]:
-    items = [part.strip() for part in raw.split(",") if part.strip()]
-    return _pairs(",".join(item if "=" in item else f"{item}={item}" for item in items))
-
-
-def _path(raw: str) -> Path:
-    if not raw.strip():
-        raise ValueError
-    return Path(raw.strip()).expanduser()
-
-
-def _optional_path(raw: str) -> Path | None:
-    return _path(raw) if raw.strip() else None
-
-
-def _origins(raw: str) -> tuple[str, ...]:
-    origins = tuple(part.strip().rstrip("/") for part in raw.split(",") if part.strip())
-    if not all(re.fullmatch(r"\*|https?://[^\s/*]+", origin) for origin in origins):
-        raise ValueError
-    return origins
-
-
 def _setting(default: T, read: Callable[[str], T], allowed: str, purpose: str) -> T:
     """Describe one setting (typed as its value, in the manner of `dataclasses.field`)."""
     metadata = {"read": read, "allowed": allowed, "purpose": purpose}
@@ -150,192 +52,206 @@ class Config:
 
     model_id: str = _setting(
         DEFAULT_MODEL_ID,
-        _required_text,
+        readers.required_text,
         "a hub id, a local folder, `nano`, `nano-design` or `nano-base`",
         "The model that is loaded at start and used where a request names none.",
     )
     models: tuple[tuple[str, str], ...] = _setting(
         (),
-        _models,
+        readers.models,
         "a comma-separated list of hub ids or folders, each plain or as `name=id`",
         "What a request's `model` may name, besides the default model.",
     )
     max_loaded_models: int = _setting(
-        1, _integer(1, 16), "1 to 16", "Models in memory at once; the least recently used goes."
+        1,
+        readers.integer(1, 16),
+        "1 to 16",
+        "Models in memory at once; the least recently used goes.",
     )
     device: str = _setting(
-        "cuda:0", _device, "`cpu`, `cuda` or `cuda:N`", "Where the model computes."
+        "cuda:0", readers.device, "`cpu`, `cuda` or `cuda:N`", "Where the model computes."
     )
     dtype: str = _setting(
         "bfloat16",
-        _choice("bfloat16", "float16", "float32"),
+        readers.choice("bfloat16", "float16", "float32"),
         "`bfloat16`, `float16` or `float32`",
         "Number format of the weights.",
     )
     attn_impl: str = _setting(
         "flash_attention_2",
-        _choice("flash_attention_2", "sdpa", "eager"),
+        readers.choice("flash_attention_2", "sdpa", "eager"),
         "`flash_attention_2`, `sdpa` or `eager`",
         "Attention kernel; falls back to `sdpa` where flash-attn cannot run.",
     )
     default_language: str = _setting(
         "Auto",
-        _required_text,
+        readers.required_text,
         "`Auto`, a language's name or its code",
         "Where a request names none.",
     )
     default_speaker: str = _setting(
         "Ryan",
-        _required_text,
+        readers.required_text,
         "a speaker of the model; for a Base model a registered voice",
         "Where a request names none. A model without it uses its first speaker.",
     )
     default_instruct: str = _setting(
-        "", _text, "any text", "Style instruction where a request has none and the model takes one."
+        "",
+        readers.text,
+        "any text",
+        "Style instruction where a request has none and the model takes one.",
     )
     speaker_aliases: tuple[tuple[str, str], ...] = _setting(
         (),
-        _pairs,
+        readers.pairs,
         "a comma-separated list of `alias=speaker`",
         "Other names for speakers, such as `p376=Ryan` for scripts written for Coqui.",
     )
     unknown_speaker: str = _setting(
         "error",
-        _choice("error", "default"),
+        readers.choice("error", "default"),
         "`error` or `default`",
         "Refuse an unknown speaker with a 400, or use the default speaker.",
     )
     voices_dir: Path | None = _setting(
         None,
-        _optional_path,
+        readers.optional_path,
         "a writable folder; empty: `voices` in `QWEN_CACHE_DIR`",
         "Where registered voices are kept.",
     )
     voice_uploads: bool = _setting(
-        True, _boolean, "`1` or `0`", "Whether requests may add and delete registered voices."
+        True,
+        readers.boolean,
+        "`1` or `0`",
+        "Whether requests may add and delete registered voices.",
     )
     max_voices: int = _setting(
         100,
-        _integer(1, 10_000),
+        readers.integer(1, 10_000),
         "1 to 10000",
         "Registered voices, each of up to 2.9 MB on the disk.",
     )
     max_audio_bytes: int = _setting(
         10_485_760,
-        _integer(1024, 1 << 28),
+        readers.integer(1024, 1 << 28),
         "1024 to 268435456",
         "Largest recording to clone from, as a file.",
     )
-    bind: str = _setting("0.0.0.0:8888", _bind, "`address:port`", "Where the server listens.")
+    bind: str = _setting(
+        "0.0.0.0:8888", readers.bind, "`address:port`", "Where the server listens."
+    )
     ops_bind: str = _setting(
         "0.0.0.0:8889",
-        _optional_bind,
+        readers.optional_bind,
         "`address:port` or `off`",
         "Where probes and metrics are answered even if every thread of the main port is busy.",
     )
     api_keys_file: Path | None = _setting(
         None,
-        _optional_path,
+        readers.optional_path,
         "a file with a key a line, plain or as `name=key`",
         "Keys that clients must show; read again when it changes. Without it everybody may come.",
     )
     rate_limit: int = _setting(
         0,
-        _integer(0, 1_000_000),
+        readers.integer(0, 1_000_000),
         "0 to 1000000",
         "Requests a minute of one key, or of one address where there are no keys; 0 is no limit.",
     )
     cors_origins: tuple[str, ...] = _setting(
         (),
-        _origins,
+        readers.origins,
         "a comma-separated list of `https://host:port`, or `*`",
         "Origins of web pages that may use the server from a browser.",
     )
     max_text_chars: int = _setting(
-        4096, _integer(1, 1_000_000), "1 to 1000000", "Longest text of a request, in characters."
+        4096,
+        readers.integer(1, 1_000_000),
+        "1 to 1000000",
+        "Longest text of a request, in characters.",
     )
     max_segment_chars: int = _setting(
         400,
-        _integer(50, 1_000_000),
+        readers.integer(50, 1_000_000),
         "50 to 1000000",
         "Longest part of a text that is spoken at once; a longer text is divided (see Long text).",
     )
     normalize_text: bool = _setting(
         True,
-        _boolean,
+        readers.boolean,
         "`1` or `0`",
         "Take markup, emoji and invisible characters out of texts, where a request does not say.",
     )
     max_body_bytes: int = _setting(
         1_048_576,
-        _integer(1024, 1 << 30),
+        readers.integer(1024, 1 << 30),
         "1024 to 1073741824",
         "Largest body of a request, without the recording in it.",
     )
     max_streams: int = _setting(
         32,
-        _integer(1, 1024),
+        readers.integer(1, 1024),
         "1 to 1024",
         "Utterances that are computed at once, as far as they fit into memory.",
     )
     max_positions: int = _setting(
         8192,
-        _integer(512, 32_768),
+        readers.integer(512, 32_768),
         "512 to 32768",
         "Tokens of the text and frames of the audio (12.5 a second) of one utterance together.",
     )
     enforce_eager: bool = _setting(
         False,
-        _boolean,
+        readers.boolean,
         "`1` or `0`",
         "Launch every GPU kernel by itself instead of replaying CUDA graphs: slow, for debugging.",
     )
     max_queue: int = _setting(
         64,
-        _integer(1, 1024),
+        readers.integer(1, 1024),
         "1 to 1024",
         "Requests that may wait while the model is busy; one more is answered 429.",
     )
     request_timeout_s: float = _setting(
         300.0,
-        _seconds(0.1, 86_400),
+        readers.seconds(0.1, 86_400),
         "0.1 to 86400",
         "Seconds that a request waits for each segment of its text; then it is answered 504.",
     )
     client_timeout_s: float = _setting(
         30.0,
-        _seconds(0.1, 3600),
+        readers.seconds(0.1, 3600),
         "0.1 to 3600",
         "Seconds that a client may take to send its request, or to take 64 KiB of the answer.",
     )
     hang_timeout_s: float = _setting(
         120.0,
-        _seconds(1, 86_400),
+        readers.seconds(1, 86_400),
         "1 to 86400",
         "Seconds after which a model that computes nothing of what it has is taken to hang: "
         "`/healthz` is then 503.",
     )
     graceful_timeout_s: float = _setting(
         60.0,
-        _seconds(1, 86_400),
+        readers.seconds(1, 86_400),
         "1 to 86400",
         "Seconds that running requests have to finish after SIGTERM.",
     )
     cache_dir: Path = _setting(
         DEFAULT_CACHE_DIR,
-        _path,
+        readers.path,
         "a writable folder",
         "Where the nano checkpoints are built. Downloads go to `HF_HOME`.",
     )
     log_level: str = _setting(
         "INFO",
-        _choice("DEBUG", "INFO", "WARNING", "ERROR"),
+        readers.choice("DEBUG", "INFO", "WARNING", "ERROR"),
         "`DEBUG`, `INFO`, `WARNING` or `ERROR`",
         "Least severe message that is logged.",
     )
     log_format: str = _setting(
         "json",
-        _choice("json", "text"),
+        readers.choice("json", "text"),
         "`json` or `text`",
         "One JSON object a line, or plain text.",
     )
