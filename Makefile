@@ -19,7 +19,7 @@ INSTALLED := $(VENV)/.installed-$(TORCH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-browser check check-deploy bench bench-gpu soak lock image docker-run
-.PHONY: deploy clean
+.PHONY: nano-train deploy clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -103,6 +103,19 @@ bench-gpu: $(INSTALLED) ## Measure the published sizes on a GPU, with random wei
 
 soak: $(INSTALLED) ## Minutes of clients good and bad, while things break (ARGS="--minutes 10")
 	@$(VENV_PYTHON) -m bench.soak $(ARGS)
+
+# Goes on from wherever an earlier run was ended; see tools/nano/README.md.
+NANO_STEPS ?= 30000
+NANO_FRAMES ?= 2048
+nano-train: $(INSTALLED) ## Make the embedded voice anew (NANO_DIR=..., NANO_STEPS=30000)
+	@$(VENV_PYTHON) -m tools.nano.needs | xargs $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check
+	@$(VENV_PYTHON) -m tools.nano.record --minutes 45
+	@$(VENV_PYTHON) -m tools.nano.fit
+	@$(VENV_PYTHON) -m tools.nano.dataset --parts 20
+	@$(VENV_PYTHON) -m tools.nano.train --steps $(NANO_STEPS) --frames $(NANO_FRAMES)
+	@$(VENV_PYTHON) -m tools.nano.export build/nano
+	@$(VENV_PYTHON) -m tools.nano.evaluate build/nano --wavs build/nano-wavs
+	@$(VENV_PYTHON) -m tools.nano.curves build/nano-curves.png
 
 # uv has a folder of its own: it must work without an installed .venv, and resolves what goes there.
 UV_VERSION := 0.13.9

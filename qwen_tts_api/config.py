@@ -53,7 +53,7 @@ class Config:
     model_id: str = _setting(
         DEFAULT_MODEL_ID,
         readers.required_text,
-        "a hub id, a local folder, `nano`, `nano-design` or `nano-base`",
+        "a hub id, a local folder, `nano-en`, `nano`, `nano-design` or `nano-base`",
         "The model that is loaded at start and used where a request names none.",
     )
     models: tuple[tuple[str, str], ...] = _setting(

@@ -15,7 +15,7 @@ from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.checkpoint import read_card
 from qwen_tts_api.model.checkpoint_files import find_problems
 from qwen_tts_api.model.hub import HubCheckpoint, fetch, look_up
-from qwen_tts_api.model.nano import NANO_KINDS
+from qwen_tts_api.model.nano import NANO_NAMES
 
 
 @click.command()
@@ -32,9 +32,9 @@ def download(model: str, folder: Path | None) -> None:
     Weights come as safetensors only, never as pickles. What an interrupted download has brought is
     kept: run it again to go on. The hub's own variables hold: HF_ENDPOINT, HF_TOKEN, HF_HOME.
     """
-    if model in NANO_KINDS:
+    if model in NANO_NAMES:
         raise click.UsageError(
-            f"{model} is built where it is served; there is nothing to download."
+            f"{model} is there wherever it is served; there is nothing to download."
         )
     if Path(model).expanduser().is_dir():
         raise click.UsageError(f"{model} is a folder of this machine already.")

@@ -10,7 +10,7 @@ from typing import Any
 
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.hub import CHECKPOINT_FILES, fetch
-from qwen_tts_api.model.nano import NANO_KINDS, ensure_nano
+from qwen_tts_api.model.nano import NANO_NAMES, ensure_nano
 
 KINDS = ("custom_voice", "voice_design", "base")
 TOKENIZER_TYPE = "qwen3_tts_tokenizer_12hz"
@@ -51,7 +51,7 @@ def locate(model_id: str, cache_dir: Path, files: Sequence[str] = CHECKPOINT_FIL
     Raises:
         LoadError: There is no such folder, or the hub has or gives no such checkpoint.
     """
-    if model_id in NANO_KINDS:
+    if model_id in NANO_NAMES:
         try:
             return ensure_nano(model_id, cache_dir)
         except OSError as error:
@@ -62,7 +62,7 @@ def locate(model_id: str, cache_dir: Path, files: Sequence[str] = CHECKPOINT_FIL
     if model_id.startswith(("/", "./", "../", "~")) or model_id.count("/") != 1:
         raise LoadError(
             f"There is no folder {model_id!r}, and it is not a hub id of the form owner/name. "
-            f"Set QWEN_MODEL_ID to one of them, or to one of {', '.join(NANO_KINDS)}."
+            f"Set QWEN_MODEL_ID to one of them, or to one of {', '.join(NANO_NAMES)}."
         )
     try:
         return fetch(model_id, files)

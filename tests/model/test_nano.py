@@ -257,7 +257,7 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="'pico', only nano, nano-design, nano-base"):
+    with pytest.raises(ValueError, match="'pico', only nano-en, nano, nano-design, nano-base"):
         ensure_nano("pico", tmp_path)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from qwen_tts_api.cli.doctor.findings import Finding, error, ok
 from qwen_tts_api.cli.doctor.subject import Subject
 from qwen_tts_api.config import PREFIX
-from qwen_tts_api.model.nano import NANO_KINDS
+from qwen_tts_api.model.nano import NANO_NAMES
 
 GB = 10**9
 
@@ -34,7 +34,7 @@ def check_folders(subject: Subject) -> Iterator[Finding]:
         if setting.name.endswith("_dir") and folder is not None:
             yield _check_folder(PREFIX + setting.name.upper(), folder, SMALL_BYTES)
     ids = subject.config.served_models.values()
-    if any(model not in NANO_KINDS and not Path(model).expanduser().is_dir() for model in ids):
+    if any(model not in NANO_NAMES and not Path(model).expanduser().is_dir() for model in ids):
         from huggingface_hub import constants
 
         missing = subject.folder is None

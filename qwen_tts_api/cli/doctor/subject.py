@@ -12,7 +12,7 @@ from qwen_tts_api.config import PREFIX, Config
 from qwen_tts_api.errors import ConfigError, LoadError
 from qwen_tts_api.model.checkpoint import ModelCard, locate, read_card
 from qwen_tts_api.model.hub import find_cached
-from qwen_tts_api.model.nano import NANO_KINDS
+from qwen_tts_api.model.nano import NANO_NAMES
 
 DRIVER_QUERY = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
 DRIVER_TIMEOUT_S = 30
@@ -125,7 +125,7 @@ def find_here(model_id: str, cache_dir: Path) -> Path | None:
     Raises:
         LoadError: It is neither a folder nor a hub id, or nano cannot be built.
     """
-    if model_id in NANO_KINDS or Path(model_id).expanduser().is_dir():
+    if model_id in NANO_NAMES or Path(model_id).expanduser().is_dir():
         return locate(model_id, cache_dir)
     if model_id.startswith(("/", "./", "../", "~")) or model_id.count("/") != 1:
         return locate(model_id, cache_dir)  # raises what a server would say

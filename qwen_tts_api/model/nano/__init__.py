@@ -4,6 +4,9 @@ They make no words, but they speak for as long as a text of that length takes, a
 with every speaker, language, mode and file of a published checkpoint. So the whole service can be
 tried and tested where there are no published weights, no network and no GPU.
 
+One more, `nano-en`, is not built but comes along in a folder of this package: it says its text, in
+English. `tools/nano` of the repository made it.
+
     folder = ensure_nano("nano", Path("/var/cache/qwen-tts-api"))
 
 Importing this package is cheap; torch and `qwen_tts` are imported when there is something to build.
@@ -18,7 +21,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["NANO_KINDS", "ensure_nano"]
+__all__ = ["NANO_KINDS", "NANO_NAMES", "ensure_nano"]
 
 # Name of a checkpoint -> its `tts_model_type`.
 NANO_KINDS: dict[str, str] = {
@@ -26,6 +29,10 @@ NANO_KINDS: dict[str, str] = {
     "nano-design": "voice_design",
     "nano-base": "base",
 }
+
+SPEAKING = "nano-en"
+SPEAKING_FOLDER = Path(__file__).parent / "english"
+NANO_NAMES = (SPEAKING, *NANO_KINDS)
 
 
 def ensure_nano(name: str, cache_dir: Path) -> Path:
@@ -38,8 +45,10 @@ def ensure_nano(name: str, cache_dir: Path) -> Path:
         ValueError: There is no nano checkpoint of that name.
         OSError: The folder cannot be written; the message says what to set.
     """
+    if name == SPEAKING:
+        return SPEAKING_FOLDER
     if name not in NANO_KINDS:
-        raise ValueError(f"There is no nano checkpoint {name!r}, only {', '.join(NANO_KINDS)}.")
+        raise ValueError(f"There is no nano checkpoint {name!r}, only {', '.join(NANO_NAMES)}.")
     folder = cache_dir / f"{name}-{_fingerprint()}"
     if folder.is_dir():
         return folder

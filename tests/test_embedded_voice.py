@@ -1,0 +1,63 @@
+"""The embedded voice, heard by an offline recogniser over the real server."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+
+import pytest
+import soundfile
+
+from bench.server import Server
+from qwen_tts_api.model.nano import SPEAKING, SPEAKING_FOLDER
+from tests.conftest import wait_until
+from tools.nano.evaluate import speaker
+from tools.nano.judge import judge, load_whisper
+from tools.nano.text import evaluation_sentences
+from tools.nano.voices import VOICES
+
+SENTENCES_EACH = 8
+"""As many for each voice: the tools' README has the figures over all of them."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("server") / "log", QWEN_MODEL_ID=SPEAKING)
+    wait_until(server.is_ready, 60)
+    yield server
+    server.stop()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the recogniser's libraries
+def test_what_is_said_is_understood(server: Server) -> None:
+    """Of the sentences that no training text was, other ones for each voice."""
+    whisper, rates = load_whisper(), []
+    sentences = iter(evaluation_sentences())
+    for name in VOICES:
+        said = [next(sentences) for _ in range(SENTENCES_EACH)]
+        rates.append(judge(whisper, said, speaker(server, name)).word_error_rate)
+    assert sum(rates) / len(rates) < 0.3, rates
+
+
+def test_speech_ends_by_itself(server: Server) -> None:
+    response = server.say("Good morning.", speaker="ryan")
+    assert response.headers["X-Finish-Reason"] == "stop"
+    samples, rate_hz = soundfile.read(io.BytesIO(response.content))
+    assert 0.8 < len(samples) / rate_hz < 1.5
+
+
+def test_other_speakers_are_refused(server: Server) -> None:
+    response = server.say("Good morning.", speaker="uncle_fu")
+    assert response.status_code == 400
+    assert response.json()["code"] == "unknown_speaker"
+
+
+def test_the_files_are_those_of_the_checksums() -> None:
+    lines = (SPEAKING_FOLDER / "SHA256SUMS").read_text().splitlines()
+    sums = {path: digest for digest, path in (line.split("  ") for line in lines)}
+    files = [path for path in SPEAKING_FOLDER.rglob("*") if path.is_file()]
+    made = {str(path.relative_to(SPEAKING_FOLDER)): path.read_bytes() for path in files}
+    del made["SHA256SUMS"]
+    assert sums == {path: hashlib.sha256(content).hexdigest() for path, content in made.items()}
+    assert sum(map(len, made.values())) <= 25e6

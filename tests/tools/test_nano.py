@@ -1,0 +1,171 @@
+"""The tools that make the embedded voice, without what only training needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from qwen_tts_api.model.checkpoint import read_card
+from qwen_tts_api.model.codec import reference_decode
+from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.placement import Placement
+from qwen_tts_api.model.prompt import SPEECH_TEMPLATE, build_prompt
+from tools.nano import layout
+from tools.nano.dataset import Dataset
+from tools.nano.export import checkpoint_files
+from tools.nano.features import NUM_NODES, POINTS
+from tools.nano.judge import edits, words
+from tools.nano.phones import parse
+from tools.nano.reader import START_INPUT, Reader, windows_of
+from tools.nano.settings import Array
+from tools.nano.symbols import MERGED, symbol, tokens
+from tools.nano.text import Writer, evaluation_sentences, patterns, plain
+from tools.nano.voices import VOICES, synthesise
+
+NUM_KNOWN = 90
+LONG_TEXT = " ".join(["The class of an assistant, isn't it? Yes, pass it on"] * 8)
+
+
+def _sides() -> torch.Tensor:
+    return torch.arange(2 * NUM_KNOWN).reshape(2, -1) % 30
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    """Return a reader that has learnt nothing."""
+    torch.manual_seed(0)
+    return Reader(_sides())
+
+
+@pytest.fixture(scope="module")
+def sounds() -> Array:
+    """Return something that could be sounds."""
+    amplitudes: Array = np.random.default_rng(0).random((NUM_KNOWN, POINTS, NUM_NODES))
+    return (amplitudes**4).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(
+    reader: Reader, sounds: Array, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, LoadedModel]:
+    """Return an exported checkpoint's folder, and the checkpoint as the server loads it."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    for path, content in checkpoint_files(reader.tensors(), sounds).items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder, LoadedModel.load(folder, read_card(folder), Placement("cpu", "float32", "sdpa"))
+
+
+def test_a_checkpoint_is_a_custom_voice_one_of_at_most_25_mb(
+    checkpoint: tuple[Path, LoadedModel],
+) -> None:
+    folder, _ = checkpoint
+    card = read_card(folder)
+    assert card.kind == "custom_voice"
+    assert card.speakers == tuple(VOICES)
+    assert card.languages == ("english",)
+    assert not card.takes_instruct
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 25e6
+
+
+def test_the_codec_makes_the_samples_of_every_voice(
+    checkpoint: tuple[Path, LoadedModel], sounds: Array
+) -> None:
+    """Within -30 dB: the decoder's norms and activations are not quite the identity."""
+    _, model = checkpoint
+    codes = torch.randint(NUM_KNOWN, (1, 12, 1), generator=torch.Generator().manual_seed(0))
+    for index, voice in enumerate(VOICES.values()):
+        frames = torch.cat((codes, torch.full_like(codes, index)), -1)
+        made = reference_decode(model.codec, frames)[0].numpy()
+        wanted = synthesise(sounds[codes[0, :, 0]], voice).clip(-1, 1)
+        assert np.square(made - wanted).mean() < 1e-3 * np.square(wanted).mean()
+
+
+@pytest.mark.parametrize("text", ["Hi.", "Passing a class isn't hard, is it? I", LONG_TEXT])
+@pytest.mark.parametrize("language", ["auto", "english"])
+@torch.inference_mode()
+def test_the_talker_reads_as_the_reader_does(
+    checkpoint: tuple[Path, LoadedModel], reader: Reader, text: str, language: str
+) -> None:
+    """Each frame, the end of speech included, sees the tokens around its place in the text."""
+    _, model = checkpoint
+    ids = model.tokenize(SPEECH_TEMPLATE.format(text))
+    windows = windows_of(torch.tensor([symbol(token) for token in tokens(text)]))
+    codes = torch.randint(NUM_KNOWN, (len(windows) - 1,))
+    wanted = reader(windows, torch.cat((torch.tensor([START_INPUT]), codes)))
+    prompt = build_prompt(
+        model.prompts, ids, language=language, non_streaming_mode=True, voice="serena"
+    )
+    frames = torch.stack((codes, torch.full_like(codes, list(VOICES).index("serena"))), 1)
+    rows = model.speech.talker.embed_frame(frames) + model.prompts.tts_pad
+    inputs = torch.cat((prompt.embeds, rows)).unsqueeze(0)
+    talker = model.wrapper.model.talker
+    hidden = talker.model(
+        inputs_embeds=inputs,
+        position_ids=torch.arange(inputs.shape[1]).expand(3, 1, -1),
+        attention_mask=torch.ones(inputs.shape[:2], dtype=torch.long),
+        use_cache=False,
+    ).last_hidden_state[0, len(prompt.embeds) - 1 :]
+    logits = talker.codec_head(hidden)[:, [*range(layout.NUM_CODES), layout.END_OF_SPEECH]]
+    both = torch.stack((logits, wanted)) - torch.stack((logits, wanted)).mean(-1, keepdim=True)
+    alike = torch.nn.functional.cosine_similarity(both[0], both[1], dim=-1)
+    assert alike.min() > 0.97, alike
+
+
+def test_a_token_is_one_of_the_checkpoints(checkpoint: tuple[Path, LoadedModel]) -> None:
+    _, model = checkpoint
+    empty = len(model.tokenize(SPEECH_TEMPLATE.format("")))
+    for text in ("assistant", "a class", "Assassins assist, assassins pass.", "it's — 7\n"):
+        ids = model.tokenize(SPEECH_TEMPLATE.format(text))
+        spelled = sum(len(token.encode()) if token not in MERGED else 1 for token in tokens(text))
+        assert len(ids) - empty == spelled, text
+
+
+def test_no_training_text_is_a_sentence_of_the_evaluation() -> None:
+    sentences = evaluation_sentences()
+    forbidden = {plain(sentence) for sentence in sentences}
+    assert len(forbidden) == 50
+    assert not forbidden & {plain(pattern) for pattern in patterns()[""]}
+    few = ["Your", "timer", "is", "ready"]
+    writer = Writer(1, {"everyday": few})
+    assert not forbidden & {plain(writer.text()) for _ in range(2_000)}
+
+
+def test_words_are_compared_as_they_are_spoken() -> None:
+    assert words("At 7:30, it's 21°!") == "at seven thirty it's twenty one degrees".split()
+    assert edits("a b c".split(), "a c d".split()) == 2
+
+
+def test_sounds_of_several_characters_are_one() -> None:
+    phones = parse("tʃˈaɪldɹən")
+    assert [phone.symbol for phone in phones] == "tʃ aɪ l d ɹ ə n".split()
+    assert [phone.stress for phone in phones] == [0, 2, 0, 0, 0, 0, 0]
+
+
+def test_training_goes_on_from_the_state_that_was_saved(tmp_path: Path) -> None:
+    texts = ["hello there", "a class", "good night"] * 4
+    data = Dataset(
+        np.concatenate([[symbol(token) for token in tokens(text)] for text in texts]).astype("u1"),
+        np.concatenate([np.arange(len(tokens(text)) + 1) for text in texts]).astype("u2"),
+        np.array([len(tokens(text)) for text in texts], np.int32),
+    )
+    data.save(tmp_path / "texts-000.npz")
+    data.save(tmp_path / "check.npz")
+    edges = [[[str(one), "s"], [str(other), "s"]] for one, other in _sides().T.tolist()]
+    (tmp_path / "units.json").write_text(json.dumps(edges))
+    for steps in ("2", "3"):
+        subprocess.run(
+            [sys.executable, "-m", "tools.nano.train", "--steps", steps, "--frames", "64"],
+            env=os.environ | {"NANO_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"},
+            check=True,
+            capture_output=True,
+        )
+    lines = (tmp_path / "training.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [2, 3]

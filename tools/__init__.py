@@ -1,0 +1,1 @@
+"""Programs that belong to the project and not to the server."""

@@ -1,0 +1,1 @@
+"""How the embedded checkpoint that speaks is made; see README.md."""
