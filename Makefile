@@ -50,9 +50,9 @@ $(INSTALLED): pyproject.toml requirements.lock requirements-dev.lock tools/insta
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
-# The small model that needs no download and no GPU, unless the caller asks for another. These and
-# every other QWEN_* variable of the caller reach the server.
-run: export QWEN_MODEL_ID ?= nano
+# The small model that speaks and needs no download and no GPU, unless the caller asks for another.
+# These and every other QWEN_* variable of the caller reach the server.
+run: export QWEN_MODEL_ID ?= nano-en
 run: export QWEN_DEVICE ?= cpu
 run: export QWEN_DTYPE ?= float32
 run: export QWEN_ATTN_IMPL ?= sdpa
