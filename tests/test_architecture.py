@@ -53,3 +53,22 @@ def test_making_the_application_imports_no_pytorch() -> None:
         "assert not {'torch', 'transformers'} & set(sys.modules), 'imported'"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
+
+
+DIALECTS = {"tts": ("tts", "coqui"), "openai": ("openai",), "marytts": ("marytts",)}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_no_dialect_knows_another(dialect: str) -> None:
+    """What they share is in the service, or in a module of the routes that is no dialect's."""
+    routes = PACKAGE / "routes"
+    own = DIALECTS[dialect]
+    files = [
+        path for name in own for path in [*routes.glob(f"{name}.py"), *routes.rglob(f"{name}/*.py")]
+    ]
+    assert files
+    others = {name for names in DIALECTS.values() for name in names} - set(own)
+    for path in files:
+        for module in imported_modules(path):
+            parts = module.split(".")
+            assert not (parts[:2] == ["qwen_tts_api", "routes"] and set(parts[2:]) & others), path
