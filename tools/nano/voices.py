@@ -43,7 +43,7 @@ class Voice:
 
 VOICES = {
     "ryan": Voice(100.0, 1.0),
-    "serena": Voice(175.0, 1.14),
+    "serena": Voice(150.0, 1.1),
 }
 """By published name."""
 
