@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import Flask
 
 from qwen_tts_api.config import Config
@@ -30,29 +32,30 @@ EXTENSION = "qwen_tts_api"
 def create_ops_app(service: SpeechService) -> Flask:
     """Return the application of the ops port: probes and metrics."""
     app = Flask(__name__, static_folder=None)
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    request_log.register(app, service.metrics)
-    errors.register(app)
-    app.register_blueprint(health.blueprint(service))
-    app.register_blueprint(metrics.blueprint(service.metrics))
+    _register_ops(app, service, {})
     return app
 
 
 def register(app: Flask, config: Config, service: SpeechService) -> None:
     """Add every route, the error handlers and the request log to an application."""
-    app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions[EXTENSION] = service
-    request_log.register(app, service.metrics)
     shapes = {openai.PREFIX: openai_shape, **dict.fromkeys(marytts.PATHS, marytts.shape)}
-    errors.register(app, shapes)
+    _register_ops(app, service, shapes)
     access.register(app, config)
     app.after_request(send_in_pieces)
     app.register_blueprint(tts.blueprint(config, service))
     app.register_blueprint(openai.blueprint(config, service))
     app.register_blueprint(marytts.blueprint(config, service))
-    app.register_blueprint(health.blueprint(service))
-    app.register_blueprint(metrics.blueprint(service.metrics))
     app.register_blueprint(speakers.blueprint(config, service))
     app.register_blueprint(models.blueprint(config, service))
     app.register_blueprint(page.blueprint(config, service))
     app.register_blueprint(openapi.blueprint(config))
+
+
+def _register_ops(app: Flask, service: SpeechService, shapes: Mapping[str, errors.Shape]) -> None:
+    """Add what both ports have: the request log, the error handlers, probes and metrics."""
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    request_log.register(app, service.metrics)
+    errors.register(app, shapes)
+    app.register_blueprint(health.blueprint(service))
+    app.register_blueprint(metrics.blueprint(service.metrics))

@@ -13,16 +13,13 @@ from limits.strategies import MovingWindowRateLimiter
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import RateLimited, Unauthorized
+from qwen_tts_api.routes.speech_response import SPEECH_HEADERS
 from qwen_tts_api.service.keys import ApiKeys
 
 # For probes and scrapers, which carry no key, and the page, which asks for it.
 _OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
 _OPEN_PREFIXES = ("/static/", "/docs/")
-_EXPOSED_HEADERS = [
-    *("X-Request-Id", "X-Audio-Duration", "X-RTF", "X-Queue-Time", "X-Seed", "X-Model"),
-    *("X-Finish-Reason", "X-Segments", "X-Text-Chars", "X-Text-Changes"),
-    *("X-Sample-Rate", "X-Ignored-Parameters", "Retry-After", "Server-Timing"),
-]
+_EXPOSED_HEADERS = ["X-Request-Id", "Retry-After", *SPEECH_HEADERS]
 
 
 def register(app: Flask, config: Config) -> None:

@@ -53,14 +53,14 @@ class Refusal:
 Shape = Callable[[Refusal], Response]
 
 
-def register(app: Flask, shapes: Mapping[str, Shape] | None = None) -> None:
+def register(app: Flask, shapes: Mapping[str, Shape]) -> None:
     """Install the handlers; after this no error of the application is HTML.
 
     Args:
         app: The application.
         shapes: The shape of every error at and under a path, 404 and 405 included; ours elsewhere.
     """
-    special = tuple((shapes or {}).items())
+    special = tuple(shapes.items())
 
     def respond(refusal: Refusal) -> Response:
         shape = next((shape for path, shape in special if _is_under(request.path, path)), _ours)

@@ -8,6 +8,7 @@ clients show them as they are.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
 from flask import Blueprint, Request, Response, request
@@ -73,40 +74,39 @@ _AUDIO = Answer(
 )
 
 
+_GET = operation(
+    "Speak a text, asked in MaryTTS's way",
+    tag="marytts",
+    query=MaryParameters,
+    answers={200: _AUDIO},
+    errors=(TTSError,),
+    error_schema="Sentence",
+)
+
+_POST = operation(
+    "Speak a text; the parameters in the body",
+    tag="marytts",
+    method="POST",
+    query=MaryParameters,
+    answers={200: _AUDIO},
+    errors=(TTSError,),
+    error_schema="Sentence",
+)
+
+
 def blueprint(config: Config, service: SpeechService) -> Blueprint:
     """Return MaryTTS's routes."""
     routes = Blueprint("marytts", __name__)
 
     @routes.route("/process", methods=["GET", "POST"])
-    @operation(
-        "Speak a text, asked in MaryTTS's way",
-        tag="marytts",
-        query=MaryParameters,
-        answers={200: _AUDIO},
-        errors=(TTSError,),
-        error_schema="Sentence",
-    )
-    @operation(
-        "Speak a text; the parameters in the body",
-        tag="marytts",
-        method="POST",
-        query=MaryParameters,
-        answers={200: _AUDIO},
-        errors=(TTSError,),
-        error_schema="Sentence",
-    )
+    @_GET
+    @_POST
     def process() -> Response:
         if request.method == "HEAD":
             return Response(mimetype="audio/wav")
         parameters = _read_parameters(request, config)
         asked = _translate(parameters, config, service)
-        known = {"INPUT_TEXT", "VOICE", "LOCALE", "AUDIO", *_CONSTANT}
-        ignored = [
-            name
-            for name in parameters
-            if name not in known and re.fullmatch(r"\w+", name, re.ASCII)
-        ]
-        return speech_response.synthesize(service, asked, request, ignored)
+        return speech_response.synthesize(service, asked, request, _ignored(parameters))
 
     @routes.get("/voices")
     @operation(
@@ -136,6 +136,14 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         return _plain("\n".join(_LOCALES.get(code, code) for code in codes if code))
 
     return routes
+
+
+def _ignored(parameters: Iterable[str]) -> list[str]:
+    """Return the names that mean nothing here, but for those that could not stand in a header."""
+    known = {*MaryParameters().fields, *_CONSTANT}
+    return [
+        name for name in parameters if name not in known and re.fullmatch(r"\w+", name, re.ASCII)
+    ]
 
 
 def shape(refusal: Refusal) -> Response:
