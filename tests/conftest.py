@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
 
+from bench.server import Server
 from qwen_tts_api import create_app
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.job import Job
@@ -40,6 +43,17 @@ def wait_until(condition: Callable[[], object], timeout_s: float = 10.0) -> None
     while not condition():
         assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.002)
+
+
+def endings(server: Server) -> Counter[str]:
+    """Return how much speech has ended in which way: `stop`, `length`, or an error's code."""
+    metrics = text_string_to_metric_families(server.get("/metrics").text)
+    syntheses = next(metric for metric in metrics if metric.name == "qwen_tts_syntheses")
+    counts: Counter[str] = Counter()
+    for sample in syntheses.samples:
+        if sample.name.endswith("_total"):
+            counts[sample.labels["outcome"]] += int(sample.value)
+    return counts
 
 
 def read(job: Job) -> npt.NDArray[np.int16]:

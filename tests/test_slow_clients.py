@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 import requests
 
 from bench.server import Server, free_port
-from tests.conftest import wait_until
+from tests.conftest import endings, wait_until
 
 HEAD = b"POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
@@ -71,10 +72,11 @@ def test_a_reader_that_stops(server: Server) -> None:
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.connect(server.address)
+    before = endings(server)
     with connection:
         connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
-        wait_until(lambda: server.get("/readyz").json()["running"] == 0, 60)
+        wait_until(lambda: endings(server) - before == Counter(client_left=1), 60)
     assert server.say("Next.").status_code == 200
 
 

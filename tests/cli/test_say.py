@@ -12,6 +12,7 @@ import socket
 import struct
 import termios
 import wave
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -23,7 +24,7 @@ import soundfile
 
 from bench.server import Server
 from tests.cli.command import ON_A_CPU, run, started
-from tests.conftest import assert_same, wait_until
+from tests.conftest import assert_same, endings, wait_until
 
 TEXT = "Hello there, how are you?"
 
@@ -197,6 +198,7 @@ def test_other_answers(tmp_path: Path, answer: bytes, sentence: bytes) -> None:
 
 def test_ctrl_c_ends_the_request(server: Server, tmp_path: Path) -> None:
     """The model is free again, the exit code is a shell's, nothing is left."""
+    before = endings(server)
     text = f"{TEXT} " * 40
     with started("say", text, "-o", tmp_path / "x.wav", "--server", server.url) as process:
         wait_until(lambda: server.get("/readyz").json()["running"] == 1, 60)
@@ -204,7 +206,7 @@ def test_ctrl_c_ends_the_request(server: Server, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
     assert list(tmp_path.iterdir()) == []
-    wait_until(lambda: server.get("/readyz").json()["running"] == 0)
+    wait_until(lambda: endings(server) - before == Counter(client_left=1))
 
 
 def test_a_disk_that_is_full_is_named(server: Server) -> None:
@@ -216,6 +218,7 @@ def test_a_disk_that_is_full_is_named(server: Server) -> None:
 
 def test_a_reader_that_leaves_ends_it_quietly(server: Server) -> None:
     """As `head` does."""
+    before = endings(server)
     reading, writing = os.pipe()
     arguments = ("say", f"{TEXT} " * 40, "-o", "-", "--server", server.url)
     with started(*arguments, stdout=writing) as process:
@@ -223,7 +226,7 @@ def test_a_reader_that_leaves_ends_it_quietly(server: Server) -> None:
         assert os.read(reading, 4) == b"RIFF"
         os.close(reading)
         assert process.wait(60) == 1
-    wait_until(lambda: server.get("/readyz").json()["running"] == 0)
+    wait_until(lambda: endings(server) - before == Counter(client_left=1))
 
 
 def test_a_player_gets_the_samples(server: Server, tmp_path: Path) -> None:
