@@ -73,8 +73,16 @@ class Watcher:
             for descriptor, _ in self._epoll.poll():
                 with self._lock:
                     callback = self._callbacks.get(descriptor)
-                if callback is not None:
-                    callback()
+                    # By now the descriptor may be that of another client, who is there.
+                    if callback is None or not _is_closed(descriptor):
+                        continue
+                callback()
+
+
+def _is_closed(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLRDHUP)
+    return bool(poll.poll(0))
 
 
 @functools.cache

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from queue import Queue
 from typing import Any
 
 import pytest
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from qwen_tts_api.engine.job import Job
+from qwen_tts_api.routes.connection import Watcher
 from tests.conftest import Bench, wait_until
 
 
@@ -112,3 +115,33 @@ def test_connections_are_forgotten_when_answered(bench: Bench, server: BaseWSGIS
             connection.sendall(b"GET /api/tts?text=abc HTTP/1.0\r\n\r\n")
             assert connection.recv(100).split(b" ")[1] == b"200"
     assert len(bench.runner.prompts) == 20
+
+
+def test_a_descriptor_that_is_given_out_again_is_another_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the kernel told of the one before it is not taken for the next one's leaving."""
+    told: Queue[int] = Queue()
+
+    class Epoll:
+        """Tells what the test does; the sockets are real."""
+
+        def register(self, *_: int) -> None:
+            """Do nothing."""
+
+        def poll(self) -> list[tuple[int, int]]:
+            return [(told.get(), select.EPOLLRDHUP)]
+
+    monkeypatch.setattr(select, "epoll", Epoll)
+    watcher = Watcher()
+    left: list[bool] = []
+    here, there = socket.socketpair()
+    with here, there:
+        watcher.watch(here.fileno(), lambda: left.append(True))
+        for _ in range(2):  # when the second is taken, the first has been dealt with
+            told.put(here.fileno())
+        wait_until(told.empty)
+        assert not left
+        there.close()
+        told.put(here.fileno())
+        wait_until(lambda: left)
