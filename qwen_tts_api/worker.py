@@ -10,7 +10,7 @@ import time
 import uuid
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NoReturn
 
 from gunicorn import util
 from gunicorn.http import errors as parse_errors
@@ -120,15 +120,29 @@ class GuardedThreadWorker(ThreadWorker):  # type: ignore[misc]
             listener.close()
 
     def run(self) -> None:
-        """Serve until told to stop; then end the process, even if a model is still loading.
-
-        It ends at once, since taking the interpreter down with PyTorch in it takes seconds, and can
-        crash where a thread is inside PyTorch.
-        """
+        """Serve until told to stop; then end the process, even if a model is still loading."""
         super().run()
-        self.wsgi.extensions[EXTENSION].close(EXIT_TIMEOUT_S)
-        logging.shutdown()
-        os._exit(0)
+        service = self.wsgi.extensions[EXTENSION]
+        if running := service.status().running:
+            logger.warning(
+                "%d utterances did not end within QWEN_GRACEFUL_TIMEOUT_S; they are broken off",
+                running,
+            )
+        service.close(EXIT_TIMEOUT_S)
+        _exit()
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """End now (SIGINT, SIGQUIT); stock gunicorn first waits for every thread's request."""
+        _exit()
+
+
+def _exit() -> NoReturn:
+    """End the process at once.
+
+    Taking the interpreter down with PyTorch in it takes seconds, and can crash where a thread is
+    inside PyTorch. Every line of the log has been written by then.
+    """
+    os._exit(0)
 
 
 def _response(status: HTTPStatus, body: bytes) -> bytes:

@@ -37,6 +37,9 @@ CARDS = {
 }
 
 
+StartServer = Callable[..., Server]
+
+
 def wait_until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
     """Wait for a condition that another thread brings about; fail if it does not."""
     deadline = time.monotonic() + timeout_s
@@ -151,3 +154,19 @@ def bench(make_bench: Callable[..., Bench]) -> Bench:
 def client(bench: Bench) -> FlaskClient:
     """Return a client of the bench's application."""
     return bench.client
+
+
+@pytest.fixture(scope="module")
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
+    """Return a function that starts a server; what is still running at the end is killed."""
+    servers: list[Server] = []
+
+    def start(**settings: str) -> Server:
+        servers.append(Server(tmp_path_factory.mktemp("server") / "log", **settings))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()

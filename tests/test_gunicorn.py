@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import signal
 import socket
 import threading
 import time
 import wave
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +20,10 @@ import requests
 import soundfile
 
 from bench.server import Server
-from tests.conftest import assert_same, endings, wait_until
+from tests.conftest import StartServer, assert_same, endings, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG_TEXT = "The quick brown fox jumps over the lazy dog. " * 2
-
-
-StartServer = Callable[..., Server]
-
-
-@pytest.fixture(scope="module")
-def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
-    """Return a function that starts a server; what is still running at the end is killed."""
-    servers: list[Server] = []
-
-    def start(**settings: str) -> Server:
-        servers.append(Server(tmp_path_factory.mktemp("server") / "log", **settings))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -271,46 +250,6 @@ def test_two_kinds_of_model(start_server: StartServer) -> None:
     assert server.stop() == 0
 
 
-def test_sigterm_finishes_what_runs_and_refuses_the_rest(start_server: StartServer) -> None:
-    """The running request is answered whole, a waiting one 503, a new one not at all; exit 0.
-
-    The running one's second segment waits, too; it follows all the same.
-    """
-    server = start_server(QWEN_MAX_STREAMS="1")
-    wait_until(server.is_ready, 60)
-    answers: dict[str, requests.Response] = {}
-
-    def ask(name: str) -> None:
-        answers[name] = server.say(LONG_TEXT * 8, seed=1)
-
-    running = threading.Thread(target=ask, args=("running",))
-    running.start()
-    time.sleep(0.4)
-    waiting = threading.Thread(target=ask, args=("waiting",))
-    waiting.start()
-    time.sleep(0.4)
-    server.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: not server.is_up(), 5)
-    assert running.is_alive(), "the request was over before the signal"
-    waiting.join()
-    running.join()
-    assert answers["waiting"].status_code == 503
-    assert answers["waiting"].json()["code"] == "shutting_down"
-    assert answers["running"].status_code == 200
-    assert answers["running"].headers["X-Segments"] == "2"
-    assert answers["running"].headers["X-Finish-Reason"]
-    assert server.process.wait(30) == 0
-    assert "Traceback" not in server.log
-
-
-def test_sigterm_during_the_load(start_server: StartServer) -> None:
-    """The end does not wait for the model."""
-    server = start_server()
-    wait_until(server.is_up, 20)
-    assert server.stop() == 0
-    assert "ready in" not in server.log
-
-
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
@@ -345,11 +284,3 @@ def test_a_taken_ops_port_is_refused(start_server: StartServer, server: Server) 
     assert second.process.wait(60) == 4
     assert "cannot be listened on" in second.log
     assert "Traceback" not in second.log
-
-
-def test_a_crash_of_the_worker_ends_the_master(start_server: StartServer) -> None:
-    """The orchestrator sees it and counts it, instead of a silent new worker."""
-    server = start_server()
-    wait_until(server.is_ready, 60)
-    os.kill(server.worker(), signal.SIGKILL)
-    assert server.process.wait(30) == 70

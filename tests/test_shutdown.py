@@ -1,0 +1,136 @@
+"""How the process ends: told to, told to at once, and by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import threading
+
+import pytest
+import requests
+
+from bench.server import Server
+from tests.conftest import StartServer, wait_until
+
+TEXT = "The quick brown fox jumps over the lazy dog. " * 16  # two segments
+
+
+def say(server: Server, text: str = TEXT) -> requests.Response:
+    """Ask for a stream, and return it when its first audio is there."""
+    fields = {"text": text, "seed": 1, "audio_format": "pcm", "stream": True}
+    response = requests.post(f"{server.url}/api/tts", json=fields, stream=True, timeout=60)
+    response.raise_for_status()
+    return response
+
+
+def num(server: Server, state: str) -> int:
+    """Return how many utterances are `running`, or `waiting`."""
+    count: int = server.get("/readyz").json()[state]
+    return count
+
+
+def test_sigterm_finishes_what_runs_and_refuses_the_rest(start_server: StartServer) -> None:
+    """The running request is answered whole, a waiting one 503, a new one not at all; exit 0.
+
+    The running one's second segment waits, too; it follows all the same.
+    """
+    server = start_server(QWEN_MAX_STREAMS="1")
+    wait_until(server.is_ready, 60)
+    answers: dict[str, requests.Response] = {}
+    threads = []
+    for name in ("running", "waiting"):
+
+        def ask(name: str = name) -> None:
+            answers[name] = server.say(TEXT, seed=1)
+
+        threads.append(threading.Thread(target=ask))
+        threads[-1].start()
+        wait_until(lambda name=name: num(server, name) >= 1)  # type: ignore[misc]
+    server.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not server.is_up(), 5)
+    assert threads[0].is_alive(), "the request was over before the signal"
+    for thread in threads:
+        thread.join()
+    assert answers["waiting"].status_code == 503
+    assert answers["waiting"].json()["code"] == "shutting_down"
+    assert answers["running"].status_code == 200
+    assert answers["running"].headers["X-Segments"] == "2"
+    assert answers["running"].headers["X-Finish-Reason"]
+    assert server.process.wait(30) == 0
+    assert "Traceback" not in server.log
+
+
+def test_sigterm_in_a_stream(start_server: StartServer) -> None:
+    """It goes on to its end, second segment included."""
+    server = start_server()
+    wait_until(server.is_ready, 60)
+    whole = say(server).content
+    parts = say(server).iter_content(None)
+    data = next(parts)
+    server.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not server.is_up(), 5)
+    assert data + b"".join(parts) == whole
+    assert server.process.wait(30) == 0
+
+
+def test_sigterm_with_a_reader_that_stopped(start_server: StartServer) -> None:
+    """It is cut off when its time is over, and holds the end no longer."""
+    server = start_server(QWEN_CLIENT_TIMEOUT_S="1", QWEN_GRACEFUL_TIMEOUT_S="600")
+    wait_until(server.is_ready, 60)
+    body = json.dumps({"text": TEXT * 4, "audio_format": "pcm", "stream": True}).encode()
+    head = "POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(server.address)
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+    assert "it is cut off" in server.log
+
+
+def test_sigterm_and_work_without_an_end(start_server: StartServer) -> None:
+    """QWEN_GRACEFUL_TIMEOUT_S breaks it off: the client sees that, and the log tells."""
+    server = start_server(QWEN_GRACEFUL_TIMEOUT_S="1")
+    wait_until(server.is_ready, 60)
+    parts = say(server, TEXT * 5).iter_content(None)
+    next(parts)
+    server.process.send_signal(signal.SIGTERM)
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        list(parts)
+    assert server.process.wait(30) == 0
+    assert "did not end within QWEN_GRACEFUL_TIMEOUT_S" in server.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_ctrl_c_does_not_wait_for_anybody(
+    start_server: StartServer, number: signal.Signals
+) -> None:
+    """Not for a request that would take a minute; the exit code is 0 all the same."""
+    server = start_server()
+    wait_until(server.is_ready, 60)
+    parts = say(server, TEXT * 5).iter_content(None)
+    next(parts)
+    server.process.send_signal(number)
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        list(parts)
+    assert server.process.wait(30) == 0
+    assert "Traceback" not in server.log
+
+
+def test_sigterm_during_the_load(start_server: StartServer) -> None:
+    """The end does not wait for the model."""
+    server = start_server()
+    wait_until(server.is_up, 20)
+    assert server.stop() == 0
+    assert "ready in" not in server.log
+
+
+def test_a_crash_of_the_worker_ends_the_master(start_server: StartServer) -> None:
+    """The orchestrator sees it and counts it, instead of a silent new worker."""
+    server = start_server()
+    wait_until(server.is_ready, 60)
+    os.kill(server.worker(), signal.SIGKILL)
+    assert server.process.wait(30) == 70
