@@ -36,6 +36,8 @@ graceful_timeout = int(settings.graceful_timeout_s)
 # A heartbeat file on a disk can block the worker for seconds.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 control_socket_disable = True
+# As long as gunicorn allows: Coqui's and MaryTTS's clients send the text in the query.
+limit_request_line = 8190
 # CUDA does not survive a fork: only the worker imports the application.
 preload_app = False
 accesslog = None

@@ -85,6 +85,14 @@ def test_speech(server: Server) -> None:
     assert len(decoded) > 0
 
 
+def test_a_long_text_in_a_query(server: Server) -> None:
+    """Of a client that knows no other way."""
+    query = {"text": "你好。" * 270, "seed": "1", "max_new_tokens": "2"}  # 27 bytes each
+    response = requests.get(f"{server.url}/api/tts", params=query, timeout=60)
+    assert response.status_code == 200, response.text
+    assert response.headers["X-Text-Chars"] == "810"
+
+
 def test_every_published_speaker_and_language(server: Server) -> None:
     """The lists come from the checkpoint's configuration."""
     names = {entry["name"] for entry in server.get("/speakers").json()}
