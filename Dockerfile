@@ -12,6 +12,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 # Where pip looks besides PyPI. For an older driver than the base wants, say
 # --build-arg PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cu126 (and another BASE_IMAGE).
+# With a password in it, say --secret id=pip.conf,src=<a pip.conf> instead.
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 # PyTorch's build, cuda or cpu: there is no GPU to look for while an image is built.
@@ -19,16 +20,22 @@ ARG TORCH=cuda
 # A flash-attn wheel's URL (or a pip requirement, if BASE_IMAGE has nvcc); empty is without it, and
 # attention then falls back to PyTorch's own.
 ARG FLASH_ATTN=
-ENV PIP_NO_CACHE_DIR=1
 WORKDIR /src
 RUN python3 -m venv /opt/venv
 COPY tools/install.py tools/
 COPY requirements.lock ./
-RUN /opt/venv/bin/python tools/install.py --only packages
+RUN --mount=type=cache,target=/root/.cache/pip \
+    --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    /opt/venv/bin/python tools/install.py --only packages
+
+# Apart from the packages, so that a change of the project moves megabytes and not gigabytes.
+FROM builder AS project
 COPY pyproject.toml README.md LICENSE ./
 COPY qwen_tts_api/ qwen_tts_api/
-RUN /opt/venv/bin/python tools/install.py --only project --no-editable \
-    && /opt/venv/bin/python -m pip uninstall --yes --quiet pip
+RUN PIP_ROOT=/project /opt/venv/bin/python tools/install.py --only project --no-editable
+
+FROM builder AS packages
+RUN /opt/venv/bin/python -m pip uninstall --yes --quiet pip
 
 FROM ${BASE_IMAGE}
 # hadolint ignore=DL3008
@@ -37,9 +44,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin qwen \
     && install --directory --owner=qwen --group=qwen /cache
-COPY --from=builder /opt/venv /opt/venv
-WORKDIR /app
-COPY wsgi.py gunicorn.conf.py ./
+COPY --from=packages /opt/venv /opt/venv
+COPY --from=project /project/ /
 # Only /cache (models; keep it in a volume), /tmp and /dev/shm are written to: the root may be
 # read-only. HOME serves the libraries that cache there, numba would otherwise try beside its code.
 ENV PATH=/opt/venv/bin:$PATH \
@@ -49,12 +55,15 @@ ENV PATH=/opt/venv/bin:$PATH \
     HF_HOME=/cache/huggingface \
     QWEN_CACHE_DIR=/cache/qwen-tts-api
 USER 10001:10001
+WORKDIR /cache
 VOLUME /cache
 EXPOSE 8888 8889
-# http.client, since urllib.request would ask a proxy that the environment names.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
-    CMD ["python", "-c", "import http.client, os; port = os.environ.get('QWEN_BIND', ':8888').rpartition(':')[2]; ops = http.client.HTTPConnection('127.0.0.1', int(port), timeout=8); ops.request('GET', '/healthz'); raise SystemExit(ops.getresponse().status != 200)"]
+    CMD ["python", "-m", "qwen_tts_api.healthcheck"]
 STOPSIGNAL SIGTERM
 # Whatever the base's entry point is, gunicorn itself is process 1 and gets the signals.
 ENTRYPOINT []
-CMD ["gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
+CMD ["gunicorn", "-c", "python:qwen_tts_api.gunicorn_conf", "qwen_tts_api.wsgi:app"]
+LABEL org.opencontainers.image.title="qwen-tts-api" \
+    org.opencontainers.image.description="HTTP server for Qwen3-TTS: text in, speech out" \
+    org.opencontainers.image.licenses="Apache-2.0"

@@ -1,0 +1,230 @@
+"""The image, built by buildah in a storage of its own under `build/image`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tools.image.outside import Outside, apt_options, apt_sources, pip_outside
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FOLDER = ROOT / "build" / "image"
+BASE = FOLDER / "base.tar"
+STORAGE = FOLDER / "storage"
+IMAGE = "localhost/qwen-tts-api:test"
+
+PROGRAMS = {"buildah": "buildah", "mmdebstrap": "mmdebstrap", "runc": "runc"}
+"""What is needed, and the Debian package that has it."""
+
+# As the images of Debian and Ubuntu have it: apt keeps no copies of what it installs.
+DOCKER_CLEAN = """\
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };
+APT::Update::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+"""
+
+
+class ImageError(Exception):
+    """The image cannot be built here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of the image: the instruction that made it, and its size, uncompressed."""
+
+    made_by: str
+    num_bytes: int
+
+
+def build() -> str:
+    """Build the image for the CPU, with what earlier builds have left; return its name."""
+    require_programs()
+    outside = pip_outside()
+    make_base(outside)
+    pip_conf = FOLDER / "pip.conf"
+    pip_conf.write_text(outside.pip_conf)
+    with _step("building the Dockerfile"):
+        _buildah(
+            *("build", "--layers", "--format=docker", "--pull-never", "--quiet"),
+            *("--build-arg=TORCH=cpu", f"--secret=id=pip.conf,src={pip_conf}"),
+            *(f"--volume={source}:{target}:ro" for source, target in outside.mounts.items()),
+            *(f"--tag={IMAGE}", str(ROOT)),
+        )
+    return IMAGE
+
+
+def require_programs() -> None:
+    """Refuse to begin what cannot be ended."""
+    if os.geteuid() != 0:
+        raise ImageError("only root can build and run the image here.")
+    missing = [package for name, package in PROGRAMS.items() if not shutil.which(name)]
+    if missing:
+        raise ImageError(f"not installed (on Debian: apt install {' '.join(missing)}).")
+
+
+def base_name() -> str:
+    """Return the name of the base that the Dockerfile takes where nobody says otherwise."""
+    match = re.search(r"^ARG BASE_IMAGE=(\S+)$", (ROOT / "Dockerfile").read_text(), re.M)
+    assert match
+    return f"docker.io/{match[1]}"
+
+
+def make_base(outside: Outside) -> None:
+    """Make this machine's own Debian or Ubuntu bear the name of the Dockerfile's base."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    if not BASE.exists():
+        with _step("making the base"):
+            _bootstrap()
+    # Another pip.conf may name other folders.
+    paths = ":".join(map(str, outside.mounts.values()))
+    if _label(base_name(), "paths") == paths:
+        return
+    with _step("importing the base"):
+        container = _buildah("from", "scratch").strip()
+        _buildah("add", "--quiet", container, str(BASE), "/")
+        _add_mount_points(container, outside)
+        # CUDA's base has an entry point that the image must not keep.
+        _buildah("config", '--entrypoint=["/bin/false"]', f"--label=paths={paths}", container)
+        _buildah("commit", "--quiet", "--rm", container, base_name())
+
+
+def _bootstrap() -> None:
+    sources = apt_sources()
+    if not sources or not (codename := _codename()):
+        raise ImageError("this machine is no Debian or Ubuntu, whose packages make the base.")
+    dumped = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True)
+    options = [f"--aptopt={option}" for option in apt_options(dumped.stdout)]
+    unfinished = BASE.with_suffix(".part.tar")
+    _run(
+        *("mmdebstrap", "--variant=minbase", "--dpkgopt=force-unsafe-io", *options),
+        # Names are looked up as the machine says that runs the container.
+        "--customize-hook=rm -f $1/etc/resolv.conf $1/etc/hostname",
+        *(codename, str(unfinished), *map(str, sources)),
+    )
+    unfinished.rename(BASE)
+
+
+def _codename() -> str:
+    release = Path("/etc/os-release")
+    text = release.read_text() if release.exists() else ""
+    match = re.search(r"^VERSION_CODENAME=(\w+)$", text, re.M)
+    return match[1] if match else ""
+
+
+def _add_mount_points(container: str, outside: Outside) -> None:
+    """Make what buildah would make in every layer, to mount upon, once in the base."""
+    root = Path(_buildah("mount", container).strip())
+    (root / "etc/apt/apt.conf.d/docker-clean").write_text(DOCKER_CLEAN)
+    for source, target in outside.mounts.items():
+        inside = root / target.relative_to("/")
+        inside.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            inside.mkdir(exist_ok=True)
+        else:
+            inside.touch()
+
+
+def config() -> dict[str, Any]:
+    """Return the image's configuration, in Docker's words."""
+    settings: dict[str, Any] = _inspect(IMAGE)["Docker"]["config"]
+    return settings
+
+
+def layers() -> list[Layer]:
+    """Return the image's layers from the base upwards."""
+    inspected = _inspect(IMAGE)
+    history = [step for step in inspected["OCIv1"]["history"] if not step.get("empty_layer")]
+    sizes = [layer["size"] for layer in json.loads(inspected["Manifest"])["layers"]]
+    made_by = [re.sub(r"/bin/sh -c (#\(nop\) )?", "", step["created_by"]) for step in history]
+    return [
+        Layer("the base" if index == 0 else made, size)
+        for index, (made, size) in enumerate(zip(made_by, sizes, strict=True))
+    ]
+
+
+@contextmanager
+def mounted() -> Iterator[Path]:
+    """Mount the image's files; unmount them at the end."""
+    remove_containers()
+    container = _buildah("from", "--pull-never", IMAGE).strip()
+    try:
+        yield Path(_buildah("mount", container).strip())
+    finally:
+        _buildah("umount", container)
+        _buildah("rm", container)
+
+
+def remove_containers() -> None:
+    """Remove what an earlier build or test has left, if it was killed."""
+    if STORAGE.exists():
+        _buildah("rm", "--all")
+
+
+def clean(*, base: bool = False) -> None:
+    """Remove everything but the base; that, too, if asked."""
+    remove_containers()
+    # The storage is mounted upon itself; unmounted, it is folders like others.
+    subprocess.run(["umount", str(STORAGE / "overlay")], capture_output=True, check=False)
+    for path in FOLDER.glob("*"):
+        if path != BASE or base:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _inspect(name: str) -> dict[str, Any]:
+    inspected: dict[str, Any] = json.loads(_buildah("inspect", "--type=image", name))
+    return inspected
+
+
+def _label(name: str, label: str) -> str | None:
+    """Return an image's label; None without it, or without the image."""
+    try:
+        labels = _inspect(name)["Docker"]["config"].get("Labels") or {}
+    except ImageError:
+        return None
+    value: str | None = labels.get(label)
+    return value
+
+
+def _buildah(*arguments: str) -> str:
+    """Run buildah with all that it writes under FOLDER, and no privileges that it can do without."""
+    config_file, temporary = FOLDER / "storage.conf", FOLDER / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    paths = {"graphroot": STORAGE, "runroot": FOLDER / "run"}
+    lines = [f"{name} = {json.dumps(str(path))}" for name, path in paths.items()]
+    # No driver is named: it takes overlay where the kernel lets it, else vfs, which is slower.
+    config_file.write_text("\n".join(["[storage]", *lines, ""]))
+    return _run(
+        *("buildah", *arguments),
+        BUILDAH_ISOLATION="chroot",
+        CONTAINERS_STORAGE_CONF=str(config_file),
+        TMPDIR=str(temporary),
+    )
+
+
+def _run(*command: str, **environ: str) -> str:
+    """Run a program; return what it prints, or raise an `ImageError` with all that it said."""
+    result = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, **environ}, check=False
+    )
+    if result.returncode:
+        said = "\n".join((result.stdout + result.stderr).strip().splitlines()[-50:])
+        raise ImageError(f"{' '.join(command[:2])} failed ({result.returncode}):\n{said}")
+    return result.stdout
+
+
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    started_s = time.monotonic()
+    print(f"image: {what} ...", flush=True)
+    yield
+    print(f"  done in {time.monotonic() - started_s:.0f} s", flush=True)
