@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,11 @@ BASE = FOLDER / "base.tar"
 STORAGE = FOLDER / "storage"
 IMAGE = "localhost/qwen-tts-api:test"
 
-PROGRAMS = {"buildah": "buildah", "mmdebstrap": "mmdebstrap", "runc": "runc"}
-"""What is needed, and the Debian package that has it."""
+MAX_STORAGE_BYTES = 12e9
+"""Layers of earlier builds are kept up to this, for the next build."""
+
+PROGRAMS = ("buildah", "mmdebstrap", "runc", "curl")
+"""What is needed, each in the Debian package of its name."""
 
 # As the images of Debian and Ubuntu have it: apt keeps no copies of what it installs.
 DOCKER_CLEAN = """\
@@ -49,6 +53,8 @@ class Layer:
 def build() -> str:
     """Build the image for the CPU, with what earlier builds have left; return its name."""
     require_programs()
+    if STORAGE.exists() and _num_bytes(STORAGE) > MAX_STORAGE_BYTES:
+        clean()
     outside = pip_outside()
     make_base(outside)
     pip_conf = FOLDER / "pip.conf"
@@ -67,7 +73,7 @@ def require_programs() -> None:
     """Refuse to begin what cannot be ended."""
     if os.geteuid() != 0:
         raise ImageError("only root can build and run the image here.")
-    missing = [package for name, package in PROGRAMS.items() if not shutil.which(name)]
+    missing = [name for name in PROGRAMS if not shutil.which(name)]
     if missing:
         raise ImageError(f"not installed (on Debian: apt install {' '.join(missing)}).")
 
@@ -173,11 +179,21 @@ def remove_containers() -> None:
 def clean(*, base: bool = False) -> None:
     """Remove everything but the base; that, too, if asked."""
     remove_containers()
-    # The storage is mounted upon itself; unmounted, it is folders like others.
-    subprocess.run(["umount", str(STORAGE / "overlay")], capture_output=True, check=False)
-    for path in FOLDER.glob("*"):
-        if path != BASE or base:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    kept = None if base else BASE
+    folders = [path for path in FOLDER.glob("*") if path.is_dir()]
+    files = [path for path in FOLDER.glob("*") if path.is_file() and path != kept]
+    for folder, _, names in (step for path in folders for step in os.walk(path)):
+        files += [Path(folder, name) for name in names]
+    # Some disks take milliseconds for each file, but do many at once.
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(Path.unlink, files))
+    for path in folders:
+        shutil.rmtree(path)
+
+
+def _num_bytes(folder: Path) -> int:
+    """Return what a folder takes on the disk."""
+    return 1024 * int(_run("du", "--summarize", "--one-file-system", str(folder)).split()[0])
 
 
 def _inspect(name: str) -> dict[str, Any]:
