@@ -4,7 +4,8 @@
 # What a caller may set, as in `make run PORT=9000` or `PORT=9000 make run`:
 PORT ?= 8888
 TORCH ?= auto
-IMAGE ?= qwen-tts-api:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE ?= qwen-tts-api:$(VERSION)
 KUBECTL ?= kubectl
 DOCKER ?= docker
 # ... and PYTHON (a Python 3.10 to 3.13), FLASH_ATTN (a wheel's URL), ARGS (for the program).
@@ -18,7 +19,7 @@ VENV_PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-browser check check-deploy bench bench-gpu soak lock image docker-run
+.PHONY: help setup run test test-browser test-image check check-deploy bench bench-gpu soak lock image docker-run
 .PHONY: nano-train deploy clean
 
 help: ## Print this list
@@ -68,6 +69,10 @@ test: $(INSTALLED) ## Run the tests (ARGS="-k words" and the like)
 
 test-browser: $(INSTALLED) ## Run the tests of the page; needs Chromium and its driver
 	@$(VENV_PYTHON) -m pytest -m browser $(ARGS)
+
+test-image: $(INSTALLED) ## Build the image and run it, without Docker; needs root, buildah, mmdebstrap and runc
+	@$(VENV_PYTHON) -m pytest -m image $(ARGS)
+	@$(VENV_PYTHON) -m tools.image layers
 
 check: $(INSTALLED) ## Check format, lint, types, Dockerfile, manifests and installed packages
 	$(VENV_PYTHON) -m ruff format --check .
@@ -148,7 +153,8 @@ lock: $(UV) ## Resolve the lock files anew (ARGS=--upgrade takes newer versions)
 	    !($$1 in main)' requirements.lock build/dev.lock; } > requirements-dev.lock
 
 image: ## Build the container image (ARGS="--build-arg FLASH_ATTN=<wheel's URL>")
-	$(DOCKER) build --tag $(IMAGE) $(ARGS) .
+	$(DOCKER) build --tag $(IMAGE) --label org.opencontainers.image.version=$(VERSION) \
+	    --label org.opencontainers.image.revision=$$(git rev-parse HEAD 2>/dev/null) $(ARGS) .
 
 docker-run: ## Run the image on port 8888 with all GPUs; models stay in a volume
 	$(DOCKER) run --rm --gpus all --publish $(PORT):8888 --shm-size 1g --stop-timeout 75 \

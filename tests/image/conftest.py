@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import wait_until
-from tests.image.container import Container
+from tests.image.container import Container, remove_leftovers
 from tools.image import build
 
 StartContainer = Callable[..., Container]
@@ -33,14 +33,13 @@ def image() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def root(image: dict[str, Any]) -> Iterator[Path]:
     """Return where the image's files are mounted."""
+    remove_leftovers()
     with build.mounted() as path:
         yield path
 
 
 @pytest.fixture
-def start_container(
-    root: Path, image: dict[str, Any], tmp_path: Path
-) -> Iterator[StartContainer]:
+def start_container(root: Path, image: dict[str, Any], tmp_path: Path) -> Iterator[StartContainer]:
     """Return a function that starts a container of the test's own, and waits for it."""
     containers = []
 

@@ -1,4 +1,4 @@
-"""A container as the pod's manifest has it, run by runc alone: no daemon, no cluster, no network."""
+"""A container as the pod's manifest has it, run by runc alone: no daemon, cluster or network."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
+from tests.image.seccomp import runtime_default
 from tools.image.build import FOLDER, ROOT
 
-NAME = "qwen-tts-api"
 STATE = FOLDER / "runc"
 """Where runc remembers its containers."""
 
@@ -43,12 +43,12 @@ class Container:
     Args:
         root: The image's files.
         image: The image's configuration.
-        folder: An empty folder for the container's volume and log.
+        folder: An empty folder for the container's volumes and log, with a name of its own.
         settings: QWEN_* in place of the pod's.
     """
 
     def __init__(self, root: Path, image: dict[str, Any], folder: Path, **settings: str) -> None:
-        remove_leftovers()
+        self.name = folder.name
         self.log_path = folder / "log"
         environ = dict(variable.split("=", 1) for variable in image["Env"])
         environ |= {**pod_settings(), **ON_A_CPU, **settings}
@@ -59,11 +59,13 @@ class Container:
         specification = json.loads(path.read_text())
         specification["root"] = {"path": str(root), "readonly": True}
         specification["process"] = _process(image, environ)
+        assert pod()["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        specification["linux"]["seccomp"] = runtime_default()
         specification["mounts"] = _mounts(specification["mounts"], folder / "volumes")
         path.write_text(json.dumps(specification))
         with self.log_path.open("wb") as stream:
             self.process = subprocess.Popen(
-                ["runc", "--root", str(STATE), "run", "--bundle", str(bundle), NAME],
+                ["runc", "--root", str(STATE), "run", "--bundle", str(bundle), self.name],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
@@ -78,11 +80,11 @@ class Container:
         """Whether /readyz says so."""
         assert self.process.poll() is None, self.log
         probe = ["curl", "--silent", "--fail", "localhost:8889/readyz"]
-        return (STATE / NAME / "state.json").exists() and self.beside(probe).returncode == 0
+        return (STATE / self.name / "state.json").exists() and self.beside(probe).returncode == 0
 
     def pid(self) -> int:
         """Return the id that the machine knows the container's first process by."""
-        number: int = json.loads(runc("state", NAME))["pid"]
+        number: int = json.loads(runc("state", self.name))["pid"]
         return number
 
     def beside(self, command: Sequence[str], cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -100,7 +102,7 @@ class Container:
         """Run a program in the container, as its own user."""
         variables = [f"--env={name}={value}" for name, value in environ.items()]
         return subprocess.run(
-            ["runc", "--root", str(STATE), "exec", *variables, NAME, *command],
+            ["runc", "--root", str(STATE), "exec", *variables, self.name, *command],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -109,22 +111,23 @@ class Container:
 
     def processes(self) -> list[int]:
         """Return the ids of all of the container's processes, as the machine knows them."""
-        numbers: list[int] = json.loads(runc("ps", "--format=json", NAME))
+        numbers: list[int] = json.loads(runc("ps", "--format=json", self.name))
         return numbers
 
     def terminate(self) -> None:
         """Send SIGTERM, as Docker and Kubernetes do."""
-        runc("kill", NAME, str(signal.SIGTERM.value))
+        runc("kill", self.name, str(signal.SIGTERM.value))
 
     def remove(self) -> None:
         """End it at once, if it still runs, and leave nothing of it."""
-        remove_leftovers()
+        runc("delete", "--force", self.name)
         self.process.wait(30)
 
 
 def remove_leftovers() -> None:
-    """Remove the container, whoever started it."""
-    runc("delete", "--force", NAME)
+    """Remove the containers of tests that were killed."""
+    for name in runc("list", "--quiet").split():
+        runc("delete", "--force", name)
 
 
 def runc(*arguments: str) -> str:

@@ -20,7 +20,9 @@ from tools.image.build import ROOT
 # A line ending in a backslash goes on. Those for clones and for players need more than a server.
 README_CURLS = [
     block
-    for block in re.findall(r"^```\n(curl .+?)\n```$", (ROOT / "README.md").read_text(), re.M | re.S)
+    for block in re.findall(
+        r"^```\n(curl .+?)\n```$", (ROOT / "README.md").read_text(), re.M | re.S
+    )
     if block.endswith("-o hello.wav") and "@me.wav" not in block
 ]
 
@@ -67,6 +69,7 @@ def test_no_process_has_any_right(container: Container) -> None:
         for capabilities in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
             assert int(status[capabilities], 16) == 0, capabilities
         assert status["NoNewPrivs"] == "1"
+        assert status["Seccomp"] == "2"  # a filter of system calls
 
 
 def test_gunicorn_is_process_1(container: Container) -> None:
@@ -97,9 +100,7 @@ def test_all_code_is_compiled_in_the_image(container: Container) -> None:
     assert "/site-packages/qwen_tts_api/__pycache__/" in result.stderr
 
 
-def test_the_health_check_tells_well_from_ill(
-    container: Container, image: dict[str, Any]
-) -> None:
+def test_the_health_check_tells_well_from_ill(container: Container, image: dict[str, Any]) -> None:
     """The image's own command, run as Docker runs it."""
     kind, *command = image["Healthcheck"]["Test"]
     assert kind == "CMD"

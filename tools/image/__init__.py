@@ -1,6 +1,6 @@
 """Builds the unmodified Dockerfile without a daemon, upon a stand-in for its base.
 
-    python -m tools.image build     # what the tests of the image run first
-    python -m tools.image layers    # how large each layer is
-    python -m tools.image clean     # removes all but the base; --base removes it, too
+python -m tools.image build     # what the tests of the image run first
+python -m tools.image layers    # how large each layer is
+python -m tools.image clean     # removes all but the base; --base removes it, too
 """

@@ -61,7 +61,7 @@ def build() -> str:
     pip_conf.write_text(outside.pip_conf)
     with _step("building the Dockerfile"):
         _buildah(
-            *("build", "--layers", "--format=docker", "--pull-never", "--quiet"),
+            *("build", "--layers", "--format=docker", "--pull-never"),
             *("--build-arg=TORCH=cpu", f"--secret=id=pip.conf,src={pip_conf}"),
             *(f"--volume={source}:{target}:ro" for source, target in outside.mounts.items()),
             *(f"--tag={IMAGE}", str(ROOT)),
@@ -212,7 +212,7 @@ def _label(name: str, label: str) -> str | None:
 
 
 def _buildah(*arguments: str) -> str:
-    """Run buildah with all that it writes under FOLDER, and no privileges that it can do without."""
+    """Run buildah, with few privileges and with all that it writes under FOLDER."""
     config_file, temporary = FOLDER / "storage.conf", FOLDER / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     paths = {"graphroot": STORAGE, "runroot": FOLDER / "run"}

@@ -1,7 +1,7 @@
 """What a build must see of this machine: where its pip and its apt find packages.
 
-With pip and apt as they come, that is nothing. A machine with a mirror, a proxy, a certificate of its
-own, or wheels in a folder names them in its configuration, and the build gets the same.
+With pip and apt as they come, that is nothing. A machine with a mirror, a proxy, a certificate of
+its own, or wheels in a folder names them in its configuration, and the build gets the same.
 """
 
 from __future__ import annotations
