@@ -64,4 +64,6 @@ def _scheduler(model: LoadedModel, *, enforce_eager: bool) -> Scheduler:
     plan = plan_memory(model, STREAMS, 2048)
     runner = ModelRunner(model, plan, max_positions=2048, enforce_eager=enforce_eager)
     runner.warm_up()
+    while runner.prepare_ahead():
+        pass
     return Scheduler(runner, fail)

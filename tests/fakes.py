@@ -166,6 +166,9 @@ class FakeRunner:
         tone: npt.NDArray[np.int16] = (16000 * np.sin(time * 0.0576)).astype(np.int16)
         return tone
 
+    def prepare_ahead(self) -> bool:
+        return False
+
     def memory_bytes(self) -> int:
         return 0
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -153,6 +154,7 @@ class ModelRunner:
         self._chunk: GraphCache[RunnerState, ChunkKey] = GraphCache(
             self._make_chunk, self._state, self._capture, pool
         )
+        self._ahead = self._traces_ahead()
 
     def is_prompt_quick(self, prompt: Prompt) -> bool:
         """Whether no recording must be encoded for it."""
@@ -238,11 +240,7 @@ class ModelRunner:
         usual = truncation_for([Sampling()])
         buckets = sorted({self._row_bucket(rows + 1) for rows in range(self.max_rows)})
         if self._capture is Capture.TRACE:
-            # Others are traced when they are first needed, in a tenth of a second each.
-            self._frame.prepare(FrameKey(1, self._kv_buckets()[0], usual))
-            for num_frames in self.chunk_sizes:
-                self._chunk.prepare(ChunkKey(1, num_frames))
-            return
+            return  # see `prepare_ahead`
         for kv_len in self._kv_buckets():
             for num_rows in buckets:
                 self._frame.prepare(FrameKey(num_rows, kv_len, usual))
@@ -253,6 +251,24 @@ class ModelRunner:
         for num_frames in self.chunk_sizes:
             for num_rows in buckets:
                 self._chunk.prepare(ChunkKey(num_rows, num_frames))
+
+    @torch.inference_mode()
+    def prepare_ahead(self) -> bool:
+        """Trace, on a CPU, the next of what one stream needs; return whether there is more."""
+        if self._ahead:
+            self._ahead.pop(0)()
+        return bool(self._ahead)
+
+    def _traces_ahead(self) -> list[Callable[[], None]]:
+        """Return what traces the keys of one stream, the one that is used most first."""
+        if self._capture is not Capture.TRACE:
+            return []
+        frame = FrameKey(1, self._kv_buckets()[0], truncation_for([Sampling()]))
+        chunks = [ChunkKey(1, num_frames) for num_frames in self.chunk_sizes]
+        return [
+            partial(self._frame.prepare, frame),
+            *[partial(self._chunk.prepare, chunk) for chunk in chunks],
+        ]
 
     def memory_bytes(self) -> int:
         """Return how much GPU memory PyTorch holds, 0 on a CPU."""
