@@ -33,12 +33,13 @@ def measure(runs: int = RUNS) -> dict[str, Any]:
     load_before = os.getloadavg()[0]
     _start()
     rows = [_start() for _ in range(runs)]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
     return {
         "model": "nano-en",
         "runs": runs,
         "load average before": round(load_before, 2),
-        "best": {name: round(min(row[name] for row in rows), 2) for name in rows[0]},
-        "median": {name: round(statistics.median(row[name] for row in rows), 2) for name in rows[0]},
+        "best": {name: round(min(column), 2) for name, column in columns.items()},
+        "median": {name: round(statistics.median(column), 2) for name, column in columns.items()},
         "import torch alone, best, s": round(min(_import_torch() for _ in range(runs)), 2),
     }
 

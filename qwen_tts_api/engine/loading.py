@@ -65,6 +65,9 @@ def load_runner(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
+    from qwen_tts_api.engine.memory import plan_memory
+    from qwen_tts_api.engine.model_runner import ModelRunner
+    from qwen_tts_api.model.loaded import LoadedModel
     from qwen_tts_api.model.placement import place
 
     placement = place(options.device, options.dtype, options.attention)
@@ -80,11 +83,6 @@ def load_runner(
     check(checkpoint.describe(model_id, options.cache_dir))
     folder = checkpoint.locate(model_id, options.cache_dir)
     card = checkpoint.read_card(folder)
-    report("importing qwen-tts")
-    from qwen_tts_api.engine.memory import plan_memory
-    from qwen_tts_api.engine.model_runner import ModelRunner
-    from qwen_tts_api.model.loaded import LoadedModel
-
     report("loading the weights")
     model = LoadedModel.load(folder, card, placement)
     plan = plan_memory(model, options.max_streams, options.max_positions)
