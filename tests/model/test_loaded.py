@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -166,22 +164,3 @@ def test_a_codec_without_a_configuration(folder: Path, content: str | None, mess
         path.write_text(content)
     with pytest.raises(LoadError, match=message):
         load(folder)
-
-
-def test_loading_what_clones_nothing_imports_neither_qwen_tts_nor_transformers(
-    nano_cache: Path,
-) -> None:
-    """In a fresh process: importing them takes several seconds."""
-    program = f"""
-import sys
-from pathlib import Path
-from qwen_tts_api.model.checkpoint import read_card
-from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.placement import Placement
-folder = Path({str(ensure_nano("nano", nano_cache))!r})
-LoadedModel.load(folder, read_card(folder), Placement("cpu", "float32", "sdpa"))
-print(sorted({{"transformers", "qwen_tts", "librosa", "torch._dynamo"}} & set(sys.modules)))
-"""
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
