@@ -24,7 +24,7 @@ from bench.__main__ import write_result
 from bench.server import Server
 
 RUNS = 7
-POLL_S = 0.02
+POLL_S = 0.03
 TEXT = "Hello, I am here."
 
 

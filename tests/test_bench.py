@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 import torch
 
-from bench import encoders, gpu, published_sizes
+from bench import encoders, gpu, published_sizes, startup
 from bench.engine_speed import fail, prompts, run_engine
 from bench.open_loop import run_open_loop
 from bench.plot import plot
@@ -135,3 +135,12 @@ def test_the_encoders_benchmark_knows_every_format() -> None:
     for figures in result["formats"].values():
         assert figures["x"] > 0
         assert figures["first bytes after ms"] == 80
+
+
+def test_the_startup_benchmark_waits_until_it_speaks() -> None:
+    """A real server, polled from its start."""
+    result = startup.measure(runs=1)
+    best = result["best"]
+    assert 0 < best["healthy after s"] <= best["ready after s"]
+    assert best["CPU seconds until ready"] > 0
+    assert best["first request's first audio after s"] > 0
