@@ -15,7 +15,6 @@ from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.cloning import Clone, clone
 from qwen_tts_api.model.codec_loading import read_codec
 from qwen_tts_api.model.codec_weights import CodecWeights
-from qwen_tts_api.model.held import storage_bytes
 from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.placement import Placement, to_device
 from qwen_tts_api.model.prompt import (
@@ -29,6 +28,7 @@ from qwen_tts_api.model.prompt import (
     build_prompt,
 )
 from qwen_tts_api.model.rows import SpeechModel
+from qwen_tts_api.model.storage import storage_bytes
 from qwen_tts_api.model.tokenizer import load_tokenizer
 from qwen_tts_api.model.transformer_config import Document
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Reference
