@@ -7,7 +7,7 @@ CUDA graph on a GPU, as a TorchScript trace on a CPU (which saves Python's part:
 ms a frame of nano). The plain call is the eager twin of both: the same function.
 
 A CUDA graph is captured before anybody waits for it. A trace, which takes a tenth of a second, is
-made while there is nothing else to do, or when plain calls have cost as much as it would have.
+made while there is nothing else to do, or when plain calls have cost as much as it would.
 """
 
 from __future__ import annotations

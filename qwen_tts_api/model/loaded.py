@@ -110,10 +110,11 @@ class LoadedModel:
             LoadError: A tensor or a field is missing or of a kind that is not served.
         """
         (parameters, config), (codec_parameters, codec_config) = model, codec
-        rate_hz = codec_config.get("output_sample_rate", SAMPLE_RATE_HZ)
-        if rate_hz != SAMPLE_RATE_HZ:
-            raise LoadError(f"The codec makes {rate_hz} Hz; {SAMPLE_RATE_HZ} Hz are served.")
+        _check_rate(codec_config)
+        encoders = None
         try:
+            if card.kind == "base":
+                encoders = VoiceEncoders.read(*model, *codec)
             speech = SpeechModel.read(parameters.within("talker"), config["talker_config"])
             return cls(
                 card=card,
@@ -124,9 +125,7 @@ class LoadedModel:
                 codec=read_codec(
                     codec_parameters.within("decoder"), codec_config["decoder_config"]
                 ),
-                encoders=VoiceEncoders.read(parameters, config, codec_parameters, codec_config)
-                if card.kind == "base"
-                else None,
+                encoders=encoders,
                 eos=config["talker_config"]["codec_eos_token_id"],
             )
         except KeyError as error:
@@ -167,6 +166,12 @@ class LoadedModel:
             instruct_ids=instruct_ids,
         )
         return built, text_ids.shape[0] - SPEECH_TEMPLATE_TOKENS
+
+
+def _check_rate(codec_config: Document) -> None:
+    rate_hz = codec_config.get("output_sample_rate", SAMPLE_RATE_HZ)
+    if rate_hz != SAMPLE_RATE_HZ:
+        raise LoadError(f"The codec makes {rate_hz} Hz; {SAMPLE_RATE_HZ} Hz are served.")
 
 
 def _document(folder: Path) -> Document:

@@ -31,6 +31,9 @@ MISTRAL_WORDS = (
 MISTRAL_VOCABULARY = 100_000
 """transformers takes no smaller vocabulary for Mistral's."""
 
+ROLE, ROLE_TOKENS = "<|im_start|>assistant\n", 3
+"""What every prompt begins with; `prompt.py` counts on its length."""
+
 _SPECIAL_TOKENS = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 _SPECIAL_DEFAULTS = dict.fromkeys(("eos", "unk", "pad"), "<|endoftext|>")
 
@@ -39,7 +42,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     """Return a checkpoint's tokenizer: of its tokenizer.json, else of vocab.json and merges.txt.
 
     Raises:
-        LoadError: A file is missing or damaged.
+        LoadError: A file is missing or damaged, or prompts cannot be made with it.
     """
     try:
         config = json.loads((folder / "tokenizer_config.json").read_bytes())
@@ -53,6 +56,10 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         raise LoadError(f"{error.filename} cannot be read: {error.strerror}.") from error
     except Exception as error:  # tokenizers raises nothing more special
         raise LoadError(f"The tokenizer in {folder} cannot be read: {error}") from error
+    if len(tokenizer.encode(ROLE).ids) != ROLE_TOKENS:
+        raise LoadError(
+            f"The tokenizer in {folder} does not make {ROLE_TOKENS} tokens of {ROLE!r}."
+        )
     return tokenizer
 
 

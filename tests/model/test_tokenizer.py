@@ -145,7 +145,6 @@ def test_ids_of_a_tokenizer_json(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"split_special_tokens": True},
         {"additional_special_tokens": ["<mine>", "user"], "eos_token": "Hello"},
         {"pad_token": None, "unk_token": {"__type": "AddedToken", "content": "zZ"}},
     ],
@@ -164,6 +163,7 @@ def test_ids_with_other_special_tokens(folder: Path, changes: dict[str, Any]) ->
         ("vocab.json", "{", "The tokenizer in .* cannot be read"),
         ("tokenizer.json", "[]", "The tokenizer in .* cannot be read"),
         ("tokenizer_config.json", "{", "The tokenizer in .* cannot be read"),
+        ("tokenizer_config.json", "{}", "does not make 3 tokens of "),
     ],
 )
 def test_a_damaged_tokenizer(folder: Path, name: str, content: str | None, message: str) -> None:
@@ -172,4 +172,10 @@ def test_a_damaged_tokenizer(folder: Path, name: str, content: str | None, messa
     else:
         (folder / name).write_text(content)
     with pytest.raises(LoadError, match=message):
+        load_tokenizer(folder)
+
+
+def test_special_tokens_that_are_split_make_no_prompt(folder: Path) -> None:
+    change(folder / "tokenizer_config.json", split_special_tokens=True)
+    with pytest.raises(LoadError, match="does not make 3 tokens of"):
         load_tokenizer(folder)
