@@ -45,12 +45,13 @@ def write_result(name: str, result: dict[str, Any], folder: Path = RESULTS) -> s
 
 def main() -> None:
     """Measure, print, write."""
-    from bench import cpu, encoders, http_overhead
+    from bench import cpu, encoders, http_overhead, startup
 
     parts = {
         "engine_cpu": cpu.measure,
         "http_overhead": http_overhead.measure,
         "encoders": encoders.measure,
+        "startup": startup.measure,
     }
     for name, measure in parts.items():
         print(f"{name}: {write_result(name, measure())}", flush=True)

@@ -19,6 +19,7 @@ from bench.engine_speed import (
     run_engine,
     run_upstream,
 )
+from bench.upstream import load_upstream
 from qwen_tts_api.engine.memory import plan_memory
 from qwen_tts_api.engine.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
@@ -32,20 +33,22 @@ RUNS = 5
 
 def measure() -> dict[str, Any]:
     """Compare one stream and 16 of them with upstream's `generate`, and say where time goes."""
+    placement = place("cpu", "float32", "sdpa")
     with tempfile.TemporaryDirectory() as cache:
         folder = locate("nano", Path(cache))
-        model = LoadedModel.load(folder, read_card(folder), place("cpu", "float32", "sdpa"))
+        model = LoadedModel.load(folder, read_card(folder), placement)
+        upstream = load_upstream(folder, placement)
     torch.set_num_threads(1)  # as the server does for a model this small
     scheduler, eager = (_scheduler(model, enforce_eager=each) for each in (False, True))
     one, many = prompts(1, streaming=False), prompts(STREAMS, streaming=False)
     rows = {
-        "upstream, one stream": median_of(RUNS, lambda: run_upstream(model, one)),
+        "upstream, one stream": median_of(RUNS, lambda: run_upstream(upstream, one)),
         "engine, one stream": median_of(RUNS, lambda: run_engine(scheduler, one)),
         "engine, one stream, eager": median_of(RUNS, lambda: run_engine(eager, one)),
         "engine, one stream, streamed": median_of(
             RUNS, lambda: run_engine(scheduler, prompts(1, streaming=True))
         ),
-        f"upstream, a batch of {STREAMS}": median_of(2, lambda: run_upstream(model, many)),
+        f"upstream, a batch of {STREAMS}": median_of(2, lambda: run_upstream(upstream, many)),
         f"engine, {STREAMS} streams": median_of(RUNS, lambda: run_engine(scheduler, many)),
     }
     single = rows["engine, one stream"]["x"]
@@ -64,4 +67,6 @@ def _scheduler(model: LoadedModel, *, enforce_eager: bool) -> Scheduler:
     plan = plan_memory(model, STREAMS, 2048)
     runner = ModelRunner(model, plan, max_positions=2048, enforce_eager=enforce_eager)
     runner.warm_up()
+    while runner.prepare_ahead():
+        pass
     return Scheduler(runner, fail)

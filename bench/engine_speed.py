@@ -1,4 +1,4 @@
-"""The engine against upstream's `generate`: same process, same weights, same work, on any device.
+"""The engine against upstream's `generate`: same process, checkpoint and work, on any device.
 
 Speeds are seconds of audio per second of computing (higher is better), the median of some runs.
 """
@@ -16,7 +16,6 @@ from torch.profiler import ProfilerActivity, profile
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import TTSError
-from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.utterance import Prompt, Sampling
 
 FRAME_S = 0.08
@@ -69,14 +68,14 @@ def _num_samples(job: Job) -> int:
     return samples
 
 
-def run_upstream(model: LoadedModel, requests: list[Prompt]) -> dict[str, float]:
-    """Compute requests with qwen-tts, as one batch where there are several."""
+def run_upstream(wrapper: Any, requests: list[Prompt]) -> dict[str, float]:
+    """Compute requests with a `Qwen3TTSModel`, as one batch where there are several."""
     torch.manual_seed(0)
     options: dict[str, Any] = {}
     if requests[0].max_new_tokens is not None:
         options["max_new_tokens"] = requests[0].max_new_tokens
     began = time.perf_counter()
-    waves, rate_hz = model.wrapper.generate_custom_voice(
+    waves, rate_hz = wrapper.generate_custom_voice(
         [prompt.text for prompt in requests],
         speaker=[prompt.speaker for prompt in requests],
         language=[prompt.language for prompt in requests],

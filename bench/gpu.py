@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -24,13 +25,15 @@ from bench.__main__ import RESULTS, write_result
 from bench.engine_speed import fail, median_of, prompts, run_engine, run_upstream
 from bench.open_loop import run_open_loop
 from bench.plot import plot
-from bench.published_sizes import SIZES, random_model
+from bench.published_sizes import SIZES, write_checkpoint
 from bench.rivals import measure_faster_qwen3_tts
+from bench.upstream import load_upstream
 from qwen_tts_api.engine.memory import plan_memory
 from qwen_tts_api.engine.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.model.checkpoint import read_card
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.placement import place
+from qwen_tts_api.model.placement import Placement, place
 
 MAX_POSITIONS = 2048
 
@@ -79,19 +82,25 @@ def measure(
     on_gpu = device != "cpu"
     if on_gpu:
         torch.cuda.set_device(device)  # as `loading.load_runner` does
-    dtype = "bfloat16" if on_gpu else "float32"
-    model = random_model(size, place(device, dtype, "flash_attention_2"))
+    placement = place(device, "bfloat16" if on_gpu else "float32", "flash_attention_2")
     result: dict[str, Any] = {
         "size": size,
-        "dtype": dtype,
-        "attention": model.placement.attention,
-        "upstream, one stream": median_of(
-            1, lambda: run_upstream(model, prompts(1, streaming=False, frames=min(frames, 40)))
-        ),
+        "dtype": placement.dtype,
+        "attention": placement.attention,
     }
-    result["faster-qwen3-tts, one stream"] = measure_faster_qwen3_tts(
-        faster_qwen3_tts, model, size, frames
-    )
+    with tempfile.TemporaryDirectory() as cache:
+        folder = Path(cache)
+        write_checkpoint(size, folder, device, placement.torch_dtype)
+        result["upstream, one stream"] = _upstream(folder, placement, min(frames, 40))
+        result["faster-qwen3-tts, one stream"] = measure_faster_qwen3_tts(
+            faster_qwen3_tts, folder, frames
+        )
+        if on_gpu:
+            torch.cuda.reset_peak_memory_stats(device)
+        began = time.perf_counter()
+        model = LoadedModel.load(folder, read_card(folder), placement)
+        _synchronize(device)
+        result["load_s"] = round(time.perf_counter() - began, 1)
     began = time.perf_counter()
     scheduler = _scheduler(model, max(streams), enforce_eager=False)
     result["warm_up_s"] = round(time.perf_counter() - began, 1)
@@ -108,6 +117,16 @@ def measure(
         result["kernels_per_frame"] = _kernels_per_frame(scheduler)
         result["memory_peak_gib"] = round(torch.cuda.max_memory_allocated(device) / 2**30, 2)
     return result
+
+
+def _upstream(folder: Path, placement: Placement, frames: int) -> dict[str, float]:
+    """Measure qwen-tts, and give its memory back."""
+    requests = prompts(1, streaming=False, frames=frames)
+    row = median_of(1, partial(run_upstream, load_upstream(folder, placement), requests))
+    gc.collect()
+    if placement.device != "cpu":
+        torch.cuda.empty_cache()
+    return row
 
 
 def _closed_loops(scheduler: Scheduler, streams: list[int], frames: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A model of the published size with random weights, made in memory: speed needs no training.
+"""Checkpoints of the published sizes with random weights: speed needs no training.
 
 The sizes are those of the published config.json files; the rest of the documents is nano's.
 """
@@ -6,17 +6,22 @@ The sizes are those of the published config.json files; the rest of the document
 from __future__ import annotations
 
 import copy
+import json
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
-from qwen_tts_api.model.checkpoint import ModelCard, read_card
+from qwen_tts_api.model.checkpoint import read_card
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.nano import configs, ensure_nano
+from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.placement import Placement
 from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
+from qwen_tts_api.model.tokenizer import load_tokenizer
 
 _LAYERS = {"head_dim": 128, "num_attention_heads": 16, "num_key_value_heads": 8}
 _CODE_PREDICTOR = {
@@ -47,43 +52,52 @@ _CODEC_DECODER = {
 SIZES = ("nano", *_TALKER_BY_SIZE)
 
 
-def random_model(size: str, placement: Placement) -> LoadedModel:
-    """Return a CustomVoice model of a published size (or nano itself), ready to be run."""
+def write_checkpoint(size: str, folder: Path, device: str, dtype: torch.dtype) -> None:
+    """Write a CustomVoice checkpoint of a published size, or nano itself, drawn on a device."""
+    with tempfile.TemporaryDirectory() as cache:
+        shutil.copytree(ensure_nano("nano", Path(cache)), folder, dirs_exist_ok=True)
+    if size == "nano":
+        return
+    with torch.device(device):
+        model, codec = upstream_modules(size)
+    for module, document, part in (
+        (model, model_document(size), folder),
+        (codec, codec_document(size), folder / "speech_tokenizer"),
+    ):
+        (part / "config.json").write_text(json.dumps(document))
+        tensors = _random_tensors(module, dtype)
+        save_file(tensors, part / "model.safetensors", metadata={"format": "pt"})
+
+
+def empty_model(size: str) -> LoadedModel:
+    """Return a model of a published size on the meta device: shapes without numbers."""
+    placement = Placement("meta", "bfloat16", "sdpa")
+    with torch.device("meta"):
+        model, codec = upstream_modules(size)
     with tempfile.TemporaryDirectory() as cache:
         folder = ensure_nano("nano", Path(cache))
-        card = read_card(folder)
-        if size == "nano":
-            return LoadedModel.load(folder, card, placement)
-        nano = import_qwen_tts().Qwen3TTSModel.from_pretrained(
-            str(folder), device_map="cpu", dtype=torch.float32, attn_implementation="sdpa"
-        )
-    return _published(size, placement, card, nano)
+        card, tokenizer = read_card(folder), load_tokenizer(folder)
+
+    def parameters(module: torch.nn.Module) -> Parameters:
+        return Parameters(module.state_dict(), placement.device, placement.torch_dtype)
+
+    return LoadedModel.read(
+        card,
+        placement,
+        tokenizer,
+        (parameters(model), model_document(size)),
+        (parameters(codec), codec_document(size)),
+    )
 
 
-def _published(size: str, placement: Placement, card: ModelCard, nano: Any) -> LoadedModel:
-    qwen_tts = import_qwen_tts()
-    core = qwen_tts.core
+def upstream_modules(size: str) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """Return upstream's model and its codec, with whatever weights they begin with."""
+    core = import_qwen_tts().core
+    # Upstream's classes write into the documents that they are given.
     config = core.models.Qwen3TTSConfig(**model_document(size))
-    config._attn_implementation = placement.attention
     codec_config = core.Qwen3TTSTokenizerV2Config(**codec_document(size))
-    codec_config._attn_implementation = placement.attention
-    default = torch.get_default_dtype()
-    torch.set_default_dtype(placement.torch_dtype)
-    try:
-        with torch.device(placement.device):
-            model = core.models.Qwen3TTSForConditionalGeneration(config).eval()
-            codec = core.Qwen3TTSTokenizerV2Model(codec_config).eval()
-    finally:
-        torch.set_default_dtype(default)
-    for module in (model, codec):
-        _randomise(module)
-    tokenizer = nano.model.speech_tokenizer
-    tokenizer.model, tokenizer.config = codec, codec_config
-    tokenizer.device = torch.device(placement.device)
-    model.load_speech_tokenizer(tokenizer)
-    model.load_generate_config(dict(configs.GENERATION))
-    wrapper = qwen_tts.Qwen3TTSModel(model, nano.processor, model.generate_config)
-    return LoadedModel.take_over(wrapper, card, placement)
+    model = core.models.Qwen3TTSForConditionalGeneration(config)
+    return model, core.Qwen3TTSTokenizerV2Model(codec_config)
 
 
 def model_document(size: str) -> dict[str, Any]:
@@ -107,14 +121,16 @@ def codec_document(size: str) -> dict[str, Any]:
     return document
 
 
-def _randomise(module: torch.nn.Module) -> None:
-    """Draw weights that keep signals finite, on the device itself."""
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            is_norm = "norm" in name and parameter.ndim == 1 and name.endswith("weight")
-            if is_norm or name.endswith("cluster_usage"):
-                parameter.fill_(1)
-            elif parameter.ndim == 1:
-                parameter.normal_(0, 0.02)
-            else:
-                parameter.normal_(0, parameter[0].numel() ** -0.5)
+def _random_tensors(module: torch.nn.Module, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """Draw weights that keep signals finite, on the module's device, and bring them to the CPU."""
+    tensors = {}
+    for name, tensor in module.state_dict().items():
+        is_norm = "norm" in name and tensor.ndim == 1 and name.endswith("weight")
+        if is_norm or name.endswith("cluster_usage"):
+            tensor.fill_(1)
+        elif tensor.ndim == 1:
+            tensor.normal_(0, 0.02)
+        elif tensor.is_floating_point():
+            tensor.normal_(0, tensor[0].numel() ** -0.5)
+        tensors[name] = tensor.to("cpu", dtype, copy=True).contiguous()
+    return tensors

@@ -82,6 +82,8 @@ class FakeRunner:
         hang: A frame waits for it, where there is one, whatever happens.
         error: Raised by the next frame, once.
         prefill_error: Raised by the next prefill, once.
+        ahead: How many pieces of work it can do ahead of requests.
+        ahead_error: Raised by the next of them, once.
         batches: The rows of every frame.
     """
 
@@ -99,6 +101,8 @@ class FakeRunner:
     hang: threading.Event | None = None
     error: Exception | None = None
     prefill_error: Exception | None = None
+    ahead: int = 1
+    ahead_error: Exception | None = None
     closed: bool = False
 
     def __post_init__(self) -> None:
@@ -166,6 +170,14 @@ class FakeRunner:
         tone: npt.NDArray[np.int16] = (16000 * np.sin(time * 0.0576)).astype(np.int16)
         return tone
 
+    def prepare_ahead(self) -> bool:
+        assert not any(row.running for row in self.rows.values())
+        if self.ahead_error is not None:
+            error, self.ahead_error = self.ahead_error, None
+            raise error
+        self.ahead -= 1
+        return self.ahead > 0
+
     def memory_bytes(self) -> int:
         return 0
 
@@ -183,6 +195,8 @@ class FakeHub:
         gate: Loading waits while this is not set.
         error: Raised instead of loading.
         max_rows: Of the runners that are loaded.
+        ahead: Of the runners that are loaded.
+        ahead_error: Of the runners that are loaded.
     """
 
     def __init__(self, cards: dict[str, ModelCard], max_rows: int) -> None:
@@ -193,6 +207,8 @@ class FakeHub:
         self.gate.set()
         self.error: Exception | None = None
         self.max_rows = max_rows
+        self.ahead = 1
+        self.ahead_error: Exception | None = None
 
     def load(self, model_id: str, report: Callable[[str], Any]) -> FakeRunner:
         report("loading the weights")
@@ -200,5 +216,7 @@ class FakeHub:
         if self.error is not None:
             raise self.error
         self.loads.append(model_id)
-        self.runners[model_id] = FakeRunner(self.cards[model_id], self.max_rows)
+        self.runners[model_id] = FakeRunner(
+            self.cards[model_id], self.max_rows, ahead=self.ahead, ahead_error=self.ahead_error
+        )
         return self.runners[model_id]

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
 
-from bench import encoders, gpu
+from bench import encoders, gpu, published_sizes, startup
 from bench.engine_speed import fail, prompts, run_engine
 from bench.open_loop import run_open_loop
 from bench.plot import plot
-from bench.published_sizes import codec_document, model_document, random_model
-from bench.rivals import measure_faster_qwen3_tts, write_checkpoint
+from bench.rivals import measure_faster_qwen3_tts
+from bench.upstream import load_upstream
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.engine import memory
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.model.checkpoint import read_card
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import Placement
-from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
 from tests.fakes import FakeRunner
+
+CPU = Placement("cpu", "float32", "sdpa")
 
 
 def num_parameters(module: torch.nn.Module) -> int:
@@ -33,17 +34,14 @@ def num_parameters(module: torch.nn.Module) -> int:
 )
 def test_sizes_are_the_published_ones(size: str, layers: int, total: int) -> None:
     """Counted on the meta device, against the published checkpoints' parameter counts."""
-    core = import_qwen_tts().core
     with torch.device("meta"):
-        config = core.models.Qwen3TTSConfig(**copy.deepcopy(model_document(size)))
-        talker = core.models.Qwen3TTSForConditionalGeneration(config).talker
-        codec_config = core.Qwen3TTSTokenizerV2Config(**codec_document(size))
-        codec = core.Qwen3TTSTokenizerV2Model(codec_config)
+        model, codec = published_sizes.upstream_modules(size)
+    talker = cast(Any, model).talker
     assert num_parameters(talker.model.layers) == layers
     assert num_parameters(talker.code_predictor.model.layers) == 78_654_720
     assert num_parameters(talker.code_predictor.lm_head) == 31_457_280
     assert num_parameters(talker.model.text_embedding) == 311_164_928
-    assert num_parameters(codec.decoder) == 114_323_137
+    assert num_parameters(cast(Any, codec).decoder) == 114_323_137
     assert total in (0, num_parameters(talker))
 
 
@@ -61,19 +59,20 @@ def test_the_gpu_benchmark_runs_on_a_cpu(tmp_path: Path) -> None:
     assert (tmp_path / "gpu.png").read_bytes()[1:4] == b"PNG"
 
 
-@pytest.fixture
-def nano() -> LoadedModel:
-    return random_model("nano", Placement("cpu", "float32", "sdpa"))
-
-
-def test_another_engine_gets_the_same_weights(nano: LoadedModel, tmp_path: Path) -> None:
-    """As a checkpoint in the published format, packed weights and all."""
-    write_checkpoint(nano, "nano", tmp_path)
-    again = LoadedModel.load(tmp_path, read_card(tmp_path), nano.placement)
-    theirs = dict(again.wrapper.model.named_parameters())
-    for name, parameter in nano.wrapper.model.named_parameters():
-        assert torch.equal(parameter, theirs[name])
-    assert torch.equal(nano.codec.tables, again.codec.tables)
+def test_a_checkpoint_of_a_published_size_is_one_that_upstream_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the published format: the same numbers in both. Smaller here than published."""
+    talker = {"hidden_size": 64, "intermediate_size": 96, "text_vocab_size": 512}
+    monkeypatch.setitem(published_sizes._TALKER, "num_hidden_layers", 2)
+    monkeypatch.setitem(published_sizes._TALKER_BY_SIZE, "0.6b", talker)
+    published_sizes.write_checkpoint("0.6b", tmp_path, "cpu", torch.float32)
+    ours = LoadedModel.load(tmp_path, read_card(tmp_path), CPU)
+    theirs = load_upstream(tmp_path, CPU).model
+    embedding = theirs.talker.model.text_embedding.weight
+    assert torch.equal(ours.prompts.text_embedding, embedding)
+    query = theirs.talker.model.layers[1].self_attn.q_proj.weight
+    assert torch.equal(ours.speech.talker.decoder.layers[1].qkv[:, : len(query)].t(), query)
 
 
 RIVAL = """#!/bin/sh
@@ -92,18 +91,19 @@ echo "{\\"x\\": $3}"
     ],
 )
 def test_another_engine_runs_in_its_own_interpreter(
-    nano: LoadedModel, tmp_path: Path, script: str, expected: dict[str, object]
+    tmp_path: Path, script: str, expected: dict[str, object]
 ) -> None:
     """What it says is its result; where it fails, the table says why."""
+    published_sizes.write_checkpoint("nano", tmp_path, "cpu", torch.float32)
     python = tmp_path / "python"
     python.write_text(script)
     python.chmod(0o755)
-    assert measure_faster_qwen3_tts(str(python), nano, "nano", frames=7) == expected
+    assert measure_faster_qwen3_tts(str(python), tmp_path, frames=7) == expected
 
 
-def test_an_interpreter_that_is_not_there_is_no_failure(nano: LoadedModel) -> None:
+def test_an_interpreter_that_is_not_there_is_no_failure(tmp_path: Path) -> None:
     """The other figures are worth having."""
-    result = measure_faster_qwen3_tts("/no/such/python", nano, "nano", frames=7)
+    result = measure_faster_qwen3_tts("/no/such/python", tmp_path, frames=7)
     assert "/no/such/python" in result["not measured"]
 
 
@@ -120,14 +120,11 @@ def test_an_open_loop_counts_what_a_listener_would_hear() -> None:
 def test_eight_streams_of_a_minute_fit_into_8_gb(monkeypatch: pytest.MonkeyPatch) -> None:
     """1.7B in bfloat16 with its codec; computed from the shapes, as the server does at start."""
     monkeypatch.setattr(memory, "available_bytes", lambda device: 8 * 10**9)
-    model = random_model("1.7b", Placement("meta", "bfloat16", "sdpa"))
+    model = published_sizes.empty_model("1.7b")
     frames, prompt = 750, 250
     plan = memory.plan_memory(model, 8, frames + prompt)
     assert plan.max_rows == 8
-    tables = model.codec.tables.numel() * 4 + sum(
-        table.numel() * 2 for table in model.speech.code_predictor.inputs
-    )
-    total = plan.weights_bytes + tables + 8 * plan.row_bytes
+    total = plan.weights_bytes + 8 * plan.row_bytes
     assert total < 6.5 * 10**9  # the rest is for CUDA's context, graphs and activations
 
 
@@ -138,3 +135,12 @@ def test_the_encoders_benchmark_knows_every_format() -> None:
     for figures in result["formats"].values():
         assert figures["x"] > 0
         assert figures["first bytes after ms"] == 80
+
+
+def test_the_startup_benchmark_waits_until_it_speaks() -> None:
+    """A real server, polled from its start."""
+    result = startup.measure(runs=1)
+    best = result["best"]
+    assert 0 < best["healthy after s"] <= best["ready after s"]
+    assert best["CPU seconds until ready"] > 0
+    assert best["first request's first audio after s"] > 0

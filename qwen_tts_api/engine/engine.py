@@ -24,6 +24,9 @@ from qwen_tts_api.errors import (
 
 logger = logging.getLogger(__name__)
 
+QUIET_S = 0.25
+"""Without work for as long, an engine prepares what will make later work quicker."""
+
 LoadRunner = Callable[[Callable[[str], None]], Runner]
 """Loads a model, telling its argument what it does; raises StartupError."""
 
@@ -73,6 +76,7 @@ class Engine:
         self._on_fatal = on_fatal
         self._is_awaited = is_awaited
         self._device_is_lost = False
+        self._prepares_ahead = True
         self._thread = threading.Thread(target=self._run, name=f"engine {name}", daemon=True)
 
     def start(self) -> None:
@@ -164,7 +168,7 @@ class Engine:
             job.fail(ModelUnavailable(f"The model {self.name!r} cannot be loaded at the moment."))
 
     def _take_jobs(self, scheduler: Scheduler) -> bool:
-        """Give rows to waiting jobs; wait for one if there is nothing to do; False at the end.
+        """Give rows to waiting jobs; wait for one where nothing is left to do; False at the end.
 
         From the end on, `runner` is None, and nobody gives the engine another job.
         """
@@ -178,6 +182,10 @@ class Engine:
                 if self.health.canary_is_due():
                     self.jobs.append(canary(scheduler.runner.card))
                     break
+                if self._prepares_ahead:
+                    if not self._condition.wait(QUIET_S):
+                        break
+                    continue
                 self._condition.wait(self.health.canary_due_in_s())
                 self.health.progress()
             taken = [self.jobs.popleft() for _ in range(min(len(self.jobs), scheduler.num_free))]
@@ -188,6 +196,9 @@ class Engine:
 
     def _step(self, scheduler: Scheduler) -> None:
         try:
+            if scheduler.is_idle:
+                self._prepare_ahead(scheduler.runner)
+                return
             num_rows = scheduler.num_running
             ended = scheduler.step()
         except Exception as error:  # a border: the engine outlives a frame that fails
@@ -197,6 +208,10 @@ class Engine:
         if self._device_is_lost:
             logger.critical("%s: the device is lost; the process ends", self.name)
             self._on_fatal()
+
+    def _prepare_ahead(self, runner: Runner) -> None:
+        self._prepares_ahead = False  # where it fails, too
+        self._prepares_ahead = runner.prepare_ahead()
 
     def _note(self, num_rows: int, ended: list[Job]) -> None:
         self.health.computed(num_rows)

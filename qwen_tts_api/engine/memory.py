@@ -29,7 +29,7 @@ class MemoryPlan:
 
     Attributes:
         max_rows: Utterances at once.
-        weights_bytes: The parameters.
+        weights_bytes: The model.
         row_bytes: Keys and values, text and the codec's state of one utterance.
         voices_bytes: What cloned voices may take that are kept for their next utterance.
         available_bytes: What was free for the rows.
@@ -60,8 +60,7 @@ def plan_memory(model: LoadedModel, max_rows: int, max_positions: int) -> Memory
     voices_bytes = MAX_VOICES * _stream_bytes(model) if model.card.kind == "base" else 0
     available = available_bytes(model.placement.device) - voices_bytes
     fitting = min(max_rows, available // row_bytes)
-    weights = sum(p.numel() * p.element_size() for p in model.wrapper.model.parameters())
-    plan = MemoryPlan(fitting, weights, row_bytes, voices_bytes, available)
+    plan = MemoryPlan(fitting, model.num_bytes, row_bytes, voices_bytes, available)
     if fitting < 1:
         raise LoadError(
             f"{model.placement.device} has too little memory: {plan}. Set QWEN_MAX_POSITIONS "

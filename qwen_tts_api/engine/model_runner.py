@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,22 +13,19 @@ from torch import Tensor
 from qwen_tts_api.engine.graphs import Capture, GraphCache
 from qwen_tts_api.engine.host_copy import DecodedAudio, DrawnCodes, HostCopy
 from qwen_tts_api.engine.lru import LruCache
-from qwen_tts_api.engine.memory import MAX_VOICES, MemoryPlan, max_text_rows
+from qwen_tts_api.engine.memory import MAX_VOICES, MemoryPlan
+from qwen_tts_api.engine.runner_state import HISTORY_FRAMES, ChunkKey, FrameKey, RunnerState
 from qwen_tts_api.model.cloning import Clone
 from qwen_tts_api.model.codec import CodecState, decode_chunk
 from qwen_tts_api.model.frame import advance, prefill_rows
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import to_device
 from qwen_tts_api.model.prompt import TalkerPrompt
-from qwen_tts_api.model.rows import FrameState
 from qwen_tts_api.model.sampling import Truncation
 from qwen_tts_api.model.utterance import Prompt, Sampling
 
 RANKED = 64
 """Logits that are ranked as long as no row's top_k is above it (the published default is 50)."""
-
-HISTORY_FRAMES = 64
-"""Frames of each row that are kept for the codec; the scheduler never lets more wait."""
 
 CPU_FRAMES_PER_CALL = 96
 """Frames that a CPU decodes in one call. More of them do not fit its caches: a frame of nano takes
@@ -56,68 +53,6 @@ class PreparedPrompt:
     def num_trailing(self) -> int:
         """How many frames it takes to hear the text that is not in the prefill."""
         return self.talker_prompt.trailing_text.shape[0]
-
-
-class FrameKey(NamedTuple):
-    """What a graph of one frame is captured for."""
-
-    num_rows: int
-    kv_len: int
-    truncation: Truncation
-
-
-class ChunkKey(NamedTuple):
-    """What a graph of the codec is captured for."""
-
-    num_rows: int
-    num_frames: int
-
-
-@dataclass(frozen=True)
-class RunnerState:
-    """Every tensor that frames and chunks read and change. Allocated once.
-
-    Attributes:
-        rows: What belongs to the rows of the language models.
-        codec: What belongs to the codec's streams: one a row, and one that nobody reads.
-        history: `[R + 1, HISTORY_FRAMES, G]` int64: the latest frames of each row, as a ring.
-        slots: `[R]` int64: the streams of a batch of chunks.
-        starts: `[R]` int64: the first frame of each chunk of that batch.
-        row_numbers: `[R]` int64: 0, 1, ...
-    """
-
-    rows: FrameState
-    codec: CodecState
-    history: Tensor
-    slots: Tensor
-    starts: Tensor
-    row_numbers: Tensor
-
-    @classmethod
-    def allocate(
-        cls, model: LoadedModel, max_rows: int, max_positions: int, flash: bool
-    ) -> RunnerState:
-        """Return the state of `max_rows` rows, none of them running."""
-        device = torch.device(model.placement.device)
-        groups = model.codec.num_code_groups
-
-        def integers(*shape: int) -> Tensor:
-            return torch.zeros(shape, dtype=torch.int64, device=device)
-
-        return cls(
-            rows=FrameState.allocate(
-                model.speech,
-                max_rows,
-                max_positions,
-                max_text_rows(model.card, max_positions),
-                flash,
-            ),
-            codec=CodecState.allocate(model.codec, max_rows + 1),
-            history=integers(max_rows + 1, HISTORY_FRAMES, groups),
-            slots=integers(max_rows),
-            starts=integers(max_rows),
-            row_numbers=torch.arange(max_rows, device=device),
-        )
 
 
 class ModelRunner:
@@ -153,6 +88,7 @@ class ModelRunner:
         self._chunk: GraphCache[RunnerState, ChunkKey] = GraphCache(
             self._make_chunk, self._state, self._capture, pool
         )
+        self._ahead = self._traces_ahead()
 
     def is_prompt_quick(self, prompt: Prompt) -> bool:
         """Whether no recording must be encoded for it."""
@@ -238,11 +174,7 @@ class ModelRunner:
         usual = truncation_for([Sampling()])
         buckets = sorted({self._row_bucket(rows + 1) for rows in range(self.max_rows)})
         if self._capture is Capture.TRACE:
-            # Others are traced when they are first needed, in a tenth of a second each.
-            self._frame.prepare(FrameKey(1, self._kv_buckets()[0], usual))
-            for num_frames in self.chunk_sizes:
-                self._chunk.prepare(ChunkKey(1, num_frames))
-            return
+            return  # see `prepare_ahead`
         for kv_len in self._kv_buckets():
             for num_rows in buckets:
                 self._frame.prepare(FrameKey(num_rows, kv_len, usual))
@@ -253,6 +185,24 @@ class ModelRunner:
         for num_frames in self.chunk_sizes:
             for num_rows in buckets:
                 self._chunk.prepare(ChunkKey(num_rows, num_frames))
+
+    @torch.inference_mode()
+    def prepare_ahead(self) -> bool:
+        """Trace, on a CPU, the next of what one stream needs; return whether there is more."""
+        if self._ahead:
+            self._ahead.pop(0)()
+        return bool(self._ahead)
+
+    def _traces_ahead(self) -> list[Callable[[], None]]:
+        """Return what traces the keys of one stream, the one that is used most first."""
+        if self._capture is not Capture.TRACE:
+            return []
+        frame = FrameKey(1, self._kv_buckets()[0], truncation_for([Sampling()]))
+        chunks = [ChunkKey(1, num_frames) for num_frames in self.chunk_sizes]
+        return [
+            partial(self._frame.prepare, frame),
+            *[partial(self._chunk.prepare, chunk) for chunk in chunks],
+        ]
 
     def memory_bytes(self) -> int:
         """Return how much GPU memory PyTorch holds, 0 on a CPU."""

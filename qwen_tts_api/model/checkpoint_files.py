@@ -63,18 +63,18 @@ def num_parameters(folder: Path) -> int:
 
 
 def weight_files(folder: Path, name: str) -> Iterator[Path]:
-    """Yield the file of that name, or those that its index names.
+    """Yield the file of that name, or those that its index names; as transformers, in this order.
 
     Raises:
         DamagedFile: There is neither, or one that the index names is missing.
     """
     path = folder / name
     index = path.with_name(path.name + INDEX)
-    if not index.is_file():
-        if not path.is_file():
-            raise DamagedFile(f"{name} is missing.")
+    if path.is_file():
         yield path
         return
+    if not index.is_file():
+        raise DamagedFile(f"{name} is missing.")
     try:
         names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:

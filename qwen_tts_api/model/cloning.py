@@ -1,22 +1,17 @@
-"""From a recording to a voice: the checkpoint's own encoders, run once for each recording.
-
-The encoders are upstream's modules: they run once, so their speed does not matter, and their
-arithmetic is upstream's by being it.
-"""
+"""From a recording to a voice: the checkpoint's own encoders, run once for each recording."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from qwen_tts_api.model.codec import CodecState, stream_after
 from qwen_tts_api.model.codec_weights import CodecWeights
 from qwen_tts_api.model.prompt import ClonedVoice
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Reference
+from qwen_tts_api.model.utterance import Reference
+from qwen_tts_api.model.voice_encoders import VoiceEncoders
 
 
 @dataclass(frozen=True)
@@ -33,12 +28,14 @@ class Clone:
     stream: CodecState | None
 
 
-def clone(wrapper: Any, codec: CodecWeights, reference: Reference, reference_ids: Tensor) -> Clone:
+def clone(
+    encoders: VoiceEncoders, codec: CodecWeights, reference: Reference, reference_ids: Tensor
+) -> Clone:
     """Encode a recording.
 
     Args:
-        wrapper: Upstream's `Qwen3TTSModel`, of the kind base.
-        codec: Its decoder.
+        encoders: Of a checkpoint of the kind base.
+        codec: Its codec's decoder.
         reference: The recording.
         reference_ids: `[T]` int64: its text in `REFERENCE_TEMPLATE`.
 
@@ -47,9 +44,8 @@ def clone(wrapper: Any, codec: CodecWeights, reference: Reference, reference_ids
     """
     # Upstream prints a warning to stdout where samples are beyond this.
     samples = np.clip(reference.samples, -1, 1).astype(np.float32, copy=False)
-    speaker = wrapper.model.extract_speaker_embedding(audio=samples, sr=SAMPLE_RATE_HZ)
+    speaker = encoders.embed_speaker(samples)
     if reference.x_vector_only:
         return Clone(ClonedVoice(speaker), None)
-    [codes] = wrapper.model.speech_tokenizer.encode([samples], sr=SAMPLE_RATE_HZ).audio_codes
-    codes = codes.to(torch.int64)
+    codes = encoders.encode(samples)
     return Clone(ClonedVoice(speaker, reference_ids, codes), stream_after(codec, codes))

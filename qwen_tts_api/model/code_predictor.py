@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,24 +16,31 @@ from torch.nn import functional
 
 from qwen_tts_api.model.layers import (
     DecoderWeights,
-    Heads,
     Rope,
     attend_cached,
     attend_causal,
     decoder_layer,
-    matrix,
 )
+from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.sampling import SamplingRows, Truncation, draw
+from qwen_tts_api.model.talker import TalkerWeights
+from qwen_tts_api.model.transformer_config import (
+    CODE_PREDICTOR_DEFAULTS,
+    Document,
+    Heads,
+    TransformerConfig,
+)
 
 
 @dataclass(frozen=True)
 class CodePredictorWeights:
-    """The code predictor's tensors, shared with the upstream module where they are not projected.
+    """The code predictor's tensors.
 
     Attributes:
         decoder: The transformer, D_p wide.
         lm_heads: G - 1 of `[D_p, V_p]`: codes 1 to G - 1.
-        inputs: G - 1 tables `[V or V_p, D_p]`: what codes 0 to G - 2 are as inputs.
+        inputs: G - 1 tables `[V or V_p, D_p]`: what codes 0 to G - 2 are as inputs; parts of the
+            talker's `code_embeddings` where they are not projected.
         projection: Weight `[D_p, D]` and bias `[D_p]` from the talker's hidden state; None where
             both models are of one width.
     """
@@ -45,27 +51,36 @@ class CodePredictorWeights:
     projection: tuple[Tensor, Tensor] | None
 
     @classmethod
-    def from_upstream(cls, talker: Any) -> CodePredictorWeights:
-        """Take over the code predictor of a `Qwen3TTSTalkerForConditionalGeneration`.
+    def read(
+        cls, parameters: Parameters, config: Document, talker: TalkerWeights
+    ) -> CodePredictorWeights:
+        """Read the code predictor.
 
-        Call it after `TalkerWeights.from_upstream`, which moves the embeddings to where they stay.
-        Layers are packed in place as there. Where the inputs are projected, every code's row is
-        projected here once (64 MB for 1.7B in 16 bits), which saves fifteen products a frame.
+        Where the inputs are projected, every code's row is projected here once (64 MB for 1.7B in
+        16 bits), which saves fifteen products a frame.
+
+        Args:
+            parameters: Those within `talker.code_predictor`.
+            config: config.json's `talker_config.code_predictor_config`.
+            talker: Has the embeddings.
 
         Raises:
-            ValueError: As `DecoderWeights.from_upstream`.
+            LoadError: As `TransformerConfig.read` and `DecoderWeights.read`.
         """
-        predictor = talker.code_predictor
-        embeddings = [talker.model.codec_embedding, *predictor.model.codec_embedding[:-1]]
-        inputs = [embedding.weight.detach() for embedding in embeddings]
+        config = CODE_PREDICTOR_DEFAULTS | config
+        shape = TransformerConfig.read(config)
+        heads = [f"lm_head.{index}.weight" for index in range(config["num_code_groups"] - 1)]
+        sizes = [talker.vocabulary, *[config["vocab_size"]] * len(heads)]
+        inputs = list(talker.code_embeddings.split(sizes)[:-1])
         projection = None
-        if isinstance(predictor.small_to_mtp_projection, torch.nn.Linear):
-            linear = predictor.small_to_mtp_projection
-            projection = (linear.weight.detach(), linear.bias.detach())
+        if shape.hidden_size != talker.code_embeddings.shape[1]:
+            projection = parameters.linear("small_to_mtp_projection")
             inputs = [functional.linear(table, *projection) for table in inputs]
         return cls(
-            decoder=DecoderWeights.from_upstream(predictor.model),
-            lm_heads=[matrix([head]) for head in predictor.lm_head],
+            decoder=DecoderWeights.read(parameters.within("model"), shape),
+            lm_heads=[
+                parameters.matrix({head: config["vocab_size"]}, shape.hidden_size) for head in heads
+            ],
             inputs=inputs,
             projection=projection,
         )

@@ -28,6 +28,7 @@ from qwen_tts_api.model.codec_weights import (
     Upsampling,
 )
 from qwen_tts_api.model.layers import Rope, rms_norm, rope_tables, rotate
+from qwen_tts_api.model.placement import zeros
 
 REFERENCE_CHUNK, REFERENCE_CONTEXT = 300, 25
 """Upstream decodes 300 frames at a time, with 25 before them (`chunked_decode`'s defaults)."""
@@ -55,8 +56,8 @@ class CodecState:
         heads = (2 * transformer.num_kv, transformer.head_dim)
         shape = (num_slots, len(transformer.layers), transformer.window - 1, *heads)
         return cls(
-            past=torch.zeros(num_slots, width, dtype=weights.dtype, device=device),
-            key_value=torch.zeros(shape, dtype=weights.dtype, device=device),
+            past=zeros((num_slots, width), weights.dtype, device),
+            key_value=zeros(shape, weights.dtype, device),
             frames=torch.zeros(num_slots, dtype=torch.int64, device=device),
         )
 
@@ -212,7 +213,7 @@ def _transform(x: Tensor, weights: CodecTransformer, cached: Tensor, frames: Ten
     """Run the transformer over `[B, n, C]`, positions `frames` and on; moves `cached` on."""
     num_rows, num_new = x.shape[:2]
     positions = frames.unsqueeze(-1) + torch.arange(num_new, device=x.device)
-    rope = rope_tables(weights.inv_freq, weights.rope_scaling, positions, x.dtype)
+    rope = rope_tables(weights.inv_freq, positions, x.dtype)
     mask = _window_mask(frames, num_new, weights.window, x.dtype)
     x = functional.linear(x, *weights.input)
     for index, layer in enumerate(weights.layers):

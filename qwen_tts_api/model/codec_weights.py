@@ -5,13 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
-
-from qwen_tts_api.model.layers import pack
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,6 @@ class CodecTransformer:
         window: How many positions a query sees, its own included.
         eps: Of every norm.
         inv_freq: `[head_dim / 2]` float32, of RoPE.
-        rope_scaling: Factor of the RoPE tables.
     """
 
     input: tuple[Tensor, Tensor]
@@ -115,12 +110,11 @@ class CodecTransformer:
     window: int
     eps: float
     inv_freq: Tensor
-    rope_scaling: float
 
 
 @dataclass(frozen=True)
 class CodecWeights:
-    """The decoder's tensors, shared with the upstream module but for the tables.
+    """The decoder's tensors.
 
     Attributes:
         tables: `[G * entries, C_q]` float32: what each code adds to the quantised frame, with the
@@ -144,32 +138,6 @@ class CodecWeights:
     blocks: list[tuple[Snake, Upsampling, list[ResidualUnit]]]
     snake_out: Snake
     conv_out: Convolution
-
-    @classmethod
-    def from_upstream(cls, decoder: Any) -> CodecWeights:
-        """Take over a `Qwen3TTSTokenizerV2Decoder`.
-
-        Its transformer's parameters become views of packed tensors (see `layers.pack`), and the
-        module still works. Not to be called in inference mode.
-
-        Raises:
-            ValueError: The transformer does what no published one does, and `codec.py` neither.
-        """
-        first, *stages, last_snake, last = decoder.decoder
-        quantizer = decoder.quantizer
-        tables = [*_folded_tables(quantizer.rvq_first), *_folded_tables(quantizer.rvq_rest)]
-        sizes = torch.tensor([0] + [table.shape[0] for table in tables[:-1]])
-        return cls(
-            tables=torch.cat(tables),
-            table_starts=sizes.cumsum(0).to(tables[0].device),
-            pre_conv=_convolution(decoder.pre_conv),
-            transformer=_transformer(decoder.pre_transformer),
-            upsample=[(_upsampling(up), _convnext(block)) for up, block in decoder.upsample],
-            conv_in=_convolution(first),
-            blocks=[_block(stage) for stage in stages],
-            snake_out=_snake(last_snake),
-            conv_out=_convolution(last),
-        )
 
     @property
     def dtype(self) -> torch.dtype:
@@ -212,97 +180,3 @@ class CodecWeights:
                 yield unit.dilated
                 yield unit.pointwise
         yield self.conv_out
-
-
-def _folded_tables(quantizer: Any) -> list[Tensor]:
-    """Return what each code of a residual quantiser adds, `[entries, C_q]` float32 a codebook.
-
-    Projecting is linear, so the rows are projected here once instead of their sum every time.
-    """
-    projection = quantizer.output_proj.weight.detach().squeeze(-1).float()
-    tables = []
-    for layer in quantizer.vq.layers:
-        codebook = layer._codebook
-        usage = codebook.cluster_usage.detach().clamp(min=codebook.epsilon)
-        rows = layer.project_out(codebook.embedding_sum.detach() / usage.unsqueeze(-1))
-        tables.append(functional.linear(rows.detach().float(), projection))
-    return tables
-
-
-def _linear(linear: Any) -> tuple[Tensor, Tensor]:
-    return linear.weight.detach(), linear.bias.detach()
-
-
-def _convolution(module: Any) -> Convolution:
-    conv = module.conv
-    return Convolution(*_linear(conv), dilation=conv.dilation[0], groups=conv.groups)
-
-
-def _upsampling(module: Any) -> Upsampling:
-    conv = module.conv
-    stride, kernel = conv.stride[0], conv.kernel_size[0]
-    if not stride <= kernel <= 2 * stride:
-        raise ValueError(f"A kernel of {kernel} overlaps more than one step at stride {stride}.")
-    return Upsampling(*_linear(conv), stride=stride)
-
-
-def _snake(module: Any) -> Snake:
-    frequency, beta = module.alpha.detach().exp(), module.beta.detach().exp()
-    amount = 1.0 / (beta + module.no_div_by_zero)
-    return Snake(frequency.unsqueeze(-1), amount.unsqueeze(-1))
-
-
-def _convnext(module: Any) -> ConvNeXt:
-    return ConvNeXt(
-        depthwise=_convolution(module.dwconv),
-        norm=_linear(module.norm),
-        expand=_linear(module.pwconv1),
-        contract=_linear(module.pwconv2),
-        gamma=module.gamma.detach(),
-        eps=module.norm.eps,
-    )
-
-
-def _block(stage: Any) -> tuple[Snake, Upsampling, list[ResidualUnit]]:
-    snake, upsampling, *units = stage.block
-    return _snake(snake), _upsampling(upsampling), [_residual_unit(unit) for unit in units]
-
-
-def _residual_unit(unit: Any) -> ResidualUnit:
-    return ResidualUnit(
-        _snake(unit.act1), _convolution(unit.conv1), _snake(unit.act2), _convolution(unit.conv2)
-    )
-
-
-def _transformer(module: Any) -> CodecTransformer:
-    config = module.config
-    if config.attention_bias or config.hidden_act != "silu":
-        found = f"{config.attention_bias} and {config.hidden_act}"
-        raise ValueError(f"The codec must have attention_bias false and silu, not {found}.")
-    return CodecTransformer(
-        input=_linear(module.input_proj),
-        layers=[_layer(layer) for layer in module.layers],
-        norm=module.norm.weight.detach(),
-        output=_linear(module.output_proj),
-        num_heads=config.num_attention_heads,
-        num_kv=config.num_key_value_heads,
-        head_dim=module.layers[0].self_attn.head_dim,
-        window=config.sliding_window,
-        eps=config.rms_norm_eps,
-        inv_freq=module.rotary_emb.inv_freq.detach(),
-        rope_scaling=module.rotary_emb.attention_scaling,
-    )
-
-
-def _layer(layer: Any) -> CodecLayer:
-    attention, mlp = layer.self_attn, layer.mlp
-    return CodecLayer(
-        input_norm=layer.input_layernorm.weight.detach(),
-        qkv=pack([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]),
-        output=attention.o_proj.weight.detach(),
-        attention_scale=layer.self_attn_layer_scale.scale.detach(),
-        post_attention_norm=layer.post_attention_layernorm.weight.detach(),
-        gate_up=pack([mlp.gate_proj.weight, mlp.up_proj.weight]),
-        down=mlp.down_proj.weight.detach(),
-        mlp_scale=layer.mlp_layer_scale.scale.detach(),
-    )

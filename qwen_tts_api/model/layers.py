@@ -12,13 +12,17 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from qwen_tts_api.model.parameters import Parameters
+from qwen_tts_api.model.placement import zeros
+from qwen_tts_api.model.transformer_config import Heads, TransformerConfig
 
 # Queries `[N, H, head_dim]`, new keys and values `[N, 2 * H_kv, head_dim]` -> `[N, H * head_dim]`.
 Attention = Callable[[Tensor, Tensor], Tensor]
@@ -28,7 +32,7 @@ Attention = Callable[[Tensor, Tensor], Tensor]
 class BlockWeights:
     """One decoder layer; the projections that read the same input are packed into one matrix.
 
-    Matrices are as `matrix` makes them: an input's rows times them.
+    Matrices are as `Parameters.matrix` makes them: an input's rows times them.
 
     Attributes:
         input_norm: `[D]`.
@@ -52,15 +56,6 @@ class BlockWeights:
 
 
 @dataclass(frozen=True)
-class Heads:
-    """How the columns of a packed `qkv` are divided."""
-
-    num_query: int
-    num_kv: int
-    head_dim: int
-
-
-@dataclass(frozen=True)
 class Rope:
     """Rotary tables `[P, 1, head_dim]` in the model's dtype, the sines with rotate_half's sign."""
 
@@ -81,15 +76,23 @@ class Rope:
         return Rope(cos.repeat(num_sequences, 1, 1), sin.repeat(num_sequences, 1, 1))
 
 
-def rope_tables(inv_freq: Tensor, scaling: float, positions: Tensor, dtype: torch.dtype) -> Rope:
+def inverse_frequencies(theta: float, head_dim: int) -> Tensor:
+    """Return RoPE's frequencies, `[head_dim / 2]` float32.
+
+    Source: transformers' `ROPE_INIT_FUNCTIONS["default"]`.
+    """
+    return 1.0 / (theta ** (torch.arange(0, head_dim, 2).to(torch.float32) / head_dim))
+
+
+def rope_tables(inv_freq: Tensor, positions: Tensor, dtype: torch.dtype) -> Rope:
     """Compute the tables for `positions` `[...]` (any integer dtype) in float32, then cast.
 
-    `inv_freq` `[head_dim / 2]` and `scaling` are a rotary embedding's own. The three axes of the
-    talker's multimodal RoPE always hold the same position, so its tables are these.
+    `inv_freq` is `[head_dim / 2]`. The three axes of the talker's multimodal RoPE always hold the
+    same position, so its tables are these.
     Source: transformers' `LlamaRotaryEmbedding`, upstream's `Qwen3TTSTalkerRotaryEmbedding`.
     """
-    angle = positions.to(torch.float32).unsqueeze(-1) * inv_freq.to(torch.float32)
-    cos, sin = angle.cos() * scaling, angle.sin() * scaling
+    angle = positions.to(torch.float32).unsqueeze(-1) * inv_freq
+    cos, sin = angle.cos(), angle.sin()
     return Rope(
         torch.cat((cos, cos), -1).unsqueeze(-2).to(dtype),
         torch.cat((-sin, sin), -1).unsqueeze(-2).to(dtype),
@@ -197,36 +200,6 @@ def flash_attention(device: torch.device, dtype: torch.dtype) -> Callable[..., A
     return function
 
 
-def pack(parameters: Sequence[Tensor]) -> Tensor:
-    """Stack parameters along their first dimension into one tensor that they become views of.
-
-    A parameter's old memory is freed as its data is exchanged, so weights are held once, twice only
-    for the parameters of this call while it runs; and the module they belong to goes on working.
-    """
-    packed = torch.cat([parameter.detach() for parameter in parameters])
-    parts = packed.split([parameter.shape[0] for parameter in parameters])
-    for parameter, part in zip(parameters, parts, strict=True):
-        parameter.data = part
-    return packed
-
-
-def matrix(linears: Sequence[torch.nn.Linear]) -> Tensor:
-    """Pack the weights of layers without biases that read the same input: `[in, out of all]`.
-
-    In the order of memory, too, where a CPU computes in 32 bits: a row times a matrix of 64 x 2048
-    then takes 7 us instead of 15. Elsewhere the memory stays in the layers' own order. The layers
-    become views of it, as in `pack`.
-    """
-    weights = [linear.weight for linear in linears]
-    packed = pack(weights)
-    if packed.device.type != "cpu" or packed.dtype is not torch.float32:
-        return packed.t()
-    turned = packed.t().contiguous()
-    for weight, part in zip(weights, turned.split([len(w) for w in weights], 1), strict=True):
-        weight.data = part.t()
-    return turned
-
-
 @dataclass(frozen=True)
 class DecoderWeights:
     """A decoder-only transformer without its embeddings and heads: the talker's, the predictor's.
@@ -237,7 +210,6 @@ class DecoderWeights:
         norm: `[D]`, the final norm's weight.
         eps: Of the final norm.
         inv_freq: `[head_dim / 2]` float32, of RoPE.
-        rope_scaling: Factor of the RoPE tables.
     """
 
     layers: list[BlockWeights]
@@ -245,34 +217,23 @@ class DecoderWeights:
     norm: Tensor
     eps: float
     inv_freq: Tensor
-    rope_scaling: float
 
     @classmethod
-    def from_upstream(cls, model: Any) -> DecoderWeights:
-        """Take over the layers of an upstream model, packing their weights in place; see `pack`.
+    def read(cls, parameters: Parameters, config: TransformerConfig) -> DecoderWeights:
+        """Read a model's layers and its norm.
 
         Raises:
-            ValueError: They do what no published checkpoint's do, and `decoder_layer` neither.
+            LoadError: A tensor is missing, or has another shape than `config` says.
         """
-        config = model.config
-        if (
-            config.attention_bias
-            or config.hidden_act != "silu"
-            or config.sliding_window is not None
-        ):
-            raise ValueError(
-                f"The layers of a {config.model_type} must have attention_bias false, hidden_act "
-                f"silu and no sliding_window, not {config.attention_bias}, {config.hidden_act} and "
-                f"{config.sliding_window}."
-            )
-        heads = Heads(config.num_attention_heads, config.num_key_value_heads, config.head_dim)
+        parts = [parameters.within(f"layers.{index}") for index in range(config.num_layers)]
         return cls(
-            layers=[_block(layer, heads, config.rms_norm_eps) for layer in model.layers],
-            heads=heads,
-            norm=model.norm.weight.detach(),
-            eps=config.rms_norm_eps,
-            inv_freq=model.rotary_emb.inv_freq.detach(),
-            rope_scaling=model.rotary_emb.attention_scaling,
+            layers=[_block(part, config) for part in parts],
+            heads=config.heads,
+            norm=parameters.read("norm.weight", config.hidden_size),
+            eps=config.eps,
+            inv_freq=inverse_frequencies(config.rope_theta, config.heads.head_dim).to(
+                parameters.device
+            ),
         )
 
     def finish(self, x: Tensor) -> Tensor:
@@ -288,20 +249,22 @@ class DecoderWeights:
         device, dtype, heads = self.norm.device, self.norm.dtype, self.heads
         shape = (len(self.layers), max_rows, num_positions, 2 * heads.num_kv, heads.head_dim)
         positions = torch.arange(num_positions, device=device)
-        rope = rope_tables(self.inv_freq, self.rope_scaling, positions, dtype)
-        return torch.zeros(shape, dtype=dtype, device=device), rope
+        rope = rope_tables(self.inv_freq, positions, dtype)
+        return zeros(shape, dtype, device), rope
 
 
-def _block(layer: Any, heads: Heads, eps: float) -> BlockWeights:
-    attention, mlp = layer.self_attn, layer.mlp
-    q_norm, k_norm = attention.q_norm.weight.detach(), attention.k_norm.weight.detach()
+def _block(parameters: Parameters, config: TransformerConfig) -> BlockWeights:
+    width, middle, heads = config.hidden_size, config.intermediate_size, config.heads
+    attention, mlp = parameters.within("self_attn"), parameters.within("mlp")
+    q_norm = attention.read("q_norm.weight", heads.head_dim)
+    k_norm = attention.read("k_norm.weight", heads.head_dim)
     return BlockWeights(
-        input_norm=layer.input_layernorm.weight.detach(),
-        qkv=matrix([attention.q_proj, attention.k_proj, attention.v_proj]),
+        input_norm=parameters.read("input_layernorm.weight", width),
+        qkv=attention.matrix(heads.projections, width),
         qk_norm=torch.cat((q_norm.expand(heads.num_query, -1), k_norm.expand(heads.num_kv, -1))),
-        output=matrix([attention.o_proj]),
-        post_attention_norm=layer.post_attention_layernorm.weight.detach(),
-        gate_up=matrix([mlp.gate_proj, mlp.up_proj]),
-        down=matrix([mlp.down_proj]),
-        eps=eps,
+        output=attention.matrix({"o_proj.weight": width}, heads.width),
+        post_attention_norm=parameters.read("post_attention_layernorm.weight", width),
+        gate_up=mlp.matrix({"gate_proj.weight": middle, "up_proj.weight": middle}, width),
+        down=mlp.matrix({"down_proj.weight": width}, middle),
+        eps=config.eps,
     )

@@ -1,18 +1,21 @@
-"""A checkpoint in memory: qwen-tts loads it, and our own functions compute with its tensors."""
+"""A checkpoint in memory: its tensors, by what they are for, and what reads text for them."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.cloning import Clone, clone
+from qwen_tts_api.model.codec_loading import read_codec
 from qwen_tts_api.model.codec_weights import CodecWeights
+from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.placement import Placement, to_device
 from qwen_tts_api.model.prompt import (
     INSTRUCTION_TEMPLATE,
@@ -24,31 +27,39 @@ from qwen_tts_api.model.prompt import (
     TalkerPrompt,
     build_prompt,
 )
-from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
 from qwen_tts_api.model.rows import SpeechModel
+from qwen_tts_api.model.storage import storage_bytes
+from qwen_tts_api.model.tokenizer import load_tokenizer
+from qwen_tts_api.model.transformer_config import Document
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Reference
+from qwen_tts_api.model.voice_encoders import VoiceEncoders
+
+CODEC_FOLDER = "speech_tokenizer"
+WEIGHTS = "model.safetensors"
 
 
-@dataclass
+@dataclass(frozen=True)
 class LoadedModel:
-    """The tensors of a checkpoint, by what they are for, shared with upstream's modules.
+    """A checkpoint in memory.
 
     Attributes:
         card: What the model can do.
         placement: Where it computes.
-        wrapper: Upstream's `Qwen3TTSModel`. It owns the parameters, and still works.
+        tokenizer: Of text.
         speech: Talker and code predictor.
         prompts: What turns text into the talker's input.
         codec: The decoder from frames to samples.
+        encoders: What makes a voice of a recording; None but for the kind base.
         eos: The code 0 that ends an utterance.
     """
 
     card: ModelCard
     placement: Placement
-    wrapper: Any
+    tokenizer: Tokenizer
     speech: SpeechModel
     prompts: PromptWeights
     codec: CodecWeights
+    encoders: VoiceEncoders | None
     eos: int
 
     @classmethod
@@ -56,55 +67,85 @@ class LoadedModel:
         """Load a checkpoint in the published format.
 
         Raises:
-            LoadError: The device has too little memory.
-            Exception: Whatever upstream raises where a file is missing or damaged.
+            LoadError: A file is missing or damaged, it is of a kind that is not served, or the
+                device has too little memory.
         """
-        qwen_tts = import_qwen_tts()
+        device, dtype = placement.device, placement.torch_dtype
         try:
-            wrapper = qwen_tts.Qwen3TTSModel.from_pretrained(
-                str(folder),
-                device_map=placement.device,
-                dtype=placement.torch_dtype,
-                attn_implementation=placement.attention,
+            return cls.read(
+                card,
+                placement,
+                load_tokenizer(folder),
+                (Parameters.of_files(folder, WEIGHTS, device, dtype), _document(folder)),
+                (
+                    Parameters.of_files(folder / CODEC_FOLDER, WEIGHTS, device, dtype),
+                    _document(folder / CODEC_FOLDER),
+                ),
             )
         except torch.OutOfMemoryError as error:
             raise LoadError(
                 f"{placement.device} has too little memory for {folder}: {error} Stop what else "
                 "runs there, or set QWEN_MODEL_ID to a smaller checkpoint."
             ) from error
-        return cls.take_over(wrapper, card, placement)
 
     @classmethod
-    def take_over(cls, wrapper: Any, card: ModelCard, placement: Placement) -> LoadedModel:
-        """Share the tensors of an upstream `Qwen3TTSModel`, which still works afterwards.
+    def read(
+        cls,
+        card: ModelCard,
+        placement: Placement,
+        tokenizer: Tokenizer,
+        model: tuple[Parameters, Document],
+        codec: tuple[Parameters, Document],
+    ) -> LoadedModel:
+        """Read a checkpoint's tensors.
+
+        Args:
+            card: What it can do.
+            placement: Where the tensors are to be.
+            tokenizer: Its tokenizer.
+            model: The model's tensors, and its config.json.
+            codec: Those of its codec.
 
         Raises:
-            LoadError: Its codec has another sample rate than 24 kHz.
+            LoadError: A tensor or a field is missing or of a kind that is not served.
         """
-        model, tokenizer = wrapper.model, wrapper.model.speech_tokenizer
-        rate_hz = tokenizer.get_output_sample_rate()
-        if rate_hz != SAMPLE_RATE_HZ:
-            raise LoadError(f"The codec makes {rate_hz} Hz; {SAMPLE_RATE_HZ} Hz are served.")
-        speech = SpeechModel.from_upstream(model.talker)
-        return cls(
-            card=card,
-            placement=placement,
-            wrapper=wrapper,
-            speech=speech,
-            prompts=PromptWeights.from_upstream(model, speech.talker),
-            codec=CodecWeights.from_upstream(tokenizer.model.decoder),
-            eos=model.config.talker_config.codec_eos_token_id,
-        )
+        (parameters, config), (codec_parameters, codec_config) = model, codec
+        _check_rate(codec_config)
+        encoders = None
+        try:
+            if card.kind == "base":
+                encoders = VoiceEncoders.read(*model, *codec)
+            speech = SpeechModel.read(parameters.within("talker"), config["talker_config"])
+            return cls(
+                card=card,
+                placement=placement,
+                tokenizer=tokenizer,
+                speech=speech,
+                prompts=PromptWeights.read(parameters, config, speech.talker),
+                codec=read_codec(
+                    codec_parameters.within("decoder"), codec_config["decoder_config"]
+                ),
+                encoders=encoders,
+                eos=config["talker_config"]["codec_eos_token_id"],
+            )
+        except KeyError as error:
+            raise LoadError(f"config.json has no {error}, which is needed.") from error
+
+    @property
+    def num_bytes(self) -> int:
+        """How much memory the tensors take: weights, and what is computed of them once."""
+        return storage_bytes((self.speech, self.prompts, self.codec, self.encoders))
 
     def tokenize(self, text: str) -> Tensor:
         """Return the ids of a text, special tokens included: `[T]` int64 on the model's device."""
-        ids = self.wrapper.processor.tokenizer(text)["input_ids"]
+        ids = self.tokenizer.encode(text).ids
         return to_device(ids, torch.device(self.placement.device))
 
     def clone(self, reference: Reference) -> Clone:
         """Make a voice of a recording (base)."""
+        assert self.encoders is not None
         ids = self.tokenize(REFERENCE_TEMPLATE.format(reference.text))
-        return clone(self.wrapper, self.codec, reference, ids)
+        return clone(self.encoders, self.codec, reference, ids)
 
     def build(self, prompt: Prompt, clone: ClonedVoice | None) -> tuple[TalkerPrompt, int]:
         """Return what the talker reads for a prompt, and how many tokens its text has.
@@ -125,3 +166,20 @@ class LoadedModel:
             instruct_ids=instruct_ids,
         )
         return built, text_ids.shape[0] - SPEECH_TEMPLATE_TOKENS
+
+
+def _check_rate(codec_config: Document) -> None:
+    rate_hz = codec_config.get("output_sample_rate", SAMPLE_RATE_HZ)
+    if rate_hz != SAMPLE_RATE_HZ:
+        raise LoadError(f"The codec makes {rate_hz} Hz; {SAMPLE_RATE_HZ} Hz are served.")
+
+
+def _document(folder: Path) -> Document:
+    path = folder / "config.json"
+    try:
+        document: Document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise LoadError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise LoadError(f"{path} is not JSON: {error}.") from error
+    return document

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import math
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,6 +36,20 @@ class Placement:
         """Return the number format as PyTorch's."""
         dtype: torch.dtype = getattr(torch, self.dtype)
         return dtype
+
+
+def zeros(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return zeros, on a CPU in memory that the system gives when it is first written.
+
+    What rows keep is large, and most of it is never used: filling it with zeros would take half a
+    second and a gigabyte for nano, too.
+    """
+    if device.type != "cpu":
+        return torch.zeros(tuple(shape), dtype=dtype, device=device)
+    memory = mmap.mmap(
+        -1, math.prod(shape) * dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANON
+    )
+    return torch.frombuffer(memory, dtype=dtype).view(tuple(shape))
 
 
 def to_device(numbers: Sequence[int], device: torch.device) -> Tensor:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.talker import TalkerWeights
+from qwen_tts_api.model.transformer_config import TALKER_DEFAULTS, Document
 
 SPEECH_TEMPLATE = "<|im_start|>assistant\n{}<|im_end|>\n<|im_start|>assistant\n"
 REFERENCE_TEMPLATE = "<|im_start|>assistant\n{}<|im_end|>\n"
@@ -49,18 +50,18 @@ class SpecialCodes:
     dialects: Mapping[str, str]
 
     @classmethod
-    def from_config(cls, config: Any) -> SpecialCodes:
-        """Read them from a `Qwen3TTSTalkerConfig`."""
-        dialects = (config.spk_is_dialect or {}).items()
+    def read(cls, config: Document) -> SpecialCodes:
+        """Read them from config.json's `talker_config`."""
+        dialects = (config["spk_is_dialect"] or {}).items()
         return cls(
-            pad=config.codec_pad_id,
-            bos=config.codec_bos_id,
-            think=config.codec_think_id,
-            nothink=config.codec_nothink_id,
-            think_bos=config.codec_think_bos_id,
-            think_eos=config.codec_think_eos_id,
-            speakers=dict(config.spk_id or {}),
-            languages=dict(config.codec_language_id),
+            pad=config["codec_pad_id"],
+            bos=config["codec_bos_id"],
+            think=config["codec_think_id"],
+            nothink=config["codec_nothink_id"],
+            think_bos=config["codec_think_bos_id"],
+            think_eos=config["codec_think_eos_id"],
+            speakers=dict(config["spk_id"] or {}),
+            languages=dict(config["codec_language_id"]),
             dialects={speaker: dialect for speaker, dialect in dialects if dialect},
         )
 
@@ -116,23 +117,25 @@ class PromptWeights:
     tts_pad: Tensor
 
     @classmethod
-    def from_upstream(cls, model: Any, talker: TalkerWeights) -> PromptWeights:
-        """Take over a `Qwen3TTSForConditionalGeneration` whose talker has become `talker`.
+    def read(cls, parameters: Parameters, config: Document, talker: TalkerWeights) -> PromptWeights:
+        """Read what is not the talker's own.
+
+        Args:
+            parameters: Those of the whole model.
+            config: config.json.
+            talker: Has the codec embeddings.
 
         Raises:
-            ValueError: The text projection's activation is not that of any published checkpoint.
+            LoadError: A tensor is missing, or has another shape than `config` says.
         """
-        config, projection = model.config, model.talker.text_projection
-        if config.talker_config.hidden_act != "silu":
-            raise ValueError(
-                f"The text projection has {config.talker_config.hidden_act}, not silu."
-            )
-        embedding = model.talker.model.text_embedding.weight.detach()
-        expand = (projection.linear_fc1.weight.detach(), projection.linear_fc1.bias.detach())
-        contract = (projection.linear_fc2.weight.detach(), projection.linear_fc2.bias.detach())
-        ids = [config.tts_bos_token_id, config.tts_eos_token_id, config.tts_pad_token_id]
+        talker_config = TALKER_DEFAULTS | config["talker_config"]
+        text = talker_config["text_vocab_size"], talker_config["text_hidden_size"]
+        embedding = parameters.read("talker.model.text_embedding.weight", *text)
+        expand = parameters.linear("talker.text_projection.linear_fc1")
+        contract = parameters.linear("talker.text_projection.linear_fc2")
+        ids = [config[f"tts_{name}_token_id"] for name in ("bos", "eos", "pad")]
         rows = _project(torch.tensor(ids, device=embedding.device), embedding, expand, contract)
-        special = SpecialCodes.from_config(config.talker_config)
+        special = SpecialCodes.read(talker_config)
         return cls(embedding, expand, contract, talker, special, *rows.split(1))
 
     def text(self, ids: Tensor) -> Tensor:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from qwen_tts_api.model.code_predictor import CodePredictorCache, CodePredictorWeights
+from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.sampling import Counter, Restrictions, SamplingRows, seed_key
 from qwen_tts_api.model.talker import TalkerCache, TalkerWeights
+from qwen_tts_api.model.transformer_config import Document
 from qwen_tts_api.model.utterance import Sampling
 
 
@@ -33,23 +34,26 @@ class SpeechModel:
     first_counter: Counter
 
     @classmethod
-    def from_upstream(cls, upstream_talker: Any) -> SpeechModel:
-        """Take over a `Qwen3TTSTalkerForConditionalGeneration` with its code predictor.
+    def read(cls, parameters: Parameters, config: Document) -> SpeechModel:
+        """Read both.
 
-        Its parameters become views of packed tensors; see `layers.pack`. Not to be called in
-        inference mode.
+        Args:
+            parameters: Those within `talker`.
+            config: config.json's `talker_config`.
 
         Raises:
-            ValueError: As `DecoderWeights.from_upstream`.
+            LoadError: As `TalkerWeights.read`.
         """
-        weights = TalkerWeights.from_upstream(upstream_talker)
-        code_predictor = CodePredictorWeights.from_upstream(upstream_talker)
-        device, num_groups = weights.codec_head.device, code_predictor.num_code_groups
-        eos = upstream_talker.config.codec_eos_token_id
+        talker = TalkerWeights.read(parameters, config)
+        code_predictor = CodePredictorWeights.read(
+            parameters.within("code_predictor"), config["code_predictor_config"], talker
+        )
+        device, num_groups = parameters.device, code_predictor.num_code_groups
+        eos = config["codec_eos_token_id"]
         return cls(
-            talker=weights,
+            talker=talker,
             code_predictor=code_predictor,
-            restrictions=Restrictions.build(weights.vocabulary, eos, device),
+            restrictions=Restrictions.build(talker.vocabulary, eos, device),
             counter=Counter.build(1, num_groups, num_groups, device),
             first_counter=Counter.build(0, 1, num_groups, device),
         )

@@ -6,6 +6,7 @@ Rows are slots of a cache that is allocated once. A prompt is written into a slo
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,14 +23,19 @@ from qwen_tts_api.model.layers import (
     attend_causal,
     decoder_layer,
     flash_attention,
-    matrix,
-    pack,
+)
+from qwen_tts_api.model.parameters import Parameters
+from qwen_tts_api.model.transformer_config import (
+    CODE_PREDICTOR_DEFAULTS,
+    TALKER_DEFAULTS,
+    Document,
+    TransformerConfig,
 )
 
 
 @dataclass(frozen=True)
 class TalkerWeights:
-    """The talker's tensors, shared with the upstream module they come from.
+    """The talker's tensors.
 
     Attributes:
         decoder: The transformer.
@@ -45,25 +51,31 @@ class TalkerWeights:
     code_offsets: Tensor
 
     @classmethod
-    def from_upstream(cls, talker: Any) -> TalkerWeights:
-        """Take over the weights of a `Qwen3TTSTalkerForConditionalGeneration`.
+    def read(cls, parameters: Parameters, config: Document) -> TalkerWeights:
+        """Read the talker, with the code predictor's embeddings.
 
-        The module's parameters become views of the packed tensors (see `layers.pack`), so there is
-        no second copy, and the module still works. Not to be called in inference mode, whose
-        tensors cannot become parameters' data.
+        Args:
+            parameters: Those within `talker`.
+            config: config.json's `talker_config`.
 
         Raises:
-            ValueError: As `DecoderWeights.from_upstream`.
+            LoadError: As `TransformerConfig.read` and `DecoderWeights.read`.
         """
-        model, predictor = talker.model, talker.code_predictor.model
-        embeddings = [model.codec_embedding, *predictor.codec_embedding]
-        sizes = torch.tensor([0] + [embedding.num_embeddings for embedding in embeddings[:-1]])
-        code_embeddings = pack([embedding.weight for embedding in embeddings])
+        config = TALKER_DEFAULTS | config
+        predictor = CODE_PREDICTOR_DEFAULTS | config["code_predictor_config"]
+        shape = TransformerConfig.read(config)
+        heights = {"model.codec_embedding.weight": config["vocab_size"]}
+        for index in range(predictor["num_code_groups"] - 1):
+            name = f"code_predictor.model.codec_embedding.{index}.weight"
+            heights[name] = predictor["vocab_size"]
+        starts = itertools.accumulate([*heights.values()][:-1], initial=0)
         return cls(
-            decoder=DecoderWeights.from_upstream(model),
-            codec_head=matrix([talker.codec_head]),
-            code_embeddings=code_embeddings,
-            code_offsets=sizes.cumsum(0).to(code_embeddings.device),
+            decoder=DecoderWeights.read(parameters.within("model"), shape),
+            codec_head=parameters.matrix(
+                {"codec_head.weight": config["vocab_size"]}, shape.hidden_size
+            ),
+            code_embeddings=parameters.stack(heights, shape.hidden_size),
+            code_offsets=torch.tensor([*starts], device=parameters.device),
         )
 
     @property

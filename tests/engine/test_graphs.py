@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from qwen_tts_api.engine import graphs as graphs_module
 from qwen_tts_api.engine.graphs import Capture, GraphCache, tensors_of, with_tensors
 
 
@@ -38,9 +39,13 @@ def add(state: State, key: int) -> Tensor:
 
 
 @pytest.mark.parametrize("prepared", [False, True])
+@pytest.mark.parametrize("plain_calls", [0, 1, 9])
 @pytest.mark.parametrize("capture", [Capture.NONE, Capture.TRACE])
-def test_each_call_is_one_run(capture: Capture, prepared: bool) -> None:
-    """The first, which may trace, and the replays; changes from outside are seen."""
+def test_each_call_is_one_run(
+    capture: Capture, plain_calls: int, prepared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain ones, the one that traces, and the replays; changes from outside are seen."""
+    monkeypatch.setattr(graphs_module, "PLAIN_CALLS", plain_calls)
     state = make_state()
     graphs = GraphCache(add, state, capture)
     if prepared:
@@ -55,7 +60,8 @@ def test_each_call_is_one_run(capture: Capture, prepared: bool) -> None:
         assert graphs(1).tolist() == [48, 48, 48]
         state.total.zero_()
         assert graphs(2).tolist() == [40, 40, 40]
-    assert len(graphs) == (0 if capture is Capture.NONE else 2)
+    traced = (plain_calls < 5 or prepared) + (plain_calls < 1)
+    assert len(graphs) == (0 if capture is Capture.NONE else traced)
 
 
 def test_a_state_is_taken_apart_and_put_together() -> None:

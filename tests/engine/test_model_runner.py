@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
 
+from bench.upstream import load_upstream
+from qwen_tts_api.engine import graphs
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory import plan_memory
 from qwen_tts_api.engine.model_runner import ModelRunner, truncation_for
@@ -55,6 +56,12 @@ def model(cache: Path) -> LoadedModel:
 
 
 @pytest.fixture(scope="module")
+def upstream(cache: Path) -> Any:
+    """Return the same checkpoint as upstream's `Qwen3TTSModel`."""
+    return load_upstream(locate("nano", cache), CPU)
+
+
+@pytest.fixture(scope="module")
 def scheduler(model: LoadedModel) -> Scheduler:
     """Return a scheduler over it; a test leaves no job behind."""
     return Scheduler(runner_of(model), explain)
@@ -86,12 +93,12 @@ def say(scheduler: Scheduler, *prompts: Prompt) -> list[npt.NDArray[np.int16]]:
     ],
 )
 def test_greedy_audio_is_upstream_s(
-    model: LoadedModel, scheduler: Scheduler, fields: dict[str, str]
+    upstream: Any, scheduler: Scheduler, fields: dict[str, str]
 ) -> None:
     """The same codes, decoded to the same samples, as `generate_custom_voice`."""
     one = prompt("Good morning to you all.", GREEDY, **fields)
     [samples] = say(scheduler, one)
-    [expected], rate_hz = model.wrapper.generate_custom_voice(
+    [expected], rate_hz = upstream.generate_custom_voice(
         one.text,
         speaker=one.speaker,
         language=one.language,
@@ -118,8 +125,13 @@ def test_a_request_sounds_the_same_in_any_company(scheduler: Scheduler) -> None:
     assert not np.array_equal(say(scheduler, prompt(one.text, Sampling(seed=8)))[0], alone)
 
 
-def test_captures_are_their_eager_twins(model: LoadedModel, scheduler: Scheduler) -> None:
+def test_captures_are_their_eager_twins(
+    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Greedy, sampled and with other settings beside each other, in batches of every size."""
+    monkeypatch.setattr(graphs, "PLAIN_CALLS", 0)
+    runner = runner_of(model)
+    scheduler = Scheduler(runner, explain)
     eager = Scheduler(runner_of(model, enforce_eager=True), explain)
     requests = [
         prompt("A word.", GREEDY),
@@ -128,6 +140,24 @@ def test_captures_are_their_eager_twins(model: LoadedModel, scheduler: Scheduler
     ]
     for samples, expected in zip(say(scheduler, *requests), say(eager, *requests), strict=True):
         assert_same(samples, expected)
+    assert len(runner._frame) > 0
+    assert len(runner._chunk) > 0
+
+
+def test_what_is_prepared_ahead_is_what_one_stream_needs(model: LoadedModel) -> None:
+    """After it nothing is left to be traced, and the audio is the same as before it."""
+    runner = runner_of(model)
+    scheduler = Scheduler(runner, explain)
+    one = prompt("Before and after.", Sampling(seed=4), streaming=True)
+    [before] = say(scheduler, one)
+    assert len(runner._frame) + len(runner._chunk) == 0
+    while runner.prepare_ahead():
+        pass
+    captured = len(runner._frame), len(runner._chunk)
+    assert captured == (1, len(runner.chunk_sizes))
+    assert_same(say(scheduler, one)[0], before)
+    assert (len(runner._frame), len(runner._chunk)) == captured
+    assert runner._frame._plain_calls.total() == len(before) // 1920
 
 
 def test_joining_later_changes_nothing(scheduler: Scheduler) -> None:
@@ -210,21 +240,12 @@ def test_rows_are_as_many_as_fit(model: LoadedModel, monkeypatch: pytest.MonkeyP
         plan_memory(model, ROWS, 1024)
 
 
-def test_the_weights_are_held_once(cache: Path) -> None:
-    """Packing them leaves no second copy: upstream's parameters are views of ours."""
-    loaded = load(locate("nano", cache))
-    ours = loaded.speech.talker.decoder.layers[0].qkv
-    theirs = loaded.wrapper.model.talker.model.layers[0].self_attn.k_proj.weight
-    assert theirs.untyped_storage().data_ptr() == ours.untyped_storage().data_ptr()
-    assert torch.equal(theirs.t(), ours[:, len(theirs) * 2 :][:, : len(theirs)])
-
-
 def test_a_damaged_checkpoint_is_not_loaded(cache: Path, tmp_path: Path) -> None:
     """Weights that are missing are an error, not random numbers."""
     folder = tmp_path / "damaged"
     shutil.copytree(locate("nano", cache), folder)
     (folder / "model.safetensors").unlink()
-    with pytest.raises(OSError, match=r"model\.safetensors"):
+    with pytest.raises(LoadError, match=r"model\.safetensors"):
         load(folder)
 
 

@@ -13,7 +13,12 @@ from typing import Any
 
 import torch
 
+from bench.upstream import load_upstream
+from qwen_tts_api.model.codec_loading import read_codec
+from qwen_tts_api.model.codec_weights import CodecWeights
 from qwen_tts_api.model.nano import configs, ensure_nano
+from qwen_tts_api.model.parameters import Parameters
+from qwen_tts_api.model.placement import Placement
 from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
 
 ODD_CODES = 256
@@ -79,12 +84,17 @@ _GAINS = {"head": 3.0, "decoder.4.conv": 0.05, "conv2": 0.3}
 
 def load_nano(name: str, cache_dir: Path) -> Any:
     """Load a nano checkpoint as a `Qwen3TTSModel` in float32."""
-    return import_qwen_tts().Qwen3TTSModel.from_pretrained(
-        str(ensure_nano(name, cache_dir)),
-        device_map="cpu",
-        dtype=torch.float32,
-        attn_implementation="sdpa",
-    )
+    return load_upstream(ensure_nano(name, cache_dir), Placement("cpu", "float32", "sdpa"))
+
+
+def parameters_of(module: torch.nn.Module) -> Parameters:
+    """Return an upstream module's tensors, to be read in its own dtype."""
+    return Parameters(module.state_dict(), "cpu", next(module.parameters()).dtype)
+
+
+def codec_of(decoder: Any) -> CodecWeights:
+    """Return an upstream `Qwen3TTSTokenizerV2Decoder` as ours."""
+    return read_codec(parameters_of(decoder), decoder.config.to_dict())
 
 
 def odd_model() -> Any:

@@ -15,6 +15,7 @@ from qwen_tts_api.model.prompt import ClonedVoice, PromptWeights, TalkerPrompt, 
 from qwen_tts_api.model.rows import FrameState, SpeechModel
 from qwen_tts_api.model.sampling import Truncation
 from qwen_tts_api.model.utterance import Sampling
+from tests.model.checkpoints import parameters_of
 
 GREEDY = Sampling(
     seed=0,
@@ -42,7 +43,7 @@ class Case:
 
 @dataclass
 class Checkpoint:
-    """A checkpoint as upstream's `Qwen3TTSForConditionalGeneration` and as ours, sharing memory."""
+    """A checkpoint as upstream's `Qwen3TTSForConditionalGeneration` and as ours."""
 
     upstream: Any
     speech: SpeechModel
@@ -50,9 +51,10 @@ class Checkpoint:
 
     @classmethod
     def of(cls, upstream: Any) -> Checkpoint:
-        """Take over an upstream model."""
-        speech = SpeechModel.from_upstream(upstream.talker)
-        prompts = PromptWeights.from_upstream(upstream, speech.talker)
+        """Read an upstream model's tensors."""
+        parameters, config = parameters_of(upstream), upstream.config.to_dict()
+        speech = SpeechModel.read(parameters.within("talker"), config["talker_config"])
+        prompts = PromptWeights.read(parameters, config, speech.talker)
         return cls(upstream, speech, prompts)
 
     @property

@@ -8,44 +8,54 @@ import numpy as np
 import pytest
 import torch
 
+from qwen_tts_api.model.checkpoint import read_card
 from qwen_tts_api.model.cloning import clone
 from qwen_tts_api.model.codec import CodecState, decode_chunk, stream_after
 from qwen_tts_api.model.codec_weights import CodecWeights
-from qwen_tts_api.model.nano import NANO_KINDS
+from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.nano import ensure_nano
+from qwen_tts_api.model.placement import Placement
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Reference
-from tests.model.checkpoints import load_nano
+from tests.model.checkpoints import codec_of, load_nano
 from tests.model.test_codec import random_codes
 
 
 @pytest.fixture(scope="module")
 def base_wrapper(nano_cache: Any) -> Any:
     """Return a Base model as upstream's `Qwen3TTSModel`."""
-    assert "nano-base" in NANO_KINDS
     return load_nano("nano-base", nano_cache)
+
+
+@pytest.fixture(scope="module")
+def base(nano_cache: Any) -> LoadedModel:
+    """Return the same model as ours."""
+    folder = ensure_nano("nano-base", nano_cache)
+    return LoadedModel.load(folder, read_card(folder), Placement("cpu", "float32", "sdpa"))
 
 
 @pytest.fixture(scope="module", params=["odd", "nano"])
 def codec(request: pytest.FixtureRequest, odd_decoder: Any, base_wrapper: Any) -> CodecWeights:
     """Return a codec of another shape, and one of the published rates and window."""
     nano = base_wrapper.model.speech_tokenizer.model.decoder
-    return CodecWeights.from_upstream(odd_decoder if request.param == "odd" else nano)
+    return codec_of(odd_decoder if request.param == "odd" else nano)
 
 
 @pytest.mark.parametrize("x_vector_only", [False, True])
 @pytest.mark.parametrize("num_samples", [24_000, 31_999])
 def test_a_clone_is_upstream_s_prompt(
-    base_wrapper: Any, num_samples: int, x_vector_only: bool
+    base_wrapper: Any, base: LoadedModel, num_samples: int, x_vector_only: bool
 ) -> None:
     """Embedding and codes, for whole frames and for a part of one at the end."""
     samples = np.random.default_rng(3).normal(0, 0.2, num_samples).astype(np.float32)
     [item] = base_wrapper.create_voice_clone_prompt(
         (samples, SAMPLE_RATE_HZ), "Words.", x_vector_only
     )
-    weights = CodecWeights.from_upstream(base_wrapper.model.speech_tokenizer.model.decoder)
     ids = torch.arange(9)
+    assert base.encoders is not None
     with torch.inference_mode():
-        ours = clone(base_wrapper, weights, Reference(samples, "Words.", x_vector_only), ids)
-    torch.testing.assert_close(ours.voice.speaker, item.ref_spk_embedding)
+        reference = Reference(samples, "Words.", x_vector_only)
+        ours = clone(base.encoders, base.codec, reference, ids)
+    assert torch.equal(ours.voice.speaker, item.ref_spk_embedding)
     if x_vector_only:
         assert ours.voice.reference_codes is None
         assert ours.voice.reference_ids is None
@@ -75,7 +85,7 @@ def test_a_stream_goes_on_as_if_it_had_decoded_all(codec: CodecWeights, num_fram
 
 def test_a_frame_less_than_the_reach_would_not_do(odd_decoder: Any) -> None:
     """What is computed of the recording is little, and as much as is needed."""
-    codec = CodecWeights.from_upstream(odd_decoder)
+    codec = codec_of(odd_decoder)
     assert codec.vocoder_reach_frames < 30
     codes = random_codes(codec, 1, 60)[0]
     with torch.inference_mode():
@@ -83,13 +93,13 @@ def test_a_frame_less_than_the_reach_would_not_do(odd_decoder: Any) -> None:
     assert not torch.allclose(exact.past, short.past, atol=1e-3)
 
 
-def test_loud_samples_are_clipped(base_wrapper: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_loud_samples_are_clipped(base: LoadedModel, capsys: pytest.CaptureFixture[str]) -> None:
     """Where upstream prints a warning to stdout."""
-    weights = CodecWeights.from_upstream(base_wrapper.model.speech_tokenizer.model.decoder)
+    assert base.encoders is not None
     loud = 3 * np.random.default_rng(3).normal(0, 1, 24_000).astype(np.float32)
     reference = Reference(loud, x_vector_only=True)
     with torch.inference_mode():
-        ours = clone(base_wrapper, weights, reference, torch.arange(9))
+        ours = clone(base.encoders, base.codec, reference, torch.arange(9))
     assert torch.isfinite(ours.voice.speaker).all()
     assert capsys.readouterr().out == ""
 

@@ -112,5 +112,6 @@ def test_only_projected_inputs_are_copies(nano: Checkpoint, odd: Checkpoint) -> 
     for checkpoint, shared in ((nano, False), (odd, True)):
         weights: CodePredictorWeights = checkpoint.speech.code_predictor
         assert (weights.projection is None) == shared
-        embedding = checkpoint.upstream.talker.code_predictor.model.codec_embedding[0].weight
-        assert (weights.inputs[1].data_ptr() == embedding.data_ptr()) == shared
+        embeddings = checkpoint.speech.talker.code_embeddings.untyped_storage()
+        for table in weights.inputs:
+            assert (table.untyped_storage().data_ptr() == embeddings.data_ptr()) == shared

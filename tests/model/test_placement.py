@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
+from pathlib import Path
 
 import pytest
 import torch
 
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model.placement import place
+from qwen_tts_api.model.placement import place, zeros
 
 
 def test_the_cpu_falls_back_to_sdpa_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
@@ -51,3 +53,25 @@ def test_a_missing_device_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(LoadError, match=r"QWEN_DEVICE=cuda:1 .*sees 1 CUDA device[, .].*cpu"):
         place("cuda:1", "bfloat16", "sdpa")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64])
+def test_zeros_are_zeros(dtype: torch.dtype) -> None:
+    """Of any dtype, to be written to."""
+    made = zeros((3, 5), dtype, torch.device("cpu"))
+    assert (made.dtype, made.shape) == (dtype, (3, 5))
+    assert not made.any()
+    assert made.fill_(2).sum() == 30
+    assert zeros((2,), dtype, torch.device("meta")).is_meta
+
+
+def test_zeros_take_memory_when_they_are_written() -> None:
+    """What a thousand rows could keep costs nothing until there are as many."""
+
+    def resident_bytes() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    before = resident_bytes()
+    made = zeros((2**28,), torch.float32, torch.device("cpu"))
+    assert made[-1] == 0
+    assert resident_bytes() - before < 2**26

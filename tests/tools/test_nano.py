@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench.upstream import load_upstream
 from qwen_tts_api.model.checkpoint import read_card
 from qwen_tts_api.model.codec import reference_decode
 from qwen_tts_api.model.loaded import LoadedModel
@@ -95,7 +96,7 @@ def test_the_talker_reads_as_the_reader_does(
     checkpoint: tuple[Path, LoadedModel], reader: Reader, text: str, language: str
 ) -> None:
     """Each frame, the end of speech included, sees the tokens around its place in the text."""
-    _, model = checkpoint
+    folder, model = checkpoint
     ids = model.tokenize(SPEECH_TEMPLATE.format(text))
     windows = windows_of(torch.tensor([symbol(token) for token in tokens(text)]))
     codes = torch.randint(NUM_KNOWN, (len(windows) - 1,))
@@ -106,7 +107,7 @@ def test_the_talker_reads_as_the_reader_does(
     frames = torch.stack((codes, torch.full_like(codes, list(VOICES).index("serena"))), 1)
     rows = model.speech.talker.embed_frame(frames) + model.prompts.tts_pad
     inputs = torch.cat((prompt.embeds, rows)).unsqueeze(0)
-    talker = model.wrapper.model.talker
+    talker = load_upstream(folder, model.placement).model.talker
     hidden = talker.model(
         inputs_embeds=inputs,
         position_ids=torch.arange(inputs.shape[1]).expand(3, 1, -1),

@@ -1,0 +1,19 @@
+"""qwen-tts itself, the reference of what is measured and tested."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qwen_tts_api.model.placement import Placement
+from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
+
+
+def load_upstream(folder: Path, placement: Placement) -> Any:
+    """Load a checkpoint as upstream's `Qwen3TTSModel`."""
+    return import_qwen_tts().Qwen3TTSModel.from_pretrained(
+        str(folder),
+        device_map=placement.device,
+        dtype=placement.torch_dtype,
+        attn_implementation=placement.attention,
+    )
