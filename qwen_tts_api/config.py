@@ -255,6 +255,12 @@ class Config:
         "`json` or `text`",
         "One JSON object a line, or plain text.",
     )
+    log_text: bool = _setting(
+        False,
+        readers.boolean,
+        "`1` or `0`",
+        "Whether the line of a request has the beginning of its text, 200 characters.",
+    )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Config:

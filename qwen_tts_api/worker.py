@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ from gunicorn import util
 from gunicorn.http import errors as parse_errors
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from qwen_tts_api import logs
 from qwen_tts_api.config import Config
 from qwen_tts_api.routes import EXTENSION
 
@@ -59,7 +61,8 @@ class GuardedThreadWorker(ThreadWorker):  # type: ignore[misc]
         """Serve one request of a connection (one of the threads)."""
         self._head_deadlines[conn] = time.monotonic() + self._client_timeout_s
         try:
-            return super().handle(conn)
+            # Of its own: what a request puts into it, such as the labels of its lines, ends there.
+            return contextvars.copy_context().run(super().handle, conn)
         finally:
             self._head_deadlines.pop(conn, None)
 
@@ -90,7 +93,7 @@ class GuardedThreadWorker(ThreadWorker):  # type: ignore[misc]
         else:
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             code, message = "internal_error", "The server failed on this request; see its log."
-        request_id = uuid.uuid4().hex
+        request_id = logs.labels().get("request_id") or uuid.uuid4().hex
         # %r: the line stays one line, whatever bytes the client sent.
         logger.warning(
             "%d %r",

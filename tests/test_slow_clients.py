@@ -74,10 +74,13 @@ def test_a_reader_that_stops(server: Server) -> None:
     connection.connect(server.address)
     before = endings(server)
     with connection:
-        connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        head = HEAD + b"X-Request-Id: sleeper\r\nContent-Length: %d\r\n\r\n" % len(body)
+        connection.sendall(head + body)
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
         wait_until(lambda: endings(server) - before == Counter(client_left=1), 60)
     assert server.say("Next.").status_code == 200
+    lines = [line for line in server.log.splitlines() if "took nothing" in line]
+    assert [json.loads(line)["request_id"] for line in lines] == ["sleeper"]
 
 
 def test_probes_while_every_thread_waits(server: Server) -> None:
@@ -119,4 +122,5 @@ def test_what_is_no_http_gets_the_envelope(server: Server, head: bytes, status: 
     assert b"Content-Type: application/json" in head
     document = json.loads(body)
     assert (document["code"], len(document["request_id"])) == ("invalid_request", 32)
-    assert document["request_id"] in server.log
+    # Its own, and not that of a request that the same thread has served.
+    assert server.log.count(document["request_id"]) == 1

@@ -21,6 +21,7 @@ from qwen_tts_api.errors import (
     SynthesisFailed,
     TTSError,
 )
+from qwen_tts_api.logs import about
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +138,12 @@ class Engine:
         self._on_end(self)
 
     def _load_runner(self) -> Runner | None:
+        with self._condition:
+            wanted_by = [job.labels for job in self.jobs]
+        with about(*wanted_by):
+            return self._try_to_load()
+
+    def _try_to_load(self) -> Runner | None:
         began_at = time.monotonic()
         try:
             runner = self._load(self._report)
@@ -158,12 +165,13 @@ class Engine:
             self.doing = doing
 
     def _fail(self, error: StartupError) -> None:
-        logger.error("%s", error)
         with self._condition:
             self.failure = error
             self.retiring = True
             jobs = list(self.jobs)
             self.jobs.clear()
+        with about(*[job.labels for job in jobs]):
+            logger.error("%s", error)
         for job in jobs:
             job.fail(ModelUnavailable(f"The model {self.name!r} cannot be loaded at the moment."))
 
@@ -202,7 +210,8 @@ class Engine:
             num_rows = scheduler.num_running
             ended = scheduler.step()
         except Exception as error:  # a border: the engine outlives a frame that fails
-            scheduler.fail_all(self._explain(error))
+            with about(*scheduler.labels):
+                scheduler.fail_all(self._explain(error))
         else:
             self._note(num_rows, ended)
         if self._device_is_lost:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from qwen_tts_api.engine.job import Job
+from qwen_tts_api.logs import about
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import Prompt, Sampling
 
@@ -74,7 +75,8 @@ def canary(card: ModelCard) -> Job:
     """Return a short utterance, whose success shows that the model works again."""
     speaker = card.speakers[0] if card.speakers else None
     prompt = Prompt("Hi.", "auto", speaker, "", Sampling(), max_new_tokens=CANARY_FRAMES + 1)
-    return Job(prompt)
+    with about({"request_id": "canary"}):
+        return Job(prompt)
 
 
 def is_fatal(error: Exception) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qwen_tts_api.errors import TTSError
+from qwen_tts_api.logs import labels
 from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME, Prompt
 
 Samples = npt.NDArray[np.int16]
@@ -26,6 +27,7 @@ class Job:
         follows: Whether it goes on with a request that was admitted before.
         cancelled: Nobody reads it any more; the engine drops it within a frame.
         num_text_tokens: Length of the text in tokens; 0 before the start.
+        labels: Whose it is, for what is logged about it: those of the thread that made it.
     """
 
     def __init__(self, prompt: Prompt, *, follows: bool = False) -> None:
@@ -33,6 +35,7 @@ class Job:
         self.follows = follows
         self.cancelled = False
         self.num_text_tokens = 0
+        self.labels = labels()
         self._num_samples = 0
         self._created_at = time.monotonic()
         self._started_at: float | None = None

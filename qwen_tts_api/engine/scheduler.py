@@ -8,15 +8,18 @@ running row, and decode the frames that are due.
 from __future__ import annotations
 
 import heapq
+import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from qwen_tts_api.engine.job import Job
+from qwen_tts_api.engine.row import Row
 from qwen_tts_api.engine.runner import Audio, Codes, Prepared, Runner
 from qwen_tts_api.errors import TextTooLong, TTSError
+from qwen_tts_api.logs import Labels, about
 from qwen_tts_api.model.utterance import Prompt
+
+logger = logging.getLogger(__name__)
 
 FRAMES_PER_TEXT_TOKEN = 12
 MIN_FRAME_BUDGET = 192
@@ -25,41 +28,6 @@ reach the end of speech by themselves, and upstream's limit is eleven minutes of
 
 MAX_PREFILL_POSITIONS = 1024
 """How much may be prefilled between two frames: more would stall the rows that run."""
-
-
-@dataclass(eq=False)
-class Row:
-    """An utterance in a row of the batch.
-
-    Attributes:
-        index: Which row.
-        job: Whose utterance.
-        prepared: Its prompt, until it is prefilled.
-        num_positions: How many positions the prompt takes.
-        max_frames: The frame budget.
-        launched: Frames whose making has begun.
-        drawn: Codes 0 that are known. The frame that begins with one is valid: frame d is, as soon
-            as draw d is known and not the end of speech.
-        decoded: Frames whose decoding has begun.
-        finish_reason: Set as soon as it is known that no further frame is valid.
-        num_chunks: Pieces of audio so far, which the size of the next depends on.
-    """
-
-    index: int
-    job: Job
-    prepared: Any
-    num_positions: int
-    max_frames: int
-    launched: int = 0
-    drawn: int = 0
-    decoded: int = 0
-    finish_reason: str = ""
-    num_chunks: int = 0
-
-    @property
-    def valid_frames(self) -> int:
-        """How many frames are made and known to be speech."""
-        return min(self.launched, self.drawn)
 
 
 class Scheduler:
@@ -95,6 +63,12 @@ class Scheduler:
         """How many utterances are in rows."""
         return len(self._added) + len(self._new) + len(self._rows)
 
+    @property
+    def labels(self) -> list[Labels]:
+        """Whose utterances are in rows."""
+        rows = (*self._new, *self._rows.values())
+        return [job.labels for job in (*self._added, *(row.job for row in rows))]
+
     def add(self, job: Job) -> None:
         """Take a job in; the next steps give it a row. One that fits into none fails alone."""
         job.start()
@@ -108,16 +82,26 @@ class Scheduler:
         quick = True
         while self._added and quick:
             job = self._added.popleft()
-            try:
-                quick = self.runner.is_prompt_quick(job.prompt)
-                prepared = self.runner.prepare(job.prompt)
-                job.num_text_tokens = prepared.num_text_tokens
-                max_frames = self._frame_budget(job.prompt, prepared)
-            except Exception as error:  # a border: a prompt that cannot be built fails alone
-                job.fail(self._explain(error))
-                continue
-            row = heapq.heappop(self._free)
-            self._new.append(Row(row, job, prepared, prepared.num_positions, max_frames))
+            with about(job.labels):
+                quick = self._prepare_job(job)
+
+    def _prepare_job(self, job: Job) -> bool:
+        """Give a row to a job, or fail it; return whether that was quick."""
+        quick = True
+        try:
+            quick = self.runner.is_prompt_quick(job.prompt)
+            prepared = self.runner.prepare(job.prompt)
+            job.num_text_tokens = prepared.num_text_tokens
+            max_frames = self._frame_budget(job.prompt, prepared)
+        except Exception as error:  # a border: a prompt that cannot be built fails alone
+            job.fail(self._explain(error))
+            return quick
+        row = heapq.heappop(self._free)
+        self._new.append(Row(row, job, prepared, prepared.num_positions, max_frames))
+        logger.debug(
+            "row %d: %d positions, at most %d frames", row, prepared.num_positions, max_frames
+        )
+        return quick
 
     def _frame_budget(self, prompt: Prompt, prepared: Prepared) -> int:
         budget = max(MIN_FRAME_BUDGET, FRAMES_PER_TEXT_TOKEN * prepared.num_text_tokens)
@@ -162,6 +146,7 @@ class Scheduler:
                 self._new.remove(row)
             row.finish_reason = "cancelled"
             self._release(row)
+            self._tell_end(row)
 
     def _prefill(self) -> None:
         batch: list[Row] = []
@@ -175,12 +160,14 @@ class Scheduler:
         for row in batch:
             self._rows[row.index] = row
         try:
-            codes = self.runner.prefill(
-                [row.index for row in batch], [row.prepared for row in batch]
-            )
+            with about(*[row.job.labels for row in batch]):
+                codes = self.runner.prefill(
+                    [row.index for row in batch], [row.prepared for row in batch]
+                )
         except Exception as error:  # a border: out of memory, say; rows that run are untouched
             for row in batch:
-                row.job.fail(self._explain(error))
+                with about(row.job.labels):
+                    row.job.fail(self._explain(error))
                 self._release(row)
             return
         for row in batch:
@@ -273,7 +260,13 @@ class Scheduler:
                 row.job.finish(row.finish_reason)
                 finished.append(row.job)
                 self._release(row)
+                self._tell_end(row)
         return finished
+
+    def _tell_end(self, row: Row) -> None:
+        if logger.isEnabledFor(logging.DEBUG):
+            with about(row.job.labels):
+                logger.debug("row %d: %s after %d frames", row.index, row.finish_reason, row.drawn)
 
     def _release(self, row: Row) -> None:
         if self._rows.pop(row.index, None) is not None:

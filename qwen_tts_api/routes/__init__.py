@@ -32,7 +32,7 @@ EXTENSION = "qwen_tts_api"
 def create_ops_app(service: SpeechService) -> Flask:
     """Return the application of the ops port: probes and metrics."""
     app = Flask(__name__, static_folder=None)
-    _register_ops(app, service, {})
+    _register_ops(app, service, {}, log_text=False)
     return app
 
 
@@ -40,7 +40,7 @@ def register(app: Flask, config: Config, service: SpeechService) -> None:
     """Add every route, the error handlers and the request log to an application."""
     app.extensions[EXTENSION] = service
     shapes = {openai.PREFIX: openai_shape, **dict.fromkeys(marytts.PATHS, marytts.shape)}
-    _register_ops(app, service, shapes)
+    _register_ops(app, service, shapes, log_text=config.log_text)
     access.register(app, config)
     app.after_request(send_in_pieces)
     app.register_blueprint(tts.blueprint(config, service))
@@ -52,10 +52,12 @@ def register(app: Flask, config: Config, service: SpeechService) -> None:
     app.register_blueprint(openapi.blueprint(config))
 
 
-def _register_ops(app: Flask, service: SpeechService, shapes: Mapping[str, errors.Shape]) -> None:
+def _register_ops(
+    app: Flask, service: SpeechService, shapes: Mapping[str, errors.Shape], *, log_text: bool
+) -> None:
     """Add what both ports have: the request log, the error handlers, probes and metrics."""
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    request_log.register(app, service.metrics)
+    request_log.register(app, service.metrics, log_text=log_text)
     errors.register(app, shapes)
     app.register_blueprint(health.blueprint(service))
     app.register_blueprint(metrics.blueprint(service.metrics))

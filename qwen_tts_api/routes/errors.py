@@ -67,7 +67,7 @@ def register(app: Flask, shapes: Mapping[str, Shape]) -> None:
         response = shape(refusal)
         if refusal.status == 401:
             response.headers["WWW-Authenticate"] = "Bearer"
-        g.error_code = refusal.code
+        g.record.code = refusal.code
         return response
 
     def tts_error(error: TTSError) -> Response:
@@ -83,7 +83,7 @@ def register(app: Flask, shapes: Mapping[str, Shape]) -> None:
         return response
 
     def unexpected(error: Exception) -> Response:  # a border: the last resort of a request
-        logger.error("unexpected error in request %s", g.request_id, exc_info=error)
+        logger.error("unexpected error", exc_info=error)
         message = "The server failed on this request; see its log."
         return respond(Refusal(500, "internal_error", message))
 

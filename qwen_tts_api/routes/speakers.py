@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request
 from marshmallow import Schema, fields, validate
 
 from qwen_tts_api.config import Config
@@ -198,6 +198,7 @@ def _add(service: SpeechService, given: Mapping[str, Any]) -> Voice:
             fields={"audio": ["Either this or 'instruct'."]},
         )
     wanted = SpeechRequest(**of_design)
+    g.record.text = wanted.text
     return service.design_voice(name, wanted, consent, client_of(request.environ))
 
 

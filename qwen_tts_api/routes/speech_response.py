@@ -10,6 +10,7 @@ from flask import Request, Response, g
 
 from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.routes.connection import client_of
+from qwen_tts_api.routes.request_log import RequestRecord
 from qwen_tts_api.service.requests import Chunks, Speech, SpeechRequest, SpeechStream
 from qwen_tts_api.service.speech import SpeechService
 
@@ -35,19 +36,25 @@ class Parts(Iterator[bytes]):
 
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks
-        self._request_id = g.request_id
+        self._record: RequestRecord = g.record
+        self._ended = False
 
     def __next__(self) -> bytes:
         try:
             return next(self._chunks)
+        except StopIteration:
+            self._ended = True
+            raise
         except TTSError as error:
+            self._record.code = error.code
             level = logging.INFO if isinstance(error, ClientLeft) else logging.WARNING
-            text = "request %s was broken off: %s (%s)"
-            logger.log(level, text, self._request_id, error.message, error.code)
+            logger.log(level, "the answer was broken off: %s (%s)", error.message, error.code)
             raise ConnectionResetError(errno.ECONNRESET, "broken off") from error
 
     def close(self) -> None:
         """End the work that is still going on."""
+        if not self._ended and not self._record.code:
+            self._record.code = ClientLeft.code
         self._chunks.close()
 
 
@@ -66,6 +73,7 @@ def synthesize(
         ignored: Names of parameters that have no meaning here; a header tells them.
     """
     client = client_of(request.environ)
+    g.record.text = asked.text
     if asked.stream:
         response = _in_parts(service.stream(asked, client))
     else:

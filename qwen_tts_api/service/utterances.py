@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import DeadlineExceeded, TTSError
+from qwen_tts_api.logs import about, labels
 from qwen_tts_api.service.joining import Joiner
 from qwen_tts_api.service.script import Utterance
 
@@ -71,7 +73,8 @@ class Utterances:
         if len(utterances) > 1:
             self._series.enter_context(pool.series(model))
         try:
-            self._jobs = [pool.submit(model, utterances[0].prompt)]
+            with self._about(0):
+                self._jobs = [pool.submit(model, utterances[0].prompt)]
         except TTSError:
             self._series.close()
             raise
@@ -183,12 +186,20 @@ class Utterances:
         while len(self._jobs) < limit and self._submit(only_if_free=True):
             pass
 
+    def _about(self, number: int) -> AbstractContextManager[None]:
+        """Label a job that is made in the block, for the log, with its place in the text."""
+        total = len(self._utterances)
+        segment = {"segment": f"{number + 1}/{total}"} if total > 1 else {}
+        return about(labels(), segment)
+
     def _submit(self, *, only_if_free: bool) -> bool:
         with self._lock:
             if self._cancelled is not None:
                 raise self._cancelled
-            prompt = self._utterances[len(self._jobs)].prompt
-            job = self._pool.follow(self._model, prompt, only_if_free=only_if_free)
+            number = len(self._jobs)
+            prompt = self._utterances[number].prompt
+            with self._about(number):
+                job = self._pool.follow(self._model, prompt, only_if_free=only_if_free)
             if job is not None:
                 self._jobs.append(job)
             return job is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
@@ -104,6 +104,7 @@ def _find_model(asked: OpenAIRequest, service: SpeechService) -> str:
 def _respond_in_events(
     service: SpeechService, wanted: SpeechRequest, asked: OpenAIRequest
 ) -> Response:
+    g.record.text = wanted.text
     stream = service.stream(replace(wanted, stream=True), client_of(request.environ))
     response = Response(Events(stream), mimetype="text/event-stream")
     speech_response.describe(response, stream)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request
 from marshmallow import Schema, fields
 
 from qwen_tts_api.config import Config
@@ -133,6 +133,7 @@ def _add(service: SpeechService, given: dict[str, Any]) -> Voice:
         instruct=given["prompt"],
         model="" if model in _DESIGN_MODELS else model,
     )
+    g.record.text = wanted.text
     return service.design_voice(name, wanted, consent, client_of(request.environ))
 
 
