@@ -145,10 +145,10 @@ $(UV): | $(VENV_PYTHON)
 
 lock: $(UV) ## Resolve the lock files anew (ARGS=--upgrade takes newer versions)
 	@mkdir -p build && cp requirements.lock build/all.lock 2>/dev/null || true
-	@$(COMPILE) $(ARGS) --output-file build/all.lock
+	@$(COMPILE) $(ARGS) --extra otel --output-file build/all.lock
 	@{ echo "$$LOCK_HEADER"; sed '/^$$/,$$d' build/all.lock; } > requirements.lock
 	@cat requirements.lock requirements-dev.lock > build/dev.lock 2>/dev/null || true
-	@$(COMPILE) $(ARGS) --extra dev --constraints build/all.lock --output-file build/dev.lock
+	@$(COMPILE) $(ARGS) --extra otel --extra dev --constraints build/all.lock --output-file build/dev.lock
 	@{ echo "$$DEV_LOCK_HEADER"; awk -F '  +# ' '/^$$/ { exit } NR == FNR { main[$$1]; next } \
 	    !($$1 in main)' requirements.lock build/dev.lock; } > requirements-dev.lock
 

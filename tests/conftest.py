@@ -24,6 +24,7 @@ from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import StartupError
 from qwen_tts_api.service.speech import SpeechService
+from qwen_tts_api.tracing import Tracer
 from tests.fakes import BASE, CUSTOM_VOICE, SMALL_CUSTOM_VOICE, VOICE_DESIGN, FakeHub, FakeRunner
 
 # As in `model.loading`: tests share their cores with others too. Before PyTorch is imported.
@@ -104,6 +105,7 @@ def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
         start: bool = True,
         served: tuple[str, ...] = tuple(CARDS),
         rows: int = 1,
+        tracer: Tracer | None = None,
         **settings: Any,
     ) -> Bench:
         settings.setdefault("max_loaded_models", len(served))
@@ -127,7 +129,7 @@ def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
             on_startup_failure=failures.append,
             on_fatal=lost.set,
         )
-        service = SpeechService(config, pool)
+        service = SpeechService(config, pool, tracer)
         app = create_app(config, service)
         bench = Bench(config, hub, pool, service, app.test_client(), failures, lost)
         made.append(bench)

@@ -55,6 +55,7 @@ class Pipeline:
     Attributes:
         num_samples: How many samples were encoded so far.
         work_s: How long all of it took so far.
+        span: From when until when it worked, by `time.monotonic`; None before the first samples.
     """
 
     def __init__(self, steps: list[Step], encoder: Encoder) -> None:
@@ -62,25 +63,31 @@ class Pipeline:
         self._encoder = encoder
         self.num_samples = 0
         self.work_s = 0.0
+        self.span: tuple[float, float] | None = None
 
     def encode(self, samples: Samples) -> bytes:
         """Return the bytes that are ready after these samples; may be none."""
-        began = time.perf_counter()
+        began_at = time.monotonic()
         for step in self._steps:
             samples = step.process(samples)
         data = self._encode(samples)
-        self.work_s += time.perf_counter() - began
+        self._note(began_at)
         return data
 
     def finish(self) -> bytes:
         """Return the rest."""
-        began = time.perf_counter()
+        began_at = time.monotonic()
         samples = SILENCE
         for step in self._steps:
             samples = np.concatenate([step.process(samples), step.finish()])
         data = self._encode(samples) + self._encoder.finish()
-        self.work_s += time.perf_counter() - began
+        self._note(began_at)
         return data
+
+    def _note(self, began_at: float) -> None:
+        now = time.monotonic()
+        self.work_s += now - began_at
+        self.span = (self.span[0] if self.span else began_at, now)
 
     def _encode(self, samples: Samples) -> bytes:
         self.num_samples += len(samples)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,25 @@ from qwen_tts_api.logs import labels
 from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME, Prompt
 
 Samples = npt.NDArray[np.int16]
+
+
+@dataclass
+class Times:
+    """When a job was how far, by `time.monotonic`; None: not yet.
+
+    Attributes:
+        created_at: When it came into the queue.
+        started_at: When the model began with it.
+        drawn_at: When the first code after its prompt was known.
+        heard_at: When there was audio.
+        ended_at: When it was over, however.
+    """
+
+    created_at: float
+    started_at: float | None = None
+    drawn_at: float | None = None
+    heard_at: float | None = None
+    ended_at: float | None = None
 
 
 class Job:
@@ -28,6 +48,7 @@ class Job:
         cancelled: Nobody reads it any more; the engine drops it within a frame.
         num_text_tokens: Length of the text in tokens; 0 before the start.
         labels: Whose it is, for what is logged about it: those of the thread that made it.
+        times: When it was how far.
     """
 
     def __init__(self, prompt: Prompt, *, follows: bool = False) -> None:
@@ -36,10 +57,8 @@ class Job:
         self.cancelled = False
         self.num_text_tokens = 0
         self.labels = labels()
+        self.times = Times(time.monotonic())
         self._num_samples = 0
-        self._created_at = time.monotonic()
-        self._started_at: float | None = None
-        self._ended_at: float | None = None
         self._pieces: deque[Samples] = deque()
         self._finish_reason = ""
         self._error: TTSError | None = None
@@ -49,7 +68,7 @@ class Job:
         """Wait for a piece or the end, at most `timeout_s` seconds; return whether there is one."""
         with self._changed:
             return self._changed.wait_for(
-                lambda: bool(self._pieces) or self._ended_at is not None, timeout_s
+                lambda: bool(self._pieces) or self.times.ended_at is not None, timeout_s
             )
 
     def take(self) -> Samples | None:
@@ -67,12 +86,17 @@ class Job:
     def ended(self) -> bool:
         """Whether all pieces have been written and taken."""
         with self._changed:
-            return self._ended_at is not None and not self._pieces
+            return self.times.ended_at is not None and not self._pieces
 
     @property
     def finish_reason(self) -> str:
         """`stop`, or `length` where the frame budget ended the utterance; empty before the end."""
         return self._finish_reason
+
+    @property
+    def failure(self) -> str:
+        """Code of the error that it ended with; empty where it did not."""
+        return self._error.code if self._error is not None else ""
 
     @property
     def num_frames(self) -> int:
@@ -82,30 +106,35 @@ class Job:
     @property
     def span(self) -> tuple[float, float] | None:
         """From when until when the model worked on it (until now, if not ended); None: not yet."""
-        if self._started_at is None:
+        if self.times.started_at is None:
             return None
-        return self._started_at, self._ended_at or time.monotonic()
+        return self.times.started_at, self.times.ended_at or time.monotonic()
 
     @property
     def queue_s(self) -> float:
         """Seconds between creation and start (until now, if not started)."""
-        return (self._started_at or time.monotonic()) - self._created_at
+        return (self.times.started_at or time.monotonic()) - self.times.created_at
 
     @property
     def model_s(self) -> float:
         """Seconds between start and end (until now, if not ended); 0 if it never started."""
-        if self._started_at is None:
+        if self.times.started_at is None:
             return 0.0
-        return (self._ended_at or time.monotonic()) - self._started_at
+        return (self.times.ended_at or time.monotonic()) - self.times.started_at
 
     def start(self) -> None:
         """Note that the model begins to compute (engine thread)."""
-        self._started_at = time.monotonic()
+        self.times.started_at = time.monotonic()
+
+    def draw(self) -> None:
+        """Note that the prompt is computed, and its first code known (engine thread)."""
+        self.times.drawn_at = time.monotonic()
 
     def write(self, piece: Samples) -> None:
         """Hand over the next piece (engine thread); after the end it is dropped."""
         with self._changed:
-            if self._ended_at is None:
+            if self.times.ended_at is None:
+                self.times.heard_at = self.times.heard_at or time.monotonic()
                 self._pieces.append(piece)
                 self._num_samples += len(piece)
                 self._changed.notify_all()
@@ -113,14 +142,14 @@ class Job:
     def finish(self, reason: str) -> None:
         """End with all audio written (engine thread)."""
         with self._changed:
-            if self._ended_at is None:
+            if self.times.ended_at is None:
                 self._finish_reason = reason
                 self._end()
 
     def fail(self, error: TTSError) -> None:
         """End without the rest of the audio, and drop what was not taken."""
         with self._changed:
-            if self._ended_at is None:
+            if self.times.ended_at is None:
                 self._error = error
                 self._pieces.clear()
                 self._end()
@@ -131,5 +160,5 @@ class Job:
         self.fail(reason)
 
     def _end(self) -> None:
-        self._ended_at = time.monotonic()
+        self.times.ended_at = time.monotonic()
         self._changed.notify_all()

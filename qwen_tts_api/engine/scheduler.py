@@ -196,6 +196,8 @@ class Scheduler:
             for row, code in zip(rows, codes.read(), strict=True):
                 if row.finish_reason:
                     continue
+                if not row.drawn:
+                    row.job.draw()
                 if code == self.runner.eos:
                     row.finish_reason = "stop"
                 elif row.drawn == row.max_frames:

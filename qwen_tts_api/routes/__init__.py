@@ -18,6 +18,7 @@ from qwen_tts_api.routes import (
     openapi,
     page,
     request_log,
+    spans,
     speakers,
     tts,
 )
@@ -41,6 +42,8 @@ def register(app: Flask, config: Config, service: SpeechService) -> None:
     app.extensions[EXTENSION] = service
     shapes = {openai.PREFIX: openai_shape, **dict.fromkeys(marytts.PATHS, marytts.shape)}
     _register_ops(app, service, shapes, log_text=config.log_text)
+    if service.tracer is not None:
+        spans.register(app, service.tracer)
     access.register(app, config)
     app.after_request(send_in_pieces)
     app.register_blueprint(tts.blueprint(config, service))

@@ -18,12 +18,12 @@ from qwen_tts_api.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 REQUEST_ID_HEADER = "X-Request-Id"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PROBES = ("/healthz", "/readyz", "/metrics")
 MAX_TEXT_CHARS = 200
 """How much of a text is logged where texts are."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 @dataclass
@@ -73,7 +73,7 @@ def _prepare_log(response: Response, *, log_text: bool) -> Callable[[Metrics], N
     }
     # The pattern and not the path, and no invented methods: a client cannot make labels.
     route = request.url_rule.rule if request.url_rule else "none"
-    method = request.method if request.method in _METHODS else "other"
+    method = request.method if request.method in METHODS else "other"
 
     def log(metrics: Metrics) -> None:
         seconds = time.perf_counter() - record.began_at

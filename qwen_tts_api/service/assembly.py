@@ -24,6 +24,7 @@ from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.service.languages import resolve_language
 from qwen_tts_api.service.speakers import default_speaker, display_name, find_speaker
 from qwen_tts_api.service.speech import SpeechService
+from qwen_tts_api.tracing import Tracer, tracer_from_env
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ def build_service(
 
         return load_runner(model_id, options, check, report)
 
+    tracer = tracer_from_env()
     pool = ModelPool(
         config.served_models,
         load=load,
@@ -66,9 +68,9 @@ def build_service(
         max_queue=config.max_queue,
         hang_timeout_s=config.hang_timeout_s,
         on_startup_failure=on_startup_failure or exit_process,
-        on_fatal=exit_lost_process,
+        on_fatal=lambda: exit_lost_process(tracer),
     )
-    return SpeechService(config, pool)
+    return SpeechService(config, pool, tracer)
 
 
 def check_defaults(config: Config, card: ModelCard) -> None:
@@ -105,11 +107,13 @@ def exit_process(failure: StartupError) -> None:
     os._exit(EXIT_CANNOT_START)
 
 
-def exit_lost_process() -> None:
+def exit_lost_process(tracer: Tracer | None) -> None:
     """End a process that cannot compute any more, when what it said last has been sent."""
-    threading.Timer(LAST_ANSWERS_S, _exit_lost).start()
+    threading.Timer(LAST_ANSWERS_S, _exit_lost, [tracer]).start()
 
 
-def _exit_lost() -> None:
+def _exit_lost(tracer: Tracer | None) -> None:
+    if tracer is not None:
+        tracer.close(LAST_ANSWERS_S)
     logging.shutdown()
     os._exit(EXIT_LOST)

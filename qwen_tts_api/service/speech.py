@@ -25,12 +25,17 @@ from qwen_tts_api.service.requests import Speech, SpeechRequest, SpeechStream
 from qwen_tts_api.service.script import divide, max_letters
 from qwen_tts_api.service.served_models import ServedModels
 from qwen_tts_api.service.speakable import SpeakableText
+from qwen_tts_api.service.stages import traced
 from qwen_tts_api.service.text import prepare_text
 from qwen_tts_api.service.utterances import Utterances
 from qwen_tts_api.service.voice import Voice
 from qwen_tts_api.service.voices import VoiceRegistry
+from qwen_tts_api.tracing import Tracer
 
 PATIENT = Patient()
+
+FLUSH_TIMEOUT_S = 2.0
+"""How long the end of the process waits for a collector of traces that does not answer."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,14 @@ class SpeechService:
 
     Attributes:
         metrics: What is measured of it.
+        tracer: What traces its requests; None: nothing does.
     """
 
-    def __init__(self, config: Config, pool: ModelPool) -> None:
+    def __init__(self, config: Config, pool: ModelPool, tracer: Tracer | None = None) -> None:
         self._config = config
         self._pool = pool
         self.metrics = Metrics(pool.status)
+        self.tracer = tracer
         self._models = ServedModels(pool)
         self._registry = VoiceRegistry(config, self._models)
         self._casting = Casting(config, self._models, self._registry)
@@ -64,6 +71,8 @@ class SpeechService:
 
     def start(self) -> None:
         """Start loading the default model; returns at once."""
+        if self.tracer is not None:
+            self.tracer.start()
         self._registry.start()
         self._pool.start()
 
@@ -76,8 +85,14 @@ class SpeechService:
         self._pool.drain()
 
     def close(self, timeout_s: float) -> bool:
-        """Drain and wait for what runs; return whether all ended within `timeout_s`."""
-        return self._pool.close(timeout_s)
+        """Drain and wait for what runs; return whether all ended within `timeout_s`.
+
+        The last spans are sent after that, in no more than FLUSH_TIMEOUT_S.
+        """
+        ended = self._pool.close(timeout_s)
+        if self.tracer is not None:
+            self.tracer.close(FLUSH_TIMEOUT_S)
+        return ended
 
     @property
     def default_model(self) -> str:
@@ -141,7 +156,10 @@ class SpeechService:
         """
         begun = self._begin(request, stream=False)
         pipeline = begun.pipeline
-        with contextlib.closing(self._pieces(begun, client)) as pieces:
+        with (
+            traced(begun.model, begun.job, pipeline),
+            contextlib.closing(self._pieces(begun, client)) as pieces,
+        ):
             data = b"".join([*map(pipeline.encode, pieces), pipeline.finish()])
         return Speech(
             data=data,
@@ -201,11 +219,14 @@ class SpeechService:
         return prepare_text(request.text, config.max_text_chars, normalize=normalize)
 
     def _encoded(self, begun: _Begun, client: Client) -> Generator[bytes, None, None]:
-        with contextlib.closing(self._pieces(begun, client)) as pieces:
+        with (
+            traced(begun.model, begun.job, begun.pipeline),
+            contextlib.closing(self._pieces(begun, client)) as pieces,
+        ):
             for piece in pieces:
                 if chunk := begun.pipeline.encode(piece):
                     yield chunk
-        yield begun.pipeline.finish()
+            yield begun.pipeline.finish()
 
     def _pieces(self, begun: _Begun, client: Client) -> Generator[Samples, None, None]:
         """Yield the audio of a request as it comes; ends the work where it is not read on."""

@@ -16,6 +16,7 @@ from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import DeadlineExceeded, TTSError
 from qwen_tts_api.logs import about, labels
+from qwen_tts_api.model.utterance import Prompt
 from qwen_tts_api.service.joining import Joiner
 from qwen_tts_api.service.script import Utterance
 
@@ -78,6 +79,16 @@ class Utterances:
         except TTSError:
             self._series.close()
             raise
+
+    @property
+    def prompts(self) -> list[Prompt]:
+        """Return what is spoken, utterance by utterance."""
+        return [utterance.prompt for utterance in self._utterances]
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Return those that were begun, in the order of the text."""
+        return list(self._jobs)
 
     @property
     def seed(self) -> int:

@@ -1,0 +1,106 @@
+"""What a trace tells of the making of speech: its stages as spans, and what it was.
+
+Names are those of OpenTelemetry's conventions for generative AI (`gen_ai.*`) as far as they go;
+frames of audio (12.5 a second) are the tokens of the output, as in the events of OpenAI's dialect.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from qwen_tts_api import tracing
+from qwen_tts_api.audio.pipeline import Pipeline
+from qwen_tts_api.engine.job import Job
+from qwen_tts_api.service.utterances import Utterances
+from qwen_tts_api.tracing import Attribute, Attributes
+
+if TYPE_CHECKING:
+    from qwen_tts_api.otel import Span
+
+MAX_SEGMENTS = 100
+"""Of how many segments the stages are told: what a request adds must fit into the queue of 2048
+spans that the SDK keeps."""
+
+
+@contextmanager
+def traced(model: str, job: Utterances, pipeline: Pipeline) -> Iterator[None]:
+    """Tell the request's trace, if there is one, how the speech that is made in the block came."""
+    span = tracing.current()
+    if span is None:
+        yield
+        return
+    span.set(_asked(model, job))
+    try:
+        yield
+    finally:
+        span.set(_made(job))
+        _tell_stages(span, job)
+        if pipeline.span is not None:
+            span.child("encode", *pipeline.span, {"qwen_tts.busy_s": pipeline.work_s}, events={})
+
+
+def _asked(model: str, job: Utterances) -> Attributes:
+    prompt = job.prompts[0]
+    sampling = prompt.sampling
+    attributes: dict[str, Attribute] = {
+        "gen_ai.operation.name": "generate_content",
+        "gen_ai.output.type": "speech",
+        "gen_ai.provider.name": "qwen",
+        "gen_ai.request.model": model,
+        "gen_ai.response.model": model,
+        "gen_ai.request.stream": prompt.streaming,
+        "gen_ai.request.seed": sampling.seed,
+        "gen_ai.request.temperature": float(sampling.temperature),
+        "gen_ai.request.top_k": sampling.top_k,
+        "gen_ai.request.top_p": float(sampling.top_p),
+        "qwen_tts.language": prompt.language,
+        "qwen_tts.segments": len(job.prompts),
+        "qwen_tts.characters": sum(len(prompt.text) for prompt in job.prompts),
+    }
+    if prompt.max_new_tokens is not None:
+        attributes["gen_ai.request.max_tokens"] = prompt.max_new_tokens
+    if prompt.speaker:
+        attributes["qwen_tts.speaker"] = prompt.speaker
+    return attributes
+
+
+def _made(job: Utterances) -> Attributes:
+    attributes: dict[str, Attribute] = {
+        "gen_ai.usage.input_tokens": job.num_text_tokens,
+        "gen_ai.usage.output_tokens": job.num_frames,
+    }
+    if job.finish_reason:
+        attributes["gen_ai.response.finish_reasons"] = (job.finish_reason,)
+    first = job.jobs[0].times
+    if first.heard_at is not None:
+        attributes["gen_ai.response.time_to_first_chunk"] = first.heard_at - first.created_at
+    return attributes
+
+
+def _tell_stages(span: Span, utterances: Utterances) -> None:
+    many = len(utterances.prompts) > 1
+    for number, job in enumerate(utterances.jobs[:MAX_SEGMENTS], 1):
+        attributes: dict[str, Attribute] = {"qwen_tts.segment": number} if many else {}
+        stages = list(_stages(job))
+        for name, began_at, ended_at in stages:
+            events, own = {}, dict(attributes)
+            if name == "decode":
+                own["qwen_tts.frames"] = job.num_frames
+                if job.times.heard_at is not None:
+                    events = {"first_audio": job.times.heard_at}
+            error = job.failure if name == stages[-1][0] else ""
+            span.child(name, began_at, ended_at, own, events=events, error=error)
+
+
+def _stages(job: Job) -> Generator[tuple[str, float, float], None, None]:
+    """Yield what a job went through, each with its beginning and end."""
+    times = job.times
+    ended_at = times.ended_at or time.monotonic()
+    yield "queue", times.created_at, times.started_at or ended_at
+    if times.started_at is not None:
+        yield "prefill", times.started_at, times.drawn_at or ended_at
+    if times.drawn_at is not None:
+        yield "decode", times.drawn_at, ended_at
