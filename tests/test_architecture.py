@@ -72,3 +72,13 @@ def test_no_dialect_knows_another(dialect: str) -> None:
         for module in imported_modules(path):
             parts = module.split(".")
             assert not (parts[:2] == ["qwen_tts_api", "routes"] and set(parts[2:]) & others), path
+
+
+def test_one_file_knows_opentelemetry() -> None:
+    """Whoever does without it has nothing of it imported."""
+    knowing = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if any(module.startswith("opentelemetry") for module in imported_modules(path))
+    ]
+    assert knowing == ["otel.py"]

@@ -1,0 +1,156 @@
+"""The server's lives: how it starts, how large it is, and how it is brought to its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.server import Server, free_port
+from bench.soak.nuisances import hold_threads
+from bench.soak.outages import Outages
+from bench.soak.target import CLONING, SPEAKING, Target
+from qwen_tts_api.errors import EXIT_LOST
+
+DEATHS = ("lost device", "killed worker")
+CLIENT_TIMEOUT_S = 3
+SETTLE_S = CLIENT_TIMEOUT_S + 1.5
+"""After which no slow client has its connection any more."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """How large the worker is while nothing runs.
+
+    Attributes:
+        life: Which of the server's lives, from 0.
+        rss_mb: Its memory.
+        threads: How many it has.
+    """
+
+    life: int
+    rss_mb: int
+    threads: int
+
+
+class Lives:
+    """A server that is started again when it ends, as an orchestrator does.
+
+    Attributes:
+        server: In its current life.
+        target: What it should answer.
+        outages: When it was not there.
+        deaths: How often it ended in which way.
+        wrong_exits: Exit codes that it should not have had.
+    """
+
+    def __init__(self, folder: Path, faults: float, seed: int, clients: int) -> None:
+        self.outages = Outages()
+        self.deaths: Counter[str] = Counter()
+        self.wrong_exits: list[int] = []
+        self._folder = folder
+        self._lost = folder / "lost"
+        self._ledger = folder / "ledger"
+        self._ledger.touch()
+        self._clients = clients
+        self._settings = {
+            "QWEN_BIND": f"127.0.0.1:{free_port()}",
+            "QWEN_OPS_BIND": f"127.0.0.1:{free_port()}",
+            "QWEN_MODEL_ID": SPEAKING,
+            "QWEN_MODELS": f"{CLONING},nano-design",
+            "QWEN_MAX_LOADED_MODELS": "3",
+            "QWEN_VOICES_DIR": str(folder / "voices"),
+            "QWEN_MAX_VOICES": "1000",
+            "QWEN_MAX_TEXT_CHARS": "2000",
+            "QWEN_MAX_SEGMENT_CHARS": "100",
+            "QWEN_MAX_POSITIONS": "1024",
+            "QWEN_MAX_STREAMS": "8",
+            "QWEN_MAX_QUEUE": "32",
+            "QWEN_CLIENT_TIMEOUT_S": str(CLIENT_TIMEOUT_S),
+            "QWEN_REQUEST_TIMEOUT_S": "60",
+            "SOAK_FAULTS": str(faults),
+            "SOAK_SEED": str(seed),
+            "SOAK_LEDGER": str(self._ledger),
+            "SOAK_LOST": str(self._lost),
+        }
+        host, _, port = self._settings["QWEN_BIND"].partition(":")
+        self.target = Target(f"http://{host}:{port}", (host, int(port)), faults > 0)
+        self.server = self._start()
+
+    @property
+    def ops_url(self) -> str:
+        """Return where the probes are answered."""
+        return f"http://{self._settings['QWEN_OPS_BIND']}"
+
+    @property
+    def number(self) -> int:
+        """Return which life it is, from 0."""
+        return sum(self.deaths.values())
+
+    def faults(self) -> Counter[str]:
+        """Return what was injected so far, by stage and error."""
+        return Counter(self._ledger.read_text().splitlines())
+
+    def _start(self) -> Server:
+        """Start it, and wait until it is ready."""
+        log = self._folder / f"log{self.number}"
+        server = Server(log, "bench.soak.faulty:app", **self._settings)
+        while not server.is_ready():
+            time.sleep(0.2)
+        return server
+
+    def die(self, how: str) -> None:
+        """End the server, see the master end with EXIT_LOST, and start anew."""
+        with self.outages.one():
+            if how == "lost device":
+                self._lost.touch()
+                self.target.wake(once=True)
+            else:
+                os.kill(self.server.worker(), signal.SIGKILL)
+            exit_code = self.server.process.wait(30)
+            if exit_code != EXIT_LOST:
+                self.wrong_exits.append(exit_code)
+            self._lost.unlink(missing_ok=True)
+            self.deaths[how] += 1
+            self.server = self._start()
+
+    def end(self) -> None:
+        """End it as it should end."""
+        if exit_code := self.server.stop():
+            self.wrong_exits.append(exit_code)
+
+    def kill(self) -> None:
+        """End it, whatever happens."""
+        self.server.process.kill()
+        self.server.process.wait()
+
+    def settled_level(self) -> Level:
+        """Wait until nothing runs, and return how large the worker is.
+
+        With every model loaded, and every thread started that the clients may need: else the size
+        would depend on what they happened to ask for.
+        """
+        self.target.wake()
+        hold_threads(self.target, self._clients + 8)
+        while self.server.get("/readyz").json()["running"]:
+            time.sleep(0.1)
+        time.sleep(SETTLE_S)
+        return self.level()
+
+    def level(self) -> Level:
+        """Return how large the worker is now; nothing of one that is being started."""
+        try:
+            status = Path(f"/proc/{self.server.worker()}/status").read_text()
+        except (OSError, LookupError, ValueError, subprocess.CalledProcessError):
+            return Level(self.number, 0, 0)
+        values = dict(line.split(":", 1) for line in status.splitlines())
+        rss_mb = int(values["VmRSS"].split()[0]) // 1024
+        return Level(self.number, rss_mb, int(values["Threads"]))
+
+    def log(self) -> str:
+        """Return what it logged in all its lives."""
+        return "".join(path.read_text() for path in sorted(self._folder.glob("log*")))
