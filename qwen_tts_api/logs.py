@@ -27,8 +27,13 @@ def labels() -> Labels:
     return _labels.get()
 
 
+def begin(**labels: str) -> None:
+    """Let these be the labels, and no others, until the thread does something else."""
+    _labels.set(labels)
+
+
 def label(**added: str) -> None:
-    """Add labels, until the thread does something else."""
+    """Add labels."""
     _labels.set({**_labels.get(), **added})
 
 

@@ -53,8 +53,8 @@ def current() -> Span | None:
     return _current.get()
 
 
-def enter(span: Span) -> None:
-    """Let a span be the one of the request that this thread works on."""
+def enter(span: Span | None) -> None:
+    """Let a span be the one of the request that this thread works on; None: it is over."""
     _current.set(span)
 
 

@@ -5,6 +5,7 @@ The query is left out: it may have the text in it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
@@ -34,14 +35,21 @@ def register(app: Flask, tracer: Tracer) -> None:
     def end(response: Response) -> Response:
         span: Span | None = g.pop("span", None)
         if span is not None:
-            span.set({"http.response.status_code": response.status_code})
-            status, record = response.status_code, g.record
             # When the last byte has been handed over; a stream may have failed by then.
-            response.call_on_close(lambda: span.end(_error(status, record)))
+            response.call_on_close(_ending(span, response.status_code, g.record))
         return response
 
     app.before_request(begin)
     app.after_request(end)
+
+
+def _ending(span: Span, status: int, record: RequestRecord) -> Callable[[], None]:
+    def end() -> None:
+        span.set({"http.response.status_code": status})
+        span.end(_error(status, record))
+        tracing.enter(None)
+
+    return end
 
 
 def _trace_headers() -> dict[str, str]:
