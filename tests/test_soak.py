@@ -10,8 +10,9 @@ import pytest
 from bench.soak.__main__ import soak
 from bench.soak.bombs import bombs
 from bench.soak.crowd import ACTS
+from bench.soak.life import Level
 from bench.soak.outages import Outages
-from bench.soak.report import table
+from bench.soak.report import growth, table
 from bench.soak.target import TEXTS, Target
 from qwen_tts_api.errors import InvalidAudio
 from qwen_tts_api.service.reference_audio import read_recording
@@ -82,3 +83,12 @@ def test_only_what_broke_in_an_outage_is_excused() -> None:
     assert not outages.now
     assert outages.excuse(0.0)
     assert not outages.excuse(10.0**12)
+
+
+def test_growth_is_seen_once_a_life_has_settled() -> None:
+    """Of memory and of threads, in its last round."""
+    grown = [Level(0, 900, 30), Level(0, 1200, 40)]
+    settled = [Level(1, 900, 30), Level(1, 1200, 40), Level(1, 1210, 41)]
+    assert growth([*grown, *settled]) == []
+    assert growth([*settled, Level(1, 1300, 41)]) == ["memory grew from 1210 to 1300 MB"]
+    assert growth([*settled, Level(1, 1210, 50)]) == ["threads grew from 41 to 50"]
