@@ -12,6 +12,8 @@ from bench.soak.life import Level, Lives
 
 LINE_INTERVAL_S = 5.0
 MAX_PROBE_MS = 100.0
+MAX_ROUNDED = 0.02
+"""Share of the answers of which only the beginning is as expected: see `Target.judge`."""
 MAX_GROWTH = 0.05
 """Of the memory in the last round of a life."""
 MIN_LEVELS = 3
@@ -115,11 +117,18 @@ def _missed(result: dict[str, Any], levels: list[Level]) -> list[str]:
     missed = []
     if result["lost_or_wrong"]:
         missed.append(f"{result['lost_or_wrong']} answers were lost or wrong")
+    rounded, right = (_count(result["acts"], word) for word in ("rounded", "right"))
+    if rounded > MAX_ROUNDED * (right + rounded) + 3:
+        missed.append(f"{rounded} of {right + rounded} answers went their own way")
     if result["wrong_exit_codes"]:
         missed.append(f"the server ended with {result['wrong_exit_codes']}")
     if result["probe_p99_ms"] >= MAX_PROBE_MS:
         missed.append(f"probes took {result['probe_p99_ms']} ms (p99)")
     return [*missed, *growth(levels)]
+
+
+def _count(acts: dict[str, int], word: str) -> int:
+    return sum(count for outcome, count in acts.items() if outcome.endswith(f": {word}"))
 
 
 def growth(levels: list[Level]) -> list[str]:
