@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from types import MappingProxyType
 from typing import Any
 
@@ -25,6 +25,11 @@ _labels: ContextVar[Labels] = ContextVar("labels", default=MappingProxyType({}))
 def labels() -> Labels:
     """Return the labels of what this thread is doing."""
     return _labels.get()
+
+
+def labels_of(context: Context) -> Labels:
+    """Return the labels of what another thread is doing in its context."""
+    return context.get(_labels, {})
 
 
 def begin(**labels: str) -> None:

@@ -56,15 +56,19 @@ class GuardedThreadWorker(ThreadWorker):  # type: ignore[misc]
         self._client_timeout_s = Config.from_env().client_timeout_s
         # When each head that is being read has to be there. The threads that read write it.
         self._head_deadlines: dict[TConn, float] = {}
+        # Of each request that is being served.
+        self._contexts: dict[TConn, contextvars.Context] = {}
 
     def handle(self, conn: TConn) -> Any:
         """Serve one request of a connection (one of the threads)."""
         self._head_deadlines[conn] = time.monotonic() + self._client_timeout_s
+        # Of its own: what a request puts into it, such as the labels of its lines, ends there.
+        context = self._contexts[conn] = contextvars.copy_context()
         try:
-            # Of its own: what a request puts into it, such as the labels of its lines, ends there.
-            return contextvars.copy_context().run(super().handle, conn)
+            return context.run(super().handle, conn)
         finally:
             self._head_deadlines.pop(conn, None)
+            del self._contexts[conn]
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Answer a request whose head is there."""
@@ -127,10 +131,12 @@ class GuardedThreadWorker(ThreadWorker):  # type: ignore[misc]
         super().run()
         service = self.wsgi.extensions[EXTENSION]
         if running := service.status().running:
-            logger.warning(
-                "%d utterances did not end within QWEN_GRACEFUL_TIMEOUT_S; they are broken off",
-                running,
-            )
+            served = [logs.labels_of(context) for context in list(self._contexts.values())]
+            with logs.about(*served):
+                logger.warning(
+                    "%d utterances did not end within QWEN_GRACEFUL_TIMEOUT_S; they are broken off",
+                    running,
+                )
         service.close(EXIT_TIMEOUT_S)
         _exit()
 

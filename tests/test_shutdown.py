@@ -92,16 +92,19 @@ def test_sigterm_with_a_reader_that_stopped(start_server: StartServer) -> None:
 
 
 def test_sigterm_and_work_without_an_end(start_server: StartServer) -> None:
-    """QWEN_GRACEFUL_TIMEOUT_S breaks it off: the client sees that, and the log tells."""
+    """QWEN_GRACEFUL_TIMEOUT_S breaks it off: the client sees it, and the log says whose it was."""
     server = start_server(QWEN_GRACEFUL_TIMEOUT_S="1")
     wait_until(server.is_ready, 60)
-    parts = say(server, TEXT * 5).iter_content(None)
+    answer = say(server, TEXT * 5)
+    parts = answer.iter_content(None)
     next(parts)
     server.process.send_signal(signal.SIGTERM)
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         list(parts)
     assert server.process.wait(30) == 0
-    assert "did not end within QWEN_GRACEFUL_TIMEOUT_S" in server.log
+    [line] = [line for line in server.log.splitlines() if "did not end within" in line]
+    assert "QWEN_GRACEFUL_TIMEOUT_S" in line
+    assert json.loads(line)["request_id"] == answer.headers["X-Request-Id"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
