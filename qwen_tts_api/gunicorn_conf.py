@@ -32,7 +32,9 @@ worker_connections = max(1000, 2 * threads)
 keepalive = 5
 # The heartbeat of the worker's main loop, not a deadline of requests (QWEN_REQUEST_TIMEOUT_S).
 timeout = 60
-graceful_timeout = int(settings.graceful_timeout_s)
+# After which the master kills a worker that has not ended. The worker takes the setting itself,
+# then a second to notice, one for the engines, two to send the last spans.
+graceful_timeout = int(settings.graceful_timeout_s) + 5
 # A heartbeat file on a disk can block the worker for seconds.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 control_socket_disable = True

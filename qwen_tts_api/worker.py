@@ -53,7 +53,9 @@ class GuardedThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._client_timeout_s = Config.from_env().client_timeout_s
+        config = Config.from_env()
+        self._client_timeout_s = config.client_timeout_s
+        self._graceful_timeout_s = int(config.graceful_timeout_s)
         # When each head that is being read has to be there. The threads that read write it.
         self._head_deadlines: dict[TConn, float] = {}
         # Of each request that is being served.
@@ -128,6 +130,7 @@ class GuardedThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serve until told to stop; then end the process, even if a model is still loading."""
+        self.cfg.set("graceful_timeout", self._graceful_timeout_s)  # in this process only
         super().run()
         service = self.wsgi.extensions[EXTENSION]
         if running := service.status().running:
