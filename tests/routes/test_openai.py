@@ -28,6 +28,7 @@ from qwen_tts_api.errors import (
 )
 from qwen_tts_api.routes.openai.events import Events
 from qwen_tts_api.routes.openai.names import VOICES
+from qwen_tts_api.routes.request_log import RequestRecord
 from qwen_tts_api.service.requests import SpeechRequest
 from tests.conftest import Bench, wait_until
 
@@ -454,7 +455,7 @@ def test_leaving_a_stream_of_events_frees_its_row(bench: Bench, num_events: int)
     stream = bench.service.stream(SpeechRequest(text="x" * 100, stream=True))
     bench.runner.gate.clear()  # it does not come to its end by itself
     with bench.client.application.test_request_context():
-        g.request_id = "x"
+        g.record = RequestRecord()
         events = Events(stream)
     for _ in range(num_events):
         next(events)
