@@ -77,6 +77,7 @@ class Engine:
         self._on_fatal = on_fatal
         self._is_awaited = is_awaited
         self._device_is_lost = False
+        self._hangs = False
         self._prepares_ahead = True
         self._thread = threading.Thread(target=self._run, name=f"engine {name}", daemon=True)
 
@@ -100,13 +101,21 @@ class Engine:
         return self.runner is not None and self.num_running > 0
 
     def fault(self, hang_timeout_s: float) -> str:
-        """Return a sentence's worth of what is wrong with a model that hangs; else nothing."""
+        """Return a sentence's worth of what is wrong with a model that hangs; else nothing.
+
+        The first time it is asked while a model hangs, the log tells, too.
+        """
         if not self.is_busy or self.health.idle_s() <= hang_timeout_s:
+            self._hangs = False
             return ""
-        return (
+        fault = (
             f"{self.name} has computed nothing of what it has for {hang_timeout_s:g} s "
             "(QWEN_HANG_TIMEOUT_S)"
         )
+        if not self._hangs:
+            self._hangs = True
+            logger.critical("%s", fault)
+        return fault
 
     def status(self) -> EngineStatus:
         """Return what is to be told of it."""

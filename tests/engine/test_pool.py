@@ -314,7 +314,9 @@ def test_a_lost_thread_ends_the_process(bench: Bench, monkeypatch: pytest.Monkey
     assert bench.lost.wait(10)
 
 
-def test_a_model_that_hangs_is_seen(make_bench: MakeBench) -> None:
+def test_a_model_that_hangs_is_seen(
+    make_bench: MakeBench, caplog: pytest.LogCaptureFixture
+) -> None:
     """It has work and makes no frame; a model without work does not hang."""
     bench = make_bench(hang_timeout_s=0.05)
     time.sleep(0.1)
@@ -324,6 +326,7 @@ def test_a_model_that_hangs_is_seen(make_bench: MakeBench) -> None:
     bench.pool.submit("voice", prompt())
     wait_until(lambda: bench.pool.status().state == "failed")
     assert "QWEN_HANG_TIMEOUT_S" in bench.pool.status().doing
+    assert caplog.text.count("QWEN_HANG_TIMEOUT_S") == 1  # however often it is asked
     released.set()
     wait_until(lambda: bench.pool.status().ready)
 
