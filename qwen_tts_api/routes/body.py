@@ -110,6 +110,8 @@ def parse_form_and_files(
         _, form, files = parser.parse_from_environ(environ)
     except ValueError as error:
         raise InvalidRequest(f"The body is not a valid form: {error}.") from None
+    if None in form or None in files:
+        raise InvalidRequest("The body is not a valid form: a part of it has no name.")
     return form, {name: file.read() for name, file in files.items()}
 
 

@@ -174,6 +174,18 @@ def test_a_truncated_multipart_form(client: FlaskClient) -> None:
     assert_error(response, 400, "invalid_request")
 
 
+@pytest.mark.parametrize("disposition", [b"form-data", b'form-data; filename="a"'])
+@pytest.mark.parametrize("path", ["/api/tts", "/speakers", "/v1/audio/speech", "/v1/audio/voices"])
+def test_a_part_of_a_form_without_a_name(
+    client: FlaskClient, path: str, disposition: bytes
+) -> None:
+    """Whose would it be?"""
+    part = b"--x\r\nContent-Disposition: %s\r\n\r\nabc\r\n--x--\r\n" % disposition
+    response = client.post(path, data=part, content_type="multipart/form-data; boundary=x")
+    assert response.status_code == 400
+    assert "a part of it has no name" in response.text
+
+
 def test_details(client: FlaskClient) -> None:
     """Coqui's clients look whether it is there."""
     response = client.get("/details")
