@@ -120,6 +120,7 @@ nano-train: $(INSTALLED) ## Make the embedded voice anew (NANO_DIR=..., NANO_STE
 	@$(VENV_PYTHON) -m tools.nano.train --steps $(NANO_STEPS) --frames $(NANO_FRAMES)
 	@$(VENV_PYTHON) -m tools.nano.export build/nano
 	@$(VENV_PYTHON) -m tools.nano.evaluate build/nano --wavs build/nano-wavs
+	@$(VENV_PYTHON) -m tools.nano.evaluate build/nano --list fresh
 	@$(VENV_PYTHON) -m tools.nano.curves build/nano-curves.png
 
 # uv has a folder of its own: it must work without an installed .venv, and resolves what goes there.

@@ -14,7 +14,7 @@ from qwen_tts_api.model.nano import SPEAKING, SPEAKING_FOLDER
 from tests.conftest import wait_until
 from tools.nano.evaluate import speaker
 from tools.nano.judge import judge, load_whisper
-from tools.nano.text import evaluation_sentences
+from tools.nano.text import sentences
 from tools.nano.voices import VOICES
 
 SENTENCES_EACH = 8
@@ -33,9 +33,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_what_is_said_is_understood(server: Server) -> None:
     """Of the sentences that no training text was, other ones for each voice."""
     whisper, rates = load_whisper(), []
-    sentences = iter(evaluation_sentences())
+    unseen = iter(sentences())
     for name in VOICES:
-        said = [next(sentences) for _ in range(SENTENCES_EACH)]
+        said = [next(unseen) for _ in range(SENTENCES_EACH)]
         rates.append(judge(whisper, said, speaker(server, name)).word_error_rate)
     assert sum(rates) / len(rates) < 0.3, rates
 

@@ -27,7 +27,7 @@ from tools.nano.phones import parse
 from tools.nano.reader import START_INPUT, Reader, windows_of
 from tools.nano.settings import Array
 from tools.nano.symbols import MERGED, symbol, tokens
-from tools.nano.text import Writer, evaluation_sentences, patterns, plain
+from tools.nano.text import SENTENCES, Writer, patterns, plain, sentences
 from tools.nano.voices import VOICES, synthesise
 
 NUM_KNOWN = 90
@@ -129,14 +129,18 @@ def test_a_token_is_one_of_the_checkpoints(checkpoint: tuple[Path, LoadedModel])
         assert len(ids) - empty == spelled, text
 
 
-def test_no_training_text_is_a_sentence_of_the_evaluation() -> None:
-    sentences = evaluation_sentences()
-    forbidden = {plain(sentence) for sentence in sentences}
-    assert len(forbidden) == 50
+def test_no_training_text_is_a_sentence_that_judges() -> None:
+    lists = {name: {plain(sentence) for sentence in sentences(name)} for name in SENTENCES}
+    assert {name: len(known) for name, known in lists.items()} == {
+        "evaluation": 50,
+        "fresh": 50,
+        "development": 100,
+    }
+    forbidden = set().union(*lists.values())
+    assert len(forbidden) == 200
     assert not forbidden & {plain(pattern) for pattern in patterns()[""]}
-    few = ["Your", "timer", "is", "ready"]
-    writer = Writer(1, {"everyday": few})
-    assert not forbidden & {plain(writer.text()) for _ in range(2_000)}
+    writer = Writer(1, {"everyday": [sentences(name)[0].rstrip(".?") for name in SENTENCES]})
+    assert not forbidden & {plain(writer.text()) for _ in range(300)}
 
 
 def test_words_are_compared_as_they_are_spoken() -> None:

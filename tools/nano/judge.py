@@ -52,6 +52,7 @@ def transcribe(whisper: Any, samples: Array, rate_hz: int) -> str:
 def words(text: str) -> list[str]:
     """Return the words of a text as they are compared: lower case, numbers spelled out."""
     text = text.lower().replace("’", "'").replace("-", " ").replace("°", " degrees")
+    text = re.sub(r"\$(\d+)", r"\1 dollars", text)
     text = re.sub(r"(\d)([ap]m)\b", r"\1 \2", text)
     text = re.sub(r"\b\d+(st|nd|rd|th)\b", lambda match: _ORDINALS.get(match[0], match[0]), text)
     text = re.sub(r"\d+", lambda match: f" {_spell(int(match[0]))} ", text)

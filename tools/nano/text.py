@@ -29,9 +29,14 @@ _LISTS = {
 }
 
 
-def evaluation_sentences() -> list[str]:
-    """Return the sentences that judge the result; none of them is ever learnt."""
-    return (HERE / "evaluation.txt").read_text(encoding="utf-8").splitlines()
+SENTENCES = ("evaluation", "fresh", "development")
+"""Lists of sentences that judge, none of which is ever learnt: the two that have figures (on the
+second, nothing was ever tuned), and the one that decides between variants."""
+
+
+def sentences(name: str = "evaluation") -> list[str]:
+    """Return one of the lists of `SENTENCES`."""
+    return (HERE / f"{name}.txt").read_text(encoding="utf-8").splitlines()
 
 
 def plain(sentence: str) -> str:
@@ -81,10 +86,10 @@ class Writer:
         self._random = random.Random(seed)
         self._lists = word_lists() if lists is None else lists
         self._weights = [_LISTS[name] for name in self._lists]
-        self._forbidden = {plain(sentence) for sentence in evaluation_sentences()}
+        self._forbidden = {plain(text) for name in SENTENCES for text in sentences(name)}
 
     def text(self) -> str:
-        """Return a text that is none of the evaluation's sentences."""
+        """Return a text that is none of the sentences that judge."""
         while True:
             text = self._pattern() if self._random.random() < 0.3 else self._words()
             if plain(text) not in self._forbidden:
