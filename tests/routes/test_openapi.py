@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis.core import NotSet
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks as openapi_checks
@@ -151,6 +152,8 @@ def test_docs_shows_the_document_without_a_network(client: FlaskClient) -> None:
         assert client.get(f"/docs/{name}").status_code == 404
 
 
+FORM = "multipart/form-data"
+
 # Not that what fits the schemas is accepted: which speaker a model has, no schema says.
 CHECKS = [
     schemathesis.checks.not_a_server_error,
@@ -164,8 +167,10 @@ CHECKS = [
 ]
 
 
-# What no schema knows: the names that the models have, and the rates that the formats have.
+# What no schema knows: the names that the models have, and the rates that the formats have; and
+# that a part of a form has to have a name.
 NAMES = (
+    "",
     *("model", "speaker", "speaker_id", "language", "language_id", "style_wav"),
     *("audio_format", "sample_rate", "ref_audio", "ref_text", "x_vector_only_mode", "instruct"),
 )
@@ -204,6 +209,8 @@ def check(
         @settings(max_examples=20, derandomize=True, database=None, deadline=None)
         @given(case=operation.as_strategy(generation_mode=mode))
         def ask(case: schemathesis.Case[Any]) -> None:
+            if case.media_type == FORM and not isinstance(case.body, (dict, NotSet)):
+                return  # Schemathesis makes forms that are not even objects, but cannot send them
             if not names:
                 case.headers.clear()
                 for part in (case.query, case.body):
