@@ -125,7 +125,7 @@ def test_ctrl_c_does_not_wait_for_anybody(
 
 def test_sigterm_during_the_load(start_server: StartServer) -> None:
     """The end does not wait for the model."""
-    server = start_server()
+    server = start_server(app="tests.slow_load:app", LOAD_WHEN="/never")
     wait_until(server.is_up, 20)
     assert server.stop() == 0
     assert "ready in" not in server.log

@@ -313,18 +313,19 @@ def test_many_at_once_by_the_asynchronous_client(server: Server) -> None:
 
 
 def test_while_the_model_loads_the_client_waits(
-    start: Callable[..., Server], connect: Connect
+    start: Callable[..., Server], connect: Connect, tmp_path: Path
 ) -> None:
     """503 with Retry-After, which it obeys: the caller notices nothing but the time."""
-    server = start()
+    may_load = tmp_path / "file"
+    server = start(app="tests.slow_load:app", LOAD_WHEN=str(may_load))
     wait_until(server.is_up, 120)
-    impatient = connect(server, max_retries=0)
-    if not server.is_ready():  # unless it became so just now
-        with pytest.raises(openai.InternalServerError) as caught:
-            impatient.speak()
-        assert caught.value.code == "model_loading"
+    with pytest.raises(openai.InternalServerError) as caught:
+        connect(server, max_retries=0).speak()
+    assert caught.value.code == "model_loading"
+    threading.Timer(1, may_load.touch).start()
     patient = connect(server, max_retries=20)
     assert patient.speak().startswith(b"RIFF")
+    assert patient.count >= 2
 
 
 def test_a_full_queue_and_a_deadline(start: Callable[..., Server], connect: Connect) -> None:
