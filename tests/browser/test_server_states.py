@@ -18,16 +18,16 @@ LONG_TEXT = "The quick brown fox jumps over the lazy dog. " * 60
 
 
 def test_while_the_model_loads_the_page_says_so(
-    browser: Browser, start_server: StartServer
+    browser: Browser, start_server: StartServer, tmp_path: Path
 ) -> None:
     """And can be used as soon as it is there, without a reload."""
-    server = start_server()
+    may_load = tmp_path / "file"
+    server = start_server(app="tests.slow_load:app", LOAD_WHEN=str(may_load))
     wait_until(server.is_up, 60)
     page = Page(browser, server.url)
-    page.until(lambda: page["status"].get_attribute("data-state") != "unknown")
-    if not server.is_ready():
-        assert not page["speak"].is_enabled()
-        page.until(lambda: page["status"].text.startswith("Loading: "))
+    page.until(lambda: page["status"].text.startswith("Loading: "))
+    assert not page["speak"].is_enabled()
+    may_load.touch()
     page.until_ready()
     assert page["status"].text == "Ready: nano on cpu"
     assert all("503" in complaint for complaint in browser.complaints())
