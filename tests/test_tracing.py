@@ -125,9 +125,7 @@ def server(tmp_path: Path, collector: Collector) -> Iterator[Server]:
     )
     wait_until(server.is_ready, 60)
     yield server
-    if server.process.poll() is None:
-        server.process.kill()
-        server.process.wait()
+    server.kill()
 
 
 def test_a_request_to_the_real_server(server: Server, collector: Collector) -> None:

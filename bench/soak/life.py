@@ -125,8 +125,7 @@ class Lives:
 
     def kill(self) -> None:
         """End it, whatever happens."""
-        self.server.process.kill()
-        self.server.process.wait()
+        self.server.kill()
 
     def settled_level(self) -> Level:
         """Wait until nothing runs, and return how large the worker is.

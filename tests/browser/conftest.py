@@ -41,9 +41,7 @@ def running(folder: Path, **settings: str) -> Iterator[Server]:
     try:
         yield server
     finally:
-        if server.process.poll() is None:
-            server.process.kill()
-        server.process.wait()
+        server.kill()
 
 
 @pytest.fixture

@@ -35,8 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("server") / "log", QWEN_MAX_TEXT_CHARS="100000")
     wait_until(server.is_ready, 120)
     yield server
-    server.process.kill()
-    server.process.wait()
+    server.kill()
 
 
 def read_wav(data: bytes) -> npt.NDArray[np.int16]:

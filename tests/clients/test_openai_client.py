@@ -93,8 +93,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
     yield start
     for server in servers:
-        server.process.kill()
-        server.process.wait()
+        server.kill()
 
 
 def test_the_example_of_every_manual(client: OpenAI, tmp_path: Path) -> None:
