@@ -110,11 +110,11 @@ soak: $(INSTALLED) ## Minutes of clients good and bad, while things break (ARGS=
 	@$(VENV_PYTHON) -m bench.soak $(ARGS)
 
 # Goes on from wherever an earlier run was ended; see tools/nano/README.md.
-NANO_STEPS ?= 30000
+NANO_STEPS ?= 3600
 NANO_FRAMES ?= 2048
-nano-train: $(INSTALLED) ## Make the embedded voice anew (NANO_DIR=..., NANO_STEPS=30000)
+nano-train: $(INSTALLED) ## Make the embedded voice anew (NANO_DIR=..., NANO_STEPS=3600)
 	@$(VENV_PYTHON) -m tools.nano.needs | xargs $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check
-	@$(VENV_PYTHON) -m tools.nano.record --minutes 45
+	@$(VENV_PYTHON) -m tools.nano.record --minutes 180
 	@$(VENV_PYTHON) -m tools.nano.fit
 	@$(VENV_PYTHON) -m tools.nano.dataset --parts 20
 	@$(VENV_PYTHON) -m tools.nano.train --steps $(NANO_STEPS) --frames $(NANO_FRAMES)

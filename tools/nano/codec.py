@@ -1,11 +1,11 @@
-"""The codec's decoder, made from the table of sounds: nothing in it is trained.
+"""The codec's decoder: trained from codes to amplitudes (`decoder.py`), written from there on.
 
 The published architecture can hold a synthesiser of sums of fixed waveforms, exactly:
 
-1.  A code of group 0 brings its 5 x 48 amplitudes, one of group 1 says whose voice it is. The first
-    convolution takes the mean of a frame's beginning and of the end of the one before.
-2.  The transformer passes them on. Its norms divide by a row's size, so that a big constant in the
-    row makes them almost the identity.
+1.  A code of group 0 brings its row, one of group 1 says whose voice it is. The first convolution
+    takes the rows of three codes: a frame is said when the next one's code is there.
+2.  The transformer's MLPs are the decoder's. Its norms divide by a row's size, so that a big
+    constant in the row makes them almost the identity; its attention adds nothing.
 3.  The two upsampling stages hand out the four spectra, one every 20 ms. The second one's MLP has
     units for each voice, which a big negative input keeps silent unless it is that voice's turn;
     they turn nodes into harmonics.
@@ -22,110 +22,118 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tools.nano import voices
-from tools.nano.features import (
-    NOISE_NODES_HZ,
-    NUM_NODES,
-    POINTS,
-    SPECTRA_PER_FRAME,
-    VOICE_NODES_HZ,
-)
-from tools.nano.settings import Array
+from tools.nano import decoder, voices
+from tools.nano.features import NOISE_NODES_HZ, SPECTRA_PER_FRAME, VOICE_NODES_HZ
 
 Weights = dict[str, Tensor]
 
 NUM_VOICE, NUM_NOISE = len(VOICE_NODES_HZ), len(NOISE_NODES_HZ)
-ENTRY = POINTS * NUM_NODES
-CODEBOOK_DIM = 2 * ENTRY
+CODEBOOK_DIM = 2 * decoder.ROW
 LATENT = 256
-HIDDEN = 208
+HIDDEN = 248
 DECODER = 256
 
-# Dimensions of the latent after the upsampling.
+# Dimensions of the latent before the upsampling: the decoder's, then who speaks.
+_WHO = decoder.HIDDEN
+# And after it.
 _EVEN, _ODD = 0, NUM_VOICE  # voice nodes in the hops 0 and 2, and 1 and 3
 _NOISE = 2 * NUM_VOICE  # noise nodes, four times
-_SPEAKER = SPECTRA_PER_FRAME * NUM_NODES  # as before the upsampling
+_SPEAKER = _NOISE + SPECTRA_PER_FRAME * NUM_NOISE
 _LEVELS = (LATENT - 3, LATENT - 2)  # a constant and its opposite
 _ZERO = LATENT - 1
-_HARMONICS = [*range(2 * NUM_VOICE), *range(_NOISE + SPECTRA_PER_FRAME * NUM_NOISE, _SPEAKER)]
-_HARMONICS += range(_SPEAKER + len(voices.VOICES), _LEVELS[0])
+_HARMONICS = [*range(2 * NUM_VOICE), *range(_SPEAKER + len(voices.VOICES), _LEVELS[0])]
 
-_CONSTANT = 300.0
+_CONSTANT = 1_000.0
 _LEVEL = 60.0
 _GAIN = 5_000.0  # what makes GELU the identity for all but the faintest amplitudes
 _GATE = 6_500.0  # more than the gain times the greatest amplitude, which is 1
 
 
-def install(weights: Weights, sounds: Array) -> None:
+def install(weights: Weights, trained: Weights, loudest: float) -> None:
     """Write the synthesiser into the decoder's tensors, in place.
 
     Args:
         weights: `decoder.*` of a checkpoint's speech tokenizer; whatever they hold is overwritten.
-        sounds: `[codes, 5, nodes]`.
+        trained: Those of `decoder.Decoder`, by name.
+        loudest: The greatest amplitude.
     """
     for name, tensor in weights.items():
         if name.startswith("decoder."):
             tensor.fill_(1.0 if name.endswith("norm.weight") or "cluster_usage" in name else 0.0)
         if name.endswith(".beta"):
             tensor.fill_(15.0)
-    loudest = float(sounds.max())
-    _codebooks(weights, sounds / loudest)
-    _passage(weights)
-    _hand_out(weights)
+    _codebooks(weights, trained["rows"])
+    _hear(weights, trained)
+    _hand_out(weights, trained["outward"] * trained["levels"] / loudest)
     _speak(weights)
     _waveforms(weights, loudest)
 
 
-def _codebooks(weights: Weights, sounds: Array) -> None:
+def _codebooks(weights: Weights, rows: Tensor) -> None:
+    """Let a code of group 0 bring its row, one of group 1 who speaks."""
     quantizer = "decoder.quantizer.rvq_"
-    table = torch.from_numpy(sounds.reshape(len(sounds), ENTRY))
-    weights[f"{quantizer}first.vq.layers.0._codebook.embedding_sum"][: len(sounds)] = table
-    weights[f"{quantizer}first.output_proj.weight"][:ENTRY, :, 0] = torch.eye(ENTRY)
+    weights[f"{quantizer}first.vq.layers.0._codebook.embedding_sum"][: len(rows)] = rows
+    weights[f"{quantizer}first.output_proj.weight"][: decoder.ROW, :, 0] = torch.eye(decoder.ROW)
     count = len(voices.VOICES)
     speakers = weights[f"{quantizer}rest.vq.layers.0._codebook.embedding_sum"]
     speakers[:count, :count] = torch.eye(count)
     rest = weights[f"{quantizer}rest.output_proj.weight"]
-    rest[ENTRY : ENTRY + count, :count, 0] = torch.eye(count)
+    rest[decoder.ROW : decoder.ROW + count, :count, 0] = torch.eye(count)
 
 
-def _passage(weights: Weights) -> None:
-    """Let amplitudes and voice pass the first convolution and the transformer."""
-    width = _SPEAKER + len(voices.VOICES)
-    unit = torch.eye(width)
+def _hear(weights: Weights, trained: Weights) -> None:
+    """Put the trained rows and MLPs into the first convolution and the transformer."""
+    count = len(voices.VOICES)
+    width = _WHO + count
     opening = weights["decoder.pre_conv.conv.weight"]
-    opening[:_SPEAKER, :_SPEAKER, -1] = unit[:_SPEAKER, :_SPEAKER]
-    opening[:NUM_NODES, :NUM_NODES, -1] /= 2
-    opening[:NUM_NODES, _SPEAKER:ENTRY, -2] = torch.eye(NUM_NODES) / 2
-    opening[_SPEAKER:width, ENTRY : ENTRY + len(voices.VOICES), -1] = torch.eye(len(voices.VOICES))
-    transformer = "decoder.pre_transformer"
-    weights[f"{transformer}.input_proj.weight"][:width, :width] = unit
-    weights[f"{transformer}.input_proj.bias"][width] = _CONSTANT
-    weights[f"{transformer}.norm.weight"].fill_(_CONSTANT / math.sqrt(HIDDEN))
-    weights[f"{transformer}.output_proj.weight"][:width, :width] = unit
+    opening[: decoder.HIDDEN, : decoder.ROW] = trained["inward"].permute(2, 1, 0)
+    opening[_WHO:width, decoder.ROW : decoder.ROW + count, -1] = torch.eye(count)
+    transformer, constant = "decoder.pre_transformer", width
+    weights[f"{transformer}.input_proj.weight"][:width, :width] = torch.eye(width)
+    weights[f"{transformer}.input_proj.bias"][constant] = _CONSTANT
+    identity = _CONSTANT / math.sqrt(HIDDEN)
+    for index in range(decoder.NUM_LAYERS):
+        layer, source = f"{transformer}.layers.{index}", f"mlps.{index}"
+        norm = weights[f"{layer}.post_attention_layernorm.weight"]
+        norm.fill_(identity)
+        norm[constant] = identity / _CONSTANT  # a bias is what this is multiplied by
+        for name in ("gate", "up"):
+            weight = weights[f"{layer}.mlp.{name}_proj.weight"]
+            weight[:, : decoder.HIDDEN] = trained[f"{source}.{name}.weight"]
+            weight[:, constant] = trained[f"{source}.{name}.bias"]
+        weights[f"{layer}.mlp.down_proj.weight"][: decoder.HIDDEN] = trained[
+            f"{source}.down.weight"
+        ]
+        weights[f"{layer}.mlp_layer_scale.scale"].fill_(1.0)
+    weights[f"{transformer}.norm.weight"].fill_(identity)
+    weights[f"{transformer}.output_proj.weight"][:width, :width] = torch.eye(width)
 
 
-def _hand_out(weights: Weights) -> None:
-    """Let the first stage split a frame into halves, the second one these into hops."""
+def _hand_out(weights: Weights, outward: Tensor) -> None:
+    """Let the first stage make a frame's halves of what was heard, the second one their hops.
+
+    Args:
+        weights: The speech tokenizer's.
+        outward: `[hidden, 4, nodes]`.
+    """
     first = weights["decoder.upsample.0.0.conv.weight"]
     second = weights["decoder.upsample.1.0.conv.weight"]
+    voice, noise = outward.split((NUM_VOICE, NUM_NOISE), -1)
     for half in range(2):
         for part in range(2):
             hop = 2 * half + part
-            start = hop * NUM_NODES
-            held = part * NUM_VOICE  # between the stages: voice nodes of a half's two hops
-            first[start : start + NUM_VOICE, held : held + NUM_VOICE, half] = torch.eye(NUM_VOICE)
-            noise = _NOISE + hop * NUM_NOISE
-            source = slice(start + NUM_VOICE, start + NUM_NODES)
-            first[source, noise : noise + NUM_NOISE, half] = torch.eye(NUM_NOISE)
-            second[noise : noise + NUM_NOISE, noise : noise + NUM_NOISE, part] = torch.eye(
-                NUM_NOISE
-            )
+            held = slice(part * NUM_VOICE, (part + 1) * NUM_VOICE)  # a half's two hops
+            first[: decoder.HIDDEN, held, half] = voice[:, hop]
+            apart = slice(_NOISE + hop * NUM_NOISE, _NOISE + (hop + 1) * NUM_NOISE)
+            first[: decoder.HIDDEN, apart, half] = noise[:, hop]
+            second[apart, apart, part] = torch.eye(NUM_NOISE)
     for part, target in enumerate((_EVEN, _ODD)):
-        held = part * NUM_VOICE
-        second[held : held + NUM_VOICE, target : target + NUM_VOICE, part] = torch.eye(NUM_VOICE)
-    speakers = slice(_SPEAKER, _SPEAKER + len(voices.VOICES))
-    for stage in (first, second):
-        stage[speakers, speakers] = torch.eye(len(voices.VOICES)).unsqueeze(-1)
+        held = slice(part * NUM_VOICE, (part + 1) * NUM_VOICE)
+        second[held, target : target + NUM_VOICE, part] = torch.eye(NUM_VOICE)
+    count = len(voices.VOICES)
+    speakers = slice(_SPEAKER, _SPEAKER + count)
+    first[_WHO : _WHO + count, speakers] = torch.eye(count).unsqueeze(-1)
+    second[speakers, speakers] = torch.eye(count).unsqueeze(-1)
     for dimension, sign in zip(_LEVELS, (1, -1), strict=True):
         weights["decoder.upsample.1.0.conv.bias"][dimension] = sign * _LEVEL
 
@@ -139,9 +147,9 @@ def _speak(weights: Weights) -> None:
     expand, bias = weights[f"{block}.pwconv1.weight"], weights[f"{block}.pwconv1.bias"]
     contract = weights[f"{block}.pwconv2.weight"]
 
-    def unit(index: int, node: int, speaker: int | None) -> None:
+    def unit(index: int, node: int, speaker: int | None, sign: int = 1) -> None:
         """Let a unit repeat a node; the zero dimension takes off what the norm subtracts."""
-        expand[index, node], expand[index, _ZERO] = _GAIN * scale, -_GAIN * scale
+        expand[index, node], expand[index, _ZERO] = sign * _GAIN * scale, -sign * _GAIN * scale
         if speaker is not None:
             expand[index, _SPEAKER + speaker] = _GATE * scale
             expand[index, _ZERO] -= _GATE * scale
@@ -149,8 +157,9 @@ def _speak(weights: Weights) -> None:
 
     nodes = 2 * NUM_VOICE
     for node in range(nodes):  # units that take away the nodes themselves, to make room
-        unit(node, node, None)
-        contract[node, node] = -1 / _GAIN
+        for sign, index in ((1, node), (-1, nodes * (len(voices.VOICES) + 1) + node)):
+            unit(index, node, None, sign)
+            contract[node, index] = -sign / _GAIN
     start = 0
     for speaker, voice in enumerate(voices.VOICES.values()):
         amounts = torch.from_numpy(voices.harmonic_amplitudes(voice)).float() / _GAIN

@@ -12,8 +12,15 @@ from pathlib import Path
 from tools.nano.settings import NANO_DIR
 
 
+def _figures(name: str) -> dict[str, list[float]]:
+    """Return the columns of a log."""
+    lines = (NANO_DIR / name).read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return {key: [row[key] for row in rows] for key in rows[0]}
+
+
 def main() -> None:
-    """Draw what `training.jsonl` tells: losses to the left, right frames to the right."""
+    """Draw what `fitting.jsonl` and `training.jsonl` tell."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -22,19 +29,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("picture", type=Path)
     picture = parser.parse_args().picture
-    lines = (NANO_DIR / "training.jsonl").read_text(encoding="utf-8").splitlines()
-    figures = [json.loads(line) for line in lines]
-    steps = [entry["step"] for entry in figures]
-    _, (losses, shares) = pyplot.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
-    for axes, names in ((losses, ("loss", "check_loss")), (shares, ("told_before", "alone"))):
+    decoder, reader = _figures("fitting.jsonl"), _figures("training.jsonl")
+    _, every = pyplot.subplots(1, 3, figsize=(13, 3.5), layout="constrained")
+    for axes, title, figures, names in (
+        (every[0], "decoder: differences of log amplitude", decoder, ("loss", "check_loss")),
+        (every[1], "cross entropy of code 0", reader, ("loss", "check_loss")),
+        (every[2], "right frames, texts not seen", reader, ("told_before", "alone")),
+    ):
         for name in names:
-            axes.plot(steps, [entry[name] for entry in figures], label=name)
+            axes.plot(figures["step"], figures[name], label=name)
+        axes.set_title(title)
         axes.set_xlabel("steps")
         axes.grid(alpha=0.3)
         axes.legend()
-    losses.set_yscale("log")
-    losses.set_title("cross entropy of code 0")
-    shares.set_title("share of right frames, texts not seen")
+    for axes in every[:2]:
+        axes.set_yscale("log")
     pyplot.savefig(picture, dpi=80)
 
 

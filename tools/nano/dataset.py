@@ -29,7 +29,7 @@ class Dataset:
 
     Attributes:
         symbols: uint8, a text's tokens.
-        codes: uint16, a text's frames: one more than it has tokens.
+        codes: uint16, a text's frames: two more than it has tokens (`units.NUM_MORE_FRAMES`).
         lengths: int32, tokens of each text.
     """
 

@@ -15,16 +15,15 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import save
 
 from qwen_tts_api.model.nano import configs, tokenizer
 from qwen_tts_api.model.nano.weights import Shape, Weights, draw_all
 from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
-from tools.nano import circuit, codec, layout
+from tools.nano import circuit, codec, decoder, layout
 from tools.nano.reader import Reader
-from tools.nano.settings import NANO_DIR, Array
+from tools.nano.settings import NANO_DIR
 from tools.nano.symbols import APOSTROPHE, END, MERGES, SPACE, WIDTH, codewords, symbol
 from tools.nano.voices import VOICES
 
@@ -91,20 +90,21 @@ def speech_tokenizer_config() -> Document:
         "codebook_dim": codec.CODEBOOK_DIM,
         "decoder_dim": codec.DECODER,
         "hidden_size": codec.HIDDEN,
-        "intermediate_size": 32,
+        "intermediate_size": decoder.INTERMEDIATE,
         "latent_dim": codec.LATENT,
-        "num_hidden_layers": 1,
+        "num_hidden_layers": decoder.NUM_LAYERS,
         "num_quantizers": 2,
     }
     return document
 
 
-def checkpoint_files(reader: Weights, sounds: Array) -> dict[str, bytes]:
+def checkpoint_files(reader: Weights, sounds: Weights, loudest: float) -> dict[str, bytes]:
     """Return every file by its path.
 
     Args:
         reader: What was trained (`reader.Reader.tensors`).
-        sounds: What codes sound like (`fit.py`).
+        sounds: What was fitted (`decoder.Decoder`), by name.
+        loudest: The greatest amplitude of what was fitted.
     """
     config, codec_config = model_config(), speech_tokenizer_config()
     talker_shapes, codec_shapes = _tensor_shapes(config, codec_config)
@@ -113,7 +113,7 @@ def checkpoint_files(reader: Weights, sounds: Array) -> dict[str, bytes]:
     circuit.install(parts, reader)
     _install_text(parts)
     speech = draw_all(codec_shapes)
-    codec.install(speech, sounds)
+    codec.install(speech, sounds, loudest)
     tokenizer_config = tokenizer.tokenizer_config()
     ids = vocabulary()
     tokenizer_config["added_tokens_decoder"] = {
@@ -202,7 +202,8 @@ def main() -> None:
     state = torch.load(NANO_DIR / "reader.pt", map_location="cpu", weights_only=True)
     reader = Reader(state["reader"]["codes.sides"])
     reader.load_state_dict(state["reader"])
-    files = checkpoint_files(reader.tensors(), np.load(NANO_DIR / "sounds.npy"))
+    fitted = torch.load(NANO_DIR / "decoder.pt", weights_only=True)
+    files = checkpoint_files(reader.tensors(), fitted["decoder"], fitted["loudest"])
     sums = []
     for path, content in sorted(files.items()):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -14,13 +14,6 @@ from tools.nano.settings import Array
 from tools.nano.teacher import RATE_HZ
 
 SPECTRA_PER_FRAME = 4
-POINTS = SPECTRA_PER_FRAME + 1
-"""Spectra of a code: at its frame's beginning, within it, and at its end.
-
-One code's end is the next one's beginning. What is heard there is the mean of both, which is what
-keeps speech from falling apart into frames.
-"""
-
 VOICE_NODES_HZ: Array
 NOISE_NODES_HZ: Array
 
@@ -31,9 +24,16 @@ def _mel_nodes(low_hz: float, high_hz: float, count: int) -> Array:
     return nodes
 
 
-VOICE_NODES_HZ = _mel_nodes(70.0, 7000.0, 32)
-NOISE_NODES_HZ = _mel_nodes(300.0, 10_000.0, 16)
+VOICE_NODES_HZ = _mel_nodes(70.0, 7000.0, 64)
+NOISE_NODES_HZ = _mel_nodes(300.0, 10_000.0, 24)
 NUM_NODES = len(VOICE_NODES_HZ) + len(NOISE_NODES_HZ)
+
+_RECORDED_VOICE_HZ = _mel_nodes(70.0, 7000.0, 128)
+_RECORDED_NOISE_HZ = _mel_nodes(300.0, 10_000.0, 48)
+"""Recordings are finer than codes, so that another number of nodes needs no new recordings."""
+
+_PITCH_MS = 5.0
+"""Apart: with 20 ms, DIO takes half of all vowels for noise, since it wants a smooth pitch."""
 
 
 def triangles(nodes_hz: Array, at_hz: Array) -> Array:
@@ -45,22 +45,39 @@ def triangles(nodes_hz: Array, at_hz: Array) -> Array:
 @lru_cache(maxsize=1)
 def _averages(num_bins: int) -> tuple[Array, Array]:
     at_hz = np.linspace(0, RATE_HZ / 2, num_bins)
-    weights = [triangles(nodes, at_hz) for nodes in (VOICE_NODES_HZ, NOISE_NODES_HZ)]
+    weights = [triangles(nodes, at_hz) for nodes in (_RECORDED_VOICE_HZ, _RECORDED_NOISE_HZ)]
+    voice, noise = (weight / weight.sum(1, keepdims=True) for weight in weights)
+    return voice, noise
+
+
+@lru_cache(maxsize=1)
+def _reductions() -> tuple[Array, Array]:
+    pairs = ((VOICE_NODES_HZ, _RECORDED_VOICE_HZ), (NOISE_NODES_HZ, _RECORDED_NOISE_HZ))
+    weights = [triangles(nodes, at_hz) * np.gradient(at_hz) for nodes, at_hz in pairs]
     voice, noise = (weight / weight.sum(1, keepdims=True) for weight in weights)
     return voice, noise
 
 
 def analyse(samples: Array, num_frames: int) -> Array:
-    """Return the amplitudes of the frames of a teacher's utterance, `[frames, 4, nodes]`.
+    """Return what is recorded of the frames of a teacher's utterance, `[frames, 4, 176]`.
 
     Frame t begins in the middle of state t; its spectra are those 20, 40, 60 and 80 ms later.
     """
     import pyworld
 
     sound = samples.astype(np.float64)
-    period_ms = 80.0 / SPECTRA_PER_FRAME
-    pitch, times = pyworld.dio(sound, RATE_HZ, f0_floor=60.0, f0_ceil=300.0, frame_period=period_ms)
+    pitch, times = pyworld.dio(
+        sound,
+        RATE_HZ,
+        f0_floor=60.0,
+        f0_ceil=300.0,
+        channels_in_octave=4,
+        frame_period=_PITCH_MS,
+        allowed_range=0.2,
+    )
     pitch = pyworld.stonemask(sound, pitch, times, RATE_HZ)
+    every = round(80.0 / SPECTRA_PER_FRAME / _PITCH_MS)
+    pitch, times = pitch[::every].copy(), times[::every].copy()
     power = pyworld.cheaptrick(sound, pitch, times, RATE_HZ)
     noisiness = pyworld.d4c(sound, pitch, times, RATE_HZ, threshold=0.5) ** 2
     voice, noise = _averages(power.shape[1])
@@ -71,5 +88,14 @@ def analyse(samples: Array, num_frames: int) -> Array:
     )
     first = SPECTRA_PER_FRAME // 2 + 1
     frames = amplitudes[first : first + num_frames * SPECTRA_PER_FRAME]
-    shaped: Array = frames.reshape(num_frames, SPECTRA_PER_FRAME, NUM_NODES).astype(np.float32)
+    shaped: Array = frames.reshape(num_frames, SPECTRA_PER_FRAME, -1).astype(np.float32)
     return shaped
+
+
+def reduce(recorded: Array) -> Array:
+    """Return the amplitudes at a code's nodes, `[..., nodes]`, of recorded ones, `[..., 176]`."""
+    voice, noise = _reductions()
+    power = np.square(recorded)
+    parts = (power[..., : voice.shape[1]] @ voice.T, power[..., voice.shape[1] :] @ noise.T)
+    reduced: Array = np.sqrt(np.concatenate(parts, -1))
+    return reduced

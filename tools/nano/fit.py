@@ -1,87 +1,125 @@
-"""Step 2: what each code sounds like: the mean of the frames that the teacher made of it."""
+"""Step 2: teach the decoder what codes sound like: the means of the teacher's frames.
+
+    python -m tools.nano.fit --steps 6000
+
+Writes `decoder.pt`. It does not go on from an earlier run: it takes minutes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import argparse
+import json
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
 
-from tools.nano.features import NUM_NODES, POINTS, VOICE_NODES_HZ
-from tools.nano.settings import NANO_DIR, Array, folder
-from tools.nano.timing import spoken, states
-from tools.nano.units import Edge, Units, edges
+from tools.nano.decoder import Decoder, around
+from tools.nano.features import NUM_NODES, SPECTRA_PER_FRAME
+from tools.nano.means import Means, Surroundings, recordings
+from tools.nano.settings import NANO_DIR, Array
+from tools.nano.timing import SILENT
+from tools.nano.units import Units
 
-NUM_VOICE_NODES = len(VOICE_NODES_HZ)
+STATE, LOG = NANO_DIR / "decoder.pt", NANO_DIR / "fitting.jsonl"
 
-_EXPONENT = 0.5
-"""Amplitudes are averaged as their square roots: between loudness and power."""
+LEARNING_RATE = 1e-3
+WARM_UP_STEPS = 100
+FRAMES_PER_STEP = 512
+CHECK_EVERY = 250
+_NUM_CHECK_TEXTS = 40
+_FAINT = 0.003
+"""Amplitudes are compared by their logarithms, those that are fainter by themselves."""
 
-_CONTRAST, _AROUND = 1.2, 9
-"""Averaging flattens formants: differences from the mean of nine nodes are made so much greater."""
+
+def loudness(amplitudes: Tensor) -> Tensor:
+    """Return what differences are measured in: logarithms, of faint and negative ones straight."""
+    bent = torch.log1p(amplitudes.clamp(min=0) / _FAINT)
+    return torch.where(amplitudes > 0, bent, amplitudes / _FAINT)
+
+
+class Frames:
+    """What the decoder is to say.
+
+    Args:
+        texts: What is around the frames of each text.
+    """
+
+    def __init__(self, texts: list[list[Surroundings]], means: Means, units: Units) -> None:
+        codes, targets = [], []
+        silence = np.zeros((1, SPECTRA_PER_FRAME, NUM_NODES))
+        for text in texts:
+            edges = [frame.edge for frame in text] + [(SILENT, SILENT)]
+            codes.append(around(np.array([units.code(edge) for edge in edges])))
+            targets.append(np.concatenate((silence, [means.heard(frame) for frame in text])))
+        self.codes = torch.from_numpy(np.concatenate(codes))
+        self.targets = torch.from_numpy(np.concatenate(targets)).float()
+
+    def loss(self, decoder: Decoder, rows: Tensor) -> Tensor:
+        """Return the mean square of differences in loudness."""
+        said = decoder(self.codes[rows])
+        return functional.mse_loss(loudness(said), loudness(self.targets[rows]))
+
+
+def fit(
+    texts: list[tuple[list[Surroundings], Array]], units: Units, steps: int, log: Path
+) -> tuple[Decoder, float]:
+    """Train a decoder.
+
+    Args:
+        texts: What is around the frames of each text, and these: `[n, 5, nodes]`.
+        units: The codes.
+        steps: How long.
+        log: Where the figures go, a line of JSON each.
+
+    Returns:
+        The decoder, and the greatest amplitude that it is to make.
+    """
+    means = Means(frame for said, heard in texts for frame in zip(said, heard, strict=True))
+    unseen = Frames([said for said, _ in texts[:_NUM_CHECK_TEXTS]], means, units)
+    frames = Frames([said for said, _ in texts[_NUM_CHECK_TEXTS:]], means, units)
+    decoder = Decoder(np.stack([means.of_edge(edge) for edge in units.known]))
+    optimizer = torch.optim.AdamW(
+        decoder.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01
+    )
+    average = float("nan")
+    progress = tqdm(range(steps), mininterval=5)
+    for step in progress:
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * min((step + 1) / WARM_UP_STEPS, 1 - step / steps)
+        loss = frames.loss(decoder, torch.randint(len(frames.codes), (FRAMES_PER_STEP,)))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(decoder.parameters(), 1.0, error_if_nonfinite=True)
+        optimizer.step()
+        average = loss.item() if average != average else 0.97 * average + 0.03 * loss.item()
+        if (step + 1) % CHECK_EVERY == 0 or step + 1 == steps:
+            with torch.inference_mode():
+                check = unseen.loss(decoder, torch.arange(len(unseen.codes))).item()
+            figures = {"step": step + 1, "loss": average, "check_loss": check}
+            with log.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(figures) + "\n")
+            progress.write(json.dumps(figures))
+    return decoder, float(frames.targets.max())
 
 
 def main() -> None:
-    """Write `sounds.npy`, `[codes, 5, nodes]` float32."""
-    units = Units.load()
-    sums: dict[Edge, Array] = {}
-    counts: dict[Edge, int] = {}
-    for path in sorted(folder("recordings").glob("?????.npz")):
-        for edge, frame in _heard(path):
-            sums[edge] = sums.get(edge, 0.0) + frame**_EXPONENT
-            counts[edge] = counts.get(edge, 0) + 1
-    table = np.stack([_sound(edge, sums, counts) for edge in units.known])
-    np.save(NANO_DIR / "sounds.npy", _sharpened(table).astype(np.float32))
-    seen = [counts.get(edge, 0) for edge in units.known]
-    print(f"{sum(seen)} frames; {sum(count > 0 for count in seen)} of {len(seen)} codes were heard")
-
-
-def _heard(path: Path) -> Iterator[tuple[Edge, Array]]:
-    """Yield the frames of a recording with the edges that they are: `[5, nodes]` each."""
-    recording = np.load(path)
-    frames, start = recording["frames"].astype(np.float32), 0
-    for text in recording["texts"]:
-        said = edges(states(spoken(str(text))))
-        heard = frames[start : start + len(said)]
-        begins = np.concatenate((heard[:1, :1], heard[:-1, -1:]))
-        yield from zip(said, np.concatenate((begins, heard), 1), strict=True)
-        start += len(said)
-
-
-def _sharpened(table: Array) -> Array:
-    """Return the sounds with higher peaks and deeper valleys in the voice's part."""
-    result = table.copy()
-    levels = np.log(table[..., :NUM_VOICE_NODES] + 1e-4)
-    edge = _AROUND // 2
-    padded = np.pad(levels, ((0, 0), (0, 0), (edge, edge)), mode="edge")
-    around = np.lib.stride_tricks.sliding_window_view(padded, _AROUND, -1).mean(-1)
-    result[..., :NUM_VOICE_NODES] = np.exp(around + _CONTRAST * (levels - around))
-    return result
-
-
-def _sound(edge: Edge, sums: dict[Edge, Array], counts: dict[Edge, int]) -> Array:
-    """Return a code's mean; where the teacher never said it, halves of what is like it."""
-    if edge in sums:
-        mean = sums[edge] / counts[edge]
-    else:
-        mean = np.zeros((POINTS, NUM_NODES), dtype=np.float32)
-        middle = POINTS // 2
-        for index, spectra in ((0, slice(None, middle + 1)), (1, slice(middle, None))):
-            alike = _alike(edge, index, sums)
-            total = sum(counts[other] for other in alike)
-            mean[spectra] = sum(sums[other][spectra] for other in alike) / total
-    result: Array = mean ** (1 / _EXPONENT)
-    return result
-
-
-def _alike(edge: Edge, index: int, sums: dict[Edge, Array]) -> list[Edge]:
-    """Return the edges with the same sounds, else with the same state or sound at one side."""
-    both = [edge[0].symbol, edge[1].symbol]
-    return (
-        [other for other in sums if [other[0].symbol, other[1].symbol] == both]
-        or [other for other in sums if other[index] == edge[index]]
-        or [other for other in sums if other[index].symbol == edge[index].symbol]
-    )
+    """Fit, and save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    LOG.unlink(missing_ok=True)
+    texts = [(said, heard) for _, said, heard in recordings()]
+    decoder, loudest = fit(texts, Units.load(), arguments.steps, LOG)
+    scratch = STATE.with_suffix(".part")
+    torch.save({"decoder": decoder.state_dict(), "loudest": loudest}, scratch)
+    scratch.rename(STATE)
 
 
 if __name__ == "__main__":

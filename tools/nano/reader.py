@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from tools.nano import layout
 from tools.nano.symbols import END, NOTHING, WIDTH, codewords
+from tools.nano.units import NUM_MORE_FRAMES
 
 NUM_OUTPUTS = layout.NUM_CODES + 1  # the last is the end of speech
 START_INPUT = layout.NUM_CODES  # in place of a code before the first frame
@@ -115,7 +116,8 @@ def windows_of(symbols: Tensor) -> Tensor:
     Args:
         symbols: `[N]` of one text.
 
-    Returns `[N + 2, 20]`: for each character, for the end of the text, and for the end of speech.
+    Returns `[N + 3, 20]`: for each frame, two more than there are characters, and for the end of
+    speech.
     """
     before, after = -layout.WINDOW[0], layout.WINDOW[-1]
     line = torch.cat(
@@ -123,7 +125,7 @@ def windows_of(symbols: Tensor) -> Tensor:
             torch.full((before,), NOTHING),
             symbols,
             torch.tensor([END]),
-            torch.full((after + 1,), NOTHING),
+            torch.full((after + NUM_MORE_FRAMES,), NOTHING),
         )
     )
     return line.unfold(0, len(layout.WINDOW), 1)

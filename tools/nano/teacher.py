@@ -22,7 +22,7 @@ RATE_HZ = 22_400
 HOPS_PER_STATE = 7
 SAMPLES_PER_STATE = HOPS_PER_STATE * 256
 
-_NOISE_SCALE = 0.333  # less variety than Piper's 0.667: what is averaged should be alike
+_NOISE_SCALE = 0.0  # no variety: the same sounds in the same surroundings are to be the same
 
 
 class Teacher:
@@ -63,12 +63,12 @@ class Teacher:
         """Return the model's ids, and how many of them share how many states."""
         pad = self._ids["_"]
         ids, counts = [*self._ids["^"], *pad], [(2, 1)]
-        for phone, num_states in segments:
+        for segment in segments:
             added: list[int] = []
-            for symbol in "," if phone is None else phone.ipa:
+            for symbol in segment.ipa:
                 added += [*self._ids[symbol], *pad]
             ids += added
-            counts.append((len(added), num_states))
+            counts.append((len(added), segment.num_states))
         return [*ids, *self._ids["$"]], [*counts, (1, 1)]
 
 

@@ -27,6 +27,10 @@ _CONSONANT_MS |= {"ð": 40.0, "ɾ": 30.0, "h": 45.0, "j": 45.0, "w": 50.0, "l": 
 _OTHER_CONSONANT_MS = 55.0
 
 
+MARKS = " ,.?!"
+"""What is silence and read as it is; every other sign is read as a comma."""
+
+
 class State(NamedTuple):
     """A sound during 80 ms.
 
@@ -43,10 +47,18 @@ SILENT = State(SILENCE, "m")
 
 
 class Segment(NamedTuple):
-    """A sound and how many states it lasts; None is silence."""
+    """A sound and how many states it lasts.
+
+    Attributes:
+        phone: The sound; None is silence.
+        num_states: Its length in frames.
+        ipa: What espeak-ng writes for it: the sound, and a space where its word ends and another
+            one follows, or the mark that is the reason for silence.
+    """
 
     phone: Phone | None
     num_states: int
+    ipa: str
 
 
 def segments(text: str, split_tokens: Callable[[str], Sequence[str]] = tokens) -> list[Segment]:
@@ -56,22 +68,26 @@ def segments(text: str, split_tokens: Callable[[str], Sequence[str]] = tokens) -
     for index, part in enumerate(parts):
         if part[0].isalpha() and part.isascii():
             space = index + 1 < len(parts) and parts[index + 1] == " "
-            result += _word(part.lower(), len(split_tokens(part)) + space)
+            result += _word(part.lower(), len(split_tokens(part)) + space, " " * space)
         elif part == " " and index and parts[index - 1][0].isalpha():
             continue  # belongs to the word before it
         else:
-            result.append(Segment(None, 1))
+            result.append(Segment(None, 1, part if part in MARKS else ","))
     return result
 
 
-def _word(word: str, num_states: int) -> list[Segment]:
+def _word(word: str, num_states: int, end: str) -> list[Segment]:
     phones = list(pronounce(word))
     if not phones:
-        return [Segment(None, num_states)]
+        return [Segment(None, num_states, ",")]
     while len(phones) > num_states:
         phones.pop(min(range(len(phones)), key=lambda index: _natural_ms(phones, index)))
     counts = _share(phones, num_states)
-    return [Segment(phone, count) for phone, count in zip(phones, counts, strict=True)]
+    ends = [""] * (len(phones) - 1) + [end]
+    return [
+        Segment(phone, count, phone.ipa + end)
+        for phone, count, end in zip(phones, counts, ends, strict=True)
+    ]
 
 
 def _share(phones: list[Phone], num_states: int) -> list[int]:
@@ -95,7 +111,7 @@ def _natural_ms(phones: list[Phone], index: int) -> float:
 def states(parts: list[Segment]) -> list[State]:
     """Return the states of some sounds, one a token."""
     result: list[State] = []
-    for phone, count in parts:
+    for phone, count, _ in parts:
         if phone is None:
             result += [SILENT] * count
         elif count == 1:

@@ -1,6 +1,6 @@
 """Step 4: teach the reader.
 
-    python -m tools.nano.train --steps 30000
+    python -m tools.nano.train --steps 3600
 
 Ended at any moment, it goes on from the last state it saved. The learning rate falls over the last
 third of the steps; more steps than before lift it again.
@@ -23,7 +23,7 @@ from tqdm import tqdm
 from tools.nano.dataset import Dataset, training_parts
 from tools.nano.reader import NUM_OUTPUTS, START_INPUT, Reader, windows_of
 from tools.nano.settings import NANO_DIR
-from tools.nano.units import Units
+from tools.nano.units import NUM_MORE_FRAMES, Units
 
 LEARNING_RATE = 3e-3
 WARM_UP_STEPS = 30
@@ -47,14 +47,16 @@ class Frames:
         windows, before, code = [], [], []
         for index, (end, length) in enumerate(zip(ends, data.lengths, strict=True)):
             symbols = torch.from_numpy(data.symbols[end - length : end].astype(np.int64))
-            codes = data.codes[end - length + index : end + index + 1].astype(np.int64)
+            more = NUM_MORE_FRAMES * index
+            codes = data.codes[end - length + more : end + more + NUM_MORE_FRAMES].astype(np.int64)
             windows.append(windows_of(symbols).to(torch.uint8))
             before.append(np.concatenate(([START_INPUT], codes)))
             code.append(np.concatenate((codes, [NUM_OUTPUTS - 1])))
         self.windows = torch.cat(windows).to(device)
         self.before = torch.from_numpy(np.concatenate(before)).to(device)
         self.code = torch.from_numpy(np.concatenate(code)).to(device)
-        self.starts = torch.from_numpy(np.cumsum(data.lengths + 2) - data.lengths - 2).to(device)
+        rows = data.lengths + NUM_MORE_FRAMES + 1
+        self.starts = torch.from_numpy(np.cumsum(rows) - rows).to(device)
 
     def __len__(self) -> int:
         return len(self.code)
@@ -199,7 +201,7 @@ def _save(reader: Reader, optimizers: list[torch.optim.Optimizer], steps: int) -
 def main() -> None:
     """Train on the GPU where there is one."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=30_000)
+    parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--frames", type=int, default=2048, help="a step; 32768 on a GPU")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()

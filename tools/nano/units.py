@@ -15,6 +15,8 @@ from tools.nano.text import Writer
 from tools.nano.timing import SILENT, State, segments, states
 
 NUM_CODES = 2040
+NUM_MORE_FRAMES = 2
+"""How many more frames than tokens there are."""
 _TEXTS = 12_000
 _SEED = 5
 
@@ -50,8 +52,12 @@ class Units:
         return [numbers[one] for one, _ in self.known], [numbers[other] for _, other in self.known]
 
     def encode(self, text: str) -> list[int]:
-        """Return code 0 of each frame of a text: one more than it has characters."""
-        return [self.code(edge) for edge in edges(states(segments(text)))]
+        """Return code 0 of each frame of a text: two more than it has tokens.
+
+        The decoder says a frame when it has the next one's code, so that the last is for silence.
+        """
+        spoken = edges(states(segments(text)))
+        return [self.code(edge) for edge in (*spoken, (SILENT, SILENT))]
 
     def code(self, edge: Edge) -> int:
         """Return the code of an edge, or that of the most similar one."""

@@ -85,12 +85,11 @@ def noise_waveforms() -> Array:
     return result
 
 
-def synthesise(sounds: Array, voice: Voice) -> Array:
-    """Return the samples of frames `[frames, 5, nodes]`: what the codec's decoder will make."""
+def synthesise(heard: Array, voice: Voice) -> Array:
+    """Return the samples of frames `[frames, 4, nodes]`: what the codec's decoder will make."""
     num_voice = len(VOICE_NODES_HZ)
-    heard = sounds[:, :-1].copy()
-    heard[:, 0] = (sounds[:, 0] + np.concatenate((0 * sounds[:1, -1], sounds[:-1, -1]))) / 2
-    amplitudes = heard[..., :num_voice] @ harmonic_amplitudes(voice) * harmonic_signs(voice)
+    voiced = heard[..., :num_voice].clip(0)
+    amplitudes = voiced @ harmonic_amplitudes(voice) * harmonic_signs(voice)
     windows = amplitudes @ harmonic_waveforms(voice)
     windows += np.einsum("fkn,kns->fks", heard[..., num_voice:], noise_waveforms())
     hops = windows.reshape(-1, WINDOW)
