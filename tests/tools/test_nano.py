@@ -196,9 +196,14 @@ def test_the_decoder_learns_what_the_code_after_changes(tmp_path: Path) -> None:
         texts.append((said, np.array(loud)[:, None, None] * np.ones((1, 5, NUM_NODES))))
     every = [SILENT, *states]
     units = Units([(one, other) for one in every for other in every])
-    torch.manual_seed(0)
-    decoder, loudest = fit(texts, units, 200, tmp_path / "log")
-    assert loudest == pytest.approx(0.5, rel=0.1)
+    for steps in (150, 200):  # the second time, it goes on
+        fit(texts, units, steps, tmp_path)
+    lines = (tmp_path / "fitting.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [150, 200]
+    state = torch.load(tmp_path / "decoder.pt", weights_only=True)
+    assert state["loudest"] == pytest.approx(0.5, rel=0.1)
+    decoder = Decoder(np.random.default_rng(0).random((len(units.known), 5, NUM_NODES)))
+    decoder.load_state_dict(state["decoder"])
     a, b, *_, last = states
     heard = []
     for after in (b, last):

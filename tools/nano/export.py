@@ -202,7 +202,7 @@ def main() -> None:
     state = torch.load(NANO_DIR / "reader.pt", map_location="cpu", weights_only=True)
     reader = Reader(state["reader"]["codes.sides"])
     reader.load_state_dict(state["reader"])
-    fitted = torch.load(NANO_DIR / "decoder.pt", weights_only=True)
+    fitted = torch.load(NANO_DIR / "decoder.pt", map_location="cpu", weights_only=True)
     files = checkpoint_files(reader.tensors(), fitted["decoder"], fitted["loudest"])
     sums = []
     for path, content in sorted(files.items()):

@@ -29,7 +29,8 @@ _EXPONENT = 0.5
 _DRAWN = 3.0
 """How many frames the mean of the wider surroundings counts for."""
 
-_Key = tuple[object, ...]
+_Key = tuple[Edge, str | None, str | None]
+"""An edge, the sound after it and the one before it; None for any."""
 
 
 class Surroundings(NamedTuple):
@@ -48,9 +49,9 @@ class Surroundings(NamedTuple):
 
 def surroundings(text_states: list[State]) -> list[Surroundings]:
     """Return those of each frame of a text, with silence around it."""
-    line = [None, SILENT, *text_states, SILENT, SILENT]
+    line = [SILENT, *text_states, SILENT, SILENT]
     return [
-        Surroundings((line[i + 1], line[i + 2]), line[i], line[i + 3])  # type: ignore[arg-type]
+        Surroundings((line[i], line[i + 1]), line[i - 1] if i else None, line[i + 2])
         for i in range(len(text_states) + 1)
     ]
 
@@ -70,7 +71,7 @@ class Means:
             for key in _keys(around):
                 self._sums[key] = self._sums.get(key, 0.0) + rooted
                 self._counts[key] += 1
-        self._edges: list[Edge] = [key for key in self._sums if len(key) == 2]  # type: ignore[misc]
+        self._edges = [edge for edge, after, _ in self._sums if after is None]
 
     def heard(self, around: Surroundings) -> Array:
         """Return what is heard 0, 20, 40 and 60 ms into a frame: amplitudes `[4, nodes]`.
@@ -91,7 +92,7 @@ class Means:
         return mean
 
     def _mean(self, keys: list[_Key]) -> Array:
-        mean = self._edge(keys[0])  # type: ignore[arg-type]
+        mean = self._edge(keys[0][0])
         for key in keys[1:]:
             if key in self._sums:
                 mean = (self._sums[key] + _DRAWN * mean) / (self._counts[key] + _DRAWN)
@@ -99,8 +100,8 @@ class Means:
 
     def _edge(self, edge: Edge) -> Array:
         """Return an edge's mean; where the teacher never said it, halves of what is like it."""
-        if edge in self._sums:
-            mean: Array = self._sums[edge] / self._counts[edge]
+        if any_of_it := self._counts[_any(edge)]:
+            mean: Array = self._sums[_any(edge)] / any_of_it
             return mean
         mean = np.zeros((_POINTS, NUM_NODES))
         middle = _POINTS // 2
@@ -110,35 +111,40 @@ class Means:
             mean[spectra] = sum(self._sums[other][spectra] for other in alike) / total
         return mean
 
-    def _alike(self, edge: Edge, index: int) -> list[Edge]:
+    def _alike(self, edge: Edge, index: int) -> list[_Key]:
         """Return the edges with the same sounds, else with the same state or sound at one side."""
         both = [edge[0].symbol, edge[1].symbol]
-        return (
+        alike = (
             [one for one in self._edges if [one[0].symbol, one[1].symbol] == both]
             or [one for one in self._edges if one[index] == edge[index]]
             or [one for one in self._edges if one[index].symbol == edge[index].symbol]
         )
+        return [_any(one) for one in alike]
 
 
 def _keys(around: Surroundings) -> list[_Key]:
     """Return what a frame's recordings are filed under, from the widest to the narrowest."""
-    after = (*around.edge, around.after.symbol)
-    before = around.before.symbol if around.before else None
-    return [around.edge, after, (*after, before)]
+    edge, after = around.edge, around.after.symbol
+    before = around.before.symbol if around.before else ""
+    return [_any(edge), (edge, after, None), (edge, after, before)]
 
 
-def recordings() -> Iterator[tuple[str, list[Surroundings], Array]]:
-    """Yield every text of the recordings, what is around its frames, and these: `[n, 5, nodes]`."""
+def _any(edge: Edge) -> _Key:
+    return edge, None, None
+
+
+def recordings() -> Iterator[tuple[list[Surroundings], Array]]:
+    """Yield, for every recorded text, what is around its frames, and these: `[n, 5, nodes]`."""
     for path in sorted(folder("recordings").glob("?????.npz")):
         yield from _texts(path)
 
 
-def _texts(path: Path) -> Iterator[tuple[str, list[Surroundings], Array]]:
+def _texts(path: Path) -> Iterator[tuple[list[Surroundings], Array]]:
     recording = np.load(path)
     frames, start = reduce(recording["frames"].astype(np.float32)), 0
     for text in recording["texts"]:
         said = surroundings(states(spoken(str(text))))
         heard = frames[start : start + len(said)]
         begins = np.concatenate((heard[:1, :1], heard[:-1, -1:]))
-        yield str(text), said, np.concatenate((begins, heard), 1)
+        yield said, np.concatenate((begins, heard), 1)
         start += len(said)
