@@ -14,8 +14,6 @@ from tools.nano.settings import Array
 from tools.nano.teacher import RATE_HZ
 
 SPECTRA_PER_FRAME = 4
-VOICE_NODES_HZ: Array
-NOISE_NODES_HZ: Array
 
 
 def _mel_nodes(low_hz: float, high_hz: float, count: int) -> Array:
