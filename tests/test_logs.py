@@ -95,9 +95,9 @@ def test_a_frame_that_fails_is_about_all_who_were_in_it(
         thread.start()
     wait_until(lambda: bench.runner.batches and len(bench.runner.batches[-1]) == 2)
     bench.runner.error = RuntimeError("weights on fire")
+    bench.runner.gate.set()  # after the error, and before the canary's frames
     for thread in threads:
         thread.join()
-    bench.runner.gate.set()
     assert sorted(find(lines, "synthesis failed")["request_id"].split(",")) == ["a", "b"]
     wait_until(lambda: bench.service.status().ready)
     canary = [line for line in lines() if line.get("request_id") == "canary"]
