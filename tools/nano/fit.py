@@ -23,7 +23,7 @@ from tools.nano.decoder import Decoder, around
 from tools.nano.features import NUM_NODES, SPECTRA_PER_FRAME
 from tools.nano.means import Means, Surroundings, recordings
 from tools.nano.settings import NANO_DIR, Array
-from tools.nano.timing import SILENT
+from tools.nano.state import save
 from tools.nano.units import Units
 
 STATE, LOG = "decoder.pt", "fitting.jsonl"
@@ -60,8 +60,7 @@ class Frames:
         codes, targets = [], []
         silence = np.zeros((1, SPECTRA_PER_FRAME, NUM_NODES))
         for text in texts:
-            edges = [frame.edge for frame in text] + [(SILENT, SILENT)]
-            codes.append(around(np.array([units.code(edge) for edge in edges])))
+            codes.append(around(np.array(units.codes([frame.edge for frame in text]))))
             targets.append(np.concatenate((silence, [means.heard(frame) for frame in text])))
         self.codes = torch.from_numpy(np.concatenate(codes)).to(device)
         self.targets = torch.from_numpy(np.concatenate(targets)).float().to(device)
@@ -122,23 +121,14 @@ def fit(
                 log.write(json.dumps(figures) + "\n")
             progress.write(json.dumps(figures))
         if time.monotonic() - saved_at > SAVE_EVERY_S or finished == steps:
-            _save(folder / STATE, decoder, optimizer, loudest, finished)
+            state = {
+                "decoder": decoder.state_dict(),
+                "loudest": loudest,
+                "optimizer": optimizer.state_dict(),
+                "steps": finished,
+            }
+            save(folder / STATE, state)
             saved_at = time.monotonic()
-
-
-def _save(
-    path: Path, decoder: Decoder, optimizer: torch.optim.Optimizer, loudest: float, steps: int
-) -> None:
-    """Write the state so that there is always a whole one."""
-    state = {
-        "decoder": decoder.state_dict(),
-        "loudest": loudest,
-        "optimizer": optimizer.state_dict(),
-        "steps": steps,
-    }
-    scratch = path.with_suffix(".part")
-    torch.save(state, scratch)
-    scratch.rename(path)
 
 
 def main() -> None:

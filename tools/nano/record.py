@@ -77,8 +77,9 @@ def main() -> None:
                 np.savez(scratch, texts=texts, frames=np.concatenate(frames))
                 scratch.rename(path)
             for text in texts:
-                known.update(_pairs(text))
-                progress.update(min(len(_pairs(text)) * 0.08 / 60, minutes - progress.n))
+                pairs = _pairs(text)
+                known.update(pairs)
+                progress.update(min(len(pairs) * 0.08 / 60, minutes - progress.n))
             part += 1
 
 

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from tools.nano.dataset import Dataset, training_parts
 from tools.nano.reader import NUM_OUTPUTS, START_INPUT, Reader, windows_of
 from tools.nano.settings import NANO_DIR
+from tools.nano.state import save
 from tools.nano.units import NUM_MORE_FRAMES, Units
 
 LEARNING_RATE = 3e-3
@@ -133,7 +134,8 @@ def train(steps: int, frames_per_step: int, device: str) -> None:
                 parts = training_parts()
                 frames = _frames(parts, device)
         if time.monotonic() - saved_at > SAVE_EVERY_S or finished == steps:
-            _save(reader, optimizers, finished)
+            save(OPTIMIZERS, [optimizer.state_dict() for optimizer in optimizers])
+            save(STATE, {"reader": reader.state_dict(), "steps": finished})
             saved_at = time.monotonic()
         progress.set_postfix(loss=f"{average:.3f}", refresh=False)
 
@@ -185,17 +187,6 @@ def _restore(reader: Reader, optimizers: list[torch.optim.Optimizer], device: st
         for optimizer, its in zip(optimizers, saved, strict=True):
             optimizer.load_state_dict(its)
     return int(state["steps"])
-
-
-def _save(reader: Reader, optimizers: list[torch.optim.Optimizer], steps: int) -> None:
-    """Write the state so that there is always a whole one."""
-    for path, content in (
-        (OPTIMIZERS, [optimizer.state_dict() for optimizer in optimizers]),
-        (STATE, {"reader": reader.state_dict(), "steps": steps}),
-    ):
-        scratch = path.with_suffix(".part")
-        torch.save(content, scratch)
-        scratch.rename(path)
 
 
 def main() -> None:

@@ -52,11 +52,14 @@ class Units:
         return [numbers[one] for one, _ in self.known], [numbers[other] for _, other in self.known]
 
     def encode(self, text: str) -> list[int]:
-        """Return code 0 of each frame of a text: two more than it has tokens.
+        """Return code 0 of each frame of a text: two more than it has tokens."""
+        return self.codes(edges(states(segments(text))))
 
-        The decoder says a frame when it has the next one's code, so that the last is for silence.
+    def codes(self, spoken: list[Edge]) -> list[int]:
+        """Return the codes of a text's edges, and one for silence.
+
+        The decoder says a frame when it has the next one's code.
         """
-        spoken = edges(states(segments(text)))
         return [self.code(edge) for edge in (*spoken, (SILENT, SILENT))]
 
     def code(self, edge: Edge) -> int:

@@ -1,0 +1,15 @@
+"""States of what is trained, on the disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def save(path: Path, content: Any) -> None:
+    """Write a state so that there is always a whole one."""
+    scratch = path.with_suffix(".part")
+    torch.save(content, scratch)
+    scratch.rename(path)
