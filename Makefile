@@ -74,7 +74,9 @@ test-image: $(INSTALLED) ## Build the image and run it, without Docker; needs ro
 	@$(VENV_PYTHON) -m pytest -m image $(ARGS)
 	@$(VENV_PYTHON) -m tools.image layers
 
-check: $(INSTALLED) ## Check format, lint, types, Dockerfile, manifests and installed packages
+check: $(INSTALLED) ## Check format, lint, types, Dockerfile, manifests, installed packages, merge conflicts
+	@! grep -rnIE '^(<{7}|>{7}|[|]{7})( |$$)' . --exclude-dir=.git --exclude-dir=.venv --exclude-dir=build \
+	    || { echo "error: the lines above are markers of a merge conflict" >&2; exit 1; }
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m mypy
