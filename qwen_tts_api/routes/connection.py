@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import functools
+import logging
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from qwen_tts_api.service.client import Client, Patient
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+"""How long the watcher waits after an error of epoll itself, which may come again at once."""
 
 
 def client_of(environ: dict[str, Any]) -> Client:
@@ -47,7 +54,8 @@ class Watcher:
     """A thread that waits for any of many sockets to be closed at the other end.
 
     A look at the data (MSG_PEEK) would be blind to a close behind a pipelined request. Waiting
-    costs nothing; the kernel tells within a fraction of a frame.
+    costs nothing; the kernel tells within a fraction of a frame. The thread serves every later
+    request, so no error of one connection ends it.
     """
 
     def __init__(self) -> None:
@@ -57,26 +65,56 @@ class Watcher:
         threading.Thread(target=self._run, name="connections", daemon=True).start()
 
     def watch(self, descriptor: int, callback: Callable[[], object]) -> None:
-        """Call back when the other end closes; the socket must be forgotten before it is closed."""
+        """Call back when the other end closes; the socket must be forgotten before it is closed.
+
+        Where the kernel cannot watch it (it has a limit, `max_user_watches`), the client is taken
+        to be there.
+        """
         with self._lock:
             self._callbacks[descriptor] = callback
-            self._epoll.register(descriptor, select.EPOLLRDHUP | select.EPOLLONESHOT)
+            self._register(descriptor)
 
     def forget(self, descriptor: int) -> None:
         """Watch a socket no longer."""
         with self._lock:
-            del self._callbacks[descriptor]
-            self._epoll.unregister(descriptor)
+            self._callbacks.pop(descriptor, None)
+            with suppress(OSError, ValueError):  # closed already, or never registered
+                self._epoll.unregister(descriptor)
+
+    def _register(self, descriptor: int) -> None:
+        try:
+            self._epoll.register(descriptor, select.EPOLLRDHUP | select.EPOLLONESHOT)
+        except (OSError, ValueError) as error:
+            logger.warning("a connection is not watched, should its client leave: %s", error)
 
     def _run(self) -> None:
         while True:
-            for descriptor, _ in self._epoll.poll():
-                with self._lock:
-                    callback = self._callbacks.get(descriptor)
-                    # By now the descriptor may be that of another client, who is there.
-                    if callback is None or not _is_closed(descriptor):
-                        continue
-                callback()
+            try:
+                events = self._epoll.poll()
+            except (OSError, ValueError):  # ValueError: it was closed
+                logger.exception("watching connections failed; beginning anew")
+                self._begin_anew()
+                continue
+            for descriptor, _ in events:
+                self._tell(descriptor)
+
+    def _begin_anew(self) -> None:
+        time.sleep(RETRY_S)
+        with self._lock, suppress(OSError):  # out of descriptors: the next error tries again
+            self._epoll = select.epoll()
+            for descriptor in self._callbacks:
+                self._register(descriptor)
+
+    def _tell(self, descriptor: int) -> None:
+        with self._lock:
+            callback = self._callbacks.get(descriptor)
+            # By now the descriptor may be that of another client, who is there.
+            if callback is None or not _is_closed(descriptor):
+                return
+        try:
+            callback()
+        except Exception:  # a border: others' clients leave, too
+            logger.exception("a client has left, and what was to be done then failed")
 
 
 def _is_closed(descriptor: int) -> bool:

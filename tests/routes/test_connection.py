@@ -15,6 +15,7 @@ import pytest
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from qwen_tts_api.engine.job import Job
+from qwen_tts_api.routes import connection as connection_module
 from qwen_tts_api.routes.connection import Watcher
 from tests.conftest import Bench, wait_until
 
@@ -145,3 +146,79 @@ def test_a_descriptor_that_is_given_out_again_is_another_client(
         there.close()
         told.put(here.fileno())
         wait_until(lambda: left)
+
+
+def leaves(watcher: Watcher) -> None:
+    """Let one more client leave, and wait until the watcher has told."""
+    left: list[bool] = []
+    here, there = socket.socketpair()
+    with here, there:
+        watcher.watch(here.fileno(), lambda: left.append(True))
+        there.close()
+        wait_until(lambda: left)
+        watcher.forget(here.fileno())
+
+
+def test_a_callback_that_raises_costs_no_other_client_anything(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is logged with its stack, and whoever leaves later is seen."""
+    watcher = Watcher()
+    here, there = socket.socketpair()
+    with here, there:
+        watcher.watch(here.fileno(), lambda: 1 / 0)
+        there.close()
+        wait_until(lambda: caplog.records)
+        watcher.forget(here.fileno())
+    [record] = caplog.records
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
+    leaves(watcher)
+
+
+def test_an_error_of_epoll_is_survived(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also those that were watched before it are seen to leave."""
+    monkeypatch.setattr(connection_module, "RETRY_S", 0.0)
+    fails, real = threading.Event(), select.epoll
+
+    class Failing:
+        """Watches nothing, and breaks when the test says so."""
+
+        def register(self, *_: int) -> None:
+            """Do nothing."""
+
+        def poll(self) -> list[tuple[int, int]]:
+            fails.wait()
+            raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr(select, "epoll", Failing)
+    watcher = Watcher()
+    left: list[bool] = []
+    here, there = socket.socketpair()
+    with here, there:
+        watcher.watch(here.fileno(), lambda: left.append(True))
+        monkeypatch.setattr(select, "epoll", real)
+        fails.set()
+        there.close()
+        wait_until(lambda: left)
+        watcher.forget(here.fileno())
+    leaves(watcher)
+    assert "beginning anew" in caplog.text
+
+
+def test_a_socket_that_cannot_be_watched_is_a_client_that_stays(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The request is served all the same; so is one whose socket was closed before its end."""
+    watcher = Watcher()
+    watcher.watch(-1, lambda: None)
+    watcher.forget(-1)
+    assert "not watched" in caplog.text
+    here, there = socket.socketpair()
+    with here, there:
+        watcher.watch(descriptor := here.fileno(), lambda: None)
+        here.close()
+        watcher.forget(descriptor)
+    leaves(watcher)
