@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib
 import logging
@@ -71,6 +72,8 @@ def load_runner(
     from qwen_tts_api.model.loaded import LoadedModel
     from qwen_tts_api.model.placement import place
 
+    # PyTorch keeps the number by thread, and begins a new thread with what any other set last.
+    torch.set_num_threads(usual_threads())
     placement = place(options.device, options.dtype, options.attention)
     if options.device != "cpu":
         torch.cuda.set_device(options.device)  # of this thread: streams, events and graphs take it
@@ -97,6 +100,14 @@ def load_runner(
     runner.warm_up()
     say_something(runner)
     return runner
+
+
+@functools.cache
+def usual_threads() -> int:
+    """Return how many threads PyTorch chose by itself, for the cores or by OMP_NUM_THREADS."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _import_pytorch() -> None:

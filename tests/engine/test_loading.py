@@ -17,10 +17,38 @@ print(gc.isenabled(), gc.get_freeze_count() > 100_000)
 """
 
 
-def load(model_id: str, cache: Path) -> list[str]:
-    command = [sys.executable, "-c", PROGRAM, model_id, str(cache)]
+THREADS = """
+import sys, threading, torch
+from pathlib import Path
+from qwen_tts_api.engine import loading
+options = loading.LoadOptions("cpu", "float32", "sdpa", Path(sys.argv[2]), 1, 512, False)
+torch.set_num_threads(3)  # whatever the cores
+
+def serve(number, one_thread_bytes):
+    loading.ONE_THREAD_BYTES = one_thread_bytes
+    loading.load_runner(sys.argv[1], options, lambda card: None, lambda doing: None)
+    print(number, torch.get_num_threads())
+
+def in_new_thread(*arguments):
+    thread = threading.Thread(target=serve, args=arguments)
+    thread.start()
+    thread.join()
+
+in_new_thread("small", 2**40)
+in_new_thread("large", 0)
+in_new_thread("small again", 2**40)
+serve("large, where a small one was", 0)
+"""
+
+
+def run(program: str, model_id: str, cache: Path) -> list[str]:
+    command = [sys.executable, "-c", program, model_id, str(cache)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
+
+
+def load(model_id: str, cache: Path) -> list[str]:
+    return run(PROGRAM, model_id, cache)
 
 
 def test_the_embedded_voice_needs_neither_qwen_tts_nor_transformers(tmp_path: Path) -> None:
@@ -31,3 +59,13 @@ def test_the_embedded_voice_needs_neither_qwen_tts_nor_transformers(tmp_path: Pa
 def test_cloning_needs_them(tmp_path: Path) -> None:
     """Its encoders are theirs."""
     assert "qwen_tts" in load("nano-base", tmp_path)[0]
+
+
+def test_each_model_computes_in_its_own_number_of_threads(tmp_path: Path) -> None:
+    """One for a small model, and as many as were set for a large one after it."""
+    assert run(THREADS, "nano", tmp_path) == [
+        "small 1",
+        "large 3",
+        "small again 1",
+        "large, where a small one was 3",
+    ]
