@@ -88,7 +88,7 @@ check: $(INSTALLED) ## Check format, lint, types, Dockerfile, manifests, install
 # checkov brings 300 MB of its own, some of it at odds with ours.
 CHECKOV_VERSION := 3.3.30
 CHECKOV := build/checkov-$(CHECKOV_VERSION)/bin/checkov
-OVERLAYS := k8s overlays/offline overlays/replicas monitoring
+OVERLAYS := k8s overlays/offline overlays/offline/models overlays/replicas overlays/replicas/models monitoring
 
 $(CHECKOV): | $(VENV_PYTHON)
 	@$(VENV_PYTHON) -m venv $(dir $(CHECKOV))..
@@ -97,7 +97,7 @@ $(CHECKOV): | $(VENV_PYTHON)
 check-deploy: $(INSTALLED) $(CHECKOV) ## Build and check what kustomize makes of deploy/ (needs kubectl)
 	@rm -rf build/manifests && mkdir -p build/manifests
 	@for overlay in $(OVERLAYS); do \
-	    $(KUBECTL) kustomize deploy/$$overlay >build/manifests/$$(basename $$overlay).yaml || exit 1; \
+	    $(KUBECTL) kustomize deploy/$$overlay >build/manifests/$$(echo $$overlay | tr / -).yaml || exit 1; \
 	done
 	$(VENV)/bin/kubernetes-validate --quiet --strict build/manifests/*.yaml
 	$(CHECKOV) --config-file deploy/checkov.yaml --directory build/manifests

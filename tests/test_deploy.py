@@ -73,3 +73,14 @@ def test_exit_codes_are_those_that_the_readme_tells() -> None:
     readme = (DEPLOY.parent / "README.md").read_text()
     assert f"exits with code {EXIT_CANNOT_START}" in readme
     assert f"ends the master with {EXIT_LOST}" in readme
+
+
+@pytest.mark.parametrize("overlay", ["offline", "replicas"])
+def test_the_volume_is_filled_before_a_server_mounts_it(overlay: str) -> None:
+    """At once they would take a ReadWriteOnce volume away from each other."""
+    folder = DEPLOY / "overlays" / overlay
+    server = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    assert not [path for path in server["resources"] if "models" in path]
+    for path in folder.glob("*.yaml"):
+        assert "Job" not in [each.get("kind") for each in yaml.safe_load_all(path.read_text())]
+    assert (folder / "models" / "kustomization.yaml").exists()
