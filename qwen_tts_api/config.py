@@ -161,8 +161,15 @@ class Config:
     cors_origins: tuple[str, ...] = _setting(
         (),
         readers.origins,
-        "a comma-separated list of `https://host:port`, or `*`",
-        "Origins of web pages that may use the server from a browser.",
+        "a comma-separated list of `https://host:port` (any scheme), `null`, or `*`",
+        "Origins of web pages that may use the server from a browser, besides its own.",
+    )
+    allowed_hosts: tuple[str, ...] = _setting(
+        (),
+        readers.hosts,
+        "a comma-separated list of names without ports; `*.example.com` is all under one; or `*`",
+        "Names that clients may call the server by, besides IP addresses and `localhost`; "
+        "empty: any (see Exposing it).",
     )
     max_text_chars: int = _setting(
         4096,

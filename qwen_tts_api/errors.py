@@ -15,6 +15,8 @@ Requests::
     │   ├── ReferenceRequired     400 reference_required
     │   └── InvalidAudio          400 invalid_audio
     ├── Unauthorized          401 unauthorized
+    ├── CrossSite                 403 cross_site
+    ├── HostNotAllowed            403 host_not_allowed
     ├── RegistryReadOnly          403 registry_read_only
     ├── VoiceNotFound             404 voice_not_found
     ├── RequestTimeout        408 request_timeout
@@ -159,6 +161,20 @@ class InvalidAudio(InvalidRequest):
     """A recording is no audio, of a kind that is not read, too short, too long or silent."""
 
     code = "invalid_audio"
+
+
+class CrossSite(TTSError):
+    """A web page of another site, not in `QWEN_CORS_ORIGINS`, asks for more than to read."""
+
+    status = 403
+    code = "cross_site"
+
+
+class HostNotAllowed(TTSError):
+    """The request calls the server by a name that is not, or may not be, its own."""
+
+    status = 403
+    code = "host_not_allowed"
 
 
 class RegistryReadOnly(TTSError):

@@ -21,6 +21,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from qwen_tts_api.engine.status import PoolStatus
+from qwen_tts_api.service.keys import KeysStatus
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -45,11 +46,15 @@ class Metrics:
         empty_audio: Answers with status 200 and no audio in them. There should be none.
     """
 
-    def __init__(self, status: Callable[[], PoolStatus]) -> None:
+    def __init__(
+        self, status: Callable[[], PoolStatus], keys: Callable[[], KeysStatus] | None = None
+    ) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         registry.register(_Models(status))
+        if keys is not None:
+            registry.register(_Keys(keys))
         self.http_requests = Counter(
             "qwen_tts_http_requests",
             "Answers of the HTTP server.",
@@ -106,6 +111,29 @@ class Metrics:
     def exposition(self) -> bytes:
         """Return everything in Prometheus's text format."""
         return generate_latest(self.registry)
+
+
+class _Keys(Collector):
+    """Looks at the file of keys at the moment of the scrape."""
+
+    def __init__(self, status: Callable[[], KeysStatus]) -> None:
+        self._status = status
+
+    def describe(self) -> list[Metric]:
+        """Return nothing, as for the models."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield one family for each thing."""
+        status = self._status()
+        yield GaugeMetricFamily(
+            "qwen_tts_api_keys", "API keys that let clients in.", float(status.num_keys)
+        )
+        yield GaugeMetricFamily(
+            "qwen_tts_api_keys_file_ok",
+            "Whether the file of API keys can be read, and has keys and nothing else.",
+            float(status.state == "ok"),
+        )
 
 
 class _Models(Collector):

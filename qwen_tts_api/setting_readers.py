@@ -116,8 +116,30 @@ def optional_path(raw: str) -> Path | None:
 
 
 def origins(raw: str) -> tuple[str, ...]:
-    """Read a list of origins of web pages."""
-    origins = tuple(part.strip().rstrip("/") for part in raw.split(",") if part.strip())
-    if not all(re.fullmatch(r"\*|https?://[^\s/*]+", origin) for origin in origins):
+    """Read a list of origins of web pages, each as a browser writes it: without a default port."""
+    return tuple(_origin(part.strip().lower()) for part in raw.split(",") if part.strip())
+
+
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[a-z0-9_.-]*|\[[0-9a-f:.]+\])(?P<port>:\d{1,5})?/?"
+)
+_DEFAULT_PORTS = (("http", ":80"), ("https", ":443"))
+
+
+def _origin(written: str) -> str:
+    if written in ("*", "null"):
+        return written
+    # Not only the web has pages: `app://`, `capacitor://localhost`, `chrome-extension://<id>`.
+    match = _ORIGIN.fullmatch(written)
+    if not match or (match["scheme"] in ("http", "https") and not match["host"]):
         raise ValueError
-    return origins
+    port = "" if (match["scheme"], match["port"]) in _DEFAULT_PORTS else match["port"] or ""
+    return f"{match['scheme']}://{match['host']}{port}"
+
+
+def hosts(raw: str) -> tuple[str, ...]:
+    """Read a list of the names that a `Host` header may have."""
+    hosts = tuple(part.strip().lower() for part in raw.split(",") if part.strip())
+    if not all(re.fullmatch(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*", host) for host in hosts):
+        raise ValueError
+    return hosts

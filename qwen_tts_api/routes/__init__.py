@@ -16,6 +16,7 @@ from qwen_tts_api.routes import (
     models,
     openai,
     openapi,
+    origins,
     page,
     request_log,
     spans,
@@ -44,7 +45,8 @@ def register(app: Flask, config: Config, service: SpeechService) -> None:
     _register_ops(app, service, shapes, log_text=config.log_text)
     if service.tracer is not None:
         spans.register(app, service.tracer)
-    access.register(app, config)
+    origins.register(app, config)
+    access.register(app, config, service.keys)
     app.after_request(send_in_pieces)
     app.register_blueprint(tts.blueprint(config, service))
     app.register_blueprint(openai.blueprint(config, service))

@@ -41,7 +41,9 @@ def send_page(template: str, values: dict[str, object], **sources: str) -> Respo
         f"{name} {value}" for name, value in policy.items()
     )
     response.headers["X-Frame-Options"] = "DENY"
-    response.headers["Referrer-Policy"] = "no-referrer"
+    # Nobody else learns the page's address. With `no-referrer` some browsers hide the origin from
+    # this server, too, which then cannot tell its own page from another.
+    response.headers["Referrer-Policy"] = "same-origin"
     response.headers["Cache-Control"] = "no-cache"
     return _refuse_guessing(response)
 

@@ -53,6 +53,13 @@ class ReadinessSchema(Schema):
         required=True, metadata={"description": "Utterances that are being computed."}
     )
     waiting = fields.Integer(required=True, metadata={"description": "Utterances that wait."})
+    api_keys = fields.String(
+        validate=validate.OneOf(["ok", "faulty", "unreadable"]),
+        metadata={
+            "description": "Of the file of keys, where there is one. `faulty`: a line is no key, "
+            "or there is none; `unreadable`: the keys of before hold."
+        },
+    )
 
 
 def blueprint(service: SpeechService) -> Blueprint:
@@ -102,6 +109,8 @@ def blueprint(service: SpeechService) -> Blueprint:
         body["models"] = status.models
         body["running"] = status.running
         body["waiting"] = status.waiting
+        if service.keys is not None:
+            body["api_keys"] = service.keys.status().state
         response = jsonify(body)
         if not status.ready:
             response.status_code = 503

@@ -17,7 +17,7 @@ from werkzeug.routing import Rule
 
 from qwen_tts_api import __version__
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import RateLimited, TTSError, Unauthorized
+from qwen_tts_api.errors import CrossSite, HostNotAllowed, RateLimited, TTSError, Unauthorized
 from qwen_tts_api.routes.access import is_open
 from qwen_tts_api.routes.assets import send_asset, send_page
 from qwen_tts_api.routes.operations import (
@@ -32,6 +32,8 @@ from qwen_tts_api.routes.operations import (
     operation,
     operations_of,
 )
+from qwen_tts_api.routes.origins import SAFE_METHODS
+from qwen_tts_api.routes.request_log import PROBES
 
 TAGS = {
     "speech": "Text in, audio out.",
@@ -206,7 +208,7 @@ def describe(app: Flask, config: Config) -> dict[str, Any]:
                 operations={
                     method: {
                         "operationId": f"{rule.endpoint.replace('.', '_')}_{method}",
-                        **_document(described, config, guarded=_is_guarded(rule, method)),
+                        **_document(described, config, rule, method),
                     }
                     for method, described in operations.items()
                 },
@@ -218,15 +220,17 @@ def describe(app: Flask, config: Config) -> dict[str, Any]:
     return spec.to_dict()
 
 
-def _is_guarded(rule: Rule, method: str) -> bool:
-    return method != "options" and not is_open(rule.rule)
-
-
-def _document(described: Operation, config: Config, *, guarded: bool) -> dict[str, Any]:
+def _document(described: Operation, config: Config, rule: Rule, method: str) -> dict[str, Any]:
+    guarded = method != "options" and not is_open(rule.rule)
     needs_key = guarded and config.api_keys_file is not None
-    more_errors: tuple[type[TTSError], ...] = (Unauthorized,) if needs_key else ()
-    if guarded and config.rate_limit:
-        more_errors += (RateLimited,)
+    writes = method.upper() not in SAFE_METHODS
+    may_happen: dict[type[TTSError], bool] = {
+        Unauthorized: needs_key,
+        RateLimited: guarded and bool(config.rate_limit),
+        CrossSite: writes,
+        HostNotAllowed: writes or (bool(config.allowed_hosts) and rule.rule not in PROBES),
+    }
+    more_errors = tuple(error for error, happens in may_happen.items() if happens)
     security: dict[str, Any] = {"security": [{"key": []}]} if needs_key else {}
     return {**described.document(more_errors), **security}
 

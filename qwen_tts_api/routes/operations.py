@@ -24,7 +24,14 @@ from typing import Any, TypeVar
 
 from marshmallow import Schema
 
-from qwen_tts_api.errors import ClientLeft, RateLimited, TTSError, Unauthorized
+from qwen_tts_api.errors import (
+    ClientLeft,
+    CrossSite,
+    HostNotAllowed,
+    RateLimited,
+    TTSError,
+    Unauthorized,
+)
 
 SchemaLike = Schema | type[Schema] | dict[str, Any]
 """A marshmallow schema, or JSON Schema as it stands in the document."""
@@ -39,8 +46,8 @@ NOT_FOUND = (404, "not_found")
 INTERNAL_ERROR = (500, "internal_error")
 METHOD_NOT_ALLOWED = (405, "method_not_allowed")
 
-# Every route answers them, or none: `openapi.py` knows.
-_AS_SET_UP = {Unauthorized.code, RateLimited.code}
+# Which routes answer them depends on their methods and on the settings: `openapi.py` knows.
+_AS_SET_UP = {error.code for error in (Unauthorized, RateLimited, CrossSite, HostNotAllowed)}
 
 _ERROR_HEADERS = {
     401: ("WWW-Authenticate",),

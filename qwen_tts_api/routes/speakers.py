@@ -22,6 +22,7 @@ from qwen_tts_api.errors import (
 from qwen_tts_api.routes.audio_field import AudioField
 from qwen_tts_api.routes.body import parse_form_and_files, parse_json, read_body
 from qwen_tts_api.routes.connection import client_of
+from qwen_tts_api.routes.hosts import AllowedHosts
 from qwen_tts_api.routes.operations import BINARY, NOT_FOUND, Answer, operation
 from qwen_tts_api.routes.schemas import MAX_SEED, integer, load, read_number, string
 from qwen_tts_api.service.languages import list_languages
@@ -130,18 +131,20 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
     The lists are the default model's, or that of `?model=`.
     """
     routes = Blueprint("speakers", __name__)
+    hosts = AllowedHosts(config.allowed_hosts)
 
     @routes.get("/speakers")
     @_LIST
     def speakers() -> Response:
         model = request.args.get("model", "")
-        return jsonify([_describe(voice, model) for voice in service.voices(model)])
+        root = _root(hosts)
+        return jsonify([_describe(voice, model, root) for voice in service.voices(model)])
 
     @routes.post("/speakers")
     @_ADD
     def add() -> Response:
         voice = _add(service, _read_new_voice(config))
-        response = jsonify(_describe(voice, ""))
+        response = jsonify(_describe(voice, "", _root(hosts)))
         response.status_code = 201
         response.headers["Location"] = f"/speakers/{voice.id}"
         return response
@@ -202,11 +205,11 @@ def _add(service: SpeechService, given: Mapping[str, Any]) -> Voice:
     return service.design_voice(name, wanted, consent, client_of(request.environ))
 
 
-def _describe(voice: Voice, model: str) -> dict[str, Any]:
+def _describe(voice: Voice, model: str, root: str) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": voice.name,
         "voice_id": voice.id,
-        "preview_url": _preview_url(voice.id, model),
+        "preview_url": _preview_url(voice.id, model, root),
         "dialect": voice.dialect or None,
         "kind": voice.kind,
     }
@@ -220,6 +223,11 @@ def _describe(voice: Voice, model: str) -> dict[str, Any]:
     return described
 
 
-def _preview_url(speaker: str, model: str) -> str:
+def _preview_url(speaker: str, model: str, root: str) -> str:
     query = {"text": _PREVIEW_TEXT, "speaker_id": speaker, **({"model": model} if model else {})}
-    return f"{request.url_root}api/tts?{urlencode(query)}"
+    return f"{root}api/tts?{urlencode(query)}"
+
+
+def _root(hosts: AllowedHosts) -> str:
+    """Return where this server is: without a name, where the request's may be a stranger's."""
+    return request.url_root if hosts.is_own(request.host) else "/"

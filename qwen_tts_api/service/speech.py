@@ -18,6 +18,7 @@ from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.casting import Casting
 from qwen_tts_api.service.client import Client, Patient
 from qwen_tts_api.service.design import VoiceDesigner
+from qwen_tts_api.service.keys import ApiKeys
 from qwen_tts_api.service.meter import Meter
 from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.prompts import PromptMaker
@@ -54,6 +55,7 @@ class SpeechService:
     """Synthesis with the settings' defaults, over a pool of models.
 
     Attributes:
+        keys: Who may ask for it; None: everybody.
         metrics: What is measured of it.
         tracer: What traces its requests; None: nothing does.
     """
@@ -61,7 +63,8 @@ class SpeechService:
     def __init__(self, config: Config, pool: ModelPool, tracer: Tracer | None = None) -> None:
         self._config = config
         self._pool = pool
-        self.metrics = Metrics(pool.status)
+        self.keys = ApiKeys(config.api_keys_file) if config.api_keys_file else None
+        self.metrics = Metrics(pool.status, self.keys.status if self.keys else None)
         self.tracer = tracer
         self._models = ServedModels(pool)
         self._registry = VoiceRegistry(config, self._models)

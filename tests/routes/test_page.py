@@ -74,7 +74,7 @@ def test_nothing_from_elsewhere_runs_in_the_page(client: FlaskClient) -> None:
         assert policy[directive] == "'self'"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["X-Frame-Options"] == "DENY"
-    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Referrer-Policy"] == "same-origin"
     assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=", response.text)
     assert not re.search(r"https?://", response.text)
 

@@ -1,0 +1,31 @@
+"""How errors and the log quote what clients send, and list what they may send: never at length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+MAX_SHOWN_CHARS = 80
+MAX_LISTED = 50
+
+
+def shown(value: object) -> str:
+    """Return a client's value as Python writes it, cut where it is long.
+
+    >>> shown("Bob"), len(shown("a" * 1_000_000))
+    ("'Bob'", 83)
+    """
+    if isinstance(value, str) and len(value) > MAX_SHOWN_CHARS:
+        return f"{value[:MAX_SHOWN_CHARS]!r}…"
+    return repr(value)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return what is allowed as a list, of many the first ones; `none` where there is nothing.
+
+    >>> listed(["Ryan", "Serena"])
+    'Ryan, Serena'
+    """
+    names = list(names)
+    more = len(names) - MAX_LISTED
+    rest = [f"and {more} more"] if more > 0 else []
+    return ", ".join([*names[:MAX_LISTED], *rest]) or "none"

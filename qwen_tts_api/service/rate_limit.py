@@ -1,0 +1,45 @@
+"""How often a client may do something."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+
+WINDOW_S = 60.0
+
+
+class RateLimit:
+    """At most `limit` events of a client within any 60 seconds.
+
+    Args:
+        limit: How many.
+        clock: Seconds that never go back, whatever is done to the machine's time.
+    """
+
+    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._lock = threading.Lock()
+        # When each client's events were; the client whose last one is longest ago is first.
+        self._events: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def hit(self, client: str) -> float:
+        """Count an event; where there is no room for it, return the seconds until there is."""
+        with self._lock:
+            now = self._clock()
+            self._forget(now - WINDOW_S)
+            events = self._events.setdefault(client, deque())
+            while events and events[0] <= now - WINDOW_S:
+                events.popleft()
+            if len(events) >= self._limit:
+                return events[0] + WINDOW_S - now
+            events.append(now)
+            self._events.move_to_end(client)
+            return 0.0
+
+    def _forget(self, before: float) -> None:
+        """Drop the clients of whom nothing counts any more."""
+        while self._events and next(iter(self._events.values()))[-1] <= before:
+            self._events.popitem(last=False)
