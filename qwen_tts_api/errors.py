@@ -254,7 +254,7 @@ class ModelLoading(Unavailable):
 
 
 class ModelUnavailable(Unavailable):
-    """A model other than the first could not be loaded."""
+    """A model could not be loaded, and is tried again later."""
 
     code = "model_unavailable"
 

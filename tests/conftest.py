@@ -21,7 +21,7 @@ from bench.server import Server
 from qwen_tts_api import create_app
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.engine.pool import ModelPool
+from qwen_tts_api.engine.pool import TURN_S, ModelPool
 from qwen_tts_api.errors import StartupError
 from qwen_tts_api.service.speech import SpeechService
 from qwen_tts_api.tracing import Tracer
@@ -105,6 +105,7 @@ def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
         start: bool = True,
         served: tuple[str, ...] = tuple(CARDS),
         rows: int = 1,
+        turn_s: float = TURN_S,
         tracer: Tracer | None = None,
         **settings: Any,
     ) -> Bench:
@@ -126,6 +127,7 @@ def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
             max_loaded=config.max_loaded_models,
             max_queue=config.max_queue,
             hang_timeout_s=config.hang_timeout_s,
+            turn_s=turn_s,
             on_startup_failure=failures.append,
             on_fatal=lost.set,
         )

@@ -193,7 +193,10 @@ class FakeHub:
         runners: The latest runner that was loaded for an id.
         loads: The ids in the order of loading.
         gate: Loading waits while this is not set.
-        error: Raised instead of loading.
+        error: Raised instead of loading, in the place that was given to the model.
+        errors: Likewise, of single ids.
+        refusal: Raised when the checkpoint is judged, before it has a place.
+        asked: The ids in the order in which they were asked for.
         max_rows: Of the runners that are loaded.
         ahead: Of the runners that are loaded.
         ahead_error: Of the runners that are loaded.
@@ -206,15 +209,24 @@ class FakeHub:
         self.gate = threading.Event()
         self.gate.set()
         self.error: Exception | None = None
+        self.errors: dict[str, Exception] = {}
+        self.refusal: Exception | None = None
+        self.asked: list[str] = []
         self.max_rows = max_rows
         self.ahead = 1
         self.ahead_error: Exception | None = None
 
-    def load(self, model_id: str, report: Callable[[str], Any]) -> FakeRunner:
+    def load(
+        self, model_id: str, report: Callable[[str], Any], await_place: Callable[[], Any]
+    ) -> FakeRunner:
+        self.asked.append(model_id)
+        if self.refusal is not None:
+            raise self.refusal
+        await_place()
         report("loading the weights")
         self.gate.wait(10)
-        if self.error is not None:
-            raise self.error
+        if error := self.error or self.errors.get(model_id):
+            raise error
         self.loads.append(model_id)
         self.runners[model_id] = FakeRunner(
             self.cards[model_id], self.max_rows, ahead=self.ahead, ahead_error=self.ahead_error

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 
 from qwen_tts_api.engine.health import Health, canary, is_fatal
 from qwen_tts_api.engine.job import Job
+from qwen_tts_api.engine.owner import LoadRunner, NotWanted, Owner
 from qwen_tts_api.engine.runner import Runner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.engine.status import EngineStatus
 from qwen_tts_api.errors import (
     LoadError,
-    ModelUnavailable,
     OutOfMemory,
     StartupError,
     SynthesisFailed,
@@ -28,12 +28,12 @@ logger = logging.getLogger(__name__)
 QUIET_S = 0.25
 """Without work for as long, an engine prepares what will make later work quicker."""
 
-LoadRunner = Callable[[Callable[[str], None]], Runner]
-"""Loads a model, telling its argument what it does; raises StartupError."""
-
 
 class Engine:
     """One model and the thread that owns it. Nothing else ever touches the model.
+
+    It judges the checkpoint, waits for a place among the loaded models, loads, serves, and retires
+    where another model is to have the place.
 
     All attributes are read and written under `condition`, which the engines of a pool share.
 
@@ -43,7 +43,9 @@ class Engine:
         runner: The loaded model, or None while it is loading. Only `card`, `placement` and limits
             are for other threads.
         failure: Why it could not be loaded.
-        retiring: It ends when the jobs that it has are done, and those that will follow them.
+        created_at: When its model was asked for, by `time.monotonic`.
+        asks_for_place: The checkpoint is there and can be served.
+        has_place: It may take memory of the device.
         jobs: What waits for a row, first come first served.
         num_running: How many jobs are in rows.
         mean_job_s: Running mean of the seconds that a job is in its row.
@@ -54,28 +56,26 @@ class Engine:
         self,
         name: str,
         load: LoadRunner,
-        jobs: deque[Job],
         condition: threading.Condition,
-        on_ready: Callable[[], None],
-        on_end: Callable[[Engine], None],
-        on_fatal: Callable[[], None],
-        is_awaited: Callable[[], bool],
+        owner: Owner,
     ) -> None:
         self.name = name
         self.doing = "starting"
         self.runner: Runner | None = None
         self.failure: StartupError | None = None
-        self.retiring = False
-        self.jobs = jobs
+        self.created_at = time.monotonic()
+        self.asks_for_place = False
+        self.has_place = False
+        self.jobs: deque[Job] = deque()
         self.num_running = 0
         self.mean_job_s = 1.0
         self.health = Health()
         self._load = load
         self._condition = condition
-        self._on_ready = on_ready
-        self._on_end = on_end
-        self._on_fatal = on_fatal
-        self._is_awaited = is_awaited
+        self._owner = owner
+        self._ready_at = self.created_at
+        self._retired_at: float | None = None
+        self._has_ended = False
         self._device_is_lost = False
         self._hangs = False
         self._prepares_ahead = True
@@ -89,6 +89,27 @@ class Engine:
         """Wait for the thread's end, at most `timeout_s` seconds; return whether it has ended."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    @property
+    def retiring(self) -> bool:
+        """Whether it ends when the jobs that it has are done, and those that follow them."""
+        return self._retired_at is not None
+
+    def retire(self) -> None:
+        """Take no more jobs but those that follow, and end."""
+        self._retired_at = self._retired_at or time.monotonic()
+
+    def stay(self) -> bool:
+        """Go on serving, though told to retire; return whether that is still possible."""
+        if not self._has_ended:
+            self._retired_at = None
+        return not self._has_ended
+
+    def turn_left_s(self, turn_s: float) -> float:
+        """Return how long it goes on with what follows, of `turn_s` since it was told to retire."""
+        if self._retired_at is None:
+            return turn_s
+        return max(0.0, max(self._retired_at, self._ready_at) + turn_s - time.monotonic())
 
     @property
     def num_free_rows(self) -> int:
@@ -135,7 +156,7 @@ class Engine:
             self._serve()
         except Exception:  # a border: without its thread the model would be there, and never answer
             logger.critical("%s: the engine has failed", self.name, exc_info=True)
-            self._on_fatal()
+            self._owner.engine_lost()
 
     def _serve(self) -> None:
         runner = self._load_runner()
@@ -144,7 +165,7 @@ class Engine:
             while self._take_jobs(scheduler):
                 self._step(scheduler)
             runner.close()
-        self._on_end(self)
+        self._owner.engine_ended(self)
 
     def _load_runner(self) -> Runner | None:
         with self._condition:
@@ -155,17 +176,18 @@ class Engine:
     def _try_to_load(self) -> Runner | None:
         began_at = time.monotonic()
         try:
-            runner = self._load(self._report)
+            runner = self._load(self._report, self._await_place)
+        except NotWanted:
+            logger.info("%s: nobody waits for it any more; it is not loaded", self.name)
+            return None
         except Exception as error:  # a border: whatever a damaged checkpoint makes libraries raise
-            if not isinstance(error, StartupError):
-                logger.exception("loading %s failed", self.name)
-                error = LoadError(f"{self.name} could not be loaded: {error!r}")
             self._fail(error)
             return None
         logger.info("%s: ready in %.1f s", self.name, time.monotonic() - began_at)
         with self._condition:
             self.runner = runner
-        self._on_ready()
+            self._ready_at = time.monotonic()
+        self._owner.engine_ready(self, runner)
         return runner
 
     def _report(self, doing: str) -> None:
@@ -173,16 +195,33 @@ class Engine:
         with self._condition:
             self.doing = doing
 
-    def _fail(self, error: StartupError) -> None:
+    def _await_place(self) -> None:
+        """Wait for a place among the loaded models.
+
+        Raises:
+            NotWanted: Whoever asked for the model has gone.
+        """
         with self._condition:
-            self.failure = error
-            self.retiring = True
+            self.asks_for_place = True
+            self._owner.place_asked()
+            while self._owner.is_wanted(self):
+                if self.has_place:
+                    return
+                self._condition.wait()
+            self.retire()  # what is asked for from now on is another engine's
+            self._has_ended = True
+        raise NotWanted
+
+    def _fail(self, error: Exception) -> None:
+        if not isinstance(error, StartupError):
+            logger.error("loading %s failed", self.name, exc_info=error)
+            error = LoadError(f"{self.name} could not be loaded: {error!r}")
+        # Without its traceback, whose frames would keep what was loaded in memory.
+        self.failure = type(error)(str(error))
+        with self._condition:
             jobs = list(self.jobs)
-            self.jobs.clear()
         with about(*[job.labels for job in jobs]):
             logger.error("%s", error)
-        for job in jobs:
-            job.fail(ModelUnavailable(f"The model {self.name!r} cannot be loaded at the moment."))
 
     def _take_jobs(self, scheduler: Scheduler) -> bool:
         """Give rows to waiting jobs; wait for one where nothing is left to do; False at the end.
@@ -193,8 +232,9 @@ class Engine:
         with self._condition:
             self.num_running = scheduler.num_running
             while scheduler.is_idle and not self.jobs:
-                if self.retiring and not self._is_awaited():
-                    self.runner = None
+                awaited_s = self._owner.awaits_s(self) if self.retiring else math.inf
+                if awaited_s <= 0:
+                    self.runner, self._has_ended = None, True
                     return False
                 if self.health.canary_is_due():
                     self.jobs.append(canary(scheduler.runner.card))
@@ -203,7 +243,9 @@ class Engine:
                     if not self._condition.wait(QUIET_S):
                         break
                     continue
-                self._condition.wait(self.health.canary_due_in_s())
+                due_s = self.health.canary_due_in_s()
+                timeout_s = min(awaited_s, math.inf if due_s is None else due_s)
+                self._condition.wait(None if timeout_s == math.inf else timeout_s)
                 self.health.progress()
             taken = [self.jobs.popleft() for _ in range(min(len(self.jobs), scheduler.num_free))]
             self.num_running += len(taken)
@@ -225,7 +267,7 @@ class Engine:
             self._note(num_rows, ended)
         if self._device_is_lost:
             logger.critical("%s: the device is lost; the process ends", self.name)
-            self._on_fatal()
+            self._owner.engine_lost()
 
     def _prepare_ahead(self, runner: Runner) -> None:
         self._prepares_ahead = False  # where it fails, too

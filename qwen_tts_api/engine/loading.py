@@ -50,14 +50,16 @@ def load_runner(
     options: LoadOptions,
     check: Callable[[ModelCard], None],
     report: Callable[[str], None],
+    await_place: Callable[[], None],
 ) -> Runner:
-    """Find, load and warm up a model.
+    """Find, judge, load and warm up a model.
 
     Args:
         model_id: As for `checkpoint.locate`.
         options: How.
         check: Told what the model can do, before its weights are downloaded; may raise.
         report: Told what is being done, for people who wait.
+        await_place: Called before memory of the device is taken; may raise.
 
     Raises:
         LoadError: The checkpoint or the device is not there, or the memory does not suffice.
@@ -87,6 +89,7 @@ def load_runner(
     check(checkpoint.describe(model_id, options.cache_dir))
     folder = checkpoint.locate(model_id, options.cache_dir)
     card = checkpoint.read_card(folder)
+    await_place()
     report("loading the weights")
     model = LoadedModel.load(folder, card, placement)
     plan = plan_memory(model, options.max_streams, options.max_positions)

@@ -41,7 +41,8 @@ class PoolStatus:
             thing computed is a failure; `draining` when the process was told to stop; `failed` when
             only a new process helps.
         doing: What the first loading is at, or why the state is not `ready`; may be empty.
-        models: Each served model's name and state: `ready`, `loading`, `not loaded`.
+        models: Each served model's name and state: `ready`, `loading`, `not loaded`, `failed` (it
+            could not be loaded, and is not tried again yet).
         engines: What is in memory, or on its way there.
         default: The default model's runner while it is in memory; its description is for reading.
         running: Utterances that are being computed, over all models.

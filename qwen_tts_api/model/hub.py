@@ -51,7 +51,27 @@ def fetch(
     from huggingface_hub import snapshot_download
 
     with hub_errors(model_id):
-        return Path(snapshot_download(model_id, allow_patterns=list(files), local_dir=folder))
+        path = snapshot_download(
+            model_id,
+            allow_patterns=list(files),
+            local_dir=folder,
+            local_files_only=not _answers(model_id),
+        )
+        return Path(path)
+
+
+def _answers(model_id: str) -> bool:
+    """Return whether the hub answers within TIMEOUT_S: huggingface_hub's download sets no limit."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import OfflineModeIsEnabled
+    from requests import ConnectionError as NoConnection
+    from requests import Timeout
+
+    try:
+        HfApi().model_info(model_id, timeout=TIMEOUT_S)
+    except (NoConnection, Timeout, OfflineModeIsEnabled):
+        return False
+    return True
 
 
 def find_cached(model_id: str) -> Path | None:

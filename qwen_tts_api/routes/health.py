@@ -45,9 +45,12 @@ class ReadinessSchema(Schema):
     attention = fields.String(metadata={"description": "The kernel in use."})
     models = fields.Dict(
         keys=fields.String(),
-        values=fields.String(validate=validate.OneOf(["ready", "loading", "not loaded"])),
+        values=fields.String(validate=validate.OneOf(["ready", "loading", "not loaded", "failed"])),
         required=True,
-        metadata={"description": "The state of each served model."},
+        metadata={
+            "description": "The state of each served model. `failed`: it could not be loaded, and "
+            "is tried again for requests a while later."
+        },
     )
     running = fields.Integer(
         required=True, metadata={"description": "Utterances that are being computed."}

@@ -10,7 +10,7 @@ from dataclasses import fields
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.loading import LoadOptions, load_runner
-from qwen_tts_api.engine.pool import ModelPool
+from qwen_tts_api.engine.pool import TURN_S, ModelPool
 from qwen_tts_api.engine.runner import Runner
 from qwen_tts_api.errors import (
     EXIT_CANNOT_START,
@@ -52,12 +52,14 @@ def build_service(
         enforce_eager=config.enforce_eager,
     )
 
-    def load(model_id: str, report: Callable[[str], None]) -> Runner:
+    def load(
+        model_id: str, report: Callable[[str], None], await_place: Callable[[], None]
+    ) -> Runner:
         def check(card: ModelCard) -> None:
             if model_id == config.model_id:
                 check_defaults(config, card)
 
-        return load_runner(model_id, options, check, report)
+        return load_runner(model_id, options, check, report, await_place)
 
     tracer = tracer_from_env()
     pool = ModelPool(
@@ -67,6 +69,7 @@ def build_service(
         max_loaded=config.max_loaded_models,
         max_queue=config.max_queue,
         hang_timeout_s=config.hang_timeout_s,
+        turn_s=min(TURN_S, config.request_timeout_s / 4),
         on_startup_failure=on_startup_failure or exit_process,
         on_fatal=lambda: exit_lost_process(tracer),
     )

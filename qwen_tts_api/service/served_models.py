@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import ModelUnavailable, UnknownModel
 from qwen_tts_api.model.checkpoint import ModelCard
-
-logger = logging.getLogger(__name__)
 
 
 class ServedModels:
@@ -59,5 +56,5 @@ class ServedModels:
         for name in self._pool.names:
             try:
                 yield name, self._pool.card(name)
-            except ModelUnavailable as error:
-                logger.warning("passing over the model %s: %s", name, error.__cause__)
+            except ModelUnavailable:
+                continue  # it was logged when it was tried

@@ -62,7 +62,6 @@ class Utterances:
         self, pool: ModelPool, model: str, utterances: Sequence[Utterance], *, timeout_s: float
     ) -> None:
         self._pool = pool
-        self._model = model
         self._utterances = utterances
         self._timeout_s = timeout_s
         self._ahead = AHEAD_OF_STREAM if utterances[0].prompt.streaming else AHEAD_OF_FILE
@@ -70,14 +69,14 @@ class Utterances:
         self._cancelled: TTSError | None = None
         self._num_ended = 0
         self._num_chars = 0
-        self._series = contextlib.ExitStack()
-        if len(utterances) > 1:
-            self._series.enter_context(pool.series(model))
+        self._open = contextlib.ExitStack()
+        is_series = len(utterances) > 1
+        self._series = self._open.enter_context(pool.series(model)) if is_series else None
         try:
             with self._about(0):
-                self._jobs = [pool.submit(model, utterances[0].prompt)]
+                self._jobs = [pool.submit(model, utterances[0].prompt, self._series)]
         except TTSError:
-            self._series.close()
+            self._open.close()
             raise
 
     @property
@@ -166,7 +165,7 @@ class Utterances:
         for job in jobs:
             if not job.ended:
                 self._pool.cancel(job, reason)
-        self._series.close()
+        self._open.close()
 
     def _pieces_of(self, job: Job) -> Generator[Samples, None, None]:
         deadline = time.monotonic() + self._timeout_s
@@ -209,8 +208,11 @@ class Utterances:
                 raise self._cancelled
             number = len(self._jobs)
             prompt = self._utterances[number].prompt
+            assert self._series is not None
             with self._about(number):
-                job = self._pool.follow(self._model, prompt, only_if_free=only_if_free)
+                job = self._pool.follow(self._series, prompt, only_if_free=only_if_free)
             if job is not None:
                 self._jobs.append(job)
+            if len(self._jobs) == len(self._utterances):
+                self._open.close()  # the model need not wait for more while the audio is taken
             return job is not None

@@ -142,7 +142,7 @@ def test_a_pool_serves_base_models(base: LoadedModel, tmp_path: Path) -> None:
     """From a recording to audio, through queue and thread."""
     pool = ModelPool(
         {"clone": "nano-base"},
-        load=lambda model_id, report: runner_of(base),
+        load=lambda model_id, report, await_place: runner_of(base),
         describe=lambda model_id: base.card,
         max_loaded=1,
         max_queue=4,

@@ -11,7 +11,7 @@ import gc, sys
 from pathlib import Path
 from qwen_tts_api.engine.loading import LoadOptions, load_runner
 options = LoadOptions("cpu", "float32", "sdpa", Path(sys.argv[2]), 4, 512, False)
-runner = load_runner(sys.argv[1], options, lambda card: None, lambda doing: None)
+runner = load_runner(sys.argv[1], options, lambda card: None, lambda doing: None, lambda: None)
 print(sorted({"transformers", "qwen_tts", "librosa", "torch._dynamo"} & set(sys.modules)))
 print(gc.isenabled(), gc.get_freeze_count() > 100_000)
 """

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from qwen_tts_api.engine import engine, health
+from qwen_tts_api.engine import engine, failures, health
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import (
     LoadError,
@@ -79,7 +79,7 @@ def test_what_cannot_be_prepared_is_not_tried_again(
     bench.pool.start()
     wait_until(lambda: bench.pool.status().ready and bench.runner.prompts)
     read(bench.pool.submit("voice", prompt()))
-    assert not bench.pool._engines["voice"]._prepares_ahead
+    assert not bench.pool._engines.by_name["voice"]._prepares_ahead
     assert bench.pool.status().engines[0].failures == 1
 
 
@@ -117,8 +117,11 @@ def test_an_unexpected_failure_to_load_is_a_sentence_too(make_bench: MakeBench) 
     assert "voice could not be loaded: KeyError('talker_config')" in str(bench.startup_failures[0])
 
 
-def test_a_later_model_that_cannot_be_loaded_fails_its_requests_only(bench: Bench) -> None:
-    """The service goes on with the others, and tries again at the next request."""
+def test_a_later_model_that_cannot_be_loaded_fails_its_requests_only(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service goes on with the others, and tries again after a while."""
+    monkeypatch.setattr(failures, "FIRST_DELAY_S", 0.0)
     bench.hub.error = LoadError("damaged")
     job = bench.pool.submit("small", prompt())
     with pytest.raises(ModelUnavailable):
@@ -223,6 +226,7 @@ def test_a_retiring_model_finishes_what_it_has(make_bench: MakeBench) -> None:
     old.gate.clear()
     first = [bench.pool.submit("voice", prompt(text)) for text in "ab"]
     other = bench.pool.submit("small", prompt("c"))
+    wait_until(lambda: bench.pool._engines.taking("voice") is None)
     again = bench.pool.submit("voice", prompt("d"))
     assert not old.closed
     old.gate.set()
@@ -351,15 +355,15 @@ def test_what_follows_is_not_refused_when_the_queue_is_full(make_bench: MakeBenc
     """It waits in line; ahead of its time it begins only on a row that nobody needs."""
     bench = make_bench(max_queue=1, rows=2)
     bench.runner.gate.clear()
-    with bench.pool.series("voice"):
-        bench.pool.submit("voice", prompt())
-        ahead = bench.pool.follow("voice", prompt(), only_if_free=True)
+    with bench.pool.series("voice") as series:
+        bench.pool.submit("voice", prompt(), series)
+        ahead = bench.pool.follow(series, prompt(), only_if_free=True)
         assert ahead is not None
-        assert bench.pool.follow("voice", prompt(), only_if_free=True) is None
+        assert bench.pool.follow(series, prompt(), only_if_free=True) is None
         waiting = bench.pool.submit("voice", prompt("b"))
         with pytest.raises(QueueFull):
             bench.pool.submit("voice", prompt())
-        due = bench.pool.follow("voice", prompt("c"), only_if_free=False)
+        due = bench.pool.follow(series, prompt("c"), only_if_free=False)
         assert due is not None
         bench.runner.gate.set()
         for job in (ahead, waiting, due):
@@ -369,14 +373,14 @@ def test_what_follows_is_not_refused_when_the_queue_is_full(make_bench: MakeBenc
 
 def test_an_engine_waits_for_what_follows_before_the_end(bench: Bench) -> None:
     """Though it has nothing to do; but not if the series is over."""
-    with bench.pool.series("voice"):
-        read(bench.pool.submit("voice", prompt()))
+    with bench.pool.series("voice") as series:
+        read(bench.pool.submit("voice", prompt(), series))
         bench.pool.drain()
         assert not bench.pool.close(0.05)
-        job = bench.pool.follow("voice", prompt(), only_if_free=False)
+        job = bench.pool.follow(series, prompt(), only_if_free=False)
         assert job is not None
         read(job)
     assert bench.pool.close(5)
     with pytest.raises(ShuttingDown):
-        bench.pool.follow("voice", prompt(), only_if_free=False)
-    assert bench.pool.follow("voice", prompt(), only_if_free=True) is None
+        bench.pool.follow(series, prompt(), only_if_free=False)
+    assert bench.pool.follow(series, prompt(), only_if_free=True) is None

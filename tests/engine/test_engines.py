@@ -1,0 +1,215 @@
+"""Which models are loaded, how often, and which make room: never for nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from qwen_tts_api.engine import failures
+from qwen_tts_api.engine.failures import FailureMemory
+from qwen_tts_api.errors import LoadError, ModelUnavailable, TTSError
+from qwen_tts_api.model.utterance import Prompt, Sampling
+from tests.conftest import Bench, read, wait_until
+
+MakeBench = Callable[..., Bench]
+
+
+def prompt(text: str = "ab") -> Prompt:
+    return Prompt(text, "auto", "ryan", "", Sampling(seed=1))
+
+
+def state_of(bench: Bench, name: str) -> str:
+    return bench.pool.status().models[name]
+
+
+def fail_to_load(bench: Bench, name: str) -> ModelUnavailable:
+    """Ask for a model that cannot be loaded; return what the request ends with."""
+    with pytest.raises(ModelUnavailable) as raised:
+        read(bench.pool.submit(name, prompt()))
+    wait_until(lambda: state_of(bench, name) != "loading")
+    return raised.value
+
+
+def test_a_request_while_a_load_fails_starts_no_second_one(bench: Bench) -> None:
+    """It fails with the first; the model is asked for once, and is retired as any other later."""
+    bench.hub.error = LoadError("damaged")
+    bench.hub.gate.clear()
+    first = bench.pool.submit("small", prompt())
+    wait_until(lambda: bench.hub.asked[-1] == "small")
+    answered = threading.Event()
+
+    def ask_again() -> None:
+        first.wait(10)
+        with pytest.raises(ModelUnavailable):
+            read(bench.pool.submit("small", prompt()))
+        answered.set()
+
+    threading.Thread(target=ask_again).start()
+    second = bench.pool.submit("small", prompt())
+    bench.hub.gate.set()
+    for job in (first, second):
+        with pytest.raises(ModelUnavailable):
+            read(job)
+    assert answered.wait(10)
+    assert bench.hub.asked == ["voice", "small"]
+    assert state_of(bench, "small") == "failed"
+
+
+@pytest.mark.parametrize("how", ["refusal", "error"])
+def test_a_failure_is_remembered(bench: Bench, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it was: nothing is tried until the time that the answer says."""
+    setattr(bench.hub, how, LoadError("damaged"))
+    assert fail_to_load(bench, "small").retry_after_s == 5
+    for _ in range(3):
+        assert 1 <= (fail_to_load(bench, "small").retry_after_s or 0) <= 5
+    assert bench.hub.asked == ["voice", "small"]
+    assert bench.pool.status().ready
+    setattr(bench.hub, how, None)
+    monkeypatch.setattr(failures, "monotonic", lambda: time.monotonic() + 6)
+    read(bench.pool.submit("small", prompt()))
+    assert state_of(bench, "small") == "ready"
+
+
+def test_the_wait_grows_and_ends_with_a_success() -> None:
+    """From 5 s to 5 min."""
+    memory = FailureMemory()
+    assert [memory.note("a") for _ in range(8)] == [5, 10, 20, 40, 80, 160, 300, 300]
+    assert memory.note("b") == 5
+    memory.forget("a")
+    assert memory.retry_after_s("a") == 0
+    assert memory.note("a") == 5
+
+
+def test_a_model_that_is_refused_evicts_none(make_bench: MakeBench) -> None:
+    """Its checkpoint is judged while the good one is served."""
+    bench = make_bench(max_loaded_models=1)
+    bench.hub.refusal = LoadError("quantised")
+    fail_to_load(bench, "small")
+    assert not bench.runner.closed
+    read(bench.pool.submit("voice", prompt()))
+    assert bench.hub.loads == ["voice"]
+
+
+def test_what_made_room_in_vain_is_loaded_again_once(make_bench: MakeBench) -> None:
+    """A model whose weights fail has evicted the good one; its next requests do not."""
+    bench = make_bench(max_loaded_models=1)
+    bench.hub.errors["small"] = LoadError("too little memory")
+    for _ in range(3):
+        fail_to_load(bench, "small")
+        read(bench.pool.submit("voice", prompt()))
+    assert bench.hub.loads == ["voice", "voice"]
+
+
+def test_the_process_is_not_ready_without_its_default_model(make_bench: MakeBench) -> None:
+    """Until it is tried again."""
+    bench = make_bench(max_loaded_models=1)
+    read(bench.pool.submit("small", prompt()))
+    bench.hub.errors["voice"] = LoadError("gone")
+    fail_to_load(bench, "voice")
+    status = bench.pool.status()
+    assert status.state == "recovering"
+    assert "voice could not be loaded" in status.doing
+
+
+def test_a_cancelled_request_loads_nothing_and_evicts_nobody(make_bench: MakeBench) -> None:
+    """Its client has gone while it waited for the place: the model in use stays."""
+    bench = make_bench(max_loaded_models=1)
+    bench.runner.gate.clear()
+    running = bench.pool.submit("voice", prompt())
+    wait_until(bench.runner.running.is_set)
+    gone = bench.pool.submit("small", prompt())
+    wait_until(lambda: bench.pool._engines.taking("voice") is None)
+    behind = bench.pool.submit("voice", prompt("behind"))
+    bench.pool.cancel(gone, TTSError("the client left"))
+    bench.runner.gate.set()
+    for job in (running, behind, bench.pool.submit("voice", prompt())):
+        read(job)
+    wait_until(lambda: state_of(bench, "small") == "not loaded")
+    assert bench.hub.loads == ["voice"]
+    assert not bench.runner.closed
+    read(bench.pool.submit("small", prompt()))
+    assert bench.hub.loads == ["voice", "small"]
+
+
+def test_a_model_is_loaded_as_long_as_anybody_waits(make_bench: MakeBench) -> None:
+    """One of two has gone."""
+    bench = make_bench(max_loaded_models=1)
+    bench.runner.gate.clear()
+    bench.pool.submit("voice", prompt())
+    wait_until(bench.runner.running.is_set)
+    gone, stays = (bench.pool.submit("small", prompt()) for _ in range(2))
+    bench.pool.cancel(gone, TTSError("the client left"))
+    bench.runner.gate.set()
+    read(stays)
+    assert bench.hub.loads == ["voice", "small"]
+
+
+def speak_series(bench: Bench, name: str, num_segments: int, others: dict[int, str]) -> None:
+    """Speak a series; before some of its segments, somebody asks for another model."""
+    waiting = []
+    with bench.pool.series(name) as series:
+        read(bench.pool.submit(name, prompt(), series))
+        for segment in range(1, num_segments):
+            if segment in others:
+                waiting.append(bench.pool.submit(others[segment], prompt()))
+                wait_until(lambda: bench.pool._engines.taking(name) is None)
+            job = bench.pool.follow(series, prompt(), only_if_free=False)
+            assert job is not None
+            read(job)
+    for job in waiting:
+        read(job)
+
+
+def test_a_chapter_keeps_its_model_to_the_end(make_bench: MakeBench) -> None:
+    """With one place for two models: the other one waits, and each is loaded once."""
+    bench = make_bench(max_loaded_models=1)
+    speak_series(bench, "voice", 8, {1: "small", 4: "small"})
+    assert bench.hub.loads == ["voice", "small"]
+
+
+def test_a_chapter_gives_way_after_its_turn(make_bench: MakeBench) -> None:
+    """And goes on when the other model has done what it was asked for."""
+    bench = make_bench(max_loaded_models=1, turn_s=0.0)
+    with bench.pool.series("voice") as series:
+        read(bench.pool.submit("voice", prompt(), series))
+        other = bench.pool.submit("small", prompt())
+        wait_until(lambda: bench.pool._engines.taking("voice") is None)
+        job = bench.pool.follow(series, prompt(), only_if_free=False)
+        assert job is not None
+        read(job)
+    read(other)
+    assert bench.hub.loads == ["voice", "small", "voice"]
+
+
+def test_a_turn_that_is_not_used_ends(make_bench: MakeBench) -> None:
+    """A chapter whose client does not read on holds up nobody for longer."""
+    bench = make_bench(max_loaded_models=1, turn_s=0.05)
+    with bench.pool.series("voice") as series:
+        read(bench.pool.submit("voice", prompt(), series))
+        read(bench.pool.submit("small", prompt()))
+    assert bench.hub.loads == ["voice", "small"]
+
+
+def test_a_card_that_cannot_be_read_is_not_asked_for_by_every_request(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hub that does not answer costs the first request its time, not all of them."""
+    asked: list[str] = []
+
+    def describe(model_id: str) -> None:
+        asked.append(model_id)
+        raise LoadError("The hub cannot be reached.")
+
+    bench = make_bench()
+    monkeypatch.setattr(bench.pool._cards, "_describe", describe)
+    for _ in range(3):
+        answer = bench.client.post("/api/tts", json={"text": "Hi.", "model": "clone"})
+        assert (answer.status_code, answer.get_json()["code"]) == (503, "model_unavailable")
+        assert 1 <= int(answer.headers["Retry-After"]) <= 5
+    assert asked == ["clone"]
+    monkeypatch.setattr(failures, "monotonic", lambda: time.monotonic() + 6)
+    bench.client.post("/api/tts", json={"text": "Hi.", "model": "clone"})
+    assert asked == ["clone", "clone"]
