@@ -113,6 +113,12 @@ class Config:
         "`error` or `default`",
         "Refuse an unknown speaker with a 400, or use the default speaker.",
     )
+    strict_parameters: bool = _setting(
+        False,
+        readers.boolean,
+        "`1` or `0`",
+        "OpenAI's way: refuse fields that have no use, instead of ignoring and naming them.",
+    )
     voices_dir: Path | None = _setting(
         None,
         readers.optional_path,

@@ -23,6 +23,7 @@ Requests::
     ├── VoiceExists               409 voice_exists
     ├── TooManyVoices             409 too_many_voices
     ├── BodyTooLarge              413 body_too_large
+    ├── UnsupportedEncoding       415 unsupported_encoding
     ├── QueueFull                 429 queue_full
     ├── RateLimited               429 rate_limited
     ├── ClientLeft                499 client_left
@@ -210,6 +211,13 @@ class BodyTooLarge(TTSError):
 
     status = 413
     code = "body_too_large"
+
+
+class UnsupportedEncoding(TTSError):
+    """The body is compressed, or otherwise encoded on its way."""
+
+    status = 415
+    code = "unsupported_encoding"
 
 
 class QueueFull(TTSError):

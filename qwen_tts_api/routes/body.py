@@ -12,7 +12,7 @@ from gunicorn.http.errors import ParseException
 from werkzeug.datastructures import MultiDict
 from werkzeug.formparser import FormDataParser
 
-from qwen_tts_api.errors import BodyTooLarge, InvalidRequest, RequestTimeout
+from qwen_tts_api.errors import BodyTooLarge, InvalidRequest, RequestTimeout, UnsupportedEncoding
 from qwen_tts_api.routes.slow_clients import limit_reading
 
 MAX_FORM_FIELDS = 100
@@ -35,9 +35,15 @@ def read_body(
 
     Raises:
         BodyTooLarge: It has more bytes.
+        UnsupportedEncoding: It is compressed: how large it would become, only unpacking it tells.
         InvalidRequest: It ends before its Content-Length, or its chunks are malformed.
         RequestTimeout: It did not come within `timeout_s` seconds.
     """
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedEncoding(
+            f"The body is encoded ({encoding!r} in Content-Encoding): send it as it is."
+        )
     expected = request.content_length
     chunked = request.headers.get("Transfer-Encoding", "").lower() == "chunked"
     if expected is None and not chunked:

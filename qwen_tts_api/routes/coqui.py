@@ -22,6 +22,9 @@ _PARAMETERS = (
     ("speaker_id", "speaker-id", "speaker"),
     ("language_id", "language-id", "language"),
 )
+COQUI_NAMES = {ours: name for name, _, ours in _PARAMETERS}
+"""Coqui's names of our fields."""
+
 # Ours, for links such as /api/tts?text=Hello&audio_format=ogg; no client of Coqui's sends them.
 _EXTENSIONS = sorted(SpeechSchema().fields.keys() - {ours for _, _, ours in _PARAMETERS})
 
@@ -42,6 +45,8 @@ def _documented(name: str) -> fields.Field[Any]:
     field.attribute = field.data_key = None
     return field
 
+
+_KNOWN = {name for name, *_ in _PARAMETERS} | {"style_wav", *_EXTENSIONS}
 
 CoquiParameters = _Ignoring.from_dict(
     {
@@ -93,6 +98,7 @@ def read_parameters(
     if files.get("ref_audio"):
         values["ref_audio"] = files["ref_audio"]
     ignored = _check_style(value("style_wav", "style-wav"))
+    ignored += [name for name in {**request.args, **form} if name not in _KNOWN]
     return {name: given for name, given in values.items() if given != ""}, ignored
 
 

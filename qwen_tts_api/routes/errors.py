@@ -67,6 +67,8 @@ def register(app: Flask, shapes: Mapping[str, Shape]) -> None:
         response = shape(refusal)
         if refusal.status == 401:
             response.headers["WWW-Authenticate"] = "Bearer"
+        elif refusal.status == 415:
+            response.headers["Accept-Encoding"] = "identity"
         g.record.code = refusal.code
         return response
 

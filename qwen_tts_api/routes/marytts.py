@@ -8,7 +8,6 @@ clients show them as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
 from flask import Blueprint, Request, Response, request
@@ -33,6 +32,8 @@ _FORMATS = {"WAVE": "wav", "AU": "au", "AIFF": "aiff", "MP3": "mp3", "OGG": "ogg
 
 # Always sent, and always the same: text in, audio out.
 _CONSTANT = ("INPUT_TYPE", "OUTPUT_TYPE")
+
+_NAMES = {"text": "INPUT_TEXT", "speaker": "VOICE", "language": "LOCALE", "audio_format": "AUDIO"}
 
 # As MaryTTS writes the locales of its own languages; other languages are their code.
 _LOCALES = {"en": "en_US", "zh": "zh_CN"}
@@ -105,8 +106,8 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         if request.method == "HEAD":
             return Response(mimetype="audio/wav")
         parameters = _read_parameters(request, config)
-        asked = _translate(parameters, config, service)
-        return speech_response.synthesize(service, asked, request, _ignored(parameters))
+        asked, ignored = _translate(parameters, config, service)
+        return speech_response.synthesize(service, asked, request, ignored, _NAMES)
 
     @routes.get("/voices")
     @operation(
@@ -136,14 +137,6 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         return _plain("\n".join(_LOCALES.get(code, code) for code in codes if code))
 
     return routes
-
-
-def _ignored(parameters: Iterable[str]) -> list[str]:
-    """Return the names that mean nothing here, but for those that could not stand in a header."""
-    known = {*MaryParameters().fields, *_CONSTANT}
-    return [
-        name for name in parameters if name not in known and re.fullmatch(r"\w+", name, re.ASCII)
-    ]
 
 
 def shape(refusal: Refusal) -> Response:
@@ -179,7 +172,10 @@ def _read_parameters(request: Request, config: Config) -> dict[str, str]:
     return parameters
 
 
-def _translate(parameters: dict[str, str], config: Config, service: SpeechService) -> SpeechRequest:
+def _translate(
+    parameters: dict[str, str], config: Config, service: SpeechService
+) -> tuple[SpeechRequest, list[str]]:
+    """Return the request, and the parameters that mean nothing here."""
     text = parameters.get("INPUT_TEXT", "")
     if not text.strip():
         raise TextRequired("INPUT_TEXT is required: the text to speak.")
@@ -190,10 +186,14 @@ def _translate(parameters: dict[str, str], config: Config, service: SpeechServic
         raise UnknownFormat(f"Unknown AUDIO {audio!r}; allowed are {allowed}.")
     voice = parameters.get("VOICE", "")
     voices = {voice.id.lower() for voice in service.voices()} | set(config.speakers_by_alias)
-    return SpeechRequest(
+    # Home Assistant sends MaryTTS's own default voice where it is told none.
+    speaker = voice if voice.strip().lower() in voices else ""
+    known = {*MaryParameters().fields, *_CONSTANT} - ({"VOICE"} if voice and not speaker else set())
+    asked = SpeechRequest(
         text=text,
         language=parameters.get("LOCALE", ""),
-        # Home Assistant sends MaryTTS's own default voice where it is told none.
-        speaker=voice if voice.strip().lower() in voices else "",
+        speaker=speaker,
         audio_format=audio_format,
+        lenient=True,
     )
+    return asked, [name for name in parameters if name not in known]

@@ -18,6 +18,18 @@ from qwen_tts_api.service.requests import SpeechRequest
 
 MAX_SEED = 2**63 - 1
 
+# What other APIs call our fields.
+_SYNONYMS = {
+    **dict.fromkeys(("input", "input_text"), "text"),
+    **dict.fromkeys(("voice", "voice_id", "voice_name", "speaker_id", "speaker_name"), "speaker"),
+    **dict.fromkeys(("instructions", "instruction"), "instruct"),
+    **dict.fromkeys(("format", "output_format", "response_format", "encoding"), "audio_format"),
+}
+
+# How much a name must be like a field's, by difflib, to be hinted at, and to be taken for it:
+# "presence_penalty" is no misspelled "repetition_penalty" (0.71), "streaming" is "stream" (0.8).
+_SIMILAR, _TYPO = 0.6, 0.8
+
 # As programs print them, 0.1 + 0.2 and 1e-05 among them. `float` would take "nan" and "1_0", too.
 _FLOAT = re.compile(
     r"-?(\d{0,20}\.\d{1,20}|\d{1,20}(?=e))(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE
@@ -167,8 +179,21 @@ def read_number(text: str) -> str | float:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
+def idle_fields(schema: Schema, document: Mapping[str, Any]) -> list[str]:
+    """Return the names that a schema does not know and may pass over: they do no harm.
+
+    One that nearly is a field, or means one, is none of them: what it asks for would be missed.
+    """
+    known = _names(schema)
+    return [
+        name
+        for name, value in document.items()
+        if name not in known.values() and (value in (None, "") or not _meant(name, known, _TYPO))
+    ]
+
+
 def _explain(messages: dict[str, list[str]], schema: Schema) -> InvalidRequest:
-    known = {name: field.data_key or name for name, field in schema.fields.items()}
+    known = _names(schema)
     sentences = [
         f"{name}: {texts[0]}" if name in known.values() else _unknown_field(name, known)
         for name, texts in messages.items()
@@ -176,9 +201,20 @@ def _explain(messages: dict[str, list[str]], schema: Schema) -> InvalidRequest:
     return InvalidRequest(" ".join(sentences), fields=messages)
 
 
+def _names(schema: Schema) -> dict[str, str]:
+    """Map our names of the fields to those of the schema's dialect."""
+    return {name: field.data_key or name for name, field in schema.fields.items()}
+
+
 def _unknown_field(name: str, known: dict[str, str]) -> str:
-    """Return a hint at the nearest of the known names, which map our names to the dialect's."""
-    names = list(known.values())
-    nearest = known.get(name) or next(iter(difflib.get_close_matches(name, names, n=1)), "")
-    hint = f"did you mean {nearest!r}?" if nearest else f"known are {', '.join(names)}."
+    """Return a hint at the field that is probably meant."""
+    meant = _meant(name, known, _SIMILAR)
+    hint = f"did you mean {meant!r}?" if meant else f"known are {', '.join(known.values())}."
     return f"Unknown field {name!r}: {hint}"
+
+
+def _meant(name: str, known: dict[str, str], similarity: float) -> str:
+    """Return the field that another API, or somebody in haste, calls so; empty if there is none."""
+    ours = _SYNONYMS.get(name, name)
+    similar = difflib.get_close_matches(name, known.values(), n=1, cutoff=similarity)
+    return known.get(ours) or next(iter(similar), "")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 from flask import Request, Response, g
 
@@ -20,6 +21,11 @@ SPEECH_HEADERS = (
     *("X-Ignored-Parameters", "X-Accel-Buffering"),
 )
 """What an answer with speech may have, for its documentation."""
+
+MAX_IGNORED = 32
+"""How many ignored parameters are named: servers and proxies limit the size of a header."""
+
+_PARAMETER = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +68,8 @@ def synthesize(
     service: SpeechService,
     asked: SpeechRequest,
     request: Request,
-    ignored: Sequence[str] = (),
+    ignored: Sequence[str],
+    names: Mapping[str, str],
 ) -> Response:
     """Do what is asked for, and return the audio.
 
@@ -71,28 +78,32 @@ def synthesize(
         asked: What the client asks for; `stream` decides between whole and in parts.
         request: The client's, which ends the work by leaving.
         ignored: Names of parameters that have no meaning here; a header tells them.
+        names: What the client's dialect calls our fields, where it differs.
     """
     client = client_of(request.environ)
     g.record.text = asked.text
     if asked.stream:
-        response = _in_parts(service.stream(asked, client))
+        stream = service.stream(asked, client)
+        response = Response(Parts(stream.chunks), mimetype=stream.media_type)
+        describe(response, stream, ignored, names)
     else:
-        response = _whole(service.synthesize(asked, client))
-    report_ignored(response, ignored)
+        speech = service.synthesize(asked, client)
+        response = _whole(speech)
+        describe(response, speech, ignored, names)
     return response
 
 
 def report_ignored(response: Response, names: Sequence[str]) -> None:
-    """Tell the client which parameters had no effect."""
-    if names:
-        response.headers["X-Ignored-Parameters"] = ", ".join(names)
+    """Tell the client which parameters had no effect, as far as a header can hold their names."""
+    printable = [name for name in names if _PARAMETER.fullmatch(name)]
+    if printable:
+        response.headers["X-Ignored-Parameters"] = ", ".join(printable[:MAX_IGNORED])
 
 
 def _whole(speech: Speech) -> Response:
     """Return an audio file, with an exact Content-Length."""
     job = speech.job
     response = Response(speech.data, mimetype=speech.media_type)
-    describe(response, speech)
     response.headers["X-Audio-Duration"] = f"{speech.duration_s:.3f}"
     response.headers["X-RTF"] = f"{job.model_s / max(speech.duration_s, 1e-9):.4f}"
     response.headers["X-Finish-Reason"] = job.finish_reason
@@ -103,15 +114,14 @@ def _whole(speech: Speech) -> Response:
     return response
 
 
-def _in_parts(stream: SpeechStream) -> Response:
-    """Send audio as it is made."""
-    response = Response(Parts(stream.chunks), mimetype=stream.media_type)
-    describe(response, stream)
-    return response
-
-
-def describe(response: Response, speech: Speech | SpeechStream) -> None:
-    """Set the headers that are known before the first byte."""
+def describe(
+    response: Response,
+    speech: Speech | SpeechStream,
+    ignored: Sequence[str],
+    names: Mapping[str, str],
+) -> None:
+    """Set the headers that are known before the first byte; all but the two as in `synthesize`."""
+    report_ignored(response, [*ignored, *(names.get(name, name) for name in speech.ignored)])
     response.headers["Cache-Control"] = "no-cache"
     if isinstance(speech, SpeechStream):
         response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the parts back

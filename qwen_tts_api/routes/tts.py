@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, jsonify, request
 
 from qwen_tts_api.audio import FORMATS
@@ -9,7 +11,12 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, TTSError
 from qwen_tts_api.routes import speech_response
 from qwen_tts_api.routes.body import parse_json, read_body
-from qwen_tts_api.routes.coqui import CoquiHeaders, CoquiParameters, read_parameters
+from qwen_tts_api.routes.coqui import (
+    COQUI_NAMES,
+    CoquiHeaders,
+    CoquiParameters,
+    read_parameters,
+)
 from qwen_tts_api.routes.operations import BINARY, Answer, operation
 from qwen_tts_api.routes.schemas import SpeechSchema, load_speech_request
 from qwen_tts_api.service.requests import SpeechRequest
@@ -81,7 +88,8 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         if request.method == "HEAD":
             return Response(mimetype="audio/wav")
         speech_request, ignored = _read_request(config)
-        return speech_response.synthesize(service, speech_request, request, ignored)
+        names = COQUI_NAMES if speech_request.lenient else {}
+        return speech_response.synthesize(service, speech_request, request, ignored, names)
 
     @routes.get("/details")
     @operation(
@@ -106,4 +114,5 @@ def _read_request(config: Config) -> tuple[SpeechRequest, list[str]]:
     parameters, ignored = read_parameters(request, body if request.method == "POST" else b"")
     if "text" not in parameters and body.lstrip().startswith(b"{"):
         raise InvalidRequest("The body looks like JSON: send it as Content-Type: application/json.")
-    return load_speech_request(parameters, ignore_unknown=True), ignored
+    asked = load_speech_request(parameters, ignore_unknown=True)
+    return replace(asked, lenient=True), ignored

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, NotSupported, ReferenceRequired
@@ -30,10 +30,14 @@ class Cast:
         card: What it can do.
         speaker: Its speaker (custom_voice).
         reference: The recording whose voice it is to clone (base).
+        request: What is left of the request for them.
+        ignored: The fields of the request that were passed over.
     """
 
     model: str
     card: ModelCard
+    request: SpeechRequest
+    ignored: tuple[str, ...]
     speaker: str | None = None
     reference: Reference | None = None
 
@@ -44,7 +48,7 @@ class Casting:
     def __init__(self, config: Config, models: ServedModels, registry: VoiceRegistry) -> None:
         self._config = config
         self._aliases = config.speakers_by_alias
-        self._lenient = config.unknown_speaker == "default"
+        self._any_speaker = config.unknown_speaker == "default"
         self._models = models
         self._registry = registry
 
@@ -62,15 +66,19 @@ class Casting:
         model = self._models.name(request.model)
         card = self._models.card(model)
         voice = self._registered(request.speaker, card)
-        clones = voice is not None or bool(_fields_of_cloning(request))
+        needs_recording = request.lenient and request.ref_audio is None
+        clones = voice is not None or (not needs_recording and bool(_fields_of_cloning(request)))
         if clones and not request.model and card.kind != "base":
             model = self._models.first_of_kind("base") or model
             card = self._models.card(model)
+        ignored = self._idle_fields(request, card, voice)
+        request = replace(request, **{name: getattr(SpeechRequest, name) for name in ignored})
         if card.kind == "base":
-            return Cast(model, card, reference=self._reference(request, voice, model))
+            reference = self._reference(request, voice, model)
+            return Cast(model, card, request, ignored, reference=reference)
         if clones:
             raise self._cannot_clone(request, voice, model)
-        return Cast(model, card, speaker=self._speaker(request, model, card))
+        return Cast(model, card, request, ignored, self._speaker(request, model, card))
 
     def voices(self, model: str) -> list[Voice]:
         """Return what `speaker` may name: the model's own speakers, then registered voices.
@@ -101,10 +109,31 @@ class Casting:
             return None
         return self._registry.find(speaker)
 
+    def _idle_fields(
+        self, request: SpeechRequest, card: ModelCard, voice: Voice | None
+    ) -> tuple[str, ...]:
+        """Return the fields that have no use, and are passed over without harm.
+
+        Those of a lenient request; and by QWEN_UNKNOWN_SPEAKER any speaker that there is not.
+        """
+        lenient, cloned = request.lenient, request.ref_audio is not None
+        unknown = voice is None and not find_speaker(request.speaker, card, self._aliases)
+        useless = (cloned and card.kind == "base") or (unknown and card.kind == "voice_design")
+        idle = {
+            "speaker": request.speaker.strip()
+            and ((lenient and useless) or (self._any_speaker and (unknown or useless))),
+            "instruct": lenient and request.instruct.strip() and not card.takes_instruct,
+            "ref_text": lenient and request.ref_text.strip() and not cloned,
+            "x_vector_only_mode": lenient
+            and request.x_vector_only_mode
+            and not (cloned or card.kind == "base"),
+        }
+        return tuple(name for name, is_idle in idle.items() if is_idle)
+
     def _speaker(self, request: SpeechRequest, model: str, card: ModelCard) -> str | None:
         requested = request.speaker
         if not card.speakers:
-            if requested and not self._lenient:
+            if requested:
                 raise NotSupported(
                     f"The model {model!r} has no speakers, but 'speaker' is {requested!r}: leave "
                     "it out, and describe the voice in 'instruct'.",
@@ -112,7 +141,7 @@ class Casting:
                 )
             return None
         speaker = find_speaker(requested, card, self._aliases) if requested else None
-        if speaker is None and requested and not self._lenient:
+        if speaker is None and requested:
             raise unknown_speaker(requested, [voice.id for voice in self.voices(request.model)])
         return speaker or default_speaker(self._config.default_speaker, card, self._aliases)
 
@@ -128,7 +157,7 @@ class Casting:
         return self._registry.reference(voice, x_vector_only=request.x_vector_only_mode)
 
     def _given_reference(self, request: SpeechRequest, ref_audio: bytes) -> Reference:
-        if request.speaker and not self._lenient:
+        if request.speaker:
             raise InvalidRequest(
                 f"The voice is that of 'ref_audio', but 'speaker' is {request.speaker!r}: give one "
                 "of the two.",
@@ -146,15 +175,12 @@ class Casting:
         return Reference(samples, text, request.x_vector_only_mode)
 
     def _default_voice(self, requested: str, model: str) -> Voice:
-        """Return the default voice, where the request names none or the policy allows it."""
-        voice = None
-        if self._lenient or not requested:
-            voice = self._registry.find(self._config.default_speaker)
-        if voice is not None:
-            return voice
+        """Return the default voice, where the request names none."""
         known = [voice.id for voice in self._registry.all()]
-        if requested and not self._lenient:
+        if requested:
             raise unknown_speaker(requested, known)
+        if voice := self._registry.find(self._config.default_speaker):
+            return voice
         raise ReferenceRequired(
             f"The model {model!r} clones voices: it needs reference audio in 'ref_audio', or a "
             f"registered voice in 'speaker'; registered are {', '.join(known) or 'none yet'}.",

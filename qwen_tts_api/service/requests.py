@@ -29,6 +29,8 @@ class SpeechRequest:
         sample_rate_hz: One of the format's rates.
         speed: 0.25 to 4; above 1 is faster, at the same pitch.
         stream: Whether the audio is sent as it is made.
+        lenient: Pass over fields that the model has no use for, if that does no harm, and name them
+            in the answer, instead of refusing them.
         seed: Seed of the random draws; None draws one.
         normalize: Whether markup, emoji and the like are taken out of the text; None: by setting.
         max_new_tokens: At most one frame less is made of each segment; None: the text's own budget.
@@ -47,6 +49,7 @@ class SpeechRequest:
     sample_rate_hz: int | None = None
     speed: float | None = None
     stream: bool = False
+    lenient: bool = False
     seed: int | None = None
     normalize: bool | None = None
     max_new_tokens: int | None = None
@@ -80,6 +83,7 @@ class Speech:
         seed: Seed of the random draws.
         text: What was spoken, and what was taken out of the text.
         job: Tells the times in queue and model, how it ended, and how many segments it had.
+        ignored: The request's fields that were passed over.
     """
 
     data: bytes
@@ -91,6 +95,7 @@ class Speech:
     seed: int
     text: SpeakableText
     job: Utterances
+    ignored: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,7 @@ class SpeechStream:
         seed: Seed of the random draws.
         text: What is spoken, and what was taken out of the text.
         job: Tells the time in the queue, and the progress: which segment's audio was taken last.
+        ignored: The request's fields that are passed over.
     """
 
     chunks: Chunks
@@ -115,3 +121,4 @@ class SpeechStream:
     seed: int
     text: SpeakableText
     job: Utterances
+    ignored: tuple[str, ...]

@@ -31,7 +31,13 @@ def default_speaker(configured: str, card: ModelCard, aliases: Mapping[str, str]
 
 def unknown_speaker(requested: str, known: Sequence[str]) -> UnknownSpeaker:
     """Return the error that names what may be asked for."""
-    allowed = ", ".join(known) or "none"
+    if not known:
+        return UnknownSpeaker(
+            f"Unknown speaker {requested!r}: no voice is registered yet. Register one, or send the "
+            "recording of a voice in 'ref_audio'.",
+            fields={"speaker": ["There is none yet."]},
+        )
+    allowed = ", ".join(known)
     return UnknownSpeaker(
         f"Unknown speaker {requested!r}; allowed are {allowed}.",
         fields={"speaker": [f"Must be one of: {allowed}."]},

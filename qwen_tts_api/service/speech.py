@@ -15,7 +15,7 @@ from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.metrics import Metrics
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
-from qwen_tts_api.service.casting import Casting
+from qwen_tts_api.service.casting import Cast, Casting
 from qwen_tts_api.service.client import Client, Patient
 from qwen_tts_api.service.design import VoiceDesigner
 from qwen_tts_api.service.keys import ApiKeys
@@ -48,7 +48,11 @@ class _Begun:
     job: Utterances
     output: Output
     pipeline: Pipeline
-    model: str
+    cast: Cast
+
+    @property
+    def model(self) -> str:
+        return self.cast.model
 
 
 class SpeechService:
@@ -174,6 +178,7 @@ class SpeechService:
             seed=begun.job.seed,
             text=begun.text,
             job=begun.job,
+            ignored=begun.cast.ignored,
         )
 
     def stream(self, request: SpeechRequest, client: Client = PATIENT) -> SpeechStream:
@@ -192,6 +197,7 @@ class SpeechService:
             seed=begun.job.seed,
             text=begun.text,
             job=begun.job,
+            ignored=begun.cast.ignored,
         )
 
     def _begin(self, request: SpeechRequest, *, stream: bool) -> _Begun:
@@ -208,13 +214,13 @@ class SpeechService:
         text = self._text(request)
         self._pool.check_open()
         cast = self._casting.cast(request)
-        prompt = self._prompts.make(request, text.text, cast)
+        prompt = self._prompts.make(cast.request, text.text, cast)
         utterances = divide(prompt, max_letters(self._config, cast.card))
         pipeline = output.pipeline(SAMPLE_RATE_HZ, stream=stream)
         timeout_s = self._config.request_timeout_s
         job = Utterances(self._pool, cast.model, utterances, timeout_s=timeout_s)
         meter.begun(cast.model, len(text.text), job)
-        return _Begun(meter, text, job, output, pipeline, cast.model)
+        return _Begun(meter, text, job, output, pipeline, cast)
 
     def _text(self, request: SpeechRequest) -> SpeakableText:
         config = self._config

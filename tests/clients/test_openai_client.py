@@ -231,7 +231,7 @@ def test_bad_requests(attempts: Attempts) -> None:
         ({"response_format": "midi"}, "unknown_format", "response_format"),
         ({"extra_body": {"language": "Klingon"}}, "unknown_language", "language"),
         ({"extra_body": {"seed": -1}}, "invalid_request", "seed"),
-        ({"extra_body": {"volume": 3}}, "invalid_request", "volume"),
+        ({"extra_body": {"speeds": 3}}, "invalid_request", "speeds"),
         ({"extra_body": {"task_type": "Base"}, "model": "nano"}, "not_supported", "task_type"),
         ({"extra_body": {"ref_audio": "http://x/a.wav"}}, "invalid_request", "ref_audio"),
     ]

@@ -9,11 +9,11 @@ from marshmallow import Schema, fields, validate
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.routes.body import parse_form_and_files, parse_json, read_body
-from qwen_tts_api.routes.schemas import load, read_number
+from qwen_tts_api.routes.schemas import idle_fields, load, read_number
 
 
-def read_document(schema: Schema, request: Request, config: Config) -> Any:
-    """Return what a schema makes of a request's body.
+def read_document(schema: Schema, request: Request, config: Config) -> tuple[Any, list[str]]:
+    """Return what a schema makes of a request's body, and the names that it passes over.
 
     Raises:
         InvalidRequest: The body is neither an object in JSON nor a form, or the schema refuses it.
@@ -21,14 +21,21 @@ def read_document(schema: Schema, request: Request, config: Config) -> Any:
     body = read_body(
         request, config.max_body_bytes, config.client_timeout_s, config.max_audio_bytes
     )
+    values = _read(schema, request, body)
+    ignored = [] if config.strict_parameters else idle_fields(schema, values)
+    document = {name: value for name, value in values.items() if name not in ignored}
+    return load(schema, document), ignored
+
+
+def _read(schema: Schema, request: Request, body: bytes) -> dict[str, Any]:
     if request.mimetype != "multipart/form-data":
-        return load(schema, parse_json(body))
+        return parse_json(body)
     form, files = parse_form_and_files(request, body)
     numbers = {name for name, field in schema.fields.items() if isinstance(field, fields.Number)}
     values = {
         name: read_number(value) if name in numbers else value for name, value in form.items()
     }
-    return load(schema, values | files)
+    return values | files
 
 
 def text(description: str) -> fields.String:

@@ -50,8 +50,8 @@ def find_model(requested: str, served: Collection[str]) -> str:
     return "" if requested in MODELS and requested not in served else requested
 
 
-def find_voice(requested: str, taken: Collection[str]) -> str:
-    """Return the name of a speaker for the service.
+def find_voice(requested: str, taken: Collection[str]) -> str | None:
+    """Return the name of a speaker for the service; None where OpenAI's name means nobody.
 
     Args:
         requested: In any case; `default` is the default voice, for clients that must name one.
@@ -62,5 +62,5 @@ def find_voice(requested: str, taken: Collection[str]) -> str:
         return requested
     if name == DEFAULT_VOICE:
         return ""
-    speaker = VOICES.get(name, "")
-    return speaker if speaker in taken else requested
+    speaker = VOICES.get(name, requested)
+    return None if name in VOICES and speaker not in taken else speaker

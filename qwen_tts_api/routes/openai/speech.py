@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Request, Response, g, request
 
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
@@ -51,16 +52,21 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         error_schema="OpenAIError",
     )
     def speech() -> Response:
-        asked: OpenAIRequest = read_document(OpenAISpeechSchema(), request, config)
+        asked: OpenAIRequest
+        asked, unknown = read_document(OpenAISpeechSchema(), request, config)
         with openai_names(FIELDS):
-            wanted = _translate(asked, config, service)
-            if asked.events:
-                return _respond_in_events(service, wanted, asked)
-            return speech_response.synthesize(service, wanted, request, asked.ignored)
+            wanted, idle = _translate(asked, config, service)
+            respond = _respond_in_events if asked.events else speech_response.synthesize
+            return respond(service, wanted, request, [*unknown, *asked.ignored, *idle], FIELDS)
 
 
-def _translate(asked: OpenAIRequest, config: Config, service: SpeechService) -> SpeechRequest:
+def _translate(
+    asked: OpenAIRequest, config: Config, service: SpeechService
+) -> tuple[SpeechRequest, list[str]]:
     """Return the request with OpenAI's names of models and voices replaced by ours.
+
+    And the fields that are passed over: `voice`, where it is a name of OpenAI's that means nobody
+    here. Its SDKs cannot leave it out.
 
     Raises:
         InvalidRequest: There is no input, no such model, or one of another kind.
@@ -70,12 +76,17 @@ def _translate(asked: OpenAIRequest, config: Config, service: SpeechService) -> 
             "'input' is required: the text to speak.", fields={"input": ["Missing or blank."]}
         )
     model = _find_model(asked, service)
-    voice = asked.speech.speaker
-    if voice.strip().lower() in (*VOICES, DEFAULT_VOICE):
+    requested = asked.speech.speaker
+    voice: str | None = requested
+    if requested.strip().lower() in (*VOICES, DEFAULT_VOICE):
         voices = service.voices(model)
         taken = {name.lower() for voice in voices for name in (voice.id, voice.name)}
-        voice = find_voice(voice, taken | set(config.speakers_by_alias))
-    return replace(asked.speech, model=model, speaker=voice)
+        voice = find_voice(requested, taken | set(config.speakers_by_alias))
+    lenient = not config.strict_parameters
+    idle = [FIELDS["speaker"]] if voice is None and lenient else []
+    if voice is None:
+        voice = "" if lenient else requested
+    return replace(asked.speech, model=model, speaker=voice, lenient=lenient), idle
 
 
 def _find_model(asked: OpenAIRequest, service: SpeechService) -> str:
@@ -102,11 +113,15 @@ def _find_model(asked: OpenAIRequest, service: SpeechService) -> str:
 
 
 def _respond_in_events(
-    service: SpeechService, wanted: SpeechRequest, asked: OpenAIRequest
+    service: SpeechService,
+    wanted: SpeechRequest,
+    request: Request,
+    ignored: Sequence[str],
+    names: Mapping[str, str],
 ) -> Response:
+    """As `speech_response.synthesize`, in events."""
     g.record.text = wanted.text
     stream = service.stream(replace(wanted, stream=True), client_of(request.environ))
     response = Response(Events(stream), mimetype="text/event-stream")
-    speech_response.describe(response, stream)
-    speech_response.report_ignored(response, asked.ignored)
+    speech_response.describe(response, stream, ignored, names)
     return response

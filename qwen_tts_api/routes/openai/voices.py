@@ -22,6 +22,7 @@ from qwen_tts_api.routes.openai.document import choice, read_document, text
 from qwen_tts_api.routes.openai.errors import openai_names
 from qwen_tts_api.routes.openai.names import VOICE_FIELDS, find_model
 from qwen_tts_api.routes.operations import Answer, operation
+from qwen_tts_api.routes.speech_response import report_ignored
 from qwen_tts_api.service.requests import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 from qwen_tts_api.service.voice import Voice
@@ -91,10 +92,12 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         error_schema="OpenAIError",
     )
     def add() -> Response:
-        document = read_document(OpenAIVoiceSchema(), request, config)
+        document, ignored = read_document(OpenAIVoiceSchema(), request, config)
         given = {name: value for name, value in document.items() if value not in (None, "")}
         with openai_names(VOICE_FIELDS):
-            return jsonify(_describe(_add(service, given)))
+            response = jsonify(_describe(_add(service, given)))
+        report_ignored(response, ignored)
+        return response
 
     @routes.delete("/audio/voices/<voice_id>")
     @operation(
