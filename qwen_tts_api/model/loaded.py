@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from qwen_tts_api.errors import LoadError
@@ -29,7 +28,7 @@ from qwen_tts_api.model.prompt import (
 )
 from qwen_tts_api.model.rows import SpeechModel
 from qwen_tts_api.model.storage import storage_bytes
-from qwen_tts_api.model.tokenizer import load_tokenizer
+from qwen_tts_api.model.tokenizer import PromptTokenizer, load_tokenizer
 from qwen_tts_api.model.transformer_config import Document
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Reference
 from qwen_tts_api.model.voice_encoders import VoiceEncoders
@@ -55,7 +54,7 @@ class LoadedModel:
 
     card: ModelCard
     placement: Placement
-    tokenizer: Tokenizer
+    tokenizer: PromptTokenizer
     speech: SpeechModel
     prompts: PromptWeights
     codec: CodecWeights
@@ -93,7 +92,7 @@ class LoadedModel:
         cls,
         card: ModelCard,
         placement: Placement,
-        tokenizer: Tokenizer,
+        tokenizer: PromptTokenizer,
         model: tuple[Parameters, Document],
         codec: tuple[Parameters, Document],
     ) -> LoadedModel:
@@ -136,15 +135,15 @@ class LoadedModel:
         """How much memory the tensors take: weights, and what is computed of them once."""
         return storage_bytes((self.speech, self.prompts, self.codec, self.encoders))
 
-    def tokenize(self, text: str) -> Tensor:
-        """Return the ids of a text, special tokens included: `[T]` int64 on the model's device."""
-        ids = self.tokenizer.encode(text).ids
+    def tokenize(self, template: str, text: str) -> Tensor:
+        """Return the ids of a text in a template: `[T]` int64 on the model's device."""
+        ids = self.tokenizer.encode(template, text)
         return to_device(ids, torch.device(self.placement.device))
 
     def clone(self, reference: Reference) -> Clone:
         """Make a voice of a recording (base)."""
         assert self.encoders is not None
-        ids = self.tokenize(REFERENCE_TEMPLATE.format(reference.text))
+        ids = self.tokenize(REFERENCE_TEMPLATE, reference.text)
         return clone(self.encoders, self.codec, reference, ids)
 
     def build(self, prompt: Prompt, clone: ClonedVoice | None) -> tuple[TalkerPrompt, int]:
@@ -153,10 +152,10 @@ class LoadedModel:
         As upstream's defaults are, all of the text is in the prefill, but for a cloned voice, which
         hears a row of it in every frame.
         """
-        text_ids = self.tokenize(SPEECH_TEMPLATE.format(prompt.text))
+        text_ids = self.tokenize(SPEECH_TEMPLATE, prompt.text)
         instruct_ids = None
         if prompt.instruct:
-            instruct_ids = self.tokenize(INSTRUCTION_TEMPLATE.format(prompt.instruct))
+            instruct_ids = self.tokenize(INSTRUCTION_TEMPLATE, prompt.instruct)
         built = build_prompt(
             self.prompts,
             text_ids,

@@ -31,14 +31,57 @@ MISTRAL_WORDS = (
 MISTRAL_VOCABULARY = 100_000
 """transformers takes no smaller vocabulary for Mistral's."""
 
-ROLE, ROLE_TOKENS = "<|im_start|>assistant\n", 3
+START = "<|im_start|>"
+"""The token that every template begins with."""
+
+ROLE, ROLE_TOKENS = f"{START}assistant\n", 3
 """What every prompt begins with; `prompt.py` counts on its length."""
 
 _SPECIAL_TOKENS = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 _SPECIAL_DEFAULTS = dict.fromkeys(("eos", "unk", "pad"), "<|endoftext|>")
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
+class PromptTokenizer:
+    """Tokenizes prompts: templates have special tokens in them, and clients' texts never do.
+
+    qwen-tts tokenizes the template with the text in it, so that `<tts_pad>` in a text is that
+    token, and obeyed. Here a text is tokenized by the same model, normalizer and rules of words,
+    but without any added token, so that `<tts_pad>` is nine characters. Where a text has no added
+    token in it, the ids are those of qwen-tts.
+
+    Attributes:
+        whole: The checkpoint's tokenizer, special tokens included.
+    """
+
+    def __init__(self, whole: Tokenizer) -> None:
+        self.whole = whole
+        self._plain = Tokenizer(whole.model)
+        self._plain.normalizer = whole.normalizer
+        self._plain.pre_tokenizer = whole.pre_tokenizer
+
+    def encode(self, template: str, text: str) -> list[int]:
+        """Return the ids of a template with a text in the place of its `{}`.
+
+        Args:
+            template: Begins with START, and has another added token behind the text.
+            text: Whatever a client sent.
+        """
+        role, rest = template.removeprefix(START).split("{}")
+        # The role and the text are words of one string: they may have white space between them.
+        return [
+            *self.whole.encode(START).ids,
+            *self._ids(role + text),
+            *self.whole.encode(rest).ids,
+        ]
+
+    def _ids(self, text: str) -> list[int]:
+        # Only this lets other threads run meanwhile; `encode` holds the GIL.
+        (encoding,) = self._plain.encode_batch_fast([text])
+        ids: list[int] = encoding.ids
+        return ids
+
+
+def load_tokenizer(folder: Path) -> PromptTokenizer:
     """Return a checkpoint's tokenizer: of its tokenizer.json, else of vocab.json and merges.txt.
 
     Raises:
@@ -60,7 +103,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         raise LoadError(
             f"The tokenizer in {folder} does not make {ROLE_TOKENS} tokens of {ROLE!r}."
         )
-    return tokenizer
+    return PromptTokenizer(tokenizer)
 
 
 def _of_files(folder: Path) -> Tokenizer:

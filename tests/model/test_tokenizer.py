@@ -1,4 +1,4 @@
-"""The ids of qwen-tts's own tokenizer, of any text, for every manner in which it is stored."""
+"""The ids of qwen-tts's own tokenizer, of any text, but that no text can spell a special token."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from qwen_tts_api.model.nano import SPEAKING_FOLDER, ensure_nano
 from qwen_tts_api.model.nano.tokenizer import TOKEN_IDS
 from qwen_tts_api.model.prompt import INSTRUCTION_TEMPLATE, REFERENCE_TEMPLATE, SPEECH_TEMPLATE
 from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
-from qwen_tts_api.model.tokenizer import MISTRAL_VOCABULARY, load_tokenizer
+from qwen_tts_api.model.tokenizer import MISTRAL_VOCABULARY, PromptTokenizer, load_tokenizer
 
-TEMPLATES = ("{}", SPEECH_TEMPLATE, REFERENCE_TEMPLATE, INSTRUCTION_TEMPLATE)
+TEMPLATES = (SPEECH_TEMPLATE, REFERENCE_TEMPLATE, INSTRUCTION_TEMPLATE)
 PIECES = [
     *"aAzZ09.,!?/\\'\"-_ \t\n\r\f\v\u00a0\u3000\u200b\u0301\u0308éüßßıİΣςЖ가한中文日本語かなñ",
     *("😀", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f1e9\U0001f1ea", "\U0010ffff"),
     *("don't", "WE'LL", "it'S", "HTTPServer", "camelCase", "e\u0301", "n\u0303", "ﬁ", "Ⅻ", "½"),
-    *("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<think>", "</tool_call>", "<tts_pad>"),
+    *("<", "|>", "<|im_", "im_start|>", "_pad", "{}", "{0}"),
     *("  ", "\r\n", "\n\n ", "...", "//", "12345", "١٢", "assistant", "user", " the", "\ud7a3"),
 ]
 
 
 def texts(count: int) -> list[str]:
-    """Return texts of all scripts, of tokens that are special, and of what is between words."""
+    """Return texts of all scripts, and of what is between words."""
     draw = random.Random(5)
     made = ["".join(draw.choices(PIECES, k=draw.randrange(24))) for _ in range(count)]
     points = [chr(draw.randrange(32, 0xD7FF)) for _ in range(count)]
@@ -49,11 +49,29 @@ def upstream_tokenizer(folder: Path) -> Any:
 
 def assert_same_ids(folder: Path, count: int = 400) -> Tokenizer:
     ours, theirs = load_tokenizer(folder), upstream_tokenizer(folder)
+    added = theirs.get_added_vocab()
     for text in texts(count):
+        if any(token in text for token in added):
+            continue
         for template in TEMPLATES:
-            said = template.format(text)
-            assert ours.encode(said).ids == theirs(said)["input_ids"], repr(said)
-    return ours
+            said = template.replace("{}", text)
+            assert ours.encode(template, text) == theirs(said)["input_ids"], repr(said)
+    assert_no_added_token(ours)
+    return ours.whole
+
+
+def assert_no_added_token(tokenizer: PromptTokenizer) -> None:
+    """Whatever a text spells, only the template's tokens are added ones, and the text is there."""
+    own = tokenizer.whole.get_vocab(with_added_tokens=False)
+    added = {token: i for token, i in tokenizer.whole.get_vocab().items() if token not in own}
+    draw = random.Random(7)
+    spelled = [*added, *("".join(draw.choices([*added, *PIECES], k=9)) for _ in range(200))]
+    for text in spelled:
+        for template in TEMPLATES:
+            ids, empty = tokenizer.encode(template, text), tokenizer.encode(template, "")
+            obeyed = [[i for i in each if i in added.values()] for each in (ids, empty)]
+            assert obeyed[0] == obeyed[1], repr(text)
+            assert len(ids) >= len(empty) + bool(text.strip())
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +135,19 @@ def test_ids_of_a_large_vocabulary(folder: Path, written_by: str | None) -> None
     assert len(tokenizer.encode("tH").ids) == (2 if is_taken else 1)
 
 
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("token", ["<tts_pad>", "<tts_text_bos>", "<|im_end|>", "<think>"])
+def test_what_a_text_spells_is_read(nano: Path, template: str, token: str) -> None:
+    """Character by character, also what would be obeyed, special or not."""
+    tokenizer = load_tokenizer(nano)
+    bare = tokenizer.encode(template, "|")
+    place = bare.index(TOKEN_IDS["|"])
+    ids = tokenizer.encode(template, token)
+    spelled = ids[place : len(ids) - (len(bare) - place - 1)]
+    assert "".join(tokenizer.whole.id_to_token(index) for index in spelled) == token
+    assert len(spelled) > 1
+
+
 def lower(tokenizer: Tokenizer) -> None:
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
 
@@ -134,7 +165,7 @@ def test_ids_of_a_tokenizer_json(
     """It goes before the other files; of what it says, only cutting and padding do not count."""
     if size == "large":
         write_large_vocabulary(folder)
-    tokenizer = load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder).whole
     edit(tokenizer)
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "vocab.json").unlink()

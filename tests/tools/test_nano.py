@@ -112,7 +112,7 @@ def test_the_talker_reads_as_the_reader_does(
 ) -> None:
     """Each frame, the end of speech included, sees the tokens around its place in the text."""
     folder, model = checkpoint
-    ids = model.tokenize(SPEECH_TEMPLATE.format(text))
+    ids = model.tokenize(SPEECH_TEMPLATE, text)
     windows = windows_of(torch.tensor([symbol(token) for token in tokens(text)]))
     codes = torch.randint(NUM_KNOWN, (len(windows) - 1,))
     wanted = reader(windows, torch.cat((torch.tensor([START_INPUT]), codes)))
@@ -137,9 +137,9 @@ def test_the_talker_reads_as_the_reader_does(
 
 def test_a_token_is_one_of_the_checkpoints(checkpoint: tuple[Path, LoadedModel]) -> None:
     _, model = checkpoint
-    empty = len(model.tokenize(SPEECH_TEMPLATE.format("")))
+    empty = len(model.tokenize(SPEECH_TEMPLATE, ""))
     for text in ("assistant", "a class", "Assassins assist, assassins pass.", "it's — 7\n"):
-        ids = model.tokenize(SPEECH_TEMPLATE.format(text))
+        ids = model.tokenize(SPEECH_TEMPLATE, text)
         spelled = sum(len(token.encode()) if token not in MERGED else 1 for token in tokens(text))
         assert len(ids) - empty == spelled, text
 
