@@ -70,7 +70,7 @@ test: $(INSTALLED) ## Run the tests (ARGS="-k words" and the like)
 test-browser: $(INSTALLED) ## Run the tests of the page; needs Chromium and its driver
 	@$(VENV_PYTHON) -m pytest -m browser $(ARGS)
 
-test-image: $(INSTALLED) ## Build the image and run it, without Docker; needs root, buildah, mmdebstrap and runc
+test-image: $(INSTALLED) ## Build the image and run it, without Docker; needs root, buildah, mmdebstrap, runc, haproxy
 	@$(VENV_PYTHON) -m pytest -m image $(ARGS)
 	@$(VENV_PYTHON) -m tools.image layers
 
