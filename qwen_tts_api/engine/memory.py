@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
 
 import torch
 
+from qwen_tts_api.engine.host_memory import free_host_bytes
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.loaded import LoadedModel
@@ -96,7 +96,6 @@ def _stream_bytes(model: LoadedModel) -> int:
 def available_bytes(device: str) -> int:
     """Return how much of a device's memory may be allocated."""
     if device == "cpu":
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-        return int(total * (1 - WORKING_SHARE))
+        return int(free_host_bytes() * (1 - WORKING_SHARE))
     free, total = torch.cuda.mem_get_info(device)
     return int(free - WORKING_SHARE * total)

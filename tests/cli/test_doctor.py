@@ -239,6 +239,9 @@ def test_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
     numbers = checkpoints.row_numbers(ensure_nano("nano", DEFAULT_CACHE_DIR), 8192)
     assert only(checkpoints.check_memory, subject()).level == OK
+    with monkeypatch.context() as patched:  # the figure that the plan is made of
+        patched.setattr(memory, "free_host_bytes", lambda: 20 * 2**30)
+        assert "18.0 GiB are free" in only(checkpoints.check_memory, subject()).message
     for rows, level in ((1.5, WARNING), (0.5, ERROR)):
         free = 4 * 9_000_000 + int(rows * 4 * numbers)
         monkeypatch.setattr(memory, "available_bytes", lambda device, free=free: free)
