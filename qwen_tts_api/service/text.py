@@ -11,6 +11,28 @@ from qwen_tts_api.service.speakable import SpeakableText, make_speakable
 TEXT_REQUIRED = "Text parameter is required"
 
 
+# Signs that are read as words, besides currencies; others are punctuation, or pictures.
+SPOKEN_SIGNS = frozenset("%‰&@#§°+=±×÷<>≤≥≠≈√∞∑©®")
+
+
+def has_words(text: str) -> bool:
+    """Tell whether there is anything to say: a letter, a number or a sign that is read as a word.
+
+    Also one in another form: ™, ℃, ½, Ⓐ. What follows from the rule is silent: punctuation, arrows,
+    notes, hearts, boxes.
+
+    >>> has_words("100"), has_words("%"), has_words("♪ → ♥ ...")
+    (True, True, False)
+    """
+    return any(char in SPOKEN_SIGNS or _has_letter(char) for char in text)
+
+
+def _has_letter(char: str) -> bool:
+    forms = (char, *unicodedata.normalize("NFKC", char))
+    categories = {unicodedata.category(form) for form in forms}
+    return "Sc" in categories or any(category[0] in "LN" for category in categories)
+
+
 def check_text(text: str, max_chars: int) -> str:
     """Return the text without surrounding white space.
 
@@ -52,10 +74,10 @@ def prepare_text(text: str, max_chars: int, *, normalize: bool) -> SpeakableText
     if not normalize:
         return SpeakableText(text)
     speakable = make_speakable(text)
-    if not any(unicodedata.category(char)[0] in "LNS" for char in speakable.text):
+    if not has_words(speakable.text):
         raise UnspeakableText(
-            "The text has no letters, numbers or signs that could be spoken, only punctuation, "
-            "markup or emoji.",
+            "The text has no letters, numbers or signs with a name (such as % or €), only "
+            "punctuation, pictures, markup or emoji.",
             fields={"text": ["Nothing to speak."]},
         )
     return speakable
