@@ -195,6 +195,13 @@ class Config:
         "`1` or `0`",
         "Take markup, emoji and invisible characters out of texts, where a request does not say.",
     )
+    unspeakable_text: str = _setting(
+        "error",
+        readers.choice("error", "silence"),
+        "`error` or `silence`",
+        "What `/api/tts` answers to a text with nothing to say: a 400, or a short silence as the "
+        "ways of OpenAI and MaryTTS always do.",
+    )
     max_body_bytes: int = _setting(
         1_048_576,
         readers.integer(1024, 1 << 30),

@@ -108,6 +108,10 @@ class UnspeakableText(InvalidRequest):
     code = "unspeakable_text"
 
 
+class NothingToSay(UnspeakableText):
+    """The text is of signs that nobody says: the compatible APIs answer with a silence."""
+
+
 class UnknownModel(InvalidRequest):
     """`model` names none of the served models."""
 

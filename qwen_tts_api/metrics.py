@@ -36,7 +36,7 @@ class Metrics:
         http_requests: Answers, by `route` (its pattern), `method` and `status`.
         http_seconds: From a request's head to the last byte of its answer, by `route`.
         syntheses: Requests for speech, by `model` and `outcome`: `stop` and `length` are audio,
-            everything else is the code of an error.
+            `nothing_to_say` is silence, everything else is the code of an error.
         first_audio_seconds: From a request to its first audio, by `delivery`: `whole`, `stream`.
         queue_seconds: From a request to its row in the model.
         real_time_factor: Seconds of computing for a second of audio, of one request.

@@ -177,7 +177,7 @@ def _translate(
 ) -> tuple[SpeechRequest, list[str]]:
     """Return the request, and the parameters that mean nothing here."""
     text = parameters.get("INPUT_TEXT", "")
-    if not text.strip():
+    if not text:
         raise TextRequired("INPUT_TEXT is required: the text to speak.")
     audio = parameters.get("AUDIO", "WAVE_FILE")
     audio_format = _FORMATS.get(re.sub("_(FILE|STREAM)$", "", audio.upper()))
@@ -195,5 +195,6 @@ def _translate(
         speaker=speaker,
         audio_format=audio_format,
         lenient=True,
+        silence=True,
     )
     return asked, [name for name in parameters if name not in known]

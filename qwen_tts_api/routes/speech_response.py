@@ -13,6 +13,7 @@ from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.routes.connection import client_of
 from qwen_tts_api.routes.request_log import RequestRecord
 from qwen_tts_api.service.requests import Chunks, Speech, SpeechRequest, SpeechStream
+from qwen_tts_api.service.silence import NOTHING_TO_SAY, Silence
 from qwen_tts_api.service.speech import SpeechService
 
 SPEECH_HEADERS = (
@@ -131,6 +132,8 @@ def describe(
     response.headers["X-Model"] = speech.model
     response.headers["X-Text-Chars"] = str(len(speech.text.text))
     response.headers["X-Segments"] = str(speech.job.progress.num_segments)
+    if isinstance(speech.job, Silence):
+        response.headers["X-Finish-Reason"] = NOTHING_TO_SAY
     if speech.text.changes:
         changes = (f"{kind}={num}" for kind, num in speech.text.changes.items())
         response.headers["X-Text-Changes"] = ", ".join(changes)

@@ -88,6 +88,7 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         if request.method == "HEAD":
             return Response(mimetype="audio/wav")
         speech_request, ignored = _read_request(config)
+        speech_request = replace(speech_request, silence=config.unspeakable_text == "silence")
         names = COQUI_NAMES if speech_request.lenient else {}
         return speech_response.synthesize(service, speech_request, request, ignored, names)
 

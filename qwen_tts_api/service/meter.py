@@ -9,6 +9,7 @@ from typing import Protocol
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.metrics import Metrics
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.service.silence import Silence
 
 
 class Work(Protocol):
@@ -24,7 +25,7 @@ class Work(Protocol):
 
     @property
     def finish_reason(self) -> str:
-        """`stop` or `length`."""
+        """`stop`, `length` or `nothing_to_say`."""
 
 
 class Meter:
@@ -57,6 +58,8 @@ class Meter:
 
     def piece(self, num_samples: int) -> None:
         """Note the next piece of audio; samples at `SAMPLE_RATE_HZ`."""
+        if isinstance(self._work, Silence):
+            return
         now = time.monotonic()
         if self._num_samples == 0:
             delivery = "stream" if self._streamed else "whole"
@@ -80,6 +83,8 @@ class Meter:
         assert self._work is not None
         metrics, audio_s = self._metrics, self._num_samples / SAMPLE_RATE_HZ
         metrics.syntheses.labels(self._model, _outcome(error, self._work)).inc()
+        if isinstance(self._work, Silence):  # which would make the model look fast
+            return
         metrics.queue_seconds.observe(self._work.queue_s)
         metrics.audio_seconds.labels(self._model).inc(audio_s)
         if error is None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from qwen_tts_api.service.silence import Silence
 from qwen_tts_api.service.speakable import SpeakableText
 from qwen_tts_api.service.utterances import Utterances
 
@@ -31,6 +32,7 @@ class SpeechRequest:
         stream: Whether the audio is sent as it is made.
         lenient: Pass over fields that the model has no use for, if that does no harm, and name them
             in the answer, instead of refusing them.
+        silence: Answer a text with nothing to say with a short silence, instead of refusing it.
         seed: Seed of the random draws; None draws one.
         normalize: Whether markup, emoji and the like are taken out of the text; None: by setting.
         max_new_tokens: At most one frame less is made of each segment; None: the text's own budget.
@@ -50,6 +52,7 @@ class SpeechRequest:
     speed: float | None = None
     stream: bool = False
     lenient: bool = False
+    silence: bool = False
     seed: int | None = None
     normalize: bool | None = None
     max_new_tokens: int | None = None
@@ -94,7 +97,7 @@ class Speech:
     model: str
     seed: int
     text: SpeakableText
-    job: Utterances
+    job: Utterances | Silence
     ignored: tuple[str, ...]
 
 
@@ -120,5 +123,5 @@ class SpeechStream:
     model: str
     seed: int
     text: SpeakableText
-    job: Utterances
+    job: Utterances | Silence
     ignored: tuple[str, ...]

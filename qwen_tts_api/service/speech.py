@@ -11,10 +11,10 @@ from qwen_tts_api.audio.pipeline import Output, Pipeline
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.engine.status import PoolStatus
-from qwen_tts_api.errors import ClientLeft, TTSError
+from qwen_tts_api.errors import ClientLeft, NothingToSay, TextRequired, TTSError
 from qwen_tts_api.metrics import Metrics
 from qwen_tts_api.model.checkpoint import ModelCard
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt
 from qwen_tts_api.service.casting import Cast, Casting
 from qwen_tts_api.service.client import Client, Patient
 from qwen_tts_api.service.design import VoiceDesigner
@@ -25,7 +25,8 @@ from qwen_tts_api.service.prompts import PromptMaker
 from qwen_tts_api.service.requests import Speech, SpeechRequest, SpeechStream
 from qwen_tts_api.service.script import divide, max_letters
 from qwen_tts_api.service.served_models import ServedModels
-from qwen_tts_api.service.speakable import SpeakableText
+from qwen_tts_api.service.silence import Silence
+from qwen_tts_api.service.speakable import SpeakableText, make_speakable
 from qwen_tts_api.service.stages import traced
 from qwen_tts_api.service.text import prepare_text
 from qwen_tts_api.service.utterances import Utterances
@@ -45,7 +46,7 @@ class _Begun:
 
     meter: Meter
     text: SpeakableText
-    job: Utterances
+    job: Utterances | Silence
     output: Output
     pipeline: Pipeline
     cast: Cast
@@ -215,17 +216,26 @@ class SpeechService:
         self._pool.check_open()
         cast = self._casting.cast(request)
         prompt = self._prompts.make(cast.request, text.text, cast)
-        utterances = divide(prompt, max_letters(self._config, cast.card))
         pipeline = output.pipeline(SAMPLE_RATE_HZ, stream=stream)
-        timeout_s = self._config.request_timeout_s
-        job = Utterances(self._pool, cast.model, utterances, timeout_s=timeout_s)
+        job = self._submit(prompt, cast) if text.text else Silence(prompt)
         meter.begun(cast.model, len(text.text), job)
         return _Begun(meter, text, job, output, pipeline, cast)
 
+    def _submit(self, prompt: Prompt, cast: Cast) -> Utterances:
+        utterances = divide(prompt, max_letters(self._config, cast.card))
+        timeout_s = self._config.request_timeout_s
+        return Utterances(self._pool, cast.model, utterances, timeout_s=timeout_s)
+
     def _text(self, request: SpeechRequest) -> SpeakableText:
+        """Return the text as it is spoken; an empty one, where silence is to be its answer."""
         config = self._config
         normalize = config.normalize_text if request.normalize is None else request.normalize
-        return prepare_text(request.text, config.max_text_chars, normalize=normalize)
+        try:
+            return prepare_text(request.text, config.max_text_chars, normalize=normalize)
+        except (TextRequired, NothingToSay):
+            if not request.silence or not request.text:
+                raise
+            return SpeakableText("", make_speakable(request.text).changes)
 
     def _encoded(self, begun: _Begun, client: Client) -> Generator[bytes, None, None]:
         with (

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from qwen_tts_api import tracing
 from qwen_tts_api.audio.pipeline import Pipeline
 from qwen_tts_api.engine.job import Job
+from qwen_tts_api.service.silence import Silence
 from qwen_tts_api.service.utterances import Utterances
 from qwen_tts_api.tracing import Attribute, Attributes
 
@@ -26,7 +27,7 @@ spans that the SDK keeps."""
 
 
 @contextmanager
-def traced(model: str, job: Utterances, pipeline: Pipeline) -> Iterator[None]:
+def traced(model: str, job: Utterances | Silence, pipeline: Pipeline) -> Iterator[None]:
     """Tell the request's trace, if there is one, how the speech that is made in the block came."""
     span = tracing.current()
     if span is None:
@@ -42,7 +43,7 @@ def traced(model: str, job: Utterances, pipeline: Pipeline) -> Iterator[None]:
             span.child("encode", *pipeline.span, {"qwen_tts.busy_s": pipeline.work_s}, events={})
 
 
-def _asked(model: str, job: Utterances) -> Attributes:
+def _asked(model: str, job: Utterances | Silence) -> Attributes:
     prompt = job.prompts[0]
     sampling = prompt.sampling
     attributes: dict[str, Attribute] = {
@@ -67,20 +68,20 @@ def _asked(model: str, job: Utterances) -> Attributes:
     return attributes
 
 
-def _made(job: Utterances) -> Attributes:
+def _made(job: Utterances | Silence) -> Attributes:
     attributes: dict[str, Attribute] = {
         "gen_ai.usage.input_tokens": job.num_text_tokens,
         "gen_ai.usage.output_tokens": job.num_frames,
     }
     if job.finish_reason:
         attributes["gen_ai.response.finish_reasons"] = (job.finish_reason,)
-    first = job.jobs[0].times
-    if first.heard_at is not None:
+    first = job.jobs[0].times if job.jobs else None
+    if first is not None and first.heard_at is not None:
         attributes["gen_ai.response.time_to_first_chunk"] = first.heard_at - first.created_at
     return attributes
 
 
-def _tell_stages(span: Span, utterances: Utterances) -> None:
+def _tell_stages(span: Span, utterances: Utterances | Silence) -> None:
     many = len(utterances.prompts) > 1
     for number, job in enumerate(utterances.jobs[:MAX_SEGMENTS], 1):
         attributes: dict[str, Attribute] = {"qwen_tts.segment": number} if many else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from qwen_tts_api.errors import TextRequired, TextTooLong, UnspeakableText
+from qwen_tts_api.errors import NothingToSay, TextRequired, TextTooLong, UnspeakableText
 from qwen_tts_api.service.speakable import SpeakableText, make_speakable
 
 # Coqui's own sentence; clients compare it.
@@ -39,7 +39,8 @@ def check_text(text: str, max_chars: int) -> str:
     Raises:
         TextRequired: It is empty or blank.
         TextTooLong: It has more than `max_chars` characters.
-        UnspeakableText: It is control characters only, or has half a surrogate pair in it.
+        UnspeakableText: It has half a surrogate pair in it.
+        NothingToSay: It is control characters only.
     """
     text = text.strip()
     if not text:
@@ -56,7 +57,7 @@ def check_text(text: str, max_chars: int) -> str:
             fields={"text": ["Not valid Unicode."]},
         )
     if all(category[0] in "CZ" for category in categories):
-        raise UnspeakableText(
+        raise NothingToSay(
             "The text has only control characters; there is nothing to speak.",
             fields={"text": ["Only control characters."]},
         )
@@ -68,14 +69,14 @@ def prepare_text(text: str, max_chars: int, *, normalize: bool) -> SpeakableText
 
     Raises:
         TextRequired: And the others: as `check_text`.
-        UnspeakableText: When normalized, nothing is left that could be heard.
+        NothingToSay: When normalized, nothing is left that could be heard.
     """
     text = check_text(text, max_chars)
     if not normalize:
         return SpeakableText(text)
     speakable = make_speakable(text)
     if not has_words(speakable.text):
-        raise UnspeakableText(
+        raise NothingToSay(
             "The text has no letters, numbers or signs with a name (such as % or €), only "
             "punctuation, pictures, markup or emoji.",
             fields={"text": ["Nothing to speak."]},

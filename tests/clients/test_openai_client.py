@@ -225,7 +225,7 @@ def test_leaving_early_frees_the_model(server: Server, client: OpenAI, how: str)
 def test_bad_requests(attempts: Attempts) -> None:
     """400 as BadRequestError, with code, param and a sentence; never retried."""
     cases: list[tuple[dict[str, Any], str, str]] = [
-        ({"text": " "}, "text_required", "input"),
+        ({"text": ""}, "text_required", "input"),
         ({"text": "x" * 5000}, "text_too_long", "input"),
         ({"voice": "Bob"}, "unknown_speaker", "voice"),
         ({"response_format": "midi"}, "unknown_format", "response_format"),

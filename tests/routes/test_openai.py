@@ -254,7 +254,7 @@ def test_the_task_type_is_the_kind_of_the_model(make_bench: MakeBench) -> None:
     assert_refused(response, 400, "not_supported", "task_type", "'Base'", "no such model")
 
 
-@pytest.mark.parametrize("text", [None, "", " \n"])
+@pytest.mark.parametrize("text", [None, ""])
 def test_input_is_required(client: FlaskClient, text: str | None) -> None:
     assert_refused(speak(client, input=text), 400, "text_required", "input", "'input'")
     assert_refused(speak(client), 400, "text_required", "input", "'input'")
@@ -264,7 +264,7 @@ def test_bad_input(make_bench: MakeBench) -> None:
     client = make_bench(max_text_chars=10).client
     response = speak(client, input="x" * 11)
     assert_refused(response, 400, "text_too_long", "input", "QWEN_MAX_TEXT_CHARS")
-    assert_refused(speak(client, input="\u200b"), 400, "unspeakable_text", "input")
+    assert_refused(speak(client, input="\ud800"), 400, "unspeakable_text", "input")
     assert_refused(speak(client, input=5), 400, "invalid_request", "input", "input")
     assert_refused(speak(client, input="a", seed=-1), 400, "invalid_request", "seed")
     response = speak(client, input="a", stream_format="mp3")

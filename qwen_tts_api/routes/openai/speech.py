@@ -71,9 +71,9 @@ def _translate(
     Raises:
         InvalidRequest: There is no input, no such model, or one of another kind.
     """
-    if not asked.speech.text.strip():
+    if not asked.speech.text:
         raise TextRequired(
-            "'input' is required: the text to speak.", fields={"input": ["Missing or blank."]}
+            "'input' is required: the text to speak.", fields={"input": ["Missing or empty."]}
         )
     model = _find_model(asked, service)
     requested = asked.speech.speaker
@@ -86,7 +86,8 @@ def _translate(
     idle = [FIELDS["speaker"]] if voice is None and lenient else []
     if voice is None:
         voice = "" if lenient else requested
-    return replace(asked.speech, model=model, speaker=voice, lenient=lenient), idle
+    wanted = replace(asked.speech, model=model, speaker=voice, lenient=lenient, silence=True)
+    return wanted, idle
 
 
 def _find_model(asked: OpenAIRequest, service: SpeechService) -> str:
