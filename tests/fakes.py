@@ -63,6 +63,7 @@ class FakeRow:
     """What a row of the fake has: the frames are as many as the text has characters."""
 
     num_frames: int
+    position: int
     frame: int = 0
     running: bool = True
     decoded: int = 0
@@ -72,7 +73,8 @@ class FakeRow:
 class FakeRunner:
     """Says one frame for each character: a tone that depends on the text and the frame's number.
 
-    It checks what the scheduler may not do: step a row that is not running, decode out of order.
+    It checks what the scheduler may not do: step a row that is not running or has no position left,
+    decode out of order.
 
     Attributes:
         prompts: What it was asked to say.
@@ -127,7 +129,8 @@ class FakeRunner:
             raise error
         for row, item in zip(rows, prepared, strict=True):
             assert row not in self.rows or not self.rows[row].running
-            self.rows[row] = FakeRow(len(item.prompt.text))
+            assert item.num_positions <= self.max_positions
+            self.rows[row] = FakeRow(len(item.prompt.text), item.num_positions)
         return Ready([self._draw(row) for row in rows])
 
     def advance(self, rows: Sequence[int], end: int) -> Ready:
@@ -146,15 +149,23 @@ class FakeRunner:
             raise error
         for row in rows:
             assert self.rows[row].running
+            assert self.rows[row].position < end
             self.rows[row].frame += 1
+        self._move(rows[-1] + 1)
         return Ready([self._draw(row) for row in rows])
+
+    def _move(self, num_rows: int) -> None:
+        """Move on what runs, surplus frames too; nothing goes beyond its last position."""
+        for index, row in self.rows.items():
+            if row.running and index < num_rows:
+                row.position = min(row.position + 1, self.max_positions - 1)
 
     def _draw(self, row: int) -> int:
         state = self.rows[row]
         return EOS if state.frame >= state.num_frames else 7
 
     def stop(self, row: int) -> None:
-        self.rows.setdefault(row, FakeRow(0)).running = False
+        self.rows.setdefault(row, FakeRow(0, 0)).running = False
 
     def decode(self, rows: Sequence[int], starts: Sequence[int], num_frames: int) -> Ready:
         assert num_frames in self.chunk_sizes

@@ -239,14 +239,21 @@ class ModelRunner:
         return min(1 << (num_rows - 1).bit_length(), self.max_rows)
 
     def _kv_bucket(self, end: int) -> int:
+        if self._reads_by_length:
+            return self.max_positions
         if self._capture is Capture.NONE:
             return min(-(-end // KV_STEP_EAGER) * KV_STEP_EAGER, self.max_positions)
         return next(size for size in self._kv_buckets() if size >= end)
 
     def _kv_buckets(self) -> list[int]:
-        if self._state.rows.talker_cache.flash is not None:
-            return [self.max_positions]  # flash-attn reads as much as each row has
+        if self._reads_by_length:
+            return [self.max_positions]
         return [size for size in KV_BUCKETS if size < self.max_positions] + [self.max_positions]
+
+    @property
+    def _reads_by_length(self) -> bool:
+        """Whether attention reads what each row has, idle ones too, and not the same of all."""
+        return self._state.rows.talker_cache.flash is not None
 
     def _to_device(self, numbers: Sequence[int]) -> Tensor:
         return to_device(numbers, self._device)

@@ -33,7 +33,8 @@ def prefill_rows(
     Args:
         model: The weights.
         state: `set_row` was called for these rows. No other row's state is touched.
-        embeds: `[n, T, D]`, padded on the right with anything finite.
+        embeds: `[n, T, D]`, padded on the right with anything finite; T at most the cache's
+            positions.
         lengths: `[n]` int64, 1 to T.
         rows: `[n]` int64, distinct.
         truncation: Covers these rows' parameters.
@@ -48,7 +49,7 @@ def prefill_rows(
     state.seen.index_copy_(0, rows, seen.scatter(1, code_0.unsqueeze(1), True))
     state.code_0.index_copy_(0, rows, code_0)
     state.past_hidden.index_copy_(0, rows, hidden)
-    state.positions.index_copy_(0, rows, lengths)
+    state.positions.index_copy_(0, rows, lengths.clamp(max=state.last_position))
     state.frames.index_copy_(0, rows, none)
     state.running.index_fill_(0, rows, 1)
 
@@ -90,7 +91,7 @@ def advance(
     seen.scatter_(1, code_0.unsqueeze(1), 1)
     state.codes[:num_rows].copy_(codes)
     state.past_hidden[:num_rows].copy_(hidden)
-    positions.add_(state.running[:num_rows])
+    positions.add_(state.running[:num_rows]).clamp_(max=state.last_position)
     frames.add_(state.running[:num_rows])
 
 

@@ -70,10 +70,11 @@ class FrameState:
             row is done and its next frame is surplus.
         codes: `[R, G]` int64: the frame that was made last.
         past_hidden: `[R, D]`: the hidden state that `code_0` was drawn from.
-        positions: `[R]` int64: where the talker's next input goes.
+        positions: `[R]` int64: where the talker's next input goes. In a row that has used its
+            last position it stays there: until the host knows, surplus frames are computed.
         frames: `[R]` int64: the number of the frame that `code_0` begins.
         running: `[R]` int64, 1 or 0: whether `advance` moves the row on. A row that is not running
-            computes something finite that nobody reads.
+            computes something finite that nobody reads, within its own cache.
         text: `[R, N + 1, D]`: text rows still to be heard, one a frame, then the tts_pad row.
         text_lengths: `[R]` int64: how many text rows come before the tts_pad row.
         text_starts: `[R]` int64: row * (N + 1).
@@ -141,6 +142,11 @@ class FrameState:
             subtalker_sampling=SamplingRows.allocate(max_rows, predictor.vocabulary, device),
         )
 
+    @property
+    def last_position(self) -> int:
+        """The last position that a row has."""
+        return self.talker_cache.max_positions - 1
+
     def set_row(self, row: int, draws: Sampling, trailing_text: Tensor, tts_pad: Tensor) -> None:
         """Make a row ready for `frame.prefill_rows`; does not synchronise.
 
@@ -168,5 +174,5 @@ class FrameState:
         )
 
     def stop(self, row: int) -> None:
-        """Take a row out of the running; its position stays within the cache."""
+        """Take a row out of the running; where it is, `advance` leaves it."""
         self.running[row] = 0

@@ -116,6 +116,21 @@ def test_what_could_never_fit_is_refused(runner: FakeRunner, scheduler: Schedule
     assert scheduler.num_free == runner.max_rows
 
 
+def test_every_position_may_be_used(scheduler: Scheduler, runner: FakeRunner) -> None:
+    """And none beyond, whoever goes on beside a row that has used all it has."""
+    runner.max_positions = 300
+    full, beside, after = job(160, max_new_tokens=141), job(50), job(105)
+    for each in (full, beside, after):
+        scheduler.add(each)
+        for _ in range(45):
+            scheduler.step()
+    finish(scheduler)
+    assert read(full).tolist() == sound(140)
+    assert full.finish_reason == "length"
+    assert read(beside).tolist() == sound(50)
+    assert read(after).tolist() == sound(105)
+
+
 def test_pieces_grow(runner: FakeRunner, scheduler: Scheduler) -> None:
     """The first frame is heard at once, later pieces are larger."""
     one = job(60, streaming=True)

@@ -1,0 +1,249 @@
+"""The real runner's rows, answering at once or a call late as on a GPU, eager and captured."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from torch import Tensor
+
+from qwen_tts_api.engine import graphs, model_runner
+from qwen_tts_api.engine.job import Job
+from qwen_tts_api.engine.memory import plan_memory
+from qwen_tts_api.engine.model_runner import ModelRunner
+from qwen_tts_api.engine.runner import Runner
+from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.errors import SynthesisFailed, TTSError
+from qwen_tts_api.model.checkpoint import locate
+from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.utterance import Sampling
+from tests.conftest import assert_same, read
+from tests.engine.test_model_runner import GREEDY, explain, load, prompt, say
+
+ROWS = 4
+MAX_POSITIONS = 48
+LONG = "A word, and another, and more."
+ROOM = 14  # positions that LONG leaves for frames; it takes 27 to say it
+UNENDING = prompt(LONG, GREEDY, max_new_tokens=ROOM + 1)
+"""Comes to its last position before its end of speech."""
+
+PROMPTS = [
+    UNENDING,
+    prompt(LONG, Sampling(seed=1), max_new_tokens=ROOM + 1, streaming=True),
+    prompt(LONG, GREEDY, max_new_tokens=ROOM),
+    prompt("Hm.", GREEDY, max_new_tokens=20, streaming=True),
+    prompt("A word.", Sampling(seed=2, top_k=0, top_p=0.9), max_new_tokens=20),
+    prompt("Hm.", Sampling(seed=3), max_new_tokens=3),
+    prompt("Hm.", Sampling(seed=4), max_new_tokens=2),
+]
+
+
+class LateCopy:
+    """A copy to the host as a GPU makes it: it is there when the next one is begun.
+
+    Attributes:
+        waits: How often somebody waited for one that was not there.
+    """
+
+    waits = 0
+    _num_begun = 0
+
+    def __init__(self, tensor: Tensor, stream: None) -> None:
+        self._host = tensor.clone()
+        LateCopy._num_begun += 1
+        self._number = LateCopy._num_begun
+
+    def wait(self) -> Tensor:
+        if self._number == LateCopy._num_begun:
+            LateCopy.waits += 1
+        return self._host
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    """Return a loaded CustomVoice model."""
+    return load(locate("nano", tmp_path_factory.mktemp("cache")))
+
+
+def runner_of(model: LoadedModel, max_positions: int, *, enforce_eager: bool) -> ModelRunner:
+    plan = plan_memory(model, ROWS, max_positions)
+    return ModelRunner(model, plan, max_positions=max_positions, enforce_eager=enforce_eager)
+
+
+@pytest.fixture(scope="module")
+def expected(model: LoadedModel) -> list[npt.NDArray[np.int16]]:
+    """Return each prompt's audio, alone and with positions to spare."""
+    scheduler = Scheduler(runner_of(model, 256, enforce_eager=True), explain)
+    return [say(scheduler, each)[0] for each in PROMPTS]
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["eager", "captured"])
+def shared_runner(request: pytest.FixtureRequest, model: LoadedModel) -> ModelRunner:
+    """Return a runner of few positions."""
+    return runner_of(model, MAX_POSITIONS, enforce_eager=request.param)
+
+
+@pytest.fixture(params=[0, 1], ids=["lag 0", "lag 1"])
+def runner(
+    request: pytest.FixtureRequest, shared_runner: ModelRunner, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ModelRunner]:
+    """Return it with its lag; everything is captured when it is first used."""
+    monkeypatch.setattr(graphs, "PLAIN_CALLS", 0)
+    monkeypatch.setattr(shared_runner, "lag", request.param)
+    if request.param:
+        monkeypatch.setattr(model_runner, "HostCopy", LateCopy)
+    yield shared_runner
+    assert not shared_runner._state.rows.running.any()
+
+
+def assert_within_caches(runner: Runner) -> None:
+    """Every row, running or not, is at a position of its own, and finite."""
+    assert isinstance(runner, ModelRunner)
+    rows = runner._state.rows
+    assert all(0 <= position < runner.max_positions for position in rows.positions.tolist())
+    assert rows.past_hidden.isfinite().all()
+    assert rows.talker_cache.key_value.isfinite().all()
+
+
+def finish(scheduler: Scheduler) -> None:
+    """Step until nothing is left."""
+    while not scheduler.is_idle:
+        scheduler.step()
+        assert_within_caches(scheduler.runner)
+
+
+def test_a_row_at_its_last_position_harms_nobody(
+    runner: ModelRunner, expected: list[npt.NDArray[np.int16]]
+) -> None:
+    """Neither those beside it, nor those that come while nobody has taken it anew."""
+    scheduler = Scheduler(runner, explain)
+    jobs = [Job(UNENDING), Job(PROMPTS[3]), Job(UNENDING)]
+    for job in jobs:
+        scheduler.add(job)
+        scheduler.step()
+    finish(scheduler)  # the third goes on when the first is over, and covers its row
+    last = runner.max_positions - 1
+    assert runner._state.rows.positions[[0, 2]].tolist() == [last, last]
+    for job, index in zip(jobs, (0, 3, 0), strict=True):
+        assert_same(read(job), expected[index])
+    assert [job.finish_reason for job in jobs] == ["length", "stop", "length"]
+    after = [Job(PROMPTS[index]) for index in (3, 4)]
+    for job in after:
+        scheduler.add(job)
+    finish(scheduler)
+    assert_same(read(after[0]), expected[3])
+    assert_same(read(after[1]), expected[4])
+
+
+def test_frames_do_not_wait_for_the_host(runner: ModelRunner) -> None:
+    """With a lag, results are read when the next are under way; but for the very last."""
+    scheduler = Scheduler(runner, explain)
+    scheduler.add(Job(PROMPTS[1]))
+    before = LateCopy.waits
+    finish(scheduler)
+    assert LateCopy.waits - before == 2 * runner.lag  # the last code, and the last samples
+
+
+@pytest.mark.parametrize("end", ["stop", "cancelled"])
+def test_a_surplus_frame_is_heard_by_nobody(
+    runner: ModelRunner, expected: list[npt.NDArray[np.int16]], end: str
+) -> None:
+    """The frame after an end that the host learns of late, with the row already taken anew."""
+    scheduler = Scheduler(runner, explain)
+    first, beside = Job(PROMPTS[3]), Job(UNENDING)
+    scheduler.add(first)
+    scheduler.add(beside)
+    if end == "cancelled":
+        for _ in range(4):
+            scheduler.step()
+        first.cancel(TTSError("nobody listens"))
+    while not first.times.ended_at or scheduler.num_free == ROWS - 2:
+        scheduler.step()
+    after = Job(PROMPTS[4])
+    scheduler.add(after)
+    finish(scheduler)
+    if end == "stop":
+        assert_same(read(first), expected[3])
+    assert_same(read(beside), expected[0])
+    assert_same(read(after), expected[4])
+
+
+class Failures:
+    """Errors of what a runner does, or within it, when it is done; raised once, where they are due.
+
+    Attributes:
+        places: Where they can be due.
+        due: Where the next one is; empty: nowhere.
+    """
+
+    def __init__(self, runner: ModelRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.places: list[str] = []
+        self.due = ""
+        for owner, names in (
+            (model_runner, ("prefill_rows", "advance", "decode_chunk")),
+            (runner, ("prefill", "advance", "decode")),
+        ):
+            for name in names:
+                self.places.append(f"{owner} {name}")
+                failing = self._failing(self.places[-1], getattr(owner, name))
+                monkeypatch.setattr(owner, name, failing)
+
+    def _failing(self, place: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            result = function(*arguments)
+            if self.due == place:
+                self.due = ""
+                raise SynthesisFailed(place)
+            return result
+
+        return call
+
+
+def explain_or_raise(error: Exception) -> TTSError:
+    """Let nothing pass but what `Failures` raises."""
+    return error if isinstance(error, TTSError) else explain(error)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_happens_rows_are_as_alone(
+    runner: ModelRunner,
+    expected: list[npt.NDArray[np.int16]],
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+) -> None:
+    """Random arrivals, cancellations and failures, in rows that come to their last position."""
+    random_ = random.Random(seed)
+    failures = Failures(runner, monkeypatch)
+    scheduler = Scheduler(runner, explain_or_raise)
+    jobs: list[tuple[Job, int]] = []
+    for _ in range(60):
+        if scheduler.num_free and random_.random() < 0.35:
+            index = random_.randrange(len(PROMPTS))
+            jobs.append((Job(PROMPTS[index]), index))
+            scheduler.add(jobs[-1][0])
+        if jobs and random_.random() < 0.06:
+            random_.choice(jobs)[0].cancel(TTSError("nobody listens"))
+        if random_.random() < 0.06:
+            failures.due = random_.choice(failures.places)
+        try:
+            scheduler.step()
+        except SynthesisFailed as error:
+            scheduler.fail_all(error)
+        assert_within_caches(runner)
+    failures.due = ""
+    finish(scheduler)
+    assert scheduler.num_free == ROWS
+    heard = Counter[int]()
+    for job, index in jobs:
+        try:
+            samples = read(job)
+        except TTSError:
+            continue
+        heard[index] += 1
+        assert_same(samples, expected[index])
+    assert len(heard) >= 4
