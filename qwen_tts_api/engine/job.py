@@ -131,11 +131,14 @@ class Job:
         self.times.drawn_at = time.monotonic()
 
     def write(self, piece: Samples) -> None:
-        """Hand over the next piece (engine thread); after the end it is dropped."""
+        """Hand over a copy of the next piece (engine thread); after the end it is dropped.
+
+        A copy, because a piece is a row of its batch's buffer, which a slow reader would keep.
+        """
         with self._changed:
             if self.times.ended_at is None:
                 self.times.heard_at = self.times.heard_at or time.monotonic()
-                self._pieces.append(piece)
+                self._pieces.append(piece.copy())
                 self._num_samples += len(piece)
                 self._changed.notify_all()
 

@@ -210,11 +210,10 @@ class ModelRunner:
         return torch.cuda.memory_reserved(self.placement.device) if on_gpu else 0
 
     def close(self) -> None:
-        """Give the memory back."""
-        on_gpu = self._device.type == "cuda"
-        self.__dict__.clear()
+        """Give the memory back; what other threads may read stays."""
+        del self._model, self._state, self._clones, self._frame, self._chunk, self._ahead
         gc.collect()
-        if on_gpu:
+        if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
     def _make_frame(self, state: RunnerState, key: FrameKey) -> Tensor:

@@ -97,4 +97,4 @@ class Runner(Protocol):
         """Return how much GPU memory PyTorch holds, 0 on a CPU. Any thread may ask."""
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Give the memory back. Attributes and `memory_bytes` can be read on."""

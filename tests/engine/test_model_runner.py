@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +200,22 @@ def test_a_runaway_ends_at_its_budget(scheduler: Scheduler) -> None:
         scheduler.step()
     assert len(read(job)) == 4 * 1920
     assert job.finish_reason == "length"
+
+
+def test_a_closed_runner_gives_its_memory_back_and_can_be_read(model: LoadedModel) -> None:
+    """Whoever was told of it before, the probes say, still reads what it was."""
+    runner = runner_of(model)
+    scheduler = Scheduler(runner, explain)
+    say(scheduler, prompt("Hm.", GREEDY))
+    while runner.prepare_ahead():
+        pass
+    kept = [weakref.ref(each) for each in (runner._state, runner._frame, runner._chunk)]
+    num_others = sys.getrefcount(model)
+    runner.close()
+    assert [reference() for reference in kept] == [None, None, None]
+    assert sys.getrefcount(model) < num_others
+    assert (runner.card, runner.placement) == (model.card, CPU)
+    assert (runner.max_rows, runner.max_positions, runner.memory_bytes()) == (ROWS, 1024, 0)
 
 
 def test_voice_design_hears_the_description(cache: Path) -> None:

@@ -162,6 +162,19 @@ def test_chunks_of_equal_size_are_decoded_together(
     assert ([0, 1, 2, 3], 24) in runner.chunks
 
 
+def test_a_piece_keeps_no_other_s(scheduler: Scheduler) -> None:
+    """A reader that is slow with one row's samples does not hold those of the whole batch."""
+    jobs = [job(24) for _ in range(4)]
+    for each in jobs:
+        scheduler.add(each)
+    finish(scheduler)
+    for each in jobs:
+        piece = each.take()
+        assert piece is not None
+        assert piece.flags.owndata
+        assert piece.nbytes == 24 * SAMPLES_PER_FRAME * 2
+
+
 def test_cancelling_frees_the_row_within_a_frame(runner: FakeRunner, scheduler: Scheduler) -> None:
     """Whether it runs or was just added; the others do not notice."""
     gone, stays, new = job(50), job(30), job(20)
