@@ -1,27 +1,25 @@
-"""A client of the server, on the standard library alone: it starts in an instant."""
+"""A client of the server."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Generator, Iterator
-from http.client import (
-    HTTPConnection,
-    HTTPException,
-    HTTPResponse,
-    HTTPSConnection,
-    IncompleteRead,
-)
-from typing import Any, TypeVar
-from urllib.parse import urlencode, urlsplit
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
+
+if TYPE_CHECKING:
+    import requests
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_SERVER = "http://localhost:8888"
 READ_BYTES = 65_536
+
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 # Not QWEN_*: those names are the server's settings, and it refuses the others.
 SERVER_VARIABLE = "TTS_SERVER"
@@ -51,7 +49,7 @@ def server_options(command: Command) -> Command:
 
 
 class ServerClient:
-    """Requests to one server, each over a connection of its own.
+    """Requests to one server. `requests`' own variables hold: proxies, REQUESTS_CA_BUNDLE, netrc.
 
     Args:
         url: `http://` or `https://`, with a path in front of the server's own if it has one.
@@ -63,15 +61,11 @@ class ServerClient:
     """
 
     def __init__(self, url: str, timeout_s: float, api_key: str = "") -> None:
-        parts = urlsplit(url)
-        with contextlib.suppress(ValueError):  # a port that is no number
-            if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
-                self._url = url.rstrip("/")
-                self._parts = parts
-                self._timeout_s = timeout_s
-                self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-                return
-        raise click.UsageError(f"--server {url!r} is no address such as {DEFAULT_SERVER}.")
+        if not _is_address(url):
+            raise click.UsageError(f"--server {url!r} is no address such as {DEFAULT_SERVER}.")
+        self._url = url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._api_key = api_key
 
     @classmethod
     def from_options(cls, server: str | None, timeout_s: float) -> ServerClient:
@@ -85,12 +79,16 @@ class ServerClient:
             click.ClickException: With the server's sentence, or why there is none.
         """
         query = {name: value for name, value in query.items() if value}
-        target = f"{path}?{urlencode(query)}" if query else path
-        with self._request("GET", target) as response:
-            return self._read_json(b"".join(self.read_chunks(response)))
+        with self._request("GET", path, params=query) as response:
+            try:
+                return response.json()
+            except ValueError as error:
+                raise click.ClickException(
+                    f"{self._url} answered no JSON: is it this server?"
+                ) from error
 
     @contextlib.contextmanager
-    def post(self, path: str, document: dict[str, Any]) -> Iterator[HTTPResponse]:
+    def post(self, path: str, document: dict[str, Any]) -> Iterator[requests.Response]:
         """Send a JSON document and give the answer, whose body is not read yet.
 
         Leaving closes the connection, which ends the work on the server.
@@ -98,83 +96,91 @@ class ServerClient:
         Raises:
             click.ClickException: With the server's sentence, or why there is none.
         """
-        with self._request("POST", path, json.dumps(document).encode()) as response:
+        with self._request("POST", path, json=document, stream=True) as response:
             yield response
 
-    def read_chunks(self, response: HTTPResponse) -> Generator[bytes, None, None]:
+    def read_chunks(self, response: requests.Response) -> Generator[bytes, None, None]:
         """Yield the body of an answer as it comes.
 
         Raises:
             click.ClickException: It ended too early.
         """
-        left = response.length
-        is_chunked = response.getheader("Transfer-Encoding", "").lower() == "chunked"
-        while True:
-            with self._explained():
-                chunk = response.read1(READ_BYTES)
-                # What ends with the connection alone has no end that could be trusted.
-                if not chunk and left != 0 and not is_chunked:
-                    raise IncompleteRead(b"", left)
-            if not chunk:
-                return
-            left = None if left is None else left - len(chunk)
-            yield chunk
+        with self._explained():
+            yield from response.iter_content(READ_BYTES)
+            # What ends with the connection alone has no end that could be trusted.
+            if not {"Content-Length", "Transfer-Encoding"} & response.headers.keys():
+                raise HTTPException
 
     @contextlib.contextmanager
-    def _request(
-        self, method: str, target: str, body: bytes | None = None
-    ) -> Iterator[HTTPResponse]:
-        kind = HTTPSConnection if self._parts.scheme == "https" else HTTPConnection
-        connection = kind(str(self._parts.hostname), self._parts.port, timeout=self._timeout_s)
-        headers = self._headers | ({"Content-Type": "application/json"} if body else {})
-        with contextlib.closing(connection):
+    def _request(self, method: str, path: str, **arguments: Any) -> Iterator[requests.Response]:
+        import requests
+
+        with requests.Session() as session:
+            # A proxy that the environment names does not know what this machine calls itself.
+            session.trust_env = urlsplit(self._url).hostname not in LOOPBACK_HOSTS
+            session.auth = self._authorize if self._api_key else None
             with self._explained():
-                connection.request(method, f"{self._parts.path.rstrip('/')}{target}", body, headers)
-                response = connection.getresponse()
-                refusal = None if response.status == 200 else self._refusal(response)
-            if refusal is not None:
-                raise refusal
-            yield response
+                response = session.request(
+                    method,
+                    self._url + path,
+                    timeout=self._timeout_s,
+                    allow_redirects=False,
+                    **arguments,
+                )
+                refusal = None if response.status_code == 200 else self._refusal(response)
+            with response:
+                if refusal is not None:
+                    raise refusal
+                yield response
+
+    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._api_key}"
+        return request
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
         """Turn what a connection raises into a sentence."""
         try:
             yield
-        except TimeoutError as error:
-            raise click.ClickException(
-                f"{self._url} was silent for {self._timeout_s:g} s (--timeout)."
-            ) from error
-        except ConnectionRefusedError as error:
-            raise click.ClickException(
+        except (OSError, HTTPException) as error:  # requests' own errors are of OSError
+            raise click.ClickException(self._explain(_root(error))) from error
+
+    def _explain(self, cause: BaseException) -> str:
+        if isinstance(cause, TimeoutError):
+            return f"{self._url} was silent for {self._timeout_s:g} s (--timeout)."
+        if isinstance(cause, ConnectionRefusedError):
+            return (
                 f"No server answers at {self._url}: start one (`qwen-tts-api serve`), or name "
                 "another (--server)."
-            ) from error
-        except (HTTPException, ConnectionResetError, BrokenPipeError) as error:
-            raise click.ClickException(
-                f"{self._url} broke its answer off: what came of it is not the whole."
-            ) from error
-        except OSError as error:
-            raise click.ClickException(f"{self._url} cannot be reached: {error}.") from error
+            )
+        if isinstance(cause, (HTTPException, ConnectionResetError, BrokenPipeError, ValueError)):
+            return f"{self._url} broke its answer off: what came of it is not the whole."
+        return f"{self._url} cannot be reached: {cause}."
 
-    def _refusal(self, response: HTTPResponse) -> click.ClickException:
+    def _refusal(self, response: requests.Response) -> click.ClickException:
         """Return the server's sentence, or at least its status."""
         try:
-            error = json.loads(response.read())["error"]
+            error = response.json()["error"]
         except (ValueError, KeyError, TypeError):
             error = None
         if not isinstance(error, str):
             return click.ClickException(
-                f"{self._url} answered {response.status} {response.reason}, and no reason why: "
-                "is it this server?"
+                f"{self._url} answered {response.status_code} {response.reason}, and no reason "
+                "why: is it this server?"
             )
-        wait_s = response.getheader("Retry-After")
+        wait_s = response.headers.get("Retry-After")
         return click.ClickException(error + (f" Try again in {wait_s} s." if wait_s else ""))
 
-    def _read_json(self, data: bytes) -> Any:
-        try:
-            return json.loads(data)
-        except ValueError as error:
-            raise click.ClickException(
-                f"{self._url} answered no JSON: is it this server?"
-            ) from error
+
+def _is_address(url: str) -> bool:
+    parts = urlsplit(url)
+    with contextlib.suppress(ValueError):  # a port that is no number
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    return False
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return what an error was raised for in the first place."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error

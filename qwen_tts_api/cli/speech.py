@@ -56,9 +56,9 @@ def speak_by_server(client: ServerClient, document: dict[str, Any]) -> Iterator[
     with client.post("/api/tts", document) as response:
         yield Answer(
             chunks=client.read_chunks(response),
-            seed=response.getheader("X-Seed", ""),
-            model=response.getheader("X-Model", ""),
-            is_cut=response.getheader("X-Finish-Reason") == "length",
+            seed=response.headers.get("X-Seed", ""),
+            model=response.headers.get("X-Model", ""),
+            is_cut=response.headers.get("X-Finish-Reason") == "length",
         )
 
 

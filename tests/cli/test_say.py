@@ -126,6 +126,13 @@ def test_texts_and_audio_go_through_pipes(server: Server) -> None:
     assert_same(np.frombuffer(piped.stdout, "<i2"), np.frombuffer(again.stdout, "<i2"))
 
 
+def test_a_proxy_is_not_asked_for_this_machine(server: Server) -> None:
+    """The environment may name one for everything else."""
+    arguments = ("say", "Hi.", "-o", "-", "-f", "pcm", "--server", server.url)
+    result = run(*arguments, environ={"http_proxy": "http://127.0.0.1:1", "no_proxy": ""})
+    assert (result.returncode, len(result.stdout) > 0) == (0, True), result.stderr
+
+
 def test_a_text_from_a_file(server: Server, tmp_path: Path) -> None:
     (tmp_path / "text").write_text(TEXT)
     arguments = ("--file", tmp_path / "text", "--seed", 3, "--no-stream", "--server", server.url)
