@@ -119,6 +119,13 @@ class Config:
         "`1` or `0`",
         "OpenAI's way: refuse fields that have no use, instead of ignoring and naming them.",
     )
+    openai_stream: str = _setting(
+        "requested",
+        readers.choice("requested", "always"),
+        "`requested` or `always`",
+        "OpenAI's way: send audio as it is made to whoever asks for it, or to everybody who does "
+        "not say `stream: false`.",
+    )
     voices_dir: Path | None = _setting(
         None,
         readers.optional_path,

@@ -203,6 +203,18 @@ def test_server_sent_events(client: OpenAI) -> None:
     assert done.usage["total_tokens"] == done.usage["input_tokens"] + done.usage["output_tokens"]
 
 
+def test_raw_streaming_gets_the_audio_as_it_is_made(server: Server, client: OpenAI) -> None:
+    """As voice agents call it: the first bytes come while the model is at work on the rest."""
+    before = endings(server)
+    with client.audio.speech.with_streaming_response.create(
+        input=LONG_TEXT, model="tts-1", voice="alloy", response_format="pcm"
+    ) as response:
+        assert response.headers["Transfer-Encoding"] == "chunked"
+        assert len(next(response.iter_bytes(1024))) == 1024
+        assert server.get("/readyz").json()["running"] == 1
+    wait_until(lambda: endings(server) - before == Counter(client_left=1))
+
+
 @pytest.mark.parametrize("how", ["audio", "sse"])
 def test_leaving_early_frees_the_model(server: Server, client: OpenAI, how: str) -> None:
     """The client closes the connection, and the work ends."""

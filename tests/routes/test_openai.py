@@ -384,6 +384,35 @@ def test_audio_is_streamed_only_when_asked(
     assert bench.runner.prompts[-1].streaming == streamed
 
 
+@pytest.mark.parametrize(
+    ("setting", "header", "fields", "streamed"),
+    [
+        ("requested", "stream", {}, True),
+        ("requested", "raw", {}, False),
+        ("requested", "true", {}, False),
+        ("requested", "stream", {"stream": False}, False),
+        ("always", None, {}, True),
+        ("always", None, {"stream": None, "stream_format": ""}, True),
+        ("always", "stream", {"stream": False}, False),
+    ],
+)
+def test_who_else_gets_a_stream(
+    make_bench: MakeBench,
+    setting: str,
+    header: str | None,
+    fields: dict[str, Any],
+    streamed: bool,
+) -> None:
+    """openai-python's `with_streaming_response`, by its header; by a setting, all."""
+    client = make_bench(openai_stream=setting).client
+    headers = {"x-stainless-raw-response": header} if header else {}
+    response = client.post("/v1/audio/speech", json={"input": "a", **fields}, headers=headers)
+    assert response.status_code == 200
+    assert ("Content-Length" not in response.headers) == streamed
+    response = client.post("/v1/audio/speech", json={"input": ""}, headers=headers)
+    assert_refused(response, 400, "text_required", "input")
+
+
 @pytest.mark.parametrize("stream", [None, False, True])
 def test_server_sent_events(bench: Bench, stream: bool | None) -> None:
     """The deltas are the file; at the end comes the usage: tokens of text, frames of audio."""

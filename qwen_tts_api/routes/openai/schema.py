@@ -32,12 +32,14 @@ class OpenAIRequest:
         speech: What is asked for; its model and speaker are not looked up yet.
         events: Whether the audio is to be sent as server-sent events.
         task_type: The kind that the model must be of, in vLLM-Omni's words, or empty.
+        says_how: Whether it says if the audio is to be sent whole or as it is made.
         ignored: Names of fields that have no effect.
     """
 
     speech: SpeechRequest
     events: bool
     task_type: str
+    says_how: bool
     ignored: tuple[str, ...]
 
 
@@ -80,13 +82,14 @@ class OpenAISpeechSchema(SpeechSchema):
         stream_format = given.pop("stream_format", "")
         task_type = given.pop("task_type", "")
         no_effect = given.pop("initial_codec_chunk_frames", None)
-        # To name a format is to ask for a stream, unless `stream` says otherwise; the official
-        # client names none, and gets a whole file: one that breaks off costs it three syntheses.
+        says_how = "stream" in given or bool(stream_format)
+        # To name a format is to ask for a stream, unless `stream` says otherwise.
         given.setdefault("stream", bool(stream_format))
         given["audio_format"] = given.get("audio_format") or DEFAULT_FORMAT
         return OpenAIRequest(
             speech=SpeechRequest(**given),
             events=stream_format == "sse",
             task_type=task_type,
+            says_how=says_how,
             ignored=() if no_effect is None else ("initial_codec_chunk_frames",),
         )

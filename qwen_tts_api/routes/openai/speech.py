@@ -41,7 +41,8 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         "Speak a text, asked in OpenAI's way",
         tag="openai",
         method="POST",
-        description="A whole file, unless `stream`, or a `stream_format`, asks for parts.",
+        description="A whole file, unless `stream`, a `stream_format` or openai-python's "
+        "`with_streaming_response` asks for parts.",
         body={
             "application/json": {"allOf": [OpenAISpeechSchema, {"required": ["input"]}]},
             "multipart/form-data": OpenAISpeechSchema,
@@ -56,8 +57,21 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         asked, unknown = read_document(OpenAISpeechSchema(), request, config)
         with openai_names(FIELDS):
             wanted, idle = _translate(asked, config, service)
+            if not asked.says_how:
+                wanted = replace(wanted, stream=_streams(request, config))
             respond = _respond_in_events if asked.events else speech_response.synthesize
             return respond(service, wanted, request, [*unknown, *asked.ignored, *idle], FIELDS)
+
+
+def _streams(request: Request, config: Config) -> bool:
+    """Tell whether a request that does not say so is answered with audio as it is made.
+
+    openai-python's `with_streaming_response` tells it in a header, and leaves the reading of the
+    body to its caller. Its plain call reads the body itself: where that breaks off, the client asks
+    again, twice; so it gets a file that is whole.
+    """
+    asks = request.headers.get("X-Stainless-Raw-Response", "").lower() == "stream"
+    return asks or config.openai_stream == "always"
 
 
 def _translate(
