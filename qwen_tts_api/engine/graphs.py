@@ -60,6 +60,7 @@ class GraphCache(Generic[S, K]):
         self._state = state
         self._capture = capture
         self._pool = pool
+        self._side: torch.cuda.Stream | None = None
         self._replays: dict[K, Callable[[], Tensor]] = {}
         self._plain_calls: Counter[K] = Counter()
 
@@ -88,7 +89,8 @@ class GraphCache(Generic[S, K]):
         if self._capture is Capture.NONE or key in self._replays:
             return
         if self._capture is Capture.CUDA_GRAPH:
-            side = torch.cuda.Stream()
+            # One side stream for all: PyTorch keeps what was freed on one for that one alone.
+            side = self._side = self._side or torch.cuda.Stream()
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
                 for _ in range(WARM_UP_RUNS):

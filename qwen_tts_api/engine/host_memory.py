@@ -33,8 +33,13 @@ def free_host_bytes(root: Path = Path("/")) -> int:
     """
     available = _read_table(root / "proc/meminfo").get("MemAvailable")
     if available is None:
-        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        available = total_host_bytes()
     return max(0, min([available, *_free_in_groups(root)]))
+
+
+def total_host_bytes() -> int:
+    """Return how much memory the machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _free_in_groups(root: Path) -> Iterator[int]:

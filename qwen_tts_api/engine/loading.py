@@ -11,7 +11,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import replace as with_changes
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +54,7 @@ def load_runner(
     report: Callable[[str], None],
     await_place: Callable[[], None],
 ) -> Runner:
-    """Find, judge, load and warm up a model.
+    """Find, judge, load and warm up a model; where that fails, release what it took.
 
     Args:
         model_id: As for `checkpoint.locate`.
@@ -67,9 +69,27 @@ def load_runner(
     """
     report("importing PyTorch")
     _import_pytorch()
+    from qwen_tts_api.engine.fitting import release_memory
+
+    try:
+        return _load(model_id, options, check, report, await_place)
+    except Exception as error:
+        release_memory(
+            error
+        )  # before the next model is loaded, whose rows are planned for the rest
+        raise
+
+
+def _load(
+    model_id: str,
+    options: LoadOptions,
+    check: Callable[[ModelCard], None],
+    report: Callable[[str], None],
+    await_place: Callable[[], None],
+) -> Runner:
     import torch
 
-    from qwen_tts_api.engine.memory import plan_memory
+    from qwen_tts_api.engine.fitting import fit_runner
     from qwen_tts_api.engine.model_runner import ModelRunner
     from qwen_tts_api.model.loaded import LoadedModel
     from qwen_tts_api.model.placement import place
@@ -92,17 +112,25 @@ def load_runner(
     await_place()
     report("loading the weights")
     model = LoadedModel.load(folder, card, placement)
-    plan = plan_memory(model, options.max_streams, options.max_positions)
-    logger.info("%s: %s", model_id, plan)
-    if options.device == "cpu" and plan.weights_bytes < ONE_THREAD_BYTES:
+    if options.device == "cpu" and model.num_bytes < ONE_THREAD_BYTES:
         torch.set_num_threads(1)
-    runner = ModelRunner(
-        model, plan, max_positions=options.max_positions, enforce_eager=options.enforce_eager
+    max_positions = options.max_positions
+    make = partial(
+        ModelRunner, model, max_positions=max_positions, enforce_eager=options.enforce_eager
     )
-    report("warming up")
+    return fit_runner(
+        model,
+        make,
+        max_rows=options.max_streams,
+        max_positions=max_positions,
+        warm_up=_warm_up,
+        report=report,
+    )
+
+
+def _warm_up(runner: Any) -> None:
     runner.warm_up()
     say_something(runner)
-    return runner
 
 
 @functools.cache

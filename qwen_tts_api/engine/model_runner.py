@@ -14,7 +14,13 @@ from qwen_tts_api.engine.graphs import Capture, GraphCache
 from qwen_tts_api.engine.host_copy import DecodedAudio, DrawnCodes, HostCopy
 from qwen_tts_api.engine.lru import LruCache
 from qwen_tts_api.engine.memory import MAX_VOICES, MemoryPlan
-from qwen_tts_api.engine.runner_state import HISTORY_FRAMES, ChunkKey, FrameKey, RunnerState
+from qwen_tts_api.engine.runner_state import (
+    HISTORY_FRAMES,
+    ChunkKey,
+    FrameKey,
+    RunnerState,
+    row_buckets,
+)
 from qwen_tts_api.model.cloning import Clone
 from qwen_tts_api.model.codec import CodecState, decode_chunk
 from qwen_tts_api.model.frame import advance, prefill_rows
@@ -170,21 +176,42 @@ class ModelRunner:
 
     @torch.inference_mode()
     def warm_up(self) -> None:
-        """Capture the graphs, smallest rows for every kind of sampling; needs no running row."""
-        usual = truncation_for([Sampling()])
-        buckets = sorted({self._row_bucket(rows + 1) for rows in range(self.max_rows)})
+        """Capture the graphs; needs no running row.
+
+        The largest first: in their common pool the others find room where it was. Of unusual
+        sampling the smallest only, others when they are wanted.
+        """
         if self._capture is Capture.TRACE:
             return  # see `prepare_ahead`
-        for kv_len in self._kv_buckets():
-            for num_rows in buckets:
-                self._frame.prepare(FrameKey(num_rows, kv_len, usual))
+        for num_rows in reversed(row_buckets(self.max_rows)):
+            self.capture(num_rows)
         for limit in (RANKED, None):
             for top_p in (False, True):
                 truncation = Truncation(limit, top_p)
                 self._frame.prepare(FrameKey(1, self._kv_buckets()[0], truncation))
-        for num_frames in self.chunk_sizes:
-            for num_rows in buckets:
-                self._chunk.prepare(ChunkKey(num_rows, num_frames))
+        if self._capture is Capture.CUDA_GRAPH:
+            torch.cuda.empty_cache()  # what plain runs took before the captures
+
+    @torch.inference_mode()
+    def capture(self, num_rows: int) -> None:
+        """Capture what so many rows need, the largest first: a chunk takes more than a frame."""
+        for num_frames in reversed(self.chunk_sizes):
+            self._chunk.prepare(ChunkKey(num_rows, num_frames))
+        for kv_len in reversed(self._kv_buckets()):
+            self._frame.prepare(FrameKey(num_rows, kv_len, USUAL))
+
+    @torch.inference_mode()
+    def run_largest(self) -> None:
+        """Do the most of everything that is ever done at once, for who measures what it takes."""
+        chunk = ChunkKey(self.max_rows, self.chunk_sizes[-1])
+        self._chunk.prepare(chunk)
+        self._chunk(chunk)
+        frame = FrameKey(self.max_rows, self._kv_buckets()[-1], USUAL)
+        self._frame.prepare(frame)
+        self._frame(frame)
+        embeds = self._model.prompts.tts_pad.expand(1, self.max_positions, -1)
+        lengths, row = self._to_device([self.max_positions - 1]), self._to_device([0])
+        prefill_rows(self._model.speech, self._state.rows, embeds, lengths, row, USUAL)
 
     @torch.inference_mode()
     def prepare_ahead(self) -> bool:
@@ -197,7 +224,7 @@ class ModelRunner:
         """Return what traces the keys of one stream, the one that is used most first."""
         if self._capture is not Capture.TRACE:
             return []
-        frame = FrameKey(1, self._kv_buckets()[0], truncation_for([Sampling()]))
+        frame = FrameKey(1, self._kv_buckets()[0], USUAL)
         chunks = [ChunkKey(1, num_frames) for num_frames in self.chunk_sizes]
         return [
             partial(self._frame.prepare, frame),
@@ -271,3 +298,6 @@ def truncation_for(settings: Sequence[Sampling]) -> Truncation:
     ranked = RANKED if all(0 < limit <= RANKED for limit in limits) else None
     top_p = any(min(each.top_p, each.subtalker_top_p) < 1 for each in settings)
     return Truncation(ranked, top_p)
+
+
+USUAL = truncation_for([Sampling()])

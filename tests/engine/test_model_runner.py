@@ -12,15 +12,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 
 from bench.upstream import load_upstream
-from qwen_tts_api.engine import graphs
+from qwen_tts_api.engine import graphs, model_runner
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory import plan_memory
 from qwen_tts_api.engine.model_runner import ModelRunner, truncation_for
+from qwen_tts_api.engine.runner_state import ChunkKey, FrameKey
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import LoadError, TTSError
 from qwen_tts_api.model.checkpoint import locate, read_card
+from qwen_tts_api.model.frame import prefill_rows
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import place
 from qwen_tts_api.model.sampling import Truncation
@@ -160,6 +163,41 @@ def test_what_is_prepared_ahead_is_what_one_stream_needs(model: LoadedModel) -> 
     assert_same(say(scheduler, one)[0], before)
     assert (len(runner._frame), len(runner._chunk)) == captured
     assert runner._frame._plain_calls.total() == len(before) // 1920
+
+
+def test_the_largest_is_captured_first(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the memory that the captures share, each finds room where a larger one was."""
+    runner = ModelRunner(model, plan_memory(model, 6, 1024), max_positions=1024, enforce_eager=True)
+    keys: list[FrameKey | ChunkKey] = []
+    monkeypatch.setattr(graphs.GraphCache, "prepare", lambda cache, key: keys.append(key))
+    runner.warm_up()
+    usual, other = keys[:-4], keys[-4:]
+    assert [key.num_rows for key in usual] == [n for n in (6, 4, 2, 1) for _ in range(8)]
+    of_six = [key for key in usual if key.num_rows == 6]
+    assert [key.num_frames for key in of_six if isinstance(key, ChunkKey)] == [24, 12, 8, 4, 2, 1]
+    assert [key.kv_len for key in of_six if isinstance(key, FrameKey)] == [1024, 512]
+    assert of_six[0] == (6, 24)
+    assert {key[:2] for key in other} == {(1, 512)}
+    assert len(set(other)) == 4
+
+
+def test_a_trial_does_the_most_there_is(
+    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All rows, the longest chunk, the most positions; the longest prompt for one."""
+    runner = runner_of(model, enforce_eager=True)
+    keys: list[Any] = []
+    prefilled: list[torch.Size] = []
+
+    def prefill(speech: Any, state: Any, embeds: torch.Tensor, *others: Any) -> None:
+        prefilled.append(embeds.shape)
+        prefill_rows(speech, state, embeds, *others)
+
+    monkeypatch.setattr(graphs.GraphCache, "__call__", lambda cache, key: keys.append(key))
+    monkeypatch.setattr(model_runner, "prefill_rows", prefill)
+    runner.run_largest()
+    assert [key[:2] for key in keys] == [(ROWS, 24), (ROWS, 1024)]
+    assert [shape[:2] for shape in prefilled] == [(1, 1024)]
 
 
 def test_joining_later_changes_nothing(scheduler: Scheduler) -> None:

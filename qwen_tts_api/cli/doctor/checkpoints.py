@@ -88,6 +88,8 @@ def check_memory(subject: Subject) -> Iterator[Finding]:
         f"{weights / GIB:.2f} GiB of weights, {min(fitting, config.max_streams)} utterances at "
         f"once of {row / 2**20:.0f} MiB; {free / GIB:.1f} GiB are free"
     )
+    if config.device != "cpu":
+        found += ", less what computing takes, which the start measures"
     if fitting < 1:
         yield error(
             f"Not enough for one utterance: {found}.",
