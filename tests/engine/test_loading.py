@@ -26,7 +26,7 @@ torch.set_num_threads(3)  # whatever the cores
 
 def serve(number, one_thread_bytes):
     loading.ONE_THREAD_BYTES = one_thread_bytes
-    loading.load_runner(sys.argv[1], options, lambda card: None, lambda doing: None)
+    loading.load_runner(sys.argv[1], options, lambda card: None, lambda doing: None, lambda: None)
     print(number, torch.get_num_threads())
 
 def in_new_thread(*arguments):
