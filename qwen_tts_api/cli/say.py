@@ -107,13 +107,13 @@ def say(
     fields: dict[str, Any],
     **named: Any,
 ) -> None:
-    r"""Say TEXT (- reads it from standard input).
+    """Say TEXT (- reads it from standard input).
 
     \b
     qwen-tts-api say "Hello, I am here." --speaker Ryan -o hello.wav
     qwen-tts-api say --file chapter.txt -o chapter.wav
     qwen-tts-api say --in-process --model nano --device cpu --dtype float32 Hello -o noise.wav
-    """
+    """  # noqa: D301 - \b is click's mark of lines that stay lines
     _check_use(in_process, server, output, audio_format)
     player = "" if output else find_player()
     audio_format = audio_format or _format_of(output, player)

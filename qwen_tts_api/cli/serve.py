@@ -19,14 +19,14 @@ GUNICORN = ("-m", "gunicorn", "-c", "python:qwen_tts_api.gunicorn_conf", "qwen_t
 )
 @setting_options()
 def serve(port: int | None) -> None:
-    r"""Serve over HTTP until Ctrl-C or SIGTERM.
+    """Serve over HTTP until Ctrl-C or SIGTERM.
 
     Every setting is an option, too; an option goes before the environment. gunicorn's own settings,
     such as a certificate, are taken from GUNICORN_CMD_ARGS.
 
     \b
     qwen-tts-api serve --model nano --device cpu --dtype float32
-    """
+    """  # noqa: D301 - \b is click's mark of lines that stay lines
     if port is not None:
         bind_source = click.get_current_context().get_parameter_source("_bind")
         if bind_source == ParameterSource.COMMANDLINE:

@@ -132,7 +132,7 @@ class Operation:
             for status, code in [error] if isinstance(error, tuple) else codes_of(error):
                 if code not in codes[status] and not (error is TTSError and code in _AS_SET_UP):
                     codes[status].append(code)
-        for status, names in sorted(codes.items()):
+        for status, names in sorted((status, names) for status, names in codes.items() if names):
             answer = Answer(
                 f"Refused or failed: `{'`, `'.join(names)}`.",
                 {"$ref": f"#/components/schemas/{self.error_schema}"},

@@ -122,3 +122,11 @@ def test_a_shell_completes() -> None:
     words = {"COMP_WORDS": "qwen-tts-api do", "COMP_CWORD": "1"}
     completed = run(environ={"_QWEN_TTS_API_COMPLETE": "bash_complete", **words})
     assert completed.stdout.split() == [b"plain,doctor", b"plain,download"]
+
+
+@pytest.mark.parametrize("command", ["say", "serve"])
+def test_examples_of_the_help_are_lines_of_their_own(command: str) -> None:
+    """As they are typed."""
+    shown = run(command, "--help").stdout.decode()
+    assert "\\b" not in shown
+    assert f"\n  qwen-tts-api {command} " in shown
