@@ -19,7 +19,7 @@ VENV_PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-browser test-image check check-deploy bench bench-gpu soak lock image docker-run
+.PHONY: help setup run test test-browser test-gpu-kit test-image check check-deploy bench bench-gpu gpu-kit soak lock image docker-run
 .PHONY: nano-train deploy clean
 
 help: ## Print this list
@@ -70,6 +70,9 @@ test: $(INSTALLED) ## Run the tests (ARGS="-k words" and the like)
 test-browser: $(INSTALLED) ## Run the tests of the page; needs Chromium and its driver
 	@$(VENV_PYTHON) -m pytest -m browser $(ARGS)
 
+test-gpu-kit: $(INSTALLED) ## Rehearse bench/gpu_session.sh on this machine, with the kit alone
+	@$(VENV_PYTHON) -m pytest -m kit $(ARGS)
+
 test-image: $(INSTALLED) ## Build the image and run it, without Docker; needs root, buildah, mmdebstrap, runc, haproxy
 	@$(VENV_PYTHON) -m pytest -m image $(ARGS)
 	@$(VENV_PYTHON) -m tools.image layers
@@ -107,6 +110,10 @@ bench: $(INSTALLED) ## Measure speed (ARGS for `python -m bench`)
 
 bench-gpu: $(INSTALLED) ## Measure the published sizes on a GPU, with random weights (ARGS="--size 0.6b")
 	@$(VENV_PYTHON) -m bench.gpu $(ARGS)
+
+KIT_PYTHON ?= 3.12
+gpu-kit: $(INSTALLED) ## Gather in build/gpu-kit what a GPU machine without a network lacks (KIT_PYTHON=3.12)
+	@$(VENV_PYTHON) -m tools.gpu_kit --python $(KIT_PYTHON)
 
 soak: $(INSTALLED) ## Minutes of clients good and bad, while things break (ARGS="--minutes 10")
 	@$(VENV_PYTHON) -m bench.soak $(ARGS)

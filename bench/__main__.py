@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
@@ -9,13 +10,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import torch
-
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
+@functools.cache
 def hardware() -> dict[str, Any]:
     """Return what a reader needs in order to compare figures."""
+    import torch
+
     cpu = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -32,14 +34,17 @@ def hardware() -> dict[str, Any]:
 
 
 def write_result(name: str, result: dict[str, Any], folder: Path = RESULTS) -> str:
-    """Write `<folder>/<name>.json`, and return its text."""
+    """Write `<folder>/<name>.json`, whole or not at all, and return its text."""
     document = {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "hardware": hardware(),
         "result": result,
     }
     text = json.dumps(document, indent=2)
-    (folder / f"{name}.json").write_text(text + "\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    scratch = folder / f".{name}.partial"
+    scratch.write_text(text + "\n")
+    scratch.replace(folder / f"{name}.json")
     return text
 
 

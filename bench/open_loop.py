@@ -2,77 +2,89 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from dataclasses import replace as with_changes
 
-from bench.engine_speed import FRAME_S, prompts
+from bench.engine_speed import prompts
+from bench.playback import Playback, summary
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.scheduler import Scheduler
-from qwen_tts_api.model.utterance import Sampling
+from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME, Sampling
 
 
 @dataclass
 class Listener:
-    """A client that plays its stream as it arrives.
-
-    Attributes:
-        job: The request.
-        arrived_at: When it was sent.
-        first_at: When its first audio came.
-        played_until: Until when what has come keeps it busy.
-        underruns: How often it had nothing left to play.
-    """
+    """A client of the engine."""
 
     job: Job
-    arrived_at: float
-    first_at: float | None = None
-    played_until: float = 0.0
-    underruns: int = 0
-    pieces: int = field(default=0)
+    playback: Playback
 
-    def listen(self, now: float) -> None:
-        """Take what has come."""
+    def listen(self, now: float) -> bool:
+        """Take what has come; return whether there is more to come."""
+        ended = self.job.ended
         while (piece := self.job.take()) is not None:
-            if self.first_at is None:
-                self.first_at = self.played_until = now
-            elif now > self.played_until:
-                self.underruns += 1
-                self.played_until = now
-            self.played_until += len(piece) / 24_000
-            self.pieces += 1
+            self.playback.hear(len(piece), now)
+        return not ended
 
 
 def run_open_loop(
     scheduler: Scheduler, per_second: float, seconds: float, frames: int
 ) -> dict[str, float]:
     """Send `per_second` requests of `frames` frames for some seconds, and serve them to the end."""
-    count = int(per_second * seconds)
+    count = max(1, int(per_second * seconds))
+    return _row([_serve(scheduler, [index / per_second for index in range(count)], frames)])
+
+
+def run_closed_loop(
+    scheduler: Scheduler, streams: int, rounds: int, frames: int
+) -> dict[str, float]:
+    """Serve requests that begin together, and as many again when all have ended."""
+    return _row([_serve(scheduler, [0.0] * streams, frames) for _ in range(rounds)])
+
+
+@dataclass(frozen=True)
+class Served:
+    """What clients heard in some seconds, and how long each step of the engine took."""
+
+    playbacks: list[Playback]
+    seconds: float
+    steps_s: list[float]
+
+
+def _serve(scheduler: Scheduler, arrivals: Sequence[float], frames: int) -> Served:
+    """Send requests of `frames` frames at these seconds, and serve them to the end."""
     [prompt] = prompts(1, streaming=True, frames=frames)
+    waiting: deque[Job] = deque()
+    playbacks: list[Playback] = []
     listeners: list[Listener] = []
-    waiting: deque[Listener] = deque()
+    steps_s: list[float] = []
     began = time.perf_counter()
-    while len(listeners) < count or waiting or not scheduler.is_idle:
+    while len(playbacks) < len(arrivals) or waiting or not scheduler.is_idle:
         now = time.perf_counter() - began
-        while len(listeners) < count and len(listeners) / per_second <= now:
-            job = Job(with_changes(prompt, sampling=Sampling(seed=len(listeners))))
-            listeners.append(Listener(job, len(listeners) / per_second))
-            waiting.append(listeners[-1])
+        while len(playbacks) < len(arrivals) and arrivals[len(playbacks)] <= now:
+            job = Job(with_changes(prompt, sampling=Sampling(seed=len(playbacks))))
+            playbacks.append(Playback(arrivals[len(playbacks)]))
+            listeners.append(Listener(job, playbacks[-1]))
+            waiting.append(job)
         while waiting and scheduler.num_free:
-            scheduler.add(waiting.popleft().job)
+            scheduler.add(waiting.popleft())
         if not scheduler.is_idle:
             scheduler.step()
+            steps_s.append(time.perf_counter() - began - now)
         now = time.perf_counter() - began
-        for listener in listeners:
-            listener.listen(now)
-    took = time.perf_counter() - began
-    first = sorted(1000 * ((each.first_at or took) - each.arrived_at) for each in listeners)
+        listeners = [each for each in listeners if each.listen(now)]
+    return Served(playbacks, time.perf_counter() - began, steps_s)
+
+
+def _row(rounds: Sequence[Served]) -> dict[str, float]:
+    playbacks = [playback for served in rounds for playback in served.playbacks]
+    steps_s = [step_s for served in rounds for step_s in served.steps_s]
     return {
-        "requests": count,
-        "first_audio_p50_ms": round(statistics.median(first), 1),
-        "first_audio_p95_ms": round(first[int(0.95 * (count - 1))], 1),
-        "underruns": sum(each.underruns for each in listeners),
-        "x": round(count * frames * FRAME_S / took, 1),
+        **summary(playbacks, sum(served.seconds for served in rounds)),
+        "ms_per_step": round(1000 * sum(steps_s) / len(steps_s), 2),
+        "steps": len(steps_s),
+        "frames": sum(each.samples for each in playbacks) // SAMPLES_PER_FRAME,
     }

@@ -58,15 +58,23 @@ def write_checkpoint(size: str, folder: Path, device: str, dtype: torch.dtype) -
         shutil.copytree(ensure_nano("nano", Path(cache)), folder, dirs_exist_ok=True)
     if size == "nano":
         return
-    with torch.device(device):
+    with torch.device("meta"):
         model, codec = upstream_modules(size)
     for module, document, part in (
         (model, model_document(size), folder),
         (codec, codec_document(size), folder / "speech_tokenizer"),
     ):
         (part / "config.json").write_text(json.dumps(document))
-        tensors = _random_tensors(module, dtype)
+        tensors = _random_tensors(module, device, dtype)
         save_file(tensors, part / "model.safetensors", metadata={"format": "pt"})
+
+
+def ensure_checkpoint(size: str, folder: Path, device: str, dtype: torch.dtype) -> None:
+    """Write a checkpoint unless it is there, whole."""
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+            write_checkpoint(size, Path(scratch) / "whole", device, dtype)
+            (Path(scratch) / "whole").rename(folder)
 
 
 def empty_model(size: str) -> LoadedModel:
@@ -121,16 +129,19 @@ def codec_document(size: str) -> dict[str, Any]:
     return document
 
 
-def _random_tensors(module: torch.nn.Module, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """Draw weights that keep signals finite, on the module's device, and bring them to the CPU."""
+def _random_tensors(
+    module: torch.nn.Module, device: str, dtype: torch.dtype
+) -> dict[str, torch.Tensor]:
+    """Draw weights that keep signals finite, on a device, and bring them to the CPU."""
     tensors = {}
-    for name, tensor in module.state_dict().items():
+    for name, empty in module.state_dict().items():
+        tensor = torch.empty(empty.shape, device=device)
         is_norm = "norm" in name and tensor.ndim == 1 and name.endswith("weight")
         if is_norm or name.endswith("cluster_usage"):
             tensor.fill_(1)
         elif tensor.ndim == 1:
             tensor.normal_(0, 0.02)
-        elif tensor.is_floating_point():
+        else:
             tensor.normal_(0, tensor[0].numel() ** -0.5)
-        tensors[name] = tensor.to("cpu", dtype, copy=True).contiguous()
+        tensors[name] = tensor.to("cpu", dtype)
     return tensors

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-SCRIPT = Path(__file__).with_name("faster_qwen3_tts.py")
+SCRIPT = Path(__file__).with_name("faster_qwen3_tts_script.py")
 TIMEOUT_S = 600
 
 

@@ -1,6 +1,6 @@
 """Measure faster-qwen3-tts; run by an interpreter of its own, which has it and not this project.
 
-    <python> bench/faster_qwen3_tts.py <checkpoint folder> <frames> <runs>
+    <python> bench/faster_qwen3_tts_script.py <checkpoint folder> <frames> <runs>
 
 It needs another transformers than qwen-tts does, so the two cannot share a process. Prints one JSON
 object: seconds of audio a second, milliseconds a frame and to the first audio (medians).
@@ -55,7 +55,7 @@ def measure(model: Any, frames: int) -> dict[str, float]:
     return {
         "x": len(whole) / SAMPLE_RATE_HZ / seconds,
         "ms_per_step": 1000 * seconds / (len(whole) / SAMPLE_RATE_HZ / FRAME_S),
-        "first_audio_ms": 1000 * first,
+        "first_audio_p50_ms": 1000 * first,
         "x_streamed": samples / SAMPLE_RATE_HZ / streamed_s,
     }
 

@@ -1,0 +1,52 @@
+"""Figures that are written down one by one: a run that is cut off has still said something."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.__main__ import write_result
+
+Values = dict[str, Any]
+
+
+class Figures:
+    """The figures of one size, in `<folder>/gpu_<size>.json`; several processes add to it in turn.
+
+    Attributes:
+        result: Groups of figures, each by row.
+        failed: Whether something could not be measured.
+    """
+
+    def __init__(self, size: str, folder: Path) -> None:
+        self._name = f"gpu_{size}"
+        self._folder = folder
+        path = folder / f"{self._name}.json"
+        self.result: dict[str, Values] = (
+            json.loads(path.read_text())["result"] if path.exists() else {}
+        )
+        self.failed = False
+
+    def add(self, group: str, row: str, values: Values) -> None:
+        """Write a row of figures down, and print it."""
+        self.result.setdefault(group, {})[row] = values
+        write_result(self._name, self.result, self._folder)
+        print(f"{self._name}: {group}, {row}: {json.dumps(values)}", flush=True)
+
+    def measure(self, group: str, row: str, function: Callable[[], Values]) -> None:
+        """Add what a function returns or, where it fails, why there is no figure."""
+        try:
+            values = function()
+        except Exception as error:  # a border: the other figures are worth having
+            traceback.print_exc()
+            self.failed = True
+            values = not_measured(f"{type(error).__name__}: {error}".splitlines()[0])
+        self.add(group, row, values)
+
+
+def not_measured(why: str) -> Values:
+    """Return the row of what has no figures."""
+    return {"not measured": why}

@@ -1,0 +1,197 @@
+"""The engine's figures on a GPU, smallest load first."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from bench.engine_speed import fail
+from bench.figures import Figures, Values
+from bench.open_loop import run_closed_loop, run_open_loop
+from qwen_tts_api.engine.memory import GIB, plan_memory
+from qwen_tts_api.engine.model_runner import ModelRunner
+from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.model.checkpoint import read_card
+from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.placement import Placement
+
+MAX_POSITIONS = 512
+"""For the prompt and 10 s of audio there is one bucket of keys and values to capture."""
+
+MIN_REQUESTS = 8
+WARM_UP_FRAMES = 8
+OPEN_LOOP_FRAMES = 50
+PROFILED_FRAMES = 12
+EAGER_FRAMES = 25
+
+
+class EngineBench:
+    """A model, and the figures of the engine on it."""
+
+    def __init__(self, folder: Path, placement: Placement, figures: Figures) -> None:
+        self._device = placement.device
+        self._figures = figures
+        began = time.perf_counter()
+        self._model = LoadedModel.load(folder, read_card(folder), placement)
+        synchronize(self._device)
+        seconds = round(time.perf_counter() - began, 1)
+        figures.add("model", "loading", {"seconds": seconds})
+
+    def measure(
+        self,
+        streams: Sequence[int],
+        burst: int,
+        rates: Sequence[float],
+        seconds: float,
+        frames: int,
+    ) -> None:
+        """Measure everything.
+
+        Args:
+            streams: How many requests begin together, in ascending order.
+            burst: How many come at once to an idle engine of as many rows as the largest of these.
+            rates: Requests a second, each rate for `seconds`.
+            seconds: Of each open loop, without its end.
+            frames: Of each utterance.
+        """
+        one = self._scheduler(streams[0], enforce_eager=False)
+        self._closed_loop("graphs", one, streams[0], frames)
+        self._figures.measure("GPU", "bandwidth", self._bandwidth)
+        _release(one)
+        graphs = self._scheduler(max(streams), enforce_eager=False)
+        for count in streams[1:]:
+            self._closed_loop("graphs", graphs, count, frames)
+        self._figures.measure("GPU", "memory", self._memory)
+        at_once = partial(run_closed_loop, graphs, burst, 1, frames)
+        self._figures.measure("burst", f"{burst} at once", at_once)
+        for rate in rates:
+            loop = partial(run_open_loop, graphs, rate, seconds, min(frames, OPEN_LOOP_FRAMES))
+            self._figures.measure("open loop", f"{rate:g} a second", loop)
+        self._figures.measure("kernels a frame", "graphs", partial(self._kernels, graphs))
+        _release(graphs)
+        eager = self._scheduler(max(streams[:2]), enforce_eager=True)
+        for count in streams[:2]:
+            self._closed_loop("eager", eager, count, min(frames, EAGER_FRAMES))
+        self._figures.measure("kernels a frame", "eager", partial(self._kernels, eager))
+
+    def _scheduler(self, rows: int, *, enforce_eager: bool) -> Scheduler:
+        plan = plan_memory(self._model, rows, MAX_POSITIONS)
+        began = time.perf_counter()
+        runner = ModelRunner(
+            self._model, plan, max_positions=MAX_POSITIONS, enforce_eager=enforce_eager
+        )
+        runner.eos = -1  # random weights end by chance; every utterance is to be equally long
+        runner.warm_up()
+        synchronize(self._device)
+        seconds = round(time.perf_counter() - began, 1)
+        how = "eager" if enforce_eager else "graphs"
+        row_mib = round(plan.row_bytes / 2**20, 1)
+        self._figures.add(
+            "model",
+            f"{how}, {plan.max_rows} rows",
+            {"warm_up_s": seconds, "weights_gib": round(plan.weights_bytes / GIB, 2)}
+            | {"row_mib": row_mib},
+        )
+        return Scheduler(runner, fail)
+
+    def _closed_loop(self, group: str, scheduler: Scheduler, count: int, frames: int) -> None:
+        def loop() -> Values:
+            run_closed_loop(scheduler, count, 1, min(frames, WARM_UP_FRAMES))
+            return run_closed_loop(scheduler, count, rounds(count), frames)
+
+        self._figures.measure(group, streams_row(count), loop)
+
+    def _memory(self) -> Values:
+        if self._device == "cpu":
+            return {}
+        peak = torch.cuda.max_memory_allocated(self._device)
+        reserved = torch.cuda.memory_reserved(self._device)
+        return {"peak_gib": round(peak / GIB, 2), "reserved_gib": round(reserved / GIB, 2)}
+
+    def _kernels(self, scheduler: Scheduler) -> Values:
+        """Count the kernels of one stream, those of its codec included."""
+        if self._device == "cpu":
+            return {}
+        with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+            measured = run_closed_loop(scheduler, 1, 1, PROFILED_FRAMES)
+        counts = {"kernels": 0, "copies": 0}
+        for event in profiler.key_averages():
+            if event.device_type.name == "CUDA":  # what runs there, not what launches it
+                is_copy = event.key.startswith(("Memcpy", "Memset"))
+                counts["copies" if is_copy else "kernels"] += event.count
+        return {name: round(count / measured["frames"], 1) for name, count in counts.items()}
+
+    def _bandwidth(self) -> Values:
+        """Return what one stream reads a second against what a plain copy moves.
+
+        A frame reads the talker's layers once and the code predictor's fifteen times (its first
+        pass has two positions), each with its head; keys and values come on top and are left out.
+        """
+        talker, predictor = self._model.speech.talker, self._model.speech.code_predictor
+
+        def layers(blocks: Any) -> int:
+            return sum(
+                tensor.numel() * tensor.element_size()
+                for block in blocks
+                for tensor in (block.qkv, block.output, block.gate_up, block.down)
+            )
+
+        size = talker.codec_head.element_size()
+        heads = sum(head.numel() for head in predictor.lm_heads) * size
+        passes = len(predictor.lm_heads)
+        frame_bytes = (
+            layers(talker.decoder.layers)
+            + talker.codec_head.numel() * size
+            + passes * layers(predictor.decoder.layers)
+            + heads
+        )
+        row = self._figures.result["graphs"][streams_row(1)]
+        used = frame_bytes / (row["ms_per_step"] / 1000)
+        peak = _copy_bandwidth(self._device)
+        return {
+            "frame_gb": round(frame_bytes / 1e9, 4),
+            "used_gb_s": round(used / 1e9, 1),
+            "copy_gb_s": round(peak / 1e9, 1),
+            "share": round(used / peak, 3),
+        }
+
+
+def streams_row(count: int) -> str:
+    """Return the name of the row of so many requests that begin together."""
+    return f"{count} streams" if count > 1 else "1 stream"
+
+
+def rounds(streams: int) -> int:
+    """Return how often so many requests begin together: until eight have been heard."""
+    return -(-MIN_REQUESTS // streams)
+
+
+def synchronize(device: str) -> None:
+    """Wait for what a GPU has begun."""
+    if device != "cpu":
+        torch.cuda.synchronize(device)
+
+
+def _release(scheduler: Scheduler) -> None:
+    scheduler.runner.close()
+    gc.collect()
+
+
+def _copy_bandwidth(device: str) -> float:
+    """Return the bytes a second, read and written, of a copy of 1 GiB (64 MiB on a CPU)."""
+    source = torch.empty(2**26 if device == "cpu" else 2**30, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    target.copy_(source)
+    synchronize(device)
+    began = time.perf_counter()
+    for _ in range(10):
+        target.copy_(source)
+    synchronize(device)
+    return 20 * source.numel() / (time.perf_counter() - began)

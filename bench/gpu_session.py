@@ -1,0 +1,79 @@
+"""Everything that a GPU machine is to tell, in one command; see gpu_session.sh.
+
+Runs on nothing but Python until the kit is unpacked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.gpu import add_session_options, parts_of, run
+from bench.parts import Part
+
+ROOT = Path(__file__).resolve().parent.parent
+KIT = ROOT / "build" / "gpu-kit"
+
+ENVIRON = {
+    "HF_HUB_OFFLINE": "1",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # the machine has some that are no concern of ours
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+def main() -> int:
+    """Unpack, check, test, measure; return the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("out", type=Path, metavar="OUT", help="where all of it is written")
+    parser.add_argument("--kit", type=Path, default=KIT, help="what `make gpu-kit` made")
+    add_session_options(parser)
+    options = parser.parse_args()
+    if not options.kit.is_dir():
+        parser.error(f"there is no {options.kit}: run `make gpu-kit` where there is a network")
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        own, rival = scratch / "own", scratch / "rival"
+        os.environ |= ENVIRON | {"PYTHONPATH": f"{own}{os.pathsep}{ROOT}"}
+        options.faster_qwen3_tts = str(_interpreter(scratch / "rival-python", rival))
+        parts = [
+            Part("kit", _unpack(options.kit, own, "own", "common"), 8.0),
+            Part("checks", [sys.executable, "-m", "bench.gpu_check", options.device], 8.0),
+            Part("tests", _tests(options.device), 12.0),
+            Part("kit of faster-qwen3-tts", _unpack(options.kit, rival, "rival", "common"), 3.0),
+            *parts_of(options, scratch),
+        ]
+        return run(parts, options)
+
+
+def _unpack(kit: Path, target: Path, *folders: str) -> list[str]:
+    wheels = [str(wheel) for folder in folders for wheel in sorted((kit / folder).glob("*.whl"))]
+    pip = [sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "install"]
+    how = ["--quiet", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir"]
+    return [*pip, *how, f"--target={target}", *wheels]
+
+
+def _interpreter(path: Path, packages: Path) -> Path:
+    """Write a program that is this Python with other packages: another transformers."""
+    path.write_text(f'#!/bin/sh\nPYTHONPATH="{packages}" exec "{sys.executable}" "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+def _tests(device: str) -> list[str]:
+    """Return the command of the tests marked `gpu`, which without one are imported at least."""
+    marked = [
+        str(path)
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        if "pytest.mark.gpu" in path.read_text(encoding="utf-8")
+    ]
+    how = ["-m", "gpu", "-v", "-p", "pytest_timeout", "-p", "no:cacheprovider"]
+    how += ["-W", "default"]  # its versions warn of other things
+    how += ["--collect-only"] if device == "cpu" else []
+    return [sys.executable, "-m", "pytest", f"--rootdir={ROOT}", *how, *marked]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""What `bench.gpu` measured as tables of Markdown, of however much of it there is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.parts import Outcome, Part
+
+COLUMNS = {
+    "x": "x real time",
+    "ms_per_step": "ms a step",
+    "first_audio_p50_ms": "first audio p50, ms",
+    "first_audio_p95_ms": "p95, ms",
+    "underruns": "underruns",
+}
+
+
+def write_table(folder: Path, parts: Sequence[Part], outcomes: Sequence[Outcome]) -> str:
+    """Write `<folder>/gpu.md`, and return its text."""
+    documents = read_results(folder)
+    lines = [line for size, document in documents.items() for line in _size(size, document)]
+    text = "\n".join([*lines, *_parts(parts, outcomes), ""])
+    (folder / "gpu.md").write_text(text)
+    return text
+
+
+def read_results(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the documents of all sizes in a folder, the largest size first."""
+    paths = sorted(folder.glob("gpu_*.json"), reverse=True)
+    return {path.stem.removeprefix("gpu_"): json.loads(path.read_text()) for path in paths}
+
+
+def _size(size: str, document: dict[str, Any]) -> Iterator[str]:
+    hardware, groups = document["hardware"], document["result"]
+    device = hardware["gpu"] or f"CPU, {hardware['cpu']}"
+    yield f"## {size} on {device}, PyTorch {hardware['torch']}, {document['date']}"
+    yield ""
+    yield f"| | {' | '.join(COLUMNS.values())} |"
+    yield "|---" * (1 + len(COLUMNS)) + "|"
+    others = []
+    for group, rows in groups.items():
+        for row, values in rows.items():
+            if values.keys() & COLUMNS.keys():
+                cells = [str(values.get(column, "")) for column in COLUMNS]
+                yield f"| {group}, {row} | {' | '.join(cells)} |"
+            else:
+                others.append(f"- {group}, {row}: {_list(values)}")
+    yield ""
+    yield from [*others, ""]
+
+
+def _list(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items()) or "no figures here"
+
+
+def _parts(parts: Sequence[Part], outcomes: Sequence[Outcome]) -> Iterator[str]:
+    ended = {outcome.name: outcome for outcome in outcomes}
+    yield "| part | | s |"
+    yield "|---|---|---|"
+    for part in parts:
+        if part.name in ended:
+            yield f"| {part.name} | {ended[part.name].ending} | {ended[part.name].seconds} |"
+        else:
+            yield f"| {part.name} | not ended | |"
