@@ -24,6 +24,7 @@ from qwen_tts_api.routes import (
     tts,
 )
 from qwen_tts_api.routes.openai.errors import shape as openai_shape
+from qwen_tts_api.routes.ranges import LastAnswers
 from qwen_tts_api.routes.slow_clients import send_in_pieces
 from qwen_tts_api.service.speech import SpeechService
 
@@ -48,9 +49,10 @@ def register(app: Flask, config: Config, service: SpeechService) -> None:
     origins.register(app, config)
     access.register(app, config, service.keys)
     app.after_request(send_in_pieces)
-    app.register_blueprint(tts.blueprint(config, service))
+    answers = LastAnswers()
+    app.register_blueprint(tts.blueprint(config, service, answers))
     app.register_blueprint(openai.blueprint(config, service))
-    app.register_blueprint(marytts.blueprint(config, service))
+    app.register_blueprint(marytts.blueprint(config, service, answers))
     app.register_blueprint(speakers.blueprint(config, service))
     app.register_blueprint(models.blueprint(config, service))
     app.register_blueprint(page.blueprint(config, service))

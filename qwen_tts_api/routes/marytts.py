@@ -16,7 +16,7 @@ from marshmallow import EXCLUDE, Schema, fields
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, TextRequired, TTSError, Unavailable, UnknownFormat
-from qwen_tts_api.routes import speech_response
+from qwen_tts_api.routes import ranges, speech_response
 from qwen_tts_api.routes.body import MAX_FORM_FIELDS, read_body
 from qwen_tts_api.routes.errors import Refusal
 from qwen_tts_api.routes.operations import BINARY, TEXT, Answer, operation
@@ -79,8 +79,8 @@ _GET = operation(
     "Speak a text, asked in MaryTTS's way",
     tag="marytts",
     query=MaryParameters,
-    answers={200: _AUDIO},
-    errors=(TTSError,),
+    answers={200: _AUDIO, 206: ranges.PART},
+    errors=(TTSError, ranges.BEHIND_THE_END),
     error_schema="Sentence",
 )
 
@@ -95,7 +95,7 @@ _POST = operation(
 )
 
 
-def blueprint(config: Config, service: SpeechService) -> Blueprint:
+def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswers) -> Blueprint:
     """Return MaryTTS's routes."""
     routes = Blueprint("marytts", __name__)
 
@@ -103,11 +103,16 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
     @_GET
     @_POST
     def process() -> Response:
-        if request.method == "HEAD":
-            return Response(mimetype="audio/wav")
         parameters = _read_parameters(request, config)
         asked, ignored = _translate(parameters, config, service)
-        return speech_response.synthesize(service, asked, request, ignored, _NAMES)
+        if not asked.text and request.method != "HEAD":
+            raise TextRequired("INPUT_TEXT is required: the text to speak.")
+        return ranges.respond(
+            answers,
+            request,
+            asked,
+            lambda asked: speech_response.synthesize(service, asked, request, ignored, _NAMES),
+        )
 
     @routes.get("/voices")
     @operation(
@@ -176,9 +181,6 @@ def _translate(
     parameters: dict[str, str], config: Config, service: SpeechService
 ) -> tuple[SpeechRequest, list[str]]:
     """Return the request, and the parameters that mean nothing here."""
-    text = parameters.get("INPUT_TEXT", "")
-    if not text:
-        raise TextRequired("INPUT_TEXT is required: the text to speak.")
     audio = parameters.get("AUDIO", "WAVE_FILE")
     audio_format = _FORMATS.get(re.sub("_(FILE|STREAM)$", "", audio.upper()))
     if audio_format is None:
@@ -190,7 +192,7 @@ def _translate(
     speaker = voice if voice.strip().lower() in voices else ""
     known = {*MaryParameters().fields, *_CONSTANT} - ({"VOICE"} if voice and not speaker else set())
     asked = SpeechRequest(
-        text=text,
+        text=parameters.get("INPUT_TEXT", ""),
         language=parameters.get("LOCALE", ""),
         speaker=speaker,
         audio_format=audio_format,

@@ -45,6 +45,9 @@ TAGS = {
 }
 
 HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "Accept-Ranges": ("`bytes` where `Range` may ask for a part.", {"type": "string"}),
+    "Content-Range": ("Which part it is, and of how many bytes.", {"type": "string"}),
+    "ETag": ("Of this very audio, for `If-Range`.", {"type": "string"}),
     "X-Request-Id": ("The request's own id, or one made for it.", {"type": "string"}),
     "X-Audio-Duration": ("Seconds of audio.", {"type": "number"}),
     "X-RTF": ("The model's seconds per second of audio.", {"type": "number"}),
@@ -60,7 +63,7 @@ HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Model": ("The model that spoke.", {"type": "string"}),
     "X-Finish-Reason": (
         "`stop`, or `length` where the frame budget ended the audio.",
-        {"type": "string", "enum": ["stop", "length"]},
+        {"type": "string", "enum": ["stop", "length", "nothing_to_say"]},
     ),
     "X-Ignored-Parameters": ("Parameters that mean nothing here.", {"type": "string"}),
     "Server-Timing": ("Milliseconds of queue, model and encoder.", {"type": "string"}),

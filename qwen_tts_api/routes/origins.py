@@ -22,7 +22,9 @@ from qwen_tts_api.routes.speech_response import SPEECH_HEADERS
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 """RFC 9110, 9.2.1: what changes nothing."""
 
-_EXPOSED_HEADERS = ", ".join(("X-Request-Id", "Retry-After", *SPEECH_HEADERS))
+_EXPOSED_HEADERS = ", ".join(
+    ("X-Request-Id", "Retry-After", "Accept-Ranges", "Content-Range", "ETag", *SPEECH_HEADERS)
+)
 _METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
 _MAX_AGE_S = 600
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}

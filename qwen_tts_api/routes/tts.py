@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, TTSError
-from qwen_tts_api.routes import speech_response
+from qwen_tts_api.routes import ranges, speech_response
 from qwen_tts_api.routes.body import parse_json, read_body
 from qwen_tts_api.routes.coqui import (
     COQUI_NAMES,
@@ -38,8 +38,8 @@ _GET = operation(
     description="Each value is taken from the first of header and query that is not empty.",
     query=CoquiParameters,
     headers=CoquiHeaders,
-    answers={200: _AUDIO},
-    errors=(TTSError,),
+    answers={200: _AUDIO, 206: ranges.PART},
+    errors=(TTSError, ranges.BEHIND_THE_END),
 )
 
 _POST = operation(
@@ -62,7 +62,7 @@ _HEAD = operation(
     "Ask whether there is speech, without making any",
     tag="speech",
     method="HEAD",
-    answers={200: Answer("There is.")},
+    answers={200: Answer("There is, of this type.", headers=("Accept-Ranges",))},
 )
 
 _OPTIONS = operation(
@@ -73,7 +73,7 @@ _OPTIONS = operation(
 )
 
 
-def blueprint(config: Config, service: SpeechService) -> Blueprint:
+def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswers) -> Blueprint:
     """Return the routes of Coqui's server, one of which is ours, too."""
     routes = Blueprint("tts", __name__)
 
@@ -85,12 +85,15 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
     def synthesize() -> Response:
         if request.method == "OPTIONS":
             return Response(headers={"Allow": ", ".join(_METHODS)})
-        if request.method == "HEAD":
-            return Response(mimetype="audio/wav")
         speech_request, ignored = _read_request(config)
         speech_request = replace(speech_request, silence=config.unspeakable_text == "silence")
         names = COQUI_NAMES if speech_request.lenient else {}
-        return speech_response.synthesize(service, speech_request, request, ignored, names)
+        return ranges.respond(
+            answers,
+            request,
+            speech_request,
+            lambda asked: speech_response.synthesize(service, asked, request, ignored, names),
+        )
 
     @routes.get("/details")
     @operation(
