@@ -251,6 +251,13 @@ class Config:
         "0.1 to 3600",
         "Seconds that a client may take to send its request, or to take 64 KiB of the answer.",
     )
+    keepalive_s: int = _setting(
+        75,
+        readers.integer(0, 3600),
+        "0 to 3600",
+        "Seconds that a connection stays open for its next request; more than what stands in front "
+        "keeps its own idle. 0 closes each after its answer.",
+    )
     hang_timeout_s: float = _setting(
         120.0,
         readers.seconds(1, 86_400),

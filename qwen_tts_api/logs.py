@@ -106,10 +106,9 @@ def logging_config(level: str, log_format: str) -> dict[str, Any]:
         },
         "handlers": {
             "stderr": {
-                "class": "logging.StreamHandler",
+                "class": "qwen_tts_api.log_stream.NonBlockingHandler",
                 "formatter": log_format,
                 "filters": ["labels"],
-                "stream": "ext://sys.stderr",
             }
         },
         "root": {"level": "WARNING", "handlers": ["stderr"]},

@@ -12,8 +12,7 @@ from gunicorn.http.errors import ParseException
 from werkzeug.datastructures import MultiDict
 from werkzeug.formparser import FormDataParser
 
-from qwen_tts_api.errors import BodyTooLarge, InvalidRequest, RequestTimeout, UnsupportedEncoding
-from qwen_tts_api.routes.slow_clients import limit_reading
+from qwen_tts_api.errors import BodyTooLarge, InvalidRequest, UnsupportedEncoding
 
 MAX_FORM_FIELDS = 100
 
@@ -21,13 +20,17 @@ MAX_FORM_FIELDS = 100
 _RECORDING = re.compile(rb'ref_audio|"audio(_sample)?"')
 
 
-def read_body(
-    request: Request, max_bytes: int, timeout_s: float, max_audio_bytes: int = 0
-) -> bytes:
+def largest_body(max_bytes: int, max_audio_bytes: int) -> int:
+    """Return how many bytes a body may have with a recording in it, of which base64 makes more."""
+    return max_bytes + 4 * -(-max_audio_bytes // 3)
+
+
+def read_body(request: Request, max_bytes: int, max_audio_bytes: int = 0) -> bytes:
     """Return the body of a request, sent with a length or chunked.
 
     Flask's own reading is passed by: it takes a body that ends early for a whole one, and cuts a
-    chunked one at the limit without a word.
+    chunked one at the limit without a word. The server has received the body before; it raises here
+    where that took too long.
 
     Args:
         max_bytes: Of all but a recording.
@@ -37,7 +40,7 @@ def read_body(
         BodyTooLarge: It has more bytes.
         UnsupportedEncoding: It is compressed: how large it would become, only unpacking it tells.
         InvalidRequest: It ends before its Content-Length, or its chunks are malformed.
-        RequestTimeout: It did not come within `timeout_s` seconds.
+        RequestTimeout: It did not come in time.
     """
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ("", "identity"):
@@ -48,19 +51,13 @@ def read_body(
     chunked = request.headers.get("Transfer-Encoding", "").lower() == "chunked"
     if expected is None and not chunked:
         return b""
-    # Base64 makes four bytes of three.
-    limit = max_bytes + 4 * -(-max_audio_bytes // 3)
+    limit = largest_body(max_bytes, max_audio_bytes)
     if expected is not None and expected > limit:
         raise _too_large(max_bytes, max_audio_bytes)
-    with limit_reading(request.environ, timeout_s) as overdue:
-        try:
-            body: bytes = request.environ["wsgi.input"].read(limit + 1 if chunked else expected)
-        except (OSError, ParseException) as error:
-            if overdue() or isinstance(error, TimeoutError):
-                raise _too_slow(timeout_s) from None
-            raise InvalidRequest(f"The body cannot be read: {error}.") from None
-        if overdue():
-            raise _too_slow(timeout_s)
+    try:
+        body: bytes = request.environ["wsgi.input"].read(limit + 1 if chunked else expected)
+    except (OSError, ParseException) as error:
+        raise InvalidRequest(f"The body cannot be read: {error}.") from None
     if len(body) > limit or (len(body) > max_bytes and not _RECORDING.search(body)):
         raise _too_large(max_bytes, max_audio_bytes)
     if expected is not None and len(body) < expected:
@@ -136,12 +133,6 @@ def _too_large(max_bytes: int, max_audio_bytes: int) -> BodyTooLarge:
     return BodyTooLarge(
         f"The body is larger than {max_bytes} bytes (QWEN_MAX_BODY_BYTES)"
         f"{audio if max_audio_bytes else ''}."
-    )
-
-
-def _too_slow(timeout_s: float) -> RequestTimeout:
-    return RequestTimeout(
-        f"The body did not arrive within {timeout_s:g} s (QWEN_CLIENT_TIMEOUT_S)."
     )
 
 

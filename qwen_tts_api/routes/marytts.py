@@ -165,7 +165,7 @@ def _read_parameters(request: Request, config: Config) -> dict[str, str]:
     """
     body = b""
     if request.method == "POST":
-        body = read_body(request, config.max_body_bytes, config.client_timeout_s)
+        body = read_body(request, config.max_body_bytes)
     parameters: dict[str, str] = {}
     for source in (request.query_string, body):
         try:

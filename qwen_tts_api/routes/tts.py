@@ -110,9 +110,7 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
 
 def _read_request(config: Config) -> tuple[SpeechRequest, list[str]]:
     """Return the request, and the names of parameters that have no meaning here."""
-    body = read_body(
-        request, config.max_body_bytes, config.client_timeout_s, config.max_audio_bytes
-    )
+    body = read_body(request, config.max_body_bytes, config.max_audio_bytes)
     if request.method == "POST" and request.is_json:
         return load_speech_request(parse_json(body), ignore_unknown=False), []
     parameters, ignored = read_parameters(request, body if request.method == "POST" else b"")

@@ -18,9 +18,7 @@ def read_document(schema: Schema, request: Request, config: Config) -> tuple[Any
     Raises:
         InvalidRequest: The body is neither an object in JSON nor a form, or the schema refuses it.
     """
-    body = read_body(
-        request, config.max_body_bytes, config.client_timeout_s, config.max_audio_bytes
-    )
+    body = read_body(request, config.max_body_bytes, config.max_audio_bytes)
     values = _read(schema, request, body)
     ignored = [] if config.strict_parameters else idle_fields(schema, values)
     document = {name: value for name, value in values.items() if name not in ignored}

@@ -1,0 +1,1 @@
+"""The process: gunicorn's worker, its connections and requests, the ops port."""

@@ -1,0 +1,154 @@
+"""Where a request ends, told from its bytes while they arrive.
+
+It decides when a request takes a thread, and nothing else: gunicorn's parser, which then reads the
+same bytes, alone judges the syntax. Whatever is doubtful here is handed to it as it is.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+
+
+class Progress(enum.Enum):
+    """How much of a request is there."""
+
+    HEAD = "its head is not whole yet"
+    BODY = "its body is not whole yet"
+    WHOLE = "all of it"
+    DOUBTFUL = "more than could be right: more bytes would not mend it"
+    TOO_LARGE = "a body longer than any that is read"
+
+
+@dataclass(frozen=True)
+class FramingLimits:
+    """What is waited for at most, in bytes."""
+
+    request_line: int
+    head: int
+    body: int
+
+
+_CRLF = b"\r\n"
+_HEAD_END = b"\r\n\r\n"
+_FIRST_BYTE = re.compile(rb"[A-Za-z\r]")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+_FIELD = re.compile(
+    rb"\r\n(content-length|transfer-encoding|expect):[ \t]*([^\r\n]*?)[ \t]*(?=\r\n)", re.I
+)
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
+_MAX_CHUNK_LINE = 8190
+
+
+class RequestFraming:
+    r"""Looks at a growing buffer, each byte once, until a request in it is whole.
+
+    >>> framing = RequestFraming(FramingLimits(8190, 65_536, 1024))
+    >>> framing.advance(bytearray(b"GET / HTTP/1.1\r\nHost: x\r\n"))
+    <Progress.HEAD: 'its head is not whole yet'>
+    >>> framing.advance(bytearray(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+    <Progress.WHOLE: 'all of it'>
+
+    Attributes:
+        head_end: Where the body begins; 0 as long as the head is not whole.
+        expects_continue: The client waits for `100 Continue` before it sends the body.
+    """
+
+    def __init__(self, limits: FramingLimits) -> None:
+        self._limits = limits
+        self._seen = 0
+        self._body_end = 0
+        self._chunk_at: int | None = None
+        self._trailers_at = 0
+        self._chunked_bytes = 0
+        self.head_end = 0
+        self.expects_continue = False
+
+    def advance(self, buffer: bytearray) -> Progress:
+        """Tell how much is there; the buffer is that of the last call, with more behind it."""
+        if not self.head_end:
+            progress = self._find_head(buffer)
+            if progress is not None:
+                return progress
+        if self._chunk_at is not None:
+            return self._follow_chunks(buffer)
+        if self._body_end - self.head_end > self._limits.body:
+            return Progress.TOO_LARGE
+        return Progress.WHOLE if len(buffer) >= self._body_end else Progress.BODY
+
+    def _find_head(self, buffer: bytearray) -> Progress | None:
+        """Return None as soon as it is clear where the body would end."""
+        end = buffer.find(_HEAD_END, max(0, self._seen - 3))
+        if end < 0:
+            doubtful = self._is_no_head(buffer)
+            self._seen = len(buffer)
+            return Progress.DOUBTFUL if doubtful else Progress.HEAD
+        self.head_end = end + len(_HEAD_END)
+        return self._read_fields(bytes(buffer[: self.head_end]))
+
+    def _is_no_head(self, buffer: bytearray) -> bool:
+        """Whether the parser would refuse these bytes, whatever follows."""
+        longest_line = self._limits.request_line + 2 * len(_CRLF)
+        return bool(
+            not _FIRST_BYTE.match(buffer)
+            or _BARE_LF.search(buffer, max(0, self._seen - 1))
+            or (len(buffer) > longest_line and buffer.find(_CRLF, 2, longest_line) < 0)
+            or len(buffer) > self._limits.head
+        )
+
+    def _read_fields(self, head: bytes) -> Progress | None:
+        values: dict[bytes, bytes] = {}
+        for name, value in _FIELD.findall(head):
+            if name.lower() in values:
+                return Progress.DOUBTFUL
+            values[name.lower()] = value
+        length = values.get(b"content-length")
+        coding = values.get(b"transfer-encoding")
+        expectation = values.get(b"expect", b"").lower()
+        if expectation not in (b"", b"100-continue") or (length and coding):
+            return Progress.DOUBTFUL
+        self.expects_continue = bool(expectation)
+        self._body_end = self.head_end
+        if coding is not None:
+            self._chunk_at = self.head_end
+            return None if coding.lower() == b"chunked" else Progress.DOUBTFUL
+        if length is not None:
+            if not _LENGTH.fullmatch(length):
+                return Progress.DOUBTFUL
+            self._body_end += int(length)
+        return None
+
+    def _follow_chunks(self, buffer: bytearray) -> Progress:
+        # Framing may weigh as much as what it frames, but not more than the largest body.
+        if len(buffer) - self.head_end > 2 * self._limits.body:
+            return Progress.TOO_LARGE
+        while not self._trailers_at:
+            assert self._chunk_at is not None
+            end = buffer.find(_CRLF, self._chunk_at)
+            if end < 0:
+                is_long = len(buffer) - self._chunk_at > _MAX_CHUNK_LINE
+                return Progress.DOUBTFUL if is_long else Progress.BODY
+            size = buffer[self._chunk_at : end].split(b";", 1)[0].rstrip(b" \t")
+            if not _CHUNK_SIZE.fullmatch(size):
+                return Progress.DOUBTFUL
+            num_bytes = int(size, 16)
+            self._chunked_bytes += num_bytes
+            if self._chunked_bytes > self._limits.body:
+                return Progress.TOO_LARGE
+            if not num_bytes:
+                self._trailers_at = end + len(_CRLF)
+                self._seen = self._trailers_at
+                break
+            self._chunk_at = end + len(_CRLF) + num_bytes + len(_CRLF)
+        return self._find_trailers_end(buffer)
+
+    def _find_trailers_end(self, buffer: bytearray) -> Progress:
+        start = self._trailers_at
+        if buffer.startswith(_CRLF, start):
+            return Progress.WHOLE
+        if buffer.find(_HEAD_END, max(start, self._seen - 3)) >= 0:
+            return Progress.WHOLE
+        self._seen = len(buffer)
+        return Progress.DOUBTFUL if len(buffer) - start > self._limits.head else Progress.BODY

@@ -1,0 +1,128 @@
+"""Sockets that are listened on, and connections that are accepted from them."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import selectors
+import socket
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 2048
+ACCEPTS_AT_ONCE = 64
+PAUSE_S = 0.2
+
+NOTHING_YET = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_NO_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+def listen(address: str) -> socket.socket:
+    """Return a socket that listens on `address:port`.
+
+    Raises:
+        OSError: That cannot be had; `strerror` says why.
+    """
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host.strip("[]"), int(port)))
+        listener.listen(BACKLOG)
+    except UnicodeError as error:
+        listener.close()
+        raise OSError(errno.EINVAL, f"{host!r} is no host's name") from error
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class Acceptor:
+    """Accepts connections, unless there is no room for them.
+
+    Args:
+        make_room: Whether one more may be accepted; may close another for it.
+        free_descriptor: Closes a connection where the system has no descriptor left; tells whether
+            there was one.
+        opened: Called with a connection's socket, its client's address and its listener.
+    """
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        listeners: Sequence[Any],
+        *,
+        make_room: Callable[[], bool],
+        free_descriptor: Callable[[], bool],
+        opened: Callable[[socket.socket, Any, Any], None],
+    ) -> None:
+        self._selector = selector
+        self._listeners = listeners
+        self._make_room = make_room
+        self._free_descriptor = free_descriptor
+        self._opened = opened
+        self._is_listening = False
+        self._paused_until = 0.0
+        self._reported_at = float("-inf")
+
+    def resume(self, timeout_s: float) -> float:
+        """Go on after a pause, if it is over; return how long to wait at most until it is."""
+        rest_s = self._paused_until - time.monotonic()
+        self._listen(rest_s <= 0)
+        return timeout_s if rest_s <= 0 else min(timeout_s, rest_s)
+
+    def close(self) -> None:
+        """Accept what is in the backlog, and nothing after it."""
+        self._listen(False)
+        self._paused_until = float("inf")
+        for listener in self._listeners:
+            listener.setblocking(False)
+            while self._accept(listener):
+                pass
+            listener.close()
+
+    def _listen(self, wanted: bool) -> None:
+        if wanted == self._is_listening:
+            return
+        self._is_listening = wanted
+        for listener in self._listeners:
+            if wanted:
+                listener.setblocking(False)
+                self._selector.register(listener, selectors.EVENT_READ, self._accept)
+            else:
+                self._selector.unregister(listener)
+
+    def _accept(self, listener: Any) -> bool:
+        """Accept some of what is in the backlog; tell whether there may be more."""
+        for _ in range(ACCEPTS_AT_ONCE):
+            if not self._make_room():
+                self._pause("every connection that may be open is being answered")
+                return False
+            try:
+                sock, client = listener.accept()
+            except NOTHING_YET:
+                return False
+            except ConnectionAbortedError:
+                continue
+            except OSError as error:
+                # Whatever it is (a firewall's refusal, no memory), it does not end the server.
+                if error.errno not in _NO_RESOURCES or not self._free_descriptor():
+                    self._pause(error.strerror or str(error))
+                    return False
+            else:
+                self._opened(sock, client, listener)
+        return True
+
+    def _pause(self, reason: str) -> None:
+        """Accept nothing for a moment: what cannot be accepted would be told of again and again."""
+        now = time.monotonic()
+        self._paused_until = max(self._paused_until, now + PAUSE_S)
+        if now - self._reported_at >= 1:
+            self._reported_at = now
+            logger.warning("no connection is accepted for a moment: %s", reason)

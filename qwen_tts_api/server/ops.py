@@ -1,0 +1,64 @@
+"""A second port on threads of its own, for those who watch the process: probes and metrics.
+
+It answers while every thread of the main port is busy. It is served as the main port is: by the
+same loop and parser, with fewer threads and connections.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from flask import Flask
+
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import ConfigError
+from qwen_tts_api.server.answering import RequestAnswerer
+from qwen_tts_api.server.descriptors import OPS_CONNECTIONS
+from qwen_tts_api.server.framing import FramingLimits
+from qwen_tts_api.server.listening import listen
+from qwen_tts_api.server.loop import ConnectionLoop, LoopLimits
+
+logger = logging.getLogger(__name__)
+
+CLIENT_TIMEOUT_S = 5
+"""How long a client may take to send its request, or to take the answer."""
+THREADS = 4
+STEP_S = 1.0
+
+
+def start_ops_server(config: Config, app: Flask, cfg: Any) -> None:
+    """Serve `app` at `config.ops_bind` from threads of this process, until it ends.
+
+    Args:
+        cfg: gunicorn's settings.
+
+    Raises:
+        ConfigError: The address cannot be listened on.
+    """
+    try:
+        listener = listen(config.ops_bind)
+    except OSError as error:
+        raise ConfigError(
+            f"QWEN_OPS_BIND={config.ops_bind} cannot be listened on: {error.strerror}; set another "
+            "address, or 'off'."
+        ) from error
+    answerer = RequestAnswerer(app, cfg, CLIENT_TIMEOUT_S)
+    limits = LoopLimits(
+        threads=THREADS,
+        connections=OPS_CONNECTIONS,
+        client_timeout_s=CLIENT_TIMEOUT_S,
+        keepalive_s=config.keepalive_s,
+        framing=FramingLimits(request_line=cfg.limit_request_line, head=65_536, body=65_536),
+    )
+    loop = ConnectionLoop(
+        "ops", [listener], cfg, limits, answer=answerer.answer, refuse=answerer.refuse
+    )
+
+    def serve() -> None:
+        while True:
+            loop.step(STEP_S)
+
+    threading.Thread(target=serve, name="ops", daemon=True).start()
+    logger.info("probes and metrics on http://%s", config.ops_bind)

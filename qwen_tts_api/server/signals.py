@@ -1,0 +1,56 @@
+"""What signals mean: to end, at once or when all is answered; and those that mean nothing here.
+
+gunicorn would start another worker on SIGHUP, SIGTTIN and SIGUSR2. Another worker is another model,
+for which there is neither memory nor a second ops port; so they are ignored, with a line.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from functools import partial
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+_NO_RELOAD = "settings are read at the start: restart the server to change them"
+_ONE_WORKER = "there is one worker, which has the model"
+
+IGNORED = {
+    signal.SIGHUP: _NO_RELOAD + " (the file of keys is read again by itself)",
+    signal.SIGUSR1: "there is no file of a log to open again: it goes to standard error",
+    signal.SIGUSR2: "a second server would load the model a second time",
+    signal.SIGTTIN: _ONE_WORKER,
+    signal.SIGTTOU: _ONE_WORKER,
+    signal.SIGWINCH: _ONE_WORKER,
+}
+"""The signals that are ignored, and why."""
+
+
+def why_ignored(number: int) -> str:
+    """Return the sentence for the log."""
+    known = signal.Signals(number)
+    return f"{known.name} is ignored: {IGNORED[known]}"
+
+
+def ignore_until_started() -> None:
+    """Ignore them while gunicorn is not yet there to handle them."""
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def reset_in_worker() -> None:
+    """Undo the master's handlers in a new worker, which would only note the signal down.
+
+    What ends a process ends this one at once, as long as it has nothing to finish.
+    """
+    ignore_until_started()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def ignore_in_master(arbiter: Any) -> None:
+    """Let gunicorn's master ignore them, too."""
+    for number in IGNORED:
+        name = number.name.removeprefix("SIG").lower()
+        setattr(arbiter, f"handle_{name}", partial(logger.info, "%s", why_ignored(number)))

@@ -1,0 +1,58 @@
+"""What has to be there before anything is started; what is not, is one sentence and an exit."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import ConfigError
+from qwen_tts_api.server.listening import listen
+
+
+def check_start(config: Config, cfg: Any) -> None:
+    """Check what gunicorn would try again and again, or end over with a traceback.
+
+    Args:
+        cfg: gunicorn's settings.
+
+    Raises:
+        ConfigError: The address cannot be listened on, or there is no place for the heartbeat.
+    """
+    # Where somebody else has opened the sockets (systemd), they are taken as they are.
+    if "LISTEN_FDS" not in os.environ and cfg.bind == [config.bind]:
+        check_address("QWEN_BIND", config.bind)
+    check_heartbeat_folder(Path(cfg.worker_tmp_dir or tempfile.gettempdir()))
+
+
+def check_address(name: str, address: str) -> None:
+    """Listen on an address for a moment.
+
+    Raises:
+        ConfigError: That cannot be had.
+    """
+    try:
+        listen(address).close()
+    except OSError as error:
+        raise ConfigError(
+            f"{name}={address} cannot be listened on: {error.strerror}. Stop what listens there "
+            f"(a server that runs already?), or set {name} to another address."
+        ) from error
+
+
+def check_heartbeat_folder(folder: Path) -> None:
+    """Make a file where the worker's heartbeat will be.
+
+    Raises:
+        ConfigError: That cannot be done.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} cannot be written: {error.strerror}. The worker's heartbeat is a file "
+            "there: mount it as a tmpfs (docker: --shm-size; Kubernetes: an emptyDir in memory)."
+        ) from error

@@ -1,0 +1,132 @@
+"""gunicorn's worker: the one process that serves, and how it ends."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import signal
+import time
+from typing import Any, NoReturn
+
+from gunicorn.workers.base import Worker
+
+from qwen_tts_api import log_stream, logs
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import ShuttingDown
+from qwen_tts_api.routes import EXTENSION
+from qwen_tts_api.routes.body import largest_body
+from qwen_tts_api.server.answering import RequestAnswerer
+from qwen_tts_api.server.descriptors import DescriptorBudget
+from qwen_tts_api.server.framing import FramingLimits
+from qwen_tts_api.server.loop import ConnectionLoop, LoopLimits
+from qwen_tts_api.server.signals import IGNORED, why_ignored
+
+logger = logging.getLogger(__name__)
+
+EXIT_TIMEOUT_S = 1.0
+"""How long the engines have to end when every connection is closed: nothing runs any more then."""
+
+STEP_S = 1.0
+"""How often the master is told that this process lives, at least."""
+
+
+class QwenWorker(Worker):  # type: ignore[misc]
+    """Serves until it is told to stop; then it ends without losing a request.
+
+    New connections are refused at once, those in the kernel's backlog answered (503, unless it is a
+    probe); what runs has QWEN_GRACEFUL_TIMEOUT_S.
+    """
+
+    def init_signals(self) -> None:
+        """Let no signal end this process but those that mean it."""
+        super().init_signals()
+        for number in IGNORED:
+            signal.signal(number, self._ignore)
+        # The master sends it to a worker that hangs: where, is what one wants to know then.
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)  # nobody reads what gunicorn has it write
+        faulthandler.disable()
+        faulthandler.enable()
+
+    def _ignore(self, number: int, frame: object) -> None:
+        message = why_ignored(number)
+        self._loop.defer(lambda: logger.info("%s", message))
+
+    def init_process(self) -> None:
+        """Make what a signal's handler needs, then go on."""
+        self._config = config = Config.from_env()
+        self._answerer = RequestAnswerer(
+            lambda *arguments: self.wsgi(*arguments), self.cfg, config.client_timeout_s
+        )
+        self._loop = ConnectionLoop(
+            "request",
+            self.sockets,
+            self.cfg,
+            loop_limits(config, self.cfg),
+            answer=self._answerer.answer,
+            refuse=self._answerer.refuse,
+            tls=self.cfg.is_ssl,
+        )
+        super().init_process()
+
+    def run(self) -> None:
+        """Serve until told to stop; then end the process, even if a model is still loading."""
+        while self.alive and self.ppid == os.getppid():
+            self._step()
+        self._answerer.is_stopping = True
+        service = self.wsgi.extensions[EXTENSION]
+        service.drain()
+        self._loop.drain(ShuttingDown("The server is shutting down."))
+        deadline = time.monotonic() + int(self._config.graceful_timeout_s)
+        while self._loop.num_connections and time.monotonic() < deadline:
+            self._step()
+        if running := service.status().running:
+            served = [logs.labels_of(connection.context) for connection in list(self._loop.busy)]
+            with logs.about(*served):
+                logger.warning(
+                    "%d utterances did not end within QWEN_GRACEFUL_TIMEOUT_S; they are broken off",
+                    running,
+                )
+        service.close(EXIT_TIMEOUT_S)
+        _exit()
+
+    def _step(self) -> None:
+        self.notify()
+        log_stream.flush_pending()
+        self._loop.step(STEP_S)
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        """Begin to end (SIGTERM)."""
+        self.alive = False
+        self._loop.defer(lambda: None)
+
+    def handle_quit(self, sig: int, frame: object) -> None:
+        """End now (SIGINT, SIGQUIT)."""
+        _exit()
+
+
+def loop_limits(config: Config, cfg: Any) -> LoopLimits:
+    """Return what the main port takes."""
+    head = cfg.limit_request_line + cfg.limit_request_fields * (cfg.limit_request_field_size + 2)
+    return LoopLimits(
+        threads=config.num_threads,
+        connections=DescriptorBudget.of_this_process().main_connections,
+        client_timeout_s=config.client_timeout_s,
+        keepalive_s=config.keepalive_s,
+        framing=FramingLimits(
+            request_line=cfg.limit_request_line,
+            head=head + 1024,
+            body=largest_body(config.max_body_bytes, config.max_audio_bytes),
+        ),
+    )
+
+
+def _exit() -> NoReturn:
+    """End the process at once.
+
+    Taking the interpreter down with PyTorch in it takes seconds, and can crash where a thread is
+    inside PyTorch.
+    """
+    logging.shutdown()
+    os._exit(0)
