@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,13 @@ class Server:
     Args:
         log: The file that takes what the process prints.
         app: The WSGI application.
+        prefix: A command that executes the server: what stands behind it.
         settings: QWEN_* and other variables, in place of those for a quick start.
     """
 
-    def __init__(self, log: Path, app: str = "wsgi:app", **settings: str) -> None:
+    def __init__(
+        self, log: Path, app: str = "wsgi:app", prefix: Sequence[str] = (), **settings: str
+    ) -> None:
         settings.setdefault("QWEN_BIND", f"127.0.0.1:{free_port()}")
         host, _, port = settings["QWEN_BIND"].rpartition(":")
         self.url = f"http://{host}:{port}"
@@ -48,7 +52,7 @@ class Server:
             **settings,
         }
         environ |= self.settings
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", app]
+        command = [*prefix, sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", app]
         with log.open("wb") as stream:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environ, stdout=stream, stderr=stream

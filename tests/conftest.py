@@ -165,7 +165,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
     """Return a function that starts a server; what is still running at the end is killed."""
     servers: list[Server] = []
 
-    def start(**settings: str) -> Server:
+    def start(**settings: Any) -> Server:
         servers.append(Server(tmp_path_factory.mktemp("server") / "log", **settings))
         return servers[-1]
 

@@ -15,6 +15,7 @@ from qwen_tts_api import log_stream, logs
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import ShuttingDown
 from qwen_tts_api.routes import EXTENSION
+from qwen_tts_api.routes.access import has_key
 from qwen_tts_api.routes.body import largest_body
 from qwen_tts_api.server.answering import RequestAnswerer
 from qwen_tts_api.server.descriptors import DescriptorBudget
@@ -66,9 +67,13 @@ class QwenWorker(Worker):  # type: ignore[misc]
             loop_limits(config, self.cfg),
             answer=self._answerer.answer,
             refuse=self._answerer.refuse,
+            needs_body=self._needs_body,
             tls=self.cfg.is_ssl,
         )
         super().init_process()
+
+    def _needs_body(self, head: bytes) -> bool:
+        return has_key(head, self.wsgi.extensions[EXTENSION].keys)
 
     def run(self) -> None:
         """Serve until told to stop; then end the process, even if a model is still loading."""
