@@ -14,10 +14,9 @@ from qwen_tts_api.audio.containers import (
 )
 from qwen_tts_api.audio.encoder import Encoder, Samples, WholeEncoder
 from qwen_tts_api.audio.g711 import A_LAW, MU_LAW, G711Encoder
-from qwen_tts_api.audio.mp3 import Mp3Encoder, Mp3FileEncoder
+from qwen_tts_api.audio.mp3 import Mp3Encoder
 from qwen_tts_api.audio.pcm import (
     PcmEncoder,
-    aiff_header,
     au_header,
     encode_aiff,
     encode_au,
@@ -64,10 +63,6 @@ def _au(rate_hz: int) -> Encoder:
     return PcmEncoder(au_header(rate_hz), big=True)
 
 
-def _aiff(rate_hz: int) -> Encoder:
-    return PcmEncoder(aiff_header(rate_hz), big=True)
-
-
 def _pcm(rate_hz: int) -> Encoder:
     return PcmEncoder()
 
@@ -87,7 +82,7 @@ FORMATS = {
     audio_format.name: audio_format
     for audio_format in (
         AudioFormat("wav", "audio/wav", _wav, _whole(encode_wav)),
-        AudioFormat("mp3", "audio/mpeg", Mp3Encoder, Mp3FileEncoder),
+        AudioFormat("mp3", "audio/mpeg", Mp3Encoder, Mp3Encoder),
         AudioFormat("opus", "audio/ogg; codecs=opus", opus_stream_encoder, opus_encoder),
         AudioFormat("ogg", "audio/ogg", vorbis_encoder, vorbis_encoder),
         AudioFormat("flac", "audio/flac", flac_stream_encoder, flac_encoder),
@@ -95,6 +90,6 @@ FORMATS = {
         AudioFormat("mulaw", "audio/basic", _mulaw, _mulaw, _TELEPHONE_HZ),
         AudioFormat("alaw", "audio/PCMA", _alaw, _alaw, _TELEPHONE_HZ),
         AudioFormat("au", "audio/basic", _au, _whole(encode_au)),
-        AudioFormat("aiff", "audio/x-aiff", _aiff, _whole(encode_aiff)),
+        AudioFormat("aiff", "audio/x-aiff", _whole(encode_aiff), _whole(encode_aiff)),
     )
 }

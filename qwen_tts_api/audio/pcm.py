@@ -35,11 +35,10 @@ def au_header(sample_rate_hz: int, num_bytes: int = UNKNOWN_SIZE) -> bytes:
     return struct.pack(">4sIIIII", b".snd", 24, num_bytes, 3, sample_rate_hz, 1)
 
 
-def aiff_header(sample_rate_hz: int, num_bytes: int = 0x7F000000) -> bytes:
+def aiff_header(sample_rate_hz: int, num_bytes: int) -> bytes:
     """Return the 54 bytes before `num_bytes` of big-endian samples, mono.
 
-    AIFF has no sign for an unknown size. SoX's stand-in for it, which libsndfile and ffmpeg read as
-    "until the end", is the default.
+    AIFF has no sign for an unknown size, so that no file can begin before its end is known.
     """
     return struct.pack(
         ">4sI4s4sIhIh10s4sIII",

@@ -12,6 +12,9 @@ from qwen_tts_api.audio import FORMATS, Encoder, Samples
 
 RATE_HZ = 24_000
 
+MP3_DELAY, MP3_SILENCE = 1105, 2400
+"""How much silence MP3 has before the audio, and at most in all; in samples."""
+
 _RAW = {"pcm": "PCM_16", "mulaw": "ULAW", "alaw": "ALAW"}
 
 
@@ -56,6 +59,17 @@ def decode(name: str, data: bytes, rate_hz: int) -> Samples:
         assert (file.samplerate, file.channels) == (rate_hz, 1)
         samples: Samples = file.read(dtype="int16")
     return samples
+
+
+def audible(name: str, decoded: Samples, num_samples: int) -> Samples:
+    """Return what went in, without the silence that MP3 has at either end.
+
+    It is 1105 samples before the audio, and what fills the last frames after it.
+    """
+    if name != "mp3":
+        return decoded
+    assert MP3_DELAY < len(decoded) - num_samples <= MP3_SILENCE
+    return decoded[MP3_DELAY : MP3_DELAY + num_samples]
 
 
 def difference(one: Samples, other: Samples) -> float:
