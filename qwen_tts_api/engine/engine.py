@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 
+from qwen_tts_api.engine.capture_lock import CAPTURES
 from qwen_tts_api.engine.health import Health, canary, is_fatal
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.owner import LoadRunner, NotWanted, Owner
@@ -163,8 +164,10 @@ class Engine:
         if runner is not None:
             scheduler = Scheduler(runner, self._explain)
             while self._take_jobs(scheduler):
-                self._step(scheduler)
-            runner.close()
+                with CAPTURES.work():
+                    self._step(scheduler)
+            with CAPTURES.work():
+                runner.close()
         self._owner.engine_ended(self)
 
     def _load_runner(self) -> Runner | None:

@@ -7,7 +7,8 @@ CUDA graph on a GPU, as a TorchScript trace on a CPU (which saves Python's part:
 ms a frame of nano). The plain call is the eager twin of both: the same function.
 
 A CUDA graph is captured before anybody waits for it. A trace, which takes a tenth of a second, is
-made while there is nothing else to do, or when plain calls have cost as much as it would.
+made while there is nothing else to do, or when plain calls have cost as much as it would. While
+another model is loaded or captured, what is not captured is run plainly.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
+
+from qwen_tts_api.engine.capture_lock import CAPTURES
 
 logger = logging.getLogger(__name__)
 
@@ -50,17 +53,23 @@ class GraphCache(Generic[S, K]):
             tensor that every replay overwrites: it must be read before the next call with this key.
         state: A dataclass of tensors and of dataclasses of tensors, none of them ever replaced.
         capture: How.
-        pool: The memory pool that CUDA graphs share; they never run at the same time.
+        pool: The memory pool that a model's CUDA graphs share; they never run at the same time.
+        stream: The model's own, where they are captured: the pool's memory is reused only there.
     """
 
     def __init__(
-        self, function: Callable[[S, K], Tensor], state: S, capture: Capture, pool: Any = None
+        self,
+        function: Callable[[S, K], Tensor],
+        state: S,
+        capture: Capture,
+        pool: Any = None,
+        stream: torch.cuda.Stream | None = None,
     ) -> None:
         self._function = function
         self._state = state
         self._capture = capture
         self._pool = pool
-        self._side: torch.cuda.Stream | None = None
+        self._stream = stream
         self._replays: dict[K, Callable[[], Tensor]] = {}
         self._plain_calls: Counter[K] = Counter()
 
@@ -68,45 +77,63 @@ class GraphCache(Generic[S, K]):
         """Run the function for a key, capturing it first where that is worth its time."""
         if key in self._replays:
             return self._replays[key]()
-        if self._capture is Capture.CUDA_GRAPH:
-            self._graph(key)
-            return self._replays[key]()
-        if self._capture is Capture.NONE or self._plain_calls[key] < PLAIN_CALLS:
-            self._plain_calls[key] += 1
-            return self._function(self._state, key)
-        return self._trace(key)
+        if self._is_worth_a_capture(key):
+            with CAPTURES.capture() as alone:
+                if alone:
+                    return self._capture_and_run(key)
+        self._plain_calls[key] += 1
+        return self._function(self._state, key)
 
     def __len__(self) -> int:
         """Return how many keys have been captured."""
         return len(self._replays)
 
-    def prepare(self, key: K) -> None:
+    def prepare(self, key: K) -> bool:
         """Warm up and capture, while there is no running row whose state this would move on.
 
         CUDA loads kernels and libraries make their workspaces when first used, which a capture does
         not allow. So every kind of key must be prepared once before others are captured in passing.
+
+        Returns False where another model is loaded or captured: it is to be tried again.
         """
         if self._capture is Capture.NONE or key in self._replays:
+            return True
+        self._warm_up(key)
+        with CAPTURES.capture() as alone:
+            if alone:
+                self._capture_and_run(key)
+                self._replays[key]()  # the first replay is ten times slower than the others
+        return alone
+
+    def _is_worth_a_capture(self, key: K) -> bool:
+        if self._capture is Capture.TRACE:
+            return self._plain_calls[key] >= PLAIN_CALLS
+        return self._capture is Capture.CUDA_GRAPH
+
+    def _warm_up(self, key: K) -> None:
+        if self._stream is None:
             return
-        if self._capture is Capture.CUDA_GRAPH:
-            # One side stream for all: PyTorch keeps what was freed on one for that one alone.
-            side = self._side = self._side or torch.cuda.Stream()
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
-                for _ in range(WARM_UP_RUNS):
-                    self._function(self._state, key)
-            torch.cuda.current_stream().wait_stream(side)
-            self._graph(key)
-        else:
-            self._trace(key)
-            self._replays[key]()  # the first replay is ten times slower than the others
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            for _ in range(WARM_UP_RUNS):
+                self._function(self._state, key)
+        torch.cuda.current_stream().wait_stream(self._stream)
+
+    def _capture_and_run(self, key: K) -> Tensor:
+        if self._capture is Capture.TRACE:
+            return self._trace(key)
+        self._graph(key)
+        return self._replays[key]()
 
     def _graph(self, key: K) -> None:
         """Capture a CUDA graph, which does not run the function."""
         logger.debug("capturing %s", key)
         graph = torch.cuda.CUDAGraph()
-        # Another model's thread may allocate meanwhile, which only concerns a capture of its own.
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+        # What is not allowed during a capture is so in this thread alone: others may still free
+        # tensors, copy to the host or ask how much memory is left.
+        with torch.cuda.graph(
+            graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
+        ):
             result = self._function(self._state, key)
 
         def replay() -> Tensor:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from dataclasses import replace as with_changes
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qwen_tts_api.engine.capture_lock import CAPTURES
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.runner import Runner
 from qwen_tts_api.engine.scheduler import Scheduler
@@ -25,6 +26,9 @@ from qwen_tts_api.model import checkpoint
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.nano import NANO_KINDS
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Reference, Sampling
+
+if TYPE_CHECKING:
+    from qwen_tts_api.model.placement import Placement
 
 logger = logging.getLogger(__name__)
 
@@ -69,29 +73,9 @@ def load_runner(
     """
     report("importing PyTorch")
     _import_pytorch()
-    from qwen_tts_api.engine.fitting import release_memory
-
-    try:
-        return _load(model_id, options, check, report, await_place)
-    except Exception as error:
-        release_memory(
-            error
-        )  # before the next model is loaded, whose rows are planned for the rest
-        raise
-
-
-def _load(
-    model_id: str,
-    options: LoadOptions,
-    check: Callable[[ModelCard], None],
-    report: Callable[[str], None],
-    await_place: Callable[[], None],
-) -> Runner:
     import torch
 
-    from qwen_tts_api.engine.fitting import fit_runner
-    from qwen_tts_api.engine.model_runner import ModelRunner
-    from qwen_tts_api.model.loaded import LoadedModel
+    from qwen_tts_api.engine.fitting import release_memory
     from qwen_tts_api.model.placement import place
 
     # PyTorch keeps the number by thread, and begins a new thread with what any other set last.
@@ -99,17 +83,43 @@ def _load(
     placement = place(options.device, options.dtype, options.attention)
     if options.device != "cpu":
         torch.cuda.set_device(options.device)  # of this thread: streams, events and graphs take it
+    report("finding the checkpoint")
+    folder = _find(model_id, options, check)
+    card = checkpoint.read_card(folder)
+    await_place()
+    with CAPTURES.load():
+        try:
+            return _load(folder, card, placement, options, report)
+        except Exception as error:
+            # Before the next model is loaded, whose rows are planned for the rest.
+            release_memory(error)
+            raise
+
+
+def _find(model_id: str, options: LoadOptions, check: Callable[[ModelCard], None]) -> Path:
     if model_id in NANO_KINDS:
         logger.warning(
             "%s is a miniature with random weights: it makes audible noise, not speech. "
             "Set QWEN_MODEL_ID to a published checkpoint for speech.",
             model_id,
         )
-    report("finding the checkpoint")
     check(checkpoint.describe(model_id, options.cache_dir))
-    folder = checkpoint.locate(model_id, options.cache_dir)
-    card = checkpoint.read_card(folder)
-    await_place()
+    return checkpoint.locate(model_id, options.cache_dir)
+
+
+def _load(
+    folder: Path,
+    card: ModelCard,
+    placement: Placement,
+    options: LoadOptions,
+    report: Callable[[str], None],
+) -> Runner:
+    import torch
+
+    from qwen_tts_api.engine.fitting import fit_runner
+    from qwen_tts_api.engine.model_runner import ModelRunner
+    from qwen_tts_api.model.loaded import LoadedModel
+
     report("loading the weights")
     model = LoadedModel.load(folder, card, placement)
     if options.device == "cpu" and model.num_bytes < ONE_THREAD_BYTES:

@@ -87,12 +87,14 @@ class ModelRunner:
         self._capture = Capture.CUDA_GRAPH if on_gpu else Capture.TRACE
         if enforce_eager:
             self._capture = Capture.NONE
-        pool = torch.cuda.graph_pool_handle() if self._capture is Capture.CUDA_GRAPH else None
+        pool = stream = None
+        if self._capture is Capture.CUDA_GRAPH:
+            pool, stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream(self._device)
         self._frame: GraphCache[RunnerState, FrameKey] = GraphCache(
-            self._make_frame, self._state, self._capture, pool
+            self._make_frame, self._state, self._capture, pool, stream
         )
         self._chunk: GraphCache[RunnerState, ChunkKey] = GraphCache(
-            self._make_chunk, self._state, self._capture, pool
+            self._make_chunk, self._state, self._capture, pool, stream
         )
         self._ahead = self._traces_ahead()
 
@@ -216,11 +218,11 @@ class ModelRunner:
     @torch.inference_mode()
     def prepare_ahead(self) -> bool:
         """Trace, on a CPU, the next of what one stream needs; return whether there is more."""
-        if self._ahead:
-            self._ahead.pop(0)()
+        if self._ahead and self._ahead[0]():
+            self._ahead.pop(0)
         return bool(self._ahead)
 
-    def _traces_ahead(self) -> list[Callable[[], None]]:
+    def _traces_ahead(self) -> list[Callable[[], bool]]:
         """Return what traces the keys of one stream, the one that is used most first."""
         if self._capture is not Capture.TRACE:
             return []
