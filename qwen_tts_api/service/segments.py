@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import regex
 
+from qwen_tts_api.service.pieces import PIECE
 from qwen_tts_api.service.sentences import (
     Cut,
     find_characters,
@@ -74,8 +75,12 @@ def measure(text: str) -> int:
     >>> measure("abc"), measure("北京")
     (3, 6)
     """
-    han, syllables = len(_HAN.findall(text)), len(_SYLLABLES.findall(text))
-    return len(text) + (HAN_WEIGHT - 1) * han + (SYLLABLE_WEIGHT - 1) * syllables
+    length = len(text)
+    for start in range(0, len(text), PIECE):
+        end = start + PIECE
+        length += (HAN_WEIGHT - 1) * len(_HAN.findall(text, start, end))
+        length += (SYLLABLE_WEIGHT - 1) * len(_SYLLABLES.findall(text, start, end))
+    return length
 
 
 def split(text: str, max_letters: int) -> list[Segment]:

@@ -13,6 +13,8 @@ from enum import IntEnum
 
 import regex
 
+from qwen_tts_api.service.pieces import PIECE
+
 _FLAGS = regex.VERSION1
 
 
@@ -33,14 +35,33 @@ _CLOSERS = r"(?:[)\]}\"'”’»›«‹“」』】》〉）］｣]|[\u00A0\u20
 _NO_SPACES = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
 
 _PARAGRAPH = regex.compile(r"\n[^\S\n]*+(?:\n[^\S\n]*+)++", _FLAGS)
-_LINE = regex.compile(r"(?<![,\-‐\p{Ll}])\n(?=[^\S\n]*+\P{Ll})|\n(?=[^\S\n]*+[-–—*•\d])", _FLAGS)
+_HYPHEN = r"[\-‐\u00AD]"  # at the end of a line, inside a word
+_LINE = regex.compile(
+    rf"(?<!{_HYPHEN}|[,\p{{Ll}}])\n(?=[^\S\n]*+\P{{Ll}})"
+    rf"|(?<!{_HYPHEN})\n(?=[^\S\n]*+[-–—*•\d])",
+    _FLAGS,
+)
 _CLAUSE = regex.compile(
-    rf"[，、；：]{_WIDE_CLOSERS}|[,;:]{_CLOSERS}(?=\s)|…++|(?<=\s)[–—-](?=\s)|——|\n"
+    rf"[，、；：]{_WIDE_CLOSERS}|[,;:]{_CLOSERS}(?=\s)|…++|(?<=\s)[–—-](?=\s)|——|(?<!{_HYPHEN})\n"
     rf"|[.!?]{_CLOSERS}(?=\s)|[。！？｡．!?]{_WIDE_CLOSERS}",
     _FLAGS,
 )
-_WORD = regex.compile(r"\s++", _FLAGS)
-_CHARACTER = regex.compile(r"\X", _FLAGS)
+_WORD = regex.compile(rf"(?<!\p{{L}}{_HYPHEN})\s++", _FLAGS)
+# What `\X` matches, which takes time by the square of the number of flags in a row, and holds the
+# GIL for as long; here nothing is longer than some thousand code points.
+_CHARACTER = regex.compile(
+    r"\r\n|[\p{GCB=Control}\r\n]"
+    r"|\p{GCB=Prepend}{0,99}+"
+    r"(?:\p{Regional_Indicator}{1,2}+"
+    r"|\p{GCB=L}{0,99}+(?:\p{GCB=LVT}|\p{GCB=LV}\p{GCB=V}{0,99}+|\p{GCB=V}{1,99}+)\p{GCB=T}{0,99}+"
+    r"|\p{GCB=L}{1,99}+|\p{GCB=T}{1,99}+"
+    r"|\p{Extended_Pictographic}(?:\p{GCB=Extend}{0,99}+\u200D\p{Extended_Pictographic}){0,99}+"
+    r"|\p{InCB=Consonant}(?:[\p{InCB=Extend}\p{InCB=Linker}]{0,9}\p{InCB=Linker}"
+    r"[\p{InCB=Extend}\p{InCB=Linker}]{0,9}+\p{InCB=Consonant}){0,99}+"
+    r"|[^\p{GCB=Control}\r\n])?+"
+    r"[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]{0,4096}+",
+    _FLAGS,
+)
 
 # Ends that need no space behind them, and those that do.
 _END = regex.compile(
@@ -71,34 +92,61 @@ _INITIAL_OR_DOTTED = regex.compile(
 _ORDINAL = regex.compile(r"\d{1,2}", _FLAGS)
 
 
+# What the patterns begin with.
+_NEW_LINE = regex.compile(r"\n")
+_STOP = regex.compile(r"[。！？｡．.!?…]")
+_CLAUSE_STOP = regex.compile(r"[，、；：,;:…–—\-\n.!?。！？｡．]")
+_SPACE = regex.compile(r"\s")
+
+
 def find_paragraphs(text: str) -> Iterator[int]:
     """Yield where paragraphs begin, but for the first: behind blank lines."""
-    return (match.end() for match in _PARAGRAPH.finditer(text))
+    return (match.end() for match in _find(_NEW_LINE, _PARAGRAPH, text))
 
 
 def find_sentences(text: str) -> Iterator[int]:
     """Yield where sentences end, closing quotation marks and brackets included."""
-    return (match.end() for match in _END.finditer(text) if _is_end(match))
+    return (match.end() for match in _find(_STOP, _END, text) if _is_end(match))
 
 
 def find_lines(text: str) -> Iterator[int]:
     """Yield where lines end that do not look as if their sentence went on in the next."""
-    return (match.end() for match in _LINE.finditer(text))
+    return (match.end() for match in _find(_NEW_LINE, _LINE, text))
 
 
 def find_clauses(text: str) -> Iterator[int]:
     """Yield where parts of sentences end: behind commas, colons, dashes, and at line ends."""
-    return (match.end() for match in _CLAUSE.finditer(text))
+    return (match.end() for match in _find(_CLAUSE_STOP, _CLAUSE, text))
 
 
 def find_words(text: str) -> Iterator[int]:
     """Yield where words begin, but for the first."""
-    return (match.end() for match in _WORD.finditer(text))
+    return (match.end() for match in _find(_SPACE, _WORD, text))
 
 
 def find_characters(text: str) -> Iterator[int]:
     """Yield where characters end, as a reader counts them: never inside an accent or a syllable."""
-    return (match.end() for match in _CHARACTER.finditer(text))
+    position = 0
+    while (match := _CHARACTER.match(text, position)) is not None and match.end() > position:
+        position = match.end()
+        yield position
+
+
+def _find(
+    first: regex.Pattern[str], pattern: regex.Pattern[str], text: str
+) -> Iterator[regex.Match[str]]:
+    """Yield the matches of a pattern, all of which begin with `first`.
+
+    Only that is looked for far away, and in pieces: a search holds the GIL.
+    """
+    position = 0
+    while position < len(text):
+        limit = position + PIECE
+        candidate = first.search(text, position, limit)
+        match = candidate and pattern.match(text, candidate.start())
+        if match:
+            yield match
+        position = match.end() if match else candidate.end() if candidate else limit
 
 
 def _is_end(match: regex.Match[str]) -> bool:

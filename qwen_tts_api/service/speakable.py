@@ -5,14 +5,27 @@ Plain prose stays as it is, byte for byte.
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import regex
 
+from qwen_tts_api.service.characters import Rule, apply, clean_characters, clean_rest
 from qwen_tts_api.service.markup import strip_markup
+from qwen_tts_api.service.pieces import PIECE, pieces
+
+KINDS = (
+    "unicode",  # characters in another form
+    "markup",
+    "code",  # with all that is in it, as are
+    "thinking",
+    "emoji",
+    "invisible",
+    "spaces",
+    "lines",  # joined
+    "repeats",
+)
 
 
 @dataclass(frozen=True)
@@ -21,8 +34,7 @@ class SpeakableText:
 
     Attributes:
         text: What is left, without white space around it.
-        changes: How often something was taken out or replaced, by kind: `unicode` (composed),
-            `markup`, `emoji`, `invisible` (control and zero-width characters), `spaces`, `repeats`.
+        changes: How often something was taken out or replaced, by kind, in the order of KINDS.
     """
 
     text: str
@@ -31,21 +43,31 @@ class SpeakableText:
 
 def make_speakable(text: str) -> SpeakableText:
     """Take markup, emoji, invisible characters and runs of punctuation out of a text."""
-    changes: Counter[str] = Counter()
-    composed = unicodedata.normalize("NFC", text)
-    changes["unicode"] = int(composed != text)
-    text, changes["markup"] = strip_markup(composed)
-    text, changes["emoji"] = _strip_emoji(text)
-    for kind, pattern, replacement in _RULES:
-        text, num = pattern.subn(replacement, text)
-        changes[kind] += num
+    changes: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
+    text = clean_characters(text.strip(), changes)
+    text = strip_markup(text, changes)
+    text = _strip_emoji(text, changes)
+    text = clean_rest(text, changes)
+    text = _shorten_runs(text, changes)
     return SpeakableText(text.strip(), {kind: num for kind, num in changes.items() if num})
 
 
-def _strip_emoji(text: str) -> tuple[str, int]:
-    text, num_keycaps = _KEYCAP.subn(r"\1", text)
-    num_emoji = len(_EMOJI.findall(text))
-    return _EMOJI_RUN.sub(_gap, text), num_keycaps + num_emoji
+def _shorten_runs(text: str, changes: Counter[str]) -> str:
+    """Return a text with short runs of punctuation and marks, wherever pieces of it were cut."""
+    while True:
+        shortened = apply(_RUNS, text, changes)
+        if shortened == text or len(text) <= PIECE:
+            return shortened
+        text = shortened
+
+
+def _strip_emoji(text: str, changes: Counter[str]) -> str:
+    parts = []
+    for piece in pieces(text):
+        piece, num_keycaps = _KEYCAP.subn(r"\1", piece)
+        changes["emoji"] += num_keycaps + len(_EMOJI.findall(piece))
+        parts.append(_EMOJI_RUN.sub(_gap, piece))
+    return "".join(parts)
 
 
 def _gap(emoji: regex.Match[str]) -> str:
@@ -75,17 +97,7 @@ _KEYCAP = _compile(r"([0-9#*])\uFE0F?\u20E3")
 _EMOJI = _compile(_ONE_EMOJI)
 _EMOJI_RUN = _compile(rf"(?: ?{_ONE_EMOJI})++")
 
-_RULES = [
-    ("invisible", _compile(r"\x1b\[[0-9;]*+[A-Za-z]"), ""),  # a terminal's colours
-    (
-        "invisible",
-        _compile(
-            r"[[\p{Cc}\p{Co}\p{Default_Ignorable_Code_Point}\uFFF9-\uFFFD]--[\n\r\t\v\f\x85]]++"
-        ),
-        "",
-    ),
-    ("spaces", _compile(r"\r\n|[\r\v\f\x85\u2028\u2029]"), "\n"),
-    ("spaces", _compile(r"[\s--[\n \u3000]]"), " "),
+_RUNS: list[Rule] = [
     ("repeats", _compile(r"([!?！？]{3})[!?！？]++"), r"\1"),
     ("repeats", _compile(r"([.。．])\1{3,}+"), r"\1\1\1"),
     ("repeats", _compile(r"([…—])\1{2,}+"), r"\1\1"),  # two are one sign in Chinese

@@ -12,7 +12,7 @@ TEXT_REQUIRED = "Text parameter is required"
 
 
 # Signs that are read as words, besides currencies; others are punctuation, or pictures.
-SPOKEN_SIGNS = frozenset("%‰&@#§°+=±×÷<>≤≥≠≈√∞∑©®")
+SPOKEN_SIGNS = frozenset("%‰&@#§°+=±×÷≤≥≠≈√∞∑©®")
 
 
 def has_words(text: str) -> bool:
