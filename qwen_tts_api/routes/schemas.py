@@ -51,9 +51,25 @@ class _StrictInteger(fields.Integer):
         return number
 
 
+class _Seed(_StrictInteger):
+    """A string of digits is a seed, too: JavaScript has no number for one above 2^53."""
+
+    def _validated(self, value: Any) -> int:
+        return super()._validated(read_number(value) if isinstance(value, str) else value)
+
+
+def seed(description: str) -> fields.Integer:
+    """Return a field for a seed, or null."""
+    return _bounded(_Seed, 0, MAX_SEED, description)
+
+
 def integer(low: int, high: int, description: str) -> fields.Integer:
     """Return a field for a whole number from `low` to `high`, or null."""
-    return _StrictInteger(
+    return _bounded(_StrictInteger, low, high, description)
+
+
+def _bounded(kind: type[_StrictInteger], low: int, high: int, description: str) -> fields.Integer:
+    return kind(
         allow_none=True,
         strict=True,
         validate=validate.Range(low, high),
@@ -118,7 +134,7 @@ class SpeechSchema(Schema):
     stream = fields.Boolean(
         allow_none=True, metadata={"description": "Whether the audio is sent as it is made."}
     )
-    seed = integer(0, MAX_SEED, "The same request and seed give the same audio; drawn if null.")
+    seed = seed("The same request and seed give the same audio; drawn if null. Or its digits.")
     normalize = fields.Boolean(
         allow_none=True,
         metadata={"description": "Whether markup, emoji and the like are taken out of the text."},

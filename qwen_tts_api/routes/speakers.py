@@ -24,7 +24,7 @@ from qwen_tts_api.routes.body import parse_form_and_files, parse_json, read_body
 from qwen_tts_api.routes.connection import client_of
 from qwen_tts_api.routes.hosts import AllowedHosts
 from qwen_tts_api.routes.operations import BINARY, NOT_FOUND, Answer, operation
-from qwen_tts_api.routes.schemas import MAX_SEED, integer, load, read_number, string
+from qwen_tts_api.routes.schemas import load, read_number, seed, string
 from qwen_tts_api.service.languages import list_languages
 from qwen_tts_api.service.requests import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
@@ -89,7 +89,7 @@ class NewVoiceSchema(Schema):
     text = string("What the described voice says for its recording.")
     language = string("Of that text.")
     model = string("The VoiceDesign model that makes the recording.")
-    seed = integer(0, MAX_SEED, "Of that recording.")
+    seed = seed("Of that recording.")
 
 
 _OF_DESIGN = ("instruct", "text", "language", "model", "seed")

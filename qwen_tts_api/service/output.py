@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+
 from qwen_tts_api.audio import FORMATS, AudioFormat
 from qwen_tts_api.audio.pipeline import Output
 from qwen_tts_api.audio.speed import FASTEST, SLOWEST
@@ -10,6 +13,22 @@ from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.requests import SpeechRequest
 
 DEFAULT_FORMAT = "wav"
+
+# What other APIs, media types and ffmpeg call our formats, as parts of names such as "g711_ulaw",
+# "ogg_opus", "audio/x-wav", "pcm_s16le" or "riff-24khz-16bit-mono-pcm": the first that is in it.
+_PARTS = {
+    "wav": {"wav", "wave", "riff"},
+    "mulaw": {"mulaw", "ulaw", "mu", "u", "pcmu", "basic"},
+    "alaw": {"alaw", "a", "pcma"},
+    "opus": {"opus", "libopus", "webm"},
+    "flac": {"flac"},
+    "mp3": {"mp3", "mpeg", "mpga", "mpeg3"},
+    "aiff": {"aiff", "aif", "aifc"},
+    "au": {"au", "snd"},
+    "ogg": {"ogg", "oga", "vorbis"},
+    "pcm": {"pcm", "pcm16", "s16le", "s16", "linear16", "l16", "lpcm", "raw"},
+}
+_AAC = {"aac", "adts", "m4a", "m4b", "mp4", "mp4a"}
 
 
 def choose_output(request: SpeechRequest) -> Output:
@@ -35,9 +54,15 @@ def _format(name: str) -> AudioFormat:
     if wanted in FORMATS:
         return FORMATS[wanted]
     allowed = ", ".join(FORMATS)
-    sentence = f"Unknown audio format {name!r}; allowed are {allowed}."
-    if wanted == "aac":
-        sentence = f"AAC is not made here; use mp3 or opus instead. Allowed are {allowed}."
+    parts = set(re.findall(r"[a-z0-9]+", wanted))
+    similar = difflib.get_close_matches(wanted, FORMATS, n=1)
+    meant = [*(known for known, others in _PARTS.items() if parts & others), *similar]
+    sentence = f"Unknown audio format {name!r}"
+    if parts & _AAC:
+        sentence = "AAC is not made here; use mp3 or opus instead"
+    elif meant:
+        sentence += f": did you mean {meant[0]!r}?"
+    sentence += f"{'' if sentence.endswith('?') else ';'} allowed are {allowed}."
     raise UnknownFormat(sentence, fields={"audio_format": [f"Must be one of: {allowed}."]})
 
 

@@ -14,6 +14,9 @@ from qwen_tts_api.service.languages import resolve_language
 from qwen_tts_api.service.requests import SpeechRequest
 from qwen_tts_api.service.text import check_text
 
+DRAWN_BITS = 53
+"""Of a seed that is drawn: JavaScript has no larger whole numbers, and would send back another."""
+
 
 class PromptMaker:
     """Makes prompts with the settings' defaults."""
@@ -60,5 +63,5 @@ class PromptMaker:
 def _sampling(request: SpeechRequest) -> Sampling:
     """Return how to draw: what the request says, and the published defaults for the rest."""
     given = {field.name: getattr(request, field.name) for field in fields(Sampling)}
-    given["seed"] = secrets.randbits(63) if request.seed is None else request.seed
+    given["seed"] = secrets.randbits(DRAWN_BITS) if request.seed is None else request.seed
     return Sampling(**{name: value for name, value in given.items() if value is not None})

@@ -140,6 +140,27 @@ def test_seeds_differ_unless_given(bench: Bench) -> None:
     assert [str(spoken.sampling.seed) for spoken in bench.runner.prompts] == [first, second]
 
 
+def test_a_drawn_seed_survives_javascript(bench: Bench) -> None:
+    """Whose numbers are exact up to 2^53."""
+    for _ in range(50):
+        post(bench.client, text="Hi")
+    seeds = [spoken.sampling.seed for spoken in bench.runner.prompts]
+    assert all(int(float(seed)) == seed < 2**53 for seed in seeds)
+    assert max(seeds) > 2**48
+
+
+def test_a_string_of_digits_is_a_seed(bench: Bench) -> None:
+    """As JavaScript holds one that is larger, in every dialect."""
+    for seed in ("7", "0", str(2**63 - 1)):
+        response = post(bench.client, text="a", seed=seed)
+        assert response.headers["X-Seed"] == seed
+        response = bench.client.post("/v1/audio/speech", json={"input": "a", "seed": seed})
+        assert response.headers["X-Seed"] == seed
+    for wrong in ("-1", "1.5", "x", "0x7", " ", str(2**63), "9" * 400):
+        response = post(bench.client, text="a", seed=wrong)
+        assert_error(response, 400, "invalid_request", "seed")
+
+
 def test_request_id_is_taken_over_if_harmless(client: FlaskClient) -> None:
     """A proxy's id goes on; what could break a log line does not."""
     response = client.get("/healthz", headers={"X-Request-Id": "abc-1.2_3"})

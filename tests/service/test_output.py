@@ -51,3 +51,38 @@ def test_aac_is_refused_with_what_to_use_instead() -> None:
         choose_output(SpeechRequest("a", audio_format="AAC"))
     with pytest.raises(UnknownFormat, match="Unknown audio format 'mid'; allowed are wav, mp3"):
         choose_output(SpeechRequest("a", audio_format="mid"))
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("g711_ulaw", "mulaw"),
+        ("g711_alaw", "alaw"),
+        ("mu-law", "mulaw"),
+        ("pcm_mulaw", "mulaw"),
+        ("ulaw_8000", "mulaw"),
+        ("ogg_opus", "opus"),
+        ("webm-24khz-16bit-mono-opus", "opus"),
+        ("audio/ogg; codecs=opus", "opus"),
+        ("ogg_vorbis", "ogg"),
+        ("audio/mpeg", "mp3"),
+        ("mp3_44100_128", "mp3"),
+        ("audio/x-wav", "wav"),
+        ("riff-24khz-16bit-mono-pcm", "wav"),
+        ("LINEAR16", "pcm"),
+        ("pcm_s16le", "pcm"),
+        ("pcm_24000", "pcm"),
+        ("aif", "aiff"),
+        ("mp2", "mp3"),
+        ("flacc", "flac"),
+    ],
+)
+def test_what_others_call_a_format_gets_a_hint(name: str, meant: str) -> None:
+    with pytest.raises(UnknownFormat, match=f"did you mean '{meant}'[?] allowed are wav, "):
+        choose_output(SpeechRequest("a", audio_format=name))
+
+
+@pytest.mark.parametrize("name", ["aac", "m4a", "mp4", "audio/aac", "AAC_ADTS"])
+def test_aac_by_any_name(name: str) -> None:
+    with pytest.raises(UnknownFormat, match="AAC is not made here; use mp3 or opus instead"):
+        choose_output(SpeechRequest("a", audio_format=name))
