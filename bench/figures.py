@@ -38,13 +38,17 @@ class Figures:
 
     def measure(self, group: str, row: str, function: Callable[[], Values]) -> None:
         """Add what a function returns or, where it fails, why there is no figure."""
+        self.attempt(group, row, lambda: self.add(group, row, function()))
+
+    def attempt(self, group: str, row: str, function: Callable[[], None]) -> None:
+        """Call what adds figures by itself; where it fails, a row says why there are none."""
         try:
-            values = function()
+            function()
         except Exception as error:  # a border: the other figures are worth having
             traceback.print_exc()
             self.failed = True
-            values = not_measured(f"{type(error).__name__}: {error}".splitlines()[0])
-        self.add(group, row, values)
+            reason = next(iter(str(error).splitlines()), "")
+            self.add(group, row, not_measured(f"{type(error).__name__}: {reason}"))
 
 
 def not_measured(why: str) -> Values:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -44,7 +43,7 @@ class EngineBench:
         seconds = round(time.perf_counter() - began, 1)
         figures.add("model", "loading", {"seconds": seconds})
 
-    def measure(
+    def measure_graphs(
         self,
         streams: Sequence[int],
         burst: int,
@@ -52,7 +51,7 @@ class EngineBench:
         seconds: float,
         frames: int,
     ) -> None:
-        """Measure everything.
+        """Measure captured graphs: one stream, then more of them.
 
         Args:
             streams: How many requests begin together, in ascending order.
@@ -61,25 +60,35 @@ class EngineBench:
             seconds: Of each open loop, without its end.
             frames: Of each utterance.
         """
-        one = self._scheduler(streams[0], enforce_eager=False)
-        self._closed_loop("graphs", one, streams[0], frames)
-        self._figures.measure("GPU", "bandwidth", self._bandwidth)
-        _release(one)
-        graphs = self._scheduler(max(streams), enforce_eager=False)
-        for count in streams[1:]:
-            self._closed_loop("graphs", graphs, count, frames)
-        self._figures.measure("GPU", "memory", self._memory)
-        at_once = partial(run_closed_loop, graphs, burst, 1, frames)
-        self._figures.measure("burst", f"{burst} at once", at_once)
-        for rate in rates:
-            loop = partial(run_open_loop, graphs, rate, seconds, min(frames, OPEN_LOOP_FRAMES))
-            self._figures.measure("open loop", f"{rate:g} a second", loop)
-        self._figures.measure("kernels a frame", "graphs", partial(self._kernels, graphs))
-        _release(graphs)
-        eager = self._scheduler(max(streams[:2]), enforce_eager=True)
-        for count in streams[:2]:
-            self._closed_loop("eager", eager, count, min(frames, EAGER_FRAMES))
-        self._figures.measure("kernels a frame", "eager", partial(self._kernels, eager))
+
+        def one() -> None:
+            scheduler = self._scheduler(streams[0], enforce_eager=False)
+            self._closed_loop("graphs", scheduler, streams[0], frames)
+            self._figures.measure("GPU", "bandwidth", self._bandwidth)
+            scheduler.runner.close()
+
+        def more() -> None:
+            scheduler = self._scheduler(max(streams), enforce_eager=False)
+            for count in streams[1:]:
+                self._closed_loop("graphs", scheduler, count, frames)
+            self._figures.measure("GPU", "memory", self._memory)
+            at_once = partial(run_closed_loop, scheduler, burst, 1, frames)
+            self._figures.measure("burst", f"{burst} at once", at_once)
+            for rate in rates:
+                of_each = min(frames, OPEN_LOOP_FRAMES)
+                loop = partial(run_open_loop, scheduler, rate, seconds, of_each)
+                self._figures.measure("open loop", f"{rate:g} a second", loop)
+            self._figures.measure("kernels a frame", "graphs", partial(self._kernels, scheduler))
+
+        self._figures.attempt("graphs", streams_row(streams[0]), one)
+        self._figures.attempt("graphs", "more", more)
+
+    def measure_eager(self, streams: Sequence[int], frames: int) -> None:
+        """Measure plain calls, with few streams."""
+        scheduler = self._scheduler(max(streams), enforce_eager=True)
+        for count in streams:
+            self._closed_loop("eager", scheduler, count, min(frames, EAGER_FRAMES))
+        self._figures.measure("kernels a frame", "eager", partial(self._kernels, scheduler))
 
     def _scheduler(self, rows: int, *, enforce_eager: bool) -> Scheduler:
         plan = plan_memory(self._model, rows, MAX_POSITIONS)
@@ -177,11 +186,6 @@ def synchronize(device: str) -> None:
     """Wait for what a GPU has begun."""
     if device != "cpu":
         torch.cuda.synchronize(device)
-
-
-def _release(scheduler: Scheduler) -> None:
-    scheduler.runner.close()
-    gc.collect()
 
 
 def _copy_bandwidth(device: str) -> float:

@@ -1,6 +1,6 @@
 """One part of `bench.gpu`, in a process of its own.
 
-    python -m bench.gpu_part engine --size 1.7b --checkpoint /tmp/1.7b --out bench/results
+    python -m bench.gpu_part graphs --size 1.7b --checkpoint /tmp/1.7b --out bench/results
 
 Adds to `<out>/gpu_<size>.json`. The checkpoint is made by whichever part finds none.
 """
@@ -30,13 +30,24 @@ from qwen_tts_api.model.placement import Placement, place
 
 UPSTREAM_FRAMES = 24
 RIVAL_RUNS = 2
+EAGER_COUNTS = 2
 
 
-def engine(options: argparse.Namespace, placement: Placement, figures: Figures) -> None:
+def graphs(options: argparse.Namespace, placement: Placement, figures: Figures) -> None:
     """Measure the engine without HTTP."""
-    EngineBench(options.checkpoint, placement, figures).measure(
-        options.streams, options.burst, options.rates, options.open_loop_s, options.frames
+    EngineBench(options.checkpoint, placement, figures).measure_graphs(
+        options.streams,
+        burst=options.burst,
+        rates=options.rates,
+        seconds=options.open_loop_s,
+        frames=options.frames,
     )
+
+
+def eager(options: argparse.Namespace, placement: Placement, figures: Figures) -> None:
+    """Measure it without graphs, which may be what fails."""
+    bench = EngineBench(options.checkpoint, placement, figures)
+    bench.measure_eager(options.streams[:EAGER_COUNTS], options.frames)
 
 
 def http(options: argparse.Namespace, placement: Placement, figures: Figures) -> None:
@@ -72,9 +83,10 @@ def faster_qwen3_tts(options: argparse.Namespace, placement: Placement, figures:
 
 
 PARTS = {
-    "engine": engine,
+    "graphs": graphs,
     "http": http,
     "upstream": upstream,
+    "eager": eager,
     "faster-qwen3-tts": faster_qwen3_tts,
 }
 

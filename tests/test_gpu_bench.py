@@ -26,7 +26,8 @@ def test_all_of_the_engine_but_what_only_a_gpu_has_is_measured_on_a_cpu(tmp_path
     """Into a folder that is not there yet."""
     out = tmp_path / "not" / "there"
     where = ["--size=nano", f"--checkpoint={tmp_path / 'nano'}", f"--out={out}"]
-    assert gpu_part.main(["engine", *where, *QUICK]) == 0
+    assert gpu_part.main(["graphs", *where, *QUICK]) == 0
+    assert gpu_part.main(["eager", *where, *QUICK]) == 0
     result = read_results(out)["nano"]["result"]
     assert result["graphs"]["1 stream"]["requests"] == 8
     assert result["graphs"]["2 streams"]["frames"] == 4 * 2 * 3
@@ -59,7 +60,7 @@ def test_a_run_that_is_ended_leaves_what_it_measured(tmp_path: Path) -> None:
     figures = read_results(tmp_path)["nano"]["result"]["graphs"]["1 stream"]
     assert json.dumps(figures) in seen
     assert f"| graphs, 1 stream | {figures['x']} |" in rest
-    assert "| nano: engine | not ended | |" in (tmp_path / "gpu.md").read_text()
+    assert "| nano: graphs | not ended | |" in (tmp_path / "gpu.md").read_text()
 
 
 def python(code: str) -> list[str]:

@@ -23,7 +23,7 @@ OTHER_VERSIONS = (
     "huggingface-hub==1.33.0",
     "accelerate==1.15.0",
 )
-"""What qwen-tts cannot do with, and faster-qwen3-tts needs."""
+"""With these, neither qwen-tts nor faster-qwen3-tts loads a checkpoint."""
 
 
 def make_machine(folder: Path) -> Path:
