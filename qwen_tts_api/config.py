@@ -146,8 +146,8 @@ class Config:
     )
     max_audio_bytes: int = _setting(
         10_485_760,
-        readers.integer(1024, 1 << 28),
-        "1024 to 268435456",
+        readers.integer(1024, 1 << 25),
+        "1024 to 33554432",
         "Largest recording to clone from, as a file.",
     )
     bind: str = _setting(
@@ -211,8 +211,8 @@ class Config:
     )
     max_body_bytes: int = _setting(
         1_048_576,
-        readers.integer(1024, 1 << 30),
-        "1024 to 1073741824",
+        readers.integer(1024, 12 << 20),  # 1,000,000 characters of 12 bytes: of any text in JSON
+        "1024 to 12582912",
         "Largest body of a request, without the recording in it.",
     )
     max_streams: int = _setting(

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import io
-import json
 import re
-from typing import IO, Any, NoReturn
+from typing import Any
 
 from flask import Request
 from gunicorn.http.errors import ParseException
-from werkzeug.datastructures import MultiDict
-from werkzeug.formparser import FormDataParser
 
 from qwen_tts_api.errors import BodyTooLarge, InvalidRequest, UnsupportedEncoding
+from qwen_tts_api.quoting import shown
+from qwen_tts_api.routes import strict_json
+from qwen_tts_api.routes.form import (
+    MAX_FIELDS,
+    Form,
+    parse_multipart,
+    parse_urlencoded,
+    split_multipart,
+)
 
-MAX_FORM_FIELDS = 100
+RECORDINGS = ("ref_audio", "audio", "audio_sample")
+"""The fields that may be a recording, for which a body may be larger."""
 
-# Where a body has a recording in it: `ref_audio`, or the `audio` or `audio_sample` of a new voice.
-_RECORDING = re.compile(rb'ref_audio|"audio(_sample)?"')
+# Base64 has no quote in it, and no `&` where it is urlencoded.
+_IN_JSON = re.compile(rb'"(?:ref_audio|audio|audio_sample)"\s*:\s*"([^"]*)"')
+_IN_FORM = re.compile(rb"(?:^|&)(?:ref_audio|audio|audio_sample)=([^&]*)")
 
 
 def largest_body(max_bytes: int, max_audio_bytes: int) -> int:
@@ -45,7 +52,7 @@ def read_body(request: Request, max_bytes: int, max_audio_bytes: int = 0) -> byt
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ("", "identity"):
         raise UnsupportedEncoding(
-            f"The body is encoded ({encoding!r} in Content-Encoding): send it as it is."
+            f"The body is encoded ({shown(encoding)} in Content-Encoding): send it as it is."
         )
     expected = request.content_length
     chunked = request.headers.get("Transfer-Encoding", "").lower() == "chunked"
@@ -58,10 +65,12 @@ def read_body(request: Request, max_bytes: int, max_audio_bytes: int = 0) -> byt
         body: bytes = request.environ["wsgi.input"].read(limit + 1 if chunked else expected)
     except (OSError, ParseException) as error:
         raise InvalidRequest(f"The body cannot be read: {error}.") from None
-    if len(body) > limit or (len(body) > max_bytes and not _RECORDING.search(body)):
-        raise _too_large(max_bytes, max_audio_bytes)
     if expected is not None and len(body) < expected:
         raise InvalidRequest(f"The body ends after {len(body)} of {expected} bytes.")
+    if len(body) <= max_bytes:
+        return body
+    if len(body) > limit or len(body) - _recording_bytes(request, body) > max_bytes:
+        raise _too_large(max_bytes, max_audio_bytes)
     return body
 
 
@@ -69,63 +78,51 @@ def parse_json(body: bytes) -> dict[str, Any]:
     """Return the object that a JSON body consists of.
 
     Raises:
-        InvalidRequest: It is not strict JSON, or not an object.
+        InvalidRequest: It is not strict JSON, not an object, or has more fields than anybody needs.
     """
     try:
-        document = json.loads(body, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise InvalidRequest("The body is not usable JSON: it is nested too deep.") from None
+        document = strict_json.parse(body)
     except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-        raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
+        raise InvalidRequest(f"The body is not usable JSON: {error}.") from None
     if not isinstance(document, dict):
         raise InvalidRequest(f"The body must be a JSON object, not {_json_type(document)}.")
+    if len(document) > MAX_FIELDS:
+        raise InvalidRequest(
+            f"The body has {len(document)} fields; allowed are up to {MAX_FIELDS}."
+        )
     return document
 
 
-def parse_form(request: Request, body: bytes) -> MultiDict[str, str]:
-    """Return the fields of an urlencoded or multipart body; empty for any other type."""
-    return parse_form_and_files(request, body)[0]
-
-
-def parse_form_and_files(
-    request: Request, body: bytes
-) -> tuple[MultiDict[str, str], dict[str, bytes]]:
-    """Return the fields of an urlencoded or multipart body, and its files by their fields' names.
+def parse_form(request: Request, body: bytes) -> Form:
+    """Return the fields and files of an urlencoded or multipart body; none of any other type.
 
     Raises:
-        InvalidRequest: The multipart body is truncated or malformed.
+        InvalidRequest: The body is truncated, malformed, or has too many fields.
     """
-    if not body:
-        return MultiDict(), {}
-    environ = {
-        **request.environ,
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.input_terminated": True,
-        "CONTENT_LENGTH": str(len(body)),
-    }
-    parser = FormDataParser(
-        stream_factory=_in_memory,
-        max_form_memory_size=None,
-        silent=False,
-        max_form_parts=MAX_FORM_FIELDS,
-    )
     try:
-        _, form, files = parser.parse_from_environ(environ)
+        if request.mimetype == "application/x-www-form-urlencoded":
+            return Form(parse_urlencoded(body), {})
+        if request.mimetype == "multipart/form-data" and body:
+            return parse_multipart(body, _boundary(request))
     except ValueError as error:
         raise InvalidRequest(f"The body is not a valid form: {error}.") from None
-    if None in form or None in files:
-        raise InvalidRequest("The body is not a valid form: a part of it has no name.")
-    return form, {name: file.read() for name, file in files.items()}
+    return Form({}, {})
 
 
-def _in_memory(
-    total_content_length: int | None,
-    content_type: str | None,
-    filename: str | None,
-    content_length: int | None = None,
-) -> IO[bytes]:
-    """Return where a part of a form goes: the body is in memory already, and bounded."""
-    return io.BytesIO()
+def _boundary(request: Request) -> bytes:
+    return request.mimetype_params.get("boundary", "").encode("latin-1", "replace")
+
+
+def _recording_bytes(request: Request, body: bytes) -> int:
+    """Return how much of a body is a recording: the longest value of a field that has one."""
+    if request.mimetype == "multipart/form-data":
+        try:
+            parts = list(split_multipart(body, _boundary(request)))
+        except ValueError:  # which is told when it is read
+            return 0
+        return max((len(part.data) for part in parts if part.name in RECORDINGS), default=0)
+    pattern = _IN_JSON if body[:100].lstrip().startswith(b"{") else _IN_FORM
+    return max((found.end(1) - found.start(1) for found in pattern.finditer(body)), default=0)
 
 
 def _too_large(max_bytes: int, max_audio_bytes: int) -> BodyTooLarge:
@@ -134,10 +131,6 @@ def _too_large(max_bytes: int, max_audio_bytes: int) -> BodyTooLarge:
         f"The body is larger than {max_bytes} bytes (QWEN_MAX_BODY_BYTES)"
         f"{audio if max_audio_bytes else ''}."
     )
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _json_type(document: object) -> str:

@@ -6,14 +6,14 @@ Each value is taken from the first of header, query and form that has it and is 
 from __future__ import annotations
 
 import copy
-import json
 from typing import Any
 
 from flask import Request
 from marshmallow import EXCLUDE, Schema, fields
 
 from qwen_tts_api.errors import NotSupported
-from qwen_tts_api.routes.body import parse_form_and_files
+from qwen_tts_api.routes import strict_json
+from qwen_tts_api.routes.body import parse_form
 from qwen_tts_api.routes.schemas import NUMERIC_FIELDS, SpeechSchema, read_number
 
 # Coqui's name in query and form, its header, and our field.
@@ -83,11 +83,11 @@ def read_parameters(
         InvalidRequest: The form is malformed.
         NotSupported: `style_wav` names a file on the server.
     """
-    form, files = parse_form_and_files(request, body)
+    form = parse_form(request, body)
 
     def value(name: str, header: str | None) -> str:
         from_header = _recover_utf8(request.headers.get(header, "")) if header else ""
-        return from_header or request.args.get(name, "") or form.get(name, "")
+        return from_header or request.args.get(name, "") or form.fields.get(name, "")
 
     values: dict[str, str | float | bytes] = {}
     for name, header, our_name in _PARAMETERS:
@@ -95,10 +95,10 @@ def read_parameters(
     for name in _EXTENSIONS:
         given = value(name, None)
         values[name] = read_number(given) if name in NUMERIC_FIELDS else given
-    if files.get("ref_audio"):
-        values["ref_audio"] = files["ref_audio"]
+    if form.files.get("ref_audio"):
+        values["ref_audio"] = form.files["ref_audio"]
     ignored = _check_style(value("style_wav", "style-wav"))
-    ignored += [name for name in {**request.args, **form} if name not in _KNOWN]
+    ignored += [name for name in {**request.args, **form.fields} if name not in _KNOWN]
     return {name: given for name, given in values.items() if given != ""}, ignored
 
 
@@ -107,8 +107,8 @@ def _check_style(style: str) -> list[str]:
     if not style:
         return []
     try:
-        is_tokens = isinstance(json.loads(style), dict)
-    except (ValueError, RecursionError):
+        is_tokens = isinstance(strict_json.parse(style), dict)
+    except ValueError:
         is_tokens = False
     if not is_tokens:
         raise NotSupported(

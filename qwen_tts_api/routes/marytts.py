@@ -8,7 +8,6 @@ clients show them as they are.
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl
 
 from flask import Blueprint, Request, Response, request
 from marshmallow import EXCLUDE, Schema, fields
@@ -16,9 +15,11 @@ from marshmallow import EXCLUDE, Schema, fields
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, TextRequired, TTSError, Unavailable, UnknownFormat
+from qwen_tts_api.quoting import shown
 from qwen_tts_api.routes import ranges, speech_response
-from qwen_tts_api.routes.body import MAX_FORM_FIELDS, read_body
+from qwen_tts_api.routes.body import read_body
 from qwen_tts_api.routes.errors import Refusal
+from qwen_tts_api.routes.form import parse_urlencoded
 from qwen_tts_api.routes.operations import BINARY, TEXT, Answer, operation
 from qwen_tts_api.routes.speech_response import SPEECH_HEADERS
 from qwen_tts_api.service.languages import list_languages
@@ -169,11 +170,10 @@ def _read_parameters(request: Request, config: Config) -> dict[str, str]:
     parameters: dict[str, str] = {}
     for source in (request.query_string, body):
         try:
-            text = source.decode("utf-8")
-            pairs = parse_qsl(text, errors="strict", max_num_fields=MAX_FORM_FIELDS)
+            given = parse_urlencoded(source, errors="strict")
         except ValueError as error:  # a UnicodeDecodeError is one
             raise InvalidRequest(f"The parameters cannot be read: {error}.") from None
-        parameters.update(pairs)
+        parameters.update((name, value) for name, value in given.items() if value)
     return parameters
 
 
@@ -185,7 +185,7 @@ def _translate(
     audio_format = _FORMATS.get(re.sub("_(FILE|STREAM)$", "", audio.upper()))
     if audio_format is None:
         allowed = ", ".join(f"{name}_FILE" for name in _FORMATS)
-        raise UnknownFormat(f"Unknown AUDIO {audio!r}; allowed are {allowed}.")
+        raise UnknownFormat(f"Unknown AUDIO {shown(audio)}; allowed are {allowed}.")
     voice = parameters.get("VOICE", "")
     voices = {voice.id.lower() for voice in service.voices()} | set(config.speakers_by_alias)
     # Home Assistant sends MaryTTS's own default voice where it is told none.

@@ -12,11 +12,14 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_lo
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.audio.speed import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest
+from qwen_tts_api.quoting import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.routes.audio_field import AudioField
 from qwen_tts_api.service.output import DEFAULT_FORMAT
 from qwen_tts_api.service.requests import SpeechRequest
 
 MAX_SEED = 2**63 - 1
+MAX_EXPLAINED = 5
+"""How many fields an error names."""
 
 # What other APIs call our fields.
 _SYNONYMS = {
@@ -185,7 +188,7 @@ def load(schema: Schema, document: Mapping[str, Any]) -> Any:
     try:
         return schema.load(document)
     except ValidationError as error:
-        raise _explain(error.messages_dict, schema) from None
+        raise _explain(error.messages_dict, schema, list(document)) from None
 
 
 def read_number(text: str) -> str | float:
@@ -208,13 +211,23 @@ def idle_fields(schema: Schema, document: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _explain(messages: dict[str, list[str]], schema: Schema) -> InvalidRequest:
+def _explain(messages: dict[str, list[str]], schema: Schema, order: list[str]) -> InvalidRequest:
+    """Return the error that says what is wrong with the first few fields, known ones before all."""
     known = _names(schema)
+    names = sorted(
+        messages,
+        key=lambda name: (name not in known.values(), order.index(name) if name in order else -1),
+    )
+    explained = [(name, messages[name]) for name in names[:MAX_EXPLAINED]]
     sentences = [
         f"{name}: {texts[0]}" if name in known.values() else _unknown_field(name, known)
-        for name, texts in messages.items()
+        for name, texts in explained
     ]
-    return InvalidRequest(" ".join(sentences), fields=messages)
+    if len(messages) > MAX_EXPLAINED:
+        sentences.append(f"So are {len(messages) - MAX_EXPLAINED} more.")
+    return InvalidRequest(
+        " ".join(sentences), fields={name[:MAX_SHOWN_CHARS]: texts for name, texts in explained}
+    )
 
 
 def _names(schema: Schema) -> dict[str, str]:
@@ -226,11 +239,13 @@ def _unknown_field(name: str, known: dict[str, str]) -> str:
     """Return a hint at the field that is probably meant."""
     meant = _meant(name, known, _SIMILAR)
     hint = f"did you mean {meant!r}?" if meant else f"known are {', '.join(known.values())}."
-    return f"Unknown field {name!r}: {hint}"
+    return f"Unknown field {shown(name)}: {hint}"
 
 
 def _meant(name: str, known: dict[str, str], similarity: float) -> str:
     """Return the field that another API, or somebody in haste, calls so; empty if there is none."""
+    if len(name) > MAX_SHOWN_CHARS:  # comparing takes as long as the names are
+        return ""
     ours = _SYNONYMS.get(name, name)
     similar = difflib.get_close_matches(name, known.values(), n=1, cutoff=similarity)
     return known.get(ours) or next(iter(similar), "")

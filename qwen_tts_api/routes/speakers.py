@@ -20,7 +20,7 @@ from qwen_tts_api.errors import (
     VoiceNotFound,
 )
 from qwen_tts_api.routes.audio_field import AudioField
-from qwen_tts_api.routes.body import parse_form_and_files, parse_json, read_body
+from qwen_tts_api.routes.body import parse_form, parse_json, read_body
 from qwen_tts_api.routes.connection import client_of
 from qwen_tts_api.routes.hosts import AllowedHosts
 from qwen_tts_api.routes.operations import BINARY, NOT_FOUND, Answer, operation
@@ -177,10 +177,10 @@ def _read_new_voice(config: Config) -> dict[str, Any]:
     if request.is_json:
         document = parse_json(body)
     else:
-        form, files = parse_form_and_files(request, body)
-        document = form.to_dict() | files
-        if "seed" in form:
-            document["seed"] = read_number(form["seed"])
+        form = parse_form(request, body)
+        document = form.fields | form.files
+        if "seed" in form.fields:
+            document["seed"] = read_number(form.fields["seed"])
     loaded = load(NewVoiceSchema(), document)
     return {name: value for name, value in loaded.items() if value not in (None, "")}
 

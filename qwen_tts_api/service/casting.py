@@ -8,6 +8,7 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, NotSupported, ReferenceRequired
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import Reference
+from qwen_tts_api.quoting import listed, shown
 from qwen_tts_api.service.reference_audio import check_ref_text, read_recording
 from qwen_tts_api.service.requests import SpeechRequest
 from qwen_tts_api.service.served_models import ServedModels
@@ -135,8 +136,8 @@ class Casting:
         if not card.speakers:
             if requested:
                 raise NotSupported(
-                    f"The model {model!r} has no speakers, but 'speaker' is {requested!r}: leave "
-                    "it out, and describe the voice in 'instruct'.",
+                    f"The model {model!r} has no speakers, but 'speaker' is {shown(requested)}: "
+                    "leave it out, and describe the voice in 'instruct'.",
                     fields={"speaker": ["This model has no speakers."]},
                 )
             return None
@@ -159,8 +160,8 @@ class Casting:
     def _given_reference(self, request: SpeechRequest, ref_audio: bytes) -> Reference:
         if request.speaker:
             raise InvalidRequest(
-                f"The voice is that of 'ref_audio', but 'speaker' is {request.speaker!r}: give one "
-                "of the two.",
+                f"The voice is that of 'ref_audio', but 'speaker' is {shown(request.speaker)}: "
+                "give one of the two.",
                 fields={"speaker": ["Does not go with 'ref_audio'."]},
             )
         ref_text = check_ref_text(request.ref_text)
@@ -183,7 +184,7 @@ class Casting:
             return voice
         raise ReferenceRequired(
             f"The model {model!r} clones voices: it needs reference audio in 'ref_audio', or a "
-            f"registered voice in 'speaker'; registered are {', '.join(known) or 'none yet'}.",
+            f"registered voice in 'speaker'; registered are {listed(known)}.",
             fields={"ref_audio": ["Missing."]},
         )
 

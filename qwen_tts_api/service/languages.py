@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qwen_tts_api.errors import UnknownLanguage
 from qwen_tts_api.model.checkpoint import ModelCard
+from qwen_tts_api.quoting import shown
 
 AUTO = "auto"
 
@@ -34,12 +35,12 @@ def resolve_language(requested: str, card: ModelCard) -> str:
     name = requested.strip().lower()
     if name == AUTO or name in card.languages:
         return name
-    language = CODES.get(name.replace("_", "-").split("-")[0], "")
+    language = CODES.get(name.replace("_", "-").partition("-")[0], "")
     if language in card.languages:
         return language
     allowed = ", ".join(entry["name"] for entry in list_languages(card))
     raise UnknownLanguage(
-        f"Unknown language {requested!r}; allowed are {allowed}, or their codes such as 'en'.",
+        f"Unknown language {shown(requested)}; allowed are {allowed}, or their codes such as 'en'.",
         fields={"language": [f"Must be one of: {allowed}."]},
     )
 

@@ -10,6 +10,7 @@ from qwen_tts_api.audio.pipeline import Output
 from qwen_tts_api.audio.speed import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest, UnknownFormat
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.quoting import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.service.requests import SpeechRequest
 
 DEFAULT_FORMAT = "wav"
@@ -54,10 +55,11 @@ def _format(name: str) -> AudioFormat:
     if wanted in FORMATS:
         return FORMATS[wanted]
     allowed = ", ".join(FORMATS)
+    wanted = wanted[:MAX_SHOWN_CHARS]  # comparing takes as long as the name is
     parts = set(re.findall(r"[a-z0-9]+", wanted))
     similar = difflib.get_close_matches(wanted, FORMATS, n=1)
     meant = [*(known for known, others in _PARTS.items() if parts & others), *similar]
-    sentence = f"Unknown audio format {name!r}"
+    sentence = f"Unknown audio format {shown(name)}"
     if parts & _AAC:
         sentence = "AAC is not made here; use mp3 or opus instead"
     elif meant:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import ModelUnavailable, UnknownModel
 from qwen_tts_api.model.checkpoint import ModelCard
+from qwen_tts_api.quoting import listed, shown
 
 
 class ServedModels:
@@ -29,9 +30,9 @@ class ServedModels:
         if not requested:
             return self.default
         if requested not in self._pool.names:
-            allowed = ", ".join(self._pool.names)
+            allowed = listed(self._pool.names)
             raise UnknownModel(
-                f"Unknown model {requested!r}; allowed are {allowed}.",
+                f"Unknown model {shown(requested)}; allowed are {allowed}.",
                 fields={"model": [f"Must be one of: {allowed}."]},
             )
         return requested

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from qwen_tts_api.errors import UnknownSpeaker
 from qwen_tts_api.model.checkpoint import ModelCard
+from qwen_tts_api.quoting import listed, shown
 
 
 def display_name(speaker: str) -> str:
@@ -33,12 +34,12 @@ def unknown_speaker(requested: str, known: Sequence[str]) -> UnknownSpeaker:
     """Return the error that names what may be asked for."""
     if not known:
         return UnknownSpeaker(
-            f"Unknown speaker {requested!r}: no voice is registered yet. Register one, or send the "
-            "recording of a voice in 'ref_audio'.",
+            f"Unknown speaker {shown(requested)}: no voice is registered yet. Register one, "
+            "or send the recording of a voice in 'ref_audio'.",
             fields={"speaker": ["There is none yet."]},
         )
-    allowed = ", ".join(known)
+    allowed = listed(known)
     return UnknownSpeaker(
-        f"Unknown speaker {requested!r}; allowed are {allowed}.",
+        f"Unknown speaker {shown(requested)}; allowed are {allowed}.",
         fields={"speaker": [f"Must be one of: {allowed}."]},
     )

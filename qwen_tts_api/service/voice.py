@@ -8,8 +8,11 @@ import unicodedata
 from dataclasses import dataclass
 
 from qwen_tts_api.errors import InvalidRequest
+from qwen_tts_api.quoting import shown
 
 MAX_NAME_CHARS = 100
+MAX_WRITTEN_CHARS = 4 * MAX_NAME_CHARS
+"""Of a name whose letters and marks are not composed yet."""
 MAX_ID_CHARS = 64
 
 
@@ -48,7 +51,10 @@ def check_name(name: str) -> str:
     Raises:
         InvalidRequest: It is empty, too long, or has nothing in it that could be written in an id.
     """
-    name = unicodedata.normalize("NFC", name).strip()
+    name = name.strip()
+    # A long run of combining marks takes the square of its length to put in order.
+    if len(name) <= MAX_WRITTEN_CHARS:
+        name = unicodedata.normalize("NFC", name).strip()
     if not name or len(name) > MAX_NAME_CHARS:
         raise InvalidRequest(
             f"'name' has {len(name)} characters; allowed are 1 to {MAX_NAME_CHARS}.",
@@ -56,7 +62,7 @@ def check_name(name: str) -> str:
         )
     if not name.isprintable() or not any(char.isalnum() for char in name):
         raise InvalidRequest(
-            f"'name' is {name!r}: it needs a letter or digit, and no control characters.",
+            f"'name' is {shown(name)}: it needs a letter or digit, and no control characters.",
             fields={"name": ["Needs a letter or digit, and no control characters."]},
         )
     return name

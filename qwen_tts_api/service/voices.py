@@ -19,6 +19,7 @@ from qwen_tts_api.errors import (
     VoiceNotFound,
 )
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Reference
+from qwen_tts_api.quoting import shown
 from qwen_tts_api.service.reference_audio import check_ref_text, read_recording
 from qwen_tts_api.service.served_models import ServedModels
 from qwen_tts_api.service.voice import MAX_NAME_CHARS, Voice, check_name, voice_id
@@ -158,7 +159,7 @@ class VoiceRegistry:
         with _explained():
             deleted = self._store.delete(requested)
         if not deleted:
-            raise VoiceNotFound(f"There is no registered voice of the id {requested!r}.")
+            raise VoiceNotFound(f"There is no registered voice of the id {shown(requested)}.")
         logger.info("deleted the voice %s", requested)
 
     def _check_room(self) -> None:

@@ -91,7 +91,7 @@ def test_the_hints_of_our_own_api(client: FlaskClient, wrong: str, right: str) -
 
 def test_names_that_no_header_can_hold(client: FlaskClient) -> None:
     """Are ignored in silence, and so are those beyond a number that every proxy takes."""
-    many = {f"unheard_{number}": 1 for number in range(3000)}
+    many = {f"unheard_{number}": 1 for number in range(90)}
     assert ignored(client, **many) == list(many)[:MAX_IGNORED]
     assert ignored(client, **{"a\r\nSet-Cookie: b": 1, "ü": 1, "x" * 65: 1, "user": 1}) == ["user"]
 

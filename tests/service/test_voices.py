@@ -151,7 +151,7 @@ def test_without_a_base_model_nothing_can_be_cloned(make_bench: MakeBench) -> No
 def test_the_default_speaker_may_be_a_registered_voice(make_bench: MakeBench) -> None:
     """Then a Base model needs no recording, and the policy for unknown speakers has a default."""
     bench = make_bench(served=("clone",), default_speaker="Anna")
-    with pytest.raises(ReferenceRequired, match="none yet"):
+    with pytest.raises(ReferenceRequired, match="registered are none"):
         say(bench)
     bench.service.add_voice("Anna", recording(2), "Hello.")
     assert say(bench)[1].reference is not None

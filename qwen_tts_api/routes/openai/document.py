@@ -8,7 +8,7 @@ from flask import Request
 from marshmallow import Schema, fields, validate
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes.body import parse_form_and_files, parse_json, read_body
+from qwen_tts_api.routes.body import parse_form, parse_json, read_body
 from qwen_tts_api.routes.schemas import idle_fields, load, read_number
 
 
@@ -28,12 +28,13 @@ def read_document(schema: Schema, request: Request, config: Config) -> tuple[Any
 def _read(schema: Schema, request: Request, body: bytes) -> dict[str, Any]:
     if request.mimetype != "multipart/form-data":
         return parse_json(body)
-    form, files = parse_form_and_files(request, body)
+    form = parse_form(request, body)
     numbers = {name for name, field in schema.fields.items() if isinstance(field, fields.Number)}
     values = {
-        name: read_number(value) if name in numbers else value for name, value in form.items()
+        name: read_number(value) if name in numbers else value
+        for name, value in form.fields.items()
     }
-    return values | files
+    return values | form.files
 
 
 def text(description: str) -> fields.String:

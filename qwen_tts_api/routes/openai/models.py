@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from qwen_tts_api.errors import UnknownModel
+from qwen_tts_api.quoting import listed, shown
 from qwen_tts_api.routes.openai.names import find_model
 from qwen_tts_api.routes.operations import Answer, operation
 from qwen_tts_api.service.speech import SpeechService
@@ -47,7 +48,7 @@ def add_routes(routes: Blueprint, service: SpeechService) -> None:
         name = find_model(model, service.models) or service.default_model
         if name not in service.models:
             raise UnknownModel(
-                f"Unknown model {model!r}; allowed are {', '.join(service.models)}.",
+                f"Unknown model {shown(model)}; allowed are {listed(service.models)}.",
                 fields={"model": ["Not served."]},
             )
         return jsonify(describe(name))
