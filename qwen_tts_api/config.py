@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 PREFIX = "QWEN_"
 DEFAULT_MODEL_ID = "Qwen/Qwen3-TTS-12Hz-1.7B-CustomVoice"
-DEFAULT_CACHE_DIR = Path("~/.cache/qwen-tts-api").expanduser()
+DEFAULT_CACHE_DIR = Path(os.path.expanduser("~/.cache/qwen-tts-api"))
 
 # Threads beyond those that synthesise or wait: for probes, lists and refusals.
 SPARE_THREADS = 16
@@ -317,7 +317,13 @@ class Config:
                 raise ConfigError(
                     f"{name}={environ[name]!r} is not allowed: set {setting.metadata['allowed']}."
                 ) from None
-        return cls(**values)
+        config = cls(**values)
+        if config.cache_dir.parts[0] == "~":
+            raise ConfigError(
+                f"QWEN_CACHE_DIR is needed: its default, {config.cache_dir}, is in the home of a "
+                "user that has none (HOME)."
+            )
+        return config
 
     @property
     def speakers_by_alias(self) -> dict[str, str]:

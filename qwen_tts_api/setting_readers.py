@@ -107,7 +107,10 @@ def path(raw: str) -> Path:
     """Read a path; `~` is the user's home."""
     if not raw.strip():
         raise ValueError
-    return Path(raw.strip()).expanduser()
+    try:
+        return Path(raw.strip()).expanduser()
+    except RuntimeError as error:  # there is no such user
+        raise ValueError from error
 
 
 def optional_path(raw: str) -> Path | None:

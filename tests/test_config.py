@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,10 @@ def test_values_are_read() -> None:
         ("QWEN_REQUEST_TIMEOUT_S", "nan"),
         ("QWEN_GRACEFUL_TIMEOUT_S", "0"),
         ("QWEN_CACHE_DIR", ""),
+        ("QWEN_CACHE_DIR", "~nosuch/x"),
+        ("QWEN_VOICES_DIR", "~nosuch/x"),
+        ("QWEN_API_KEYS_FILE", "~nosuch/x"),
+        ("QWEN_KEEPALIVE_S", "-1"),
         ("QWEN_LOG_LEVEL", "LOUD"),
         ("QWEN_LOG_FORMAT", "xml"),
     ],
@@ -89,6 +95,19 @@ def test_a_wrong_value_is_refused_with_name_value_and_what_is_allowed(
     message = str(raised.value)
     assert message.startswith(f"{name}={value!r} is not allowed: ")
     assert SETTINGS[name].metadata["allowed"] in message
+
+
+def test_a_user_without_a_home_needs_a_cache() -> None:
+    """As in a container whose user is a bare number."""
+    code = (
+        "import os, pwd; os.environ.pop('HOME', None); "
+        "pwd.getpwuid = lambda uid: (_ for _ in ()).throw(KeyError(uid)); "
+        "from qwen_tts_api.config import Config; "
+        "print(Config.from_env({'QWEN_CACHE_DIR': '/x'}).cache_dir); Config.from_env({})"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert result.stdout == "/x\n"
+    assert "ConfigError: QWEN_CACHE_DIR is needed" in result.stderr
 
 
 def test_an_unknown_setting_is_refused_with_the_nearest() -> None:

@@ -271,6 +271,10 @@ def test_two_kinds_of_model(start_server: StartServer) -> None:
         ({"QWEN_DTYPE": "int8"}, "QWEN_DTYPE='int8' is not allowed"),
         ({"QWEN_API_KEYS_FILE": "/no/such/file"}, "QWEN_API_KEYS_FILE=/no/such/file"),
         ({"QWEN_DEVCE": "cpu"}, "did you mean QWEN_DEVICE?"),
+        ({"QWEN_CACHE_DIR": "~nosuch/x"}, "QWEN_CACHE_DIR='~nosuch/x' is not allowed"),
+        ({"QWEN_BIND": "192.0.2.1:8888"}, "QWEN_BIND=192.0.2.1:8888 cannot be listened on"),
+        ({"QWEN_BIND": "a..b:8888"}, "QWEN_BIND=a..b:8888 cannot be listened on"),
+        ({"QWEN_OPS_BIND": "192.0.2.1:8889"}, "QWEN_OPS_BIND=192.0.2.1:8889 cannot be"),
     ],
 )
 def test_what_cannot_start_says_why_and_exits_with_4(
@@ -284,9 +288,11 @@ def test_what_cannot_start_says_why_and_exits_with_4(
     assert server.log.count("Booting worker") <= 1
 
 
-def test_a_taken_ops_port_is_refused(start_server: StartServer, server: Server) -> None:
-    """Without it the orchestrator would see nothing."""
-    second = start_server(QWEN_OPS_BIND=server.settings["QWEN_BIND"])
+@pytest.mark.parametrize("setting", ["QWEN_BIND", "QWEN_OPS_BIND"])
+def test_a_taken_port_is_refused(start_server: StartServer, server: Server, setting: str) -> None:
+    """At once: gunicorn alone would try for five seconds, and exit with 1."""
+    second = start_server(**{setting: server.settings["QWEN_BIND"]})
     assert second.process.wait(60) == 4
-    assert "cannot be listened on" in second.log
+    assert second.log.count(f"{setting}={server.settings['QWEN_BIND']} cannot be listened on") == 1
     assert "Traceback" not in second.log
+    assert "failed" not in second.log.replace("App failed to load", "")

@@ -14,6 +14,7 @@ import requests
 from bench.server import Server, free_port
 from tests.conftest import endings, wait_until
 
+CODED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: %s\r\n\r\n0\r\n\r\n"
 HEAD = b"POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
@@ -31,6 +32,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield server
     assert server.stop() == 0
     assert "Traceback" not in server.log
+
+
+def test_a_head_that_is_late(server: Server) -> None:
+    """It is told so, and what was never begun is not answered."""
+    for sent, answer in ((b"GET / HTTP/1.1\r\n", b"HTTP/1.1 408 "), (b"", b"")):
+        with socket.create_connection(server.address, 10) as connection:
+            connection.sendall(sent)
+            received = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert received.startswith(answer)
+        assert bool(received) == bool(answer)
+        assert (b"QWEN_CLIENT_TIMEOUT_S" in received) == bool(answer)
 
 
 def test_half_a_head(server: Server) -> None:
@@ -107,14 +119,33 @@ def test_probes_while_every_thread_waits(server: Server) -> None:
         (b"GET / HTTP/9.9\r\n\r\n", 400),
         (b"GET /%s HTTP/1.1\r\n\r\n" % (b"a" * 9000), 414),
         (b"GET / HTTP/1.1\r\nX: %s\r\n\r\n" % (b"a" * 9000), 431),
+        (b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * 200 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\n" + b"X: %s\r\n" % (b"a" * 8000) * 110, 431),
         (b"GET / HTTP/1.1\r\nA b: c\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\nHost: x\n\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: http://a/\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: foo\r\n\r\n", 501),
+        (CODED % b"foo, chunked", 501),
+        (CODED % b"gzip, chunked", 501),
+        (CODED % b"identity, chunked", 501),
+        (CODED % b"gzip", 400),
+        (CODED % b"chunked, chunked", 400),
+        (CODED.replace(b"/1.1", b"/1.0") % b"chunked", 400),
+        (CODED % b"chunked\r\nContent-Length: 2", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nExpect: more\r\n\r\n", 417),
         (b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
     ],
 )
-def test_what_is_no_http_gets_the_envelope(server: Server, head: bytes, status: int) -> None:
-    """Not HTML, and one line in the log."""
-    with socket.create_connection(server.address, 10) as connection:
+@pytest.mark.parametrize("setting", ["QWEN_BIND", "QWEN_OPS_BIND"])
+def test_what_is_no_http_gets_the_envelope(
+    server: Server, head: bytes, status: int, setting: str
+) -> None:
+    """Not HTML, and one line in the log; on either port."""
+    host, _, port = server.settings[setting].partition(":")
+    with socket.create_connection((host, int(port)), 10) as connection:
         connection.sendall(head)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 %d " % status), answer
@@ -124,3 +155,14 @@ def test_what_is_no_http_gets_the_envelope(server: Server, head: bytes, status: 
     assert (document["code"], len(document["request_id"])) == ("invalid_request", 32)
     # Its own, and not that of a request that the same thread has served.
     assert server.log.count(document["request_id"]) == 1
+
+
+@pytest.mark.parametrize("setting", ["QWEN_BIND", "QWEN_OPS_BIND"])
+def test_a_client_on_this_machine_does_not_say_what_its_path_is(
+    server: Server, setting: str
+) -> None:
+    """By SCRIPT_NAME and PATH_INFO, which gunicorn takes from it; and no version is told to it."""
+    headers = {"SCRIPT_NAME": "/healthz", "PATH_INFO": "/nowhere"}
+    answer = requests.get(f"http://{server.settings[setting]}/healthz", headers=headers, timeout=10)
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert answer.headers["Server"] == "gunicorn"

@@ -16,15 +16,16 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import ConfigError
 from qwen_tts_api.server.answering import RequestAnswerer
 from qwen_tts_api.server.descriptors import OPS_CONNECTIONS
-from qwen_tts_api.server.framing import FramingLimits
 from qwen_tts_api.server.listening import listen
 from qwen_tts_api.server.loop import ConnectionLoop, LoopLimits
+from qwen_tts_api.server.parsing import framing_limits
 
 logger = logging.getLogger(__name__)
 
 CLIENT_TIMEOUT_S = 5
 """How long a client may take to send its request, or to take the answer."""
 THREADS = 4
+MAX_BODY_BYTES = 65_536
 STEP_S = 1.0
 
 
@@ -50,7 +51,7 @@ def start_ops_server(config: Config, app: Flask, cfg: Any) -> None:
         connections=OPS_CONNECTIONS,
         client_timeout_s=CLIENT_TIMEOUT_S,
         keepalive_s=config.keepalive_s,
-        framing=FramingLimits(request_line=cfg.limit_request_line, head=65_536, body=65_536),
+        framing=framing_limits(cfg, MAX_BODY_BYTES),
     )
     loop = ConnectionLoop(
         "ops", [listener], cfg, limits, answer=answerer.answer, refuse=answerer.refuse

@@ -10,12 +10,21 @@ from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import Unreader
 
+from qwen_tts_api.server.framing import FramingLimits
+
 # As gunicorn reads from a socket: small, where the parser keeps what it does not use.
 _PIECE_BYTES = 8192
 _LARGE_PIECE_BYTES = 1 << 20
 
 # RFC 3986, section 3.2: a host, and perhaps a port.
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]*)?")
+
+
+def framing_limits(cfg: Any, max_body_bytes: int) -> FramingLimits:
+    """Return how much of a request is waited for: a little more than gunicorn's settings allow."""
+    field_bytes = cfg.limit_request_field_size + 2
+    head_bytes = cfg.limit_request_line + cfg.limit_request_fields * field_bytes + 1024
+    return FramingLimits(cfg.limit_request_line, head_bytes, max_body_bytes)
 
 
 class BufferReader(Unreader):  # type: ignore[misc]

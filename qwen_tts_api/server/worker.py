@@ -19,8 +19,8 @@ from qwen_tts_api.routes.access import has_key
 from qwen_tts_api.routes.body import largest_body
 from qwen_tts_api.server.answering import RequestAnswerer
 from qwen_tts_api.server.descriptors import DescriptorBudget
-from qwen_tts_api.server.framing import FramingLimits
 from qwen_tts_api.server.loop import ConnectionLoop, LoopLimits
+from qwen_tts_api.server.parsing import framing_limits
 from qwen_tts_api.server.signals import IGNORED, why_ignored
 
 logger = logging.getLogger(__name__)
@@ -113,17 +113,12 @@ class QwenWorker(Worker):  # type: ignore[misc]
 
 def loop_limits(config: Config, cfg: Any) -> LoopLimits:
     """Return what the main port takes."""
-    head = cfg.limit_request_line + cfg.limit_request_fields * (cfg.limit_request_field_size + 2)
     return LoopLimits(
         threads=config.num_threads,
         connections=DescriptorBudget.of_this_process().main_connections,
         client_timeout_s=config.client_timeout_s,
         keepalive_s=config.keepalive_s,
-        framing=FramingLimits(
-            request_line=cfg.limit_request_line,
-            head=head + 1024,
-            body=largest_body(config.max_body_bytes, config.max_audio_bytes),
-        ),
+        framing=framing_limits(cfg, largest_body(config.max_body_bytes, config.max_audio_bytes)),
     )
 
 

@@ -293,16 +293,24 @@ def test_a_port_that_is_taken(name: str) -> None:
     ]
 
 
-def test_too_few_open_files() -> None:
-    """For as many threads as requests may run and wait."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    assert only(machine.check_open_files, subject()).level == OK
-    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
-    try:
-        finding = only(machine.check_open_files, subject())
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert (finding.level, "ulimit -n 240" in finding.advice) == (ERROR, True)
+@pytest.mark.parametrize(
+    ("soft", "hard", "level", "words"),
+    [
+        (1024, 1024, OK, "1024 may be open: room for 832 connections, and 64 on the ops port"),
+        (1024, 4096, OK, "4096 may be open: room for 3904 connections"),
+        (1024, resource.RLIM_INFINITY, OK, "10192 may be open: room for 10000 connections"),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, OK, "any number may be open: room for"),
+        (200, 200, ERROR, "ulimit -n 304"),
+    ],
+)
+def test_open_files(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, level: str, words: str
+) -> None:
+    """For as many threads as requests may run and wait, under the limit that the server raises."""
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (soft, hard))
+    finding = only(machine.check_open_files, subject())
+    assert finding.level == level
+    assert words in f"{finding.message} {finding.advice}"
 
 
 def test_an_encoder_that_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,20 @@ def test_who_has_no_key_is_not_asked_for_a_body(start_server: StartServer, tmp_p
             assert connection.recv(12) == answer
 
 
+@pytest.mark.parametrize(("keepalive_s", "connection_field"), [("1", "keep-alive"), ("0", "close")])
+def test_how_long_a_connection_stays_open(
+    start_server: StartServer, keepalive_s: str, connection_field: str
+) -> None:
+    """For its next request as long as is set; the answer says whether there may be one."""
+    server = start_server(QWEN_KEEPALIVE_S=keepalive_s)
+    wait_until(server.is_ready, 60)
+    with socket.create_connection(server.address, TIMEOUT_S) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert f"Connection: {connection_field}\r\n".encode() in answer
+    assert server.get("/healthz").status_code == 200
+
+
 def test_requests_in_one_packet(server: Server) -> None:
     """Each is answered, in their order, on one connection; the last one closes it."""
     request = b"GET /%s HTTP/1.1\r\nHost: x\r\n"

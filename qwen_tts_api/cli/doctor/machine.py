@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import fields
@@ -14,6 +13,13 @@ from qwen_tts_api.cli.doctor.findings import Finding, error, ok
 from qwen_tts_api.cli.doctor.subject import Subject
 from qwen_tts_api.config import PREFIX
 from qwen_tts_api.model.nano import NANO_NAMES
+from qwen_tts_api.server.descriptors import (
+    OPS_CONNECTIONS,
+    SPARE_FILES,
+    DescriptorBudget,
+    raised,
+)
+from qwen_tts_api.server.listening import listen
 
 GB = 10**9
 
@@ -22,9 +28,6 @@ CHECKPOINT_BYTES = 6 * GB
 SMALL_BYTES = GB // 10
 
 SHARED_MEMORY = Path("/dev/shm")
-
-SPARE_FILES = 128
-"""Open files besides one for each thread: libraries, weights, listening sockets, logs."""
 
 
 def check_folders(subject: Subject) -> Iterator[Finding]:
@@ -92,12 +95,8 @@ def check_port(subject: Subject) -> Iterator[Finding]:
 
 
 def _check_address(name: str, address: str) -> Finding:
-    host, _, port = address.rpartition(":")
-    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host.strip("[]"), int(port)))
+        listen(address).close()
     except OSError as failure:
         return error(
             f"{name}={address} cannot be listened on: {failure.strerror}.",
@@ -107,15 +106,17 @@ def _check_address(name: str, address: str) -> Finding:
 
 
 def check_open_files(subject: Subject) -> Iterator[Finding]:
-    """Each thread of the server may have its connection open."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    """Each thread of the server may have its connection open, by the limit that it raises."""
+    limit = raised(*resource.getrlimit(resource.RLIMIT_NOFILE))
+    connections = DescriptorBudget.under(limit).main_connections
     threads = subject.config.num_threads
-    if soft != resource.RLIM_INFINITY and soft < threads + SPARE_FILES:
+    said = f"{'any number' if limit == resource.RLIM_INFINITY else limit} may be open"
+    if connections < threads:
+        needed = threads + SPARE_FILES + OPS_CONNECTIONS
         yield error(
-            f"{soft} files may be open, and {threads} threads have a connection each.",
-            f"Allow {threads + SPARE_FILES} (`ulimit -n {threads + SPARE_FILES}`), or set "
-            "QWEN_MAX_STREAMS or QWEN_MAX_QUEUE lower.",
+            f"{said}: room for {connections} connections, and {threads} threads have one each.",
+            f"Allow {needed} (`ulimit -n {needed}`), or set QWEN_MAX_STREAMS or QWEN_MAX_QUEUE "
+            "lower.",
         )
         return
-    limit = "any number" if soft == resource.RLIM_INFINITY else soft
-    yield ok(f"{limit} may be open, for {threads} threads")
+    yield ok(f"{said}: room for {connections} connections, and {OPS_CONNECTIONS} on the ops port")

@@ -1,0 +1,83 @@
+"""Every signal that gunicorn handles, to the master and to the worker itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from bench.server import Server
+from qwen_tts_api.server.signals import IGNORED
+from tests.conftest import StartServer, wait_until
+
+HANDLED = "HUP TTIN TTOU USR1 USR2 WINCH".split()
+
+
+@pytest.fixture(scope="module")
+def server(start_server: StartServer) -> Server:
+    """Return a server that all of these leave as it is."""
+    server = start_server()
+    wait_until(server.is_ready, 60)
+    return server
+
+
+@pytest.mark.parametrize("to", ["master", "worker"])
+@pytest.mark.parametrize("name", HANDLED)
+def test_what_would_start_another_worker_is_ignored(server: Server, name: str, to: str) -> None:
+    """With a line that says why; the same worker goes on, alone."""
+    worker = server.worker()
+    before = server.log.count(f"SIG{name} is ignored: ")
+    os.kill(worker if to == "worker" else server.process.pid, getattr(signal, f"SIG{name}"))
+    wait_until(lambda: server.log.count(f"SIG{name} is ignored: ") == before + 1)
+    assert server.is_ready()
+    assert server.worker() == worker
+    assert server.log.count("Booting worker") == 1
+
+
+def test_all_that_are_ignored_are_tested() -> None:
+    assert {number.name for number in IGNORED} == {f"SIG{name}" for name in HANDLED}
+
+
+def test_sigchld_means_nothing_by_itself(server: Server) -> None:
+    """The master looks for a worker that has ended, and the worker does nothing."""
+    for process in (server.process.pid, server.worker()):
+        os.kill(process, signal.SIGCHLD)
+    assert server.is_ready()
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "code"),
+    [
+        ("TERM", "master", 0),
+        ("INT", "master", 0),
+        ("QUIT", "master", 0),
+        ("TERM", "worker", 70),
+        ("INT", "worker", 70),
+        ("QUIT", "worker", 70),
+        ("ABRT", "worker", 70),
+        ("ABRT", "master", -signal.SIGABRT),
+    ],
+)
+def test_what_ends_the_server(start_server: StartServer, name: str, to: str, code: int) -> None:
+    """Told to end it exits with 0; a worker that ends without the master's word is a loss.
+
+    A master that is gone takes the worker along.
+    """
+    server = start_server()
+    wait_until(server.is_up, 60)
+    os.kill(
+        server.worker() if to == "worker" else server.process.pid, getattr(signal, f"SIG{name}")
+    )
+    assert server.process.wait(30) == code
+    wait_until(lambda: not server.is_up(), 20)
+    assert "Traceback" not in server.log
+    assert ("Current thread" in server.log) == ((name, to) == ("ABRT", "worker"))
+
+
+def test_sigterm_before_anything_is_there(start_server: StartServer) -> None:
+    """While the worker imports the application, it has nothing to finish."""
+    server = start_server()
+    wait_until(lambda: "Booting worker" in server.log, 60)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(20) == 0
