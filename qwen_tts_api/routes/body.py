@@ -109,6 +109,18 @@ def parse_form(request: Request, body: bytes) -> Form:
     return Form({}, {})
 
 
+def parse_parameters(encoded: bytes) -> dict[str, str]:
+    """Return the parameters of a query, or of a body that is one.
+
+    Raises:
+        InvalidRequest: There are too many.
+    """
+    try:
+        return parse_urlencoded(encoded)
+    except ValueError as error:
+        raise InvalidRequest(f"The parameters cannot be read: {error}.") from None
+
+
 def _boundary(request: Request) -> bytes:
     return request.mimetype_params.get("boundary", "").encode("latin-1", "replace")
 

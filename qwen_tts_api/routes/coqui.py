@@ -13,7 +13,8 @@ from marshmallow import EXCLUDE, Schema, fields
 
 from qwen_tts_api.errors import NotSupported
 from qwen_tts_api.routes import strict_json
-from qwen_tts_api.routes.body import parse_form
+from qwen_tts_api.routes.body import parse_form, parse_parameters
+from qwen_tts_api.routes.form import decode
 from qwen_tts_api.routes.schemas import NUMERIC_FIELDS, SpeechSchema, read_number
 
 # Coqui's name in query and form, its header, and our field.
@@ -84,10 +85,12 @@ def read_parameters(
         NotSupported: `style_wav` names a file on the server.
     """
     form = parse_form(request, body)
+    query = parse_parameters(request.query_string)
 
     def value(name: str, header: str | None) -> str:
-        from_header = _recover_utf8(request.headers.get(header, "")) if header else ""
-        return from_header or request.args.get(name, "") or form.fields.get(name, "")
+        # WSGI hands the bytes of headers over as Latin-1.
+        from_header = decode(request.headers.get(header, "").encode("latin-1")) if header else ""
+        return from_header or query.get(name, "") or form.fields.get(name, "")
 
     values: dict[str, str | float | bytes] = {}
     for name, header, our_name in _PARAMETERS:
@@ -98,7 +101,7 @@ def read_parameters(
     if form.files.get("ref_audio"):
         values["ref_audio"] = form.files["ref_audio"]
     ignored = _check_style(value("style_wav", "style-wav"))
-    ignored += [name for name in {**request.args, **form.fields} if name not in _KNOWN]
+    ignored += [name for name in {**query, **form.fields} if name not in _KNOWN]
     return {name: given for name, given in values.items() if given != ""}, ignored
 
 
@@ -116,11 +119,3 @@ def _check_style(style: str) -> list[str]:
             fields={"style_wav": ["Must be empty or a JSON object of style tokens."]},
         )
     return ["style_wav"]
-
-
-def _recover_utf8(value: str) -> str:
-    """Undo the Latin-1 reading that WSGI prescribes for headers, where UTF-8 was sent."""
-    try:
-        return value.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return value

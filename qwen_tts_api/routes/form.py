@@ -24,7 +24,7 @@ _MAX_LOOKALIKES = 1000
 _AFTER_MARK = re.compile(rb"(?:(--)|[ \t]{0,100}\r?\n)")
 _BLANK_LINE = re.compile(rb"(?:\A|\r?\n)\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
-# As werkzeug has them: others are read as UTF-8.
+# As werkzeug has them: with others, and without one, a text is decoded by what it looks like.
 _CHARSETS = ("ascii", "us-ascii", "iso-8859-1")
 
 
@@ -48,24 +48,20 @@ class Part:
     name: str
     is_file: bool
     data: bytes
-    charset: str = "utf-8"
+    charset: str = ""
 
 
-def parse_urlencoded(encoded: bytes, errors: str = "replace") -> dict[str, str]:
+def parse_urlencoded(encoded: bytes) -> dict[str, str]:
     """Return the parameters of a query or form; of those with the same name the first one counts.
 
-    Args:
-        encoded: As it was sent.
-        errors: What becomes of bytes that are not UTF-8, as for `bytes.decode`.
-
     Raises:
-        ValueError: There are too many, or (`strict`) they are not UTF-8.
+        ValueError: There are too many.
     """
     if encoded.count(b"&") >= MAX_FIELDS:
         raise ValueError(f"it has more than {MAX_FIELDS} fields")
     fields: dict[str, str] = {}
     for pair in filter(None, encoded.split(b"&")):
-        name, _, value = (_decode(_unquote(part), "utf-8", errors) for part in pair.partition(b"="))
+        name, _, value = (decode(_unquote(part)) for part in pair.partition(b"="))
         fields.setdefault(name, value)
     return fields
 
@@ -82,6 +78,20 @@ def _unquote(encoded: bytes) -> bytes:
         pieces.append(unquote_to_bytes(encoded[start:end].replace(b"+", b" ")))
         start = end
     return b"".join(pieces)
+
+
+def decode(data: bytes) -> str:
+    r"""Return a text that is UTF-8 or, if it is not, Windows-1252.
+
+    Old clients send that, and say nothing of it.
+
+    >>> decode(b"Gr\xc3\xbc\xc3\x9fe"), decode(b"Gr\xfc\xdfe"), decode(b"\x80 5")
+    ('Grüße', 'Grüße', '€ 5')
+    """
+    try:
+        return _decode(data, "utf-8", "strict")
+    except UnicodeDecodeError:
+        return _decode(data, "cp1252", "replace")
 
 
 def _decode(data: bytes, charset: str, errors: str) -> str:
@@ -104,7 +114,9 @@ def parse_multipart(body: bytes, boundary: bytes) -> Form:
         if part.is_file:
             form.files.setdefault(part.name, part.data)
         else:
-            form.fields.setdefault(part.name, _decode(part.data, part.charset, "replace"))
+            charset = part.charset
+            text = _decode(part.data, charset, "replace") if charset else decode(part.data)
+            form.fields.setdefault(part.name, text)
     return form
 
 
@@ -166,5 +178,5 @@ def _read_part(content: bytes) -> Part:
         name=disposition["name"],
         is_file="filename" in disposition,
         data=content[blank.end() :].removesuffix(b"\n").removesuffix(b"\r"),
-        charset=charset if charset in _CHARSETS else "utf-8",
+        charset=charset if charset in _CHARSETS else "",
     )

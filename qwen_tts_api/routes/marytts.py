@@ -14,12 +14,11 @@ from marshmallow import EXCLUDE, Schema, fields
 
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import InvalidRequest, TextRequired, TTSError, Unavailable, UnknownFormat
+from qwen_tts_api.errors import TextRequired, TTSError, Unavailable, UnknownFormat
 from qwen_tts_api.quoting import shown
 from qwen_tts_api.routes import ranges, speech_response
-from qwen_tts_api.routes.body import read_body
+from qwen_tts_api.routes.body import parse_parameters, read_body
 from qwen_tts_api.routes.errors import Refusal
-from qwen_tts_api.routes.form import parse_urlencoded
 from qwen_tts_api.routes.operations import BINARY, TEXT, Answer, operation
 from qwen_tts_api.routes.speech_response import SPEECH_HEADERS
 from qwen_tts_api.service.languages import list_languages
@@ -162,17 +161,14 @@ def _read_parameters(request: Request, config: Config) -> dict[str, str]:
     """Return the parameters of the query, and over them those of the body of a POST.
 
     Raises:
-        InvalidRequest: There are too many, or they are not UTF-8.
+        InvalidRequest: There are too many.
     """
     body = b""
     if request.method == "POST":
         body = read_body(request, config.max_body_bytes)
     parameters: dict[str, str] = {}
     for source in (request.query_string, body):
-        try:
-            given = parse_urlencoded(source, errors="strict")
-        except ValueError as error:  # a UnicodeDecodeError is one
-            raise InvalidRequest(f"The parameters cannot be read: {error}.") from None
+        given = parse_parameters(source)
         parameters.update((name, value) for name, value in given.items() if value)
     return parameters
 

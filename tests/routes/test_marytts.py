@@ -163,8 +163,8 @@ def test_no_text(client: FlaskClient, query: str) -> None:
 
 def test_bad_parameters(make_bench: MakeBench) -> None:
     client = make_bench(max_body_bytes=4096, max_text_chars=10).client
-    for body in (b"INPUT_TEXT=%FF", b"INPUT_TEXT=\xff", b"&".join([b"a=1"] * 200)):
-        assert_refused(client.post("/process", data=body), 400, "parameters")
+    body = b"&".join([b"a=1"] * 200)
+    assert_refused(client.post("/process", data=body), 400, "parameters")
     assert_refused(client.post("/process", data=b"INPUT_TEXT=" + b"x" * 11), 400, "11 characters")
     assert_refused(client.post("/process", data=b"x" * 5000), 413, "QWEN_MAX_BODY_BYTES")
 
