@@ -82,6 +82,7 @@ class ModelRunner:
         self._copies = torch.cuda.Stream(self._device) if on_gpu else None
         flash = model.placement.attention == "flash_attention_2"
         self._state = RunnerState.allocate(model, self.max_rows, max_positions, flash)
+        self._reads_by_length = self._state.rows.talker_cache.flash is not None
         self._sampling: dict[int, Sampling] = {}
         self._clones: LruCache[str, Clone] = LruCache(MAX_VOICES)
         self._capture = Capture.CUDA_GRAPH if on_gpu else Capture.TRACE
@@ -267,21 +268,14 @@ class ModelRunner:
         return min(1 << (num_rows - 1).bit_length(), self.max_rows)
 
     def _kv_bucket(self, end: int) -> int:
-        if self._reads_by_length:
-            return self.max_positions
-        if self._capture is Capture.NONE:
+        if self._capture is Capture.NONE and not self._reads_by_length:
             return min(-(-end // KV_STEP_EAGER) * KV_STEP_EAGER, self.max_positions)
         return next(size for size in self._kv_buckets() if size >= end)
 
     def _kv_buckets(self) -> list[int]:
         if self._reads_by_length:
-            return [self.max_positions]
+            return [self.max_positions]  # as much as each row has, idle ones too
         return [size for size in KV_BUCKETS if size < self.max_positions] + [self.max_positions]
-
-    @property
-    def _reads_by_length(self) -> bool:
-        """Whether attention reads what each row has, idle ones too, and not the same of all."""
-        return self._state.rows.talker_cache.flash is not None
 
     def _to_device(self, numbers: Sequence[int]) -> Tensor:
         return to_device(numbers, self._device)

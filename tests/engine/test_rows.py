@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from torch import Tensor
 
 from qwen_tts_api.engine import graphs, model_runner
@@ -19,7 +21,9 @@ from qwen_tts_api.engine.model_runner import ModelRunner
 from qwen_tts_api.engine.runner import Runner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import SynthesisFailed, TTSError
+from qwen_tts_api.model import talker
 from qwen_tts_api.model.checkpoint import locate
+from qwen_tts_api.model.layers import attend_cached
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.utterance import Sampling
 from tests.conftest import assert_same, read
@@ -138,6 +142,33 @@ def test_a_row_at_its_last_position_harms_nobody(
     finish(scheduler)
     assert_same(read(after[0]), expected[3])
     assert_same(read(after[1]), expected[4])
+
+
+def test_rows_have_the_positions_that_flash_attention_reads(
+    model: LoadedModel, expected: list[npt.NDArray[np.int16]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads as many of an idle row as that one had, in a batch of shorter ones too."""
+
+    def stand_in(q: Tensor, k: Tensor, v: Tensor, *, cache_seqlens: Tensor) -> Tensor:
+        assert int(cache_seqlens.max()) <= k.shape[1]
+        beyond = torch.arange(k.shape[1]) >= cache_seqlens.unsqueeze(-1)
+        mask = torch.zeros(beyond.shape).masked_fill_(beyond, -torch.inf)
+        return attend_cached(q[:, 0], torch.cat((k, v), 2), mask[:, None, None]).view(q.shape)
+
+    monkeypatch.setattr(talker, "flash_attention", lambda device, dtype: stand_in)
+    plan = plan_memory(model, ROWS, 128)
+    flash = replace(model, placement=replace(model.placement, attention="flash_attention_2"))
+    runner = ModelRunner(flash, plan, max_positions=128, enforce_eager=True)
+    scheduler = Scheduler(runner, explain)
+    long, short = Job(prompt("bla " * 14, GREEDY, max_new_tokens=41)), Job(PROMPTS[3])
+    scheduler.add(long)
+    for _ in range(38):
+        scheduler.step()
+    scheduler.add(short)
+    finish(scheduler)  # the long one's row is idle before, further on than a step of 64
+    assert len(read(long)) == 40 * 1920
+    assert int(runner._state.rows.positions[0]) > 64
+    assert_same(read(short), expected[3])
 
 
 def test_frames_do_not_wait_for_the_host(runner: ModelRunner) -> None:
