@@ -64,11 +64,12 @@ class TTSError(Exception):
     Args:
         message: One sentence for the client: the value that was wrong, and what is allowed.
         fields: Messages by name of the request's field, where fields are to blame.
-        retry_after_s: Seconds after which the same request may succeed.
+        retry_after_s: Seconds after which the same request may succeed; the class's own if None.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
+    default_retry_after_s: ClassVar[int | None] = None
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class TTSError(Exception):
         super().__init__(message)
         self.message = message
         self.fields = fields
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = self.default_retry_after_s if retry_after_s is None else retry_after_s
 
 
 class InvalidRequest(TTSError):
@@ -257,6 +258,7 @@ class Unavailable(TTSError):
 
     status = 503
     code = "unavailable"
+    default_retry_after_s = 5
 
 
 class ModelLoading(Unavailable):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qwen_tts_api.model.checkpoint import ModelCard
-from qwen_tts_api.model.utterance import Prompt
+from qwen_tts_api.model.utterance import Prompt, Reference
 
 SAMPLES_PER_FRAME = 1920
 EOS = 2150
@@ -115,6 +115,9 @@ class FakeRunner:
 
     def is_prompt_quick(self, prompt: Prompt) -> bool:
         return prompt.reference is None or prompt.reference.key in self.voices
+
+    def forget(self, reference: Reference) -> None:
+        self.voices.discard(reference.key)
 
     def prepare(self, prompt: Prompt) -> FakePrompt:
         self.prompts.append(prompt)

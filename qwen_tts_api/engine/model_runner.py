@@ -28,7 +28,7 @@ from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import to_device
 from qwen_tts_api.model.prompt import TalkerPrompt
 from qwen_tts_api.model.sampling import Truncation
-from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.model.utterance import Prompt, Reference, Sampling
 
 RANKED = 64
 """Logits that are ranked as long as no row's top_k is above it (the published default is 50)."""
@@ -102,6 +102,10 @@ class ModelRunner:
     def is_prompt_quick(self, prompt: Prompt) -> bool:
         """Whether no recording must be encoded for it."""
         return prompt.reference is None or prompt.reference.key in self._clones
+
+    def forget(self, reference: Reference) -> None:
+        """Keep nothing of a recording for later utterances."""
+        self._clones.discard(reference.key)
 
     @torch.inference_mode()
     def prepare(self, prompt: Prompt) -> PreparedPrompt:

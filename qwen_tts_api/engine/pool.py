@@ -21,7 +21,7 @@ from qwen_tts_api.engine.series import Series
 from qwen_tts_api.engine.status import PoolStatus
 from qwen_tts_api.errors import ShuttingDown, StartupError, TTSError
 from qwen_tts_api.model.checkpoint import ModelCard
-from qwen_tts_api.model.utterance import Prompt
+from qwen_tts_api.model.utterance import Prompt, Reference
 
 TURN_S = 60.0
 """How long a model goes on with the series that it has while another one waits for its place."""
@@ -105,6 +105,13 @@ class ModelPool:
             ModelUnavailable: Its checkpoint cannot be found or read.
         """
         return self._cards.get(name)
+
+    def forget(self, reference: Reference) -> None:
+        """Let the models keep nothing of a recording; what speaks with it speaks on."""
+        with self._condition:
+            for engine in self._engines.by_name.values():
+                if engine.runner is not None:
+                    engine.runner.forget(reference)
 
     def check_open(self) -> None:
         """Refuse work while the first model loads and during shutdown.

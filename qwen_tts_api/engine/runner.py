@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qwen_tts_api.model.checkpoint import ModelCard
-from qwen_tts_api.model.utterance import Prompt
+from qwen_tts_api.model.utterance import Prompt, Reference
 
 
 class Prepared(Protocol):
@@ -66,6 +66,9 @@ class Runner(Protocol):
 
     def is_prompt_quick(self, prompt: Prompt) -> bool:
         """Whether `prepare` takes no longer than a frame: all but a recording that is new does."""
+
+    def forget(self, reference: Reference) -> None:
+        """Keep nothing of a recording for later utterances; any thread may say so."""
 
     def prepare(self, prompt: Prompt) -> Prepared:
         """Turn a prompt into the rows of its prefill."""

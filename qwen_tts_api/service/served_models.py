@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import ModelUnavailable, UnknownModel
 from qwen_tts_api.model.checkpoint import ModelCard
+from qwen_tts_api.model.utterance import Reference
 from qwen_tts_api.quoting import listed, shown
 
 
@@ -44,6 +45,10 @@ class ServedModels:
             ModelUnavailable: Its checkpoint cannot be found or read.
         """
         return self._pool.card(name)
+
+    def forget(self, reference: Reference) -> None:
+        """Let the models keep nothing of a recording."""
+        self._pool.forget(reference)
 
     def first_of_kind(self, kind: str) -> str | None:
         """Return the first served model of a kind; the default model is looked at first."""

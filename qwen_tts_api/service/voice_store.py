@@ -4,7 +4,11 @@
     <folder>/<id>/audio.wav     its recording: 32-bit float, mono, 24 kHz
 
 A voice is written under a hidden name and synced before it gets its own; deletion goes the other
-way. Nothing is kept in memory: processes may share a folder, and what one adds the others see.
+way. Nothing is kept in memory: processes may share a folder, and what one adds the others see. Who
+changes something holds the folder's lock (flock), so that a hidden name which nobody holds the lock
+for is what a killed process left.
+
+Whatever else lies in the folder may be anything, and costs its own voice only.
 """
 
 from __future__ import annotations
@@ -12,30 +16,40 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import logging
 import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from qwen_tts_api.errors import VoiceExists
+from qwen_tts_api.errors import InvalidRequest, TooManyVoices, VoiceExists
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
-from qwen_tts_api.service.voice import MAX_ID_CHARS, Voice
+from qwen_tts_api.quoting import shown
+from qwen_tts_api.service.files import open_regular, read_regular
+from qwen_tts_api.service.reference_audio import MAX_DURATION_S, check_ref_text
+from qwen_tts_api.service.voice import MAX_ID_CHARS, Voice, check_name
 
 logger = logging.getLogger(__name__)
 
 Samples = npt.NDArray[np.float32]
 
 _ID = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{MAX_ID_CHARS - 1}}}")
+MAX_DESCRIPTION_BYTES = 1 << 16
+MAX_RECORDING_BYTES = 4 * SAMPLE_RATE_HZ * MAX_DURATION_S + 4096
+LOCK_TIMEOUT_S = 10.0
+"""How long a change waits for another process's, which takes milliseconds."""
+
 _DESCRIPTION = "voice.json"
 _RECORDING = "audio.wav"
 # A leading dot: no id begins with one.
@@ -55,11 +69,13 @@ class VoiceStore:
         Raises:
             OSError: The folder cannot be read.
         """
-        for path in self._entries():
-            if path.name.startswith(_SCRATCH):
-                with contextlib.suppress(BlockingIOError, FileNotFoundError), _lock(path):
-                    logger.warning("removing %s, which was left half-written", path)
-                    shutil.rmtree(path, ignore_errors=True)
+        left = [path for path in self._entries() if path.name.startswith(_SCRATCH)]
+        if not left:
+            return
+        with contextlib.suppress(BlockingIOError), _lock(self._folder, wait_s=0):
+            for path in left:
+                logger.warning("removing %s, which was left half-written", path)
+                _remove(path)
 
     def all(self) -> list[Voice]:
         """Return the voices that can be read, oldest first; of the others, the log tells.
@@ -88,40 +104,46 @@ class VoiceStore:
         except (FileNotFoundError, NotADirectoryError) as error:
             if folder.is_dir():
                 self._complain(voice_id, error)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             self._complain(voice_id, error)
         return None
 
-    def add(self, voice: Voice, samples: Samples) -> Voice:
+    def add(self, voice: Voice, samples: Samples, max_voices: int | None = None) -> Voice:
         """Write a voice, and return it with the digest of its samples.
 
         Raises:
+            TooManyVoices: There are `max_voices` already.
             VoiceExists: There is one of this id.
             OSError: It cannot be written; then nothing of it is left.
         """
         described = asdict(voice) | {"digest": _digest(samples)}
         # Recordings of people: for this user only.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        scratch = self._scratch()
-        scratch.mkdir()
-        try:
-            with _lock(scratch):
-                with _synced(scratch / _RECORDING) as file:
-                    soundfile.write(file, samples, SAMPLE_RATE_HZ, subtype="FLOAT", format="WAV")
-                with _synced(scratch / _DESCRIPTION) as file:
-                    file.write(json.dumps(described, ensure_ascii=False, indent=1).encode())
+        with _lock(self._folder):
+            if max_voices is not None and self.count() >= max_voices:
+                raise too_many_voices(max_voices)
+            if (self._folder / voice.id).exists():
+                raise voice_exists(voice.name)
+            scratch = self._scratch()
+            try:
+                scratch.mkdir()
+                _write(scratch / _RECORDING, _wav(samples))
+                description = json.dumps(described, ensure_ascii=False, indent=1)
+                _write(scratch / _DESCRIPTION, description.encode())
                 _sync_folder(scratch)
-                try:
-                    # Fails where the voice exists, since its folder is not empty.
-                    scratch.rename(self._folder / voice.id)
-                except OSError:
-                    if not (self._folder / voice.id).exists():
-                        raise
-                    raise voice_exists(voice.name) from None
-                _sync_folder(self._folder)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+                scratch.rename(self._folder / voice.id)
+            finally:
+                _remove(scratch)
+            self._settle(voice.id)
         return Voice(**described)
+
+    def _settle(self, voice_id: str) -> None:
+        """See a new voice's name through to the disk, or take it back."""
+        try:
+            _sync_folder(self._folder)
+        except OSError:
+            _remove(self._folder / voice_id)
+            raise
 
     def delete(self, voice_id: str) -> bool:
         """Remove a voice, readable or not; return whether there was one.
@@ -131,13 +153,18 @@ class VoiceStore:
         """
         if not _ID.fullmatch(voice_id):
             return False
-        scratch = self._scratch()
-        try:
-            (self._folder / voice_id).rename(scratch)
-        except (FileNotFoundError, NotADirectoryError):
+        if not os.path.lexists(self._folder / voice_id):
             return False
-        _sync_folder(self._folder)
-        shutil.rmtree(scratch, ignore_errors=True)
+        with _lock(self._folder):
+            scratch = self._scratch()
+            try:
+                (self._folder / voice_id).rename(scratch)
+            except FileNotFoundError:
+                return False
+            try:
+                _sync_folder(self._folder)
+            finally:
+                _remove(scratch)
         return True
 
     def samples(self, voice: Voice) -> Samples:
@@ -148,8 +175,9 @@ class VoiceStore:
         """
         path = self._folder / voice.id / _RECORDING
         try:
-            samples: Samples = soundfile.read(path, dtype="float32")[0]
-        except soundfile.SoundFileError as error:
+            with os.fdopen(open_regular(path, MAX_RECORDING_BYTES), "rb") as file:
+                samples = _read_wav(file)
+        except (soundfile.SoundFileError, ValueError) as error:
             raise OSError(f"{path} cannot be read: {error}") from error
         if _digest(samples) != voice.digest:
             raise OSError(f"{path} is not what was written: its digest differs")
@@ -181,30 +209,73 @@ def voice_exists(name: str) -> VoiceExists:
     )
 
 
+def too_many_voices(limit: int) -> TooManyVoices:
+    """Return the error that says that there is no room."""
+    return TooManyVoices(
+        f"{limit} voices are registered, as many as QWEN_MAX_VOICES allows: delete one."
+    )
+
+
 def _read_description(folder: Path) -> Voice:
-    described: dict[str, Any] = json.loads((folder / _DESCRIPTION).read_bytes())
+    data = read_regular(folder / _DESCRIPTION, MAX_DESCRIPTION_BYTES)
+    described: dict[str, Any] = json.loads(data, parse_constant=_refuse_constant)
     voice = Voice(**described)
     for name, default in asdict(Voice("", "")).items():
         value = getattr(voice, name)
         if type(value) is not type(default):
-            raise ValueError(f"{name} is {value!r}")
-    if voice.id != folder.name:
-        raise ValueError(f"its id is {voice.id!r}")
-    (folder / _RECORDING).stat()
+            raise ValueError(f"{name} is {shown(value)}")
+    if voice.id != folder.name or voice.kind != "registered":
+        raise ValueError(f"its id is {shown(voice.id)}, its kind {shown(voice.kind)}")
+    try:
+        if check_name(voice.name) != voice.name:
+            raise ValueError(f"its name is {shown(voice.name)}")
+        check_ref_text(voice.ref_text)
+    except InvalidRequest as error:
+        raise ValueError(error.message) from None
+    os.close(open_regular(folder / _RECORDING, MAX_RECORDING_BYTES))
     return voice
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _wav(samples: Samples) -> bytes:
+    """Return a file's bytes; libsndfile has no word for a disk that is full meanwhile."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, SAMPLE_RATE_HZ, subtype="FLOAT", format="WAV")
+    return buffer.getvalue()
+
+
+def _read_wav(file: IO[bytes]) -> Samples:
+    """Return the samples of a file that `_wav` made; of any other kind a header may claim all."""
+    with soundfile.SoundFile(file) as audio:
+        kind = (audio.format, audio.subtype, audio.channels, audio.samplerate)
+        if kind != ("WAV", "FLOAT", 1, SAMPLE_RATE_HZ):
+            raise ValueError(f"it is {kind}")
+        samples: Samples = audio.read(MAX_RECORDING_BYTES // 4, dtype="float32")
+    return samples
 
 
 def _digest(samples: Samples) -> str:
     return hashlib.sha256(np.ascontiguousarray(samples, "<f4").tobytes()).hexdigest()
 
 
-@contextlib.contextmanager
-def _synced(path: Path) -> Iterator[Any]:
-    """Open a file for writing, and see it through to the disk."""
+def _write(path: Path, data: bytes) -> None:
+    """Write a file, and see it through to the disk."""
     with path.open("wb") as file:
-        yield file
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _remove(path: Path) -> None:
+    """Remove whatever it is, as far as that can be done."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -216,15 +287,23 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _lock(folder: Path) -> Iterator[None]:
+def _lock(folder: Path, wait_s: float | None = None) -> Iterator[None]:
     """Own a folder as long as this process lives.
 
     Raises:
-        BlockingIOError: Another owns it.
+        BlockingIOError: Another owns it, and still does after `wait_s` seconds (LOCK_TIMEOUT_S).
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    deadline = time.monotonic() + (LOCK_TIMEOUT_S if wait_s is None else wait_s)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.01)
         yield
     finally:
         os.close(descriptor)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import threading
 import time
 from collections.abc import Iterator
 
@@ -15,7 +14,6 @@ from qwen_tts_api.errors import (
     NotSupported,
     RegistryReadOnly,
     RegistryUnavailable,
-    TooManyVoices,
     VoiceNotFound,
 )
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Reference
@@ -23,7 +21,7 @@ from qwen_tts_api.quoting import shown
 from qwen_tts_api.service.reference_audio import check_ref_text, read_recording
 from qwen_tts_api.service.served_models import ServedModels
 from qwen_tts_api.service.voice import MAX_NAME_CHARS, Voice, check_name, voice_id
-from qwen_tts_api.service.voice_store import VoiceStore, voice_exists
+from qwen_tts_api.service.voice_store import VoiceStore, too_many_voices, voice_exists
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +38,6 @@ class VoiceRegistry:
         self._models = models
         self._aliases = config.speakers_by_alias
         self._store = VoiceStore(config.registry_dir)
-        self._adding = threading.Lock()
         self._read = functools.lru_cache(CACHED_REFERENCES)(self._read_reference)
 
     def start(self) -> None:
@@ -141,9 +138,8 @@ class VoiceRegistry:
             consent=_check_consent(consent),
             duration_s=round(len(samples) / SAMPLE_RATE_HZ, 3),
         )
-        with self._adding, _explained():
-            self._check_room()
-            voice = self._store.add(voice, samples)
+        with _explained():
+            voice = self._store.add(voice, samples, self._config.max_voices)
         logger.info("registered the voice %s (%s, %.1f s)", voice.id, source, voice.duration_s)
         return voice
 
@@ -156,20 +152,31 @@ class VoiceRegistry:
             VoiceNotFound: There is none of this id.
         """
         self.check_writable()
+        voice = self._store.get(requested)
+        references = [] if voice is None else self._references(voice)
         with _explained():
             deleted = self._store.delete(requested)
+        self._read.cache_clear()
+        for reference in references:
+            self._models.forget(reference)
         if not deleted:
             raise VoiceNotFound(f"There is no registered voice of the id {shown(requested)}.")
         logger.info("deleted the voice %s", requested)
+
+    def _references(self, voice: Voice) -> list[Reference]:
+        """Return what models may have been given of a voice; nothing where it cannot be read."""
+        with contextlib.suppress(RegistryUnavailable):
+            alone = self._read(voice, True)
+            whole = [self._read(voice, False)] if voice.ref_text else []
+            return [alone, *whole]
+        return []
 
     def _check_room(self) -> None:
         limit = self._config.max_voices
         with _explained():
             count = self._store.count()
         if count >= limit:
-            raise TooManyVoices(
-                f"{limit} voices are registered, as many as QWEN_MAX_VOICES allows: delete one."
-            )
+            raise too_many_voices(limit)
 
     def _read_reference(self, voice: Voice, x_vector_only: bool) -> Reference:
         with _explained():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import errno
 import io
 import json
+import os
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from qwen_tts_api.errors import Unavailable
 from qwen_tts_api.model.utterance import Reference
 from tests.conftest import Bench
 from tests.recordings import encode, recording, tone
@@ -347,3 +350,29 @@ def test_a_truncated_upload(bench: Bench) -> None:
     )
     assert_error(response, 400, "invalid_request")
     assert bench.service.voices("clone") == []
+
+
+def test_a_full_disk_is_a_503(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every dialect, with when to try again; nothing is left, and the log has no traceback."""
+
+    def full(*args: Any, **kwargs: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        refused = upload(bench.client, "Anna")
+        assert (refused.status_code, refused.get_json()["code"]) == (503, "registry_unavailable")
+        fields = {"name": "Anna", "audio_sample": (io.BytesIO(recording()), "a.wav")}
+        theirs = bench.client.post("/v1/audio/voices", data=fields)
+        assert theirs.status_code == 503
+    for response in (refused, theirs):
+        assert int(response.headers["Retry-After"]) > 0
+        assert "space" not in response.text
+    assert upload(bench.client, "Anna").status_code == 201
+
+
+@pytest.mark.parametrize("error", [Unavailable, *Unavailable.__subclasses__()])
+def test_what_passes_says_when_to_come_back(error: type[Unavailable]) -> None:
+    """A 503 without Retry-After makes clients come back at once, or never."""
+    assert error("The server is busy.").retry_after_s
+    assert error("The server is busy.", retry_after_s=1).retry_after_s == 1

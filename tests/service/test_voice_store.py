@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -15,9 +16,10 @@ import numpy as np
 import pytest
 
 from qwen_tts_api.errors import VoiceExists
+from qwen_tts_api.service import voice_store
 from qwen_tts_api.service.voice import Voice, check_name, voice_id
 from qwen_tts_api.service.voice_store import VoiceStore
-from tests.recordings import tone
+from tests.recordings import recording, tone
 
 SAMPLES = tone(1.5, 24_000)[:, 0]
 QUIET = SAMPLES * np.float32(0.5)
@@ -140,19 +142,85 @@ def test_a_killed_process_leaves_all_or_nothing(tmp_path: Path, action: str) -> 
 
 
 def test_what_is_being_written_is_not_cleared_away(store: VoiceStore, tmp_path: Path) -> None:
-    """A start beside a process at work: its lock tells."""
+    """A start beside a process at work: its lock tells, from before there is anything to see."""
     folder = tmp_path / "deep" / "voices"
-    working, dead = folder / ".scratch-1-a", folder / ".scratch-2-b"
-    working.mkdir(parents=True)
-    dead.mkdir()
-    descriptor = os.open(working, os.O_RDONLY)
+    left = folder / ".scratch-1-a", folder / ".scratch-2-b"
+    left[0].mkdir(parents=True)
+    os.mkfifo(left[1])
+    descriptor = os.open(folder, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     store.clean()
-    assert working.exists()
-    assert not dead.exists()
+    assert all(path.exists() for path in left)
     os.close(descriptor)
     store.clean()
-    assert not working.exists()
+    assert list(folder.iterdir()) == []
+
+
+def test_who_changes_the_folder_waits_for_others(
+    store: VoiceStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of another process, too; one that never ends costs an error, not the thread."""
+    store.add(voice("Bob"), SAMPLES)
+    monkeypatch.setattr(voice_store, "LOCK_TIMEOUT_S", 0.0)
+    descriptor = os.open(tmp_path / "deep" / "voices", os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(BlockingIOError):
+        store.add(voice("Anna"), SAMPLES)
+    with pytest.raises(BlockingIOError):
+        store.delete("bob")
+    assert [found.id for found in store.all()] == ["bob"]
+    os.close(descriptor)
+
+
+ADD_ONE = """
+import sys
+from pathlib import Path
+from qwen_tts_api.errors import TooManyVoices
+from qwen_tts_api.service.voice import Voice
+from qwen_tts_api.service.voice_store import VoiceStore
+from tests.recordings import tone
+
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    for number in range(4):
+        name = f"{sys.argv[2]}{number}"
+        VoiceStore(Path(sys.argv[1])).add(Voice(name, name), tone(1.5, 24_000)[:, 0], 5)
+except TooManyVoices:
+    pass
+"""
+
+
+def test_processes_do_not_share_a_place(tmp_path: Path) -> None:
+    """As many voices as are allowed, whoever adds them."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ADD_ONE, str(tmp_path / "voices"), name],
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in "abc"
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.communicate("go\n")
+        assert process.returncode == 0
+    assert len(VoiceStore(tmp_path / "voices").all()) == 5
+
+
+def replace_by(path: Path, kind: str) -> None:
+    """Put something else where a file was."""
+    path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to({"loop": str(path), "device": "/dev/zero"}[kind])
 
 
 @pytest.mark.parametrize(
@@ -170,6 +238,38 @@ def test_what_is_being_written_is_not_cleared_away(store: VoiceStore, tmp_path: 
         ),
         lambda folder: (folder / "voice.json").unlink(),
         lambda folder: (folder / "audio.wav").unlink(),
+        lambda folder: (folder / "voice.json").write_text('{"a":' * 12_000),
+        lambda folder: (folder / "voice.json").write_text("[" * 60_000),
+        lambda folder: (folder / "voice.json").write_text("[" * 200_000),
+        lambda folder: (folder / "voice.json").write_text("9" * 60_000),
+        lambda folder: replace_by(folder / "voice.json", "fifo"),
+        lambda folder: replace_by(folder / "voice.json", "folder"),
+        lambda folder: replace_by(folder / "voice.json", "loop"),
+        lambda folder: replace_by(folder / "voice.json", "device"),
+        lambda folder: replace_by(folder / "audio.wav", "fifo"),
+        lambda folder: replace_by(folder / "audio.wav", "folder"),
+        lambda folder: replace_by(folder / "audio.wav", "loop"),
+        lambda folder: replace_by(folder / "audio.wav", "device"),
+        lambda folder: os.truncate(folder / "audio.wav", 1 << 40),
+        *(
+            lambda folder, change=change: (folder / "voice.json").write_text(
+                json.dumps(json.loads((folder / "voice.json").read_text()) | change)
+            )
+            for change in (
+                {"name": None},
+                {"name": ""},
+                {"name": "a\nb"},
+                {"name": "\ud800"},
+                {"name": "n" * 1000},
+                {"kind": "speaker"},
+                {"ref_text": "\ud800"},
+                {"ref_text": "t" * 3000},
+                {"duration_s": float("nan")},
+                {"duration_s": [1.5]},
+                {"created_at": True},
+                {"unheard_of": 1},
+            )
+        ),
     ],
 )
 def test_an_unreadable_voice_is_logged_once_and_passed_over(
@@ -194,10 +294,16 @@ def test_a_recording_that_was_changed_is_not_used(store: VoiceStore, tmp_path: P
     path = tmp_path / "deep" / "voices" / "bob" / "audio.wav"
     data = bytearray(path.read_bytes())
     data[-7] ^= 1
-    for content in (bytes(data), bytes(data[:-2000]), b"", b"RIFF"):
+    # The last of them claims to have 2^36 samples.
+    flac = b"fLaC\x80\x00\x00\x22\x10\x00\x10\x00" + bytes(6) + b"\x05\xdc\x00\xff" + b"\xff" * 4
+    others = recording(2.0, "FLAC"), recording(2.0), flac + bytes(16)
+    for content in (bytes(data), bytes(data[:-2000]), b"", b"RIFF", *others):
         path.write_bytes(content)
         with pytest.raises(OSError, match=r"audio\.wav"):
             store.samples(stored)
+    replace_by(path, "fifo")
+    with pytest.raises(OSError, match=r"audio\.wav"):
+        store.samples(stored)
 
 
 def test_foreign_files_in_the_folder_do_not_matter(store: VoiceStore, tmp_path: Path) -> None:
@@ -213,16 +319,22 @@ def test_foreign_files_in_the_folder_do_not_matter(store: VoiceStore, tmp_path: 
     assert len(list(folder.iterdir())) == 4
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("call", range(4))
 def test_nothing_is_left_where_the_disk_is_full(
-    store: VoiceStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: VoiceStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, call: int
 ) -> None:
-    """The caller hears of it, and the folder is as before."""
+    """Whatever is the first to be refused; the caller hears of it, and the folder is as before."""
+    calls = iter(range(100))
+    fsync = os.fsync
 
     def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
+        if next(calls) >= call:
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=os.strerror(number)):
         store.add(voice("Bob"), SAMPLES)
     assert list((tmp_path / "deep" / "voices").iterdir()) == []
 

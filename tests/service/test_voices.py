@@ -22,6 +22,7 @@ from qwen_tts_api.errors import (
 )
 from qwen_tts_api.model.utterance import Prompt
 from qwen_tts_api.service.requests import SpeechRequest
+from qwen_tts_api.service.voice_store import VoiceStore
 from tests.conftest import Bench
 from tests.recordings import recording, tone
 
@@ -238,3 +239,31 @@ def test_a_recording_that_was_lost_is_told(bench: Bench, tmp_path: Path) -> None
     bench.service.delete_voice("anna")
     bench.service.add_voice("Anna", recording(2), "Hello.")
     assert say(bench, speaker="anna")[0] == "clone"
+
+
+def test_a_deleted_voice_is_forgotten(bench: Bench) -> None:
+    """By the models and by the registry; another recording of that name is another voice."""
+    bench.service.add_voice("Anna", recording(2), "Hello.")
+    _, prompt = say(bench, speaker="Anna")
+    say(bench, speaker="Anna", x_vector_only_mode=True)
+    runner = bench.hub.runners["clone"]
+    assert len(runner.voices) == 2
+    bench.service.delete_voice("anna")
+    assert runner.voices == set()
+    assert bench.service._registry._read.cache_info().currsize == 0
+    with pytest.raises(UnknownSpeaker):
+        say(bench, speaker="Anna", model="clone")
+    bench.service.add_voice("Anna", recording(3), "Hello.")
+    _, other = say(bench, speaker="Anna")
+    assert prompt.reference is not None
+    assert other.reference is not None
+    assert other.reference.key != prompt.reference.key
+
+
+def test_a_voice_that_another_process_deleted_is_unknown(bench: Bench, tmp_path: Path) -> None:
+    """At once, though its recording was read a moment ago."""
+    bench.service.add_voice("Anna", recording(2), "Hello.")
+    say(bench, speaker="Anna")
+    assert VoiceStore(tmp_path / "voices").delete("anna")
+    with pytest.raises(UnknownSpeaker):
+        say(bench, speaker="Anna", model="clone")
