@@ -123,10 +123,43 @@ def test_looking_before_asking(server: Server) -> None:
         assert response.status == status
         if method == "HEAD":
             assert body == b""
+            assert response.getheader("Content-Type") == "audio/wav"
+            assert response.getheader("Content-Length") is None
+            assert response.getheader("Transfer-Encoding") is None
         else:
             allowed = response.getheader("Allow") or ""
             assert set(re.split(", ?", allowed)) == {"GET", "POST", "HEAD", "OPTIONS"}
     assert server.get("/details").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/tts?text=Hello", "/process?INPUT_TEXT=Hello"])
+def test_an_audio_element_in_safari(server: Server, path: str) -> None:
+    """Two bytes first, then all of the same audio, whose seed was drawn."""
+
+    def get(part: str) -> tuple[HTTPResponse, bytes]:
+        request = (
+            f"GET {path} HTTP/1.1\r\n"
+            "Host: localhost:8888\r\n"
+            "Accept: */*\r\n"
+            "Accept-Encoding: identity\r\n"
+            f"Range: bytes={part}\r\n"
+            "User-Agent: AppleCoreMedia/1.0.0.21F90 (iPhone; U; CPU OS 17_5_1 like Mac OS X)\r\n"
+            "\r\n"
+        )
+        return exchange(server, request.encode())
+
+    response, first = get("0-1")
+    assert (response.status, first) == (206, b"RI")
+    assert response.getheader("Accept-Ranges") == "bytes"
+    assert len(response.headers.get_all("Date") or []) == 1
+    size = int((response.getheader("Content-Range") or "").rpartition("/")[2])
+    later, whole = get(f"0-{size - 1}")
+    assert (later.status, len(whole)) == (206, size)
+    assert later.getheader("X-Seed") == response.getheader("X-Seed")
+    assert later.getheader("Content-Length") == str(size)
+    with wave.open(io.BytesIO(whole)) as file:
+        assert 44 + 2 * file.getnframes() == size
+    assert get("1000-1999")[1] == whole[1000:2000]
 
 
 def test_no_text(server: Server) -> None:
