@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from torch import Tensor
@@ -18,10 +20,12 @@ from torch import Tensor
 from qwen_tts_api.engine import capture_lock, engine, graphs, loading
 from qwen_tts_api.engine.capture_lock import CaptureLock
 from qwen_tts_api.engine.graphs import Capture, GraphCache
-from qwen_tts_api.errors import LoadError
+from qwen_tts_api.engine.job import Job
+from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.errors import LoadError, TTSError
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.utterance import Prompt, Sampling
-from tests.conftest import Bench, read, wait_until
+from tests.conftest import Bench, assert_same, read, wait_until
 
 TIMEOUT_S = 30
 
@@ -239,6 +243,46 @@ def test_engines_capture_one_after_the_other(
     assert {stream for stream, _ in cuda.captures} == set(streams)
     assert {mode for _, mode in cuda.captures} == {"thread_local"}
     assert len(cuda.captures) > len(streams) * 10 * 5
+
+
+def assert_speaks_while_another_loads(device: str, cache: Path) -> None:
+    """Speak, over and over, until a second model has been loaded; that speaks the same."""
+    options = loading.LoadOptions(device, "float32", "sdpa", cache, 4, 512, False)
+
+    def explain(error: Exception) -> TTSError:
+        raise error
+
+    def load() -> Scheduler:
+        runner = loading.load_runner(
+            "nano", options, lambda card: None, lambda doing: None, lambda: None
+        )
+        return Scheduler(runner, explain)
+
+    def speak(scheduler: Scheduler) -> npt.NDArray[np.int16]:
+        scheduler.add(job := Job(Prompt("Two models.", "english", "ryan", "", Sampling(seed=1))))
+        while not scheduler.is_idle:
+            with capture_lock.CAPTURES.work():
+                scheduler.step()
+        return read(job)
+
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        first = one.submit(load).result()
+        expected = one.submit(speak, first).result()
+        loaded = other.submit(load)
+        while not loaded.done():
+            assert_same(one.submit(speak, first).result(), expected)
+        spoken = [
+            thread.submit(speak, scheduler)
+            for _ in range(9)
+            for thread, scheduler in ((one, first), (other, loaded.result()))
+        ]
+        for each in spoken:
+            assert_same(each.result(), expected)
+
+
+def test_one_speaks_while_another_loads(lock: CaptureLock, tmp_path: Path) -> None:
+    """And beside it, with what is captured in passing: nobody hears that there are two."""
+    assert_speaks_while_another_loads("cpu", tmp_path)
 
 
 def test_no_frame_is_made_while_another_model_is_captured(lock: CaptureLock, bench: Bench) -> None:

@@ -23,6 +23,7 @@ from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import place
 from qwen_tts_api.model.utterance import Prompt, Sampling
 from tests.conftest import assert_same, read
+from tests.engine.test_capture_lock import assert_speaks_while_another_loads
 
 pytestmark = pytest.mark.gpu
 
@@ -85,3 +86,8 @@ def test_greedy_speech_is_that_of_a_cpu(tmp_path: Path) -> None:
     on_gpu = say(scheduler_of(load(tmp_path, "cuda:0", "float32"), enforce_eager=False), GREEDY)
     on_cpu = say(scheduler_of(load(tmp_path, "cpu", "float32"), enforce_eager=True), GREEDY)
     assert_same(on_gpu[0], on_cpu[0])
+
+
+def test_one_speaks_while_another_loads(tmp_path: Path) -> None:
+    """Its frames come between the captures of the other, and are the same."""
+    assert_speaks_while_another_loads("cuda:0", tmp_path)
