@@ -19,6 +19,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         QWEN_MODELS="nano-design,nano-base",
         QWEN_MAX_LOADED_MODELS="3",
         QWEN_VOICES_DIR=str(folder / "voices"),
+        QWEN_CORS_ORIGINS="http://localhost:3000",  # Amica's
         QWEN_SPEAKER_ALIASES="p376=Ryan,p225=Serena",
         QWEN_MAX_STREAMS="4",
         # A long text is one long job then, which goes on whether or not its audio is read.
