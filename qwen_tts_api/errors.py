@@ -45,7 +45,10 @@ Start-up (the process logs the sentence and exits with `EXIT_CANNOT_START`)::
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
+
+from qwen_tts_api.quoting import named
 
 EXIT_CANNOT_START = 4
 """Exit code of a process whose settings or model are unusable.
@@ -62,7 +65,8 @@ class TTSError(Exception):
     """A request that cannot be answered with audio.
 
     Args:
-        message: One sentence for the client: the value that was wrong, and what is allowed.
+        message: One sentence for the client: the value that was wrong, and what is allowed; with
+            `quoting.field` where it names a field that other dialects call otherwise.
         fields: Messages by name of the request's field, where fields are to blame.
         retry_after_s: Seconds after which the same request may succeed; the class's own if None.
     """
@@ -78,10 +82,30 @@ class TTSError(Exception):
         fields: dict[str, list[str]] | None = None,
         retry_after_s: int | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.fields = fields
+        super().__init__(named(message, {}))
+        self._sentence = message
+        self._texts = fields
+        self._names: Mapping[str, str] = {}
         self.retry_after_s = self.default_retry_after_s if retry_after_s is None else retry_after_s
+
+    @property
+    def message(self) -> str:
+        """Return the sentence for the client."""
+        return named(self._sentence, self._names)
+
+    @property
+    def fields(self) -> dict[str, list[str]] | None:
+        """Return messages by the names of the request's fields."""
+        if self._texts is None:
+            return None
+        return {
+            self._names.get(name, name): [named(text, self._names) for text in texts]
+            for name, texts in self._texts.items()
+        }
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Call our fields as a dialect does."""
+        self._names = names
 
 
 class InvalidRequest(TTSError):

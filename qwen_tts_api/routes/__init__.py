@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from flask import Flask
 
 from qwen_tts_api.config import Config
@@ -23,6 +21,7 @@ from qwen_tts_api.routes import (
     speakers,
     tts,
 )
+from qwen_tts_api.routes.openai.errors import ASTRAY_PATH, BASE_URL_HINT
 from qwen_tts_api.routes.openai.errors import shape as openai_shape
 from qwen_tts_api.routes.ranges import LastAnswers
 from qwen_tts_api.routes.slow_clients import send_in_pieces
@@ -35,7 +34,8 @@ EXTENSION = "qwen_tts_api"
 def create_ops_app(service: SpeechService) -> Flask:
     """Return the application of the ops port: probes and metrics."""
     app = Flask(__name__, static_folder=None)
-    _register_ops(app, service, {}, log_text=False)
+    _register_ops(app, service, log_text=False)
+    errors.register(app, {})
     return app
 
 
@@ -43,7 +43,9 @@ def register(app: Flask, config: Config, service: SpeechService) -> None:
     """Add every route, the error handlers and the request log to an application."""
     app.extensions[EXTENSION] = service
     shapes = {openai.PREFIX: openai_shape, **dict.fromkeys(marytts.PATHS, marytts.shape)}
-    _register_ops(app, service, shapes, log_text=config.log_text)
+    astray = [errors.Astray(ASTRAY_PATH, openai_shape, BASE_URL_HINT)]
+    _register_ops(app, service, log_text=config.log_text)
+    errors.register(app, shapes, astray)
     if service.tracer is not None:
         spans.register(app, service.tracer)
     origins.register(app, config)
@@ -59,12 +61,9 @@ def register(app: Flask, config: Config, service: SpeechService) -> None:
     app.register_blueprint(openapi.blueprint(config))
 
 
-def _register_ops(
-    app: Flask, service: SpeechService, shapes: Mapping[str, errors.Shape], *, log_text: bool
-) -> None:
-    """Add what both ports have: the request log, the error handlers, probes and metrics."""
+def _register_ops(app: Flask, service: SpeechService, *, log_text: bool) -> None:
+    """Add what both ports have: the request log, probes and metrics."""
     app.json.sort_keys = False  # type: ignore[attr-defined]
     request_log.register(app, service.metrics, log_text=log_text)
-    errors.register(app, shapes)
     app.register_blueprint(health.blueprint(service))
     app.register_blueprint(metrics.blueprint(service.metrics))

@@ -8,8 +8,9 @@ Ours, which Coqui's clients read, too::
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
@@ -54,17 +55,36 @@ class Refusal:
 Shape = Callable[[Refusal], Response]
 
 
-def register(app: Flask, shapes: Mapping[str, Shape]) -> None:
+@dataclass(frozen=True)
+class Astray:
+    """Paths that are a dialect's, but for what stands before them: its clients' base URL is wrong.
+
+    Attributes:
+        path: What they look like.
+        shape: Of the 404 that they get.
+        hint: What it says.
+    """
+
+    path: re.Pattern[str]
+    shape: Shape
+    hint: str
+
+
+def register(app: Flask, shapes: Mapping[str, Shape], astray: Sequence[Astray] = ()) -> None:
     """Install the handlers; after this no error of the application is HTML.
 
     Args:
         app: The application.
         shapes: The shape of every error at and under a path, 404 and 405 included; ours elsewhere.
+        astray: Which paths that do not exist are answered in another shape, with a hint.
     """
     special = tuple(shapes.items())
 
     def respond(refusal: Refusal) -> Response:
         shape = next((shape for path, shape in special if _is_under(request.path, path)), _ours)
+        lost = [kind for kind in astray if kind.path.search(request.path)]
+        if refusal.code == "not_found" and lost:
+            shape, refusal = lost[0].shape, replace(refusal, message=lost[0].hint)
         response = shape(refusal)
         if refusal.status == 401:
             response.headers["WWW-Authenticate"] = "Bearer"

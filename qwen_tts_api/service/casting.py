@@ -8,7 +8,7 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, NotSupported, ReferenceRequired
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import Reference
-from qwen_tts_api.quoting import listed, shown
+from qwen_tts_api.quoting import field, listed, shown
 from qwen_tts_api.service.reference_audio import check_ref_text, read_recording
 from qwen_tts_api.service.requests import SpeechRequest
 from qwen_tts_api.service.served_models import ServedModels
@@ -136,8 +136,9 @@ class Casting:
         if not card.speakers:
             if requested:
                 raise NotSupported(
-                    f"The model {model!r} has no speakers, but 'speaker' is {shown(requested)}: "
-                    "leave it out, and describe the voice in 'instruct'.",
+                    f"The model {model!r} has no speakers, but {field('speaker')} is "
+                    f"{shown(requested)}: leave it out, and describe the voice in "
+                    f"{field('instruct')}.",
                     fields={"speaker": ["This model has no speakers."]},
                 )
             return None
@@ -153,22 +154,22 @@ class Casting:
         if request.ref_text.strip():
             raise InvalidRequest(
                 f"The registered voice {voice.id!r} has a text of its own: leave 'ref_text' out.",
-                fields={"ref_text": ["Goes with 'ref_audio' only."]},
+                fields={"ref_text": [f"Goes with {field('ref_audio')} only."]},
             )
         return self._registry.reference(voice, x_vector_only=request.x_vector_only_mode)
 
     def _given_reference(self, request: SpeechRequest, ref_audio: bytes) -> Reference:
         if request.speaker:
             raise InvalidRequest(
-                f"The voice is that of 'ref_audio', but 'speaker' is {shown(request.speaker)}: "
-                "give one of the two.",
-                fields={"speaker": ["Does not go with 'ref_audio'."]},
+                f"The voice is that of {field('ref_audio')}, but {field('speaker')} is "
+                f"{shown(request.speaker)}: give one of the two.",
+                fields={"speaker": [f"Does not go with {field('ref_audio')}."]},
             )
         ref_text = check_ref_text(request.ref_text)
         if not ref_text and not request.x_vector_only_mode:
             raise ReferenceRequired(
-                "Cloning needs in 'ref_text' what is said in 'ref_audio'; where that is not known, "
-                "'x_vector_only_mode': true takes the speaker's embedding alone.",
+                f"Cloning needs in 'ref_text' what is said in {field('ref_audio')}; where that is "
+                "not known, 'x_vector_only_mode': true takes the speaker's embedding alone.",
                 fields={"ref_text": ["Missing or blank."]},
             )
         samples = read_recording(ref_audio, self._config.max_audio_bytes)
@@ -183,8 +184,8 @@ class Casting:
         if voice := self._registry.find(self._config.default_speaker):
             return voice
         raise ReferenceRequired(
-            f"The model {model!r} clones voices: it needs reference audio in 'ref_audio', or a "
-            f"registered voice in 'speaker'; registered are {listed(known)}.",
+            f"The model {model!r} clones voices: it needs reference audio in {field('ref_audio')}, "
+            f"or a registered voice in {field('speaker')}; registered are {listed(known)}.",
             fields={"ref_audio": ["Missing."]},
         )
 

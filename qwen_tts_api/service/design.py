@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from qwen_tts_api.errors import InvalidRequest, NotSupported
+from qwen_tts_api.quoting import field
 from qwen_tts_api.service.client import Client
 from qwen_tts_api.service.requests import Speech, SpeechRequest
 from qwen_tts_api.service.served_models import ServedModels
@@ -45,12 +46,13 @@ class VoiceDesigner:
         if model is None or self._models.card(self._models.name(model)).kind != "voice_design":
             raise NotSupported(
                 "Designing a voice needs a VoiceDesign model: add one to QWEN_MODELS, or send a "
-                "recording in 'audio'.",
+                f"recording in {field('audio')}.",
                 fields={"instruct": ["Needs a VoiceDesign model."]},
             )
         if not request.instruct.strip():
             raise InvalidRequest(
-                "'instruct' is blank: it describes the voice.", fields={"instruct": ["Missing."]}
+                f"{field('instruct')} is blank: it describes the voice.",
+                fields={"instruct": ["Missing."]},
             )
         speech = self._synthesize(replace(request, model=model, audio_format="wav"), client)
         if speech.job.finish_reason == "length":

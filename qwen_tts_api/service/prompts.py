@@ -9,6 +9,7 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import NotSupported
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.quoting import field
 from qwen_tts_api.service.casting import Cast
 from qwen_tts_api.service.languages import resolve_language
 from qwen_tts_api.service.requests import SpeechRequest
@@ -54,7 +55,7 @@ class PromptMaker:
         if requested.strip():
             advice = "" if card.kind == "base" else " or use a 1.7B one"
             raise NotSupported(
-                f"The model {model!r} does not take 'instruct': leave it out{advice}.",
+                f"The model {model!r} does not take {field('instruct')}: leave it out{advice}.",
                 fields={"instruct": ["This model does not take it."]},
             )
         return ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from qwen_tts_api.errors import UnknownSpeaker
 from qwen_tts_api.model.checkpoint import ModelCard
-from qwen_tts_api.quoting import listed, shown
+from qwen_tts_api.quoting import field, listed, shown
 
 
 def display_name(speaker: str) -> str:
@@ -35,7 +35,7 @@ def unknown_speaker(requested: str, known: Sequence[str]) -> UnknownSpeaker:
     if not known:
         return UnknownSpeaker(
             f"Unknown speaker {shown(requested)}: no voice is registered yet. Register one, "
-            "or send the recording of a voice in 'ref_audio'.",
+            f"or send the recording of a voice in {field('ref_audio')}.",
             fields={"speaker": ["There is none yet."]},
         )
     allowed = listed(known)

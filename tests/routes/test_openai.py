@@ -328,7 +328,7 @@ def test_nothing_that_makes_a_client_take_the_server_for_another(client: FlaskCl
         (SynthesisFailed("No."), 500, "false", None),
         (DeadlineExceeded("Late.", retry_after_s=1), 504, "false", None),
         (OutOfMemory("Full.", retry_after_s=5), 503, None, "5"),
-        (ModelUnavailable("Gone."), 503, None, None),
+        (ModelUnavailable("Gone."), 503, None, "5"),
         (QueueFull("Wait.", retry_after_s=7), 429, None, "7"),
         (RequestTimeout("Slow."), 408, None, None),
         (ZeroDivisionError("bug"), 500, "false", None),
@@ -503,3 +503,51 @@ def test_a_model_whose_name_has_a_slash(client: FlaskClient) -> None:
     """As ids of the hub have; clients send the slash plain or encoded."""
     for path in ("/v1/models/Qwen/x", "/v1/models/Qwen%2Fx"):
         assert_refused(client.get(path), 404, "model_not_found", "model", "'Qwen/x'")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/audio/speech"),
+        ("POST", "/v1/v1/audio/speech"),
+        ("POST", "/v1/audio/speech/audio/speech"),
+        ("POST", "/v1/audio/speech/v1/audio/speech"),
+        ("POST", "/api/v1/audio/speech"),
+        ("POST", "/openai/audio/speech"),
+        ("GET", "/audio/voices"),
+        ("DELETE", "/audio/voices/anna"),
+        ("GET", "/audio/models"),
+        ("GET", "/v1/v1/models"),
+    ],
+)
+def test_a_wrong_base_url_is_told_the_right_one(
+    client: FlaskClient, method: str, path: str
+) -> None:
+    """In OpenAI's shape, which is what the client that has it can read."""
+    response = client.open(path, method=method, json={"input": "Hi"} if method == "POST" else None)
+    assert_refused(response, 404, "not_found", None, "/v1", "base URL", "localhost:8888/v1")
+    assert response.headers["X-Should-Retry"] == "false"
+
+
+def test_other_paths_are_not_openai_s(client: FlaskClient) -> None:
+    for path in ("/nowhere", "/audio", "/audiobook/speech"):
+        assert client.post(path).get_json()["code"] == "not_found"
+
+
+@pytest.mark.parametrize("word", ["text", "speaker", "instruct", "audio_format", "ref_audio"])
+def test_a_client_s_words_are_not_those_of_our_fields(client: FlaskClient, word: str) -> None:
+    """Only the names of fields are OpenAI's; what a client sent is quoted as it is."""
+    response = client.post("/v1/audio/speech", json={"input": "Hi", "voice": word})
+    assert_refused(response, 400, "unknown_speaker", "voice", f"Unknown speaker '{word}';")
+    response = client.post("/api/tts", json={"text": "Hi", "model": "design", "speaker": word})
+    assert f"'speaker' is '{word}'" in response.get_json()["error"]
+    marked = client.post("/v1/audio/speech", json={"input": "Hi", "voice": "\x1fspeaker\x1f"})
+    assert "\\x1fspeaker\\x1f" in marked.get_json()["error"]["message"]
+
+
+def test_fields_are_called_as_openai_does(client: FlaskClient) -> None:
+    """In sentences, too."""
+    response = client.post("/v1/audio/speech", json={"input": "Hi", "model": "clone"})
+    message = response.get_json()["error"]["message"]
+    assert "'voice'" in message
+    assert "'speaker'" not in message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,15 @@ _TYPES = {429: "rate_limit_error"}
 # What may go well a moment later. OpenAI's clients try 408, 409, 429 and every 5xx again, twice,
 # unless told not to: three times the work for the same error.
 _PASSING = (408, 429, 503)
+
+
+BASE_URL_HINT = (
+    "There is nothing at this path. The base URL of OpenAI's clients is this server's address with "
+    "/v1 once, such as http://localhost:8888/v1; they add /audio/speech to it."
+)
+"""For clients whose base URL lacks /v1, has it twice, or is a whole endpoint."""
+
+ASTRAY_PATH = re.compile(r"/audio/(speech|voices|models)(/|$)|^/v1/v1(/|$)")
 
 
 def shape(refusal: Refusal) -> Response:
@@ -53,8 +63,5 @@ def openai_names(names: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     except TTSError as error:
-        for ours, theirs in names.items():
-            error.message = error.message.replace(f"'{ours}'", f"'{theirs}'")
-        if error.fields:
-            error.fields = {names.get(name, name): texts for name, texts in error.fields.items()}
+        error.rename(names)
         raise
