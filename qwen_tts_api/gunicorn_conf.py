@@ -22,7 +22,7 @@ from qwen_tts_api.server.signals import ignore_in_master, ignore_until_started, 
 from qwen_tts_api.server.starting import check_start
 
 open_standard_streams()
-ignore_until_started()
+nohup = ignore_until_started()
 raise_limit()
 try:
     settings = Config.from_env()
@@ -60,7 +60,7 @@ def on_starting(server: Any) -> None:
     except ConfigError as error:
         server.log.error("qwen-tts-api cannot start: %s", error)
         sys.exit(EXIT_CANNOT_START)
-    ignore_in_master(server)
+    ignore_in_master(server, nohup=nohup)
 
 
 def post_fork(server: Any, worker: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 BACKLOG = 2048
-ACCEPTS_AT_ONCE = 64
+ACCEPTS_AT_ONCE = 16  # between two looks at those that are open
 PAUSE_S = 0.2
 
 NOTHING_YET = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)

@@ -13,46 +13,24 @@ import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from gunicorn.http.errors import InvalidRequestLine
-from gunicorn.sock import ssl_wrap_socket
+from gunicorn.sock import ssl_context
 from gunicorn.workers.gthread import PollableMethodQueue
 
 from qwen_tts_api.errors import BodyTooLarge, RequestTimeout, TTSError
 from qwen_tts_api.server.connection import Connection, Phase
-from qwen_tts_api.server.framing import FramingLimits, Progress
+from qwen_tts_api.server.framing import Progress
+from qwen_tts_api.server.limits import LoopLimits
 from qwen_tts_api.server.listening import NOTHING_YET, Acceptor
 from qwen_tts_api.server.waiting import WaitingConnections
 
 logger = logging.getLogger(__name__)
 
 RECEIVE_BYTES = 65_536
-LINGER_S = 2.0
-"""How long a client has to close a connection that was closed here: what it sends after a close
-would reset the connection, and take the answer from it."""
-MAX_BUFFERED_BODIES = 16
-"""Of the largest size, as far as memory is concerned."""
-
-
-@dataclass(frozen=True)
-class LoopLimits:
-    """What a port takes.
-
-    Attributes:
-        threads: Requests that are answered at once.
-        connections: Connections that are open at once.
-        client_timeout_s: For a head to come, and for a body.
-        keepalive_s: For the next request of a connection to begin.
-        framing: Of one request.
-    """
-
-    threads: int
-    connections: int
-    client_timeout_s: float
-    keepalive_s: float
-    framing: FramingLimits
+LINGER_S = 2.0  # what a client sends after a close would reset it, and take the answer from it
+MAX_BUFFERED_BODIES = 16  # of the largest size
 
 
 class ConnectionLoop:
@@ -81,7 +59,7 @@ class ConnectionLoop:
         tls: bool = False,
     ) -> None:
         self._cfg = cfg
-        self._tls = tls
+        self._tls: ssl.SSLContext | None = ssl_context(cfg) if tls else None
         self._limits = limits
         self._answer = answer
         self._refuse = refuse
@@ -144,8 +122,8 @@ class ConnectionLoop:
         try:
             server = listener.getsockname()
             sock.setblocking(False)
-            if self._tls:
-                sock = ssl_wrap_socket(sock, self._cfg)
+            if self._tls is not None:
+                sock = self._tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         except OSError:  # it has gone already
             sock.close()
             return
@@ -172,10 +150,13 @@ class ConnectionLoop:
             self._close(connection)
 
     def _receive(self, connection: Connection) -> bytes:
-        data: bytes = connection.sock.recv(RECEIVE_BYTES)
-        # The selector does not see what TLS has taken from the socket already.
-        while isinstance(connection.sock, ssl.SSLSocket) and (pending := connection.sock.pending()):
-            data += connection.sock.recv(pending)
+        sock = connection.sock
+        data: bytes = sock.recv(RECEIVE_BYTES)
+        if isinstance(sock, ssl.SSLSocket):
+            # It gives a record at a time, and the selector does not see those that it has already.
+            with suppress(*NOTHING_YET):
+                while (len(data) < RECEIVE_BYTES or sock.pending()) and (more := sock.recv(16_384)):
+                    data += more
         return data
 
     def _take(self, connection: Connection, data: bytes) -> None:

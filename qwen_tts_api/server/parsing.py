@@ -49,6 +49,8 @@ class BufferReader(Unreader):  # type: ignore[misc]
         size = min(max(size_hint or 0, _PIECE_BYTES), _LARGE_PIECE_BYTES)
         piece = bytes(memoryview(self._data)[self._position : self._position + size])
         self._position += len(piece)
+        if self._position == len(self._data):  # a large body is held once while it is answered
+            self._data, self._position = bytearray(), 0
         if not piece and self.ending is not None:
             raise self.ending
         return piece

@@ -7,6 +7,7 @@ for which there is neither memory nor a second ops port; so they are ignored, wi
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from functools import partial
 from typing import Any
@@ -33,10 +34,16 @@ def why_ignored(number: int) -> str:
     return f"{known.name} is ignored: {IGNORED[known]}"
 
 
-def ignore_until_started() -> None:
-    """Ignore them while gunicorn is not yet there to handle them."""
+def ignore_until_started() -> bool:
+    """Ignore them while gunicorn is not yet there to handle them.
+
+    Returns:
+        Whether SIGHUP was ignored before, as `nohup` does.
+    """
+    before = signal.getsignal(signal.SIGHUP)
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
+    return before == signal.SIG_IGN
 
 
 def reset_in_worker() -> None:
@@ -49,8 +56,29 @@ def reset_in_worker() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def ignore_in_master(arbiter: Any) -> None:
-    """Let gunicorn's master ignore them, too."""
+def ignore_in_master(arbiter: Any, *, nohup: bool) -> None:
+    """Let gunicorn's master ignore them, too.
+
+    A SIGHUP because the terminal was closed does mean the end, unless it was started by `nohup`.
+    """
     for number in IGNORED:
         name = number.name.removeprefix("SIG").lower()
         setattr(arbiter, f"handle_{name}", partial(logger.info, "%s", why_ignored(number)))
+    if not nohup and _has_terminal():
+        arbiter.handle_hup = _hang_up
+
+
+def _hang_up() -> None:
+    if _has_terminal():
+        logger.info("%s", why_ignored(signal.SIGHUP))
+        return
+    logger.info("the terminal was closed: the server ends")
+    raise StopIteration  # as gunicorn has it for SIGTERM
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True

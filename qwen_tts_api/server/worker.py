@@ -19,7 +19,8 @@ from qwen_tts_api.routes.access import has_key
 from qwen_tts_api.routes.body import largest_body
 from qwen_tts_api.server.answering import RequestAnswerer
 from qwen_tts_api.server.descriptors import DescriptorBudget
-from qwen_tts_api.server.loop import ConnectionLoop, LoopLimits
+from qwen_tts_api.server.limits import LoopLimits
+from qwen_tts_api.server.loop import ConnectionLoop
 from qwen_tts_api.server.parsing import framing_limits
 from qwen_tts_api.server.signals import IGNORED, why_ignored
 

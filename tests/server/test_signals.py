@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import pytest
 
@@ -81,3 +82,26 @@ def test_sigterm_before_anything_is_there(start_server: StartServer) -> None:
     wait_until(lambda: "Booting worker" in server.log, 60)
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(20) == 0
+
+
+@pytest.mark.parametrize("nohup", [False, True])
+def test_a_terminal_that_is_closed(start_server: StartServer, nohup: bool) -> None:
+    """Ends the server that was started in it, unless it was started by `nohup`."""
+    code = (
+        "import os, signal, sys; os.setsid(); os.open(sys.argv[1], os.O_RDWR); "
+        f"signal.signal(signal.SIGHUP, signal.{'SIG_IGN' if nohup else 'SIG_DFL'}); "
+        "os.execv(sys.argv[2], sys.argv[2:])"
+    )
+    terminal, other_end = os.openpty()
+    server = start_server(prefix=[sys.executable, "-c", code, os.ttyname(other_end)])
+    wait_until(server.is_up, 60)
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "SIGHUP is ignored" in server.log)
+    os.close(other_end)
+    os.close(terminal)
+    if nohup:
+        wait_until(lambda: server.log.count("SIGHUP is ignored") == 2)
+        assert server.stop() == 0
+    else:
+        assert server.process.wait(30) == 0
+        assert "the terminal was closed" in server.log
