@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from qwen_tts_api import setting_readers as readers
 from qwen_tts_api.errors import ConfigError
+from qwen_tts_api.names import fold
 
 T = TypeVar("T")
 
@@ -327,8 +328,8 @@ class Config:
 
     @property
     def speakers_by_alias(self) -> dict[str, str]:
-        """Map the other names of speakers, in lower case, to speakers."""
-        return {alias.lower(): speaker for alias, speaker in self.speaker_aliases}
+        """Map the other names of speakers, as `names.fold` has them, to speakers."""
+        return {fold(alias): speaker for alias, speaker in self.speaker_aliases}
 
     @property
     def registry_dir(self) -> Path:

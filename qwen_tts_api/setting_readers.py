@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from qwen_tts_api.folders import expand
+
 
 def text(raw: str) -> str:
     """Read any text."""
@@ -107,10 +109,7 @@ def path(raw: str) -> Path:
     """Read a path; `~` is the user's home."""
     if not raw.strip():
         raise ValueError
-    try:
-        return Path(raw.strip()).expanduser()
-    except RuntimeError as error:  # there is no such user
-        raise ValueError from error
+    return expand(raw.strip())
 
 
 def optional_path(raw: str) -> Path | None:

@@ -56,7 +56,7 @@ def load_runner(
     options: LoadOptions,
     check: Callable[[ModelCard], None],
     report: Callable[[str], None],
-    await_place: Callable[[], None],
+    await_place: Callable[[], None] = lambda: None,
 ) -> Runner:
     """Find, judge, load and warm up a model; where that fails, release what it took.
 
@@ -76,6 +76,7 @@ def load_runner(
     import torch
 
     from qwen_tts_api.engine.fitting import release_memory
+    from qwen_tts_api.model.loaded import judge
     from qwen_tts_api.model.placement import place
 
     # PyTorch keeps the number by thread, and begins a new thread with what any other set last.
@@ -85,7 +86,7 @@ def load_runner(
         torch.cuda.set_device(options.device)  # of this thread: streams, events and graphs take it
     report("finding the checkpoint")
     folder = _find(model_id, options, check)
-    card = checkpoint.read_card(folder)
+    card = judge(folder)
     await_place()
     with CAPTURES.load():
         try:

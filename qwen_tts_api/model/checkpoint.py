@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model.hub import CHECKPOINT_FILES, fetch
+from qwen_tts_api.folders import expand
+from qwen_tts_api.model.documents import (
+    OBJECT,
+    TEXT,
+    Document,
+    read_fields,
+    read_json,
+    refuse_quantised,
+)
+from qwen_tts_api.model.hub import CHECKPOINT_FILES, fetch, find_cached
 from qwen_tts_api.model.nano import NANO_NAMES, ensure_nano
+from qwen_tts_api.model.voice_names import TalkerVoices
 
 KINDS = ("custom_voice", "voice_design", "base")
+MODEL_TYPE = "qwen3_tts"
 TOKENIZER_TYPE = "qwen3_tts_tokenizer_12hz"
 
 
@@ -23,7 +33,7 @@ class ModelCard:
     Attributes:
         kind: `custom_voice`, `voice_design` or `base`.
         size: As published: `0b6`, `1b7`.
-        speakers: Names in lower case; empty where the kind has none.
+        speakers: Names, as the checkpoint spells them; empty where the kind has none.
         dialects: The dialect of each speaker that has one.
         languages: Names in lower case, without the dialects and without `auto`.
     """
@@ -51,19 +61,48 @@ def locate(model_id: str, cache_dir: Path, files: Sequence[str] = CHECKPOINT_FIL
     Raises:
         LoadError: There is no such folder, or the hub has or gives no such checkpoint.
     """
+    return _locate(model_id, cache_dir, lambda: _download(model_id, files))
+
+
+def locate_here(model_id: str, cache_dir: Path) -> Path | None:
+    """Return the folder of a checkpoint if it can be had without a network, else None.
+
+    Raises:
+        LoadError: As `locate`, but for the hub's reasons.
+    """
+    return _locate(model_id, cache_dir, lambda: find_cached(model_id))
+
+
+Found = TypeVar("Found")
+
+
+def _locate(model_id: str, cache_dir: Path, ask_hub: Callable[[], Found]) -> Path | Found:
     if model_id in NANO_NAMES:
         try:
             return ensure_nano(model_id, cache_dir)
         except OSError as error:
             raise LoadError(str(error)) from error
-    folder = Path(model_id).expanduser()
-    if folder.is_dir():
-        return folder
+    try:
+        folder = expand(model_id)
+        if folder.is_dir():
+            next(folder.iterdir(), None)  # raises where it cannot be read
+            return folder
+        is_file = folder.exists()
+    except OSError as error:
+        raise LoadError(f"{model_id} cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # no home folder, or a NUL
+        raise LoadError(f"{model_id!r} is not a folder: {error}") from error
+    if is_file:
+        raise LoadError(f"{model_id} is a file: give the folder of the checkpoint that it is in.")
     if model_id.startswith(("/", "./", "../", "~")) or model_id.count("/") != 1:
         raise LoadError(
             f"There is no folder {model_id!r}, and it is not a hub id of the form owner/name. "
             f"Set QWEN_MODEL_ID to one of them, or to one of {', '.join(NANO_NAMES)}."
         )
+    return ask_hub()
+
+
+def _download(model_id: str, files: Sequence[str]) -> Path:
     try:
         return fetch(model_id, files)
     except LoadError as error:
@@ -89,28 +128,40 @@ def read_card(folder: Path) -> ModelCard:
         LoadError: It is missing, is not JSON, or is not of a Qwen3-TTS model on the 12 Hz codec.
     """
     path = folder / "config.json"
-    try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        talker = config["talker_config"]
-        card = ModelCard(
-            kind=config["tts_model_type"],
-            size=config["tts_model_size"],
-            speakers=tuple(name.lower() for name in talker["spk_id"] or {}),
-            dialects={
-                name.lower(): dialect
-                for name, dialect in (talker["spk_is_dialect"] or {}).items()
-                if dialect
-            },
-            languages=tuple(name for name in talker["codec_language_id"] if "dialect" not in name),
-        )
-        tokenizer_type = config["tokenizer_type"]
-    except OSError as error:
-        raise LoadError(f"{path} cannot be read: {error.strerror}. Is it a checkpoint?") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise LoadError(f"{path} does not describe a Qwen3-TTS model ({error!r}).") from error
-    if card.kind not in KINDS or tokenizer_type != TOKENIZER_TYPE:
+    if not path.is_file():
+        raise LoadError(_without_config(folder))
+    config: Document = {"tokenizer_type": TOKENIZER_TYPE, "model_type": MODEL_TYPE} | read_json(
+        path
+    )
+    refuse_quantised(config, str(path))
+    if "tts_model_type" not in config or config["model_type"] != MODEL_TYPE:
         raise LoadError(
-            f"{path} describes a {card.kind!r} model on {tokenizer_type!r}; served are "
+            f"{path} does not describe a Qwen3-TTS model: model_type is "
+            f"{config['model_type']!r}, tts_model_type {config.get('tts_model_type')!r}."
+        )
+    kinds = {"tts_model_type": TEXT, "tts_model_size": TEXT, "talker_config": OBJECT}
+    read_fields(config, str(path), kinds)
+    kind, tokenizer_type = config["tts_model_type"], config["tokenizer_type"] or TOKENIZER_TYPE
+    if kind not in KINDS or tokenizer_type != TOKENIZER_TYPE:
+        raise LoadError(
+            f"{path} describes a {kind!r} model on {tokenizer_type!r}; served are "
             f"{', '.join(KINDS)} on {TOKENIZER_TYPE!r}."
         )
-    return card
+    voices = TalkerVoices.read(config["talker_config"])
+    return ModelCard(
+        kind=kind,
+        size=config["tts_model_size"],
+        speakers=tuple(voices.speaker_ids),
+        dialects=voices.dialects,
+        languages=tuple(name for name in voices.language_ids if "dialect" not in name),
+    )
+
+
+def _without_config(folder: Path) -> str:
+    """Return what a folder without a config.json is, as far as that can be told."""
+    found = f"{folder / 'config.json'} cannot be read: No such file or directory."
+    if (folder / "adapter_config.json").is_file():
+        return f"{found} It is a LoRA adapter: merge it into its base checkpoint first."
+    if any(folder.glob("*.gguf")):
+        return f"{found} GGUF files are not served, only safetensors in the published format."
+    return f"{found} Is it a checkpoint?"

@@ -14,16 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# What qwen-tts reads, besides the weights.
-DOCUMENTS = (
-    "config.json",
-    "preprocessor_config.json",
-    "tokenizer_config.json",
-    "vocab.json",
-    "merges.txt",
-    "speech_tokenizer/config.json",
-    "speech_tokenizer/preprocessor_config.json",
-)
+# What is read, besides the weights and the tokenizer.
+DOCUMENTS = ("config.json", "speech_tokenizer/config.json")
+# Either the first, or both of the others.
+TOKENIZER = "tokenizer.json"
+VOCABULARY = ("vocab.json", "merges.txt")
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 WEIGHTS = ("model.safetensors", "speech_tokenizer/model.safetensors")
 INDEX = ".index.json"
 
@@ -37,15 +33,17 @@ class DamagedFile(Exception):
 
 def find_problems(folder: Path) -> list[str]:
     """Return a sentence for each file of a checkpoint that is missing or not whole."""
-    problems = [f"{name} is missing." for name in DOCUMENTS if not (folder / name).is_file()]
-    problems += [text for name in DOCUMENTS if (text := _document_problem(folder / name, name))]
+    has_tokenizer = (folder / TOKENIZER).is_file()
+    documents = [*DOCUMENTS, *((TOKENIZER,) if has_tokenizer else VOCABULARY)]
+    problems = [f"{name} is missing." for name in documents if not (folder / name).is_file()]
+    problems += [text for name in documents if (text := _document_problem(folder / name, name))]
     for name in WEIGHTS:
         try:
             for path in weight_files(folder, name):
                 read_header(path, folder)
         except DamagedFile as damage:
             problems.append(str(damage))
-    return problems + _unfinished_downloads(folder)
+    return problems + unfinished_downloads(folder)
 
 
 def num_parameters(folder: Path) -> int:
@@ -74,10 +72,12 @@ def weight_files(folder: Path, name: str) -> Iterator[Path]:
         yield path
         return
     if not index.is_file():
-        raise DamagedFile(f"{name} is missing.")
+        pickles = [each.name for pattern in PICKLES for each in path.parent.glob(pattern)]
+        advice = f" {pickles[0]} is a pickle, which is never loaded." if pickles else ""
+        raise DamagedFile(f"{name} is missing.{advice}")
     try:
-        names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        names = sorted({str(shard) for shard in _read(index)["weight_map"].values()})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedFile(f"{name}{INDEX} is not an index of weights ({error!r}).") from error
     for shard in names:
         if not (path.parent / shard).is_file():
@@ -92,22 +92,48 @@ def read_header(path: Path, folder: Path) -> dict[str, Any]:
         DamagedFile: It is none, or is cut short.
     """
     name = path.relative_to(folder)
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        if not 2 <= length <= min(MAX_HEADER_BYTES, size):
-            raise DamagedFile(f"{name} is not a safetensors file, or only its first {size} bytes.")
-        raw = file.read(length)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(8)
+            length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+            if not 2 <= length <= min(MAX_HEADER_BYTES, size):
+                raise DamagedFile(
+                    f"{name} is not a safetensors file, or only its first {size} bytes."
+                )
+            raw = file.read(length)
+    except OSError as error:
+        raise DamagedFile(f"{name} cannot be read: {error.strerror}.") from error
     try:
         header: dict[str, Any] = json.loads(raw)
         header.pop("__metadata__", None)
-        expected = 8 + length + max(entry["data_offsets"][1] for entry in header.values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        expected = 8 + length + max(map(_end, header.values()))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedFile(f"{name} is not a safetensors file ({error!r}).") from error
     if size != expected:
         raise DamagedFile(f"{name} has {size} bytes of {expected}.")
     return header
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise DamagedFile(f"{path.name} cannot be read: {error.strerror}.") from error
+
+
+def _end(entry: dict[str, Any]) -> int:
+    """Return where a tensor ends in the file.
+
+    Raises:
+        ValueError: Its shape is none, or its type or place has no name.
+    """
+    shape, (_, end) = entry["shape"], entry["data_offsets"]
+    if not all(type(size) is int and size >= 0 for size in [*shape, end]):
+        raise ValueError(f"a tensor of {shape!r} that ends at {end!r}")
+    if not isinstance(entry["dtype"], str):
+        raise ValueError(f"a tensor in {entry['dtype']!r}")
+    return int(end)
 
 
 def _document_problem(path: Path, name: str) -> str:
@@ -120,7 +146,7 @@ def _document_problem(path: Path, name: str) -> str:
     return ""
 
 
-def _unfinished_downloads(folder: Path) -> list[str]:
+def unfinished_downloads(folder: Path) -> list[str]:
     """Return a sentence for each download that was broken off, in a folder or in the hub's cache.
 
     huggingface_hub keeps what it has of a file under a name that ends in `.incomplete`: in a

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from qwen_tts_api.model.documents import Document
 from qwen_tts_api.model.layers import (
     DecoderWeights,
     Rope,
@@ -25,10 +26,11 @@ from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.sampling import SamplingRows, Truncation, draw
 from qwen_tts_api.model.talker import TalkerWeights
 from qwen_tts_api.model.transformer_config import (
+    CODE_PREDICTOR,
     CODE_PREDICTOR_DEFAULTS,
-    Document,
     Heads,
     TransformerConfig,
+    completed,
 )
 
 
@@ -67,15 +69,17 @@ class CodePredictorWeights:
         Raises:
             LoadError: As `TransformerConfig.read` and `DecoderWeights.read`.
         """
-        config = CODE_PREDICTOR_DEFAULTS | config
+        config = completed(config, CODE_PREDICTOR_DEFAULTS, CODE_PREDICTOR)
         shape = TransformerConfig.read(config)
         heads = [f"lm_head.{index}.weight" for index in range(config["num_code_groups"] - 1)]
         sizes = [talker.vocabulary, *[config["vocab_size"]] * len(heads)]
         inputs = list(talker.code_embeddings.split(sizes)[:-1])
         projection = None
         if shape.hidden_size != talker.code_embeddings.shape[1]:
-            projection = parameters.linear("small_to_mtp_projection")
-            inputs = [functional.linear(table, *projection) for table in inputs]
+            projection = parameters.linear(
+                "small_to_mtp_projection", shape.hidden_size, talker.code_embeddings.shape[1]
+            )
+            inputs = [_project(parameters, table, *projection) for table in inputs]
         return cls(
             decoder=DecoderWeights.read(parameters.within("model"), shape),
             lm_heads=[
@@ -94,6 +98,11 @@ class CodePredictorWeights:
     def vocabulary(self) -> int:
         """How many logits each of codes 1 to 15 has."""
         return self.lm_heads[0].shape[1]
+
+
+def _project(parameters: Parameters, table: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    shape = table.shape[0], weight.shape[0]
+    return parameters.computed(lambda: functional.linear(table, weight, bias), *shape)
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,15 @@ from qwen_tts_api.model.codec_weights import (
     Snake,
     Upsampling,
 )
+from qwen_tts_api.model.documents import Document
 from qwen_tts_api.model.layers import inverse_frequencies
 from qwen_tts_api.model.parameters import Parameters
-from qwen_tts_api.model.transformer_config import CODEC_DEFAULTS, Document, TransformerConfig
+from qwen_tts_api.model.transformer_config import (
+    CODEC,
+    CODEC_DEFAULTS,
+    TransformerConfig,
+    completed,
+)
 
 # What upstream's modules have and no configuration says.
 USAGE_EPS = 1e-5
@@ -41,7 +47,9 @@ def read_codec(parameters: Parameters, config: Document) -> CodecWeights:
         LoadError: A tensor is missing or of another shape than `config` says, or the decoder does
             what no published one does, and `codec.py` neither.
     """
-    config = CODEC_DEFAULTS | config
+    config = completed(config, CODEC_DEFAULTS, CODEC)
+    config.pop("layer_types", None)  # all layers slide, whatever is said
+    latent, width = config["latent_dim"], config["decoder_dim"]
     tables = _tables(parameters.within("quantizer"), config)
     sizes = torch.tensor([0] + [table.shape[0] for table in tables[:-1]])
     vocoder = parameters.within("decoder")
@@ -49,19 +57,21 @@ def read_codec(parameters: Parameters, config: Document) -> CodecWeights:
     return CodecWeights(
         tables=torch.cat(tables),
         table_starts=sizes.cumsum(0).to(parameters.device),
-        pre_conv=_convolution(parameters, "pre_conv"),
+        pre_conv=_convolution(parameters, "pre_conv", latent),
         transformer=_transformer(parameters.within("pre_transformer"), config),
         upsample=[
-            (_upsampling(part, "0", stride), _convnext(part.within("1")))
+            (_upsampling(part, "0", stride, (latent, latent)), _convnext(part.within("1"), latent))
             for part, stride in _stages(parameters.within("upsample"), config["upsampling_ratios"])
         ],
-        conv_in=_convolution(vocoder, "0"),
+        conv_in=_convolution(vocoder, "0", width, latent),
         blocks=[
-            _block(part.within("block"), stride)
-            for part, stride in _stages(vocoder, config["upsample_rates"], first=1)
+            _block(part.within("block"), stride, (width >> number, width >> (number + 1)))
+            for number, (part, stride) in enumerate(
+                _stages(vocoder, config["upsample_rates"], first=1)
+            )
         ],
-        snake_out=_snake(vocoder.within(f"{num_blocks + 1}")),
-        conv_out=_convolution(vocoder, f"{num_blocks + 2}"),
+        snake_out=_snake(vocoder.within(f"{num_blocks + 1}"), width >> num_blocks),
+        conv_out=_convolution(vocoder, f"{num_blocks + 2}", 1, width >> num_blocks),
     )
 
 
@@ -82,59 +92,91 @@ def _tables(parameters: Parameters, config: Document) -> list[Tensor]:
     for part, num_codebooks in (("rvq_first", 1), ("rvq_rest", config["num_quantizers"] - 1)):
         quantizer = parameters.within(part)
         projection = quantizer.read("output_proj.weight").squeeze(-1).float()
+        entry = config["codebook_size"], projection.shape[-1]
         for index in range(num_codebooks):
             codebook = quantizer.within(f"vq.layers.{index}._codebook")
             usage = codebook.read("cluster_usage", config["codebook_size"]).clamp(min=USAGE_EPS)
-            rows = codebook.read("embedding_sum") / usage.unsqueeze(-1)
+            rows = codebook.read("embedding_sum", *entry) / usage.unsqueeze(-1)
             tables.append(functional.linear(rows.float(), projection))
     return tables
 
 
 def _convolution(
-    parameters: Parameters, name: str, dilation: int = 1, *, depthwise: bool = False
+    parameters: Parameters,
+    name: str,
+    out: int,
+    into: int | None = None,
+    dilation: int = 1,
+    *,
+    depthwise: bool = False,
 ) -> Convolution:
+    """Read a convolution to `out` channels from `into`, of whatever kernel."""
     weight, bias = parameters.linear(f"{name}.conv")
+    _check_channels(parameters, name, weight, (out, into or weight.shape[1]), bias, out)
     return Convolution(weight, bias, dilation, groups=len(weight) if depthwise else 1)
 
 
-def _upsampling(parameters: Parameters, name: str, stride: int) -> Upsampling:
+def _check_channels(
+    parameters: Parameters,
+    name: str,
+    weight: Tensor,
+    channels: tuple[int, int],
+    bias: Tensor,
+    out: int,
+) -> None:
+    if weight.ndim != 3 or weight.shape[:2] != channels or bias.shape != (out,):
+        raise LoadError(
+            f"{parameters.full_name(name)}.conv is {[*weight.shape]} and {[*bias.shape]}; "
+            f"speech_tokenizer/config.json asks for {[*channels]} channels and {[out]}."
+        )
+
+
+def _upsampling(
+    parameters: Parameters, name: str, stride: int, channels: tuple[int, int]
+) -> Upsampling:
     weight, bias = parameters.linear(f"{name}.conv")
+    _check_channels(parameters, name, weight, channels, bias, channels[1])
     kernel = weight.shape[-1]
     if not stride <= kernel <= 2 * stride:
         raise LoadError(f"A kernel of {kernel} overlaps more than one step at stride {stride}.")
     return Upsampling(weight, bias, stride)
 
 
-def _snake(parameters: Parameters) -> Snake:
-    frequency, beta = parameters.read("alpha").exp(), parameters.read("beta").exp()
+def _snake(parameters: Parameters, width: int) -> Snake:
+    frequency = parameters.read("alpha", width).exp()
+    beta = parameters.read("beta", width).exp()
     return Snake(frequency.unsqueeze(-1), (1.0 / (beta + SNAKE_EPS)).unsqueeze(-1))
 
 
-def _convnext(parameters: Parameters) -> ConvNeXt:
+def _convnext(parameters: Parameters, width: int) -> ConvNeXt:
     return ConvNeXt(
-        depthwise=_convolution(parameters, "dwconv", depthwise=True),
-        norm=parameters.linear("norm"),
-        expand=parameters.linear("pwconv1"),
-        contract=parameters.linear("pwconv2"),
-        gamma=parameters.read("gamma"),
+        depthwise=_convolution(parameters, "dwconv", width, 1, depthwise=True),
+        norm=parameters.linear("norm", width),
+        expand=parameters.linear("pwconv1", 4 * width, width),
+        contract=parameters.linear("pwconv2", width, 4 * width),
+        gamma=parameters.read("gamma", width),
         eps=CONVNEXT_EPS,
     )
 
 
-def _block(parameters: Parameters, stride: int) -> tuple[Snake, Upsampling, list[ResidualUnit]]:
+def _block(
+    parameters: Parameters, stride: int, channels: tuple[int, int]
+) -> tuple[Snake, Upsampling, list[ResidualUnit]]:
+    into, out = channels
     units = [
-        _residual_unit(parameters.within(f"{number}"), dilation)
+        _residual_unit(parameters.within(f"{number}"), out, dilation)
         for number, dilation in enumerate(DILATIONS, start=2)
     ]
-    return _snake(parameters.within("0")), _upsampling(parameters, "1", stride), units
+    upsampling = _upsampling(parameters, "1", stride, channels)
+    return _snake(parameters.within("0"), into), upsampling, units
 
 
-def _residual_unit(parameters: Parameters, dilation: int) -> ResidualUnit:
+def _residual_unit(parameters: Parameters, width: int, dilation: int) -> ResidualUnit:
     return ResidualUnit(
-        _snake(parameters.within("act1")),
-        _convolution(parameters, "conv1", dilation),
-        _snake(parameters.within("act2")),
-        _convolution(parameters, "conv2"),
+        _snake(parameters.within("act1"), width),
+        _convolution(parameters, "conv1", width, width, dilation),
+        _snake(parameters.within("act2"), width),
+        _convolution(parameters, "conv2", width, width),
     )
 
 
@@ -142,10 +184,10 @@ def _transformer(parameters: Parameters, document: Document) -> CodecTransformer
     config = TransformerConfig.read(document)
     layers = [parameters.within(f"layers.{index}") for index in range(config.num_layers)]
     return CodecTransformer(
-        input=parameters.linear("input_proj"),
+        input=parameters.linear("input_proj", config.hidden_size, document["latent_dim"]),
         layers=[_layer(layer, config) for layer in layers],
         norm=parameters.read("norm.weight", config.hidden_size),
-        output=parameters.linear("output_proj"),
+        output=parameters.linear("output_proj", document["latent_dim"], config.hidden_size),
         num_heads=config.heads.num_query,
         num_kv=config.heads.num_kv,
         head_dim=config.heads.head_dim,

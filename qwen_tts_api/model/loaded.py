@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model.checkpoint import ModelCard
+from qwen_tts_api.model.checkpoint import TOKENIZER_TYPE, ModelCard, read_card
 from qwen_tts_api.model.cloning import Clone, clone
 from qwen_tts_api.model.codec_loading import read_codec
 from qwen_tts_api.model.codec_weights import CodecWeights
+from qwen_tts_api.model.documents import Document, read_json, refuse_quantised
 from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.placement import Placement, to_device
 from qwen_tts_api.model.prompt import (
@@ -27,13 +28,13 @@ from qwen_tts_api.model.prompt import (
     build_prompt,
 )
 from qwen_tts_api.model.rows import SpeechModel
+from qwen_tts_api.model.sampling import NUM_SPECIAL_IDS
 from qwen_tts_api.model.storage import storage_bytes
 from qwen_tts_api.model.tokenizer import PromptTokenizer, load_tokenizer
-from qwen_tts_api.model.transformer_config import Document
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Reference
+from qwen_tts_api.model.transformer_config import TALKER, TALKER_DEFAULTS, completed
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Prompt, Reference
 from qwen_tts_api.model.voice_encoders import VoiceEncoders
 
-CODEC_FOLDER = "speech_tokenizer"
 WEIGHTS = "model.safetensors"
 
 
@@ -69,23 +70,42 @@ class LoadedModel:
             LoadError: A file is missing or damaged, it is of a kind that is not served, or the
                 device has too little memory.
         """
-        device, dtype = placement.device, placement.torch_dtype
+        dtype = placement.torch_dtype
         try:
-            return cls.read(
+            return cls.read_folder(
+                folder,
                 card,
                 placement,
-                load_tokenizer(folder),
-                (Parameters.of_files(folder, WEIGHTS, device, dtype), _document(folder)),
-                (
-                    Parameters.of_files(folder / CODEC_FOLDER, WEIGHTS, device, dtype),
-                    _document(folder / CODEC_FOLDER),
-                ),
+                lambda name: Parameters.of_files(folder, name, placement.device, dtype),
             )
         except torch.OutOfMemoryError as error:
             raise LoadError(
                 f"{placement.device} has too little memory for {folder}: {error} Stop what else "
                 "runs there, or set QWEN_MODEL_ID to a smaller checkpoint."
             ) from error
+        except OSError as error:
+            raise LoadError(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+    @classmethod
+    def read_folder(
+        cls,
+        folder: Path,
+        card: ModelCard,
+        placement: Placement,
+        open_weights: Callable[[str], Parameters],
+    ) -> LoadedModel:
+        """Read a folder's documents, and the tensors that `open_weights` gives for a file.
+
+        Raises:
+            LoadError: As `load`.
+        """
+        parts = []
+        for part in ("", "speech_tokenizer/"):
+            document = read_json(folder / f"{part}config.json")
+            refuse_quantised(document, f"{part}config.json")
+            parts.append((open_weights(f"{part}{WEIGHTS}"), document))
+        model, codec = parts
+        return cls.read(card, placement, load_tokenizer(folder), model, codec)
 
     @classmethod
     def read(
@@ -109,26 +129,22 @@ class LoadedModel:
             LoadError: A tensor or a field is missing or of a kind that is not served.
         """
         (parameters, config), (codec_parameters, codec_config) = model, codec
-        _check_rate(codec_config)
-        encoders = None
-        try:
-            if card.kind == "base":
-                encoders = VoiceEncoders.read(*model, *codec)
-            speech = SpeechModel.read(parameters.within("talker"), config["talker_config"])
-            return cls(
-                card=card,
-                placement=placement,
-                tokenizer=tokenizer,
-                speech=speech,
-                prompts=PromptWeights.read(parameters, config, speech.talker),
-                codec=read_codec(
-                    codec_parameters.within("decoder"), codec_config["decoder_config"]
-                ),
-                encoders=encoders,
-                eos=config["talker_config"]["codec_eos_token_id"],
-            )
-        except KeyError as error:
-            raise LoadError(f"config.json has no {error}, which is needed.") from error
+        _check_codec(codec_config)
+        speech = SpeechModel.read(parameters.within("talker"), config["talker_config"])
+        loaded = cls(
+            card=card,
+            placement=placement,
+            tokenizer=tokenizer,
+            speech=speech,
+            prompts=PromptWeights.read(parameters, config, speech.talker),
+            codec=read_codec(
+                codec_parameters.within("decoder"), codec_config.get("decoder_config") or {}
+            ),
+            encoders=VoiceEncoders.read(*model, *codec) if card.kind == "base" else None,
+            eos=completed(config["talker_config"], TALKER_DEFAULTS, TALKER)["codec_eos_token_id"],
+        )
+        _check_codes(loaded)
+        return loaded
 
     @property
     def num_bytes(self) -> int:
@@ -167,18 +183,54 @@ class LoadedModel:
         return built, text_ids.shape[0] - SPEECH_TEMPLATE_TOKENS
 
 
-def _check_rate(codec_config: Document) -> None:
-    rate_hz = codec_config.get("output_sample_rate", SAMPLE_RATE_HZ)
+def judge(folder: Path) -> ModelCard:
+    """Return what a checkpoint can do, if it can be served: all is read but the numbers.
+
+    Raises:
+        LoadError: As `read_card` and `LoadedModel.load`, in one sentence.
+    """
+    try:
+        card = read_card(folder)
+        LoadedModel.read_folder(
+            folder,
+            card,
+            Placement("cpu", "float32", "sdpa"),
+            lambda name: Parameters.of_headers(folder, name, torch.float32),
+        )
+    except OSError as error:
+        raise LoadError(f"{error.filename} cannot be read: {error.strerror}.") from error
+    return card
+
+
+def _check_codec(config: Document) -> None:
+    rate_hz = config.get("output_sample_rate", SAMPLE_RATE_HZ)
     if rate_hz != SAMPLE_RATE_HZ:
         raise LoadError(f"The codec makes {rate_hz} Hz; {SAMPLE_RATE_HZ} Hz are served.")
+    model_type = config.get("model_type", TOKENIZER_TYPE)
+    if model_type != TOKENIZER_TYPE:
+        raise LoadError(
+            f"speech_tokenizer/config.json describes a {model_type!r}; served is "
+            f"{TOKENIZER_TYPE!r}."
+        )
 
 
-def _document(folder: Path) -> Document:
-    path = folder / "config.json"
-    try:
-        document: Document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise LoadError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise LoadError(f"{path} is not JSON: {error}.") from error
-    return document
+def _check_codes(model: LoadedModel) -> None:
+    """Refuse codes that the codec does not know, which would be read beyond its tables' ends."""
+    codec, predictor = model.codec, model.speech.code_predictor
+    if codec.samples_per_frame != SAMPLES_PER_FRAME:
+        raise LoadError(
+            f"The codec makes {codec.samples_per_frame} samples of a frame; {SAMPLES_PER_FRAME} "
+            "are served."
+        )
+    if codec.num_code_groups != predictor.num_code_groups:
+        raise LoadError(
+            f"A frame has {predictor.num_code_groups} codes (num_code_groups), and the codec "
+            f"reads {codec.num_code_groups} (num_quantizers)."
+        )
+    num_entries = codec.tables.shape[0] // codec.num_code_groups
+    num_codes = max(predictor.vocabulary, model.speech.talker.vocabulary - NUM_SPECIAL_IDS)
+    if num_codes > num_entries:
+        raise LoadError(
+            f"The models make codes below {num_codes} (vocab_size), and the codec knows those "
+            f"below {num_entries} (codebook_size)."
+        )

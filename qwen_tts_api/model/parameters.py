@@ -7,7 +7,7 @@ twice, and nothing stays mapped: a file that is replaced later cannot take the p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -16,7 +16,23 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model.checkpoint_files import DamagedFile, weight_files
+from qwen_tts_api.model.checkpoint_files import DamagedFile, read_header, weight_files
+
+DTYPES = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
+
+# As safetensors calls them. What is none of them is nothing that a checkpoint's numbers are in.
+_DTYPE_NAMES = {
+    "BF16": torch.bfloat16,
+    "F16": torch.float16,
+    "F32": torch.float32,
+    "F64": torch.float64,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "I32": torch.int32,
+    "I64": torch.int64,
+}
 
 
 class Parameters:
@@ -27,6 +43,7 @@ class Parameters:
         device: Where a model computes.
         dtype: In what.
         prefix: What the names of the part that is looked at begin with.
+        has_numbers: Whether the tensors have numbers, and not shapes and types alone.
     """
 
     def __init__(
@@ -35,11 +52,14 @@ class Parameters:
         device: torch.device | str,
         dtype: torch.dtype,
         prefix: str = "",
+        *,
+        has_numbers: bool = True,
     ) -> None:
         self.device = torch.device(device)
         self.dtype = dtype
         self._tensors = tensors
         self._prefix = prefix
+        self._has_numbers = has_numbers
 
     @classmethod
     def of_files(
@@ -58,9 +78,27 @@ class Parameters:
             raise LoadError(f"The weights in {folder / name} cannot be read: {damage}") from damage
         return cls(tensors, device, dtype)
 
+    @classmethod
+    def of_headers(cls, folder: Path, name: str, dtype: torch.dtype) -> Parameters:
+        """Read no more than the headers of those files: shapes and types, and no numbers.
+
+        Raises:
+            LoadError: As `of_files`.
+        """
+        tensors: dict[str, Tensor] = {}
+        try:
+            for path in weight_files(folder, name):
+                for tensor, entry in read_header(path, folder).items():
+                    stored = _DTYPE_NAMES.get(entry["dtype"], torch.bool)
+                    tensors[tensor] = _without_numbers(entry["shape"], stored)
+        except DamagedFile as damage:
+            raise LoadError(f"The weights in {folder / name} cannot be read: {damage}") from damage
+        return cls(tensors, "cpu", dtype, has_numbers=False)
+
     def within(self, part: str) -> Parameters:
         """Return the tensors whose names begin with `part` and a dot, to be named without it."""
-        return Parameters(self._tensors, self.device, self.dtype, f"{self._prefix}{part}.")
+        prefix, has_numbers = f"{self._prefix}{part}.", self._has_numbers
+        return Parameters(self._tensors, self.device, self.dtype, prefix, has_numbers=has_numbers)
 
     def read(self, name: str, *shape: int) -> Tensor:
         """Return a tensor.
@@ -72,15 +110,18 @@ class Parameters:
         Raises:
             LoadError: There is none, or it has another shape.
         """
-        return self._find(name, *shape).to(self.device, self.dtype, copy=True)
+        tensor = self._find(name, *shape)
+        if not self._has_numbers:
+            return self._empty(*tensor.shape)
+        return tensor.to(self.device, self.dtype, copy=True)
 
-    def linear(self, name: str) -> tuple[Tensor, Tensor]:
-        """Return a layer's weight and bias.
+    def linear(self, name: str, *shape: int) -> tuple[Tensor, Tensor]:
+        """Return a layer's weight, of this shape if it is given, and bias.
 
         Raises:
             LoadError: As `read`.
         """
-        return self.read(f"{name}.weight"), self.read(f"{name}.bias")
+        return self.read(f"{name}.weight", *shape), self.read(f"{name}.bias", *shape[:1])
 
     def stack(self, heights: Mapping[str, int], width: int) -> Tensor:
         """Return matrices one below the other: `[height, width]` by their names.
@@ -90,7 +131,7 @@ class Parameters:
         """
         stacked = self._empty(sum(heights.values()), width)
         for name, part in zip(heights, stacked.split([*heights.values()]), strict=True):
-            part.copy_(self._find(name, *part.shape))
+            self._copy(name, part)
         return stacked
 
     def matrix(self, heights: Mapping[str, int], width: int) -> Tensor:
@@ -106,17 +147,46 @@ class Parameters:
             return self.stack(heights, width).t()
         turned = self._empty(width, sum(heights.values()))
         for name, part in zip(heights, turned.split([*heights.values()], 1), strict=True):
-            part.t().copy_(self._find(name, *part.t().shape))
+            self._copy(name, part.t())
         return turned
 
+    def computed(self, compute: Callable[[], Tensor], *shape: int) -> Tensor:
+        """Return what costly arithmetic makes of tensors that were read: `shape`."""
+        return compute() if self._has_numbers else self._empty(*shape)
+
+    def full_name(self, name: str) -> str:
+        """Return the name that a tensor has in the file."""
+        return self._prefix + name
+
     def _find(self, name: str, *shape: int) -> Tensor:
-        full_name = self._prefix + name
+        full_name = self.full_name(name)
         if full_name not in self._tensors:
             raise LoadError(f"The checkpoint's weights have no {full_name}.")
         tensor = self._tensors[full_name]
         if shape and tensor.shape != shape:
             raise LoadError(f"{full_name} is {[*tensor.shape]}; config.json asks for {[*shape]}.")
+        if tensor.dtype not in DTYPES:
+            raise LoadError(
+                f"{full_name} is in {str(tensor.dtype).removeprefix('torch.')}: quantised weights "
+                "are not served, only those in bfloat16, float16 or float32."
+            )
         return tensor
 
+    def _copy(self, name: str, part: Tensor) -> None:
+        tensor = self._find(name, *part.shape)
+        if self._has_numbers:
+            part.copy_(tensor)
+
     def _empty(self, *shape: int) -> Tensor:
+        if not self._has_numbers:
+            return _without_numbers(shape, self.dtype)
         return torch.empty(shape, dtype=self.dtype, device=self.device)
+
+
+def _without_numbers(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Return a tensor that takes the memory of one number.
+
+    On the device `meta` it would take none; but nearly every operator there first imports
+    PyTorch's compiler, which takes seconds.
+    """
+    return torch.empty((), dtype=dtype).expand(*shape)

@@ -14,9 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from qwen_tts_api.model.documents import POSITIVE, Document, read_fields
 from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.talker import TalkerWeights
-from qwen_tts_api.model.transformer_config import TALKER_DEFAULTS, Document
+from qwen_tts_api.model.transformer_config import TALKER, TALKER_DEFAULTS, completed
+from qwen_tts_api.model.voice_names import TalkerVoices, check_rows, read_text_ids
+from qwen_tts_api.names import fold
 
 SPEECH_TEMPLATE = "<|im_start|>assistant\n{}<|im_end|>\n<|im_start|>assistant\n"
 REFERENCE_TEMPLATE = "<|im_start|>assistant\n{}<|im_end|>\n"
@@ -34,9 +37,9 @@ class SpecialCodes:
     """Ids of the talker's codec vocabulary that are not codes, and the voices it knows.
 
     Attributes:
-        speakers: Id by name in lower case.
-        languages: Id by name in lower case, dialects included.
-        dialects: The dialect of each speaker that has one.
+        speakers: Id by name, as `names.fold` has it.
+        languages: Likewise, dialects included.
+        dialects: The dialect of each speaker that has one, likewise.
     """
 
     pad: int
@@ -51,22 +54,34 @@ class SpecialCodes:
 
     @classmethod
     def read(cls, config: Document) -> SpecialCodes:
-        """Read them from config.json's `talker_config`."""
-        dialects = (config["spk_is_dialect"] or {}).items()
+        """Read them from config.json's `talker_config`.
+
+        Raises:
+            LoadError: One is no row of the talker's codec embedding.
+        """
+        config = completed(config, TALKER_DEFAULTS, TALKER)
+        voices = TalkerVoices.read(config)
+        names = ("pad", "bos", "think", "nothink", "think_bos", "think_eos")
+        ids = {name: config[f"codec_{name}_id"] for name in names}
+        check_rows(
+            {
+                **{f"codec_{name}_id": index for name, index in ids.items()},
+                "codec_eos_token_id": config["codec_eos_token_id"],
+                **{f"the id of the speaker {name}": i for name, i in voices.speaker_ids.items()},
+                **{f"the id of the language {name}": i for name, i in voices.language_ids.items()},
+            },
+            config["vocab_size"],
+            f"{TALKER}.vocab_size",
+        )
         return cls(
-            pad=config["codec_pad_id"],
-            bos=config["codec_bos_id"],
-            think=config["codec_think_id"],
-            nothink=config["codec_nothink_id"],
-            think_bos=config["codec_think_bos_id"],
-            think_eos=config["codec_think_eos_id"],
-            speakers=dict(config["spk_id"] or {}),
-            languages=dict(config["codec_language_id"]),
-            dialects={speaker: dialect for speaker, dialect in dialects if dialect},
+            **ids,
+            speakers={fold(name): index for name, index in voices.speaker_ids.items()},
+            languages=voices.language_ids,
+            dialects={fold(name): dialect for name, dialect in voices.dialects.items()},
         )
 
     def tag(self, language: str, speaker: str | None) -> list[int]:
-        """Return the ids that announce a language, `auto` included; names in lower case.
+        """Return the ids that announce a language, `auto` included; a speaker in any case.
 
         A speaker's dialect takes the place of Chinese and of `auto`, never of another language.
 
@@ -74,7 +89,7 @@ class SpecialCodes:
             ValueError: There is no such language.
         """
         if language in ("chinese", "auto") and speaker is not None:
-            language = self.dialects.get(speaker, language)
+            language = self.dialects.get(fold(speaker), language)
         if language == "auto":
             return [self.nothink, self.think_bos, self.think_eos]
         if language not in self.languages:
@@ -82,14 +97,14 @@ class SpecialCodes:
         return [self.think, self.think_bos, self.languages[language], self.think_eos]
 
     def speaker_id(self, speaker: str) -> int:
-        """Return a speaker's id; the name is in lower case.
+        """Return a speaker's id; the name is in any case.
 
         Raises:
             ValueError: There is no such speaker.
         """
-        if speaker not in self.speakers:
+        if fold(speaker) not in self.speakers:
             raise ValueError(f"No speaker {speaker!r}; there are {', '.join(self.speakers)}.")
-        return self.speakers[speaker]
+        return self.speakers[fold(speaker)]
 
 
 @dataclass(frozen=True)
@@ -128,12 +143,14 @@ class PromptWeights:
         Raises:
             LoadError: A tensor is missing, or has another shape than `config` says.
         """
-        talker_config = TALKER_DEFAULTS | config["talker_config"]
+        talker_config = completed(config["talker_config"], TALKER_DEFAULTS, TALKER)
+        read_fields(talker_config, TALKER, {"text_vocab_size": POSITIVE})
         text = talker_config["text_vocab_size"], talker_config["text_hidden_size"]
+        width = talker_config["hidden_size"]
         embedding = parameters.read("talker.model.text_embedding.weight", *text)
-        expand = parameters.linear("talker.text_projection.linear_fc1")
-        contract = parameters.linear("talker.text_projection.linear_fc2")
-        ids = [config[f"tts_{name}_token_id"] for name in ("bos", "eos", "pad")]
+        expand = parameters.linear("talker.text_projection.linear_fc1", text[1], text[1])
+        contract = parameters.linear("talker.text_projection.linear_fc2", width, text[1])
+        ids = read_text_ids(config, text[0])
         rows = _project(torch.tensor(ids, device=embedding.device), embedding, expand, contract)
         special = SpecialCodes.read(talker_config)
         return cls(embedding, expand, contract, talker, special, *rows.split(1))
@@ -201,7 +218,7 @@ def build_prompt(
         text_ids: `[T]` int64: the text in `SPEECH_TEMPLATE`, at least one token of text.
         language: In lower case, or `auto`.
         non_streaming_mode: Whether all the text is in the prefill, or a row of it in every frame.
-        voice: A speaker's name in lower case (custom_voice), a recording's (base), or none
+        voice: A speaker's name (custom_voice), a recording's (base), or none
             (voice_design).
         instruct_ids: `[T]` int64: an instruction in `INSTRUCTION_TEMPLATE`, where the model takes
             one (`ModelCard.takes_instruct`).

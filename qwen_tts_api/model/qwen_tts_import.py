@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, NoReturn, TextIO, cast
 
+from qwen_tts_api.model.numba_cache import ensure_numba_cache
+
 _KALDI = "torchaudio.compliance.kaldi"
 _STAND_INS = ("torchaudio", "torchaudio.compliance", _KALDI)
 _FLASH_ATTN_BANNER = "Warning: flash-attn is not installed."
@@ -41,6 +43,7 @@ def import_qwen_tts() -> ModuleType:
     with _lock:
         if "qwen_tts" in sys.modules:
             return importlib.import_module("qwen_tts")
+        ensure_numba_cache()
         with _torchaudio_or_stand_in(), _without_import_noise():
             return importlib.import_module("qwen_tts")
 

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from qwen_tts_api.model.code_predictor import CodePredictorCache, CodePredictorWeights
+from qwen_tts_api.model.documents import Document
 from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.sampling import Counter, Restrictions, SamplingRows, seed_key
 from qwen_tts_api.model.talker import TalkerCache, TalkerWeights
-from qwen_tts_api.model.transformer_config import Document
+from qwen_tts_api.model.transformer_config import TALKER, TALKER_DEFAULTS, completed
 from qwen_tts_api.model.utterance import Sampling
 
 
@@ -46,10 +47,10 @@ class SpeechModel:
         """
         talker = TalkerWeights.read(parameters, config)
         code_predictor = CodePredictorWeights.read(
-            parameters.within("code_predictor"), config["code_predictor_config"], talker
+            parameters.within("code_predictor"), config.get("code_predictor_config") or {}, talker
         )
         device, num_groups = parameters.device, code_predictor.num_code_groups
-        eos = config["codec_eos_token_id"]
+        eos = completed(config, TALKER_DEFAULTS, TALKER)["codec_eos_token_id"]
         return cls(
             talker=talker,
             code_predictor=code_predictor,

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from qwen_tts_api.errors import LoadError
+from qwen_tts_api.model.documents import Document
 from qwen_tts_api.model.layers import (
     DecoderWeights,
     Rope,
@@ -26,10 +28,12 @@ from qwen_tts_api.model.layers import (
 )
 from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.transformer_config import (
+    CODE_PREDICTOR,
     CODE_PREDICTOR_DEFAULTS,
+    TALKER,
     TALKER_DEFAULTS,
-    Document,
     TransformerConfig,
+    completed,
 )
 
 
@@ -61,8 +65,15 @@ class TalkerWeights:
         Raises:
             LoadError: As `TransformerConfig.read` and `DecoderWeights.read`.
         """
-        config = TALKER_DEFAULTS | config
-        predictor = CODE_PREDICTOR_DEFAULTS | config["code_predictor_config"]
+        config = completed(config, TALKER_DEFAULTS, TALKER)
+        predictor = completed(
+            config.get("code_predictor_config") or {}, CODE_PREDICTOR_DEFAULTS, CODE_PREDICTOR
+        )
+        if config["num_code_groups"] != predictor["num_code_groups"]:
+            raise LoadError(
+                f"{TALKER} says num_code_groups {config['num_code_groups']}, and "
+                f"{CODE_PREDICTOR} {predictor['num_code_groups']}."
+            )
         shape = TransformerConfig.read(config)
         heights = {"model.codec_embedding.weight": config["vocab_size"]}
         for index in range(predictor["num_code_groups"] - 1):

@@ -8,7 +8,6 @@ without the three seconds that importing transformers takes. Source: transformer
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
 from qwen_tts_api.errors import LoadError
+from qwen_tts_api.model.documents import read_json
 
 QWEN2_WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
@@ -88,13 +88,16 @@ def load_tokenizer(folder: Path) -> PromptTokenizer:
         LoadError: A file is missing or damaged, or prompts cannot be made with it.
     """
     try:
-        config = json.loads((folder / "tokenizer_config.json").read_bytes())
-        model = json.loads((folder / "config.json").read_bytes())
+        path = folder / "tokenizer_config.json"
+        config = read_json(path) if path.is_file() else {}
+        model = read_json(folder / "config.json")
         tokenizer = _of_files(folder)
         _add_tokens(tokenizer, config)
         if _takes_mistral_words(tokenizer, model.get("transformers_version")):
             words = pre_tokenizers.Split(Regex(MISTRAL_WORDS), behavior="isolated")
             tokenizer.pre_tokenizer[0] = words
+    except LoadError:
+        raise
     except OSError as error:
         raise LoadError(f"{error.filename} cannot be read: {error.strerror}.") from error
     except Exception as error:  # tokenizers raises nothing more special

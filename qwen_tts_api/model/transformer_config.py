@@ -6,8 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from qwen_tts_api.errors import LoadError
-
-Document = dict[str, Any]
+from qwen_tts_api.model.documents import (
+    GROUPS,
+    ID,
+    NUMBER,
+    OPTIONAL_POSITIVE,
+    POSITIVE,
+    STRIDES,
+    Document,
+    Kind,
+    read_fields,
+    refuse_quantised,
+)
 
 # What upstream's configuration classes put in the place of a field that is not there.
 TALKER_DEFAULTS: Document = {
@@ -21,6 +31,15 @@ TALKER_DEFAULTS: Document = {
     "vocab_size": 3072,
     "num_code_groups": 32,
     "text_hidden_size": 2048,
+    "codec_eos_token_id": 4198,
+    "codec_think_id": 4202,
+    "codec_nothink_id": 4203,
+    "codec_think_bos_id": 4204,
+    "codec_think_eos_id": 4205,
+    "codec_pad_id": 4196,
+    "codec_bos_id": 4197,
+    "spk_id": None,
+    "spk_is_dialect": None,
 }
 CODE_PREDICTOR_DEFAULTS: Document = {
     "hidden_size": 1024,
@@ -48,7 +67,80 @@ CODEC_DEFAULTS: Document = {
     "num_quantizers": 16,
     "upsample_rates": (8, 5, 4, 3),
     "upsampling_ratios": (2, 2),
+    "decoder_dim": 1536,
 }
+
+# Where the parts are, for sentences.
+TALKER = "config.json: talker_config"
+CODE_PREDICTOR = f"{TALKER}.code_predictor_config"
+CODEC = "speech_tokenizer/config.json: decoder_config"
+
+_KINDS = {
+    "head_dim": OPTIONAL_POSITIVE,
+    "num_key_value_heads": OPTIONAL_POSITIVE,
+    "rope_theta": NUMBER,
+    "num_code_groups": GROUPS,
+    "num_quantizers": GROUPS,
+    "spk_id": None,  # read with the speakers
+    "spk_is_dialect": None,
+}
+
+
+def completed(document: Any, defaults: Document, where: str) -> Document:
+    """Return a part of a config.json with upstream's defaults, in the spelling of transformers 4.
+
+    Args:
+        document: The part.
+        defaults: Of its fields; they tell their types.
+        where: The file and the part, for the sentence.
+
+    Raises:
+        LoadError: A field is of another type or range, or nobody can tell what is meant.
+    """
+    document = read_fields(document, where, {})
+    refuse_quantised(document, where)
+    whole = defaults | {"head_dim": None} | _with_one_rope(document, where)
+    return read_fields(whole, where, _kinds(defaults))
+
+
+def _kinds(defaults: Document) -> dict[str, Kind]:
+    kinds: dict[str, Kind] = {"head_dim": OPTIONAL_POSITIVE}
+    for name, value in defaults.items():
+        kind = _KINDS.get(name, _kind_of(name, value))
+        if kind is not None:
+            kinds[name] = kind
+    return kinds
+
+
+def _kind_of(name: str, default: Any) -> Kind:
+    if isinstance(default, tuple):
+        return STRIDES
+    if isinstance(default, float):
+        return NUMBER
+    return ID if name.endswith("_id") else POSITIVE
+
+
+def _with_one_rope(document: Document, where: str) -> Document:
+    """Bring `rope_parameters`, as transformers 5 writes them, into the fields of transformers 4.
+
+    Raises:
+        LoadError: They have no `rope_theta`, two that differ, or one for each kind of layer.
+    """
+    if document.get("rope_parameters") is None:
+        return document
+    found = read_fields(document["rope_parameters"], f"{where}.rope_parameters", {})
+    if list(found) == ["full_attention"]:
+        found = read_fields(found["full_attention"], f"{where}.rope_parameters", {})
+    rope = read_fields(found, f"{where}.rope_parameters", {"rope_theta": NUMBER})
+    theta = document.get("rope_theta", rope["rope_theta"])
+    if theta != rope["rope_theta"]:
+        raise LoadError(
+            f"{where} says rope_theta {theta!r}, and {rope['rope_theta']!r} in rope_parameters: "
+            "one of them has to go."
+        )
+    rest = {name: value for name, value in document.items() if name != "rope_parameters"}
+    scaling = {name: value for name, value in rope.items() if name != "rope_theta"}
+    return rest | {"rope_theta": theta, "rope_scaling": document.get("rope_scaling") or scaling}
 
 
 @dataclass(frozen=True)
@@ -104,12 +196,18 @@ class TransformerConfig:
         """
         check_layers(document)
         num_heads = document["num_attention_heads"]
+        num_kv = document["num_key_value_heads"] or num_heads
+        if num_heads % num_kv:
+            raise LoadError(
+                f"config.json says num_attention_heads {num_heads} and num_key_value_heads "
+                f"{num_kv}, which does not divide it."
+            )
         head_dim = document.get("head_dim") or document["hidden_size"] // num_heads
         return cls(
             num_layers=document["num_hidden_layers"],
             hidden_size=document["hidden_size"],
             intermediate_size=document["intermediate_size"],
-            heads=Heads(num_heads, document["num_key_value_heads"] or num_heads, head_dim),
+            heads=Heads(num_heads, num_kv, head_dim),
             eps=document["rms_norm_eps"],
             rope_theta=document["rope_theta"],
         )
@@ -122,17 +220,25 @@ def check_layers(document: Document) -> None:
         LoadError: It names the field, its value and what is served.
     """
     rope = document.get("rope_scaling") or {}
+    if not isinstance(rope, dict):
+        raise LoadError(f"config.json says rope_scaling {rope!r}; it has to be a JSON object.")
+    layer_types = document.get("layer_types") or []
+    sliding = [each for each in layer_types if each != "full_attention"]
     found = {
         "attention_bias": document.get("attention_bias", False),
         "hidden_act": document.get("hidden_act", "silu"),
         "rope_type": rope.get("type", rope.get("rope_type", "default")),
+        "partial_rotary_factor": rope.get("partial_rotary_factor", 1),
         "use_sliding_window": document.get("use_sliding_window", False),
+        "layer_types": sliding or ["full_attention"],
     }
     served = {
         "attention_bias": False,
         "hidden_act": "silu",
         "rope_type": "default",
+        "partial_rotary_factor": 1,
         "use_sliding_window": False,
+        "layer_types": ["full_attention"],
     }
     for field, value in served.items():
         if found[field] != value:

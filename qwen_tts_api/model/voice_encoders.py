@@ -16,10 +16,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from qwen_tts_api.errors import LoadError
+from qwen_tts_api.model.documents import Document
 from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
-from qwen_tts_api.model.transformer_config import Document
+from qwen_tts_api.model.transformer_config import completed
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+
+ENCODER = "speech_tokenizer/config.json: encoder_config"
 
 _MEL = {"n_fft": 1024, "num_mels": 128, "hop_size": 256, "win_size": 1024, "fmin": 0, "fmax": 12000}
 
@@ -65,9 +69,15 @@ class VoiceEncoders:
 
         # Upstream's classes write into what they are given.
         speaker_config = deepcopy(config.get("speaker_encoder_config") or {})
-        encoder_config = deepcopy(codec_config.get("encoder_config") or {})
-        speaker = Qwen3TTSSpeakerEncoder(Qwen3TTSSpeakerEncoderConfig(**speaker_config))
-        encoder = Qwen3TTSTokenizerV2Encoder._from_config(MimiConfig(**encoder_config))
+        encoder_config = completed(codec_config.get("encoder_config") or {}, {}, ENCODER)
+        try:
+            speaker = Qwen3TTSSpeakerEncoder(Qwen3TTSSpeakerEncoderConfig(**speaker_config))
+            encoder = Qwen3TTSTokenizerV2Encoder._from_config(MimiConfig(**encoder_config))
+        except Exception as error:  # a border: whatever fields of a wrong type make libraries raise
+            raise LoadError(
+                "No encoders can be made of config.json's speaker_encoder_config and "
+                f"speech_tokenizer/config.json's encoder_config: {error!r}."
+            ) from error
         return cls(
             speaker=_filled(speaker, parameters.within("speaker_encoder")),
             codec=_filled(encoder, codec.within("encoder")),

@@ -15,6 +15,7 @@ from marshmallow import EXCLUDE, Schema, fields
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import TextRequired, TTSError, Unavailable, UnknownFormat
+from qwen_tts_api.names import fold
 from qwen_tts_api.quoting import shown
 from qwen_tts_api.routes import ranges, speech_response
 from qwen_tts_api.routes.body import parse_parameters, read_body
@@ -124,7 +125,7 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
     )
     def voices() -> Response:
         lines = (
-            " ".join((voice.id, *_SPEAKERS.get(voice.id.lower(), _OTHER_SPEAKERS)))
+            " ".join((voice.id, *_SPEAKERS.get(fold(voice.id), _OTHER_SPEAKERS)))
             for voice in service.voices()
         )
         return _plain("\n".join(lines))
@@ -183,9 +184,9 @@ def _translate(
         allowed = ", ".join(f"{name}_FILE" for name in _FORMATS)
         raise UnknownFormat(f"Unknown AUDIO {shown(audio)}; allowed are {allowed}.")
     voice = parameters.get("VOICE", "")
-    voices = {voice.id.lower() for voice in service.voices()} | set(config.speakers_by_alias)
+    voices = {fold(voice.id) for voice in service.voices()} | set(config.speakers_by_alias)
     # Home Assistant sends MaryTTS's own default voice where it is told none.
-    speaker = voice if voice.strip().lower() in voices else ""
+    speaker = voice if fold(voice) in voices else ""
     known = {*MaryParameters().fields, *_CONSTANT} - ({"VOICE"} if voice and not speaker else set())
     asked = SpeechRequest(
         text=parameters.get("INPUT_TEXT", ""),

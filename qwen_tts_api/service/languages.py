@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qwen_tts_api.errors import UnknownLanguage
 from qwen_tts_api.model.checkpoint import ModelCard
+from qwen_tts_api.names import fold
 from qwen_tts_api.quoting import shown
 
 AUTO = "auto"
@@ -32,7 +33,7 @@ def resolve_language(requested: str, card: ModelCard) -> str:
     Raises:
         UnknownLanguage: The model does not speak it.
     """
-    name = requested.strip().lower()
+    name = fold(requested)
     if name == AUTO or name in card.languages:
         return name
     language = CODES.get(name.replace("_", "-").partition("-")[0], "")

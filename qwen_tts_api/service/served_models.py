@@ -8,6 +8,7 @@ from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import ModelUnavailable, UnknownModel
 from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import Reference
+from qwen_tts_api.names import fold
 from qwen_tts_api.quoting import listed, shown
 
 
@@ -55,8 +56,8 @@ class ServedModels:
         return next((name for name, card in self._available() if card.kind == kind), None)
 
     def speakers(self) -> set[str]:
-        """Return the speakers of all served models, in lower case."""
-        return {speaker for _, card in self._available() for speaker in card.speakers}
+        """Return the speakers of all served models, as `names.fold` has them."""
+        return {fold(speaker) for _, card in self._available() for speaker in card.speakers}
 
     def _available(self) -> Iterator[tuple[str, ModelCard]]:
         for name in self._pool.names:

@@ -6,23 +6,24 @@ from collections.abc import Mapping, Sequence
 
 from qwen_tts_api.errors import UnknownSpeaker
 from qwen_tts_api.model.checkpoint import ModelCard
+from qwen_tts_api.names import fold
 from qwen_tts_api.quoting import field, listed, shown
 
 
 def display_name(speaker: str) -> str:
-    """Return a speaker's name as it is published.
+    """Return a speaker's name as it is published: as the checkpoint has it, if that has capitals.
 
-    >>> display_name("uncle_fu")
-    'Uncle_Fu'
+    >>> display_name("uncle_fu"), display_name("Test_man")
+    ('Uncle_Fu', 'Test_man')
     """
-    return speaker.title()
+    return speaker.title() if speaker == speaker.lower() else speaker
 
 
 def find_speaker(requested: str, card: ModelCard, aliases: Mapping[str, str]) -> str | None:
     """Return the model's name of a speaker given by name or alias in any case, or None."""
-    name = requested.strip().lower()
-    name = aliases.get(name, name).lower()
-    return name if name in card.speakers else None
+    name = fold(requested)
+    name = fold(aliases.get(name, name))
+    return next((speaker for speaker in card.speakers if fold(speaker) == name), None)
 
 
 def default_speaker(configured: str, card: ModelCard, aliases: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from qwen_tts_api.errors import (
     VoiceNotFound,
 )
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Reference
+from qwen_tts_api.names import fold
 from qwen_tts_api.quoting import shown
 from qwen_tts_api.service.reference_audio import check_ref_text, read_recording
 from qwen_tts_api.service.served_models import ServedModels
@@ -57,12 +58,12 @@ class VoiceRegistry:
     def find(self, requested: str) -> Voice | None:
         """Return the voice of an id or name, in any case, or of an alias for it."""
         requested = requested.strip()
-        requested = self._aliases.get(requested.lower(), requested)
+        requested = self._aliases.get(fold(requested), requested)
         if len(requested) > MAX_NAME_CHARS:
             return None
         voice = self._store.get(voice_id(requested))
         # Two spellings of one id are not yet one name: `a.b` is not `a-b`.
-        if voice and requested.casefold() in (voice.id, voice.name.casefold()):
+        if voice and fold(requested) in (voice.id, fold(voice.name)):
             return voice
         return None
 
@@ -103,7 +104,7 @@ class VoiceRegistry:
         name = check_name(name)
         voice = Voice(voice_id(name), name)
         taken = self._models.speakers() | set(self._aliases)
-        if taken & {voice.id, name.lower()} or self._store.get(voice.id):
+        if taken & {voice.id, fold(name)} or self._store.get(voice.id):
             raise voice_exists(name)
         self._check_room()
         return voice

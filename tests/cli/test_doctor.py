@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 
 from qwen_tts_api import audio
 from qwen_tts_api.cli.doctor import checkpoints, computing, encoders, installation, machine
+from qwen_tts_api.cli.doctor import subject as doctor_subject
 from qwen_tts_api.cli.doctor.checks import CHECKS, Check, examine
 from qwen_tts_api.cli.doctor.findings import ERROR, OK, WARNING, Finding
 from qwen_tts_api.cli.doctor.subject import Gpu, Hardware, Subject
@@ -104,6 +105,21 @@ def test_a_check_that_fails_itself_is_an_error(monkeypatch: pytest.MonkeyPatch) 
     assert (findings[0].level, findings[0].check) == (ERROR, "python")
     assert "RuntimeError('what?')" in findings[0].message
     assert {finding.check for finding in findings} == set(CHECKS)
+
+
+@pytest.mark.parametrize("broken", ["locate_here", "read_card"])
+def test_the_verdict_survives_what_a_check_does_not(
+    monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """The last line describes what would be served, where that cannot be told either."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("cannot cache function")
+
+    monkeypatch.setattr(doctor_subject, broken, fail)
+    broken_subject = subject()
+    assert list(examine(broken_subject))
+    assert broken_subject.description.startswith("nano on cpu in float32")
 
 
 @pytest.mark.parametrize(

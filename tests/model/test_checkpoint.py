@@ -33,8 +33,8 @@ def test_the_card_is_the_configuration(tmp_path: Path) -> None:
     """Speakers, dialects and languages come from the checkpoint, not from a list."""
     card = describe(str(write_config(tmp_path)), tmp_path)
     assert (card.kind, card.size) == ("custom_voice", "0b6")
-    assert card.speakers == ("ryan", "dylan")
-    assert card.dialects == {"dylan": "beijing_dialect"}
+    assert card.speakers == ("ryan", "Dylan")
+    assert card.dialects == {"Dylan": "beijing_dialect"}
     assert card.languages == ("english", "chinese")
     assert not card.takes_instruct
     assert read_card(write_config(tmp_path, tts_model_size="1b7")).takes_instruct
@@ -58,7 +58,7 @@ def test_another_kind_of_model_is_refused(tmp_path: Path, changes: dict[str, Any
 def test_a_file_that_is_not_json(tmp_path: Path) -> None:
     """A Git LFS pointer, say."""
     (tmp_path / "config.json").write_text("version https://git-lfs.github.com/spec/v1")
-    with pytest.raises(LoadError, match="does not describe"):
+    with pytest.raises(LoadError, match=r"config\.json is not JSON"):
         read_card(tmp_path)
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from qwen_tts_api.errors import LoadError
+from qwen_tts_api.model.documents import Document
 from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
 from qwen_tts_api.model.transformer_config import (
     CODE_PREDICTOR_DEFAULTS,
     CODEC_DEFAULTS,
     TALKER_DEFAULTS,
-    Document,
     TransformerConfig,
 )
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 from qwen_tts_api.cli.doctor.findings import Finding, error, ok, warning
-from qwen_tts_api.cli.doctor.subject import Subject, find_here
+from qwen_tts_api.cli.doctor.subject import Subject
 from qwen_tts_api.errors import ConfigError, LoadError
-from qwen_tts_api.model.checkpoint import read_card
-from qwen_tts_api.model.checkpoint_files import DamagedFile, find_problems, num_parameters
+from qwen_tts_api.model.checkpoint import locate_here
+from qwen_tts_api.model.checkpoint_files import DamagedFile, num_parameters, unfinished_downloads
+from qwen_tts_api.model.documents import read_json
+from qwen_tts_api.model.transformer_config import (
+    TALKER,
+    TALKER_DEFAULTS,
+    TransformerConfig,
+    completed,
+)
 
 GIB = 2**30
 
@@ -25,9 +31,11 @@ def check_files(subject: Subject) -> Iterator[Finding]:
 
 
 def _check_model(model_id: str, subject: Subject) -> Iterator[Finding]:
+    from qwen_tts_api.model.loaded import judge
+
     try:
-        folder = find_here(model_id, subject.config.cache_dir)
-        card = read_card(folder) if folder else None
+        folder = locate_here(model_id, subject.config.cache_dir)
+        card = judge(folder) if folder else None
     except LoadError as failure:
         yield error(str(failure), "")
         return
@@ -42,11 +50,9 @@ def _check_model(model_id: str, subject: Subject) -> Iterator[Finding]:
         else:
             yield warning(f"{model_id} is not here: the first start downloads it.", f"{again}.")
         return
-    problems = find_problems(folder)
-    for problem in problems:
-        yield error(f"{folder}: {problem}", f"{again}, or bring the file anew.")
-    if not problems:
-        yield ok(f"{model_id}: {card.kind}, {len(card.speakers)} speakers, in {folder}")
+    yield ok(f"{model_id}: {card.kind}, {len(card.speakers)} speakers, in {folder}")
+    for remnant in unfinished_downloads(folder):
+        yield warning(remnant, f"{again}, or delete it.")
 
 
 def check_defaults(subject: Subject) -> Iterator[Finding]:
@@ -79,9 +85,9 @@ def check_memory(subject: Subject) -> Iterator[Finding]:
         return  # said by `check_files` or `check_device`
     try:
         weights = num_parameters(subject.folder) * BYTES_OF[config.dtype]
-    except DamagedFile:
+        row = row_numbers(subject.folder, config.max_positions) * BYTES_OF[config.dtype]
+    except (DamagedFile, LoadError):
         return  # said by `check_files`
-    row = row_numbers(subject.folder, config.max_positions) * BYTES_OF[config.dtype]
     free = available_bytes(config.device)
     fitting = max(0, free - weights) // row
     found = (
@@ -110,10 +116,9 @@ def row_numbers(folder: Path, max_positions: int) -> int:
 
     What the codec keeps besides is less than the margin that is left free.
     """
-    talker = json.loads((folder / "config.json").read_bytes())["talker_config"]
-    width: int = talker["num_key_value_heads"] * talker["head_dim"]
-    layers: int = talker["num_hidden_layers"]
-    return 2 * layers * width * max_positions
+    document = read_json(folder / "config.json").get("talker_config")
+    talker = TransformerConfig.read(completed(document, TALKER_DEFAULTS, TALKER))
+    return 2 * talker.num_layers * talker.heads.num_kv * talker.heads.head_dim * max_positions
 
 
 class _Remarks(logging.Handler):

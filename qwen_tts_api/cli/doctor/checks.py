@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 
 from qwen_tts_api.cli.doctor import checkpoints, computing, encoders, installation, machine
 from qwen_tts_api.cli.doctor.findings import Finding, error
 from qwen_tts_api.cli.doctor.subject import Subject
+
+logger = logging.getLogger(__name__)
 
 Check = Callable[[Subject], Iterable[Finding]]
 
@@ -35,6 +38,7 @@ def examine(subject: Subject) -> Iterator[Finding]:
         try:
             findings = list(check(subject))
         except Exception as failure:  # a border: whatever a broken installation raises
+            logger.debug("checking %s failed", name, exc_info=True)
             findings = [error(f"This could not be checked: {failure!r}.", "")]
         for finding in findings:
             yield finding.of(name)

@@ -6,12 +6,13 @@ import resource
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
-from qwen_tts_api.cli.doctor.findings import Finding, error, ok
+from qwen_tts_api.cli.doctor.findings import OK, WARNING, Finding, error, ok
 from qwen_tts_api.cli.doctor.subject import Subject
 from qwen_tts_api.config import PREFIX
+from qwen_tts_api.folders import expand
 from qwen_tts_api.model.nano import NANO_NAMES
 from qwen_tts_api.server.descriptors import (
     OPS_CONNECTIONS,
@@ -32,12 +33,16 @@ SHARED_MEMORY = Path("/dev/shm")
 
 def check_folders(subject: Subject) -> Iterator[Finding]:
     """What the server writes to can be written, and the disk has room."""
+    ids = subject.config.served_models.values()
+    builds_nano = any(model in NANO_NAMES for model in ids)
     for setting in fields(subject.config):
         folder = getattr(subject.config, setting.name)
         if setting.name.endswith("_dir") and folder is not None:
-            yield _check_folder(PREFIX + setting.name.upper(), folder, SMALL_BYTES)
-    ids = subject.config.served_models.values()
-    if any(model not in NANO_NAMES and not Path(model).expanduser().is_dir() for model in ids):
+            is_needed = setting.name != "cache_dir" or builds_nano
+            finding = _check_folder(PREFIX + setting.name.upper(), folder, SMALL_BYTES)
+            # Such a server starts: its checkpoint is elsewhere.
+            yield finding if is_needed or finding.level == OK else replace(finding, level=WARNING)
+    if any(model not in NANO_NAMES and not _is_folder(model) for model in ids):
         from huggingface_hub import constants
 
         missing = subject.folder is None
@@ -45,6 +50,13 @@ def check_folders(subject: Subject) -> Iterator[Finding]:
         yield _check_folder(
             "HF_HUB_CACHE", Path(constants.HF_HUB_CACHE), needed, must_write=missing
         )
+
+
+def _is_folder(model_id: str) -> bool:
+    try:
+        return expand(model_id).is_dir()
+    except (OSError, ValueError):
+        return True  # it is none of the hub's; said by `check_files`
 
 
 def _check_folder(

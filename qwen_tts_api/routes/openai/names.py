@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from qwen_tts_api.names import fold
+
 # OpenAI's voices, of speech-2 and before (openai-python 3.54, `SpeechCreateParams`), each with the
 # nearest published speaker: in sex and tone, and with no dialect, since nobody who says "echo"
 # expects Chinese from Chengdu. They mean nothing where the model has no such speaker.
@@ -55,9 +57,10 @@ def find_voice(requested: str, taken: Collection[str]) -> str | None:
 
     Args:
         requested: In any case; `default` is the default voice, for clients that must name one.
-        taken: Names in lower case that are speakers, voices or aliases: they win over OpenAI's.
+        taken: Names, as `names.fold` has them, that are speakers, voices or aliases: they win over
+            OpenAI's.
     """
-    name = requested.strip().lower()
+    name = fold(requested)
     if name in taken:
         return requested
     if name == DEFAULT_VOICE:

@@ -10,6 +10,7 @@ from flask import Blueprint, Request, Response, g, request
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import NotSupported, TextRequired, TTSError
+from qwen_tts_api.names import fold
 from qwen_tts_api.routes import speech_response
 from qwen_tts_api.routes.connection import client_of
 from qwen_tts_api.routes.openai.document import read_document
@@ -92,9 +93,9 @@ def _translate(
     model = _find_model(asked, service)
     requested = asked.speech.speaker
     voice: str | None = requested
-    if requested.strip().lower() in (*VOICES, DEFAULT_VOICE):
+    if fold(requested) in (*VOICES, DEFAULT_VOICE):
         voices = service.voices(model)
-        taken = {name.lower() for voice in voices for name in (voice.id, voice.name)}
+        taken = {fold(name) for voice in voices for name in (voice.id, voice.name)}
         voice = find_voice(requested, taken | set(config.speakers_by_alias))
     lenient = not config.strict_parameters
     idle = [FIELDS["speaker"]] if voice is None and lenient else []
