@@ -63,8 +63,8 @@ class CodecState:
 
     def reset(self, slot: int) -> None:
         """Let a stream begin anew. Its old keys and values lie before frame 0, which none sees."""
-        self.past[slot] = 0
-        self.frames[slot] = 0
+        self.past[slot].fill_(0)
+        self.frames[slot].fill_(0)
 
     def put(self, slot: int, stream: CodecState) -> None:
         """Let a stream go on from where another state's only one is."""

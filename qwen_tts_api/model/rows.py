@@ -165,15 +165,16 @@ class FrameState:
             raise ValueError(f"{num_text_rows} text rows; there is room for {max_text_rows}.")
         self.text[row, :num_text_rows] = trailing_text
         self.text[row, num_text_rows] = tts_pad
-        self.text_lengths[row] = num_text_rows
-        self.seen[row] = False
-        self.penalty[row] = draws.repetition_penalty
-        self.keys[row] = seed_key(draws.seed)
+        # To assign a number to one element of a GPU's tensor is a copy that the host waits for.
+        self.text_lengths[row].fill_(num_text_rows)
+        self.seen[row].fill_(False)
+        self.penalty[row].fill_(draws.repetition_penalty)
+        self.keys[row].fill_(seed_key(draws.seed))
         self.sampling.set_row(row, draws.temperature, draws.top_k, draws.top_p)
         self.subtalker_sampling.set_row(
             row, draws.subtalker_temperature, draws.subtalker_top_k, draws.subtalker_top_p
         )
 
     def stop(self, row: int) -> None:
-        """Take a row out of the running; where it is, `advance` leaves it."""
-        self.running[row] = 0
+        """Take a row out of the running; where it is, `advance` leaves it. Does not synchronise."""
+        self.running[row].fill_(0)

@@ -88,11 +88,11 @@ class SamplingRows:
             top_p: In (0, 1]; 1 is no limit.
         """
         greedy = temperature == 0
-        self.temperature[row] = 1.0 if greedy else temperature
+        self.temperature[row].fill_(1.0 if greedy else temperature)
         limit = min(top_k or self.vocabulary, self.vocabulary)
-        self.last_rank[row] = 0 if greedy else limit - 1
-        self.tail[row] = 0.0 if greedy else 1 - top_p
-        self.draws[row] = 0.0 if greedy else 1.0
+        self.last_rank[row].fill_(0 if greedy else limit - 1)
+        self.tail[row].fill_(0.0 if greedy else 1 - top_p)
+        self.draws[row].fill_(0.0 if greedy else 1.0)
 
     def at(self, rows: Tensor | slice, truncation: Truncation) -> SamplingRows:
         """Return some rows' parameters, with top_k cut down to `truncation`.
