@@ -98,7 +98,7 @@ _AFTER_COMPOSING: list[Rule] = [
     # The end of a page, with its number, inside a sentence.
     (
         "lines",
-        _compile(r"(?<![ \r\n])(?:[ \r\n]*\n[ ]*\d{1,4})?[ \r\n]*\f\s*+(?=\p{Ll})"),
+        _compile(r"(?<![ \r\n\f])(?:[ \r\n]*\n[ ]*\d{1,4})?[ \r\n]*\f\s*+(?=\p{Ll})"),
         lambda end: "\n" if end.string[end.start() - 1 : end.start()] == "-" else " ",
     ),
     *_LINE_END_RULES,

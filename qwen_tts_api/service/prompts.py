@@ -13,7 +13,7 @@ from qwen_tts_api.quoting import field
 from qwen_tts_api.service.casting import Cast
 from qwen_tts_api.service.languages import resolve_language
 from qwen_tts_api.service.requests import SpeechRequest
-from qwen_tts_api.service.text import check_text
+from qwen_tts_api.service.text import check_instruct
 
 DRAWN_BITS = 53
 """Of a seed that is drawn: JavaScript has no larger whole numbers, and would send back another."""
@@ -50,8 +50,7 @@ class PromptMaker:
 
     def _instruct(self, requested: str, model: str, card: ModelCard) -> str:
         if card.takes_instruct:
-            instruct = requested or self._config.default_instruct
-            return check_text(instruct, self._config.max_text_chars) if instruct.strip() else ""
+            return check_instruct(requested or self._config.default_instruct)
         if requested.strip():
             advice = "" if card.kind == "base" else " or use a 1.7B one"
             raise NotSupported(

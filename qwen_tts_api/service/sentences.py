@@ -63,11 +63,12 @@ _CHARACTER = regex.compile(
     _FLAGS,
 )
 
-# Ends that need no space behind them, and those that do.
+# Ends that need no space behind them, and those that do. Only the beginning of a run is tried:
+# each try takes time by its length.
 _END = regex.compile(
     rf"(?P<wide>[。！？｡．]++[。！？!?…]*+{_WIDE_CLOSERS})"
-    rf"|(?P<narrow>[.!?…]++{_CLOSERS}(?=[\s¿¡]|\Z))"
-    rf"|(?P<mixed>[!?]++{_WIDE_CLOSERS}(?={_NO_SPACES}))",
+    rf"|(?P<narrow>(?<![.!?…])[.!?…]++{_CLOSERS}(?=[\s¿¡]|\Z))"
+    rf"|(?P<mixed>(?<![!?])[!?]++{_WIDE_CLOSERS}(?={_NO_SPACES}))",
     _FLAGS,
 )
 # What comes next, behind spaces, dashes and what opens a quotation.

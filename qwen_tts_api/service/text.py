@@ -10,6 +10,7 @@ from qwen_tts_api.service.speakable import SpeakableText, make_speakable
 # Coqui's own sentence; clients compare it.
 TEXT_REQUIRED = "Text parameter is required"
 
+MAX_INSTRUCT_CHARS = 4096
 
 # Signs that are read as words, besides currencies; others are punctuation, or pictures.
 SPOKEN_SIGNS = frozenset("%‰&@#§°+=±×÷≤≥≠≈√∞∑©®")
@@ -60,6 +61,28 @@ def check_text(text: str, max_chars: int) -> str:
         raise NothingToSay(
             "The text has only control characters; there is nothing to speak.",
             fields={"text": ["Only control characters."]},
+        )
+    return text
+
+
+def check_instruct(text: str) -> str:
+    """Return how to say a text, without surrounding white space; may be empty.
+
+    Raises:
+        TextTooLong: It has more than MAX_INSTRUCT_CHARS characters, whatever a text may have: it is
+            part of the prompt of every segment.
+        UnspeakableText: It has half a surrogate pair in it.
+    """
+    text = text.strip()
+    if len(text) > MAX_INSTRUCT_CHARS:
+        raise TextTooLong(
+            f"'instruct' has {len(text)} characters; allowed are up to {MAX_INSTRUCT_CHARS}.",
+            fields={"instruct": [f"Longer than {MAX_INSTRUCT_CHARS} characters."]},
+        )
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise UnspeakableText(
+            "'instruct' is not valid Unicode: it contains half of a surrogate pair.",
+            fields={"instruct": ["Not valid Unicode."]},
         )
     return text
 

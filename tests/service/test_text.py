@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import time
 import unicodedata
+from types import FrameType
+from typing import Any
 
 import pytest
 
-from qwen_tts_api.errors import TextRequired, TextTooLong, UnspeakableText
-from qwen_tts_api.service.text import SPOKEN_SIGNS, has_words, prepare_text
+from qwen_tts_api.errors import InvalidRequest, TextRequired, TextTooLong, UnspeakableText
+from qwen_tts_api.service.segments import split
+from qwen_tts_api.service.text import (
+    MAX_INSTRUCT_CHARS,
+    SPOKEN_SIGNS,
+    check_instruct,
+    has_words,
+    prepare_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +79,57 @@ def test_limits_hold_for_what_was_sent(normalize: bool) -> None:
         prepare_text(" ", 10, normalize=normalize)
     with pytest.raises(UnspeakableText, match="surrogate"):
         prepare_text("a\ud800", 10, normalize=normalize)
+
+
+def test_an_instruction_has_a_limit_of_its_own() -> None:
+    """Also where texts may be long; and it may be empty."""
+    assert check_instruct(" calm \n") == "calm"
+    assert check_instruct(" ") == ""
+    with pytest.raises(TextTooLong, match="'instruct' has 4097 characters"):
+        check_instruct("a" * (MAX_INSTRUCT_CHARS + 1))
+    with pytest.raises(UnspeakableText, match="'instruct' is not valid Unicode"):
+        check_instruct("a\udfff")
+
+
+class LongestCall:
+    """Seconds of CPU of the longest call of a library, which holds the GIL until it returns.
+
+    A profiler. What calls back into Python lets others run, and does not count.
+    """
+
+    def __init__(self) -> None:
+        self.longest_s, self.name = 0.0, ""
+        self._began_at: float | None = None
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
+        if event == "c_call":
+            self._began_at = time.thread_time()
+        elif event == "c_return" and self._began_at is not None:
+            took_s = time.thread_time() - self._began_at
+            if took_s > self.longest_s:
+                self.longest_s, self.name = took_s, getattr(arg, "__qualname__", repr(arg))
+        if event != "c_call":
+            self._began_at = None
+
+
+MARKS = "\u0301\u0316\u0327\u0334\u0345"
+UNITS = [
+    *(MARKS, "a" + MARKS * 9, "\U0001f1e9", "\U0001f468\u200d", "\u1112\u1161\u11ab"),
+    *("<a ", "<!--", "<think>", "[a](", "*a ", "`", "|\n", "&amp;", ". ", "\n", " ", "a", "北"),
+    *("word ", "\u202e", "\U000e0041", "😀", "```\n", "a\n\u00ad", "a-\n"),
+]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_no_text_holds_the_gil(unit: str) -> None:
+    """Composed or divided as a whole, one of these would, and longer ones for a minute."""
+    text = unit * (30_000 // len(unit)) + "a"
+    longest = LongestCall()
+    sys.setprofile(longest)
+    try:
+        for normalize in (True, False):
+            with contextlib.suppress(InvalidRequest):
+                split(prepare_text(text, len(text), normalize=normalize).text, 400)
+    finally:
+        sys.setprofile(None)
+    assert longest.longest_s < 0.1, longest.name
