@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,6 +50,6 @@ def summary(playbacks: Sequence[Playback], seconds: float) -> dict[str, float]:
         "requests": len(playbacks),
         "x": round(audio_s / seconds, 2),
         "first_audio_p50_ms": round(statistics.median(first), 1),
-        "first_audio_p95_ms": round(first[int(0.95 * (len(first) - 1))], 1),
+        "first_audio_p95_ms": round(first[math.ceil(0.95 * len(first)) - 1], 1),
         "underruns": sum(each.underruns for each in playbacks),
     }

@@ -14,6 +14,7 @@ from bench.figures import Figures
 from bench.gpu_table import read_results, write_table
 from bench.http_streams import run_clients
 from bench.parts import Outcome, Part, run_parts
+from bench.playback import Playback, summary
 from bench.plot import plot
 from tests.conftest import StartServer, wait_until
 
@@ -35,6 +36,22 @@ def test_all_of_the_engine_but_what_only_a_gpu_has_is_measured_on_a_cpu(tmp_path
     assert result["burst"]["3 at once"]["requests"] == 3
     assert result["open loop"]["20 a second"]["requests"] == 4
     assert result["GPU"]["bandwidth"]["frame_gb"] > 0
+
+
+def test_what_was_heard_is_summed_up() -> None:
+    """Of two waits the longer is the 95th percentile; a pause is counted once."""
+    soon, late = Playback(asked_at=0.0), Playback(asked_at=1.0)
+    for piece in range(3):
+        soon.hear(2400, now=0.1 + 0.05 * piece)
+    late.hear(2400, now=1.5)
+    late.hear(2400, now=1.7)
+    assert summary([soon, late], seconds=2.0) == {
+        "requests": 2,
+        "x": 0.25,
+        "first_audio_p50_ms": 300.0,
+        "first_audio_p95_ms": 500.0,
+        "underruns": 1,
+    }
 
 
 def test_clients_over_http_hear_every_frame(start_server: StartServer) -> None:
