@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.__main__ import write_result
 from bench.soak.crowd import Crowd
-from bench.soak.life import DEATHS, Lives
+from bench.soak.life import DEATHS, SIGNALS, Lives
 from bench.soak.report import Ticker, summarise, table
 
 ROUNDS = 3
@@ -54,8 +54,10 @@ def soak(
                 after_s = rng.uniform(0.2, 0.6) * round_s
 
                 def during(dies: bool = dies, after_s: float = after_s) -> None:
+                    for signals in range(len(SIGNALS)):
+                        time.sleep(after_s / len(SIGNALS))
+                        lives.annoy(signals)
                     if dies:
-                        time.sleep(after_s)
                         lives.die(DEATHS[lives.number % len(DEATHS)])
 
                 crowd.load(round_s, clients, number, during)

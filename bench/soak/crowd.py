@@ -14,7 +14,7 @@ from collections.abc import Callable
 import requests
 
 from bench.server import ROOT
-from bench.soak import listeners, nuisances
+from bench.soak import floods, listeners, nuisances
 from bench.soak.bombs import bomb
 from bench.soak.outages import Outages
 from bench.soak.target import Target, Wrong
@@ -35,6 +35,9 @@ ACTS: list[tuple[Act, int]] = [
     (nuisances.stopped_reader, 1),
     (nuisances.dripper, 1),
     (nuisances.liar, 4),
+    (floods.half_requests, 1),
+    (floods.marks, 2),
+    (floods.keys, 1),
     (bomb, 3),
 ]
 """What a client does, and how often in comparison."""

@@ -17,6 +17,15 @@ from bench.soak.target import CLONING, SPEAKING, Target
 from qwen_tts_api.errors import EXIT_LOST
 
 DEATHS = ("lost device", "killed worker")
+SIGNALS = (
+    signal.SIGHUP,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGWINCH,
+)
+"""That people and tools send to processes of any kind, and that must not end this one."""
 CLIENT_TIMEOUT_S = 3
 SETTLE_S = CLIENT_TIMEOUT_S + 1.5
 """After which no slow client has its connection any more."""
@@ -46,12 +55,14 @@ class Lives:
         outages: When it was not there.
         deaths: How often it ended in which way.
         wrong_exits: Exit codes that it should not have had.
+        signals: How often each was sent that must not end it.
     """
 
     def __init__(self, folder: Path, faults: float, seed: int, clients: int) -> None:
         self.outages = Outages()
         self.deaths: Counter[str] = Counter()
         self.wrong_exits: list[int] = []
+        self.signals: Counter[str] = Counter()
         self._folder = folder
         self._lost = folder / "lost"
         self._ledger = folder / "ledger"
@@ -102,6 +113,13 @@ class Lives:
         while not server.is_ready():
             time.sleep(0.2)
         return server
+
+    def annoy(self, number: int) -> None:
+        """Send the master and the worker one of the signals that mean nothing to them."""
+        meant = SIGNALS[number % len(SIGNALS)]
+        self.server.process.send_signal(meant)
+        os.kill(self.server.worker(), meant)
+        self.signals[meant.name] += 1
 
     def die(self, how: str) -> None:
         """End the server, see the master end with EXIT_LOST, and start anew."""

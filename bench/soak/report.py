@@ -89,6 +89,7 @@ def summarise(lives: Lives, crowd: Crowd, levels: list[Level]) -> dict[str, Any]
         "faults_by_stage": dict(sorted(faults.items())),
         "deaths": dict(lives.deaths),
         "wrong_exit_codes": lives.wrong_exits,
+        "signals": dict(lives.signals),
         "acts": dict(sorted(crowd.outcomes.items())),
         "fuzzed": {"requests": sum(crowd.fuzzed.values()), "operations": len(crowd.fuzzed)},
         "levels": [vars(level) for level in levels],
