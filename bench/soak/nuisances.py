@@ -85,10 +85,11 @@ def liar(target: Target, rng: random.Random) -> str:
 
 def hold_threads(target: Target, number: int) -> None:
     """Keep so many threads of the server waiting at once, so that it has started them all."""
+    body = json.dumps({"text": "word " * 300}).encode()
     with contextlib.ExitStack() as stack:
         for _ in range(number):
             connection = stack.enter_context(socket.create_connection(target.address, 10))
-            connection.sendall(_head(1000))
+            connection.sendall(_head(len(body)) + body)
         time.sleep(1)
 
 
