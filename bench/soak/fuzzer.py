@@ -39,7 +39,7 @@ def main() -> None:
     """Fuzz until the process is ended, behind the server's back."""
     os.nice(10)  # making requests takes as much of a core as answering them
     url, first_seed, faults = sys.argv[1], int(sys.argv[2]), sys.argv[3] != "0"
-    api = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    api = schemathesis.openapi.from_url(f"{url}/openapi.json", timeout=TIMEOUT_S)
     operations = [found.ok() for found in api.get_all_operations() if isinstance(found, Ok)]
     for number in range(1 << 30):
         for operation in operations:
