@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qwen_tts_api.server.connection import Phase
 from qwen_tts_api.server.framing import FramingLimits
+
+LINGER_S = 2.0
+"""How long a client has to close a connection that was closed here: what it sends after a close
+would reset the connection, and take the answer from it."""
 
 
 @dataclass(frozen=True)
@@ -24,3 +29,13 @@ class LoopLimits:
     client_timeout_s: float
     keepalive_s: float
     framing: FramingLimits
+
+    @property
+    def timeouts_s(self) -> dict[Phase, float]:
+        """How long a connection waits in each phase."""
+        return {
+            Phase.IDLE: self.keepalive_s,
+            Phase.HEAD: self.client_timeout_s,
+            Phase.BODY: self.client_timeout_s,
+            Phase.LINGER: LINGER_S,
+        }

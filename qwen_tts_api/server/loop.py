@@ -22,14 +22,13 @@ from gunicorn.workers.gthread import PollableMethodQueue
 from qwen_tts_api.errors import BodyTooLarge, RequestTimeout, TTSError
 from qwen_tts_api.server.connection import Connection, Phase
 from qwen_tts_api.server.framing import Progress
-from qwen_tts_api.server.limits import LoopLimits
+from qwen_tts_api.server.limits import LINGER_S, LoopLimits
 from qwen_tts_api.server.listening import NOTHING_YET, Acceptor
 from qwen_tts_api.server.waiting import WaitingConnections
 
 logger = logging.getLogger(__name__)
 
 RECEIVE_BYTES = 65_536
-LINGER_S = 2.0  # what a client sends after a close would reset it, and take the answer from it
 MAX_BUFFERED_BODIES = 16  # of the largest size
 
 
@@ -77,13 +76,7 @@ class ConnectionLoop:
             free_descriptor=self._evict,
             opened=self._open,
         )
-        timeouts_s = {
-            Phase.IDLE: limits.keepalive_s,
-            Phase.HEAD: limits.client_timeout_s,
-            Phase.BODY: limits.client_timeout_s,
-            Phase.LINGER: LINGER_S,
-        }
-        self._waiting = WaitingConnections(self._selector, self._on_readable, timeouts_s)
+        self._waiting = WaitingConnections(self._selector, self._on_readable, limits.timeouts_s)
         self.busy: dict[Connection, None] = {}
         self._buffered_bytes = 0
         self._stopping: TTSError | None = None
