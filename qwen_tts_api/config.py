@@ -1,8 +1,8 @@
 """Settings: read once from `QWEN_*` environment variables, checked, frozen.
 
 Each field of `Config` is one setting. Its metadata say how it is read and what is allowed, so that
-this file is the only place where a setting is described; `tests/test_config.py` holds the README's
-table and the ConfigMap to it.
+this file is the only place where a setting is described; `tests/test_config.py` holds the table
+of docs/settings.md and the ConfigMap to it.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class Config:
         readers.hosts,
         "a comma-separated list of names without ports; `*.example.com` is all under one; or `*`",
         "Names that clients may call the server by, besides IP addresses and `localhost`; "
-        "empty: any (see Exposing it).",
+        "empty: any (see docs/operations/secure.md).",
     )
     max_text_chars: int = _setting(
         4096,
@@ -195,7 +195,8 @@ class Config:
         400,
         readers.integer(50, 1_000_000),
         "50 to 1000000",
-        "Longest part of a text that is spoken at once; a longer text is divided (see Long text).",
+        "Longest part of a text that is spoken at once; a longer text is divided (see "
+        "docs/long-text.md).",
     )
     normalize_text: bool = _setting(
         True,

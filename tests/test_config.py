@@ -144,10 +144,12 @@ def test_served_models_start_with_the_default_under_its_name() -> None:
     assert config.served_models == {"voice": "/models/a", "Qwen/other": "Qwen/other"}
 
 
-def test_readme_table_is_the_code() -> None:
-    """README has one row a setting: name, default, what is allowed, purpose."""
+def test_table_of_the_settings_is_the_code() -> None:
+    """docs/settings.md has one row a setting: name, default, what is allowed, purpose."""
     rows = re.findall(
-        r"^\| `(QWEN_\w+)` \| (.*?) \| (.*?) \| (.*?) \|$", (ROOT / "README.md").read_text(), re.M
+        r"^\| `(QWEN_\w+)` \| (.*?) \| (.*?) \| (.*?) \|$",
+        (ROOT / "docs" / "settings.md").read_text(),
+        re.M,
     )
     expected = []
     for name, setting in SETTINGS.items():

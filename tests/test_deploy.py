@@ -68,11 +68,12 @@ def test_the_pod_has_the_time_that_the_server_takes() -> None:
     assert settings["QWEN_OPS_BIND"].endswith(f":{ports['ops']}")
 
 
-def test_exit_codes_are_those_that_the_readme_tells() -> None:
+def test_exit_codes_are_those_that_the_documents_tell() -> None:
     """Orchestrators and people look at them."""
-    readme = (DEPLOY.parent / "README.md").read_text()
-    assert f"exits with code {EXIT_CANNOT_START}" in readme
-    assert f"ends the master with {EXIT_LOST}" in readme
+    document = (DEPLOY.parent / "docs" / "operations" / "deploy.md").read_text()
+    words = " ".join(document.split())
+    assert f"exits with code {EXIT_CANNOT_START}" in words
+    assert f"ends the master with {EXIT_LOST}" in words
 
 
 @pytest.mark.parametrize("overlay", ["offline", "replicas"])

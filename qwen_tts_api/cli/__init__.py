@@ -27,7 +27,7 @@ from qwen_tts_api.cli.voices import voices
 def commands() -> None:
     """Qwen3-TTS as a server, and what belongs to it.
 
-    Settings of the environment (QWEN_*) hold for every command; the README lists them.
+    Settings of the environment (QWEN_*) hold for every command; docs/settings.md lists them.
     """
 
 

@@ -1,4 +1,4 @@
-"""The image runs as the pod's manifest has it, and does what the README says."""
+"""The image runs as the pod's manifest has it, and does what the documents say."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from tests.image.container import Container, pod
 from tools.image.build import ROOT
 
 # A line ending in a backslash goes on. Those for clones and for players need more than a server.
-README_CURLS = [
+CURLS = [
     block
-    for block in re.findall(
-        r"^```\n(curl .+?)\n```$", (ROOT / "README.md").read_text(), re.M | re.S
-    )
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    for block in re.findall(r"^```\n(curl .+?)\n```$", path.read_text(), re.M | re.S)
     if block.endswith("-o hello.wav") and "@me.wav" not in block
 ]
 
@@ -40,13 +39,13 @@ def assert_speech(path: Path) -> None:
     assert np.sqrt(np.mean(samples**2)) > 0.01
 
 
-def test_the_readme_has_commands_to_try() -> None:
+def test_the_documents_have_commands_to_try() -> None:
     """Ours twice, Coqui's and MaryTTS's."""
-    assert len(README_CURLS) == 4
+    assert len(CURLS) == 4
 
 
-@pytest.mark.parametrize("command", README_CURLS, ids=lambda text: text.splitlines()[-1][:40])
-def test_the_commands_of_the_readme_work(
+@pytest.mark.parametrize("command", CURLS, ids=lambda text: text.splitlines()[-1][:40])
+def test_the_commands_of_the_documents_work(
     container: Container, command: str, tmp_path: Path
 ) -> None:
     """Word for word."""
