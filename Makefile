@@ -19,7 +19,7 @@ VENV_PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-browser test-gpu-kit test-image check check-deploy bench bench-gpu gpu-kit soak lock image docker-run
+.PHONY: help setup run test test-browser test-fake-gpu test-gpu-kit test-image check check-deploy bench bench-gpu gpu-kit soak lock image docker-run
 .PHONY: nano-train deploy clean
 
 help: ## Print this list
@@ -72,6 +72,21 @@ test-browser: $(INSTALLED) ## Run the tests of the page; needs Chromium and its 
 
 test-gpu-kit: $(INSTALLED) ## Rehearse bench/gpu_session.sh on this machine, with the kit alone
 	@$(VENV_PYTHON) -m pytest -m kit $(ARGS)
+
+# An environment of its own: PyTorch's build with CUDA takes 5 GB. All else is .venv's, which comes
+# after it on the path, so that both have the same packages.
+FAKE_GPU := build/fake-gpu
+FAKE_GPU_INSTALLED := $(FAKE_GPU)/.installed
+
+$(FAKE_GPU_INSTALLED): tools/install.py requirements.lock | $(INSTALLED)
+	@$(VENV_PYTHON) -m venv --clear $(FAKE_GPU)
+	@$(FAKE_GPU)/bin/python tools/install.py --torch cuda --only pytorch
+	@$(VENV_PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	    >"$$($(FAKE_GPU)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth"
+	@touch $@
+
+test-fake-gpu: $(FAKE_GPU_INSTALLED) ## Run the path of a GPU with tensors that have no numbers; needs no GPU, but 5 GB
+	@$(FAKE_GPU)/bin/python -m pytest -m fake_gpu $(ARGS)
 
 test-image: $(INSTALLED) ## Build the image and run it, without Docker; needs root, buildah, mmdebstrap, runc, haproxy
 	@$(VENV_PYTHON) -m pytest -m image $(ARGS)

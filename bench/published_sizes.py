@@ -9,6 +9,7 @@ import copy
 import json
 import shutil
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,18 @@ _CODEC_DECODER = {
     "num_hidden_layers": 8,
     "vector_quantization_hidden_dimension": 512,
 }
+_CODEC_ENCODER = {
+    "codebook_dim": 256,
+    "head_dim": 64,
+    "hidden_size": 512,
+    "intermediate_size": 2048,
+    "num_attention_heads": 8,
+    "num_filters": 64,
+    "num_hidden_layers": 8,
+    "num_key_value_heads": 8,
+    "upsample_groups": 512,
+    "vector_quantization_hidden_dimension": 256,
+}
 
 SIZES = ("nano", *_TALKER_BY_SIZE)
 
@@ -77,55 +90,75 @@ def ensure_checkpoint(size: str, folder: Path, device: str, dtype: torch.dtype) 
             (Path(scratch) / "whole").rename(folder)
 
 
-def empty_model(size: str) -> LoadedModel:
-    """Return a model of a published size on the meta device: shapes without numbers."""
-    placement = Placement("meta", "bfloat16", "sdpa")
+def empty_model(
+    size: str,
+    nano: Path,
+    device: str = "meta",
+    mode: AbstractContextManager[Any] | None = None,
+) -> LoadedModel:
+    """Return a model of a published size without numbers.
+
+    Args:
+        size: Which.
+        nano: A miniature checkpoint of the same kind, whose card and tokenizer it gets.
+        device: The meta device; or any other, with a mode.
+        mode: Makes fake tensors of what is allocated within it.
+    """
+    card, tokenizer = read_card(nano), load_tokenizer(nano)
+    placement = Placement(device, "bfloat16", "sdpa")
     with torch.device("meta"):
-        model, codec = upstream_modules(size)
-    with tempfile.TemporaryDirectory() as cache:
-        folder = ensure_nano("nano", Path(cache))
-        card, tokenizer = read_card(folder), load_tokenizer(folder)
+        model, codec = upstream_modules(size, card.kind)
 
     def parameters(module: torch.nn.Module) -> Parameters:
-        return Parameters(module.state_dict(), placement.device, placement.torch_dtype)
+        tensors = {
+            name: torch.empty(tensor.shape, dtype=tensor.dtype, device=device)
+            for name, tensor in module.state_dict().items()
+        }
+        return Parameters(tensors, placement.device, placement.torch_dtype)
 
-    return LoadedModel.read(
-        card,
-        placement,
-        tokenizer,
-        (parameters(model), model_document(size)),
-        (parameters(codec), codec_document(size)),
-    )
+    with mode or nullcontext():
+        return LoadedModel.read(
+            card,
+            placement,
+            tokenizer,
+            (parameters(model), model_document(size, card.kind)),
+            (parameters(codec), codec_document(size)),
+        )
 
 
-def upstream_modules(size: str) -> tuple[torch.nn.Module, torch.nn.Module]:
+def upstream_modules(
+    size: str, kind: str = "custom_voice"
+) -> tuple[torch.nn.Module, torch.nn.Module]:
     """Return upstream's model and its codec, with whatever weights they begin with."""
     core = import_qwen_tts().core
     # Upstream's classes write into the documents that they are given.
-    config = core.models.Qwen3TTSConfig(**model_document(size))
+    config = core.models.Qwen3TTSConfig(**model_document(size, kind))
     codec_config = core.Qwen3TTSTokenizerV2Config(**codec_document(size))
     model = core.models.Qwen3TTSForConditionalGeneration(config)
     return model, core.Qwen3TTSTokenizerV2Model(codec_config)
 
 
-def model_document(size: str) -> dict[str, Any]:
-    """Return the config.json of a CustomVoice checkpoint of a size."""
-    document = copy.deepcopy(configs.model_config("custom_voice"))
+def model_document(size: str, kind: str = "custom_voice") -> dict[str, Any]:
+    """Return the config.json of a checkpoint of a size and a kind."""
+    document = copy.deepcopy(configs.model_config(kind))
     if size == "nano":
         return document
     talker = document["talker_config"]
     talker |= _TALKER | _TALKER_BY_SIZE[size]
     talker["rope_scaling"]["mrope_section"] = [24, 20, 20]
     talker["code_predictor_config"] |= _CODE_PREDICTOR
+    if kind == "base":  # all else is the default of upstream's class
+        document["speaker_encoder_config"] = {"enc_dim": talker["hidden_size"]}
     return document
 
 
 def codec_document(size: str) -> dict[str, Any]:
-    """Return the config.json of a size's codec, with nano's encoder, which is not measured."""
+    """Return the config.json of a size's codec."""
     document = copy.deepcopy(configs.SPEECH_TOKENIZER)
     if size == "nano":
         return document
     document["decoder_config"] |= _CODEC_DECODER
+    document["encoder_config"] |= _CODEC_ENCODER
     return document
 
 

@@ -16,7 +16,7 @@ from bench.upstream import load_upstream
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.engine import memory
 from qwen_tts_api.engine.scheduler import Scheduler
-from qwen_tts_api.model.checkpoint import read_card
+from qwen_tts_api.model.checkpoint import locate, read_card
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import Placement
 from tests.fakes import FakeRunner
@@ -123,10 +123,12 @@ def test_a_checkpoint_that_is_there_is_not_made_again(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_eight_streams_of_a_minute_fit_into_8_gb(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_eight_streams_of_a_minute_fit_into_8_gb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """1.7B in bfloat16 with its codec; computed from the shapes, as the server does at start."""
     monkeypatch.setattr(memory, "available_bytes", lambda device: 8 * 10**9)
-    model = published_sizes.empty_model("1.7b")
+    model = published_sizes.empty_model("1.7b", locate("nano", tmp_path))
     frames, prompt = 750, 250
     plan = memory.plan_memory(model, 8, frames + prompt)
     assert plan.max_rows == 8

@@ -50,8 +50,11 @@ def main() -> int:
     options = _parse_options()
     try:
         _require_supported_python()
-        if options.only in (None, "packages"):
+        if options.only in (None, "pytorch", "packages"):
             install_pytorch(*choose_build(options.torch))
+        if options.only == "pytorch":
+            return 0
+        if options.only in (None, "packages"):
             install_locked(dev=options.dev)
             if options.flash_attn:
                 install_flash_attn(options.flash_attn)
@@ -91,8 +94,9 @@ def _parse_options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--only",
-        choices=("packages", "project", "check"),
-        help="do one part only: the packages, this project, or the check that both end with",
+        choices=("pytorch", "packages", "project", "check"),
+        help="do one part only: PyTorch; it and the other packages; this project; or the check "
+        "that these end with",
     )
     options = parser.parse_args()
     if options.torch not in ("auto", "cpu", "cuda"):  # argparse does not check defaults

@@ -1,0 +1,191 @@
+"""The path of a GPU at the published sizes, without one: devices, formats, nothing asked for.
+
+Not part of `make test`: needs a build of PyTorch with CUDA; `make test-fake-gpu` has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from bench.published_sizes import empty_model
+from qwen_tts_api.engine import graphs, model_runner
+from qwen_tts_api.engine.job import Job
+from qwen_tts_api.engine.loading import say_something
+from qwen_tts_api.engine.memory import MemoryPlan, WorkingMemory
+from qwen_tts_api.engine.model_runner import USUAL, ModelRunner
+from qwen_tts_api.engine.runner_state import FrameKey
+from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.errors import TTSError
+from qwen_tts_api.model import frame
+from qwen_tts_api.model.checkpoint import locate
+from qwen_tts_api.model.cloning import Clone
+from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.placement import to_device
+from qwen_tts_api.model.rows import FrameState
+from qwen_tts_api.model.utterance import Prompt, Reference, Sampling
+from tests.conftest import read
+from tests.engine.fake_cuda import CudaRules, HostWaits, fake_cuda
+
+pytestmark = pytest.mark.fake_gpu
+
+POSITIONS = 512
+
+
+def explain(error: Exception) -> TTSError:
+    raise error
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for the miniatures whose tokenizers are used."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[CudaRules]:
+    """Pretend that there is a GPU. The captured run is checked; those before it are the same."""
+    monkeypatch.setattr(graphs, "WARM_UP_RUNS", 0)
+    with fake_cuda() as rules:
+        clone = LoadedModel.clone
+
+        def clone_and_wait(model: LoadedModel, reference: Reference) -> Clone:
+            with rules.waiting():  # others do, too, while a recording is encoded
+                return clone(model, reference)
+
+        monkeypatch.setattr(LoadedModel, "clone", clone_and_wait)
+        yield rules
+
+
+def load(cuda: CudaRules, cache: Path, size: str = "0.6b", kind: str = "nano") -> LoadedModel:
+    return empty_model(size, locate(kind, cache), "cuda:0", cuda.tensors(may_wait=True))
+
+
+def runner_of(model: LoadedModel, *, rows: int = 2, enforce_eager: bool = False) -> ModelRunner:
+    plan = MemoryPlan(rows, 0, 0, 0, WorkingMemory(), 0)
+    return ModelRunner(model, plan, max_positions=POSITIONS, enforce_eager=enforce_eager)
+
+
+@pytest.mark.parametrize("kind", ["nano", "nano-base"])
+@pytest.mark.parametrize("size", ["0.6b", "1.7b"])
+def test_a_server_s_start(cuda: CudaRules, cache: Path, size: str, kind: str) -> None:
+    """Every graph is captured, and a first utterance spoken: of a cloned voice, with Base."""
+    model = load(cuda, cache, size, kind)
+    with cuda.tensors():
+        runner = runner_of(model, rows=1)
+        runner.warm_up()
+        say_something(runner)
+    assert len(runner._frame) == len(runner._kv_buckets()) + 3
+    assert len(runner._chunk) == len(runner.chunk_sizes)
+
+
+@pytest.mark.parametrize("kind", ["nano", "nano-base"])
+def test_utterances_beside_each_other(cuda: CudaRules, cache: Path, kind: str) -> None:
+    """Of different lengths and settings, one of them cancelled, in plain calls."""
+    model = load(cuda, cache, kind=kind)
+    samples = np.zeros(36_000, np.float32)
+    spoken, embedded = Reference(samples, "So."), Reference(samples + 0.1, x_vector_only=True)
+    references = (spoken, embedded, spoken) if kind == "nano-base" else (None, None, None)
+    samplings = (Sampling(), Sampling(temperature=0, top_k=0), Sampling(seed=3, top_p=0.9))
+    jobs = [
+        Job(Prompt("Word after word.", "english", speaker, "", sampling, 7, reference=reference))
+        for sampling, reference in zip(samplings, references, strict=True)
+        for speaker in [None if reference else "ryan"]
+    ]
+    with cuda.tensors():
+        scheduler = Scheduler(runner_of(model, rows=3, enforce_eager=True), explain)
+        for job in jobs:
+            scheduler.add(job)
+            scheduler.step()
+        jobs[0].cancel(TTSError("nobody listens"))
+        while not scheduler.is_idle:
+            scheduler.step()
+    assert [len(read(job)) for job in jobs[1:]] == [6 * 1920, 6 * 1920]
+
+
+def test_the_most_there_is(cuda: CudaRules, cache: Path) -> None:
+    """What is measured before rows are planned."""
+    model = load(cuda, cache)
+    with cuda.tensors():
+        runner_of(model, rows=3).run_largest()
+
+
+def on_the_cpu(model: LoadedModel, patched: pytest.MonkeyPatch) -> None:
+    allocate = FrameState.allocate
+
+    def misplaced(*args: Any) -> FrameState:
+        state = allocate(*args)
+        return replace(state, penalty=torch.ones(state.penalty.shape))
+
+    patched.setattr(FrameState, "allocate", misplaced)
+
+
+def in_32_bits(model: LoadedModel, patched: pytest.MonkeyPatch) -> None:
+    talker = model.speech.talker
+    decoder = replace(talker.decoder, norm=talker.decoder.norm.float())
+    speech = replace(model.speech, talker=replace(talker, decoder=decoder))
+    patched.setitem(vars(model), "speech", speech)
+
+
+def asking_for_a_value(model: LoadedModel, patched: pytest.MonkeyPatch) -> None:
+    text_row = frame._text_row
+
+    def deciding(state: FrameState, frames: Tensor) -> Tensor:
+        return text_row(state, frames + int(frames[0].item() > 0))
+
+    patched.setattr(frame, "_text_row", deciding)
+
+
+def copying_a_value(model: LoadedModel, patched: pytest.MonkeyPatch) -> None:
+    patched.setattr(
+        model_runner, "to_device", lambda numbers, device: torch.tensor(numbers).to(device)
+    )
+
+
+def copying_in_a_graph(model: LoadedModel, patched: pytest.MonkeyPatch) -> None:
+    text_row = frame._text_row
+
+    def counting(state: FrameState, frames: Tensor) -> Tensor:
+        return text_row(state, frames + to_device([0], frames.device))
+
+    patched.setattr(frame, "_text_row", counting)
+
+
+@pytest.mark.parametrize(
+    ("breaking", "error", "message"),
+    [
+        (on_the_cpu, RuntimeError, "device"),
+        (in_32_bits, RuntimeError, "number format"),
+        (asking_for_a_value, RuntimeError, "_local_scalar_dense"),
+        (copying_a_value, HostWaits, "pinned=False"),
+        (copying_in_a_graph, HostWaits, "captured graph"),
+    ],
+)
+def test_the_net_has_no_holes(
+    cuda: CudaRules,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    breaking: Callable[[LoadedModel, pytest.MonkeyPatch], None],
+    error: type[Exception],
+    message: str,
+) -> None:
+    """What would fail or wait on a GPU, and on a CPU does neither, fails here."""
+    model = load(cuda, cache)
+    with cuda.tensors():
+        breaking(model, monkeypatch)
+        runner = runner_of(model, rows=1)
+        with pytest.raises(error, match=message):
+            prepare_and_speak(runner)
+
+
+@torch.inference_mode()
+def prepare_and_speak(runner: ModelRunner) -> None:
+    runner._frame.prepare(FrameKey(1, POSITIONS, USUAL))
+    say_something(runner)
