@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from bench import sizing
+from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
+from qwen_tts_api.engine import memory
+from qwen_tts_api.errors import TTSError
+from qwen_tts_api.routes.operations import (
+    INTERNAL_ERROR,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    codes_of,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_README_BYTES = 6144
@@ -109,3 +121,62 @@ def test_every_document_can_be_found() -> None:
             if not re.match(r"\w+:", target):
                 queue.append((path.parent / target).resolve())
     assert found >= set(GUIDES)
+
+
+def table(path: str, first: str) -> dict[str, list[str]]:
+    """Return a table's rows by each word in backticks of their first cell.
+
+    Args:
+        path: Of the document.
+        first: The first cell of the table's head.
+    """
+    _, _, rest = (ROOT / path).read_text().partition(f"\n| {first} |")
+    lines = itertools.takewhile(lambda line: line.startswith("|"), rest.splitlines()[1:])
+    rows = [re.split(r" *(?<!\\)\| *", line.strip("|").strip()) for line in lines]
+    return {name: row[1:] for row in rows for name in re.findall(r"`([^`]+)`", row[0])}
+
+
+def test_every_error_is_told_and_no_other() -> None:
+    """With its status; what the router and the parser say of themselves, too."""
+    told = {code: int(row[0]) for code, row in table("docs/api/native.md", "code").items()}
+    ours = {code: status for status, code in codes_of(TTSError)}
+    router = {code: status for status, code in (NOT_FOUND, METHOD_NOT_ALLOWED, INTERNAL_ERROR)}
+    assert told == {**ours, **router, "range_not_satisfiable": 416}
+
+
+def test_the_documents_tell_what_may_be_tried_again() -> None:
+    """What is temporary says after how long, and the answer says it in its header."""
+    for code, (status, _, again) in table("docs/api/native.md", "code").items():
+        passing = status in ("408", "429", "503", "504") or code == "synthesis_failed"
+        assert (again == "no") == (not passing), code
+        if status in ("429", "503", "504"):
+            assert again.startswith("yes, after `Retry-After`"), code
+
+
+def test_every_format_is_told_and_no_other() -> None:
+    rows = table("docs/formats.md", "`audio_format`")
+    assert list(rows) == list(FORMATS)
+    measured = json.loads((ROOT / "bench" / "results" / "encoders.json").read_text())
+    for name, (_, types, speed, _) in rows.items():
+        assert FORMATS[name].media_type in re.findall(r"`([^`]+)`", types)
+        figures = measured["result"]["formats"][name]
+        slower = min(figures["x"], figures["stream x"])
+        assert int(speed) == pytest.approx(slower, rel=0.05), name
+
+
+def test_the_tables_of_what_fits_are_computed() -> None:
+    """By the code that plans: after a change, paste what `python -m bench.sizing` prints."""
+    assert "\n".join(sizing.tables()) in (ROOT / "docs/operations/sizing.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "card_gib", "positions"), [("1.7B", 24, 1024), ("0.6B Base", 8, 8192)]
+)
+def test_what_fits_is_what_a_server_plans(
+    monkeypatch: pytest.MonkeyPatch, name: str, card_gib: int, positions: int
+) -> None:
+    """On an empty card where computing takes nothing."""
+    model, total = sizing.models()[name], card_gib * memory.GIB
+    monkeypatch.setattr(memory, "free_bytes", lambda device: (total - model.num_bytes, total))
+    plan = memory.plan_memory(model, sizing.MAX_ROWS, positions)
+    assert plan.max_rows == sizing.rows_that_fit(model, card_gib, positions)

@@ -1,0 +1,71 @@
+"""Which rows fit on which card, by the code that plans them: `python -m bench.sizing`.
+
+Nothing is measured and no GPU is needed: the models have shapes and no numbers. What computing
+takes besides is left out, since only a GPU can tell (`qwen_tts_api.engine.profiling`): the counts
+are upper bounds.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from bench.published_sizes import empty_model
+from qwen_tts_api.engine.memory import GIB, GPU_SHARE_LEFT, MAX_VOICES, row_bytes
+from qwen_tts_api.model.checkpoint import locate
+from qwen_tts_api.model.loaded import LoadedModel
+
+CARDS_GIB = (8, 12, 16, 24, 48, 80)
+POSITIONS = (512, 1024, 8192)
+MAX_ROWS = 1024
+"""The largest QWEN_MAX_STREAMS."""
+
+
+@cache
+def models() -> dict[str, LoadedModel]:
+    """Return the published sizes: those with speakers or designed voices, and those that clone."""
+    with tempfile.TemporaryDirectory() as cache:
+        kinds = {"": "nano", " Base": "nano-base"}
+        return {
+            f"{size.upper()}{suffix}": empty_model(size, locate(kind, Path(cache)))
+            for size in ("0.6b", "1.7b")
+            for suffix, kind in kinds.items()
+        }
+
+
+def rows_that_fit(model: LoadedModel, card_gib: int, max_positions: int) -> int:
+    """Return how many rows there is room for beside the weights and what is left alone."""
+    voices = MAX_VOICES * row_bytes(model, 0) if model.card.kind == "base" else 0
+    left_alone = int(card_gib * GIB * GPU_SHARE_LEFT)
+    free = card_gib * GIB - left_alone - model.num_bytes - voices
+    return max(0, min(MAX_ROWS, free // row_bytes(model, max_positions)))
+
+
+def tables() -> Iterator[str]:
+    """Yield the lines of two tables in Markdown: what a row takes, and how many fit."""
+    by_name = models()
+    yield _line("model", "weights", *(f"a row of {positions}" for positions in POSITIONS))
+    yield _line(*["---"] * (2 + len(POSITIONS)))
+    for name, model in by_name.items():
+        sizes = (f"{row_bytes(model, positions) / 2**20:.0f} MiB" for positions in POSITIONS)
+        yield _line(name, f"{model.num_bytes / GIB:.1f} GiB", *sizes)
+    yield ""
+    yield _line("card", *(f"{name}, {each}" for name in by_name for each in POSITIONS[1:]))
+    yield _line(*["---"] * (1 + len(by_name) * len(POSITIONS[1:])))
+    for card in CARDS_GIB:
+        counts = (
+            rows_that_fit(model, card, positions)
+            for model in by_name.values()
+            for positions in POSITIONS[1:]
+        )
+        yield _line(f"{card} GB", *(str(count) if count else "none" for count in counts))
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |" if cells[0] != "---" else "|---" * len(cells) + "|"
+
+
+if __name__ == "__main__":
+    print(*tables(), sep="\n")
