@@ -5,22 +5,27 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bench import sizing
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine import memory
 from qwen_tts_api.errors import TTSError
+from qwen_tts_api.metrics import Metrics
 from qwen_tts_api.routes.operations import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     codes_of,
 )
+from qwen_tts_api.service.keys import ApiKeys
+from tests.conftest import Bench
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_README_BYTES = 6144
@@ -180,3 +185,47 @@ def test_what_fits_is_what_a_server_plans(
     monkeypatch.setattr(memory, "free_bytes", lambda device: (total - model.num_bytes, total))
     plan = memory.plan_memory(model, sizing.MAX_ROWS, positions)
     assert plan.max_rows == sizing.rows_that_fit(model, card_gib, positions)
+
+
+def test_every_metric_is_told_and_no_other(bench: Bench, tmp_path: Path) -> None:
+    """With its type, its labels, and its unit where the name has one."""
+    (tmp_path / "keys").write_text("a-key-of-enough-characters")
+    keys = ApiKeys(tmp_path / "keys")
+    families = {
+        family.name: family
+        for family in Metrics(bench.service.status, keys.status).registry.collect()
+        if family.name.startswith("qwen_tts_")
+    }
+    rows = table("docs/operations/observe.md", "name")
+    assert {name.removesuffix("_total") for name in rows} == set(families)
+    for name, (kind, unit, labels, _) in rows.items():
+        family = families[name.removesuffix("_total")]
+        assert kind == family.type
+        assert name.endswith("_total") == (kind == "counter")
+        assert ("_seconds" in name) == (unit == "seconds")
+        used = {key for sample in family.samples for key in sample.labels} - {"le"}
+        assert used <= set(re.findall(r"`(\w+)`", labels)), name
+
+
+def yaml_blocks() -> list[str]:
+    """Return the blocks of YAML in the documents, with their place in a list taken off."""
+    return [
+        textwrap.dedent(block)
+        for path in GUIDES
+        for block in re.findall(r"^ *```yaml\n(.+?)^ *```", path.read_text(), re.M | re.S)
+    ]
+
+
+def test_blocks_to_copy_are_right() -> None:
+    """They can be read; what they build on and change is in `deploy`."""
+    documents = [document for block in yaml_blocks() for document in yaml.safe_load_all(block)]
+    overlays = [each for each in documents if each.get("kind") == "Kustomization"]
+    assert len(overlays) == 3
+    for overlay in overlays:
+        for resource in overlay["resources"]:
+            assert (
+                ROOT / resource.removeprefix("../qwen-tts-api/") / "kustomization.yaml"
+            ).exists()
+        patched = [yaml.safe_load(patch["patch"]) for patch in overlay["patches"]]
+        for name in (patch["metadata"]["name"] for patch in patched):
+            assert any(f"name: {name}\n" in path.read_text() for path in files("deploy"))
