@@ -84,6 +84,7 @@ class ModelRunner:
         self._state = RunnerState.allocate(model, self.max_rows, max_positions, flash)
         self._reads_by_length = self._state.rows.talker_cache.flash is not None
         self._sampling: dict[int, Sampling] = {}
+        self._ends = [0] * self.max_rows  # of what each row has written to the talker's cache
         self._clones: LruCache[str, Clone] = LruCache(MAX_VOICES)
         self._capture = Capture.CUDA_GRAPH if on_gpu else Capture.TRACE
         if enforce_eager:
@@ -129,6 +130,7 @@ class ModelRunner:
         for row, item in zip(rows, prepared, strict=True):
             prompt = item.talker_prompt
             self._sampling[row] = item.sampling
+            self._state.rows.talker_cache.clear(row, self._ends[row])
             pad = self._model.prompts.tts_pad[0]
             self._state.rows.set_row(row, item.sampling, prompt.trailing_text, pad)
             if item.stream is None:
@@ -138,6 +140,8 @@ class ModelRunner:
         embeds = torch.nn.utils.rnn.pad_sequence(
             [item.talker_prompt.embeds for item in prepared], batch_first=True
         )
+        for row in rows:
+            self._ends[row] = embeds.shape[1]
         index = self._to_device(rows)
         lengths = self._to_device([item.num_positions for item in prepared])
         truncation = truncation_for([item.sampling for item in prepared])
@@ -148,6 +152,8 @@ class ModelRunner:
     @torch.inference_mode()
     def advance(self, rows: Sequence[int], end: int) -> DrawnCodes:
         """Make the next frame of the running `rows`, and draw the code 0 after it."""
+        for row in rows:
+            self._ends[row] = end + 1  # a row that has stopped goes on to write behind its last
         truncation = truncation_for([self._sampling[row] for row in rows])
         self._frame(FrameKey(self._row_bucket(rows[-1] + 1), self._kv_bucket(end), truncation))
         drawn = self._state.rows.code_0[: rows[-1] + 1]

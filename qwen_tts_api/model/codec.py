@@ -62,8 +62,12 @@ class CodecState:
         )
 
     def reset(self, slot: int) -> None:
-        """Let a stream begin anew. Its old keys and values lie before frame 0, which none sees."""
+        """Let a stream begin anew.
+
+        Its old keys and values lie before frame 0, which none sees; but 0 times NaN is NaN.
+        """
         self.past[slot].fill_(0)
+        self.key_value[slot].fill_(0)
         self.frames[slot].fill_(0)
 
     def put(self, slot: int, stream: CodecState) -> None:

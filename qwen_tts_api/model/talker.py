@@ -144,6 +144,14 @@ class TalkerCache:
         """How many positions a row has."""
         return self.key_value.shape[2]
 
+    def clear(self, row: int, num_positions: int) -> None:
+        """Forget what a row has at its first positions; does not synchronise.
+
+        What a mask hides has to be finite nevertheless: 0 times NaN is NaN, and an utterance that
+        overflowed its dtype left some.
+        """
+        self.key_value[:, row, :num_positions].fill_(0)
+
 
 def prefill(
     weights: TalkerWeights, cache: TalkerCache, embeds: Tensor, lengths: Tensor, rows: Tensor

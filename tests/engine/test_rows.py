@@ -144,6 +144,25 @@ def test_a_row_at_its_last_position_harms_nobody(
     assert_same(read(after[1]), expected[4])
 
 
+def test_what_an_utterance_overflowed_is_not_heard_in_the_next(
+    runner: ModelRunner, expected: list[npt.NDArray[np.int16]]
+) -> None:
+    """Whatever is masked is read all the same, and 0 times NaN is NaN."""
+    scheduler = Scheduler(runner, explain)
+    scheduler.add(Job(UNENDING))
+    for _ in range(3):
+        scheduler.step()
+    with torch.inference_mode():
+        runner._state.rows.text[0].fill_(torch.nan)
+        runner._state.codec.past[0].fill_(torch.nan)
+    while not scheduler.is_idle:
+        scheduler.step()
+    assert runner._state.rows.talker_cache.key_value[:, 0].isnan().any()
+    assert runner._state.codec.key_value[0].isnan().any()
+    assert_same(say(scheduler, PROMPTS[3])[0], expected[3])
+    finish(scheduler)
+
+
 def test_rows_have_the_positions_that_flash_attention_reads(
     model: LoadedModel, expected: list[npt.NDArray[np.int16]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
