@@ -121,6 +121,7 @@ class Engines:
         """Queue a job for a model: with its engine, or until there is one that takes jobs."""
         if series is not None:
             series.engine = engine
+            series.jobs = [each for each in series.jobs if not each.finish_reason] + [job]
         if engine is None:
             self.wanted.setdefault(name, deque()).append(job)
             self.arrange()

@@ -164,7 +164,8 @@ class ModelPool:
         """Queue the next prompt of a series, however many others wait.
 
         Args:
-            only_if_free: Do so only where it can begin at once and delays nobody; else return None.
+            only_if_free: Do so only where it can begin at once and delays nobody, and none before
+                it has failed; else return None.
 
         Raises:
             ModelUnavailable: The model was not in memory, and could not be loaded a while ago.
@@ -173,7 +174,9 @@ class ModelPool:
         job = Job(prompt, follows=True)
         with self._condition:
             engine = self._engines.going_on_with(series)
-            if only_if_free and (engine is None or len(engine.jobs) >= engine.num_free_rows):
+            if only_if_free and (
+                engine is None or len(engine.jobs) >= engine.num_free_rows or series.has_failed
+            ):
                 return None
             if engine is None:
                 self.check_open()

@@ -144,6 +144,20 @@ def test_a_failure_of_one_ends_all(make_bench: MakeBench) -> None:
     assert "c" not in {prompt.text[0] for prompt in bench.runner.prompts}
 
 
+def test_none_begins_behind_a_failure(make_bench: MakeBench) -> None:
+    """Though its rows are free before the reader has noticed."""
+    bench = make_bench(rows=2)
+    job = begin(bench.pool, "a" * 3000, "b" * 3000, "c" * 3000)
+    pieces = job.pieces()
+    for _ in range(3):
+        next(pieces)
+    bench.runner.error = RuntimeError("weights on fire")
+    wait_until(lambda: idle(bench))
+    with pytest.raises(SynthesisFailed):
+        next(pieces)
+    assert len(job.jobs) == 2
+
+
 def test_a_reader_who_stops_ends_all(make_bench: MakeBench) -> None:
     bench = make_bench(rows=4)
     pieces = begin(bench.pool, *["a" * 3000] * 4).pieces()
