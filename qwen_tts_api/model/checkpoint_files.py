@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 # What is read, besides the weights and the tokenizer.
 DOCUMENTS = ("config.json", "speech_tokenizer/config.json")
 # Either the first, or both of the others.
@@ -80,6 +82,8 @@ def weight_files(folder: Path, name: str) -> Iterator[Path]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedFile(f"{name}{INDEX} is not an index of weights ({error!r}).") from error
     for shard in names:
+        if Path(shard).is_absolute() or ".." in Path(shard).parts:
+            raise DamagedFile(f"{name}{INDEX} names {shard}, which is outside of the checkpoint.")
         if not (path.parent / shard).is_file():
             raise DamagedFile(f"{shard}, which {name}{INDEX} names, is missing.")
         yield path.parent / shard
@@ -89,7 +93,7 @@ def read_header(path: Path, folder: Path) -> dict[str, Any]:
     """Return the tensors of a safetensors file by name: `dtype`, `shape`, `data_offsets`.
 
     Raises:
-        DamagedFile: It is none, or is cut short.
+        DamagedFile: It is none, is cut short, or its header contradicts itself.
     """
     name = path.relative_to(folder)
     try:
@@ -112,7 +116,11 @@ def read_header(path: Path, folder: Path) -> dict[str, Any]:
         raise DamagedFile(f"{name} is not a safetensors file ({error!r}).") from error
     if size != expected:
         raise DamagedFile(f"{name} has {size} bytes of {expected}.")
-    return header
+    try:
+        with safe_open(path, framework="numpy"):  # what loads it has the last word
+            return header
+    except SafetensorError as error:
+        raise DamagedFile(f"{name} is not a safetensors file ({error}).") from error
 
 
 def _read(path: Path) -> Any:

@@ -182,10 +182,9 @@ def _residual_unit(parameters: Parameters, width: int, dilation: int) -> Residua
 
 def _transformer(parameters: Parameters, document: Document) -> CodecTransformer:
     config = TransformerConfig.read(document)
-    layers = [parameters.within(f"layers.{index}") for index in range(config.num_layers)]
     return CodecTransformer(
         input=parameters.linear("input_proj", config.hidden_size, document["latent_dim"]),
-        layers=[_layer(layer, config) for layer in layers],
+        layers=[_layer(layer, config) for layer in parameters.layers(config.num_layers)],
         norm=parameters.read("norm.weight", config.hidden_size),
         output=parameters.linear("output_proj", document["latent_dim"], config.hidden_size),
         num_heads=config.heads.num_query,

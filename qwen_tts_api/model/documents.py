@@ -7,7 +7,6 @@ another type or range is refused with a sentence that says where it is and what 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,9 @@ from qwen_tts_api.errors import LoadError
 Document = dict[str, Any]
 
 MAX_SHOWN = 60
+MAX_INTEGER = 2**31
+MAX_NUMBER = 2.0**127
+"""What tensors' sizes and numbers of 32 bits can hold; above it nothing is meant."""
 
 
 @dataclass(frozen=True)
@@ -29,24 +31,26 @@ class Kind:
 
 
 def _is_integer(value: Any, least: int) -> bool:
-    return type(value) is int and value >= least
+    return type(value) is int and least <= value < MAX_INTEGER
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and value > 0
+    return type(value) in (int, float) and 0 < value < MAX_NUMBER
 
 
 def _is_dialect(value: Any) -> bool:
     return isinstance(value, str) or value is None or value is False
 
 
-POSITIVE = Kind("an integer from 1 on", lambda value: _is_integer(value, 1))
+POSITIVE = Kind("an integer from 1 on, of 32 bits", lambda value: _is_integer(value, 1))
 OPTIONAL_POSITIVE = Kind(
-    "an integer from 1 on, or null", lambda value: value is None or _is_integer(value, 1)
+    "an integer from 1 on, of 32 bits, or null",
+    lambda value: value is None or _is_integer(value, 1),
 )
 GROUPS = Kind("an integer from 2 to 64", lambda value: _is_integer(value, 2) and value <= 64)
-ID = Kind("an integer from 0 on", lambda value: _is_integer(value, 0))
-NUMBER = Kind("a number above 0", _is_number)
+WINDOW = Kind("an integer from 2 to 4096", lambda value: _is_integer(value, 2) and value <= 4096)
+ID = Kind("an integer from 0 on, of 32 bits", lambda value: _is_integer(value, 0))
+NUMBER = Kind("a number above 0, of 32 bits", _is_number)
 TEXT = Kind("a text", lambda value: isinstance(value, str))
 STRIDES = Kind(
     "a list of integers from 1 on",
@@ -66,6 +70,10 @@ DIALECTS = Kind(
     ),
 )
 OBJECT = Kind("a JSON object", lambda value: isinstance(value, dict))
+OPTIONAL_OBJECT = Kind(
+    f"{OBJECT.needed}, or null", lambda value: value is None or isinstance(value, dict)
+)
+OPTIONAL_LIST = Kind("a list, or null", lambda value: value is None or isinstance(value, list))
 
 
 def read_json(path: Path) -> Document:

@@ -223,11 +223,11 @@ class DecoderWeights:
         """Read a model's layers and its norm.
 
         Raises:
-            LoadError: A tensor is missing, or has another shape than `config` says.
+            LoadError: A tensor is missing, or has another shape than `config` says; or there are
+                more layers.
         """
-        parts = [parameters.within(f"layers.{index}") for index in range(config.num_layers)]
         return cls(
-            layers=[_block(part, config) for part in parts],
+            layers=[_block(part, config) for part in parameters.layers(config.num_layers)],
             heads=config.heads,
             norm=parameters.read("norm.weight", config.hidden_size),
             eps=config.eps,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,9 @@ from qwen_tts_api.model.storage import storage_bytes
 from qwen_tts_api.model.tokenizer import PromptTokenizer, load_tokenizer
 from qwen_tts_api.model.transformer_config import TALKER, TALKER_DEFAULTS, completed
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Prompt, Reference
-from qwen_tts_api.model.voice_encoders import VoiceEncoders
+from qwen_tts_api.model.voice_encoders import VoiceEncoders, check_preprocessor
+
+logger = logging.getLogger(__name__)
 
 WEIGHTS = "model.safetensors"
 
@@ -99,6 +102,8 @@ class LoadedModel:
         Raises:
             LoadError: As `load`.
         """
+        if card.kind == "base":
+            check_preprocessor(folder)
         parts = []
         for part in ("", "speech_tokenizer/"):
             document = read_json(folder / f"{part}config.json")
@@ -197,8 +202,14 @@ def judge(folder: Path) -> ModelCard:
             Placement("cpu", "float32", "sdpa"),
             lambda name: Parameters.of_headers(folder, name, torch.float32),
         )
+    except LoadError:
+        raise
     except OSError as error:
         raise LoadError(f"{error.filename} cannot be read: {error.strerror}.") from error
+    except Exception as error:  # a border: whatever a strange checkpoint makes libraries raise
+        logger.debug("judging %s failed", folder, exc_info=True)
+        said = next(iter(str(error).splitlines()), "")
+        raise LoadError(f"{folder} cannot be served: {type(error).__name__}: {said}.") from error
     return card
 
 

@@ -7,7 +7,7 @@ twice, and nothing stays mapped: a file that is replaced later cannot take the p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -28,10 +28,17 @@ _DTYPE_NAMES = {
     "F64": torch.float64,
     "F8_E4M3": torch.float8_e4m3fn,
     "F8_E5M2": torch.float8_e5m2,
+    "F8_E8M0": torch.float8_e8m0fnu,
+    "F4": torch.float4_e2m1fn_x2,
     "I8": torch.int8,
     "U8": torch.uint8,
+    "I16": torch.int16,
+    "U16": torch.uint16,
     "I32": torch.int32,
+    "U32": torch.uint32,
     "I64": torch.int64,
+    "U64": torch.uint64,
+    "C64": torch.complex64,
 }
 
 
@@ -99,6 +106,21 @@ class Parameters:
         """Return the tensors whose names begin with `part` and a dot, to be named without it."""
         prefix, has_numbers = f"{self._prefix}{part}.", self._has_numbers
         return Parameters(self._tensors, self.device, self.dtype, prefix, has_numbers=has_numbers)
+
+    def layers(self, number: int) -> Iterator[Parameters]:
+        """Yield the parts `layers.0`, `layers.1` and on, as many as config.json asks for.
+
+        Raises:
+            LoadError: There is one more.
+        """
+        for index in range(number):
+            yield self.within(f"layers.{index}")
+        surplus = self.full_name(f"layers.{number}.")
+        if any(name.startswith(surplus) for name in self._tensors):
+            raise LoadError(
+                f"The checkpoint's weights have {surplus}*; config.json asks for {number} layers "
+                "(num_hidden_layers)."
+            )
 
     def read(self, name: str, *shape: int) -> Tensor:
         """Return a tensor.

@@ -10,9 +10,12 @@ from qwen_tts_api.model.documents import (
     GROUPS,
     ID,
     NUMBER,
+    OPTIONAL_LIST,
+    OPTIONAL_OBJECT,
     OPTIONAL_POSITIVE,
     POSITIVE,
     STRIDES,
+    WINDOW,
     Document,
     Kind,
     read_fields,
@@ -81,6 +84,7 @@ _KINDS = {
     "rope_theta": NUMBER,
     "num_code_groups": GROUPS,
     "num_quantizers": GROUPS,
+    "sliding_window": WINDOW,
     "spk_id": None,  # read with the speakers
     "spk_is_dialect": None,
 }
@@ -124,7 +128,8 @@ def _with_one_rope(document: Document, where: str) -> Document:
     """Bring `rope_parameters`, as transformers 5 writes them, into the fields of transformers 4.
 
     Raises:
-        LoadError: They have no `rope_theta`, two that differ, or one for each kind of layer.
+        LoadError: They have no `rope_theta`, one for each kind of layer, or say something else than
+            the fields of transformers 4 that are there, too.
     """
     if document.get("rope_parameters") is None:
         return document
@@ -140,7 +145,20 @@ def _with_one_rope(document: Document, where: str) -> Document:
         )
     rest = {name: value for name, value in document.items() if name != "rope_parameters"}
     scaling = {name: value for name, value in rope.items() if name != "rope_theta"}
-    return rest | {"rope_theta": theta, "rope_scaling": document.get("rope_scaling") or scaling}
+    earlier = document.get("rope_scaling") or scaling
+    if earlier != scaling and _rope_type(earlier) != _rope_type(scaling):
+        raise LoadError(
+            f"{where} says rope_scaling {earlier!r}, and {scaling!r} in rope_parameters: one of "
+            "them has to go."
+        )
+    return rest | {"rope_theta": theta, "rope_scaling": earlier}
+
+
+def _rope_type(rope: Any) -> Any:
+    """Return a kind of RoPE; of the two spellings the first counts, as upstream has it."""
+    if not isinstance(rope, dict):
+        return None
+    return rope.get("type", rope.get("rope_type", None if "factor" in rope else "default"))
 
 
 @dataclass(frozen=True)
@@ -219,15 +237,16 @@ def check_layers(document: Document) -> None:
     Raises:
         LoadError: It names the field, its value and what is served.
     """
-    rope = document.get("rope_scaling") or {}
-    if not isinstance(rope, dict):
-        raise LoadError(f"config.json says rope_scaling {rope!r}; it has to be a JSON object.")
-    layer_types = document.get("layer_types") or []
-    sliding = [each for each in layer_types if each != "full_attention"]
+    missing: Document = {"rope_scaling": None, "layer_types": None}
+    document = missing | document
+    kinds = {"rope_scaling": OPTIONAL_OBJECT, "layer_types": OPTIONAL_LIST}
+    read_fields(document, "config.json", kinds)
+    rope = document["rope_scaling"] or {}
+    sliding = [each for each in document["layer_types"] or [] if each != "full_attention"]
     found = {
         "attention_bias": document.get("attention_bias", False),
         "hidden_act": document.get("hidden_act", "silu"),
-        "rope_type": rope.get("type", rope.get("rope_type", "default")),
+        "rope_type": _rope_type(rope),
         "partial_rotary_factor": rope.get("partial_rotary_factor", 1),
         "use_sliding_window": document.get("use_sliding_window", False),
         "layer_types": sliding or ["full_attention"],

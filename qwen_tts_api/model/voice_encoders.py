@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,20 @@ import torch
 from torch import Tensor, nn
 
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model.documents import Document
+from qwen_tts_api.model.documents import Document, read_json
 from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
-from qwen_tts_api.model.transformer_config import completed
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.model.transformer_config import TALKER_DEFAULTS, completed
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 
 ENCODER = "speech_tokenizer/config.json: encoder_config"
+
+# Upstream's, where the documents have none.
+_CODEC_DEFAULTS: Document = {
+    "encoder_valid_num_quantizers": 16,
+    "encode_downsample_rate": SAMPLES_PER_FRAME,
+    "input_sample_rate": SAMPLE_RATE_HZ,
+}
 
 _MEL = {"n_fft": 1024, "num_mels": 128, "hop_size": 256, "win_size": 1024, "fmin": 0, "fmax": 12000}
 
@@ -36,13 +44,11 @@ class VoiceEncoders:
         speaker: Upstream's `Qwen3TTSSpeakerEncoder`.
         codec: Upstream's `Qwen3TTSTokenizerV2Encoder`.
         num_code_groups: How many codes of a frame the codec's encoder makes that the talker reads.
-        samples_per_frame: Of the codec's encoder.
     """
 
     speaker: Any
     codec: Any
     num_code_groups: int
-    samples_per_frame: int
 
     @classmethod
     def read(
@@ -57,8 +63,11 @@ class VoiceEncoders:
             codec_config: Its config.json.
 
         Raises:
-            LoadError: A tensor is missing, or has another shape than the documents say.
+            LoadError: A tensor is missing, or has another shape than the documents say; or they
+                are for recordings that are not those which are served.
         """
+        codec_config = _CODEC_DEFAULTS | codec_config
+        _check_recordings(config, codec_config)
         import_qwen_tts()
         from qwen_tts.core.models.configuration_qwen3_tts import Qwen3TTSSpeakerEncoderConfig
         from qwen_tts.core.models.modeling_qwen3_tts import Qwen3TTSSpeakerEncoder
@@ -81,8 +90,7 @@ class VoiceEncoders:
         return cls(
             speaker=_filled(speaker, parameters.within("speaker_encoder")),
             codec=_filled(encoder, codec.within("encoder")),
-            num_code_groups=codec_config.get("encoder_valid_num_quantizers", 16),
-            samples_per_frame=codec_config.get("encode_downsample_rate", 1920),
+            num_code_groups=codec_config["encoder_valid_num_quantizers"],
         )
 
     def embed_speaker(self, samples: npt.NDArray[np.float32]) -> Tensor:
@@ -103,7 +111,7 @@ class VoiceEncoders:
         Source: upstream's `Qwen3TTSTokenizerV2Model.encode`.
         """
         audio = torch.from_numpy(samples)[None, None].to(self._like)
-        num_frames = math.ceil(len(samples) / self.samples_per_frame)
+        num_frames = math.ceil(len(samples) / SAMPLES_PER_FRAME)
         codes = self.codec.encode(input_values=audio, return_dict=True).audio_codes
         frames: Tensor = codes[0, : self.num_code_groups, :num_frames].t().to(torch.int64)
         return frames
@@ -113,6 +121,41 @@ class VoiceEncoders:
         """A parameter, which has the device and the dtype of all."""
         parameter: Tensor = next(self.speaker.parameters())
         return parameter
+
+
+def check_preprocessor(folder: Path) -> None:
+    """Refuse a codec that is to be given recordings of another rate, where it says of which.
+
+    Raises:
+        LoadError: It does, or what it says cannot be read.
+    """
+    path = folder / "speech_tokenizer" / "preprocessor_config.json"
+    rate_hz = read_json(path).get("sampling_rate", SAMPLE_RATE_HZ) if path.is_file() else None
+    if rate_hz not in (None, SAMPLE_RATE_HZ):
+        raise LoadError(f"{path} says sampling_rate {rate_hz!r}; served is {SAMPLE_RATE_HZ}.")
+
+
+def _check_recordings(config: Document, codec_config: Document) -> None:
+    """Refuse encoders of other recordings or frames, whose voices would not be those recorded."""
+    talker = TALKER_DEFAULTS | config["talker_config"]
+    speaker: Any = config.get("speaker_encoder_config") or {}
+    speaker_rate = speaker.get("sample_rate", SAMPLE_RATE_HZ) if isinstance(speaker, dict) else None
+    needed = {
+        "encoder_valid_num_quantizers": talker["num_code_groups"],
+        "encode_downsample_rate": SAMPLES_PER_FRAME,
+        "input_sample_rate": SAMPLE_RATE_HZ,
+    }
+    for field, value in needed.items():
+        if codec_config[field] != value:
+            raise LoadError(
+                f"speech_tokenizer/config.json says {field} {codec_config[field]!r}; served is "
+                f"{value}."
+            )
+    if speaker_rate != SAMPLE_RATE_HZ:
+        raise LoadError(
+            f"config.json: speaker_encoder_config says sample_rate {speaker_rate!r}; served is "
+            f"{SAMPLE_RATE_HZ}."
+        )
 
 
 def _filled(module: nn.Module, parameters: Parameters) -> nn.Module:
