@@ -12,6 +12,7 @@ import click
 
 from qwen_tts_api.cli.exits import EXIT_INTERRUPTED
 from qwen_tts_api.errors import LoadError
+from qwen_tts_api.folders import expand
 from qwen_tts_api.model.checkpoint import read_card
 from qwen_tts_api.model.checkpoint_files import find_problems
 from qwen_tts_api.model.hub import HubCheckpoint, fetch, look_up
@@ -36,7 +37,7 @@ def download(model: str, folder: Path | None) -> None:
         raise click.UsageError(
             f"{model} is there wherever it is served; there is nothing to download."
         )
-    if Path(model).expanduser().is_dir():
+    if _is_folder(model):
         raise click.UsageError(f"{model} is a folder of this machine already.")
     _prepare_terminal()
     try:
@@ -57,6 +58,14 @@ def download(model: str, folder: Path | None) -> None:
     click.echo(f"  QWEN_MODEL_ID={source} HF_HUB_OFFLINE=1")
     if not folder:
         click.echo(f"and take the hub's cache along: {_hub_cache()} (HF_HUB_CACHE).")
+
+
+def _is_folder(model: str) -> bool:
+    """Return whether it is a folder that can be found; what is none is the hub's to judge."""
+    try:
+        return expand(model).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _prepare_terminal() -> None:

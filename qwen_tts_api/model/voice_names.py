@@ -71,10 +71,14 @@ def _once(ids: Mapping[str, int], field: str) -> dict[str, int]:
     """Return the names, each in its first spelling.
 
     Raises:
-        LoadError: Two that requests cannot tell apart have different ids.
+        LoadError: Two that requests cannot tell apart have different ids, or one cannot be listed.
     """
     kept: dict[str, str] = {}
     for name, index in ids.items():
+        if not name.strip() or not name.isprintable():
+            raise LoadError(
+                f"{TALKER}.{field} has the name {name!r}: rename it, in printable characters."
+            )
         other = kept.setdefault(fold(name), name)
         if ids[other] != index:
             raise LoadError(

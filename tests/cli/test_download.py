@@ -113,6 +113,7 @@ def test_without_a_hub_it_says_so_and_takes_nothing_for_whole(hub: FakeHub, tmp_
         ("Qwen/nothing", "The hub has no 'Qwen/nothing'"),
         ("Qwen/private", "HF_TOKEN"),
         ("not a name", "not a valid hub id"),
+        ("~nobody-of-this-name/x", "not a valid hub id"),
     ],
 )
 def test_what_the_hub_does_not_give(

@@ -36,6 +36,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from qwen_tts_api.engine.host_copy import HostCopy
+from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME
 from qwen_tts_api.model.voice_encoders import VoiceEncoders
 
 aten: Any = torch.ops.aten
@@ -234,7 +235,7 @@ def _replace_host(patched: pytest.MonkeyPatch) -> None:
         return module
 
     def encode(encoders: VoiceEncoders, samples: npt.NDArray[np.float32]) -> Tensor:
-        num_frames = math.ceil(len(samples) / encoders.samples_per_frame)
+        num_frames = math.ceil(len(samples) / SAMPLES_PER_FRAME)
         shape = (num_frames, encoders.num_code_groups)
         return torch.zeros(shape, dtype=torch.int64, device=encoders._like.device)
 

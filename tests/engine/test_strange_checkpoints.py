@@ -88,6 +88,9 @@ STRANGE: dict[str, tuple[Change, str]] = {
     "a window of nothing": (decoder(sliding_window=1), "integer from 2 to 4096"),
     "layers of a number": (talker(layer_types=5), "layer_types 5; it has to be a list, or null"),
     "a factor of what": (talker(rope_scaling={"factor": 4}), "rope_type None"),
+    "half a character": (talker(spk_id={"X\ud800": 3000}), "the name 'X\\ud800'"),
+    "a name of two lines": (talker(spk_id={"a\nb": 3000}), "spk_id has the name 'a\\nb'"),
+    "no name": (talker(codec_language_id={" ": 2050}), "codec_language_id has the name ' '"),
     "two ropes": (edit("config.json", two_ropes), "in rope_parameters: one of them has to go"),
 }
 
