@@ -229,3 +229,12 @@ def test_blocks_to_copy_are_right() -> None:
         patched = [yaml.safe_load(patch["patch"]) for patch in overlay["patches"]]
         for name in (patch["metadata"]["name"] for patch in patched):
             assert any(f"name: {name}\n" in path.read_text() for path in files("deploy"))
+
+
+def test_the_modules_of_the_architecture_exist() -> None:
+    """Whatever is renamed is renamed there."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    paths = re.findall(r"`([\w/]+(?:\.py|/))`", text)
+    assert len(paths) > 30
+    for path in set(paths) - {"qwen_tts_api/"}:
+        assert (ROOT / "qwen_tts_api" / path).exists(), path
