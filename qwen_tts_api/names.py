@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 
+MAX_COMPOSED_CHARS = 400
+"""A longer name is nobody's, and composing it may take the square of its length."""
+
 
 def fold(name: str) -> str:
     """Return what the spellings of one name have in common, whatever case and code of accents.
@@ -11,4 +14,7 @@ def fold(name: str) -> str:
     >>> fold(" Uncle_Fu ")
     'uncle_fu'
     """
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.strip()).casefold())
+    name = name.strip()
+    if len(name) > MAX_COMPOSED_CHARS:
+        return name.casefold()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -8,11 +8,10 @@ import unicodedata
 from dataclasses import dataclass
 
 from qwen_tts_api.errors import InvalidRequest
+from qwen_tts_api.names import MAX_COMPOSED_CHARS
 from qwen_tts_api.quoting import shown
 
 MAX_NAME_CHARS = 100
-MAX_WRITTEN_CHARS = 4 * MAX_NAME_CHARS
-"""Of a name whose letters and marks are not composed yet."""
 MAX_ID_CHARS = 64
 
 
@@ -52,8 +51,7 @@ def check_name(name: str) -> str:
         InvalidRequest: It is empty, too long, or has nothing in it that could be written in an id.
     """
     name = name.strip()
-    # A long run of combining marks takes the square of its length to put in order.
-    if len(name) <= MAX_WRITTEN_CHARS:
+    if len(name) <= MAX_COMPOSED_CHARS:
         name = unicodedata.normalize("NFC", name).strip()
     if not name or len(name) > MAX_NAME_CHARS:
         raise InvalidRequest(

@@ -18,6 +18,7 @@ from marshmallow import ValidationError
 from werkzeug.test import TestResponse
 
 from qwen_tts_api.errors import InvalidRequest, TTSError
+from qwen_tts_api.names import fold
 from qwen_tts_api.routes import strict_json
 from qwen_tts_api.routes.audio_field import AudioField
 from qwen_tts_api.routes.form import parse_multipart, parse_urlencoded
@@ -47,6 +48,7 @@ def seconds(work: Callable[[Any], Any], value: Any) -> float:
 
 
 WORK: dict[str, tuple[Callable[[Any], Any], Callable[[int], Any]]] = {
+    "marks in a name that is looked up": (fold, lambda n: "a" + MARKS * (n // 5)),
     "marks in a name": (check_name, lambda n: "a" + MARKS * (n // 5)),
     "spaces around a name": (check_name, lambda n: " " * n + "a"),
     "a JSON number": (strict_json.parse, lambda n: b'{"seed":' + b"1" * n + b"}"),
