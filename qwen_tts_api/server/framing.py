@@ -19,15 +19,22 @@ class Progress(enum.Enum):
     WHOLE = "all of it"
     DOUBTFUL = "more than could be right: more bytes would not mend it"
     TOO_LARGE = "a body longer than any that is read"
+    TOO_MANY_CHUNKS = "a body in more chunks than are read"
 
 
 @dataclass(frozen=True)
 class FramingLimits:
-    """What is waited for at most, in bytes."""
+    """What is waited for at most, in bytes.
+
+    Attributes:
+        chunk_heads: Of a body, what frames its chunks: one of a byte costs as much time as a large
+            one, and has five bytes of this.
+    """
 
     request_line: int
     head: int
     body: int
+    chunk_heads: int
 
 
 _CRLF = b"\r\n"
@@ -45,7 +52,7 @@ _MAX_CHUNK_LINE = 8190
 class RequestFraming:
     r"""Looks at a growing buffer, each byte once, until a request in it is whole.
 
-    >>> framing = RequestFraming(FramingLimits(8190, 65_536, 1024))
+    >>> framing = RequestFraming(FramingLimits(8190, 65_536, 1024, 512))
     >>> framing.advance(bytearray(b"GET / HTTP/1.1\r\nHost: x\r\n"))
     <Progress.HEAD: 'its head is not whole yet'>
     >>> framing.advance(bytearray(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
@@ -62,7 +69,7 @@ class RequestFraming:
         self._body_end = 0
         self._chunk_at: int | None = None
         self._trailers_at = 0
-        self._chunked_bytes = 0
+        self._chunked_bytes = self._chunk_heads_bytes = 0
         self.head_end = 0
         self.expects_continue = False
 
@@ -121,9 +128,6 @@ class RequestFraming:
         return None
 
     def _follow_chunks(self, buffer: bytearray) -> Progress:
-        # Framing may weigh as much as what it frames, but not more than the largest body.
-        if len(buffer) - self.head_end > 2 * self._limits.body:
-            return Progress.TOO_LARGE
         while not self._trailers_at:
             assert self._chunk_at is not None
             end = buffer.find(_CRLF, self._chunk_at)
@@ -135,8 +139,11 @@ class RequestFraming:
                 return Progress.DOUBTFUL
             num_bytes = int(size, 16)
             self._chunked_bytes += num_bytes
+            self._chunk_heads_bytes += end - self._chunk_at + 2 * len(_CRLF)
             if self._chunked_bytes > self._limits.body:
                 return Progress.TOO_LARGE
+            if self._chunk_heads_bytes > self._limits.chunk_heads:
+                return Progress.TOO_MANY_CHUNKS
             if not num_bytes:
                 self._trailers_at = end + len(_CRLF)
                 self._seen = self._trailers_at

@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 RECEIVE_BYTES = 65_536
 MAX_BUFFERED_BODIES = 16  # of the largest size
 
+_TOO_MANY_CHUNKS = "The body is in too many chunks: send larger ones, or a Content-Length."
+
 
 class ConnectionLoop:
     """Accepts connections, receives requests, and lets `answer` answer them in threads.
@@ -164,6 +166,8 @@ class ConnectionLoop:
             self._dispatch(connection, InvalidRequestLine("not HTTP"), reusable=False)
         elif progress is Progress.TOO_LARGE:
             self._dispatch(connection, self._too_large(), reusable=False)
+        elif progress is Progress.TOO_MANY_CHUNKS:
+            self._dispatch(connection, BodyTooLarge(_TOO_MANY_CHUNKS), reusable=False)
         elif progress is Progress.BODY and connection.phase is Phase.HEAD:
             self._await_body(connection)
         if self._buffered_bytes > MAX_BUFFERED_BODIES * self._limits.framing.body:

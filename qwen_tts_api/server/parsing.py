@@ -16,6 +16,9 @@ from qwen_tts_api.server.framing import FramingLimits
 _PIECE_BYTES = 8192
 _LARGE_PIECE_BYTES = 1 << 20
 
+MAX_CHUNK_HEADS_BYTES = 1 << 19
+"""100,000 chunks of a byte, for which the parser takes a second."""
+
 # RFC 3986, section 3.2: a host, and perhaps a port.
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]*)?")
 
@@ -24,7 +27,7 @@ def framing_limits(cfg: Any, max_body_bytes: int) -> FramingLimits:
     """Return how much of a request is waited for: a little more than gunicorn's settings allow."""
     field_bytes = cfg.limit_request_field_size + 2
     head_bytes = cfg.limit_request_line + cfg.limit_request_fields * field_bytes + 1024
-    return FramingLimits(cfg.limit_request_line, head_bytes, max_body_bytes)
+    return FramingLimits(cfg.limit_request_line, head_bytes, max_body_bytes, MAX_CHUNK_HEADS_BYTES)
 
 
 class BufferReader(Unreader):  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -64,6 +65,7 @@ _QUOTE = r"[ ]{0,3}+(?:>[ \t]?+)++(?:(?<=[ \t])|(?=[\p{L}\"'“„«*_`\[#-]|$))
 _FENCE = _compile(
     rf"(?:{_QUOTE})?[ \t]*+{_BULLET}?+(?P<fence>`{{3,}}+|~{{3,}}+)[ \t]*+(?P<info>[^`]*+)$"
 )
+_CLOSING = _compile(r"(`|~)\1{2,}+")
 # What such a block says of itself where it holds no code.
 _PROSE = frozenset({"text", "txt", "plain", "plaintext", "markdown", "md", "quote", "prose"})
 
@@ -91,7 +93,7 @@ _CELL = _compile(r"(?:[^|\\`]|\\.|`[^`|]*+`|[\\`])*+")
 def _without_code(every: Sequence[str], changes: Counter[str]) -> list[str]:
     """Return the lines that are no code between fences."""
     kept: list[str] = []
-    unclosed: set[str] = set()
+    closings = _find_closings(every)
     position = 0
     while position < len(every):
         fence = _match(_FENCE, every[position])
@@ -100,11 +102,8 @@ def _without_code(every: Sequence[str], changes: Counter[str]) -> list[str]:
             kept.append(every[position - 1])
             continue
         info = fence["info"].split()
-        end = None
-        if fence["fence"] not in unclosed:
-            end = _find_closing(every, position, fence["fence"])
+        end = _find_closing(closings, position, fence["fence"])
         if end is None:
-            unclosed.add(fence["fence"])
             if len(info) != 1 or fence["fence"][0] == "~":  # no code begins here
                 changes["markup"] += not info
                 kept += [every[position - 1]] if info else []
@@ -120,12 +119,15 @@ def _without_code(every: Sequence[str], changes: Counter[str]) -> list[str]:
     return kept
 
 
-def _find_closing(every: Sequence[str], start: int, fence: str) -> int | None:
-    for number in range(start, len(every)):
-        bare = every[number].strip(" \t>")
-        if bare.startswith(fence) and not bare.strip(fence[0]):
-            return number
-    return None
+def _find_closings(every: Sequence[str]) -> list[tuple[int, str]]:
+    """Return which lines are nothing but a fence, and it."""
+    bare = ((number, line.strip(" \t>")) for number, line in enumerate(every))
+    return [(number, line) for number, line in bare if _CLOSING.fullmatch(line, 0, PIECE)]
+
+
+def _find_closing(closings: Sequence[tuple[int, str]], start: int, fence: str) -> int | None:
+    behind = range(bisect.bisect_left(closings, (start, "")), len(closings))
+    return next((closings[at][0] for at in behind if closings[at][1].startswith(fence)), None)
 
 
 def _unmarked(every: Sequence[str], changes: Counter[str]) -> Iterator[Line]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sys
 import textwrap
+from types import FrameType
 
 import pytest
 
@@ -134,6 +136,24 @@ def test_code_between_fences_is_left_out(text: str, expected: str) -> None:
 @pytest.mark.parametrize("text", ["a\n```\nb", "a\n~~~\nb"])
 def test_a_fence_that_is_alone_takes_nothing_with_it(text: str) -> None:
     assert make_speakable(text).text.split() == ["a", "b"]
+
+
+def test_fences_that_nothing_closes_are_not_searched_for_in_every_line() -> None:
+    """Each is longer than those behind it: one that closes it could still come."""
+    calls = 0
+
+    def count(frame: FrameType, event: str, arg: object) -> None:
+        nonlocal calls
+        calls += event == "c_call"
+
+    fences = ["`" * num for num in range(100, 2, -1)]
+    every = [*fences, *["a"] * 2000]
+    sys.setprofile(count)
+    try:
+        make_speakable("\n".join(every))
+    finally:
+        sys.setprofile(None)
+    assert calls < 100 * len(every)
 
 
 @pytest.mark.parametrize(
