@@ -43,23 +43,22 @@ def rows_that_fit(model: LoadedModel, card_gib: int, max_positions: int) -> int:
     return max(0, min(MAX_ROWS, free // row_bytes(model, max_positions)))
 
 
-def tables() -> Iterator[str]:
-    """Yield the lines of two tables in Markdown: what a row takes, and how many fit."""
-    by_name = models()
+def rows_table() -> Iterator[str]:
+    """Yield the lines of a table in Markdown: what a row takes."""
     yield _line("model", "weights", *(f"a row of {positions}" for positions in POSITIONS))
     yield _line(*["---"] * (2 + len(POSITIONS)))
-    for name, model in by_name.items():
+    for name, model in models().items():
         sizes = (f"{row_bytes(model, positions) / 2**20:.0f} MiB" for positions in POSITIONS)
         yield _line(name, f"{model.num_bytes / GIB:.1f} GiB", *sizes)
-    yield ""
-    yield _line("card", *(f"{name}, {each}" for name in by_name for each in POSITIONS[1:]))
-    yield _line(*["---"] * (1 + len(by_name) * len(POSITIONS[1:])))
+
+
+def cards_table() -> Iterator[str]:
+    """Yield the lines of a table in Markdown: how many rows fit on each card."""
+    columns = [(name, positions) for name in models() for positions in POSITIONS[1:]]
+    yield _line("card", *(f"{name}, {positions}" for name, positions in columns))
+    yield _line(*["---"] * (1 + len(columns)))
     for card in CARDS_GIB:
-        counts = (
-            rows_that_fit(model, card, positions)
-            for model in by_name.values()
-            for positions in POSITIONS[1:]
-        )
+        counts = (rows_that_fit(models()[name], card, positions) for name, positions in columns)
         yield _line(f"{card} GB", *(str(count) if count else "none" for count in counts))
 
 
@@ -68,4 +67,4 @@ def _line(*cells: str) -> str:
 
 
 if __name__ == "__main__":
-    print(*tables(), sep="\n")
+    print(*rows_table(), "", *cards_table(), sep="\n")

@@ -1,8 +1,8 @@
 """Settings: read once from `QWEN_*` environment variables, checked, frozen.
 
 Each field of `Config` is one setting. Its metadata say how it is read and what is allowed, so that
-this file is the only place where a setting is described; `tests/test_config.py` holds the table
-of docs/settings.md and the ConfigMap to it.
+this file is the only place where a setting is described: `make docs` makes the table of
+docs/settings.md of it, and a test holds the ConfigMap to it.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -142,28 +141,6 @@ def test_served_models_start_with_the_default_under_its_name() -> None:
     )
     assert config.default_model == "voice"
     assert config.served_models == {"voice": "/models/a", "Qwen/other": "Qwen/other"}
-
-
-def test_table_of_the_settings_is_the_code() -> None:
-    """docs/settings.md has one row a setting: name, default, what is allowed, purpose."""
-    rows = re.findall(
-        r"^\| `(QWEN_\w+)` \| (.*?) \| (.*?) \| (.*?) \|$",
-        (ROOT / "docs" / "settings.md").read_text(),
-        re.M,
-    )
-    expected = []
-    for name, setting in SETTINGS.items():
-        default = setting.default
-        if isinstance(default, bool):
-            shown = f"`{int(default)}`"
-        elif isinstance(default, float):
-            shown = f"`{default:g}`"
-        else:
-            shown = "" if default in ("", (), None) else f"`{default}`"
-        if setting.name == "cache_dir":
-            shown = "`~/.cache/qwen-tts-api`"
-        expected.append((name, shown, setting.metadata["allowed"], setting.metadata["purpose"]))
-    assert rows == expected
 
 
 def test_configmap_is_the_code() -> None:

@@ -26,6 +26,7 @@ from qwen_tts_api.routes.operations import (
 )
 from qwen_tts_api.service.keys import ApiKeys
 from tests.conftest import Bench
+from tools import document_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_README_BYTES = 6144
@@ -169,9 +170,10 @@ def test_every_format_is_told_and_no_other() -> None:
         assert int(speed) == pytest.approx(slower, rel=0.05), name
 
 
-def test_the_tables_of_what_fits_are_computed() -> None:
-    """By the code that plans: after a change, paste what `python -m bench.sizing` prints."""
-    assert "\n".join(sizing.tables()) in (ROOT / "docs/operations/sizing.md").read_text()
+@pytest.mark.parametrize("path", document_tables.TABLES, ids=name_of)
+def test_tables_that_come_from_the_code_are_the_code_s(path: Path) -> None:
+    """`make docs` makes them anew."""
+    assert path.read_text() == document_tables.updated(path)
 
 
 @pytest.mark.parametrize(

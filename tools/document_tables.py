@@ -1,0 +1,63 @@
+"""Make the tables in `docs/` that come from the code, as `make docs` does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import Field, fields
+from pathlib import Path
+
+from bench import sizing
+from qwen_tts_api.config import PREFIX, Config
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def settings_table() -> Iterator[str]:
+    """Yield the lines of a table with a row for each setting."""
+    yield "| name | default | allowed | purpose |"
+    yield "|---|---|---|---|"
+    for setting in fields(Config):
+        allowed, purpose = setting.metadata["allowed"], setting.metadata["purpose"]
+        name = PREFIX + setting.name.upper()
+        yield f"| `{name}` | {_default(setting)} | {allowed} | {purpose} |"
+
+
+def _default(setting: Field[object]) -> str:
+    if setting.name == "cache_dir":  # not that of whoever runs this
+        return "`~/.cache/qwen-tts-api`"
+    default = setting.default
+    if default in ("", (), None):
+        return ""
+    if isinstance(default, bool):
+        return f"`{int(default)}`"
+    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+
+
+TABLES = {
+    DOCS / "settings.md": [settings_table],
+    DOCS / "operations" / "sizing.md": [sizing.rows_table, sizing.cards_table],
+}
+"""What makes each document's tables, which begin with a head of their own."""
+
+
+def with_table(text: str, table: list[str]) -> str:
+    """Return a document with the table that has this one's head replaced by it."""
+    before, head, rest = text.partition(f"{table[0]}\n")
+    if not head:
+        raise ValueError(f"no table begins with {table[0]!r}")
+    lines = rest.splitlines(keepends=True)
+    end = next((n for n, line in enumerate(lines) if not line.startswith("|")), len(lines))
+    return before + "".join(f"{line}\n" for line in table) + "".join(lines[end:])
+
+
+def updated(path: Path) -> str:
+    """Return a document with its tables as they ought to be."""
+    text = path.read_text()
+    for make in TABLES[path]:
+        text = with_table(text, list(make()))
+    return text
+
+
+if __name__ == "__main__":
+    for document in TABLES:
+        document.write_text(updated(document))
