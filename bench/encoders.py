@@ -98,9 +98,10 @@ def _stream(encoder: Encoder, samples: Samples) -> dict[str, Any]:
     """Return after how much audio the first bytes leave, and how much a listener waits for."""
     chunks = _encode(encoder, samples)
     sent = [frame for frame, chunk in enumerate(chunks[:-1], 1) if chunk]
+    sent = sent or [len(chunks) - 1]  # AIFF: all of it at the end
     return {
         "first bytes after ms": 80 * sent[0],
-        "longest gap ms": 80 * int(np.diff(sent).max()),
+        "longest gap ms": 80 * int(np.diff(sent).max(initial=0)),
         "kbit/s": round(sum(map(len, chunks)) * 8 / 1000 / (len(samples) / RATE_HZ)),
     }
 
