@@ -1,46 +1,7 @@
 """Every failure a client or an operator can meet, each with a stable code.
 
-Requests::
-
-    TTSError                      500
-    ├── InvalidRequest            400 invalid_request
-    │   ├── TextRequired          400 text_required
-    │   ├── TextTooLong           400 text_too_long
-    │   ├── UnspeakableText       400 unspeakable_text
-    │   ├── UnknownModel          400 unknown_model
-    │   ├── UnknownSpeaker        400 unknown_speaker
-    │   ├── UnknownLanguage       400 unknown_language
-    │   ├── UnknownFormat         400 unknown_format
-    │   ├── NotSupported          400 not_supported
-    │   ├── ReferenceRequired     400 reference_required
-    │   └── InvalidAudio          400 invalid_audio
-    ├── Unauthorized          401 unauthorized
-    ├── CrossSite                 403 cross_site
-    ├── HostNotAllowed            403 host_not_allowed
-    ├── RegistryReadOnly          403 registry_read_only
-    ├── VoiceNotFound             404 voice_not_found
-    ├── RequestTimeout        408 request_timeout
-    ├── VoiceExists               409 voice_exists
-    ├── TooManyVoices             409 too_many_voices
-    ├── BodyTooLarge              413 body_too_large
-    ├── UnsupportedEncoding       415 unsupported_encoding
-    ├── QueueFull                 429 queue_full
-    ├── RateLimited               429 rate_limited
-    ├── ClientLeft                499 client_left
-    ├── SynthesisFailed           500 synthesis_failed
-    ├── Unavailable               503 unavailable
-    │   ├── ModelLoading          503 model_loading
-    │   ├── ModelUnavailable      503 model_unavailable
-    │   ├── OutOfMemory           503 out_of_memory
-    │   ├── RegistryUnavailable   503 registry_unavailable
-    │   └── ShuttingDown          503 shutting_down
-    └── DeadlineExceeded          504 deadline_exceeded
-
-Start-up (the process logs the sentence and exits with `EXIT_CANNOT_START`)::
-
-    StartupError
-    ├── ConfigError               a QWEN_* setting is wrong
-    └── LoadError                 the model cannot be loaded
+A request fails with a `TTSError`, which has the status and the code of the answer. A process that
+cannot serve logs the sentence of a `StartupError`, and exits with `EXIT_CANNOT_START`.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ from functools import partial
 import torch
 
 from qwen_tts_api.engine import memory
+from qwen_tts_api.engine.buckets import row_buckets
 from qwen_tts_api.engine.memory import MemoryPlan, WorkingMemory
 from qwen_tts_api.engine.model_runner import ModelRunner
 from qwen_tts_api.engine.profiling import measure_working_memory
-from qwen_tts_api.engine.runner_state import row_buckets
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.loaded import LoadedModel
 

@@ -10,6 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from qwen_tts_api.engine.buckets import Buckets
 from qwen_tts_api.engine.graphs import Capture, GraphCache
 from qwen_tts_api.engine.host_copy import DecodedAudio, DrawnCodes, HostCopy
 from qwen_tts_api.engine.lru import LruCache
@@ -19,7 +20,6 @@ from qwen_tts_api.engine.runner_state import (
     ChunkKey,
     FrameKey,
     RunnerState,
-    row_buckets,
 )
 from qwen_tts_api.model.cloning import Clone
 from qwen_tts_api.model.codec import CodecState, decode_chunk
@@ -36,9 +36,6 @@ RANKED = 64
 CPU_FRAMES_PER_CALL = 96
 """Frames that a CPU decodes in one call. More of them do not fit its caches: a frame of nano takes
 0.73 ms in calls of 4 rows by 24 frames, and 1.44 ms in calls of 16 by 24."""
-
-KV_STEP_EAGER = 64
-KV_BUCKETS = (512, 1024, 2048, 4096, 8192, 16384, 32768)
 
 
 @dataclass(frozen=True)
@@ -82,13 +79,15 @@ class ModelRunner:
         self._copies = torch.cuda.Stream(self._device) if on_gpu else None
         flash = model.placement.attention == "flash_attention_2"
         self._state = RunnerState.allocate(model, self.max_rows, max_positions, flash)
-        self._reads_by_length = self._state.rows.talker_cache.flash is not None
+        reads_by_length = self._state.rows.talker_cache.flash is not None
         self._sampling: dict[int, Sampling] = {}
         self._ends = [0] * self.max_rows  # of what each row has written to the talker's cache
         self._clones: LruCache[str, Clone] = LruCache(MAX_VOICES)
         self._capture = Capture.CUDA_GRAPH if on_gpu else Capture.TRACE
         if enforce_eager:
             self._capture = Capture.NONE
+        captured = self._capture is not Capture.NONE
+        self._buckets = Buckets(self.max_rows, max_positions, captured, reads_by_length)
         pool = stream = None
         if self._capture is Capture.CUDA_GRAPH:
             pool, stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream(self._device)
@@ -155,7 +154,8 @@ class ModelRunner:
         for row in rows:
             self._ends[row] = end + 1  # a row that has stopped goes on to write behind its last
         truncation = truncation_for([self._sampling[row] for row in rows])
-        self._frame(FrameKey(self._row_bucket(rows[-1] + 1), self._kv_bucket(end), truncation))
+        num_rows, kv_len = self._buckets.rows_for(rows[-1] + 1), self._buckets.positions_for(end)
+        self._frame(FrameKey(num_rows, kv_len, truncation))
         drawn = self._state.rows.code_0[: rows[-1] + 1]
         if self._copies is None:
             drawn = drawn.clone()  # the next frame overwrites it
@@ -180,7 +180,7 @@ class ModelRunner:
         return DecodedAudio(HostCopy(samples, self._copies))
 
     def _decode(self, rows: Sequence[int], starts: Sequence[int], num_frames: int) -> Tensor:
-        num_rows = self._row_bucket(len(rows))
+        num_rows = self._buckets.rows_for(len(rows))
         fill = num_rows - len(rows)
         slots = self._to_device([*rows, *[self.max_rows] * fill])
         self._state.slots[:num_rows].copy_(slots)
@@ -196,12 +196,12 @@ class ModelRunner:
         """
         if self._capture is Capture.TRACE:
             return  # see `prepare_ahead`
-        for num_rows in reversed(row_buckets(self.max_rows)):
+        for num_rows in reversed(self._buckets.rows):
             self.capture(num_rows)
         for limit in (RANKED, None):
             for top_p in (False, True):
                 truncation = Truncation(limit, top_p)
-                self._frame.prepare(FrameKey(1, self._kv_buckets()[0], truncation))
+                self._frame.prepare(FrameKey(1, self._buckets.positions[0], truncation))
         if self._capture is Capture.CUDA_GRAPH:
             torch.cuda.empty_cache()  # what plain runs took before the captures
 
@@ -210,7 +210,7 @@ class ModelRunner:
         """Capture what so many rows need, the largest first: a chunk takes more than a frame."""
         for num_frames in reversed(self.chunk_sizes):
             self._chunk.prepare(ChunkKey(num_rows, num_frames))
-        for kv_len in reversed(self._kv_buckets()):
+        for kv_len in reversed(self._buckets.positions):
             self._frame.prepare(FrameKey(num_rows, kv_len, USUAL))
 
     @torch.inference_mode()
@@ -219,7 +219,7 @@ class ModelRunner:
         chunk = ChunkKey(self.max_rows, self.chunk_sizes[-1])
         self._chunk.prepare(chunk)
         self._chunk(chunk)
-        frame = FrameKey(self.max_rows, self._kv_buckets()[-1], USUAL)
+        frame = FrameKey(self.max_rows, self._buckets.positions[-1], USUAL)
         self._frame.prepare(frame)
         self._frame(frame)
         embeds = self._model.prompts.tts_pad.expand(1, self.max_positions, -1)
@@ -237,7 +237,7 @@ class ModelRunner:
         """Return what traces the keys of one stream, the one that is used most first."""
         if self._capture is not Capture.TRACE:
             return []
-        frame = FrameKey(1, self._kv_buckets()[0], USUAL)
+        frame = FrameKey(1, self._buckets.positions[0], USUAL)
         chunks = [ChunkKey(1, num_frames) for num_frames in self.chunk_sizes]
         return [
             partial(self._frame.prepare, frame),
@@ -270,22 +270,6 @@ class ModelRunner:
         codes = state.history[slots.unsqueeze(-1), frames]
         samples = decode_chunk(self._model.codec, state.codec, codes, slots)
         return (samples.float() * 32767.0).round().to(torch.int16)
-
-    def _row_bucket(self, num_rows: int) -> int:
-        """Round up to what is captured; run as many as there are where nothing is."""
-        if self._capture is Capture.NONE:
-            return num_rows
-        return min(1 << (num_rows - 1).bit_length(), self.max_rows)
-
-    def _kv_bucket(self, end: int) -> int:
-        if self._capture is Capture.NONE and not self._reads_by_length:
-            return min(-(-end // KV_STEP_EAGER) * KV_STEP_EAGER, self.max_positions)
-        return next(size for size in self._kv_buckets() if size >= end)
-
-    def _kv_buckets(self) -> list[int]:
-        if self._reads_by_length:
-            return [self.max_positions]  # as much as each row has, idle ones too
-        return [size for size in KV_BUCKETS if size < self.max_positions] + [self.max_positions]
 
     def _to_device(self, numbers: Sequence[int]) -> Tensor:
         return to_device(numbers, self._device)

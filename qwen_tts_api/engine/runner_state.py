@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,11 +31,6 @@ class ChunkKey(NamedTuple):
 
     num_rows: int
     num_frames: int
-
-
-def row_buckets(max_rows: int) -> list[int]:
-    """Return the numbers of rows that graphs are captured for, ascending."""
-    return [*itertools.takewhile(lambda n: n < max_rows, (1 << n for n in range(64))), max_rows]
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,19 @@
-"""Read files that may be anything, or nothing any more, without waiting and without end."""
+"""Files on a disk that others use, too, and that may be anything, full or gone."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
+import shutil
 import stat
+import time
+from collections.abc import Iterator
 from pathlib import Path
+
+LOCK_TIMEOUT_S = 10.0
+"""How long a change waits for another process's, which takes milliseconds."""
 
 
 def open_regular(path: Path, max_bytes: int) -> int:
@@ -32,3 +40,52 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     """
     with os.fdopen(open_regular(path, max_bytes), "rb") as file:
         return file.read(max_bytes)
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a file, and see it through to the disk."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def remove(path: Path) -> None:
+    """Remove whatever it is, as far as that can be done."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """See the names in a folder through to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def lock(folder: Path, wait_s: float | None = None) -> Iterator[None]:
+    """Own a folder as long as this process lives.
+
+    Raises:
+        BlockingIOError: Another owns it, and still does after `wait_s` seconds (LOCK_TIMEOUT_S).
+    """
+    deadline = time.monotonic() + (LOCK_TIMEOUT_S if wait_s is None else wait_s)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.01)
+        yield
+    finally:
+        os.close(descriptor)

@@ -14,7 +14,6 @@ Whatever else lies in the folder may be anything, and costs its own voice only.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import json
@@ -22,9 +21,6 @@ import logging
 import os
 import re
 import secrets
-import shutil
-import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -36,7 +32,14 @@ import soundfile
 from qwen_tts_api.errors import InvalidRequest, TooManyVoices, VoiceExists
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.quoting import shown
-from qwen_tts_api.service.files import open_regular, read_regular
+from qwen_tts_api.service.files import (
+    lock,
+    open_regular,
+    read_regular,
+    remove,
+    sync_folder,
+    write_synced,
+)
 from qwen_tts_api.service.reference_audio import MAX_DURATION_S, check_ref_text
 from qwen_tts_api.service.voice import MAX_ID_CHARS, Voice, check_name
 
@@ -47,8 +50,6 @@ Samples = npt.NDArray[np.float32]
 _ID = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{MAX_ID_CHARS - 1}}}")
 MAX_DESCRIPTION_BYTES = 1 << 16
 MAX_RECORDING_BYTES = 4 * SAMPLE_RATE_HZ * MAX_DURATION_S + 4096
-LOCK_TIMEOUT_S = 10.0
-"""How long a change waits for another process's, which takes milliseconds."""
 
 _DESCRIPTION = "voice.json"
 _RECORDING = "audio.wav"
@@ -72,10 +73,10 @@ class VoiceStore:
         left = [path for path in self._entries() if path.name.startswith(_SCRATCH)]
         if not left:
             return
-        with contextlib.suppress(BlockingIOError), _lock(self._folder, wait_s=0):
+        with contextlib.suppress(BlockingIOError), lock(self._folder, wait_s=0):
             for path in left:
                 logger.warning("removing %s, which was left half-written", path)
-                _remove(path)
+                remove(path)
 
     def all(self) -> list[Voice]:
         """Return the voices that can be read, oldest first; of the others, the log tells.
@@ -119,7 +120,7 @@ class VoiceStore:
         described = asdict(voice) | {"digest": _digest(samples)}
         # Recordings of people: for this user only.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _lock(self._folder):
+        with lock(self._folder):
             if max_voices is not None and self.count() >= max_voices:
                 raise too_many_voices(max_voices)
             if (self._folder / voice.id).exists():
@@ -127,22 +128,22 @@ class VoiceStore:
             scratch = self._scratch()
             try:
                 scratch.mkdir()
-                _write(scratch / _RECORDING, _wav(samples))
+                write_synced(scratch / _RECORDING, _wav(samples))
                 description = json.dumps(described, ensure_ascii=False, indent=1)
-                _write(scratch / _DESCRIPTION, description.encode())
-                _sync_folder(scratch)
+                write_synced(scratch / _DESCRIPTION, description.encode())
+                sync_folder(scratch)
                 scratch.rename(self._folder / voice.id)
             finally:
-                _remove(scratch)
+                remove(scratch)
             self._settle(voice.id)
         return Voice(**described)
 
     def _settle(self, voice_id: str) -> None:
         """See a new voice's name through to the disk, or take it back."""
         try:
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         except OSError:
-            _remove(self._folder / voice_id)
+            remove(self._folder / voice_id)
             raise
 
     def delete(self, voice_id: str) -> bool:
@@ -155,16 +156,16 @@ class VoiceStore:
             return False
         if not os.path.lexists(self._folder / voice_id):
             return False
-        with _lock(self._folder):
+        with lock(self._folder):
             scratch = self._scratch()
             try:
                 (self._folder / voice_id).rename(scratch)
             except FileNotFoundError:
                 return False
             try:
-                _sync_folder(self._folder)
+                sync_folder(self._folder)
             finally:
-                _remove(scratch)
+                remove(scratch)
         return True
 
     def samples(self, voice: Voice) -> Samples:
@@ -259,51 +260,3 @@ def _read_wav(file: IO[bytes]) -> Samples:
 
 def _digest(samples: Samples) -> str:
     return hashlib.sha256(np.ascontiguousarray(samples, "<f4").tobytes()).hexdigest()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file, and see it through to the disk."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _remove(path: Path) -> None:
-    """Remove whatever it is, as far as that can be done."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-        return
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _lock(folder: Path, wait_s: float | None = None) -> Iterator[None]:
-    """Own a folder as long as this process lives.
-
-    Raises:
-        BlockingIOError: Another owns it, and still does after `wait_s` seconds (LOCK_TIMEOUT_S).
-    """
-    deadline = time.monotonic() + (LOCK_TIMEOUT_S if wait_s is None else wait_s)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise
-                time.sleep(0.01)
-        yield
-    finally:
-        os.close(descriptor)

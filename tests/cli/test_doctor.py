@@ -21,8 +21,8 @@ from qwen_tts_api.cli.doctor import subject as doctor_subject
 from qwen_tts_api.cli.doctor.checks import CHECKS, Check, examine
 from qwen_tts_api.cli.doctor.findings import ERROR, OK, WARNING, Finding
 from qwen_tts_api.cli.doctor.subject import Gpu, Hardware, Subject
-from qwen_tts_api.config import DEFAULT_CACHE_DIR
 from qwen_tts_api.model.nano import ensure_nano
+from qwen_tts_api.settings import DEFAULT_CACHE_DIR
 from tests.cli.command import ROOT, run
 from tests.model.test_checkpoint import CONFIG, write_config
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from qwen_tts_api.cli.doctor.subject import Subject
-from qwen_tts_api.config import DEFAULT_CACHE_DIR, Config
+from qwen_tts_api.config import Config
 from qwen_tts_api.errors import ConfigError
 from qwen_tts_api.model import numba_cache
 from qwen_tts_api.model.nano import ensure_nano
+from qwen_tts_api.settings import DEFAULT_CACHE_DIR
 
 # The tests' own user may write everywhere: so numba's usual places fail as they would otherwise.
 HOMELESS = """

@@ -17,12 +17,12 @@ from torch import Tensor
 from qwen_tts_api.cli.doctor.checkpoints import check_files
 from qwen_tts_api.cli.doctor.findings import ERROR
 from qwen_tts_api.cli.doctor.subject import Subject
-from qwen_tts_api.config import DEFAULT_CACHE_DIR
 from qwen_tts_api.engine.loading import LoadOptions, load_runner
 from qwen_tts_api.engine.runner import Runner
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.nano import ensure_nano
 from qwen_tts_api.model.tokenizer import load_tokenizer
+from qwen_tts_api.settings import DEFAULT_CACHE_DIR
 
 WEIGHTS, CODEC = "model.safetensors", "speech_tokenizer/model.safetensors"
 Change = Callable[[Path], object]

@@ -82,7 +82,7 @@ def test_a_server_s_start(cuda: CudaRules, cache: Path, size: str, kind: str) ->
         runner = runner_of(model, rows=1)
         runner.warm_up()
         say_something(runner)
-    assert len(runner._frame) == len(runner._kv_buckets()) + 3
+    assert len(runner._frame) == len(runner._buckets.positions) + 3
     assert len(runner._chunk) == len(runner.chunk_sizes)
 
 

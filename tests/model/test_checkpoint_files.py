@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from qwen_tts_api.config import DEFAULT_CACHE_DIR
 from qwen_tts_api.model.checkpoint_files import DamagedFile, find_problems, num_parameters
 from qwen_tts_api.model.nano import ensure_nano
+from qwen_tts_api.settings import DEFAULT_CACHE_DIR
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from qwen_tts_api.errors import VoiceExists
-from qwen_tts_api.service import voice_store
+from qwen_tts_api.service import files
 from qwen_tts_api.service.voice import Voice, check_name, voice_id
 from qwen_tts_api.service.voice_store import VoiceStore
 from tests.recordings import recording, tone
@@ -161,7 +161,7 @@ def test_who_changes_the_folder_waits_for_others(
 ) -> None:
     """Of another process, too; one that never ends costs an error, not the thread."""
     store.add(voice("Bob"), SAMPLES)
-    monkeypatch.setattr(voice_store, "LOCK_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(files, "LOCK_TIMEOUT_S", 0.0)
     descriptor = os.open(tmp_path / "deep" / "voices", os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     with pytest.raises(BlockingIOError):
