@@ -24,6 +24,8 @@ from qwen_tts_api.routes.operations import (
     NOT_FOUND,
     codes_of,
 )
+from qwen_tts_api.routes.schemas import SpeechSchema
+from qwen_tts_api.routes.speech_response import SPEECH_HEADERS
 from qwen_tts_api.service.keys import ApiKeys
 from tests.conftest import Bench
 from tools import document_tables
@@ -240,3 +242,12 @@ def test_the_modules_of_the_architecture_exist() -> None:
     assert len(paths) > 30
     for path in set(paths) - {"qwen_tts_api/"}:
         assert (ROOT / "qwen_tts_api" / path).exists(), path
+
+
+def test_every_field_of_a_request_is_told_and_no_other() -> None:
+    assert set(table("docs/api/native.md", "field")) == set(SpeechSchema().fields)
+
+
+def test_every_header_of_speech_is_told() -> None:
+    text = (ROOT / "docs" / "api" / "native.md").read_text()
+    assert [name for name in SPEECH_HEADERS if f"`{name}`" not in text] == []
