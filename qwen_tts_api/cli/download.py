@@ -15,7 +15,7 @@ from qwen_tts_api.errors import LoadError
 from qwen_tts_api.folders import expand
 from qwen_tts_api.model.checkpoint import read_card
 from qwen_tts_api.model.checkpoint_files import find_problems
-from qwen_tts_api.model.hub import HubCheckpoint, fetch, look_up
+from qwen_tts_api.model.hub import HubCheckpoint, fetch, hub_cache, look_up
 from qwen_tts_api.model.nano import NANO_NAMES
 
 
@@ -57,7 +57,7 @@ def download(model: str, folder: Path | None) -> None:
     source = str(place) if folder else model
     click.echo(f"  QWEN_MODEL_ID={source} HF_HUB_OFFLINE=1")
     if not folder:
-        click.echo(f"and take the hub's cache along: {_hub_cache()} (HF_HUB_CACHE).")
+        click.echo(f"and take the hub's cache along: {hub_cache()} (HF_HUB_CACHE).")
 
 
 def _is_folder(model: str) -> bool:
@@ -111,9 +111,3 @@ def _check_result(place: Path, listing: HubCheckpoint) -> None:
         raise click.ClickException(
             f"{place} is not complete. {' '.join(problems)} Run the same command again to go on."
         )
-
-
-def _hub_cache() -> str:
-    from huggingface_hub import constants
-
-    return str(constants.HF_HUB_CACHE)

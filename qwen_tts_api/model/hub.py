@@ -46,18 +46,39 @@ def fetch(
         folder: Where to; huggingface_hub's cache if None.
 
     Raises:
-        LoadError: The hub cannot be reached, or does not give the checkpoint.
+        LoadError: The hub cannot be reached, does not give the checkpoint, or has no cache here.
     """
     from huggingface_hub import snapshot_download
 
+    # Beside a folder of its own it would note in the common cache what the branch points at.
+    cache = hub_cache() if folder is None else folder / ".cache" / "huggingface"
     with hub_errors(model_id):
         path = snapshot_download(
             model_id,
             allow_patterns=list(files),
+            cache_dir=cache,
             local_dir=folder,
             local_files_only=not _answers(model_id),
         )
         return Path(path)
+
+
+def hub_cache() -> Path:
+    """Return the folder of huggingface_hub's cache.
+
+    Raises:
+        LoadError: It is in a home that nobody knows. huggingface_hub would make a folder `~` in
+            the working directory, and fill it.
+    """
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE)
+    if folder.parts[0].startswith("~"):
+        raise LoadError(
+            f"HF_HOME is needed for downloads: the hub's cache, {folder}, is in the home of a user "
+            "that has none (HOME)."
+        )
+    return folder
 
 
 def _answers(model_id: str) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,3 +156,30 @@ def test_a_checkpoint_that_is_damaged_on_the_hub_is_no_success(
 @pytest.mark.parametrize("model", ["nano", "/tmp"])
 def test_what_is_no_download_is_wrong_use(model: str) -> None:
     assert run("download", model).returncode == 2
+
+
+# As where HOME is not set and the user has no account; ours has one.
+HOMELESS = """
+import os.path, sys
+os.path.expanduser = lambda path: path
+from qwen_tts_api.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("to_folder", [True, False])
+def test_without_a_home_nothing_is_written_beside(
+    hub: FakeHub, tmp_path: Path, to_folder: bool
+) -> None:
+    """The hub's own client would make a folder called ~ and fill that."""
+    environ = {**os.environ, **variables(hub, tmp_path)}
+    for name in ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME"):
+        environ.pop(name, None)
+    command = [sys.executable, "-c", HOMELESS, "download", MODEL]
+    command += ["--to", str(tmp_path / "here")] if to_folder else []
+    place = tmp_path / "place"
+    place.mkdir()
+    result = subprocess.run(command, env=environ, cwd=place, capture_output=True, text=True)
+    assert (result.returncode == 0) == to_folder, result.stderr
+    assert ("HF_HOME is needed" in result.stderr) != to_folder
+    assert [*place.iterdir()] == []

@@ -9,7 +9,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
+from qwen_tts_api.cli.doctor.findings import ERROR
+from qwen_tts_api.cli.doctor.machine import check_folders
 from qwen_tts_api.cli.doctor.subject import Subject
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import ConfigError
@@ -107,3 +110,10 @@ def test_the_cache_of_code_is_nobody_else_s(
     assert numba_cache._private_folder() == own
     own.chmod(0o777)
     assert numba_cache._private_folder() != own
+
+
+def test_doctor_knows_that_downloads_have_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the hub's cache is in a home that nobody knows, and the model is not here."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "~/.cache/huggingface/hub")
+    findings = list(check_folders(Subject.from_env({"QWEN_MODEL_ID": "some/model"})))
+    assert (findings[-1].level, findings[-1].message[:17]) == (ERROR, "HF_HOME is needed")

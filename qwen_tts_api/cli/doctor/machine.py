@@ -12,7 +12,9 @@ from pathlib import Path
 from qwen_tts_api.cli.doctor.findings import OK, WARNING, Finding, error, ok
 from qwen_tts_api.cli.doctor.subject import Subject
 from qwen_tts_api.config import PREFIX
+from qwen_tts_api.errors import LoadError
 from qwen_tts_api.folders import expand
+from qwen_tts_api.model.hub import hub_cache
 from qwen_tts_api.model.nano import NANO_NAMES
 from qwen_tts_api.server.descriptors import (
     OPS_CONNECTIONS,
@@ -43,13 +45,14 @@ def check_folders(subject: Subject) -> Iterator[Finding]:
             # Such a server starts: its checkpoint is elsewhere.
             yield finding if is_needed or finding.level == OK else replace(finding, level=WARNING)
     if any(model not in NANO_NAMES and not _is_folder(model) for model in ids):
-        from huggingface_hub import constants
-
         missing = subject.folder is None
+        try:
+            cache = hub_cache()
+        except LoadError as failure:
+            yield error(str(failure), "") if missing else ok(f"{failure} None is.")
+            return
         needed = CHECKPOINT_BYTES if missing else 0
-        yield _check_folder(
-            "HF_HUB_CACHE", Path(constants.HF_HUB_CACHE), needed, must_write=missing
-        )
+        yield _check_folder("HF_HUB_CACHE", cache, needed, must_write=missing)
 
 
 def _is_folder(model_id: str) -> bool:
