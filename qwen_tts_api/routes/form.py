@@ -167,7 +167,8 @@ def _read_part(content: bytes) -> Part:
     head = _FOLD.sub(b" ", content[: blank.start()]).decode("utf-8", "replace")
     headers = {
         name.strip().lower(): value.strip()
-        for name, _, value in (line.partition(":") for line in head.splitlines())
+        # Not `splitlines`, which divides at U+0085 and U+2028, too.
+        for name, _, value in (line.partition(":") for line in head.split("\n"))
     }
     _, disposition = parse_options_header(headers.get("content-disposition"))
     _, media_type = parse_options_header(headers.get("content-type"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from qwen_tts_api.routes.form import parse_multipart
 from tests.conftest import Bench
 from tests.routes.test_marytts import assert_refused as assert_refused_in_a_line
 from tests.routes.test_tts import assert_error
@@ -53,3 +54,11 @@ def test_too_many(bench: Bench) -> None:
     )
     assert_error(response, 400, "invalid_request", "100")
     assert_refused_in_a_line(bench.client.get(f"/process?{many}"), 400, "parameters")
+
+
+@pytest.mark.parametrize("char", ["\x1c", "\x1e", "\x85", "\u2028", "\u2029", "\x0b", "\x0c"])
+def test_a_name_in_a_form_may_have_what_python_takes_for_a_line_s_end(char: str) -> None:
+    """Of a part's head only CR and LF end the lines."""
+    disposition = f'Content-Disposition: form-data; name="a{char}b"'
+    body = f"--x\r\n{disposition}\r\n\r\nHello\r\n--x--\r\n".encode()
+    assert parse_multipart(body, b"x").fields == {f"a{char}b": "Hello"}
