@@ -89,12 +89,12 @@ def decode(data: bytes) -> str:
     ('Grüße', 'Grüße', '€ 5')
     """
     try:
-        return _decode(data, "utf-8", "strict")
+        return decode_blocks(data, "utf-8", "strict")
     except UnicodeDecodeError:
-        return _decode(data, "cp1252", "replace")
+        return decode_blocks(data, "cp1252", "replace")
 
 
-def _decode(data: bytes, charset: str, errors: str) -> str:
+def decode_blocks(data: bytes, charset: str, errors: str) -> str:
     """Decode a text block by block: other threads run between them."""
     decoder = codecs.getincrementaldecoder(charset)(errors)
     blocks = range(0, len(data), _BLOCK)
@@ -115,7 +115,7 @@ def parse_multipart(body: bytes, boundary: bytes) -> Form:
             form.files.setdefault(part.name, part.data)
         else:
             charset = part.charset
-            text = _decode(part.data, charset, "replace") if charset else decode(part.data)
+            text = decode_blocks(part.data, charset, "replace") if charset else decode(part.data)
             form.fields.setdefault(part.name, text)
     return form
 

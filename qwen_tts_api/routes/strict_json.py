@@ -2,7 +2,7 @@
 
 The standard library's scanner in C holds every thread of the process until it is through: a second
 for 6 MB of `[],[],[]`. Its scanner in Python lets others run and, since each value passes through
-it, can stop. Strings are still read in C: those are most of a good request.
+it, can stop. Strings are still read in C, block by block: those are most of a good request.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ from collections.abc import Callable
 from json import decoder, scanner
 from typing import Any, NoReturn
 
+from qwen_tts_api.routes.form import decode_blocks
+
 MAX_VALUES = 1000
 MAX_NUMBER_CHARS = 400
 
+_BLOCK = 1 << 16
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LONG_NUMBER = re.compile(rf"[-+.0-9eE]{{{MAX_NUMBER_CHARS + 1}}}")
 
 Scan = Callable[[str, int], tuple[Any, int]]
@@ -28,7 +32,7 @@ def parse(document: bytes | str) -> Any:
         ValueError: It is not strict JSON: malformed, NaN, or with more than is read.
     """
     if isinstance(document, bytes):
-        document = document.decode(json.detect_encoding(document), "surrogatepass")
+        document = decode_blocks(document, json.detect_encoding(document), "surrogatepass")
     try:
         return _Decoder().decode(document)
     except RecursionError:
@@ -44,6 +48,7 @@ class _Decoder(json.JSONDecoder):
         )
         self._num_left = MAX_VALUES
         self.parse_object, self.parse_array = self._object, self._array
+        self.parse_string = _string
         self.scan_once = self._counted(scanner.py_make_scanner(self))  # type: ignore[attr-defined]
 
     def _object(self, start: tuple[str, int], strict: bool, scan: Scan, *hooks: Any) -> Any:
@@ -62,6 +67,43 @@ class _Decoder(json.JSONDecoder):
             return scan(text, start)
 
         return scan_counted
+
+
+def _string(text: str, start: int, strict: bool = True) -> tuple[str, int]:
+    """Return the string whose first character is at `start`, and where its quote ends."""
+    parts = [""]
+    while len(text) - start > _BLOCK:
+        end = _end_of_block(text, start)
+        try:
+            part, read = decoder.scanstring(text[start:end] + '"', 0, strict)  # type: ignore[attr-defined]
+        except json.JSONDecodeError as error:
+            raise json.JSONDecodeError(error.msg, text, start + error.pos) from None
+        _append(parts, part)
+        if read <= end - start:
+            return "".join(parts), start + read
+        start = end
+    part, end = decoder.scanstring(text, start, strict)  # type: ignore[attr-defined]
+    _append(parts, part)
+    return "".join(parts), end
+
+
+def _end_of_block(text: str, start: int) -> int:
+    r"""Return where a block ends that begins at `start`: not within an escape, as `\u0041` is."""
+    end = start + _BLOCK
+    backslash = text.find("\\", end - 5, end)
+    if backslash < 0:
+        return end
+    before = text[start:backslash]
+    return backslash - (len(before) - len(before.rstrip("\\"))) % 2
+
+
+def _append(parts: list[str], part: str) -> None:
+    """Append a block's characters; of two surrogates that are one character, one may be in each."""
+    pair = parts[-1][-1:] + part[:1]
+    if _PAIR.fullmatch(pair):
+        parts[-1] = parts[-1][:-1]
+        part = pair.encode("utf-16", "surrogatepass").decode("utf-16") + part[1:]
+    parts.append(part)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import re
 import time
 from collections.abc import Callable
+from json import decoder
 from typing import Any
 
 import pytest
@@ -106,6 +108,46 @@ def test_time_grows_with_the_input_at_most(name: str) -> None:
     short, long = make(1 << 18), make(1 << 22)
     seconds(work, short)
     assert seconds(work, long) < 64 * max(seconds(work, short), 0.01)
+
+
+UNITS = [
+    "a",
+    "\\\\",
+    "\\n",
+    '\\"',
+    "\\u00e9",
+    "\\ud83d\\ude00",
+    "\\\\ud83d\\ude00",
+    "\\ud83d",
+    "\u00e9",
+    "\U0001f600",
+]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_long_strings_are_read_in_blocks(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a whole, one of 14 MB would hold every thread for 0.1 s. What is read is the same."""
+    lengths: list[int] = []
+    original = decoder.scanstring  # type: ignore[attr-defined]
+
+    def scanstring(text: str, start: int, strict: bool) -> tuple[str, int]:
+        value, end = original(text, start, strict)
+        lengths.append(end - start)
+        return value, end
+
+    monkeypatch.setattr(decoder, "scanstring", scanstring)
+    for shift in range(12):
+        document = '{"text": "' + "a" * shift + unit * (200_000 // len(unit)) + '", "seed": 1}'
+        assert strict_json.parse(document.encode()) == json.loads(document)
+    assert max(lengths) <= (1 << 16) + 1
+
+
+def test_what_is_wrong_in_a_long_string_is_told_by_its_place() -> None:
+    document = '{"text": "' + "a" * 199_987 + "\n" + "a" * 100_000 + '"}'
+    with pytest.raises(ValueError, match="Invalid control character") as expected:
+        json.loads(document)
+    with pytest.raises(ValueError, match=re.escape(str(expected.value))):
+        strict_json.parse(document)
 
 
 def test_what_is_too_long_is_not_composed(monkeypatch: pytest.MonkeyPatch) -> None:
