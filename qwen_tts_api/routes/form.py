@@ -20,6 +20,7 @@ MAX_HEAD_BYTES = 8192
 """Of a part, as of a request's own headers."""
 
 _BLOCK = 1 << 16
+_SEARCHED = 1 << 22
 _MAX_LOOKALIKES = 1000
 _AFTER_MARK = re.compile(rb"(?:(--)|[ \t]{0,100}\r?\n)")
 _BLANK_LINE = re.compile(rb"(?:\A|\r?\n)\r?\n")
@@ -154,9 +155,16 @@ def _boundaries(body: bytes, mark: bytes) -> Iterator[tuple[int, int, bool]]:
 
 
 def _find_line(body: bytes, mark: bytes, start: int) -> int:
-    """Return where the next line begins that begins with a mark; -1: nowhere."""
-    found = body.find(b"\n" + mark, start)
-    return found + 1 if found >= 0 else -1
+    """Return where the next line begins that begins with a mark; -1: nowhere.
+
+    It is searched for block by block: other threads run between them.
+    """
+    wanted = b"\n" + mark
+    for begin in range(start, len(body), _SEARCHED):
+        found = body.find(wanted, begin, begin + _SEARCHED + len(mark))
+        if found >= 0:
+            return found + 1
+    return -1
 
 
 def _read_part(content: bytes) -> Part:

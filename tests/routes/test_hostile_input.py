@@ -150,6 +150,18 @@ def test_what_is_wrong_in_a_long_string_is_told_by_its_place() -> None:
         strict_json.parse(document)
 
 
+@pytest.mark.parametrize("size", range(1, 9))
+def test_boundaries_are_found_wherever_blocks_end(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body of 56 MB that is searched as a whole holds every thread for 0.2 s."""
+    body = multipart(part(DISPOSITION, b"a\n--\r\n-"), part(DISPOSITION.replace(b"text", b"c")))
+    expected = parse_multipart(body, b"b")
+    assert expected.fields == {"text": "a\n--\r\n-", "c": "x"}
+    monkeypatch.setattr("qwen_tts_api.routes.form._SEARCHED", size)
+    assert parse_multipart(body, b"b") == expected
+
+
 def test_what_is_too_long_is_not_composed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The length is looked at first: composing marks holds every thread of the process."""
     composed: list[int] = []
