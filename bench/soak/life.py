@@ -162,10 +162,11 @@ class Lives:
         """Return how large the worker is now; nothing of one that is being started."""
         try:
             status = Path(f"/proc/{self.server.worker()}/status").read_text()
+            values = dict(line.split(":", 1) for line in status.splitlines())
+            # One that has just ended has no memory any more.
+            rss_mb = int(values["VmRSS"].split()[0]) // 1024
         except (OSError, LookupError, ValueError, subprocess.CalledProcessError):
             return Level(self.number, 0, 0)
-        values = dict(line.split(":", 1) for line in status.splitlines())
-        rss_mb = int(values["VmRSS"].split()[0]) // 1024
         return Level(self.number, rss_mb, int(values["Threads"]))
 
     def log(self) -> str:
