@@ -152,7 +152,7 @@ class Lives:
         would depend on what they happened to ask for.
         """
         self.target.wake()
-        hold_threads(self.target, self._clients + 8)
+        hold_threads(self.target, self._clients + 16)
         while self.server.get("/readyz").json()["running"]:
             time.sleep(0.1)
         time.sleep(SETTLE_S)
