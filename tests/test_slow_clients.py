@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
+from http.client import HTTPConnection
 
 import pytest
 import requests
@@ -43,6 +45,18 @@ def test_a_head_that_is_late(server: Server) -> None:
         assert received.startswith(answer)
         assert bool(received) == bool(answer)
         assert (b"QWEN_CLIENT_TIMEOUT_S" in received) == bool(answer)
+
+
+def test_a_connection_outlives_a_body_that_nobody_wanted(server: Server) -> None:
+    """As the answer to it says."""
+    with contextlib.closing(HTTPConnection(*server.address, timeout=30)) as connection:
+        connection.connect()
+        connection.auto_open = 0  # another one would be an error
+        for path, status in (("/nothing", 404), ("/languages", 405), ("/nothing", 404)):
+            connection.request("POST", path, b"x" * 500_000)
+            answer = connection.getresponse()
+            assert (answer.status, answer.getheader("Connection")) == (status, "keep-alive")
+            answer.read()
 
 
 def test_half_a_head(server: Server) -> None:

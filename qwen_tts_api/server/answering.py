@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import time
 import uuid
 from contextlib import suppress
 from http import HTTPStatus
@@ -54,8 +53,8 @@ class RequestAnswerer:
             request = next(connection.parser)
             connection.sock.settimeout(self._timeout_s)
             keep = self._call(request, connection) and connection.reusable
-            # Of a body that nobody wanted, so much is passed over as gunicorn does.
-            return keep and connection.parser.finish_body(deadline=time.monotonic() + 1)
+            # A body that nobody wanted is here, too: what follows it is the next request.
+            return keep and connection.parser.finish_body()
         except (parse_errors.NoMoreData, StopIteration):
             return False
         except TimeoutError:

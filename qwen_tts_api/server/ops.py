@@ -60,7 +60,10 @@ def start_ops_server(config: Config, app: Flask, cfg: Any) -> None:
 
     def serve() -> None:
         while True:
-            loop.step(STEP_S)
+            try:
+                loop.step(STEP_S)
+            except Exception:  # of one connection; the probes of all others go on
+                logger.exception("the ops port failed over a connection")
 
     threading.Thread(target=serve, name="ops", daemon=True).start()
     logger.info("probes and metrics on http://%s", config.ops_bind)
