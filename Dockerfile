@@ -59,11 +59,11 @@ WORKDIR /cache
 VOLUME /cache
 EXPOSE 8888 8889
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
-    CMD ["python", "-m", "qwen_tts_api.healthcheck"]
+    CMD ["python", "-m", "qwen_tts_api.server.healthcheck"]
 STOPSIGNAL SIGTERM
 # Whatever the base's entry point is, gunicorn itself is process 1 and gets the signals.
 ENTRYPOINT []
-CMD ["gunicorn", "-c", "python:qwen_tts_api.gunicorn_conf", "qwen_tts_api.wsgi:app"]
+CMD ["gunicorn", "-c", "python:qwen_tts_api.server.gunicorn_conf", "qwen_tts_api.server.wsgi:app"]
 LABEL org.opencontainers.image.title="qwen-tts-api" \
     org.opencontainers.image.description="HTTP server for Qwen3-TTS: text in, speech out" \
     org.opencontainers.image.licenses="Apache-2.0"

@@ -1,5 +1,5 @@
 """The application that gunicorn serves."""
 
-from qwen_tts_api.wsgi import app
+from qwen_tts_api.server.wsgi import app
 
 __all__ = ["app"]

@@ -20,10 +20,10 @@ from bench.engine_speed import (
     run_upstream,
 )
 from bench.upstream import load_upstream
-from qwen_tts_api.engine.memory import plan_memory
-from qwen_tts_api.engine.model_runner import ModelRunner
+from qwen_tts_api.checkpoints.card import locate, read_card
+from qwen_tts_api.engine.memory.planning import plan_memory
+from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
-from qwen_tts_api.model.checkpoint import locate, read_card
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import place
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from bench.engine_speed import fail
+from qwen_tts_api.checkpoints.nano import SPEAKING
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.loading import LoadOptions, load_runner
 from qwen_tts_api.engine.scheduler import Scheduler
-from qwen_tts_api.model.nano import SPEAKING
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Sampling
 
 PACKAGES = "torch triton numpy numba safetensors transformers tokenizers qwen-tts flash-attn"
@@ -35,7 +35,7 @@ def main() -> int:
         subprocess.run(["nvidia-smi"], check=False)
     _speak(device)
     began = time.perf_counter()
-    from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
+    from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
 
     import_qwen_tts()
     print(f"qwen-tts imports in {time.perf_counter() - began:.1f} s")

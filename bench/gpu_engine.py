@@ -14,10 +14,10 @@ from torch.profiler import ProfilerActivity, profile
 from bench.engine_speed import fail
 from bench.figures import Figures, Values
 from bench.open_loop import run_closed_loop, run_open_loop
-from qwen_tts_api.engine.memory import GIB, plan_memory
-from qwen_tts_api.engine.model_runner import ModelRunner
+from qwen_tts_api.checkpoints.card import read_card
+from qwen_tts_api.engine.memory.planning import GIB, plan_memory
+from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
-from qwen_tts_api.model.checkpoint import read_card
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import Placement
 

@@ -16,13 +16,13 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from qwen_tts_api.model.checkpoint import read_card
+from qwen_tts_api.checkpoints.card import read_card
+from qwen_tts_api.checkpoints.nano import configs, ensure_nano
+from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
+from qwen_tts_api.checkpoints.tokenizer import load_tokenizer
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.nano import configs, ensure_nano
 from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.placement import Placement
-from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
-from qwen_tts_api.model.tokenizer import load_tokenizer
 
 _LAYERS = {"head_dim": 128, "num_attention_heads": 16, "num_key_value_heads": 8}
 _CODE_PREDICTOR = {

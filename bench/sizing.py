@@ -1,8 +1,8 @@
 """Which rows fit on which card, by the code that plans them: `python -m bench.sizing`.
 
 Nothing is measured and no GPU is needed: the models have shapes and no numbers. What computing
-takes besides is left out, since only a GPU can tell (`qwen_tts_api.engine.profiling`): the counts
-are upper bounds.
+takes besides is left out, since only a GPU can tell (`qwen_tts_api.engine.memory.profiling`): the
+counts are upper bounds.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 
 from bench.published_sizes import empty_model
-from qwen_tts_api.engine.memory import GIB, GPU_SHARE_LEFT, MAX_VOICES, row_bytes
-from qwen_tts_api.model.checkpoint import locate
+from qwen_tts_api.checkpoints.card import locate
+from qwen_tts_api.engine.memory.planning import GIB, GPU_SHARE_LEFT, MAX_VOICES, row_bytes
 from qwen_tts_api.model.loaded import LoadedModel
 
 CARDS_GIB = (8, 12, 16, 24, 48, 80)

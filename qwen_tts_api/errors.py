@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from qwen_tts_api.quoting import named
+from qwen_tts_api.names import named
 
 EXIT_CANNOT_START = 4
 """Exit code of a process whose settings or model are unusable.

@@ -1,11 +1,20 @@
-"""How names of speakers, voices, languages and aliases are compared."""
+"""How names are compared; how errors and the log quote and list them: never at length."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Iterable, Mapping
 
 MAX_COMPOSED_CHARS = 400
 """A longer name is nobody's, and composing it may take the square of its length."""
+
+MAX_SHOWN_CHARS = 80
+MAX_LISTED = 50
+
+# Around the names of our fields in a sentence. No quoted value has it: `repr` escapes it.
+_MARK = "\x1f"
+_FIELD = re.compile(rf"{_MARK}(\w+){_MARK}")
 
 
 def fold(name: str) -> str:
@@ -18,3 +27,40 @@ def fold(name: str) -> str:
     if len(name) > MAX_COMPOSED_CHARS:
         return name.casefold()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def shown(value: object) -> str:
+    """Return a client's value as Python writes it, cut where it is long.
+
+    >>> shown("Bob"), len(shown("a" * 1_000_000))
+    ("'Bob'", 83)
+    """
+    if isinstance(value, str) and len(value) > MAX_SHOWN_CHARS:
+        return f"{value[:MAX_SHOWN_CHARS]!r}…"
+    return repr(value)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return what is allowed as a list, of many the first ones; `none` where there is nothing.
+
+    >>> listed(["Ryan", "Serena"])
+    'Ryan, Serena'
+    """
+    names = list(names)
+    more = len(names) - MAX_LISTED
+    rest = [f"and {more} more"] if more > 0 else []
+    return ", ".join([*names[:MAX_LISTED], *rest]) or "none"
+
+
+def field(name: str) -> str:
+    """Return the name of one of our fields for a sentence, which each dialect calls its own way."""
+    return f"{_MARK}{name}{_MARK}"
+
+
+def named(sentence: str, names: Mapping[str, str]) -> str:
+    """Return a sentence with the fields' names in quotes: as `names` has them, or ours.
+
+    >>> named(f"{field('text')} is not {shown('text')}.", {"text": "input"})
+    "'input' is not 'text'."
+    """
+    return _FIELD.sub(lambda found: f"'{names.get(found[1], found[1])}'", sentence)

@@ -24,7 +24,7 @@ from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import TURN_S, ModelPool
 from qwen_tts_api.errors import StartupError
 from qwen_tts_api.service.speech import SpeechService
-from qwen_tts_api.tracing import Tracer
+from qwen_tts_api.telemetry.tracing import Tracer
 from tests.fakes import BASE, CUSTOM_VOICE, SMALL_CUSTOM_VOICE, VOICE_DESIGN, FakeHub, FakeRunner
 
 # As in `model.loading`: tests share their cores with others too. Before PyTorch is imported.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qwen_tts_api.model.checkpoint import ModelCard
+from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.model.utterance import Prompt, Reference
 
 SAMPLES_PER_FRAME = 1920

@@ -8,7 +8,7 @@ from typing import Any
 
 from qwen_tts_api import create_app
 from qwen_tts_api.engine import loading
-from qwen_tts_api.engine.runner import Runner
+from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.service import assembly
 
 

@@ -14,9 +14,9 @@ from bench.open_loop import run_closed_loop, run_open_loop
 from bench.rivals import measure_faster_qwen3_tts
 from bench.upstream import load_upstream
 from qwen_tts_api.audio import FORMATS
-from qwen_tts_api.engine import memory
+from qwen_tts_api.checkpoints.card import locate, read_card
+from qwen_tts_api.engine.memory import planning
 from qwen_tts_api.engine.scheduler import Scheduler
-from qwen_tts_api.model.checkpoint import locate, read_card
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import Placement
 from tests.fakes import FakeRunner
@@ -127,10 +127,10 @@ def test_eight_streams_of_a_minute_fit_into_8_gb(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """1.7B in bfloat16 with its codec; computed from the shapes, as the server does at start."""
-    monkeypatch.setattr(memory, "available_bytes", lambda device: 8 * 10**9)
+    monkeypatch.setattr(planning, "available_bytes", lambda device: 8 * 10**9)
     model = published_sizes.empty_model("1.7b", locate("nano", tmp_path))
     frames, prompt = 750, 250
-    plan = memory.plan_memory(model, 8, frames + prompt)
+    plan = planning.plan_memory(model, 8, frames + prompt)
     assert plan.max_rows == 8
     total = plan.weights_bytes + 8 * plan.row_bytes
     assert total < 6.5 * 10**9  # the rest is for CUDA's context, graphs and activations

@@ -15,18 +15,18 @@ import yaml
 from bench import sizing
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
-from qwen_tts_api.engine import memory
+from qwen_tts_api.engine.memory import planning
 from qwen_tts_api.errors import TTSError
-from qwen_tts_api.metrics import Metrics
-from qwen_tts_api.routes.operations import (
+from qwen_tts_api.routes.openapi.operations import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     codes_of,
 )
-from qwen_tts_api.routes.schemas import SpeechSchema
-from qwen_tts_api.routes.speech_response import SPEECH_HEADERS
+from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
+from qwen_tts_api.routes.speech.schema import SpeechSchema
 from qwen_tts_api.service.keys import ApiKeys
+from qwen_tts_api.telemetry.metrics import Metrics
 from tests.conftest import Bench
 from tools import document_tables
 
@@ -185,9 +185,9 @@ def test_what_fits_is_what_a_server_plans(
     monkeypatch: pytest.MonkeyPatch, name: str, card_gib: int, positions: int
 ) -> None:
     """On an empty card where computing takes nothing."""
-    model, total = sizing.models()[name], card_gib * memory.GIB
-    monkeypatch.setattr(memory, "free_bytes", lambda device: (total - model.num_bytes, total))
-    plan = memory.plan_memory(model, sizing.MAX_ROWS, positions)
+    model, total = sizing.models()[name], card_gib * planning.GIB
+    monkeypatch.setattr(planning, "free_bytes", lambda device: (total - model.num_bytes, total))
+    plan = planning.plan_memory(model, sizing.MAX_ROWS, positions)
     assert plan.max_rows == sizing.rows_that_fit(model, card_gib, positions)
 
 

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from bench.server import Server
-from qwen_tts_api.model.nano import SPEAKING, SPEAKING_FOLDER
+from qwen_tts_api.checkpoints.nano import SPEAKING, SPEAKING_FOLDER
 from tests.conftest import wait_until
 from tools.nano.evaluate import speaker
 from tools.nano.judge import judge, load_whisper

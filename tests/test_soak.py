@@ -15,7 +15,7 @@ from bench.soak.outages import Outages
 from bench.soak.report import growth, table
 from bench.soak.target import TEXTS, Target
 from qwen_tts_api.errors import InvalidAudio
-from qwen_tts_api.service.reference_audio import read_recording
+from qwen_tts_api.service.voices.recording import read_recording
 
 
 def test_half_a_minute_of_everything(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from typing import Any
 
 from qwen_tts_api import create_app
 from qwen_tts_api.engine import loading
-from qwen_tts_api.engine.model_runner import ModelRunner
-from qwen_tts_api.engine.runner import Runner
+from qwen_tts_api.engine.runner.interface import Runner
+from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.service import assembly
 

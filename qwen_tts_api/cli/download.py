@@ -10,13 +10,13 @@ from pathlib import Path
 
 import click
 
+from qwen_tts_api.checkpoints.card import read_card
+from qwen_tts_api.checkpoints.files import find_problems
+from qwen_tts_api.checkpoints.hub import HubCheckpoint, fetch, hub_cache, look_up
+from qwen_tts_api.checkpoints.nano import NANO_NAMES
 from qwen_tts_api.cli.exits import EXIT_INTERRUPTED
+from qwen_tts_api.config.folders import expand
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.folders import expand
-from qwen_tts_api.model.checkpoint import read_card
-from qwen_tts_api.model.checkpoint_files import find_problems
-from qwen_tts_api.model.hub import HubCheckpoint, fetch, hub_cache, look_up
-from qwen_tts_api.model.nano import NANO_NAMES
 
 
 @click.command()

@@ -10,7 +10,8 @@ from click.core import ParameterSource
 
 from qwen_tts_api.cli.settings import setting_options
 
-GUNICORN = ("-m", "gunicorn", "-c", "python:qwen_tts_api.gunicorn_conf", "qwen_tts_api.wsgi:app")
+SETTINGS = "python:qwen_tts_api.server.gunicorn_conf"
+GUNICORN = ("-m", "gunicorn", "-c", SETTINGS, "qwen_tts_api.server.wsgi:app")
 
 
 @click.command()

@@ -70,7 +70,7 @@ def speak_here(document: dict[str, Any], progress: Progress) -> Iterator[Answer]
         click.ClickException: The request cannot be met; the sentence is the server's.
         click.exceptions.Exit: The model cannot be loaded; why is on standard error.
     """
-    from qwen_tts_api.routes.schemas import load_speech_request
+    from qwen_tts_api.routes.speech.schema import load_speech_request
     from qwen_tts_api.service.assembly import build_service
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")

@@ -6,9 +6,9 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 
+from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.engine.failures import FailureMemory
 from qwen_tts_api.errors import LoadError, ModelUnavailable
-from qwen_tts_api.model.checkpoint import ModelCard
 
 logger = logging.getLogger(__name__)
 

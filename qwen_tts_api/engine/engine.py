@@ -8,12 +8,12 @@ import threading
 import time
 from collections import deque
 
-from qwen_tts_api.engine.capture_lock import CAPTURES
-from qwen_tts_api.engine.health import Health, canary, is_fatal
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.owner import LoadRunner, NotWanted, Owner
-from qwen_tts_api.engine.runner import Runner
+from qwen_tts_api.engine.runner.capture_lock import CAPTURES
+from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.engine.self_test import Health, canary, is_fatal
 from qwen_tts_api.engine.status import EngineStatus
 from qwen_tts_api.errors import (
     LoadError,
@@ -22,7 +22,7 @@ from qwen_tts_api.errors import (
     SynthesisFailed,
     TTSError,
 )
-from qwen_tts_api.logs import about
+from qwen_tts_api.telemetry.logs import about
 
 logger = logging.getLogger(__name__)
 

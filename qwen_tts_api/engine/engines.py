@@ -22,7 +22,7 @@ from qwen_tts_api.engine.cards import unavailable
 from qwen_tts_api.engine.engine import Engine
 from qwen_tts_api.engine.failures import FailureMemory
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.engine.runner import Runner
+from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.series import Series
 from qwen_tts_api.errors import StartupError
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qwen_tts_api.errors import TTSError
-from qwen_tts_api.logs import labels
 from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME, Prompt
+from qwen_tts_api.telemetry.logs import labels
 
 Samples = npt.NDArray[np.int16]
 

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qwen_tts_api.engine.capture_lock import CAPTURES
+from qwen_tts_api.checkpoints import card
+from qwen_tts_api.checkpoints.card import ModelCard
+from qwen_tts_api.checkpoints.nano import NANO_KINDS
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.engine.runner import Runner
+from qwen_tts_api.engine.runner.capture_lock import CAPTURES
+from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import SynthesisFailed
-from qwen_tts_api.model import checkpoint
-from qwen_tts_api.model.checkpoint import ModelCard
-from qwen_tts_api.model.nano import NANO_KINDS
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Reference, Sampling
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def load_runner(
     _import_pytorch()
     import torch
 
-    from qwen_tts_api.engine.fitting import release_memory
+    from qwen_tts_api.engine.memory.fitting import release_memory
     from qwen_tts_api.model.loaded import judge
     from qwen_tts_api.model.placement import place
 
@@ -104,8 +104,8 @@ def _find(model_id: str, options: LoadOptions, check: Callable[[ModelCard], None
             "Set QWEN_MODEL_ID to a published checkpoint for speech.",
             model_id,
         )
-    check(checkpoint.describe(model_id, options.cache_dir))
-    return checkpoint.locate(model_id, options.cache_dir)
+    check(card.describe(model_id, options.cache_dir))
+    return card.locate(model_id, options.cache_dir)
 
 
 def _load(
@@ -117,8 +117,8 @@ def _load(
 ) -> Runner:
     import torch
 
-    from qwen_tts_api.engine.fitting import fit_runner
-    from qwen_tts_api.engine.model_runner import ModelRunner
+    from qwen_tts_api.engine.memory.fitting import fit_runner
+    from qwen_tts_api.engine.runner.model_runner import ModelRunner
     from qwen_tts_api.model.loaded import LoadedModel
 
     report("loading the weights")
@@ -165,7 +165,7 @@ def _import_pytorch() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     gc.disable()
     try:
-        importlib.import_module("qwen_tts_api.engine.model_runner")
+        importlib.import_module("qwen_tts_api.engine.runner.model_runner")
     finally:
         gc.freeze()  # before there is a model, which must be collected when it is closed
         gc.enable()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from qwen_tts_api.engine.runner import Runner
+from qwen_tts_api.engine.runner.interface import Runner
 
 if TYPE_CHECKING:
     from qwen_tts_api.engine.engine import Engine

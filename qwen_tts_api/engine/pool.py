@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.engine.admission import check_open, check_queue
 from qwen_tts_api.engine.cards import ModelCards
 from qwen_tts_api.engine.engine import Engine
@@ -20,7 +21,6 @@ from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.series import Series
 from qwen_tts_api.engine.status import PoolStatus
 from qwen_tts_api.errors import ShuttingDown, StartupError, TTSError
-from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import Prompt, Reference
 
 TURN_S = 60.0

@@ -14,10 +14,10 @@ from collections.abc import Callable
 
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.row import Row
-from qwen_tts_api.engine.runner import Audio, Codes, Prepared, Runner
+from qwen_tts_api.engine.runner.interface import Audio, Codes, Prepared, Runner
 from qwen_tts_api.errors import TextTooLong, TTSError
-from qwen_tts_api.logs import Labels, about
 from qwen_tts_api.model.utterance import Prompt
+from qwen_tts_api.telemetry.logs import Labels, about
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from qwen_tts_api.model.documents import Document
+from qwen_tts_api.checkpoints.documents import Document
+from qwen_tts_api.checkpoints.transformer_config import (
+    CODE_PREDICTOR,
+    CODE_PREDICTOR_DEFAULTS,
+    Heads,
+    TransformerConfig,
+    completed,
+)
 from qwen_tts_api.model.layers import (
     DecoderWeights,
     Rope,
@@ -25,13 +32,6 @@ from qwen_tts_api.model.layers import (
 from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.sampling import SamplingRows, Truncation, draw
 from qwen_tts_api.model.talker import TalkerWeights
-from qwen_tts_api.model.transformer_config import (
-    CODE_PREDICTOR,
-    CODE_PREDICTOR_DEFAULTS,
-    Heads,
-    TransformerConfig,
-    completed,
-)
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from qwen_tts_api.checkpoints.card import TOKENIZER_TYPE, ModelCard, read_card
+from qwen_tts_api.checkpoints.documents import Document, read_json, refuse_quantised
+from qwen_tts_api.checkpoints.tokenizer import PromptTokenizer, load_tokenizer
+from qwen_tts_api.checkpoints.transformer_config import TALKER, TALKER_DEFAULTS, completed
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model.checkpoint import TOKENIZER_TYPE, ModelCard, read_card
-from qwen_tts_api.model.cloning import Clone, clone
-from qwen_tts_api.model.codec_loading import read_codec
-from qwen_tts_api.model.codec_weights import CodecWeights
-from qwen_tts_api.model.documents import Document, read_json, refuse_quantised
-from qwen_tts_api.model.parameters import Parameters
+from qwen_tts_api.model.codec.loading import read_codec
+from qwen_tts_api.model.codec.weights import CodecWeights
+from qwen_tts_api.model.parameters import Parameters, storage_bytes
 from qwen_tts_api.model.placement import Placement, to_device
 from qwen_tts_api.model.prompt import (
     INSTRUCTION_TEMPLATE,
@@ -30,11 +31,9 @@ from qwen_tts_api.model.prompt import (
 )
 from qwen_tts_api.model.rows import SpeechModel
 from qwen_tts_api.model.sampling import NUM_SPECIAL_IDS
-from qwen_tts_api.model.storage import storage_bytes
-from qwen_tts_api.model.tokenizer import PromptTokenizer, load_tokenizer
-from qwen_tts_api.model.transformer_config import TALKER, TALKER_DEFAULTS, completed
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Prompt, Reference
-from qwen_tts_api.model.voice_encoders import VoiceEncoders, check_preprocessor
+from qwen_tts_api.model.voice.cloning import Clone, clone
+from qwen_tts_api.model.voice.encoders import VoiceEncoders, check_preprocessor
 
 logger = logging.getLogger(__name__)
 

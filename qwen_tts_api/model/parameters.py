@@ -7,16 +7,18 @@ twice, and nothing stays mapped: a file that is replaced later cannot take the p
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
+from qwen_tts_api.checkpoints.files import DamagedFile, read_header, weight_files
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model.checkpoint_files import DamagedFile, read_header, weight_files
 
 DTYPES = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
 
@@ -212,3 +214,22 @@ def _without_numbers(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     PyTorch's compiler, which takes seconds.
     """
     return torch.empty((), dtype=dtype).expand(*shape)
+
+
+def storage_bytes(value: Any) -> int:
+    """Return the bytes behind the tensors in dataclasses, sequences and modules, each once."""
+    storages = (tensor.untyped_storage() for tensor in _tensors(value))
+    return sum({storage._cdata: storage.nbytes() for storage in storages}.values())
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, nn.Module):
+        yield from value.state_dict().values()
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _tensors(item)
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from _tensors(getattr(value, field.name))

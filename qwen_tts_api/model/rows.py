@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from qwen_tts_api.checkpoints.documents import Document
+from qwen_tts_api.checkpoints.transformer_config import TALKER, TALKER_DEFAULTS, completed
 from qwen_tts_api.model.code_predictor import CodePredictorCache, CodePredictorWeights
-from qwen_tts_api.model.documents import Document
 from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.sampling import Counter, Restrictions, SamplingRows, seed_key
 from qwen_tts_api.model.talker import TalkerCache, TalkerWeights
-from qwen_tts_api.model.transformer_config import TALKER, TALKER_DEFAULTS, completed
 from qwen_tts_api.model.utterance import Sampling
 
 

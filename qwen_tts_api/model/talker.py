@@ -16,8 +16,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from qwen_tts_api.checkpoints.documents import Document
+from qwen_tts_api.checkpoints.transformer_config import (
+    CODE_PREDICTOR,
+    CODE_PREDICTOR_DEFAULTS,
+    TALKER,
+    TALKER_DEFAULTS,
+    TransformerConfig,
+    completed,
+)
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model.documents import Document
 from qwen_tts_api.model.layers import (
     DecoderWeights,
     Rope,
@@ -27,14 +35,6 @@ from qwen_tts_api.model.layers import (
     flash_attention,
 )
 from qwen_tts_api.model.parameters import Parameters
-from qwen_tts_api.model.transformer_config import (
-    CODE_PREDICTOR,
-    CODE_PREDICTOR_DEFAULTS,
-    TALKER,
-    TALKER_DEFAULTS,
-    TransformerConfig,
-    completed,
-)
 
 
 @dataclass(frozen=True)

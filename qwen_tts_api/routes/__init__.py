@@ -5,26 +5,15 @@ from __future__ import annotations
 from flask import Flask
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes import (
-    access,
-    errors,
-    health,
-    marytts,
-    metrics,
-    models,
-    openai,
-    openapi,
-    origins,
-    page,
-    request_log,
-    spans,
-    speakers,
-    tts,
-)
+from qwen_tts_api.routes import errors, marytts, openai, probes, request_log, spans
+from qwen_tts_api.routes.connection import send_in_pieces
+from qwen_tts_api.routes.native import models, speakers, tts
 from qwen_tts_api.routes.openai.errors import ASTRAY_PATH, BASE_URL_HINT
 from qwen_tts_api.routes.openai.errors import shape as openai_shape
-from qwen_tts_api.routes.ranges import LastAnswers
-from qwen_tts_api.routes.slow_clients import send_in_pieces
+from qwen_tts_api.routes.openapi import document
+from qwen_tts_api.routes.page import page
+from qwen_tts_api.routes.security import access, origins
+from qwen_tts_api.routes.speech.ranges import LastAnswers
 from qwen_tts_api.service.speech import SpeechService
 
 EXTENSION = "qwen_tts_api"
@@ -58,12 +47,11 @@ def register(app: Flask, config: Config, service: SpeechService) -> None:
     app.register_blueprint(speakers.blueprint(config, service))
     app.register_blueprint(models.blueprint(config, service))
     app.register_blueprint(page.blueprint(config, service))
-    app.register_blueprint(openapi.blueprint(config))
+    app.register_blueprint(document.blueprint(config))
 
 
 def _register_ops(app: Flask, service: SpeechService, *, log_text: bool) -> None:
     """Add what both ports have: the request log, probes and metrics."""
     app.json.sort_keys = False  # type: ignore[attr-defined]
     request_log.register(app, service.metrics, log_text=log_text)
-    app.register_blueprint(health.blueprint(service))
-    app.register_blueprint(metrics.blueprint(service.metrics))
+    app.register_blueprint(probes.blueprint(service))

@@ -12,9 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from flask import Response
+
 from qwen_tts_api.service.client import Client, Patient
 
 logger = logging.getLogger(__name__)
+
+PIECE_BYTES = 65_536
+"""How much is sent at once: a socket's timeout is for each call of `send`."""
 
 RETRY_S = 1.0
 """How long the watcher waits after an error of epoll itself, which may come again at once."""
@@ -127,3 +132,15 @@ def _is_closed(descriptor: int) -> bool:
 def _watcher() -> Watcher:
     """Return this process's watcher, started when it is first needed: threads survive no fork."""
     return Watcher()
+
+
+def send_in_pieces(response: Response) -> Response:
+    """Let a large answer be sent in pieces, since a socket's timeout is for each call of `send`."""
+    if not response.is_streamed and (response.content_length or 0) > PIECE_BYTES:
+        response.response = in_pieces(response.get_data())
+    return response
+
+
+def in_pieces(data: bytes) -> list[bytes]:
+    """Return data in the pieces that it is to be sent in."""
+    return [data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)]

@@ -12,10 +12,10 @@ from flask import Request
 from marshmallow import EXCLUDE, Schema, fields
 
 from qwen_tts_api.errors import NotSupported
-from qwen_tts_api.routes import strict_json
-from qwen_tts_api.routes.body import parse_form, parse_parameters
-from qwen_tts_api.routes.form import decode
-from qwen_tts_api.routes.schemas import NUMERIC_FIELDS, SpeechSchema, read_number
+from qwen_tts_api.routes.bodies import strict_json
+from qwen_tts_api.routes.bodies.body import parse_form, parse_parameters
+from qwen_tts_api.routes.bodies.form import decode
+from qwen_tts_api.routes.speech.schema import NUMERIC_FIELDS, SpeechSchema, read_number
 
 # Coqui's name in query and form, its header, and our field.
 _PARAMETERS = (

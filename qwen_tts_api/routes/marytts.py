@@ -15,15 +15,14 @@ from marshmallow import EXCLUDE, Schema, fields
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import TextRequired, TTSError, Unavailable, UnknownFormat
-from qwen_tts_api.names import fold
-from qwen_tts_api.quoting import shown
-from qwen_tts_api.routes import ranges, speech_response
-from qwen_tts_api.routes.body import parse_parameters, read_body
+from qwen_tts_api.names import fold, shown
+from qwen_tts_api.routes.bodies.body import parse_parameters, read_body
 from qwen_tts_api.routes.errors import Refusal
-from qwen_tts_api.routes.operations import BINARY, TEXT, Answer, operation
-from qwen_tts_api.routes.speech_response import SPEECH_HEADERS
+from qwen_tts_api.routes.openapi.operations import BINARY, TEXT, Answer, operation
+from qwen_tts_api.routes.speech import ranges, response
+from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
 from qwen_tts_api.service.languages import list_languages
-from qwen_tts_api.service.requests import SpeechRequest
+from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
 PATHS = ("/process", "/voices", "/locales")
@@ -112,7 +111,7 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
             answers,
             request,
             asked,
-            lambda asked: speech_response.synthesize(service, asked, request, ignored, _NAMES),
+            lambda asked: response.synthesize(service, asked, request, ignored, _NAMES),
         )
 
     @routes.get("/voices")
@@ -147,11 +146,11 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
 
 def shape(refusal: Refusal) -> Response:
     """Return an error as a line of plain text."""
-    response = _plain(f"{refusal.message}\n")
-    response.status_code = refusal.status
+    answer = _plain(f"{refusal.message}\n")
+    answer.status_code = refusal.status
     if refusal.retry_after_s is not None:
-        response.headers["Retry-After"] = str(refusal.retry_after_s)
-    return response
+        answer.headers["Retry-After"] = str(refusal.retry_after_s)
+    return answer
 
 
 def _plain(text: str) -> Response:

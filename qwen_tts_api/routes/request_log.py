@@ -12,8 +12,8 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 
-from qwen_tts_api import logs
-from qwen_tts_api.metrics import Metrics
+from qwen_tts_api.telemetry import logs
+from qwen_tts_api.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
 
-from qwen_tts_api import logs, tracing
 from qwen_tts_api.routes.request_log import METHODS, PROBES, RequestRecord
-from qwen_tts_api.tracing import Attributes, Tracer
+from qwen_tts_api.telemetry import logs, tracing
+from qwen_tts_api.telemetry.tracing import Attributes, Tracer
 
 if TYPE_CHECKING:
-    from qwen_tts_api.otel import Span
+    from qwen_tts_api.telemetry.otel import Span
 
 
 def register(app: Flask, tracer: Tracer) -> None:

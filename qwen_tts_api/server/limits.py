@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qwen_tts_api.server.connection import Phase
-from qwen_tts_api.server.framing import FramingLimits
+from qwen_tts_api.server.http.connection import Phase
+from qwen_tts_api.server.http.framing import FramingLimits
 
 LINGER_S = 2.0
 """How long a client has to close a connection that was closed here: what it sends after a close

@@ -20,8 +20,8 @@ from gunicorn.sock import ssl_context
 from gunicorn.workers.gthread import PollableMethodQueue
 
 from qwen_tts_api.errors import BodyTooLarge, RequestTimeout, TTSError
-from qwen_tts_api.server.connection import Connection, Phase
-from qwen_tts_api.server.framing import Progress
+from qwen_tts_api.server.http.connection import Connection, Phase
+from qwen_tts_api.server.http.framing import Progress
 from qwen_tts_api.server.limits import LINGER_S, LoopLimits
 from qwen_tts_api.server.listening import NOTHING_YET, Acceptor
 from qwen_tts_api.server.waiting import WaitingConnections

@@ -14,12 +14,12 @@ from flask import Flask
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import ConfigError
-from qwen_tts_api.server.answering import RequestAnswerer
 from qwen_tts_api.server.descriptors import OPS_CONNECTIONS
+from qwen_tts_api.server.http.answering import RequestAnswerer
+from qwen_tts_api.server.http.parsing import framing_limits
 from qwen_tts_api.server.limits import LoopLimits
 from qwen_tts_api.server.listening import listen
 from qwen_tts_api.server.loop import ConnectionLoop
-from qwen_tts_api.server.parsing import framing_limits
 
 logger = logging.getLogger(__name__)
 

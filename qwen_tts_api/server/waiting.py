@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from qwen_tts_api.server.connection import Connection, Phase
+from qwen_tts_api.server.http.connection import Connection, Phase
 
 RECENT_S = 0.5
 """A request that began less than this ago is not taken for a slow one."""

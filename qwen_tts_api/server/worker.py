@@ -11,18 +11,18 @@ from typing import Any, NoReturn
 
 from gunicorn.workers.base import Worker
 
-from qwen_tts_api import log_stream, logs
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import ShuttingDown
 from qwen_tts_api.routes import EXTENSION
-from qwen_tts_api.routes.access import has_key
-from qwen_tts_api.routes.body import largest_body
-from qwen_tts_api.server.answering import RequestAnswerer
+from qwen_tts_api.routes.bodies.body import largest_body
+from qwen_tts_api.routes.security.access import has_key
 from qwen_tts_api.server.descriptors import DescriptorBudget
+from qwen_tts_api.server.http.answering import RequestAnswerer
+from qwen_tts_api.server.http.parsing import framing_limits
 from qwen_tts_api.server.limits import LoopLimits
 from qwen_tts_api.server.loop import ConnectionLoop
-from qwen_tts_api.server.parsing import framing_limits
 from qwen_tts_api.server.signals import IGNORED, why_ignored
+from qwen_tts_api.telemetry import log_stream, logs
 
 logger = logging.getLogger(__name__)
 

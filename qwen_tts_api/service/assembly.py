@@ -8,10 +8,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import fields
 
+from qwen_tts_api.checkpoints import card
+from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.loading import LoadOptions, load_runner
 from qwen_tts_api.engine.pool import TURN_S, ModelPool
-from qwen_tts_api.engine.runner import Runner
+from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.errors import (
     EXIT_CANNOT_START,
     EXIT_LOST,
@@ -19,12 +21,10 @@ from qwen_tts_api.errors import (
     StartupError,
     UnknownLanguage,
 )
-from qwen_tts_api.model import checkpoint
-from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.service.languages import resolve_language
-from qwen_tts_api.service.speakers import default_speaker, display_name, find_speaker
 from qwen_tts_api.service.speech import SpeechService
-from qwen_tts_api.tracing import Tracer, tracer_from_env
+from qwen_tts_api.service.voices.speakers import default_speaker, display_name, find_speaker
+from qwen_tts_api.telemetry.tracing import Tracer, tracer_from_env
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def build_service(
     pool = ModelPool(
         config.served_models,
         load=load,
-        describe=lambda model_id: checkpoint.describe(model_id, config.cache_dir),
+        describe=lambda model_id: card.describe(model_id, config.cache_dir),
         max_loaded=config.max_loaded_models,
         max_queue=config.max_queue,
         hang_timeout_s=config.hang_timeout_s,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.errors import UnknownLanguage
-from qwen_tts_api.model.checkpoint import ModelCard
-from qwen_tts_api.names import fold
-from qwen_tts_api.quoting import shown
+from qwen_tts_api.names import fold, shown
 
 AUTO = "auto"
 

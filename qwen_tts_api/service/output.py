@@ -10,8 +10,8 @@ from qwen_tts_api.audio.pipeline import Output
 from qwen_tts_api.audio.speed import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest, UnknownFormat
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
-from qwen_tts_api.quoting import MAX_SHOWN_CHARS, shown
-from qwen_tts_api.service.requests import SpeechRequest
+from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
+from qwen_tts_api.service.request import SpeechRequest
 
 DEFAULT_FORMAT = "wav"
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import secrets
 from dataclasses import fields
 
+from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import NotSupported
-from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import Prompt, Sampling
-from qwen_tts_api.quoting import field
-from qwen_tts_api.service.casting import Cast
+from qwen_tts_api.names import field
 from qwen_tts_api.service.languages import resolve_language
-from qwen_tts_api.service.requests import SpeechRequest
-from qwen_tts_api.service.text import check_instruct
+from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.text.check import check_instruct
+from qwen_tts_api.service.voices.resolve import Cast
 
 DRAWN_BITS = 53
 """Of a seed that is drawn: JavaScript has no larger whole numbers, and would send back another."""

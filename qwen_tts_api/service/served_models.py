@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import ModelUnavailable, UnknownModel
-from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import Reference
-from qwen_tts_api.names import fold
-from qwen_tts_api.quoting import listed, shown
+from qwen_tts_api.names import fold, listed, shown
 
 
 class ServedModels:

@@ -8,31 +8,31 @@ from dataclasses import dataclass
 
 from qwen_tts_api.audio import Samples
 from qwen_tts_api.audio.pipeline import Output, Pipeline
+from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.engine.status import PoolStatus
 from qwen_tts_api.errors import ClientLeft, NothingToSay, TextRequired, TTSError
-from qwen_tts_api.metrics import Metrics
-from qwen_tts_api.model.checkpoint import ModelCard
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt
-from qwen_tts_api.service.casting import Cast, Casting
 from qwen_tts_api.service.client import Client, Patient
-from qwen_tts_api.service.design import VoiceDesigner
 from qwen_tts_api.service.keys import ApiKeys
-from qwen_tts_api.service.meter import Meter
+from qwen_tts_api.service.metrics import Meter
 from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.prompts import PromptMaker
-from qwen_tts_api.service.requests import Speech, SpeechRequest, SpeechStream
-from qwen_tts_api.service.script import divide, max_letters
+from qwen_tts_api.service.request import Speech, SpeechRequest, SpeechStream
 from qwen_tts_api.service.served_models import ServedModels
 from qwen_tts_api.service.silence import Silence
-from qwen_tts_api.service.speakable import SpeakableText, make_speakable
 from qwen_tts_api.service.stages import traced
-from qwen_tts_api.service.text import prepare_text
+from qwen_tts_api.service.text.check import prepare_text
+from qwen_tts_api.service.text.normalize import SpeakableText, make_speakable
+from qwen_tts_api.service.text.script import divide, max_letters
 from qwen_tts_api.service.utterances import Utterances
-from qwen_tts_api.service.voice import Voice
-from qwen_tts_api.service.voices import VoiceRegistry
-from qwen_tts_api.tracing import Tracer
+from qwen_tts_api.service.voices.design import VoiceDesigner
+from qwen_tts_api.service.voices.registry import VoiceRegistry
+from qwen_tts_api.service.voices.resolve import Cast, Casting
+from qwen_tts_api.service.voices.voice import Voice
+from qwen_tts_api.telemetry.metrics import Metrics
+from qwen_tts_api.telemetry.tracing import Tracer
 
 PATIENT = Patient()
 

@@ -11,15 +11,15 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from qwen_tts_api import tracing
 from qwen_tts_api.audio.pipeline import Pipeline
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.service.silence import Silence
 from qwen_tts_api.service.utterances import Utterances
-from qwen_tts_api.tracing import Attribute, Attributes
+from qwen_tts_api.telemetry import tracing
+from qwen_tts_api.telemetry.tracing import Attribute, Attributes
 
 if TYPE_CHECKING:
-    from qwen_tts_api.otel import Span
+    from qwen_tts_api.telemetry.otel import Span
 
 MAX_SEGMENTS = 100
 """Of how many segments the stages are told: what a request adds must fit into the queue of 2048

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import DeadlineExceeded, TTSError
-from qwen_tts_api.logs import about, labels
 from qwen_tts_api.model.utterance import Prompt
-from qwen_tts_api.service.joining import Joiner
-from qwen_tts_api.service.script import Utterance
+from qwen_tts_api.service.text.concatenate import Joiner
+from qwen_tts_api.service.text.script import Utterance
+from qwen_tts_api.telemetry.logs import about, labels
 
 Samples = npt.NDArray[np.int16]
 

@@ -16,15 +16,15 @@ import pytest
 from packaging.requirements import Requirement
 
 from qwen_tts_api import audio
+from qwen_tts_api.checkpoints.nano import ensure_nano
 from qwen_tts_api.cli.doctor import checkpoints, computing, encoders, installation, machine
 from qwen_tts_api.cli.doctor import subject as doctor_subject
 from qwen_tts_api.cli.doctor.checks import CHECKS, Check, examine
 from qwen_tts_api.cli.doctor.findings import ERROR, OK, WARNING, Finding
 from qwen_tts_api.cli.doctor.subject import Gpu, Hardware, Subject
-from qwen_tts_api.model.nano import ensure_nano
-from qwen_tts_api.settings import DEFAULT_CACHE_DIR
+from qwen_tts_api.config.settings import DEFAULT_CACHE_DIR
+from tests.checkpoints.test_card import CONFIG, write_config
 from tests.cli.command import ROOT, run
-from tests.model.test_checkpoint import CONFIG, write_config
 
 ON_CPU = {"QWEN_MODEL_ID": "nano", "QWEN_DEVICE": "cpu", "QWEN_DTYPE": "float32"}
 GIB = 2**30
@@ -251,16 +251,16 @@ def test_defaults_that_the_model_does_not_have(tmp_path: Path) -> None:
 
 def test_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Judged by what is free: for some of the utterances that are allowed, for none."""
-    from qwen_tts_api.engine import memory
+    from qwen_tts_api.engine.memory import planning
 
     numbers = checkpoints.row_numbers(ensure_nano("nano", DEFAULT_CACHE_DIR), 8192)
     assert only(checkpoints.check_memory, subject()).level == OK
     with monkeypatch.context() as patched:  # the figure that the plan is made of
-        patched.setattr(memory, "free_host_bytes", lambda: 20 * 2**30)
+        patched.setattr(planning, "free_host_bytes", lambda: 20 * 2**30)
         assert "18.0 GiB are free" in only(checkpoints.check_memory, subject()).message
     for rows, level in ((1.5, WARNING), (0.5, ERROR)):
         free = 4 * 9_000_000 + int(rows * 4 * numbers)
-        monkeypatch.setattr(memory, "available_bytes", lambda device, free=free: free)
+        monkeypatch.setattr(planning, "available_bytes", lambda device, free=free: free)
         finding = only(checkpoints.check_memory, subject())
         assert (finding.level, bool(finding.advice)) == (level, True), finding
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub.constants import DOWNLOAD_CHUNK_SIZE as CHUNK
 
-from qwen_tts_api.model.nano import ensure_nano
-from qwen_tts_api.settings import DEFAULT_CACHE_DIR
+from qwen_tts_api.checkpoints.nano import ensure_nano
+from qwen_tts_api.config.settings import DEFAULT_CACHE_DIR
 from tests.cli.command import run, started
 from tests.cli.fake_hub import FakeHub
 from tests.conftest import wait_until

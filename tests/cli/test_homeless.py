@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from qwen_tts_api.checkpoints import numba_cache
+from qwen_tts_api.checkpoints.nano import ensure_nano
 from qwen_tts_api.cli.doctor.findings import ERROR
 from qwen_tts_api.cli.doctor.machine import check_folders
 from qwen_tts_api.cli.doctor.subject import Subject
 from qwen_tts_api.config import Config
+from qwen_tts_api.config.settings import DEFAULT_CACHE_DIR
 from qwen_tts_api.errors import ConfigError
-from qwen_tts_api.model import numba_cache
-from qwen_tts_api.model.nano import ensure_nano
-from qwen_tts_api.settings import DEFAULT_CACHE_DIR
 
 # The tests' own user may write everywhere: so numba's usual places fail as they would otherwise.
 HOMELESS = """
@@ -27,7 +27,8 @@ import tempfile
 from pathlib import Path
 import numba
 from numba.core import caching
-from qwen_tts_api.model import numba_cache, qwen_tts_import
+from qwen_tts_api.checkpoints import numba_cache
+from qwen_tts_api.checkpoints import qwen_tts_import
 
 def fail(*_):
     raise OSError("read-only")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from qwen_tts_api.cli.voices import _table
+from tests.checkpoints.test_card import CONFIG, write_config
 from tests.cli.command import run
-from tests.model.test_checkpoint import CONFIG, write_config
 
 
 def test_a_checkpoint_needs_no_weights(tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from qwen_tts_api.engine.host_copy import HostCopy
+from qwen_tts_api.engine.runner.host_copy import HostCopy
 from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME
-from qwen_tts_api.model.voice_encoders import VoiceEncoders
+from qwen_tts_api.model.voice.encoders import VoiceEncoders
 
 aten: Any = torch.ops.aten
 
@@ -212,7 +212,7 @@ def _replace_driver(patched: pytest.MonkeyPatch, rules: CudaRules) -> None:
 
 
 def _replace_host(patched: pytest.MonkeyPatch) -> None:
-    from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
+    from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
 
     import_qwen_tts()
     from qwen_tts.core.models import modeling_qwen3_tts

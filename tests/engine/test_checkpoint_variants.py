@@ -14,15 +14,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from qwen_tts_api.checkpoints.nano import ensure_nano
+from qwen_tts_api.checkpoints.tokenizer import load_tokenizer
 from qwen_tts_api.cli.doctor.checkpoints import check_files
 from qwen_tts_api.cli.doctor.findings import ERROR
 from qwen_tts_api.cli.doctor.subject import Subject
+from qwen_tts_api.config.settings import DEFAULT_CACHE_DIR
 from qwen_tts_api.engine.loading import LoadOptions, load_runner
-from qwen_tts_api.engine.runner import Runner
+from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model.nano import ensure_nano
-from qwen_tts_api.model.tokenizer import load_tokenizer
-from qwen_tts_api.settings import DEFAULT_CACHE_DIR
 
 WEIGHTS, CODEC = "model.safetensors", "speech_tokenizer/model.safetensors"
 Change = Callable[[Path], object]
@@ -288,7 +288,7 @@ def test_a_folder_that_may_not_be_read(folder: Path, monkeypatch: pytest.MonkeyP
 
 def test_both_spellings_of_rope_are_the_same_model(folder: Path) -> None:
     """The frequency of every pair of dimensions."""
-    from qwen_tts_api.model.checkpoint import read_card
+    from qwen_tts_api.checkpoints.card import read_card
     from qwen_tts_api.model.loaded import LoadedModel
     from qwen_tts_api.model.placement import Placement
 

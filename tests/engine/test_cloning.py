@@ -11,16 +11,16 @@ import numpy.typing as npt
 import pytest
 
 from bench.upstream import load_upstream
-from qwen_tts_api.engine.memory import MAX_VOICES, plan_memory
-from qwen_tts_api.engine.model_runner import ModelRunner
+from qwen_tts_api.checkpoints.card import locate, read_card
+from qwen_tts_api.engine.memory.planning import MAX_VOICES, plan_memory
 from qwen_tts_api.engine.pool import ModelPool
+from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
-from qwen_tts_api.model.checkpoint import locate, read_card
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import place
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Reference, Sampling
 from tests.conftest import assert_same, read, wait_until
-from tests.engine.test_model_runner import GREEDY, explain, say
+from tests.engine.runner.test_model_runner import GREEDY, explain, say
 
 TEXT = "I can say this, too."
 FRAMES = 40  # of the new speech at most: beyond 300 with the recording upstream's audio has joins

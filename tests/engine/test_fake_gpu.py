@@ -16,21 +16,21 @@ import torch
 from torch import Tensor
 
 from bench.published_sizes import empty_model
-from qwen_tts_api.engine import graphs, model_runner
+from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.loading import say_something
-from qwen_tts_api.engine.memory import MemoryPlan, WorkingMemory
-from qwen_tts_api.engine.model_runner import USUAL, ModelRunner
-from qwen_tts_api.engine.runner_state import FrameKey
+from qwen_tts_api.engine.memory.planning import MemoryPlan, WorkingMemory
+from qwen_tts_api.engine.runner import graphs, model_runner
+from qwen_tts_api.engine.runner.model_runner import USUAL, ModelRunner
+from qwen_tts_api.engine.runner.state import FrameKey
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model import frame
-from qwen_tts_api.model.checkpoint import locate
-from qwen_tts_api.model.cloning import Clone
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import to_device
 from qwen_tts_api.model.rows import FrameState
 from qwen_tts_api.model.utterance import Prompt, Reference, Sampling
+from qwen_tts_api.model.voice.cloning import Clone
 from tests.conftest import read
 from tests.engine.fake_cuda import CudaRules, HostWaits, fake_cuda
 

@@ -13,17 +13,17 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from qwen_tts_api.checkpoints.card import locate, read_card
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.engine.memory import plan_memory
-from qwen_tts_api.engine.model_runner import ModelRunner
+from qwen_tts_api.engine.memory.planning import plan_memory
+from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import TTSError
-from qwen_tts_api.model.checkpoint import locate, read_card
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import place
 from qwen_tts_api.model.utterance import Prompt, Sampling
 from tests.conftest import assert_same, read
-from tests.engine.test_capture_lock import assert_speaks_while_another_loads
+from tests.engine.runner.test_capture_lock import assert_speaks_while_another_loads
 
 pytestmark = pytest.mark.gpu
 

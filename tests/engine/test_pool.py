@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from qwen_tts_api.engine import engine, failures, health
+from qwen_tts_api.engine import engine, failures, self_test
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import (
     LoadError,
@@ -282,7 +282,7 @@ def test_as_long_as_canaries_fail_the_process_is_not_ready(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """But it serves whom it can; a success of anybody's ends it."""
-    monkeypatch.setattr(health, "CANARY_INTERVAL_S", 0.01)
+    monkeypatch.setattr(self_test, "CANARY_INTERVAL_S", 0.01)
     monkeypatch.setattr(FakeRunner, "prefill", fail)
     with pytest.raises(SynthesisFailed):
         read(bench.pool.submit("voice", prompt()))
@@ -345,10 +345,10 @@ def test_a_model_that_hangs_is_seen(
 )
 def test_errors_of_the_device_are_told_from_others(text: str, fatal: bool) -> None:
     """By their text, where they have no class of their own."""
-    assert health.is_fatal(RuntimeError(text)) is fatal
+    assert self_test.is_fatal(RuntimeError(text)) is fatal
     out_of_memory = type("OutOfMemoryError", (RuntimeError,), {})
-    assert not health.is_fatal(out_of_memory("CUDA error: out of memory"))
-    assert health.is_fatal(type("AcceleratorError", (RuntimeError,), {})("unknown"))
+    assert not self_test.is_fatal(out_of_memory("CUDA error: out of memory"))
+    assert self_test.is_fatal(type("AcceleratorError", (RuntimeError,), {})("unknown"))
 
 
 def test_what_follows_is_not_refused_when_the_queue_is_full(make_bench: MakeBench) -> None:

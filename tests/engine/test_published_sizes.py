@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from bench.published_sizes import empty_model
-from qwen_tts_api.engine.runner_state import RunnerState
-from qwen_tts_api.model.checkpoint import locate
-from qwen_tts_api.model.codec import decode_chunk
+from qwen_tts_api.checkpoints.card import locate
+from qwen_tts_api.engine.runner.state import RunnerState
+from qwen_tts_api.model.codec.decoder import decode_chunk
 from qwen_tts_api.model.frame import advance, prefill_rows
 from qwen_tts_api.model.sampling import Truncation
 from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME

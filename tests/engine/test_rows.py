@@ -14,20 +14,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from qwen_tts_api.engine import graphs, model_runner
+from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.engine.memory import plan_memory
-from qwen_tts_api.engine.model_runner import ModelRunner
-from qwen_tts_api.engine.runner import Runner
+from qwen_tts_api.engine.memory.planning import plan_memory
+from qwen_tts_api.engine.runner import graphs, model_runner
+from qwen_tts_api.engine.runner.interface import Runner
+from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import SynthesisFailed, TTSError
 from qwen_tts_api.model import talker
-from qwen_tts_api.model.checkpoint import locate
 from qwen_tts_api.model.layers import attend_cached
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.utterance import Sampling
 from tests.conftest import assert_same, read
-from tests.engine.test_model_runner import GREEDY, explain, load, prompt, say
+from tests.engine.runner.test_model_runner import GREEDY, explain, load, prompt, say
 
 ROWS = 4
 MAX_POSITIONS = 48

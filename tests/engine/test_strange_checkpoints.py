@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from qwen_tts_api.checkpoints.nano import ensure_nano
+from qwen_tts_api.config.settings import DEFAULT_CACHE_DIR
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model import loaded
-from qwen_tts_api.model.nano import ensure_nano
-from qwen_tts_api.settings import DEFAULT_CACHE_DIR
 from tests.engine.test_checkpoint_variants import (
     NORM,
     WEIGHTS,

@@ -91,7 +91,7 @@ def test_only_the_pod_s_volumes_can_be_written_to(container: Container) -> None:
 
 def test_all_code_is_compiled_in_the_image(container: Container) -> None:
     """On a read-only root every start would do it again, and could not keep it."""
-    program = "import torch, transformers, librosa, qwen_tts_api.wsgi"
+    program = "import torch, transformers, librosa, qwen_tts_api.server.wsgi"
     result = container.inside("python", "-v", "-c", program)
     assert result.returncode == 0, result.stderr[-2000:]
     compiled = re.findall(r"^# code object from '?(/opt/venv/.+\.py)'?$", result.stderr, re.M)

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 
 from bench.upstream import load_upstream
-from qwen_tts_api.model.codec_loading import read_codec
-from qwen_tts_api.model.codec_weights import CodecWeights
-from qwen_tts_api.model.nano import configs, ensure_nano
+from qwen_tts_api.checkpoints.nano import configs, ensure_nano
+from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
+from qwen_tts_api.model.codec.loading import read_codec
+from qwen_tts_api.model.codec.weights import CodecWeights
 from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.placement import Placement
-from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
 
 ODD_CODES = 256
 _LAYERS = {

@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from bench.upstream import load_upstream
+from qwen_tts_api.checkpoints.card import read_card
+from qwen_tts_api.checkpoints.nano import NANO_NAMES, ensure_nano
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model.checkpoint import read_card
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.nano import NANO_NAMES, ensure_nano
 from qwen_tts_api.model.placement import Placement
 from tests.model.checkpoints import codec_of
 

@@ -21,10 +21,10 @@ from werkzeug.test import TestResponse
 
 from qwen_tts_api.errors import InvalidRequest, TTSError
 from qwen_tts_api.names import fold
-from qwen_tts_api.routes import strict_json
-from qwen_tts_api.routes.audio_field import AudioField
-from qwen_tts_api.routes.form import parse_multipart, parse_urlencoded
-from qwen_tts_api.service.voice import check_name
+from qwen_tts_api.routes.bodies import strict_json
+from qwen_tts_api.routes.bodies.audio_field import AudioField
+from qwen_tts_api.routes.bodies.form import parse_multipart, parse_urlencoded
+from qwen_tts_api.service.voices.voice import check_name
 from tests.conftest import Bench
 from tests.recordings import recording
 
@@ -158,7 +158,7 @@ def test_boundaries_are_found_wherever_blocks_end(
     body = multipart(part(DISPOSITION, b"a\n--\r\n-"), part(DISPOSITION.replace(b"text", b"c")))
     expected = parse_multipart(body, b"b")
     assert expected.fields == {"text": "a\n--\r\n-", "c": "x"}
-    monkeypatch.setattr("qwen_tts_api.routes.form._SEARCHED", size)
+    monkeypatch.setattr("qwen_tts_api.routes.bodies.form._SEARCHED", size)
     assert parse_multipart(body, b"b") == expected
 
 

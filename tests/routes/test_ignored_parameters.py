@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from qwen_tts_api.routes.speech_response import MAX_IGNORED
+from qwen_tts_api.routes.speech.response import MAX_IGNORED
 from tests.conftest import Bench
+from tests.routes.native.test_tts import assert_error, post
 from tests.routes.test_marytts import assert_refused as assert_refused_in_a_line
 from tests.routes.test_openai import assert_refused, speak
 from tests.routes.test_openai_voices import create, recording
-from tests.routes.test_tts import assert_error, post
 
 MakeBench = Callable[..., Bench]
 

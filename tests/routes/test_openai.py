@@ -29,7 +29,7 @@ from qwen_tts_api.errors import (
 from qwen_tts_api.routes.openai.events import Events
 from qwen_tts_api.routes.openai.names import VOICES
 from qwen_tts_api.routes.request_log import RequestRecord
-from qwen_tts_api.service.requests import SpeechRequest
+from qwen_tts_api.service.request import SpeechRequest
 from tests.conftest import Bench, wait_until
 
 MakeBench = Callable[..., Bench]

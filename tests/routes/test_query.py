@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from qwen_tts_api.routes.form import parse_multipart
+from qwen_tts_api.routes.bodies.form import parse_multipart
 from tests.conftest import Bench
+from tests.routes.native.test_tts import assert_error
 from tests.routes.test_marytts import assert_refused as assert_refused_in_a_line
-from tests.routes.test_tts import assert_error
 
 ENCODED = [
     ("Gr%C3%BC%C3%9Fe", "Grüße"),

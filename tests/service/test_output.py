@@ -7,7 +7,7 @@ import pytest
 from qwen_tts_api.audio import FORMATS, SAMPLE_RATES_HZ
 from qwen_tts_api.errors import InvalidRequest, UnknownFormat
 from qwen_tts_api.service.output import choose_output
-from qwen_tts_api.service.requests import SpeechRequest
+from qwen_tts_api.service.request import SpeechRequest
 
 
 def test_the_default_is_wav_as_the_model_makes_it() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.errors import ClientLeft, SynthesisFailed
-from qwen_tts_api.service.requests import SpeechRequest
+from qwen_tts_api.service.request import SpeechRequest
 from tests.conftest import Bench, wait_until
 
 

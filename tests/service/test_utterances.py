@@ -19,9 +19,9 @@ from qwen_tts_api.errors import (
     TTSError,
 )
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Sampling
-from qwen_tts_api.service.joining import WINDOW
-from qwen_tts_api.service.requests import SpeechRequest
-from qwen_tts_api.service.script import Utterance
+from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.text.concatenate import WINDOW
+from qwen_tts_api.service.text.script import Utterance
 from qwen_tts_api.service.utterances import AHEAD_OF_FILE, AHEAD_OF_STREAM, Progress, Utterances
 from tests.conftest import Bench, wait_until
 from tests.fakes import SAMPLES_PER_FRAME

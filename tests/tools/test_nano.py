@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from bench.upstream import load_upstream
-from qwen_tts_api.model.checkpoint import read_card
-from qwen_tts_api.model.codec import reference_decode
+from qwen_tts_api.checkpoints.card import read_card
+from qwen_tts_api.model.codec.decoder import reference_decode
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import Placement
 from qwen_tts_api.model.prompt import SPEECH_TEMPLATE, build_prompt

@@ -23,7 +23,7 @@ import math
 import torch
 from torch import Tensor
 
-from qwen_tts_api.model.nano.configs import SPEAKERS
+from qwen_tts_api.checkpoints.nano.configs import SPEAKERS
 from tools.nano import layout
 from tools.nano.codec import Weights
 from tools.nano.symbols import WIDTH

@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from qwen_tts_api.model.nano import configs, tokenizer
-from qwen_tts_api.model.nano.weights import Shape, Weights, draw_all
-from qwen_tts_api.model.qwen_tts_import import import_qwen_tts
+from qwen_tts_api.checkpoints.nano import configs, tokenizer
+from qwen_tts_api.checkpoints.nano.weights import Shape, Weights, draw_all
+from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
 from tools.nano import circuit, codec, decoder, layout
 from tools.nano.reader import Reader
 from tools.nano.settings import NANO_DIR

@@ -6,18 +6,18 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from qwen_tts_api.cli.doctor.findings import Finding, error, ok, warning
-from qwen_tts_api.cli.doctor.subject import Subject
-from qwen_tts_api.errors import ConfigError, LoadError
-from qwen_tts_api.model.checkpoint import locate_here
-from qwen_tts_api.model.checkpoint_files import DamagedFile, num_parameters, unfinished_downloads
-from qwen_tts_api.model.documents import read_json
-from qwen_tts_api.model.transformer_config import (
+from qwen_tts_api.checkpoints.card import locate_here
+from qwen_tts_api.checkpoints.documents import read_json
+from qwen_tts_api.checkpoints.files import DamagedFile, num_parameters, unfinished_downloads
+from qwen_tts_api.checkpoints.transformer_config import (
     TALKER,
     TALKER_DEFAULTS,
     TransformerConfig,
     completed,
 )
+from qwen_tts_api.cli.doctor.findings import Finding, error, ok, warning
+from qwen_tts_api.cli.doctor.subject import Subject
+from qwen_tts_api.errors import ConfigError, LoadError
 
 GIB = 2**30
 
@@ -78,7 +78,7 @@ def check_defaults(subject: Subject) -> Iterator[Finding]:
 
 def check_memory(subject: Subject) -> Iterator[Finding]:
     """The weights fit, and as many utterances at once as are allowed."""
-    from qwen_tts_api.engine.memory import available_bytes
+    from qwen_tts_api.engine.memory.planning import available_bytes
 
     config = subject.config
     if subject.folder is None or (config.device != "cpu" and subject.gpu is None):

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
+from qwen_tts_api.checkpoints.hub import hub_cache
+from qwen_tts_api.checkpoints.nano import NANO_NAMES
 from qwen_tts_api.cli.doctor.findings import OK, WARNING, Finding, error, ok
 from qwen_tts_api.cli.doctor.subject import Subject
 from qwen_tts_api.config import PREFIX
+from qwen_tts_api.config.folders import expand
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.folders import expand
-from qwen_tts_api.model.hub import hub_cache
-from qwen_tts_api.model.nano import NANO_NAMES
 from qwen_tts_api.server.descriptors import (
     OPS_CONNECTIONS,
     SPARE_FILES,

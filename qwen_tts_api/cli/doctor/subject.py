@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from qwen_tts_api.checkpoints.card import ModelCard, locate_here, read_card
 from qwen_tts_api.config import PREFIX, Config
 from qwen_tts_api.errors import ConfigError
-from qwen_tts_api.model.checkpoint import ModelCard, locate_here, read_card
 
 DRIVER_QUERY = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
 DRIVER_TIMEOUT_S = 30

@@ -8,8 +8,8 @@ from flask import Request
 from marshmallow import Schema, fields, validate
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes.body import parse_form, parse_json, read_body
-from qwen_tts_api.routes.schemas import idle_fields, load, read_number
+from qwen_tts_api.routes.bodies.body import parse_form, parse_json, read_body
+from qwen_tts_api.routes.speech.schema import idle_fields, load, read_number
 
 
 def read_document(schema: Schema, request: Request, config: Config) -> tuple[Any, list[str]]:

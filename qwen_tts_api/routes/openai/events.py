@@ -14,8 +14,8 @@ from typing import Any
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.routes.errors import Refusal
 from qwen_tts_api.routes.openai.errors import describe
-from qwen_tts_api.routes.speech_response import Parts
-from qwen_tts_api.service.requests import SpeechStream
+from qwen_tts_api.routes.speech.response import Parts
+from qwen_tts_api.service.request import SpeechStream
 
 
 class Events(Iterator[bytes]):

@@ -8,9 +8,9 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from qwen_tts_api.errors import UnknownModel
-from qwen_tts_api.quoting import listed, shown
+from qwen_tts_api.names import listed, shown
 from qwen_tts_api.routes.openai.names import find_model
-from qwen_tts_api.routes.operations import Answer, operation
+from qwen_tts_api.routes.openapi.operations import Answer, operation
 from qwen_tts_api.service.speech import SpeechService
 
 

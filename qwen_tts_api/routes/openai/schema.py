@@ -10,8 +10,8 @@ from marshmallow import fields, post_load
 
 from qwen_tts_api.routes.openai.document import choice
 from qwen_tts_api.routes.openai.names import FIELDS
-from qwen_tts_api.routes.schemas import SpeechSchema, integer
-from qwen_tts_api.service.requests import SpeechRequest
+from qwen_tts_api.routes.speech.schema import SpeechSchema, integer
+from qwen_tts_api.service.request import SpeechRequest
 
 DEFAULT_FORMAT = "mp3"
 """OpenAI's; Open WebUI names none, and saves what it gets as `.mp3`."""

@@ -11,16 +11,16 @@ from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import NotSupported, TextRequired, TTSError
 from qwen_tts_api.names import fold
-from qwen_tts_api.routes import speech_response
 from qwen_tts_api.routes.connection import client_of
 from qwen_tts_api.routes.openai.document import read_document
 from qwen_tts_api.routes.openai.errors import openai_names
 from qwen_tts_api.routes.openai.events import Events
 from qwen_tts_api.routes.openai.names import DEFAULT_VOICE, FIELDS, VOICES, find_model, find_voice
 from qwen_tts_api.routes.openai.schema import TASK_TYPES, OpenAIRequest, OpenAISpeechSchema
-from qwen_tts_api.routes.operations import BINARY, Answer, operation
-from qwen_tts_api.routes.speech_response import SPEECH_HEADERS
-from qwen_tts_api.service.requests import SpeechRequest
+from qwen_tts_api.routes.openapi.operations import BINARY, Answer, operation
+from qwen_tts_api.routes.speech import response
+from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
+from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
 _AUDIO = Answer(
@@ -60,7 +60,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
             wanted, idle = _translate(asked, config, service)
             if not asked.says_how:
                 wanted = replace(wanted, stream=_streams(request, config))
-            respond = _respond_in_events if asked.events else speech_response.synthesize
+            respond = _respond_in_events if asked.events else response.synthesize
             return respond(service, wanted, request, [*unknown, *asked.ignored, *idle], FIELDS)
 
 
@@ -135,9 +135,9 @@ def _respond_in_events(
     ignored: Sequence[str],
     names: Mapping[str, str],
 ) -> Response:
-    """As `speech_response.synthesize`, in events."""
+    """As `response.synthesize`, in events."""
     g.record.text = wanted.text
     stream = service.stream(replace(wanted, stream=True), client_of(request.environ))
-    response = Response(Events(stream), mimetype="text/event-stream")
-    speech_response.describe(response, stream, ignored, names)
-    return response
+    answer = Response(Events(stream), mimetype="text/event-stream")
+    response.describe(answer, stream, ignored, names)
+    return answer

@@ -16,16 +16,16 @@ from qwen_tts_api.errors import (
     TTSError,
     VoiceNotFound,
 )
-from qwen_tts_api.routes.audio_field import AudioField
+from qwen_tts_api.routes.bodies.audio_field import AudioField
 from qwen_tts_api.routes.connection import client_of
 from qwen_tts_api.routes.openai.document import choice, read_document, text
 from qwen_tts_api.routes.openai.errors import openai_names
 from qwen_tts_api.routes.openai.names import VOICE_FIELDS, find_model
-from qwen_tts_api.routes.operations import Answer, operation
-from qwen_tts_api.routes.speech_response import report_ignored
-from qwen_tts_api.service.requests import SpeechRequest
+from qwen_tts_api.routes.openapi.operations import Answer, operation
+from qwen_tts_api.routes.speech.response import report_ignored
+from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
-from qwen_tts_api.service.voice import Voice
+from qwen_tts_api.service.voices.voice import Voice
 
 DEFAULT_SCRIPT = (
     "Good evening, and thank you for coming. Before we begin, let me tell you a little about the "

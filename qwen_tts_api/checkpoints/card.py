@@ -1,0 +1,167 @@
+"""Find a checkpoint's folder by its name, and read what kind of model it is. Imports no PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from qwen_tts_api.checkpoints.documents import (
+    OBJECT,
+    TEXT,
+    Document,
+    read_fields,
+    read_json,
+    refuse_quantised,
+)
+from qwen_tts_api.checkpoints.hub import CHECKPOINT_FILES, fetch, find_cached
+from qwen_tts_api.checkpoints.nano import NANO_NAMES, ensure_nano
+from qwen_tts_api.checkpoints.voice_names import TalkerVoices
+from qwen_tts_api.config.folders import expand
+from qwen_tts_api.errors import LoadError
+
+KINDS = ("custom_voice", "voice_design", "base")
+MODEL_TYPE = "qwen3_tts"
+TOKENIZER_TYPE = "qwen3_tts_tokenizer_12hz"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a checkpoint can do, as its config.json says.
+
+    Attributes:
+        kind: `custom_voice`, `voice_design` or `base`.
+        size: As published: `0b6`, `1b7`.
+        speakers: Names, as the checkpoint spells them; empty where the kind has none.
+        dialects: The dialect of each speaker that has one.
+        languages: Names in lower case, without the dialects and without `auto`.
+    """
+
+    kind: str
+    size: str
+    speakers: tuple[str, ...]
+    dialects: dict[str, str]
+    languages: tuple[str, ...]
+
+    @property
+    def takes_instruct(self) -> bool:
+        """Whether a style instruction is honoured: the 0.6B CustomVoice model drops it."""
+        return self.kind == "voice_design" or (self.kind == "custom_voice" and self.size != "0b6")
+
+
+def locate(model_id: str, cache_dir: Path, files: Sequence[str] = CHECKPOINT_FILES) -> Path:
+    """Turn a model's id into the folder of its checkpoint, building or downloading it if needed.
+
+    Args:
+        model_id: A local folder, the name of a nano checkpoint, or an id on the hub.
+        cache_dir: Where nano checkpoints are built. Downloads go to huggingface_hub's own cache.
+        files: Patterns of the files that a download must bring.
+
+    Raises:
+        LoadError: There is no such folder, or the hub has or gives no such checkpoint.
+    """
+    return _locate(model_id, cache_dir, lambda: _download(model_id, files))
+
+
+def locate_here(model_id: str, cache_dir: Path) -> Path | None:
+    """Return the folder of a checkpoint if it can be had without a network, else None.
+
+    Raises:
+        LoadError: As `locate`, but for the hub's reasons.
+    """
+    return _locate(model_id, cache_dir, lambda: find_cached(model_id))
+
+
+Found = TypeVar("Found")
+
+
+def _locate(model_id: str, cache_dir: Path, ask_hub: Callable[[], Found]) -> Path | Found:
+    if model_id in NANO_NAMES:
+        try:
+            return ensure_nano(model_id, cache_dir)
+        except OSError as error:
+            raise LoadError(str(error)) from error
+    try:
+        folder = expand(model_id)
+        if folder.is_dir():
+            next(folder.iterdir(), None)  # raises where it cannot be read
+            return folder
+        is_file = folder.exists()
+    except OSError as error:
+        raise LoadError(f"{model_id} cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # no home folder, or a NUL
+        raise LoadError(f"{model_id!r} is not a folder: {error}") from error
+    if is_file:
+        raise LoadError(f"{model_id} is a file: give the folder of the checkpoint that it is in.")
+    if model_id.startswith(("/", "./", "../", "~")) or model_id.count("/") != 1:
+        raise LoadError(
+            f"There is no folder {model_id!r}, and it is not a hub id of the form owner/name. "
+            f"Set QWEN_MODEL_ID to one of them, or to one of {', '.join(NANO_NAMES)}."
+        )
+    return ask_hub()
+
+
+def _download(model_id: str, files: Sequence[str]) -> Path:
+    try:
+        return fetch(model_id, files)
+    except LoadError as error:
+        raise LoadError(
+            f"{error} Set QWEN_MODEL_ID to a local folder, or download the checkpoint where there "
+            "is a network (`qwen-tts-api download`) and bring its folder along."
+        ) from error
+
+
+def describe(model_id: str, cache_dir: Path) -> ModelCard:
+    """Read what a model can do without loading it: of a checkpoint on the hub only config.json.
+
+    Raises:
+        LoadError: As `locate` and `read_card`.
+    """
+    return read_card(locate(model_id, cache_dir, files=["config.json"]))
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read a checkpoint's config.json.
+
+    Raises:
+        LoadError: It is missing, is not JSON, or is not of a Qwen3-TTS model on the 12 Hz codec.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise LoadError(_without_config(folder))
+    config: Document = {"tokenizer_type": TOKENIZER_TYPE, "model_type": MODEL_TYPE} | read_json(
+        path
+    )
+    refuse_quantised(config, str(path))
+    if "tts_model_type" not in config or config["model_type"] != MODEL_TYPE:
+        raise LoadError(
+            f"{path} does not describe a Qwen3-TTS model: model_type is "
+            f"{config['model_type']!r}, tts_model_type {config.get('tts_model_type')!r}."
+        )
+    kinds = {"tts_model_type": TEXT, "tts_model_size": TEXT, "talker_config": OBJECT}
+    read_fields(config, str(path), kinds)
+    kind, tokenizer_type = config["tts_model_type"], config["tokenizer_type"] or TOKENIZER_TYPE
+    if kind not in KINDS or tokenizer_type != TOKENIZER_TYPE:
+        raise LoadError(
+            f"{path} describes a {kind!r} model on {tokenizer_type!r}; served are "
+            f"{', '.join(KINDS)} on {TOKENIZER_TYPE!r}."
+        )
+    voices = TalkerVoices.read(config["talker_config"])
+    return ModelCard(
+        kind=kind,
+        size=config["tts_model_size"],
+        speakers=tuple(voices.speaker_ids),
+        dialects=voices.dialects,
+        languages=tuple(name for name in voices.language_ids if "dialect" not in name),
+    )
+
+
+def _without_config(folder: Path) -> str:
+    """Return what a folder without a config.json is, as far as that can be told."""
+    found = f"{folder / 'config.json'} cannot be read: No such file or directory."
+    if (folder / "adapter_config.json").is_file():
+        return f"{found} It is a LoRA adapter: merge it into its base checkpoint first."
+    if any(folder.glob("*.gguf")):
+        return f"{found} GGUF files are not served, only safetensors in the published format."
+    return f"{found} Is it a checkpoint?"

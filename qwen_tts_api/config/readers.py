@@ -1,0 +1,147 @@
+"""From an environment variable's text to a value. A text that is not allowed is a ValueError."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from qwen_tts_api.config.folders import expand
+
+
+def text(raw: str) -> str:
+    """Read any text."""
+    return raw.strip()
+
+
+def required_text(raw: str) -> str:
+    """Read a text that is not empty."""
+    if not raw.strip():
+        raise ValueError
+    return raw.strip()
+
+
+def choice(*allowed: str) -> Callable[[str], str]:
+    """Return a reader of one of some words, in any case."""
+
+    def read(raw: str) -> str:
+        value = raw.strip()
+        for candidate in allowed:
+            if value.lower() == candidate.lower():
+                return candidate
+        raise ValueError
+
+    return read
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    """Return a reader of a whole number from `low` to `high`."""
+
+    def read(raw: str) -> int:
+        value = int(raw)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    return read
+
+
+def boolean(raw: str) -> bool:
+    """Read `1`, `0`, `true` or `false`."""
+    values = {"1": True, "true": True, "0": False, "false": False}
+    if raw.strip().lower() not in values:
+        raise ValueError
+    return values[raw.strip().lower()]
+
+
+def seconds(low: float, high: float) -> Callable[[str], float]:
+    """Return a reader of a number of seconds from `low` to `high`."""
+
+    def read(raw: str) -> float:
+        value = float(raw)
+        if not low <= value <= high:  # also refuses NaN
+            raise ValueError
+        return value
+
+    return read
+
+
+def device(raw: str) -> str:
+    """Read a device of PyTorch's."""
+    value = raw.strip().lower()
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", value):
+        raise ValueError
+    return "cuda:0" if value == "cuda" else value
+
+
+def bind(raw: str) -> str:
+    """Read an address and a port."""
+    value = raw.strip()
+    match = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s/\[\]]+):(\d{1,5})", value)
+    if not match or not 0 <= int(match[2]) <= 65535:
+        raise ValueError
+    return value
+
+
+def optional_bind(raw: str) -> str:
+    """Read an address and a port, or `off`, which is an empty text."""
+    return "" if raw.strip().lower() == "off" else bind(raw)
+
+
+def pairs(raw: str) -> tuple[tuple[str, str], ...]:
+    """Read a list of `key=value`."""
+    pairs: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in raw.split(","))):
+        key, separator, value = (part.strip() for part in item.partition("="))
+        if not separator or not key or not value or key in pairs:
+            raise ValueError
+        pairs[key] = value
+    return tuple(pairs.items())
+
+
+def models(raw: str) -> tuple[tuple[str, str], ...]:
+    """Read a list of ids, each plain or as `name=id`."""
+    items = [part.strip() for part in raw.split(",") if part.strip()]
+    return pairs(",".join(item if "=" in item else f"{item}={item}" for item in items))
+
+
+def path(raw: str) -> Path:
+    """Read a path; `~` is the user's home."""
+    if not raw.strip():
+        raise ValueError
+    return expand(raw.strip())
+
+
+def optional_path(raw: str) -> Path | None:
+    """Read a path, or nothing."""
+    return path(raw) if raw.strip() else None
+
+
+def origins(raw: str) -> tuple[str, ...]:
+    """Read a list of origins of web pages, each as a browser writes it: without a default port."""
+    return tuple(_origin(part.strip().lower()) for part in raw.split(",") if part.strip())
+
+
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[a-z0-9_.-]*|\[[0-9a-f:.]+\])(?P<port>:\d{1,5})?/?"
+)
+_DEFAULT_PORTS = (("http", ":80"), ("https", ":443"))
+
+
+def _origin(written: str) -> str:
+    if written in ("*", "null"):
+        return written
+    # Not only the web has pages: `app://`, `capacitor://localhost`, `chrome-extension://<id>`.
+    match = _ORIGIN.fullmatch(written)
+    if not match or (match["scheme"] in ("http", "https") and not match["host"]):
+        raise ValueError
+    port = "" if (match["scheme"], match["port"]) in _DEFAULT_PORTS else match["port"] or ""
+    return f"{match['scheme']}://{match['host']}{port}"
+
+
+def hosts(raw: str) -> tuple[str, ...]:
+    """Read a list of the names that a `Host` header may have."""
+    hosts = tuple(part.strip().lower() for part in raw.split(",") if part.strip())
+    if not all(re.fullmatch(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*", host) for host in hosts):
+        raise ValueError
+    return hosts

@@ -1,0 +1,1 @@
+"""How much memory a model's slots may take: planned, measured and fitted."""

@@ -1,0 +1,120 @@
+"""From a loaded model to a runner whose rows fit into the device's memory."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import torch
+
+from qwen_tts_api.engine.memory import planning
+from qwen_tts_api.engine.memory.planning import MemoryPlan, WorkingMemory
+from qwen_tts_api.engine.memory.profiling import measure_working_memory
+from qwen_tts_api.engine.runner.buckets import row_buckets
+from qwen_tts_api.engine.runner.model_runner import ModelRunner
+from qwen_tts_api.errors import LoadError
+from qwen_tts_api.model.loaded import LoadedModel
+
+logger = logging.getLogger(__name__)
+
+MakeRunner = Callable[[MemoryPlan], ModelRunner]
+
+
+def fit_runner(
+    model: LoadedModel,
+    make: MakeRunner,
+    *,
+    max_rows: int,
+    max_positions: int,
+    warm_up: Callable[[ModelRunner], None],
+    report: Callable[[str], None],
+) -> ModelRunner:
+    """Return a warm runner of `max_rows` rows, or of as many as fit.
+
+    Args:
+        model: Whose.
+        make: Makes its runner by a plan.
+        max_rows: Rows that are asked for.
+        max_positions: Of each.
+        warm_up: Brings a runner to where it serves.
+        report: Told what is being done.
+
+    Raises:
+        LoadError: Not even one row fits.
+    """
+    working = WorkingMemory()
+    if model.placement.device != "cpu":
+        report("measuring what computing takes")
+        working = _measure(model, make, max_rows, max_positions)
+    plan = planning.plan_memory(model, max_rows, max_positions, working)
+    logger.info("%s", plan)
+    report("warming up")
+    while True:
+        try:
+            return _warm_runner(make, plan, warm_up)
+        except torch.OutOfMemoryError as error:
+            if plan.max_rows == 1:
+                raise _too_little(model, plan, error) from error
+            release_memory(error)
+        logger.warning("%d utterances at once do not fit after all; trying half", plan.max_rows)
+        plan = replace(plan, max_rows=plan.max_rows // 2)
+
+
+def _measure(
+    model: LoadedModel, make: MakeRunner, max_rows: int, max_positions: int
+) -> WorkingMemory:
+    """Measure with a few rows; with one where those do not fit."""
+    row = planning.row_bytes(model, max_positions)
+    available = planning.available_bytes(model.placement.device)
+    trial = MemoryPlan(1, model.num_bytes, row, 0, WorkingMemory(), available)
+    measure = partial(
+        measure_working_memory,
+        lambda num_rows: make(replace(trial, max_rows=num_rows)),
+        lambda: planning.free_bytes(model.placement.device)[0],
+        row,
+        num_row_buckets=len(row_buckets(max_rows)),
+    )
+    try:
+        return measure(max_rows)
+    except torch.OutOfMemoryError as error:
+        release_memory(error)
+    try:
+        return measure(1)
+    except torch.OutOfMemoryError as error:
+        raise _too_little(model, trial, error) from error
+
+
+def _too_little(model: LoadedModel, plan: MemoryPlan, error: Exception) -> LoadError:
+    return LoadError(
+        f"{model.placement.device} has too little memory: {plan}. {error} Set QWEN_MAX_POSITIONS "
+        "lower, or QWEN_MODEL_ID to a smaller checkpoint."
+    )
+
+
+def _warm_runner(
+    make: MakeRunner, plan: MemoryPlan, warm_up: Callable[[ModelRunner], None]
+) -> ModelRunner:
+    runner = make(plan)
+    warm_up(runner)
+    return runner
+
+
+def release_memory(error: BaseException) -> None:
+    """Release the memory that an error keeps: of tensors in the frames that it came through.
+
+    PyTorch would keep it, too, for tensors to come; others, and who plans, see it only when it is
+    given back to the device.
+    """
+    pending, errors = [error], set[BaseException]()
+    while pending:
+        errors.add(each := pending.pop())
+        traceback.clear_frames(each.__traceback__)
+        for other in (each.__cause__, each.__context__):
+            if other is not None and other not in errors:
+                pending.append(other)
+    gc.collect()
+    torch.cuda.empty_cache()

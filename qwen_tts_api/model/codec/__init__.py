@@ -1,0 +1,1 @@
+"""The 12 Hz codec's decoder: codes in, samples out."""

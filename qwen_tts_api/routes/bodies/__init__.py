@@ -1,0 +1,1 @@
+"""Reading the bodies of requests: strictly, bounded, whole."""

@@ -1,0 +1,150 @@
+"""Read bodies whole and strictly: what is cut short, too large or malformed is a 4xx."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Request
+from gunicorn.http.errors import ParseException
+
+from qwen_tts_api.errors import BodyTooLarge, InvalidRequest, UnsupportedEncoding
+from qwen_tts_api.names import shown
+from qwen_tts_api.routes.bodies import strict_json
+from qwen_tts_api.routes.bodies.form import (
+    MAX_FIELDS,
+    Form,
+    parse_multipart,
+    parse_urlencoded,
+    split_multipart,
+)
+
+RECORDINGS = ("ref_audio", "audio", "audio_sample")
+"""The fields that may be a recording, for which a body may be larger."""
+
+# Base64 has no quote in it, and no `&` where it is urlencoded.
+_IN_JSON = re.compile(rb'"(?:ref_audio|audio|audio_sample)"\s*:\s*"([^"]*)"')
+_IN_FORM = re.compile(rb"(?:^|&)(?:ref_audio|audio|audio_sample)=([^&]*)")
+
+
+def largest_body(max_bytes: int, max_audio_bytes: int) -> int:
+    """Return how many bytes a body may have with a recording in it, of which base64 makes more."""
+    return max_bytes + 4 * -(-max_audio_bytes // 3)
+
+
+def read_body(request: Request, max_bytes: int, max_audio_bytes: int = 0) -> bytes:
+    """Return the body of a request, sent with a length or chunked.
+
+    Flask's own reading is passed by: it takes a body that ends early for a whole one, and cuts a
+    chunked one at the limit without a word. The server has received the body before; it raises here
+    where that took too long.
+
+    Args:
+        max_bytes: Of all but a recording.
+        max_audio_bytes: Of a recording that may be in it, as a file.
+
+    Raises:
+        BodyTooLarge: It has more bytes.
+        UnsupportedEncoding: It is compressed: how large it would become, only unpacking it tells.
+        InvalidRequest: It ends before its Content-Length, or its chunks are malformed.
+        RequestTimeout: It did not come in time.
+    """
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedEncoding(
+            f"The body is encoded ({shown(encoding)} in Content-Encoding): send it as it is."
+        )
+    expected = request.content_length
+    chunked = request.headers.get("Transfer-Encoding", "").lower() == "chunked"
+    if expected is None and not chunked:
+        return b""
+    limit = largest_body(max_bytes, max_audio_bytes)
+    if expected is not None and expected > limit:
+        raise _too_large(max_bytes, max_audio_bytes)
+    try:
+        body: bytes = request.environ["wsgi.input"].read(limit + 1 if chunked else expected)
+    except (OSError, ParseException) as error:
+        raise InvalidRequest(f"The body cannot be read: {error}.") from None
+    if expected is not None and len(body) < expected:
+        raise InvalidRequest(f"The body ends after {len(body)} of {expected} bytes.")
+    if len(body) <= max_bytes:
+        return body
+    if len(body) > limit or len(body) - _recording_bytes(request, body) > max_bytes:
+        raise _too_large(max_bytes, max_audio_bytes)
+    return body
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """Return the object that a JSON body consists of.
+
+    Raises:
+        InvalidRequest: It is not strict JSON, not an object, or has more fields than anybody needs.
+    """
+    try:
+        document = strict_json.parse(body)
+    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        raise InvalidRequest(f"The body is not usable JSON: {error}.") from None
+    if not isinstance(document, dict):
+        raise InvalidRequest(f"The body must be a JSON object, not {_json_type(document)}.")
+    if len(document) > MAX_FIELDS:
+        raise InvalidRequest(
+            f"The body has {len(document)} fields; allowed are up to {MAX_FIELDS}."
+        )
+    return document
+
+
+def parse_form(request: Request, body: bytes) -> Form:
+    """Return the fields and files of an urlencoded or multipart body; none of any other type.
+
+    Raises:
+        InvalidRequest: The body is truncated, malformed, or has too many fields.
+    """
+    try:
+        if request.mimetype == "application/x-www-form-urlencoded":
+            return Form(parse_urlencoded(body), {})
+        if request.mimetype == "multipart/form-data" and body:
+            return parse_multipart(body, _boundary(request))
+    except ValueError as error:
+        raise InvalidRequest(f"The body is not a valid form: {error}.") from None
+    return Form({}, {})
+
+
+def parse_parameters(encoded: bytes) -> dict[str, str]:
+    """Return the parameters of a query, or of a body that is one.
+
+    Raises:
+        InvalidRequest: There are too many.
+    """
+    try:
+        return parse_urlencoded(encoded)
+    except ValueError as error:
+        raise InvalidRequest(f"The parameters cannot be read: {error}.") from None
+
+
+def _boundary(request: Request) -> bytes:
+    return request.mimetype_params.get("boundary", "").encode("latin-1", "replace")
+
+
+def _recording_bytes(request: Request, body: bytes) -> int:
+    """Return how much of a body is a recording: the longest value of a field that has one."""
+    if request.mimetype == "multipart/form-data":
+        try:
+            parts = list(split_multipart(body, _boundary(request)))
+        except ValueError:  # which is told when it is read
+            return 0
+        return max((len(part.data) for part in parts if part.name in RECORDINGS), default=0)
+    pattern = _IN_JSON if body[:100].lstrip().startswith(b"{") else _IN_FORM
+    return max((found.end(1) - found.start(1) for found in pattern.finditer(body)), default=0)
+
+
+def _too_large(max_bytes: int, max_audio_bytes: int) -> BodyTooLarge:
+    audio = f", or {max_audio_bytes} more for a recording (QWEN_MAX_AUDIO_BYTES)"
+    return BodyTooLarge(
+        f"The body is larger than {max_bytes} bytes (QWEN_MAX_BODY_BYTES)"
+        f"{audio if max_audio_bytes else ''}."
+    )
+
+
+def _json_type(document: object) -> str:
+    names: dict[type, str] = {list: "an array", str: "a string", bool: "a boolean"}
+    return "null" if document is None else names.get(type(document), "a number")

@@ -1,0 +1,1 @@
+"""This server's own API: `/api/tts`, `/speakers`, `/models`."""

@@ -1,0 +1,93 @@
+"""`/models`: what each served model can do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+from marshmallow import Schema, fields, validate
+
+from qwen_tts_api.checkpoints.card import KINDS, ModelCard
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import ModelUnavailable
+from qwen_tts_api.routes.openapi.operations import Answer, operation
+from qwen_tts_api.service.speech import SpeechService
+from qwen_tts_api.service.voices.speakers import default_speaker, display_name
+
+
+class ModelSchema(Schema):
+    """A served model; `kind` and what follows are null while its checkpoint cannot be read."""
+
+    name = fields.String(required=True, metadata={"description": "What `model` may be."})
+    default = fields.Boolean(
+        required=True, metadata={"description": "Whether it speaks where a request names none."}
+    )
+    state = fields.String(
+        required=True,
+        validate=validate.OneOf(["ready", "loading", "not loaded"]),
+        metadata={"description": "One that is not loaded is, when it is first asked for."},
+    )
+    kind = fields.String(
+        required=True,
+        allow_none=True,
+        validate=validate.OneOf([*KINDS, None]),
+        metadata={"description": "`custom_voice` has speakers, `base` clones voices."},
+    )
+    size = fields.String(
+        required=True, allow_none=True, metadata={"description": "As published: `0b6`, `1b7`."}
+    )
+    default_speaker = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Who speaks where a request names nobody."},
+    )
+    takes_instruct = fields.Boolean(
+        required=True, allow_none=True, metadata={"description": "Whether `instruct` is honoured."}
+    )
+
+
+def blueprint(config: Config, service: SpeechService) -> Blueprint:
+    """Return the route that lists the served models."""
+    routes = Blueprint("models", __name__)
+
+    @routes.get("/models")
+    @operation(
+        "List the served models",
+        tag="lists",
+        answers={200: Answer("The default model is first.", ModelSchema(many=True))},
+    )
+    def models() -> Response:
+        return jsonify(
+            [
+                {
+                    "name": name,
+                    "default": name == service.default_model,
+                    "state": state,
+                    **_abilities(config, _card(service, name)),
+                }
+                for name, state in service.status().models.items()
+            ]
+        )
+
+    return routes
+
+
+def _card(service: SpeechService, name: str) -> ModelCard | None:
+    try:
+        return service.card(name)
+    except ModelUnavailable:
+        return None
+
+
+def _abilities(config: Config, card: ModelCard | None) -> dict[str, Any]:
+    if card is None:
+        return dict.fromkeys(("kind", "size", "default_speaker", "takes_instruct"))
+    speaker = None
+    if card.speakers:
+        speaker = default_speaker(config.default_speaker, card, config.speakers_by_alias)
+    return {
+        "kind": card.kind,
+        "size": card.size,
+        "default_speaker": speaker and display_name(speaker),
+        "takes_instruct": card.takes_instruct,
+    }

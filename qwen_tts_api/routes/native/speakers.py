@@ -1,0 +1,231 @@
+"""`/speakers` and `/languages`: what may be asked for, and voices that are added and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, g, jsonify, request
+from marshmallow import Schema, fields, validate
+
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import (
+    InvalidRequest,
+    ModelUnavailable,
+    RegistryReadOnly,
+    RegistryUnavailable,
+    TTSError,
+    UnknownModel,
+    VoiceNotFound,
+)
+from qwen_tts_api.routes.bodies.audio_field import AudioField
+from qwen_tts_api.routes.bodies.body import parse_form, parse_json, read_body
+from qwen_tts_api.routes.connection import client_of
+from qwen_tts_api.routes.openapi.operations import BINARY, NOT_FOUND, Answer, operation
+from qwen_tts_api.routes.security.hosts import AllowedHosts
+from qwen_tts_api.routes.speech.schema import load, read_number, seed, string
+from qwen_tts_api.service.languages import list_languages
+from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.speech import SpeechService
+from qwen_tts_api.service.voices.voice import Voice
+
+_PREVIEW_TEXT = "Hello, this is my voice."
+
+
+class ModelQuery(Schema):
+    """Which model is meant."""
+
+    model = fields.String(
+        metadata={"description": "One of the served models; the default one if absent or empty."}
+    )
+
+
+class SpeakerSchema(Schema):
+    """What `speaker` may name, in the shape that SillyTavern's XTTS client reads."""
+
+    name = fields.String(required=True, metadata={"description": "For people."})
+    voice_id = fields.String(required=True, metadata={"description": "What `speaker` may be."})
+    preview_url = fields.String(required=True, metadata={"description": "Where to hear it."})
+    dialect = fields.String(
+        required=True, allow_none=True, metadata={"description": "Such as `beijing_dialect`."}
+    )
+    kind = fields.String(
+        required=True,
+        validate=validate.OneOf(["speaker", "registered"]),
+        metadata={"description": "The model's own, or added. What follows is of added ones."},
+    )
+    created_at = fields.Integer(metadata={"description": "Seconds since 1970."})
+    source = fields.String(
+        validate=validate.OneOf(["upload", "design"]),
+        metadata={"description": "`design`: a VoiceDesign model made the recording."},
+    )
+    duration_s = fields.Float(metadata={"description": "Length of the recording."})
+    ref_text = fields.String(metadata={"description": "What is said in it."})
+
+
+class LanguageSchema(Schema):
+    """A language."""
+
+    name = fields.String(required=True, metadata={"description": "What `language` may be."})
+    code = fields.String(
+        required=True, metadata={"description": "ISO 639-1, which `language` may be, too; or ''."}
+    )
+
+
+class NewVoiceSchema(Schema):
+    """JSON and form fields of a new voice: a recording of it, or a description."""
+
+    name = fields.String(
+        required=True, metadata={"description": "For people; the id is made of it."}
+    )
+    audio = AudioField(
+        allow_none=True,
+        metadata={"description": "A recording of 1 to 30 s: a file, base64 or a data URL."},
+    )
+    ref_text = string("What is said in the recording.")
+    consent = string("What the speaker has agreed to; kept as it is.")
+    instruct = string("In place of a recording: the voice, described.")
+    text = string("What the described voice says for its recording.")
+    language = string("Of that text.")
+    model = string("The VoiceDesign model that makes the recording.")
+    seed = seed("Of that recording.")
+
+
+_OF_DESIGN = ("instruct", "text", "language", "model", "seed")
+
+_LIST = operation(
+    "List what `speaker` may name",
+    tag="lists",
+    query=ModelQuery,
+    answers={200: Answer("A model's own speakers, then added voices.", SpeakerSchema(many=True))},
+    errors=(UnknownModel, ModelUnavailable, RegistryUnavailable),
+)
+
+_ADD = operation(
+    "Add a voice",
+    tag="lists",
+    method="POST",
+    description="By a recording (`audio`, with `ref_text`) or, where a VoiceDesign model is "
+    "served, by a description (`instruct`, with a `text`). A Base model speaks with it.",
+    body={
+        "multipart/form-data": {"allOf": [NewVoiceSchema, {"properties": {"audio": BINARY}}]},
+        "application/json": NewVoiceSchema,
+    },
+    answers={201: Answer("The new entry of the list.", SpeakerSchema, headers=("Location",))},
+    errors=(TTSError,),
+)
+
+_DELETE = operation(
+    "Delete an added voice",
+    tag="lists",
+    method="DELETE",
+    answers={204: Answer("It is gone.")},
+    errors=(RegistryReadOnly, VoiceNotFound, RegistryUnavailable, NOT_FOUND),
+)
+
+
+def blueprint(config: Config, service: SpeechService) -> Blueprint:
+    """Return the routes that list what a model speaks with, and that add and delete voices.
+
+    The lists are the default model's, or that of `?model=`.
+    """
+    routes = Blueprint("speakers", __name__)
+    hosts = AllowedHosts(config.allowed_hosts)
+
+    @routes.get("/speakers")
+    @_LIST
+    def speakers() -> Response:
+        model = request.args.get("model", "")
+        root = _root(hosts)
+        return jsonify([_describe(voice, model, root) for voice in service.voices(model)])
+
+    @routes.post("/speakers")
+    @_ADD
+    def add() -> Response:
+        voice = _add(service, _read_new_voice(config))
+        response = jsonify(_describe(voice, "", _root(hosts)))
+        response.status_code = 201
+        response.headers["Location"] = f"/speakers/{voice.id}"
+        return response
+
+    @routes.delete("/speakers/<voice_id>")
+    @_DELETE
+    def delete(voice_id: str) -> Response:
+        service.delete_voice(voice_id)
+        response = Response(status=204)
+        response.headers.remove("Content-Type")
+        return response
+
+    @routes.get("/languages")
+    @operation(
+        "List the languages of a model",
+        tag="lists",
+        query=ModelQuery,
+        answers={200: Answer("`Auto` is first.", LanguageSchema(many=True))},
+        errors=(UnknownModel, ModelUnavailable),
+    )
+    def languages() -> Response:
+        return jsonify(list_languages(service.card(request.args.get("model", ""))))
+
+    return routes
+
+
+def _read_new_voice(config: Config) -> dict[str, Any]:
+    body = read_body(request, config.max_body_bytes, config.max_audio_bytes)
+    document: dict[str, Any]
+    if request.is_json:
+        document = parse_json(body)
+    else:
+        form = parse_form(request, body)
+        document = form.fields | form.files
+        if "seed" in form.fields:
+            document["seed"] = read_number(form.fields["seed"])
+    loaded = load(NewVoiceSchema(), document)
+    return {name: value for name, value in loaded.items() if value not in (None, "")}
+
+
+def _add(service: SpeechService, given: Mapping[str, Any]) -> Voice:
+    """Register a voice by its recording or, without one, by its description."""
+    name, consent = given.get("name", ""), given.get("consent", "")
+    of_design = {field: given[field] for field in _OF_DESIGN if field in given}
+    if "audio" in given and not of_design:
+        return service.add_voice(name, given["audio"], given.get("ref_text", ""), consent)
+    if "audio" in given or "instruct" not in given or "ref_text" in given:
+        raise InvalidRequest(
+            "A new voice is either a recording ('audio', with what is said in it in 'ref_text') or "
+            "a description ('instruct', with a 'text' to say, and with 'language', 'seed' and "
+            f"'model'); given are: {', '.join(given) or 'none'}.",
+            fields={"audio": ["Either this or 'instruct'."]},
+        )
+    wanted = SpeechRequest(**of_design)
+    g.record.text = wanted.text
+    return service.design_voice(name, wanted, consent, client_of(request.environ))
+
+
+def _describe(voice: Voice, model: str, root: str) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "name": voice.name,
+        "voice_id": voice.id,
+        "preview_url": _preview_url(voice.id, model, root),
+        "dialect": voice.dialect or None,
+        "kind": voice.kind,
+    }
+    if voice.kind == "registered":
+        described |= {
+            "created_at": voice.created_at,
+            "source": voice.source,
+            "duration_s": voice.duration_s,
+            "ref_text": voice.ref_text,
+        }
+    return described
+
+
+def _preview_url(speaker: str, model: str, root: str) -> str:
+    query = {"text": _PREVIEW_TEXT, "speaker_id": speaker, **({"model": model} if model else {})}
+    return f"{root}api/tts?{urlencode(query)}"
+
+
+def _root(hosts: AllowedHosts) -> str:
+    """Return where this server is: without a name, where the request's may be a stranger's."""
+    return request.url_root if hosts.is_own(request.host) else "/"

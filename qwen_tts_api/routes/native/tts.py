@@ -1,0 +1,120 @@
+"""`/api/tts`: text in, audio out. Ours in JSON, and Coqui's in headers, query and form."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask import Blueprint, Response, jsonify, request
+
+from qwen_tts_api.audio import FORMATS
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import InvalidRequest, TTSError
+from qwen_tts_api.routes.bodies.body import parse_json, read_body
+from qwen_tts_api.routes.coqui import (
+    COQUI_NAMES,
+    CoquiHeaders,
+    CoquiParameters,
+    read_parameters,
+)
+from qwen_tts_api.routes.openapi.operations import BINARY, Answer, operation
+from qwen_tts_api.routes.speech import ranges, response
+from qwen_tts_api.routes.speech.schema import SpeechSchema, load_speech_request
+from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.speech import SpeechService
+
+_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
+
+_AUDIO = Answer(
+    "The audio. With `stream` it comes in chunks, and without the headers that depend on its end; "
+    "where it cannot be finished, the connection is broken off.",
+    BINARY,
+    [audio_format.media_type for audio_format in FORMATS.values()],
+    response.SPEECH_HEADERS,
+)
+
+_GET = operation(
+    "Speak a text, asked in Coqui's way",
+    tag="speech",
+    description="Each value is taken from the first of header and query that is not empty.",
+    query=CoquiParameters,
+    headers=CoquiHeaders,
+    answers={200: _AUDIO, 206: ranges.PART},
+    errors=(TTSError, ranges.BEHIND_THE_END),
+)
+
+_POST = operation(
+    "Speak a text",
+    tag="speech",
+    method="POST",
+    description="Empty and null mean the default. A form has Coqui's names; so may headers and "
+    "query, as in the GET.",
+    body={
+        "application/json": {"allOf": [SpeechSchema, {"required": ["text"]}]},
+        "application/x-www-form-urlencoded": CoquiParameters,
+        "multipart/form-data": CoquiParameters,
+    },
+    example={"text": "Hello, I am here.", "language": "English"},
+    answers={200: _AUDIO},
+    errors=(TTSError,),
+)
+
+_HEAD = operation(
+    "Ask whether there is speech, without making any",
+    tag="speech",
+    method="HEAD",
+    answers={200: Answer("There is, of this type.", headers=("Accept-Ranges",))},
+)
+
+_OPTIONS = operation(
+    "Ask for the methods",
+    tag="speech",
+    method="OPTIONS",
+    answers={200: Answer("They are in `Allow`.", headers=("Allow",))},
+)
+
+
+def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswers) -> Blueprint:
+    """Return the routes of Coqui's server, one of which is ours, too."""
+    routes = Blueprint("tts", __name__)
+
+    @routes.route("/api/tts", methods=_METHODS, provide_automatic_options=False)
+    @_GET
+    @_POST
+    @_HEAD
+    @_OPTIONS
+    def synthesize() -> Response:
+        if request.method == "OPTIONS":
+            return Response(headers={"Allow": ", ".join(_METHODS)})
+        speech_request, ignored = _read_request(config)
+        speech_request = replace(speech_request, silence=config.unspeakable_text == "silence")
+        names = COQUI_NAMES if speech_request.lenient else {}
+        return ranges.respond(
+            answers,
+            request,
+            speech_request,
+            lambda asked: response.synthesize(service, asked, request, ignored, names),
+        )
+
+    @routes.get("/details")
+    @operation(
+        "Name the served models; Coqui's clients look whether it is there",
+        tag="lists",
+        answers={200: Answer("`model` is the default one.", {"type": "object"})},
+    )
+    def details() -> Response:
+        """Coqui's clients look whether it is there."""
+        return jsonify({"model": service.default_model, "models": list(service.models)})
+
+    return routes
+
+
+def _read_request(config: Config) -> tuple[SpeechRequest, list[str]]:
+    """Return the request, and the names of parameters that have no meaning here."""
+    body = read_body(request, config.max_body_bytes, config.max_audio_bytes)
+    if request.method == "POST" and request.is_json:
+        return load_speech_request(parse_json(body), ignore_unknown=False), []
+    parameters, ignored = read_parameters(request, body if request.method == "POST" else b"")
+    if "text" not in parameters and body.lstrip().startswith(b"{"):
+        raise InvalidRequest("The body looks like JSON: send it as Content-Type: application/json.")
+    asked = load_speech_request(parameters, ignore_unknown=True)
+    return replace(asked, lenient=True), ignored

@@ -1,0 +1,1 @@
+"""`/openapi.json`, made of what each route says about itself."""

@@ -1,0 +1,254 @@
+"""`/openapi.json`, made of what each route says about itself, and `/docs`, which shows it."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import flask_swagger_ui
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Blueprint, Flask, Response, current_app
+from marshmallow import Schema, fields, validate
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import Rule
+
+from qwen_tts_api import __version__
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import CrossSite, HostNotAllowed, RateLimited, TTSError, Unauthorized
+from qwen_tts_api.routes.openapi.operations import (
+    BINARY,
+    INTERNAL_ERROR,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    TEXT,
+    Answer,
+    Operation,
+    codes_of,
+    operation,
+    operations_of,
+)
+from qwen_tts_api.routes.page.assets import send_asset, send_page
+from qwen_tts_api.routes.request_log import PROBES
+from qwen_tts_api.routes.security.access import is_open
+from qwen_tts_api.routes.security.origins import SAFE_METHODS
+
+TAGS = {
+    "speech": "Text in, audio out.",
+    "openai": "In OpenAI's way.",
+    "marytts": "In MaryTTS's way.",
+    "lists": "What may be asked for.",
+    "health": "For orchestrators.",
+    "pages": "For people.",
+}
+
+HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "Accept-Ranges": ("`bytes` where `Range` may ask for a part.", {"type": "string"}),
+    "Content-Range": ("Which part it is, and of how many bytes.", {"type": "string"}),
+    "ETag": ("Of this very audio, for `If-Range`.", {"type": "string"}),
+    "X-Request-Id": ("The request's own id, or one made for it.", {"type": "string"}),
+    "X-Audio-Duration": ("Seconds of audio.", {"type": "number"}),
+    "X-RTF": ("The model's seconds per second of audio.", {"type": "number"}),
+    "X-Queue-Time": ("Seconds in the queue.", {"type": "number"}),
+    "X-Seed": ("The seed that makes the same audio again.", {"type": "integer"}),
+    "X-Sample-Rate": ("Of the audio, in Hz.", {"type": "integer"}),
+    "X-Segments": ("How many utterances the text is spoken in.", {"type": "integer"}),
+    "X-Text-Chars": ("Characters that are spoken.", {"type": "integer"}),
+    "X-Text-Changes": (
+        "How often something was taken out of the text, by kind: `markup=2, emoji=1`.",
+        {"type": "string"},
+    ),
+    "X-Model": ("The model that spoke.", {"type": "string"}),
+    "X-Finish-Reason": (
+        "`stop`, or `length` where the frame budget ended the audio.",
+        {"type": "string", "enum": ["stop", "length", "nothing_to_say"]},
+    ),
+    "X-Ignored-Parameters": ("Parameters that mean nothing here.", {"type": "string"}),
+    "Server-Timing": ("Milliseconds of queue, model and encoder.", {"type": "string"}),
+    "WWW-Authenticate": ("`Bearer`.", {"type": "string"}),
+    "X-Accel-Buffering": ("`no`, on a stream: proxies are to pass it on.", {"type": "string"}),
+    "Retry-After": ("Seconds after which to try again.", {"type": "integer"}),
+    "Location": ("Where it is.", {"type": "string"}),
+    "Allow": ("The methods of the path.", {"type": "string"}),
+}
+
+
+class ErrorSchema(Schema):
+    """The one shape of every error."""
+
+    error = fields.String(
+        required=True,
+        metadata={"description": "A sentence that names what was wrong, and what is allowed."},
+    )
+    code = fields.String(
+        required=True,
+        validate=validate.OneOf(
+            sorted(
+                {code for _, code in codes_of(TTSError)}
+                | {code for _, code in (NOT_FOUND, METHOD_NOT_ALLOWED, INTERNAL_ERROR)}
+            )
+        ),
+        metadata={"description": "A stable word for programs."},
+    )
+    fields_ = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        data_key="fields",
+        metadata={"description": "Messages by the name of the field that is to blame."},
+    )
+    request_id = fields.String(
+        required=True, metadata={"description": "Also in `X-Request-Id`, and in the log."}
+    )
+
+
+class OpenAIErrorDetailSchema(Schema):
+    """What OpenAI's clients read of an error."""
+
+    message = fields.String(
+        required=True, metadata={"description": "A sentence: what was wrong, and what is allowed."}
+    )
+    type = fields.String(required=True, metadata={"description": "Whose fault it is."})
+    param = fields.String(
+        required=True, allow_none=True, metadata={"description": "The field that is to blame."}
+    )
+    code = fields.String(required=True, metadata={"description": "A stable word for programs."})
+
+
+class OpenAIErrorSchema(Schema):
+    """OpenAI's shape of an error."""
+
+    error = fields.Nested(
+        OpenAIErrorDetailSchema, required=True, metadata={"description": "The error."}
+    )
+
+
+SCHEMAS: dict[str, type[Schema] | dict[str, Any]] = {
+    "Error": ErrorSchema,
+    "OpenAIError": OpenAIErrorSchema,
+    "Sentence": {
+        "type": "string",
+        "description": "A line of plain text, as MaryTTS's clients show it.",
+    },
+}
+"""Shapes of errors, by the name that `operation(error_schema=...)` uses."""
+
+_VIEWER = Path(flask_swagger_ui.__file__).parent / "dist"
+_VIEWER_FILES = ("swagger-ui-bundle.js", "swagger-ui.css")
+
+
+def blueprint(config: Config) -> Blueprint:
+    """Return the routes of the document and of the page that shows it, without any network."""
+    routes = Blueprint("openapi", __name__, template_folder="templates")
+
+    @cache
+    def document(app: Flask) -> dict[str, Any]:
+        return describe(app, config)
+
+    @routes.get("/openapi.json")
+    @operation(
+        "This document",
+        tag="pages",
+        answers={200: Answer("OpenAPI 3.1.", {"type": "object"})},
+    )
+    def openapi() -> dict[str, Any]:
+        return document(current_app._get_current_object())  # type: ignore[attr-defined]
+
+    @routes.get("/docs")
+    @operation(
+        "Read this document in a browser",
+        tag="pages",
+        answers={200: Answer("The page.", TEXT, ["text/html"])},
+    )
+    def docs() -> Response:
+        # Swagger UI sets style attributes and has its icons as data URLs.
+        return send_page(
+            "docs.html", {}, style_src="'self' 'unsafe-inline'", img_src="'self' data:"
+        )
+
+    @routes.get("/docs/<path:name>")
+    @operation(
+        "A part of that page",
+        tag="pages",
+        answers={200: Answer("The file.", BINARY, ["text/javascript", "text/css"])},
+        errors=(NOT_FOUND,),
+    )
+    def docs_file(name: str) -> Response:
+        if name not in _VIEWER_FILES:
+            raise NotFound
+        return send_asset(_VIEWER, name)
+
+    return routes
+
+
+def describe(app: Flask, config: Config) -> dict[str, Any]:
+    """Return the OpenAPI document of an application's routes, with what its settings ask for."""
+    spec = APISpec(
+        title="qwen-tts-api",
+        version=__version__,
+        openapi_version="3.1.0",
+        plugins=[MarshmallowPlugin(schema_name_resolver=_schema_name)],
+        info={
+            "description": "Speech from Qwen3-TTS. A page to try it is at [the root](./).",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        servers=[{"url": "./", "description": "This server."}],
+        tags=[{"name": name, "description": text} for name, text in TAGS.items()],
+    )
+    for name, (description, schema) in HEADERS.items():
+        spec.components.header(name, {"description": description, "schema": schema})
+    for name, error_schema in SCHEMAS.items():
+        if isinstance(error_schema, dict):
+            spec.components.schema(name, component=error_schema)
+        else:
+            spec.components.schema(name, schema=error_schema)
+    spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        if operations := operations_of(app.view_functions[rule.endpoint]):
+            spec.path(
+                path=path_of(rule),
+                operations={
+                    method: {
+                        "operationId": f"{rule.endpoint.replace('.', '_')}_{method}",
+                        **_document(described, config, rule, method),
+                    }
+                    for method, described in operations.items()
+                },
+                parameters=[
+                    {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
+                    for name in sorted(rule.arguments)
+                ],
+            )
+    return spec.to_dict()
+
+
+def _document(described: Operation, config: Config, rule: Rule, method: str) -> dict[str, Any]:
+    guarded = method != "options" and not is_open(rule.rule)
+    needs_key = guarded and config.api_keys_file is not None
+    writes = method.upper() not in SAFE_METHODS
+    may_happen: dict[type[TTSError], bool] = {
+        Unauthorized: needs_key,
+        RateLimited: guarded and bool(config.rate_limit),
+        CrossSite: writes,
+        HostNotAllowed: writes or (bool(config.allowed_hosts) and rule.rule not in PROBES),
+    }
+    more_errors = tuple(error for error, happens in may_happen.items() if happens)
+    security: dict[str, Any] = {"security": [{"key": []}]} if needs_key else {}
+    return {**described.document(more_errors), **security}
+
+
+def path_of(rule: Rule) -> str:
+    """Return a rule's path as OpenAPI writes it.
+
+    >>> from werkzeug.routing import Rule
+    >>> path_of(Rule("/static/<path:name>"))
+    '/static/{name}'
+    """
+    return re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
+
+
+def _schema_name(schema: Any) -> str:
+    """Name a component after its class, without the suffix."""
+    cls = schema if isinstance(schema, type) else type(schema)
+    return str(cls.__name__).removeprefix("_").removesuffix("Schema")

@@ -1,0 +1,60 @@
+"""The page at `/`: type, choose, and hear it while it is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Blueprint, Response
+
+from qwen_tts_api.audio import FORMATS
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import TTSError
+from qwen_tts_api.routes.openapi.operations import BINARY, NOT_FOUND, TEXT, Answer, operation
+from qwen_tts_api.routes.page.assets import MEDIA_TYPES, send_asset, send_page
+from qwen_tts_api.service.speech import SpeechService
+
+_STATIC = Path(__file__).parent / "static"
+
+
+def blueprint(config: Config, service: SpeechService) -> Blueprint:
+    """Return the routes of the page and its files."""
+    routes = Blueprint("page", __name__, template_folder="templates")
+
+    @routes.get("/")
+    @operation(
+        "Type, choose and listen, in a browser",
+        tag="pages",
+        description='It has `<option value="X" SELECTED>X</option>` for each speaker and for '
+        "nothing else, which is how Coqui's clients learn the speakers.",
+        answers={200: Answer("The page.", TEXT, ["text/html"])},
+    )
+    def page() -> Response:
+        values = {
+            "speakers": _speakers(service),
+            "formats": " ".join(FORMATS),
+            "language": config.default_language,
+            "max_text_chars": config.max_text_chars,
+        }
+        return send_page("index.html", values)
+
+    @routes.get("/static/<path:name>")
+    @operation(
+        "A part of the page",
+        tag="pages",
+        answers={200: Answer("The file.", BINARY, MEDIA_TYPES.values())},
+        errors=(NOT_FOUND,),
+    )
+    def static_file(name: str) -> Response:
+        return send_asset(_STATIC, name)
+
+    return routes
+
+
+def _speakers(service: SpeechService) -> list[str]:
+    """Return what `speaker` may be; nothing while the model loads, when the page must not wait."""
+    if service.status().state == "loading":
+        return []
+    try:
+        return [voice.id for voice in service.voices()]
+    except TTSError:
+        return []  # the page shows why

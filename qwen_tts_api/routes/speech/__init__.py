@@ -1,0 +1,1 @@
+"""What all APIs that answer with speech have in common."""

@@ -1,0 +1,139 @@
+"""Speech as an HTTP response, whole or in parts; its headers tell how it came about."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from flask import Request, Response, g
+
+from qwen_tts_api.errors import ClientLeft, TTSError
+from qwen_tts_api.routes.connection import client_of
+from qwen_tts_api.routes.request_log import RequestRecord
+from qwen_tts_api.service.request import Chunks, Speech, SpeechRequest, SpeechStream
+from qwen_tts_api.service.silence import NOTHING_TO_SAY, Silence
+from qwen_tts_api.service.speech import SpeechService
+
+SPEECH_HEADERS = (
+    *("X-Seed", "X-Model", "X-Queue-Time", "X-Sample-Rate", "X-Audio-Duration", "X-RTF"),
+    *("X-Finish-Reason", "X-Segments", "X-Text-Chars", "X-Text-Changes", "Server-Timing"),
+    *("X-Ignored-Parameters", "X-Accel-Buffering"),
+)
+"""What an answer with speech may have, for its documentation."""
+
+MAX_IGNORED = 32
+"""How many ignored parameters are named: servers and proxies limit the size of a header."""
+
+_PARAMETER = re.compile(r"[\w.-]{1,64}", re.ASCII)
+
+logger = logging.getLogger(__name__)
+
+
+class Parts(Iterator[bytes]):
+    """The chunks of a stream for the server; closing it ends the work.
+
+    Where they fail, the answer must not look finished. gunicorn closes the connection over any
+    exception; over this one, of a connection that is gone, without a traceback in the log.
+
+    Raises:
+        ConnectionResetError: The rest cannot be made. It comes from the TTSError, which is logged.
+    """
+
+    def __init__(self, chunks: Chunks) -> None:
+        self._chunks = chunks
+        self._record: RequestRecord = g.record
+        self._ended = False
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except StopIteration:
+            self._ended = True
+            raise
+        except TTSError as error:
+            self._record.code = error.code
+            level = logging.INFO if isinstance(error, ClientLeft) else logging.WARNING
+            logger.log(level, "the answer was broken off: %s (%s)", error.message, error.code)
+            raise ConnectionResetError(errno.ECONNRESET, "broken off") from error
+
+    def close(self) -> None:
+        """End the work that is still going on."""
+        if not self._ended and not self._record.code:
+            self._record.code = ClientLeft.code
+        self._chunks.close()
+
+
+def synthesize(
+    service: SpeechService,
+    asked: SpeechRequest,
+    request: Request,
+    ignored: Sequence[str],
+    names: Mapping[str, str],
+) -> Response:
+    """Do what is asked for, and return the audio.
+
+    Args:
+        service: Does it.
+        asked: What the client asks for; `stream` decides between whole and in parts.
+        request: The client's, which ends the work by leaving.
+        ignored: Names of parameters that have no meaning here; a header tells them.
+        names: What the client's dialect calls our fields, where it differs.
+    """
+    client = client_of(request.environ)
+    g.record.text = asked.text
+    if asked.stream:
+        stream = service.stream(asked, client)
+        response = Response(Parts(stream.chunks), mimetype=stream.media_type)
+        describe(response, stream, ignored, names)
+    else:
+        speech = service.synthesize(asked, client)
+        response = _whole(speech)
+        describe(response, speech, ignored, names)
+    return response
+
+
+def report_ignored(response: Response, names: Sequence[str]) -> None:
+    """Tell the client which parameters had no effect, as far as a header can hold their names."""
+    printable = [name for name in names if _PARAMETER.fullmatch(name)]
+    if printable:
+        response.headers["X-Ignored-Parameters"] = ", ".join(printable[:MAX_IGNORED])
+
+
+def _whole(speech: Speech) -> Response:
+    """Return an audio file, with an exact Content-Length."""
+    job = speech.job
+    response = Response(speech.data, mimetype=speech.media_type)
+    response.headers["X-Audio-Duration"] = f"{speech.duration_s:.3f}"
+    response.headers["X-RTF"] = f"{job.model_s / max(speech.duration_s, 1e-9):.4f}"
+    response.headers["X-Finish-Reason"] = job.finish_reason
+    stages = {"queue": job.queue_s, "model": job.model_s, "encode": speech.encode_s}
+    response.headers["Server-Timing"] = ", ".join(
+        f"{stage};dur={1000 * seconds:.2f}" for stage, seconds in stages.items()
+    )
+    return response
+
+
+def describe(
+    response: Response,
+    speech: Speech | SpeechStream,
+    ignored: Sequence[str],
+    names: Mapping[str, str],
+) -> None:
+    """Set the headers that are known before the first byte; all but the two as in `synthesize`."""
+    report_ignored(response, [*ignored, *(names.get(name, name) for name in speech.ignored)])
+    response.headers["Cache-Control"] = "no-cache"
+    if isinstance(speech, SpeechStream):
+        response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the parts back
+    response.headers["X-Queue-Time"] = f"{speech.job.queue_s:.3f}"
+    response.headers["X-Seed"] = str(speech.seed)
+    response.headers["X-Sample-Rate"] = str(speech.sample_rate_hz)
+    response.headers["X-Model"] = speech.model
+    response.headers["X-Text-Chars"] = str(len(speech.text.text))
+    response.headers["X-Segments"] = str(speech.job.progress.num_segments)
+    if isinstance(speech.job, Silence):
+        response.headers["X-Finish-Reason"] = NOTHING_TO_SAY
+    if speech.text.changes:
+        changes = (f"{kind}={num}" for kind, num in speech.text.changes.items())
+        response.headers["X-Text-Changes"] = ", ".join(changes)

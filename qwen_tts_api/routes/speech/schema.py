@@ -1,0 +1,251 @@
+"""The fields of a request for speech, checked for type and presence; meaning is the service's."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, validate
+
+from qwen_tts_api.audio import FORMATS
+from qwen_tts_api.audio.speed import FASTEST, SLOWEST
+from qwen_tts_api.errors import InvalidRequest
+from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
+from qwen_tts_api.routes.bodies.audio_field import AudioField
+from qwen_tts_api.service.output import DEFAULT_FORMAT
+from qwen_tts_api.service.request import SpeechRequest
+
+MAX_SEED = 2**63 - 1
+MAX_EXPLAINED = 5
+"""How many fields an error names."""
+
+# What other APIs call our fields.
+_SYNONYMS = {
+    **dict.fromkeys(("input", "input_text"), "text"),
+    **dict.fromkeys(("voice", "voice_id", "voice_name", "speaker_id", "speaker_name"), "speaker"),
+    **dict.fromkeys(("instructions", "instruction"), "instruct"),
+    **dict.fromkeys(("format", "output_format", "response_format", "encoding"), "audio_format"),
+}
+
+# How much a name must be like a field's, by difflib, to be hinted at, and to be taken for it:
+# "presence_penalty" is no misspelled "repetition_penalty" (0.71), "streaming" is "stream" (0.8).
+_SIMILAR, _TYPO = 0.6, 0.8
+
+# As programs print them, 0.1 + 0.2 and 1e-05 among them. `float` would take "nan" and "1_0", too.
+_FLOAT = re.compile(
+    r"-?(\d{0,20}\.\d{1,20}|\d{1,20}(?=e))(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE
+)
+
+
+def string(description: str) -> fields.String:
+    """Return a field for a text, or null."""
+    return fields.String(allow_none=True, metadata={"description": description})
+
+
+class _StrictInteger(fields.Integer):
+    """A whole number; 5.0 is one to JSON Schema, "5" is none. marshmallow's own takes neither."""
+
+    def _validated(self, value: Any) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        number: int = super()._validated(value)
+        return number
+
+
+class _Seed(_StrictInteger):
+    """A string of digits is a seed, too: JavaScript has no number for one above 2^53."""
+
+    def _validated(self, value: Any) -> int:
+        return super()._validated(read_number(value) if isinstance(value, str) else value)
+
+
+def seed(description: str) -> fields.Integer:
+    """Return a field for a seed, or null."""
+    return _bounded(_Seed, 0, MAX_SEED, description)
+
+
+def integer(low: int, high: int, description: str) -> fields.Integer:
+    """Return a field for a whole number from `low` to `high`, or null."""
+    return _bounded(_StrictInteger, low, high, description)
+
+
+def _bounded(kind: type[_StrictInteger], low: int, high: int, description: str) -> fields.Integer:
+    return kind(
+        allow_none=True,
+        strict=True,
+        validate=validate.Range(low, high),
+        metadata={"description": description},
+    )
+
+
+class _StrictFloat(fields.Float):
+    """A JSON number; marshmallow's own also takes a string that looks like one."""
+
+    def _validated(self, value: Any) -> float:
+        if not isinstance(value, int | float):
+            raise self.make_error("invalid", input=value)
+        number: float = super()._validated(value)
+        return number
+
+
+def _number(
+    low: float, high: float, description: str, *, min_inclusive: bool = True
+) -> fields.Float:
+    # apispec describes the bound as one that is allowed.
+    bound = {} if min_inclusive else {"exclusiveMinimum": low}
+    return _StrictFloat(
+        allow_none=True,
+        validate=validate.Range(low, high, min_inclusive=min_inclusive),
+        metadata={"description": description, **bound},
+    )
+
+
+class SpeechSchema(Schema):
+    """JSON and form fields of `/api/tts`. Empty and null mean the default."""
+
+    class Meta:
+        """Refuses unknown fields, unless `load_speech_request` says otherwise."""
+
+        unknown = RAISE
+
+    text = string("What to say.")  # that it is required is the service's to say
+    language = string("A name or code: `German`, `de`, `de-DE`; `Auto` lets the model decide.")
+    speaker = string("A speaker of the model, in any case (CustomVoice).")
+    instruct = string(
+        "How to say it (CustomVoice 1.7B); the voice itself, described (VoiceDesign)."
+    )
+    ref_audio = AudioField(
+        allow_none=True,
+        metadata={"description": "A recording whose voice is cloned (Base): base64 or a data URL."},
+    )
+    ref_text = string("What is said in the recording.")
+    x_vector_only_mode = fields.Boolean(
+        allow_none=True,
+        metadata={"description": "Whether the recording's voice is taken without `ref_text`."},
+    )
+    model = string("One of the served models.")
+    audio_format = string(f"One of {', '.join(FORMATS)}; {DEFAULT_FORMAT} if empty.")
+    sample_rate = fields.Integer(
+        allow_none=True,
+        strict=True,
+        attribute="sample_rate_hz",
+        metadata={"description": "In Hz; which there are depends on the format; 24000 if null."},
+    )
+    speed = _number(SLOWEST, FASTEST, "At the same pitch; 1 if null.")
+    stream = fields.Boolean(
+        allow_none=True, metadata={"description": "Whether the audio is sent as it is made."}
+    )
+    seed = seed("The same request and seed give the same audio; drawn if null. Or its digits.")
+    normalize = fields.Boolean(
+        allow_none=True,
+        metadata={"description": "Whether markup, emoji and the like are taken out of the text."},
+    )
+    max_new_tokens = integer(2, 8192, "Frames of 80 ms, of which one less is made; by the text.")
+    temperature = _number(0, 10, "0 always takes the likeliest code; 0.9 if null.")
+    top_k = integer(0, 3072, "How many codes to choose from, 0 is all; 50 if null.")
+    top_p = _number(0, 1, "How much probability to choose from; 1 if null.", min_inclusive=False)
+    repetition_penalty = _number(0.1, 10, "1 is none; 1.05 if null.")
+    subtalker_temperature = _number(0, 10, "Of the other 15 codes of a frame; 0.9 if null.")
+    subtalker_top_k = integer(0, 3072, "Of the other 15 codes of a frame; 50 if null.")
+    subtalker_top_p = _number(
+        0, 1, "Of the other 15 codes of a frame; 1 if null.", min_inclusive=False
+    )
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> SpeechRequest:
+        return SpeechRequest(**{name: value for name, value in data.items() if value is not None})
+
+
+NUMERIC_FIELDS = frozenset(
+    name for name, field in SpeechSchema().fields.items() if isinstance(field, fields.Number)
+)
+
+
+def load_speech_request(document: Mapping[str, Any], *, ignore_unknown: bool) -> SpeechRequest:
+    """Return the request that a JSON object or a form describes.
+
+    Args:
+        document: Values by field name.
+        ignore_unknown: Pass over unknown fields, as Coqui's server does, instead of refusing them.
+
+    Raises:
+        InvalidRequest: A field is unknown or has the wrong type.
+    """
+    request: SpeechRequest = load(
+        SpeechSchema(unknown=EXCLUDE if ignore_unknown else RAISE), document
+    )
+    return request
+
+
+def load(schema: Schema, document: Mapping[str, Any]) -> Any:
+    """Return what a schema makes of a JSON object or a form.
+
+    Raises:
+        InvalidRequest: The schema refuses it.
+    """
+    try:
+        return schema.load(document)
+    except ValidationError as error:
+        raise _explain(error.messages_dict, schema, list(document)) from None
+
+
+def read_number(text: str) -> str | float:
+    """Return the number that a form's field is, or the text, which the schema then refuses."""
+    if re.fullmatch(r"-?\d{1,20}", text, re.ASCII):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def idle_fields(schema: Schema, document: Mapping[str, Any]) -> list[str]:
+    """Return the names that a schema does not know and may pass over: they do no harm.
+
+    One that nearly is a field, or means one, is none of them: what it asks for would be missed.
+    """
+    known = _names(schema)
+    return [
+        name
+        for name, value in document.items()
+        if name not in known.values() and (value in (None, "") or not _meant(name, known, _TYPO))
+    ]
+
+
+def _explain(messages: dict[str, list[str]], schema: Schema, order: list[str]) -> InvalidRequest:
+    """Return the error that says what is wrong with the first few fields, known ones before all."""
+    known = _names(schema)
+    names = sorted(
+        messages,
+        key=lambda name: (name not in known.values(), order.index(name) if name in order else -1),
+    )
+    explained = [(name, messages[name]) for name in names[:MAX_EXPLAINED]]
+    sentences = [
+        f"{name}: {texts[0]}" if name in known.values() else _unknown_field(name, known)
+        for name, texts in explained
+    ]
+    if len(messages) > MAX_EXPLAINED:
+        sentences.append(f"So are {len(messages) - MAX_EXPLAINED} more.")
+    return InvalidRequest(
+        " ".join(sentences), fields={name[:MAX_SHOWN_CHARS]: texts for name, texts in explained}
+    )
+
+
+def _names(schema: Schema) -> dict[str, str]:
+    """Map our names of the fields to those of the schema's dialect."""
+    return {name: field.data_key or name for name, field in schema.fields.items()}
+
+
+def _unknown_field(name: str, known: dict[str, str]) -> str:
+    """Return a hint at the field that is probably meant."""
+    meant = _meant(name, known, _SIMILAR)
+    hint = f"did you mean {meant!r}?" if meant else f"known are {', '.join(known.values())}."
+    return f"Unknown field {shown(name)}: {hint}"
+
+
+def _meant(name: str, known: dict[str, str], similarity: float) -> str:
+    """Return the field that another API, or somebody in haste, calls so; empty if there is none."""
+    if len(name) > MAX_SHOWN_CHARS:  # comparing takes as long as the names are
+        return ""
+    ours = _SYNONYMS.get(name, name)
+    similar = difflib.get_close_matches(name, known.values(), n=1, cutoff=similarity)
+    return known.get(ours) or next(iter(similar), "")

@@ -1,0 +1,85 @@
+"""gunicorn's settings: one process with the model, many threads that wait for it.
+
+A checkout's `gunicorn.conf.py` and the command `qwen-tts-api serve` both take them from here:
+
+    gunicorn -c python:qwen_tts_api.server.gunicorn_conf qwen_tts_api.server.wsgi:app
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from gunicorn.errors import HaltServer
+
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import EXIT_CANNOT_START, EXIT_LOST, ConfigError
+from qwen_tts_api.server.descriptors import raise_limit
+from qwen_tts_api.server.signals import ignore_in_master, ignore_until_started, reset_in_worker
+from qwen_tts_api.server.starting import check_start
+from qwen_tts_api.telemetry.log_stream import open_standard_streams
+from qwen_tts_api.telemetry.logs import logging_config
+
+open_standard_streams()
+nohup = ignore_until_started()
+raise_limit()
+try:
+    settings = Config.from_env()
+except ConfigError as error:
+    sys.stderr.write(f"qwen-tts-api cannot start: {error}\n")
+    sys.exit(EXIT_CANNOT_START)
+
+bind = settings.bind
+workers = 1
+worker_class = "qwen_tts_api.server.worker.QwenWorker"
+threads = settings.num_threads
+keepalive = settings.keepalive_s
+# The heartbeat of the worker's main loop, not a deadline of requests (QWEN_REQUEST_TIMEOUT_S).
+timeout = 60
+# After which the master kills a worker that has not ended. The worker takes the setting itself,
+# then a second to notice, one for the engines, two to send the last spans.
+graceful_timeout = int(settings.graceful_timeout_s) + 5
+# A heartbeat file on a disk can block the worker for seconds.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+control_socket_disable = True
+# As long as gunicorn allows: Coqui's and MaryTTS's clients send the text in the query.
+limit_request_line = 8190
+# By default a client on this machine may say by SCRIPT_NAME and PATH_INFO what its path is.
+forwarder_headers = ""
+# CUDA does not survive a fork: only the worker imports the application.
+preload_app = False
+accesslog = None
+logconfig_dict = logging_config(settings.log_level, settings.log_format)
+
+
+def on_starting(server: Any) -> None:
+    """Check what gunicorn's own start would fail over with less than a sentence."""
+    try:
+        check_start(settings, server.cfg)
+    except ConfigError as error:
+        server.log.error("qwen-tts-api cannot start: %s", error)
+        sys.exit(EXIT_CANNOT_START)
+    ignore_in_master(server, nohup=nohup)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Start loading the model in its own thread: blocking here would come before signals work."""
+    reset_in_worker()
+    try:
+        from qwen_tts_api.routes import EXTENSION, create_ops_app
+        from qwen_tts_api.server.ops import start_ops_server
+
+        service = worker.app.wsgi().extensions[EXTENSION]
+        if settings.ops_bind:
+            start_ops_server(settings, create_ops_app(service), worker.cfg)
+    except ConfigError as error:
+        server.log.error("qwen-tts-api cannot start: %s", error)
+        sys.exit(EXIT_CANNOT_START)
+    service.start()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """End the master with a worker that crashed, so that the orchestrator sees it and restarts."""
+    if server.LISTENERS:
+        raise HaltServer("The worker ended unexpectedly.", EXIT_LOST)

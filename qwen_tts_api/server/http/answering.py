@@ -1,0 +1,132 @@
+"""From a whole request to the application's answer, and from what is no request to an error."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import uuid
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
+
+from gunicorn.http import errors as parse_errors
+from gunicorn.http import wsgi
+
+from qwen_tts_api.errors import TTSError
+from qwen_tts_api.server.http.connection import Connection
+from qwen_tts_api.telemetry import logs
+
+logger = logging.getLogger(__name__)
+
+MAX_MESSAGE_CHARS = 300
+"""Of an answer to a malformed request, which quotes it."""
+
+_GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
+
+# What the parser raises that 400 is not the right answer to.
+_STATUS: dict[type[Exception], HTTPStatus] = {
+    parse_errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    parse_errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    parse_errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+    parse_errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
+}
+
+
+class RequestAnswerer:
+    """Lets a WSGI application answer the requests of connections.
+
+    Args:
+        cfg: gunicorn's settings.
+        timeout_s: For a client to take a piece of the answer.
+    """
+
+    def __init__(self, application: Any, cfg: Any, timeout_s: float) -> None:
+        self._application = application
+        self._cfg = cfg
+        self._timeout_s = timeout_s
+        self.is_stopping = False
+
+    def answer(self, connection: Connection) -> bool:
+        """Answer one request; return whether the connection may have another."""
+        try:
+            request = next(connection.parser)
+            connection.sock.settimeout(self._timeout_s)
+            keep = self._call(request, connection) and connection.reusable
+            # A body that nobody wanted is here, too: what follows it is the next request.
+            return keep and connection.parser.finish_body()
+        except (parse_errors.NoMoreData, StopIteration):
+            return False
+        except TimeoutError:
+            logger.info("a client took nothing for %g s; it is cut off", self._timeout_s)
+        except OSError as error:
+            if error.errno not in _GONE:
+                logger.exception("a connection failed")
+        except Exception as error:
+            self.refuse(connection, error)
+        return False
+
+    def _call(self, request: Any, connection: Connection) -> bool:
+        # It has been sent, if the client waited for it.
+        request._expected_100_continue = False
+        response, environ = wsgi.create(
+            request, connection.sock, connection.client, connection.server, self._cfg
+        )
+        environ["wsgi.multithread"] = True
+        if self.is_stopping or not self._cfg.keepalive or not connection.reusable:
+            response.force_close()
+        pieces = self._application(environ, response.start_response)
+        try:
+            for piece in pieces:
+                response.write(piece)
+            response.close()
+        except OSError:
+            raise
+        except Exception:
+            if not response.headers_sent:
+                raise
+            # An error behind the beginning of an answer would be taken for a part of it.
+            logger.exception("an answer was broken off")
+            return False
+        finally:
+            if hasattr(pieces, "close"):
+                pieces.close()
+        return not response.should_close()
+
+    def refuse(self, connection: Connection, error: Exception) -> None:
+        """Answer what never became a request of the application, in the one shape of errors."""
+        status, code, message = _describe(error)
+        request_id = logs.labels().get("request_id") or uuid.uuid4().hex
+        # %r: the line stays one line, whatever bytes the client sent.
+        logger.log(
+            logging.INFO if status == HTTPStatus.REQUEST_TIMEOUT else logging.WARNING,
+            "%d %r",
+            *(status, message),
+            extra={"request_id": request_id},
+            exc_info=error if status == HTTPStatus.INTERNAL_SERVER_ERROR else None,
+        )
+        body = {"error": message, "code": code, "request_id": request_id}
+        with suppress(OSError):  # it is small: who has no room for it does not read
+            connection.sock.setblocking(False)
+            connection.sock.send(_response(status, json.dumps(body).encode()))
+
+
+def _describe(error: Exception) -> tuple[HTTPStatus, str, str]:
+    """Return status, code and message."""
+    if isinstance(error, TTSError):
+        return HTTPStatus(error.status), error.code, error.message
+    if isinstance(error, parse_errors.ParseException):
+        message = f"The request is malformed: {error}."[:MAX_MESSAGE_CHARS]
+        return _STATUS.get(type(error), HTTPStatus.BAD_REQUEST), "invalid_request", message
+    message = "The server failed on this request; see its log."
+    return HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", message
+
+
+def _response(status: HTTPStatus, body: bytes) -> bytes:
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+        "Content-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body

@@ -1,0 +1,104 @@
+"""Measures requests for speech, from their arrival to their end."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Protocol
+
+from qwen_tts_api.errors import TTSError
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.service.silence import Silence
+from qwen_tts_api.telemetry.metrics import Metrics
+
+
+class Work(Protocol):
+    """What is computed for a request."""
+
+    @property
+    def queue_s(self) -> float:
+        """Seconds between its beginning and its row in the model."""
+
+    @property
+    def model_s(self) -> float:
+        """Seconds that the model took."""
+
+    @property
+    def finish_reason(self) -> str:
+        """`stop`, `length` or `nothing_to_say`."""
+
+
+class Meter:
+    """The measurements of one request. A context manager around the making of its audio.
+
+    Args:
+        metrics: Where they go.
+        streamed: Whether the client hears the audio while it is made.
+    """
+
+    def __init__(self, metrics: Metrics, *, streamed: bool) -> None:
+        self._metrics = metrics
+        self._streamed = streamed
+        self._arrived_at = time.monotonic()
+        self._model = ""
+        self._num_characters = 0
+        self._work: Work | None = None
+        self._num_samples = 0
+        self._played_until = 0.0
+
+    def refused(self, error: TTSError) -> None:
+        """Note that nothing was begun."""
+        self._metrics.syntheses.labels(self._model, error.code).inc()
+
+    def begun(self, model: str, num_characters: int, work: Work) -> None:
+        """Note what is to be made."""
+        self._model = model
+        self._num_characters = num_characters
+        self._work = work
+
+    def piece(self, num_samples: int) -> None:
+        """Note the next piece of audio; samples at `SAMPLE_RATE_HZ`."""
+        if isinstance(self._work, Silence):
+            return
+        now = time.monotonic()
+        if self._num_samples == 0:
+            delivery = "stream" if self._streamed else "whole"
+            self._metrics.first_audio_seconds.labels(delivery).observe(now - self._arrived_at)
+            self._played_until = now
+        elif self._streamed and now > self._played_until:
+            self._metrics.underruns.inc()
+            self._played_until = now
+        self._num_samples += num_samples
+        self._played_until += num_samples / SAMPLE_RATE_HZ
+
+    def __enter__(self) -> Meter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._work is not None
+        metrics, audio_s = self._metrics, self._num_samples / SAMPLE_RATE_HZ
+        metrics.syntheses.labels(self._model, _outcome(error, self._work)).inc()
+        if isinstance(self._work, Silence):  # which would make the model look fast
+            return
+        metrics.queue_seconds.observe(self._work.queue_s)
+        metrics.audio_seconds.labels(self._model).inc(audio_s)
+        if error is None:
+            metrics.characters.labels(self._model).inc(self._num_characters)
+            if self._num_samples:
+                metrics.real_time_factor.observe(self._work.model_s / audio_s)
+            else:
+                metrics.empty_audio.inc()
+
+
+def _outcome(error: BaseException | None, work: Work) -> str:
+    if error is None:
+        return work.finish_reason
+    if isinstance(error, TTSError):
+        return error.code
+    # A stream that is not read on is closed, which its generator sees as this.
+    return "client_left" if isinstance(error, GeneratorExit) else "internal_error"

@@ -1,0 +1,127 @@
+"""What a client asks for and what it gets, in no dialect of HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from qwen_tts_api.service.silence import Silence
+from qwen_tts_api.service.text.normalize import SpeakableText
+from qwen_tts_api.service.utterances import Utterances
+
+
+@dataclass(frozen=True)
+class SpeechRequest:
+    """One request for speech. An empty string and None mean: the default.
+
+    Only the text has none.
+
+    Attributes:
+        text: What to say.
+        language: A language's name or code, or `Auto`.
+        speaker: A speaker's name or alias, or a registered voice's name or id.
+        instruct: How to say it, or, for a VoiceDesign model, the voice.
+        ref_audio: A recording of the voice to clone, as a file of `reference_audio.ALLOWED`.
+        ref_text: What is said in it.
+        x_vector_only_mode: Take the speaker's embedding alone; `ref_text` is not needed.
+        model: One of the served models.
+        audio_format: One of `audio.FORMATS`.
+        sample_rate_hz: One of the format's rates.
+        speed: 0.25 to 4; above 1 is faster, at the same pitch.
+        stream: Whether the audio is sent as it is made.
+        lenient: Pass over fields that the model has no use for, if that does no harm, and name them
+            in the answer, instead of refusing them.
+        silence: Answer a text with nothing to say with a short silence, instead of refusing it.
+        seed: Seed of the random draws; None draws one.
+        normalize: Whether markup, emoji and the like are taken out of the text; None: by setting.
+        max_new_tokens: At most one frame less is made of each segment; None: the text's own budget.
+        temperature: And the others: as in `model.utterance.Sampling`.
+    """
+
+    text: str = ""
+    language: str = ""
+    speaker: str = ""
+    instruct: str = ""
+    ref_audio: bytes | None = field(default=None, repr=False)
+    ref_text: str = ""
+    x_vector_only_mode: bool = False
+    model: str = ""
+    audio_format: str = ""
+    sample_rate_hz: int | None = None
+    speed: float | None = None
+    stream: bool = False
+    lenient: bool = False
+    silence: bool = False
+    seed: int | None = None
+    normalize: bool | None = None
+    max_new_tokens: int | None = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    repetition_penalty: float | None = None
+    subtalker_temperature: float | None = None
+    subtalker_top_k: int | None = None
+    subtalker_top_p: float | None = None
+
+
+class Chunks(Iterator[bytes], Protocol):
+    """Bytes as they are made."""
+
+    def close(self) -> None:
+        """End the work; may be called at any time, and again."""
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A whole audio file, and how it came about.
+
+    Attributes:
+        data: The file's bytes.
+        media_type: Its `Content-Type`.
+        sample_rate_hz: The audio's.
+        duration_s: Length of the audio in seconds.
+        encode_s: Seconds that speed, rate and format took; most of them while the model works.
+        model: Name of the model.
+        seed: Seed of the random draws.
+        text: What was spoken, and what was taken out of the text.
+        job: Tells the times in queue and model, how it ended, and how many segments it had.
+        ignored: The request's fields that were passed over.
+    """
+
+    data: bytes
+    media_type: str
+    sample_rate_hz: int
+    duration_s: float
+    encode_s: float
+    model: str
+    seed: int
+    text: SpeakableText
+    job: Utterances | Silence
+    ignored: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SpeechStream:
+    """Audio that is still being made; its first piece is there.
+
+    Attributes:
+        chunks: The file's bytes, piece by piece. Raises a TTSError where the rest cannot be made:
+            what was sent must then not look finished. Closing it ends the work.
+        media_type: Its `Content-Type`.
+        sample_rate_hz: The audio's.
+        model: Name of the model.
+        seed: Seed of the random draws.
+        text: What is spoken, and what was taken out of the text.
+        job: Tells the time in the queue, and the progress: which segment's audio was taken last.
+        ignored: The request's fields that are passed over.
+    """
+
+    chunks: Chunks
+    media_type: str
+    sample_rate_hz: int
+    model: str
+    seed: int
+    text: SpeakableText
+    job: Utterances | Silence
+    ignored: tuple[str, ...]

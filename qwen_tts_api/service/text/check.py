@@ -1,0 +1,107 @@
+"""Check that a text can be spoken, and make it so where it needs it."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from qwen_tts_api.errors import NothingToSay, TextRequired, TextTooLong, UnspeakableText
+from qwen_tts_api.service.text.normalize import SpeakableText, make_speakable
+
+# Coqui's own sentence; clients compare it.
+TEXT_REQUIRED = "Text parameter is required"
+
+MAX_INSTRUCT_CHARS = 4096
+
+# Signs that are read as words, besides currencies; others are punctuation, or pictures.
+SPOKEN_SIGNS = frozenset("%‰&@#§°+=±×÷≤≥≠≈√∞∑©®")
+
+
+def has_words(text: str) -> bool:
+    """Tell whether there is anything to say: a letter, a number or a sign that is read as a word.
+
+    Also one in another form: ™, ℃, ½, Ⓐ. What follows from the rule is silent: punctuation, arrows,
+    notes, hearts, boxes.
+
+    >>> has_words("100"), has_words("%"), has_words("♪ → ♥ ...")
+    (True, True, False)
+    """
+    return any(char in SPOKEN_SIGNS or _has_letter(char) for char in text)
+
+
+def _has_letter(char: str) -> bool:
+    forms = (char, *unicodedata.normalize("NFKC", char))
+    categories = {unicodedata.category(form) for form in forms}
+    return "Sc" in categories or any(category[0] in "LN" for category in categories)
+
+
+def check_text(text: str, max_chars: int) -> str:
+    """Return the text without surrounding white space.
+
+    Raises:
+        TextRequired: It is empty or blank.
+        TextTooLong: It has more than `max_chars` characters.
+        UnspeakableText: It has half a surrogate pair in it.
+        NothingToSay: It is control characters only.
+    """
+    text = text.strip()
+    if not text:
+        raise TextRequired(TEXT_REQUIRED, fields={"text": ["Missing or blank."]})
+    if len(text) > max_chars:
+        raise TextTooLong(
+            f"The text has {len(text)} characters; QWEN_MAX_TEXT_CHARS allows {max_chars}.",
+            fields={"text": [f"Longer than {max_chars} characters."]},
+        )
+    categories = {unicodedata.category(char) for char in text}
+    if "Cs" in categories:
+        raise UnspeakableText(
+            "The text is not valid Unicode: it contains half of a surrogate pair.",
+            fields={"text": ["Not valid Unicode."]},
+        )
+    if all(category[0] in "CZ" for category in categories):
+        raise NothingToSay(
+            "The text has only control characters; there is nothing to speak.",
+            fields={"text": ["Only control characters."]},
+        )
+    return text
+
+
+def check_instruct(text: str) -> str:
+    """Return how to say a text, without surrounding white space; may be empty.
+
+    Raises:
+        TextTooLong: It has more than MAX_INSTRUCT_CHARS characters, whatever a text may have: it is
+            part of the prompt of every segment.
+        UnspeakableText: It has half a surrogate pair in it.
+    """
+    text = text.strip()
+    if len(text) > MAX_INSTRUCT_CHARS:
+        raise TextTooLong(
+            f"'instruct' has {len(text)} characters; allowed are up to {MAX_INSTRUCT_CHARS}.",
+            fields={"instruct": [f"Longer than {MAX_INSTRUCT_CHARS} characters."]},
+        )
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise UnspeakableText(
+            "'instruct' is not valid Unicode: it contains half of a surrogate pair.",
+            fields={"instruct": ["Not valid Unicode."]},
+        )
+    return text
+
+
+def prepare_text(text: str, max_chars: int, *, normalize: bool) -> SpeakableText:
+    """Return a text that can be spoken.
+
+    Raises:
+        TextRequired: And the others: as `check_text`.
+        NothingToSay: When normalized, nothing is left that could be heard.
+    """
+    text = check_text(text, max_chars)
+    if not normalize:
+        return SpeakableText(text)
+    speakable = make_speakable(text)
+    if not has_words(speakable.text):
+        raise NothingToSay(
+            "The text has no letters, numbers or signs with a name (such as % or €), only "
+            "punctuation, pictures, markup or emoji.",
+            fields={"text": ["Nothing to speak."]},
+        )
+    return speakable

@@ -1,0 +1,1 @@
+"""Who speaks: a model's own speakers, and registered voices."""

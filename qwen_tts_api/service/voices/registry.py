@@ -1,0 +1,206 @@
+"""The registry: voices that were uploaded or designed, for every Base model to speak with."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import time
+from collections.abc import Iterator
+
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import (
+    InvalidRequest,
+    NotSupported,
+    RegistryReadOnly,
+    RegistryUnavailable,
+    VoiceNotFound,
+)
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Reference
+from qwen_tts_api.names import fold, shown
+from qwen_tts_api.service.served_models import ServedModels
+from qwen_tts_api.service.voices.recording import check_ref_text, read_recording
+from qwen_tts_api.service.voices.store import VoiceStore, too_many_voices, voice_exists
+from qwen_tts_api.service.voices.voice import MAX_NAME_CHARS, Voice, check_name, voice_id
+
+logger = logging.getLogger(__name__)
+
+MAX_CONSENT_CHARS = 1000
+CACHED_REFERENCES = 16
+"""Recordings that stay in memory, of up to 2.9 MB each."""
+
+
+class VoiceRegistry:
+    """Registered voices, and the rules of adding one."""
+
+    def __init__(self, config: Config, models: ServedModels) -> None:
+        self._config = config
+        self._models = models
+        self._aliases = config.speakers_by_alias
+        self._store = VoiceStore(config.registry_dir)
+        self._read = functools.lru_cache(CACHED_REFERENCES)(self._read_reference)
+
+    def start(self) -> None:
+        """Clear away what was left half-written. A folder that cannot be read is no end."""
+        with contextlib.suppress(RegistryUnavailable), _explained():
+            self._store.clean()
+
+    def all(self) -> list[Voice]:
+        """Return the registered voices, oldest first.
+
+        Raises:
+            RegistryUnavailable: The folder cannot be read.
+        """
+        with _explained():
+            return self._store.all()
+
+    def find(self, requested: str) -> Voice | None:
+        """Return the voice of an id or name, in any case, or of an alias for it."""
+        requested = requested.strip()
+        requested = self._aliases.get(fold(requested), requested)
+        if len(requested) > MAX_NAME_CHARS:
+            return None
+        voice = self._store.get(voice_id(requested))
+        # Two spellings of one id are not yet one name: `a.b` is not `a-b`.
+        if voice and fold(requested) in (voice.id, fold(voice.name)):
+            return voice
+        return None
+
+    def reference(self, voice: Voice, *, x_vector_only: bool = False) -> Reference:
+        """Return the recording of a voice, read once and kept while it is in use.
+
+        Raises:
+            RegistryUnavailable: It cannot be read.
+        """
+        return self._read(voice, x_vector_only or not voice.ref_text)
+
+    def check_writable(self) -> None:
+        """Refuse what would change the registry where that is not allowed.
+
+        Raises:
+            RegistryReadOnly: `QWEN_VOICE_UPLOADS` is off.
+        """
+        if not self._config.voice_uploads:
+            raise RegistryReadOnly(
+                "Voices cannot be added or deleted here: QWEN_VOICE_UPLOADS is off."
+            )
+
+    def check_new(self, name: str) -> Voice:
+        """Return a new voice's name and id, before anything costly is done for it.
+
+        Raises:
+            InvalidRequest: It is no name.
+            NotSupported: No Base model is served, which could speak with it.
+            RegistryReadOnly: Voices may not be added.
+            TooManyVoices: There is room for no more.
+            VoiceExists: A voice or a speaker has the name.
+        """
+        self.check_writable()
+        if self._models.first_of_kind("base") is None:
+            raise NotSupported(
+                "No Base model is served, which registered voices need: add one to QWEN_MODELS."
+            )
+        name = check_name(name)
+        voice = Voice(voice_id(name), name)
+        taken = self._models.speakers() | set(self._aliases)
+        if taken & {voice.id, fold(name)} or self._store.get(voice.id):
+            raise voice_exists(name)
+        self._check_room()
+        return voice
+
+    def add(
+        self, name: str, audio: bytes, ref_text: str = "", consent: str = "", source: str = "upload"
+    ) -> Voice:
+        """Register a voice by a recording of it.
+
+        Args:
+            name: For people; the id is made of it.
+            audio: A file of `reference_audio.ALLOWED`.
+            ref_text: What is said in it; empty: only the speaker's embedding is taken.
+            consent: Kept as it is.
+            source: Where the recording is from: `upload` or `design`.
+
+        Raises:
+            InvalidAudio: The recording cannot be used.
+            RegistryUnavailable: It cannot be written.
+            TTSError: What `check_new` raises.
+        """
+        new = self.check_new(name)
+        ref_text = check_ref_text(ref_text)
+        field = "text" if source == "design" else "audio"
+        samples = read_recording(audio, self._config.max_audio_bytes, field)
+        voice = Voice(
+            new.id,
+            new.name,
+            created_at=int(time.time()),
+            source=source,
+            ref_text=ref_text,
+            consent=_check_consent(consent),
+            duration_s=round(len(samples) / SAMPLE_RATE_HZ, 3),
+        )
+        with _explained():
+            voice = self._store.add(voice, samples, self._config.max_voices)
+        logger.info("registered the voice %s (%s, %.1f s)", voice.id, source, voice.duration_s)
+        return voice
+
+    def delete(self, requested: str) -> None:
+        """Remove a voice by its id. What speaks with it at the moment speaks on.
+
+        Raises:
+            RegistryReadOnly: Voices may not be deleted.
+            RegistryUnavailable: It cannot be removed.
+            VoiceNotFound: There is none of this id.
+        """
+        self.check_writable()
+        voice = self._store.get(requested)
+        references = [] if voice is None else self._references(voice)
+        with _explained():
+            deleted = self._store.delete(requested)
+        self._read.cache_clear()
+        for reference in references:
+            self._models.forget(reference)
+        if not deleted:
+            raise VoiceNotFound(f"There is no registered voice of the id {shown(requested)}.")
+        logger.info("deleted the voice %s", requested)
+
+    def _references(self, voice: Voice) -> list[Reference]:
+        """Return what models may have been given of a voice; nothing where it cannot be read."""
+        with contextlib.suppress(RegistryUnavailable):
+            alone = self._read(voice, True)
+            whole = [self._read(voice, False)] if voice.ref_text else []
+            return [alone, *whole]
+        return []
+
+    def _check_room(self) -> None:
+        limit = self._config.max_voices
+        with _explained():
+            count = self._store.count()
+        if count >= limit:
+            raise too_many_voices(limit)
+
+    def _read_reference(self, voice: Voice, x_vector_only: bool) -> Reference:
+        with _explained():
+            samples = self._store.samples(voice)
+        return Reference(samples, "" if x_vector_only else voice.ref_text, x_vector_only)
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Log what the file system refuses, and tell the client no paths."""
+    try:
+        yield
+    except OSError as error:
+        logger.error("the registry of voices: %s", error)
+        raise RegistryUnavailable(
+            "The registry of voices cannot be read or written; the cause is in the server's log."
+        ) from error
+
+
+def _check_consent(consent: str) -> str:
+    if len(consent) > MAX_CONSENT_CHARS or not consent.isprintable():
+        raise InvalidRequest(
+            f"'consent' has {len(consent)} characters; allowed are up to {MAX_CONSENT_CHARS}, on "
+            "one line.",
+            fields={"consent": [f"Up to {MAX_CONSENT_CHARS} characters on one line."]},
+        )
+    return consent.strip()

@@ -1,0 +1,217 @@
+"""Who speaks: the one place that decides by which model, and with whose voice, a request is met."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from qwen_tts_api.checkpoints.card import ModelCard
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import InvalidRequest, NotSupported, ReferenceRequired
+from qwen_tts_api.model.utterance import Reference
+from qwen_tts_api.names import field, listed, shown
+from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.served_models import ServedModels
+from qwen_tts_api.service.voices.recording import check_ref_text, read_recording
+from qwen_tts_api.service.voices.registry import VoiceRegistry
+from qwen_tts_api.service.voices.speakers import (
+    default_speaker,
+    display_name,
+    find_speaker,
+    unknown_speaker,
+)
+from qwen_tts_api.service.voices.voice import Voice
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who is to speak.
+
+    Attributes:
+        model: The model's name.
+        card: What it can do.
+        speaker: Its speaker (custom_voice).
+        reference: The recording whose voice it is to clone (base).
+        request: What is left of the request for them.
+        ignored: The fields of the request that were passed over.
+    """
+
+    model: str
+    card: ModelCard
+    request: SpeechRequest
+    ignored: tuple[str, ...]
+    speaker: str | None = None
+    reference: Reference | None = None
+
+
+class Casting:
+    """Chooses with the settings' defaults."""
+
+    def __init__(self, config: Config, models: ServedModels, registry: VoiceRegistry) -> None:
+        self._config = config
+        self._aliases = config.speakers_by_alias
+        self._any_speaker = config.unknown_speaker == "default"
+        self._models = models
+        self._registry = registry
+
+    def cast(self, request: SpeechRequest) -> Cast:
+        """Return who speaks.
+
+        A request that names no model, but clones or names a registered voice, goes to the first
+        Base model that is served, if the default model is none.
+
+        Raises:
+            InvalidRequest: Fields contradict each other, or the model cannot honour one.
+            RegistryUnavailable: The registered voice cannot be read.
+            UnknownModel: It is not served.
+        """
+        model = self._models.name(request.model)
+        card = self._models.card(model)
+        voice = self._registered(request.speaker, card)
+        needs_recording = request.lenient and request.ref_audio is None
+        clones = voice is not None or (not needs_recording and bool(_fields_of_cloning(request)))
+        if clones and not request.model and card.kind != "base":
+            model = self._models.first_of_kind("base") or model
+            card = self._models.card(model)
+        ignored = self._idle_fields(request, card, voice)
+        request = replace(request, **{name: getattr(SpeechRequest, name) for name in ignored})
+        if card.kind == "base":
+            reference = self._reference(request, voice, model)
+            return Cast(model, card, request, ignored, reference=reference)
+        if clones:
+            raise self._cannot_clone(request, voice, model)
+        return Cast(model, card, request, ignored, self._speaker(request, model, card))
+
+    def voices(self, model: str) -> list[Voice]:
+        """Return what `speaker` may name: the model's own speakers, then registered voices.
+
+        Registered ones are listed where they can be used: for a Base model, and for requests that
+        name no model, if any Base model is served.
+
+        Raises:
+            ModelUnavailable: The model's checkpoint cannot be found or read.
+            RegistryUnavailable: The registry cannot be read.
+            UnknownModel: It is not served.
+        """
+        card = self._models.card(self._models.name(model))
+        names = [
+            (display_name(speaker), card.dialects.get(speaker, "")) for speaker in card.speakers
+        ]
+        voices = [Voice(name, name, kind="speaker", dialect=dialect) for name, dialect in names]
+        return voices + self._registered_for(model, card)
+
+    def _registered_for(self, model: str, card: ModelCard) -> list[Voice]:
+        """Return the registered voices that requests for a model may name."""
+        usable = card.kind == "base" or (not model and self._models.first_of_kind("base"))
+        return self._registry.all() if usable else []
+
+    def _registered(self, speaker: str, card: ModelCard) -> Voice | None:
+        """Return the registered voice that a speaker is; the model's own go before."""
+        if not speaker.strip() or find_speaker(speaker, card, self._aliases):
+            return None
+        return self._registry.find(speaker)
+
+    def _idle_fields(
+        self, request: SpeechRequest, card: ModelCard, voice: Voice | None
+    ) -> tuple[str, ...]:
+        """Return the fields that have no use, and are passed over without harm.
+
+        Those of a lenient request; and by QWEN_UNKNOWN_SPEAKER any speaker that there is not.
+        """
+        lenient, cloned = request.lenient, request.ref_audio is not None
+        unknown = voice is None and not find_speaker(request.speaker, card, self._aliases)
+        useless = (cloned and card.kind == "base") or (unknown and card.kind == "voice_design")
+        idle = {
+            "speaker": request.speaker.strip()
+            and ((lenient and useless) or (self._any_speaker and (unknown or useless))),
+            "instruct": lenient and request.instruct.strip() and not card.takes_instruct,
+            "ref_text": lenient and request.ref_text.strip() and not cloned,
+            "x_vector_only_mode": lenient
+            and request.x_vector_only_mode
+            and not (cloned or card.kind == "base"),
+        }
+        return tuple(name for name, is_idle in idle.items() if is_idle)
+
+    def _speaker(self, request: SpeechRequest, model: str, card: ModelCard) -> str | None:
+        requested = request.speaker
+        if not card.speakers:
+            if requested:
+                raise NotSupported(
+                    f"The model {model!r} has no speakers, but {field('speaker')} is "
+                    f"{shown(requested)}: leave it out, and describe the voice in "
+                    f"{field('instruct')}.",
+                    fields={"speaker": ["This model has no speakers."]},
+                )
+            return None
+        speaker = find_speaker(requested, card, self._aliases) if requested else None
+        if speaker is None and requested:
+            raise unknown_speaker(requested, [voice.id for voice in self.voices(request.model)])
+        return speaker or default_speaker(self._config.default_speaker, card, self._aliases)
+
+    def _reference(self, request: SpeechRequest, voice: Voice | None, model: str) -> Reference:
+        if request.ref_audio is not None:
+            return self._given_reference(request, request.ref_audio)
+        voice = voice or self._default_voice(request.speaker, model)
+        if request.ref_text.strip():
+            raise InvalidRequest(
+                f"The registered voice {voice.id!r} has a text of its own: leave 'ref_text' out.",
+                fields={"ref_text": [f"Goes with {field('ref_audio')} only."]},
+            )
+        return self._registry.reference(voice, x_vector_only=request.x_vector_only_mode)
+
+    def _given_reference(self, request: SpeechRequest, ref_audio: bytes) -> Reference:
+        if request.speaker:
+            raise InvalidRequest(
+                f"The voice is that of {field('ref_audio')}, but {field('speaker')} is "
+                f"{shown(request.speaker)}: give one of the two.",
+                fields={"speaker": [f"Does not go with {field('ref_audio')}."]},
+            )
+        ref_text = check_ref_text(request.ref_text)
+        if not ref_text and not request.x_vector_only_mode:
+            raise ReferenceRequired(
+                f"Cloning needs in 'ref_text' what is said in {field('ref_audio')}; where that is "
+                "not known, 'x_vector_only_mode': true takes the speaker's embedding alone.",
+                fields={"ref_text": ["Missing or blank."]},
+            )
+        samples = read_recording(ref_audio, self._config.max_audio_bytes)
+        text = "" if request.x_vector_only_mode else ref_text
+        return Reference(samples, text, request.x_vector_only_mode)
+
+    def _default_voice(self, requested: str, model: str) -> Voice:
+        """Return the default voice, where the request names none."""
+        known = [voice.id for voice in self._registry.all()]
+        if requested:
+            raise unknown_speaker(requested, known)
+        if voice := self._registry.find(self._config.default_speaker):
+            return voice
+        raise ReferenceRequired(
+            f"The model {model!r} clones voices: it needs reference audio in {field('ref_audio')}, "
+            f"or a registered voice in {field('speaker')}; registered are {listed(known)}.",
+            fields={"ref_audio": ["Missing."]},
+        )
+
+    def _cannot_clone(
+        self, request: SpeechRequest, voice: Voice | None, model: str
+    ) -> NotSupported:
+        base = self._models.first_of_kind("base")
+        advice = f"ask for the model {base!r}" if base else "no Base model is served"
+        if voice is not None:
+            return NotSupported(
+                f"{voice.id!r} is a registered voice, with which the model {model!r} cannot speak: "
+                f"{advice}.",
+                fields={"speaker": ["Needs a Base model."]},
+            )
+        given = _fields_of_cloning(request)
+        return NotSupported(
+            f"The model {model!r} clones no voices, but there is {' and '.join(given)}: {advice}.",
+            fields={name: ["Needs a Base model."] for name in given},
+        )
+
+
+def _fields_of_cloning(request: SpeechRequest) -> list[str]:
+    """Return the names of the fields that only cloning has a meaning for."""
+    given = {
+        "ref_audio": request.ref_audio is not None,
+        "ref_text": bool(request.ref_text.strip()),
+        "x_vector_only_mode": request.x_vector_only_mode,
+    }
+    return [name for name, is_given in given.items() if is_given]

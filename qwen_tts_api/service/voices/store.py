@@ -1,0 +1,262 @@
+"""Registered voices on the disk, each of which is there as a whole or not at all.
+
+    <folder>/<id>/voice.json    what is known about it
+    <folder>/<id>/audio.wav     its recording: 32-bit float, mono, 24 kHz
+
+A voice is written under a hidden name and synced before it gets its own; deletion goes the other
+way. Nothing is kept in memory: processes may share a folder, and what one adds the others see. Who
+changes something holds the folder's lock (flock), so that a hidden name which nobody holds the lock
+for is what a killed process left.
+
+Whatever else lies in the folder may be anything, and costs its own voice only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import logging
+import os
+import re
+import secrets
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from qwen_tts_api.errors import InvalidRequest, TooManyVoices, VoiceExists
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.names import shown
+from qwen_tts_api.service.voices.files import (
+    lock,
+    open_regular,
+    read_regular,
+    remove,
+    sync_folder,
+    write_synced,
+)
+from qwen_tts_api.service.voices.recording import MAX_DURATION_S, check_ref_text
+from qwen_tts_api.service.voices.voice import MAX_ID_CHARS, Voice, check_name
+
+logger = logging.getLogger(__name__)
+
+Samples = npt.NDArray[np.float32]
+
+_ID = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{MAX_ID_CHARS - 1}}}")
+MAX_DESCRIPTION_BYTES = 1 << 16
+MAX_RECORDING_BYTES = 4 * SAMPLE_RATE_HZ * MAX_DURATION_S + 4096
+
+_DESCRIPTION = "voice.json"
+_RECORDING = "audio.wav"
+# A leading dot: no id begins with one.
+_SCRATCH = ".scratch-"
+
+
+class VoiceStore:
+    """The voices in a folder, which is made when the first one is added."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._complained_of: set[str] = set()
+
+    def clean(self) -> None:
+        """Remove what writers and deleters left that were killed; those at work go on.
+
+        Raises:
+            OSError: The folder cannot be read.
+        """
+        left = [path for path in self._entries() if path.name.startswith(_SCRATCH)]
+        if not left:
+            return
+        with contextlib.suppress(BlockingIOError), lock(self._folder, wait_s=0):
+            for path in left:
+                logger.warning("removing %s, which was left half-written", path)
+                remove(path)
+
+    def all(self) -> list[Voice]:
+        """Return the voices that can be read, oldest first; of the others, the log tells.
+
+        Raises:
+            OSError: The folder cannot be read.
+        """
+        voices = [voice for name in self._ids() if (voice := self.get(name)) is not None]
+        return sorted(voices, key=lambda voice: (voice.created_at, voice.id))
+
+    def count(self) -> int:
+        """Return how many voices there are, readable or not.
+
+        Raises:
+            OSError: The folder cannot be read.
+        """
+        return len(self._ids())
+
+    def get(self, voice_id: str) -> Voice | None:
+        """Return a voice, or None where there is none or it cannot be read."""
+        if not _ID.fullmatch(voice_id):
+            return None
+        folder = self._folder / voice_id
+        try:
+            return _read_description(folder)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if folder.is_dir():
+                self._complain(voice_id, error)
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            self._complain(voice_id, error)
+        return None
+
+    def add(self, voice: Voice, samples: Samples, max_voices: int | None = None) -> Voice:
+        """Write a voice, and return it with the digest of its samples.
+
+        Raises:
+            TooManyVoices: There are `max_voices` already.
+            VoiceExists: There is one of this id.
+            OSError: It cannot be written; then nothing of it is left.
+        """
+        described = asdict(voice) | {"digest": _digest(samples)}
+        # Recordings of people: for this user only.
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with lock(self._folder):
+            if max_voices is not None and self.count() >= max_voices:
+                raise too_many_voices(max_voices)
+            if (self._folder / voice.id).exists():
+                raise voice_exists(voice.name)
+            scratch = self._scratch()
+            try:
+                scratch.mkdir()
+                write_synced(scratch / _RECORDING, _wav(samples))
+                description = json.dumps(described, ensure_ascii=False, indent=1)
+                write_synced(scratch / _DESCRIPTION, description.encode())
+                sync_folder(scratch)
+                scratch.rename(self._folder / voice.id)
+            finally:
+                remove(scratch)
+            self._settle(voice.id)
+        return Voice(**described)
+
+    def _settle(self, voice_id: str) -> None:
+        """See a new voice's name through to the disk, or take it back."""
+        try:
+            sync_folder(self._folder)
+        except OSError:
+            remove(self._folder / voice_id)
+            raise
+
+    def delete(self, voice_id: str) -> bool:
+        """Remove a voice, readable or not; return whether there was one.
+
+        Raises:
+            OSError: It cannot be removed.
+        """
+        if not _ID.fullmatch(voice_id):
+            return False
+        if not os.path.lexists(self._folder / voice_id):
+            return False
+        with lock(self._folder):
+            scratch = self._scratch()
+            try:
+                (self._folder / voice_id).rename(scratch)
+            except FileNotFoundError:
+                return False
+            try:
+                sync_folder(self._folder)
+            finally:
+                remove(scratch)
+        return True
+
+    def samples(self, voice: Voice) -> Samples:
+        """Return the recording of a voice, float32 `[n]`, mono, at SAMPLE_RATE_HZ.
+
+        Raises:
+            OSError: It cannot be read, or is not what was written.
+        """
+        path = self._folder / voice.id / _RECORDING
+        try:
+            with os.fdopen(open_regular(path, MAX_RECORDING_BYTES), "rb") as file:
+                samples = _read_wav(file)
+        except (soundfile.SoundFileError, ValueError) as error:
+            raise OSError(f"{path} cannot be read: {error}") from error
+        if _digest(samples) != voice.digest:
+            raise OSError(f"{path} is not what was written: its digest differs")
+        return samples
+
+    def _ids(self) -> list[str]:
+        return [path.name for path in self._entries() if _ID.fullmatch(path.name)]
+
+    def _entries(self) -> list[Path]:
+        try:
+            return list(self._folder.iterdir())
+        except FileNotFoundError:
+            return []
+
+    def _scratch(self) -> Path:
+        return self._folder / f"{_SCRATCH}{os.getpid()}-{secrets.token_hex(6)}"
+
+    def _complain(self, voice_id: str, error: Exception) -> None:
+        if voice_id not in self._complained_of:
+            self._complained_of.add(voice_id)
+            logger.error("the voice in %s cannot be read: %r", self._folder / voice_id, error)
+
+
+def voice_exists(name: str) -> VoiceExists:
+    """Return the error that says that a name is taken."""
+    return VoiceExists(
+        f"There is a voice {name!r} already: choose another name, or delete that one.",
+        fields={"name": ["Is taken."]},
+    )
+
+
+def too_many_voices(limit: int) -> TooManyVoices:
+    """Return the error that says that there is no room."""
+    return TooManyVoices(
+        f"{limit} voices are registered, as many as QWEN_MAX_VOICES allows: delete one."
+    )
+
+
+def _read_description(folder: Path) -> Voice:
+    data = read_regular(folder / _DESCRIPTION, MAX_DESCRIPTION_BYTES)
+    described: dict[str, Any] = json.loads(data, parse_constant=_refuse_constant)
+    voice = Voice(**described)
+    for name, default in asdict(Voice("", "")).items():
+        value = getattr(voice, name)
+        if type(value) is not type(default):
+            raise ValueError(f"{name} is {shown(value)}")
+    if voice.id != folder.name or voice.kind != "registered":
+        raise ValueError(f"its id is {shown(voice.id)}, its kind {shown(voice.kind)}")
+    try:
+        if check_name(voice.name) != voice.name:
+            raise ValueError(f"its name is {shown(voice.name)}")
+        check_ref_text(voice.ref_text)
+    except InvalidRequest as error:
+        raise ValueError(error.message) from None
+    os.close(open_regular(folder / _RECORDING, MAX_RECORDING_BYTES))
+    return voice
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _wav(samples: Samples) -> bytes:
+    """Return a file's bytes; libsndfile has no word for a disk that is full meanwhile."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, SAMPLE_RATE_HZ, subtype="FLOAT", format="WAV")
+    return buffer.getvalue()
+
+
+def _read_wav(file: IO[bytes]) -> Samples:
+    """Return the samples of a file that `_wav` made; of any other kind a header may claim all."""
+    with soundfile.SoundFile(file) as audio:
+        kind = (audio.format, audio.subtype, audio.channels, audio.samplerate)
+        if kind != ("WAV", "FLOAT", 1, SAMPLE_RATE_HZ):
+            raise ValueError(f"it is {kind}")
+        samples: Samples = audio.read(MAX_RECORDING_BYTES // 4, dtype="float32")
+    return samples
+
+
+def _digest(samples: Samples) -> str:
+    return hashlib.sha256(np.ascontiguousarray(samples, "<f4").tobytes()).hexdigest()

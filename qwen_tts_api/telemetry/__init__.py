@@ -1,0 +1,1 @@
+"""Logs, metrics and traces: what is told of the process while it runs."""

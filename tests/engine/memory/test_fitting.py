@@ -1,0 +1,250 @@
+"""Rows are planned for what computing leaves, which is measured: on a device made of numbers."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from qwen_tts_api.checkpoints.card import locate, read_card
+from qwen_tts_api.engine import loading
+from qwen_tts_api.engine.memory import fitting, planning
+from qwen_tts_api.engine.memory.fitting import fit_runner, release_memory
+from qwen_tts_api.engine.memory.planning import MemoryPlan, WorkingMemory, plan_memory
+from qwen_tts_api.engine.memory.profiling import TRIAL_ROWS, measure_working_memory
+from qwen_tts_api.errors import LoadError
+from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.placement import Placement, place
+
+MIB = 2**20
+POSITIONS = 512
+
+
+class Device:
+    """Memory as numbers: what kernels take once, and what a runner takes for its rows and works."""
+
+    def __init__(self, free: int, row: int, *, fixed: int, each: int, graphs: int = 0) -> None:
+        self.free = self.total = free
+        self.row, self.fixed, self.each, self.graphs = row, fixed, each, graphs
+        self.kernels = 300 * MIB
+        self.made: list[int] = []
+        self.least_free = free
+
+    def take(self, amount: int) -> None:
+        self.free -= amount
+        self.least_free = min(self.least_free, self.free)
+        if self.free < 0:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    def make(self, num_rows: int) -> Runner:
+        self.made.append(num_rows)
+        return Runner(self, num_rows)
+
+
+class Runner:
+    """Takes memory where a model runner does."""
+
+    def __init__(self, device: Device, num_rows: int) -> None:
+        self.max_rows = num_rows
+        self._device = device
+        self._before = device.free
+        device.take(num_rows * device.row)
+
+    def run_largest(self) -> None:
+        kernels, self._device.kernels = self._device.kernels, 0
+        self._before -= kernels
+        self._device.take(kernels + self._device.fixed + self.max_rows * self._device.each)
+
+    def capture(self, num_rows: int) -> None:
+        assert num_rows == 1
+        self._device.take(self._device.graphs)
+
+    def warm_up(self) -> None:
+        """Capture everything: for 1, 2, 4, ... rows and for all of them."""
+        self.run_largest()
+        for _ in range((self.max_rows - 1).bit_length() + 1):
+            self.capture(1)
+
+    def close(self) -> None:
+        self._device.free = self._before
+
+
+def measure(device: Device, max_rows: int, num_row_buckets: int = 7) -> WorkingMemory:
+    return measure_working_memory(
+        device.make, lambda: device.free, device.row, max_rows, num_row_buckets
+    )
+
+
+def test_what_is_fixed_and_what_each_row_takes() -> None:
+    """Of rows themselves nothing is counted, nor of what stays once it is there."""
+    device = Device(10_000 * MIB, 100 * MIB, fixed=900 * MIB, each=50 * MIB)
+    assert measure(device, 64) == WorkingMemory(900 * MIB, 50 * MIB)
+    assert device.made == [TRIAL_ROWS, 1, TRIAL_ROWS]
+    assert device.free == 9_700 * MIB
+
+
+def test_every_graph_is_counted() -> None:
+    """Those of one row as often as there are numbers of rows that are captured."""
+    device = Device(10_000 * MIB, 100 * MIB, fixed=900 * MIB, each=50 * MIB, graphs=20 * MIB)
+    assert measure(device, 64, 7) == WorkingMemory(1_040 * MIB, 50 * MIB)
+
+
+@pytest.mark.parametrize(("free", "max_rows"), [(3_000, 64), (20_000, 1)])
+def test_a_single_row_is_the_measure_of_others(free: int, max_rows: int) -> None:
+    """Where no other fits into half of the memory, or is asked for."""
+    device = Device(free * MIB, 1_400 * MIB, fixed=700 * MIB, each=50 * MIB)
+    assert measure(device, max_rows) == WorkingMemory(0, 750 * MIB)
+    assert device.made == [1, 1]
+
+
+def test_a_trial_that_fails_is_closed() -> None:
+    device = Device(1_000 * MIB, 100 * MIB, fixed=900 * MIB, each=0)
+    with pytest.raises(torch.OutOfMemoryError):
+        measure(device, 64)
+    assert device.free == 700 * MIB
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    """Return a miniature model that says that it is on a GPU."""
+    folder = locate("nano", tmp_path_factory.mktemp("cache"))
+    loaded = LoadedModel.load(folder, read_card(folder), place("cpu", "float32", "sdpa"))
+    return replace(loaded, placement=Placement("cuda:0", "float32", "sdpa"))
+
+
+Fit = Callable[[Device, int], Any]
+
+
+@pytest.fixture
+def fit(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> Fit:
+    """Return what fits a runner into a device made of numbers."""
+
+    def fit(device: Device, max_rows: int) -> Any:
+        monkeypatch.setattr(planning, "free_bytes", lambda name: (device.free, device.total))
+        make: Any = lambda plan: device.make(plan.max_rows)  # noqa: E731
+        return fit_runner(
+            model,
+            make,
+            max_rows=max_rows,
+            max_positions=POSITIONS,
+            warm_up=lambda runner: runner.warm_up(),
+            report=lambda doing: None,
+        )
+
+    return fit
+
+
+def device_of(model: LoadedModel, free_rows: float, **working: int) -> Device:
+    row = planning.row_bytes(model, POSITIONS)
+    return Device(int(free_rows * row), row, **working)
+
+
+def test_rows_leave_room_for_what_was_measured(model: LoadedModel, fit: Fit) -> None:
+    """As many as fit with their graphs and workspaces, and no more; 5 % are left alone."""
+    row = planning.row_bytes(model, POSITIONS)
+    device = device_of(model, 100, fixed=9 * row, each=row // 2, graphs=row)
+    device.kernels = 2 * row
+    runner = fit(device, 128)
+    # 100 - 5 left alone - 2 of kernels - 9 fixed - 8 sets of graphs, for rows of 1.5
+    assert runner.max_rows == 50
+    assert device.made == [TRIAL_ROWS, 1, TRIAL_ROWS, 50]
+    assert device.least_free > 0
+
+
+def test_rows_are_halved_until_they_fit(
+    model: LoadedModel, fit: Fit, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where a larger batch takes more than smaller ones let expect."""
+    device = device_of(model, 100, fixed=0, each=0)
+    device.kernels = 0
+
+    class Surprising(Runner):
+        def warm_up(self) -> None:
+            if self.max_rows > 20:
+                self.close()
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    device.make = lambda num_rows: Surprising(device, num_rows)  # type: ignore[method-assign]
+    assert fit(device, 64).max_rows == 16
+    assert "64 utterances at once do not fit after all" in caplog.text
+
+
+def test_not_even_one_row(model: LoadedModel, fit: Fit) -> None:
+    """Said with what would help, whether it is planned or found out."""
+    with pytest.raises(LoadError, match="QWEN_MAX_POSITIONS"):
+        fit(device_of(model, 30, fixed=0, each=29 * planning.row_bytes(model, POSITIONS)), 8)
+    with pytest.raises(LoadError, match="QWEN_MAX_POSITIONS"):
+        fit(device_of(model, 2, fixed=10**12, each=0), 8)
+
+
+def test_one_row_is_measured_where_a_few_do_not_fit(model: LoadedModel, fit: Fit) -> None:
+    """A model is not refused because the trial took more than serving would."""
+    row = planning.row_bytes(model, POSITIONS)
+    device = device_of(model, 20, fixed=0, each=2 * row)
+    device.kernels = 0
+    assert fit(device, 64).max_rows == 6
+    assert device.made == [TRIAL_ROWS, 1, 1, 6]
+
+
+def test_the_plan_says_what_computing_takes(model: LoadedModel) -> None:
+    plan = MemoryPlan(2, 2**30, 2**20, 0, WorkingMemory(2**29, 2**20), 2**30)
+    assert str(plan) == (
+        "1.00 GiB of weights, 0.50 to compute in, 2 utterances at once of 2.0 MiB: 0.00 of 1.00 "
+        "GiB that are free for them"
+    )
+
+
+def test_working_memory_is_planned_for(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = planning.row_bytes(model, POSITIONS)
+    monkeypatch.setattr(planning, "available_bytes", lambda device: 10 * row)
+    assert plan_memory(model, 64, POSITIONS).max_rows == 10
+    assert plan_memory(model, 64, POSITIONS, WorkingMemory(2 * row)).max_rows == 8
+    assert plan_memory(model, 64, POSITIONS, WorkingMemory(2 * row, row)).max_rows == 4
+    with pytest.raises(LoadError, match="too little memory"):
+        plan_memory(model, 64, POSITIONS, WorkingMemory(11 * row))
+
+
+def test_what_a_failed_load_held_is_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anybody plans the next one, though whoever logs the error holds it still."""
+    held: list[weakref.ref[torch.Tensor]] = []
+    dead_when_emptied: list[bool] = []
+
+    def load(*_: object) -> LoadedModel:
+        tensor = torch.zeros(9)
+        held.append(weakref.ref(tensor))
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        except torch.OutOfMemoryError as error:
+            raise LoadError("too little memory") from error
+
+    monkeypatch.setattr(LoadedModel, "load", load)
+    monkeypatch.setattr(
+        torch.cuda, "empty_cache", lambda: dead_when_emptied.append(held[0]() is None)
+    )
+    options = loading.LoadOptions("cpu", "float32", "sdpa", tmp_path, 1, 512, False)
+    with pytest.raises(LoadError) as raised:
+        loading.load_runner("nano", options, lambda _: None, lambda _: None, lambda: None)
+    assert dead_when_emptied == [True]
+    assert raised.value.__cause__ is not None
+
+
+def test_errors_that_refer_to_each_other_are_released(caplog: pytest.LogCaptureFixture) -> None:
+    """The chain may be a circle, and the stack can still be logged."""
+    first, second = ValueError("first"), ValueError("second")
+    first.__context__, second.__cause__ = second, first
+    release_memory(first)
+    try:
+        raise first
+    except ValueError as error:
+        release_memory(error)
+        logging.getLogger("test").exception("it failed")
+    assert "ValueError: first" in caplog.text
+    assert fitting.__name__ in caplog.text or "test_fitting" in caplog.text

@@ -1,0 +1,317 @@
+"""The real model under the scheduler: upstream's audio, whatever else runs beside it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from bench.upstream import load_upstream
+from qwen_tts_api.checkpoints.card import locate, read_card
+from qwen_tts_api.engine.job import Job
+from qwen_tts_api.engine.memory.planning import plan_memory
+from qwen_tts_api.engine.runner import graphs, model_runner
+from qwen_tts_api.engine.runner.model_runner import ModelRunner, truncation_for
+from qwen_tts_api.engine.runner.state import ChunkKey, FrameKey
+from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.errors import LoadError, TTSError
+from qwen_tts_api.model.frame import prefill_rows
+from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.placement import place
+from qwen_tts_api.model.sampling import Truncation
+from qwen_tts_api.model.utterance import Prompt, Sampling
+from tests.conftest import assert_same, read
+
+CPU = place("cpu", "float32", "sdpa")
+GREEDY = Sampling(temperature=0, subtalker_temperature=0)
+ROWS = 4
+
+
+def load(folder: Path) -> LoadedModel:
+    return LoadedModel.load(folder, read_card(folder), CPU)
+
+
+def runner_of(model: LoadedModel, *, enforce_eager: bool = False) -> ModelRunner:
+    plan = plan_memory(model, ROWS, 1024)
+    return ModelRunner(model, plan, max_positions=1024, enforce_eager=enforce_eager)
+
+
+def explain(error: Exception) -> TTSError:
+    raise error
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for the nano checkpoints of these tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def model(cache: Path) -> LoadedModel:
+    """Return a loaded CustomVoice model."""
+    return load(locate("nano", cache))
+
+
+@pytest.fixture(scope="module")
+def upstream(cache: Path) -> Any:
+    """Return the same checkpoint as upstream's `Qwen3TTSModel`."""
+    return load_upstream(locate("nano", cache), CPU)
+
+
+@pytest.fixture(scope="module")
+def scheduler(model: LoadedModel) -> Scheduler:
+    """Return a scheduler over it; a test leaves no job behind."""
+    return Scheduler(runner_of(model), explain)
+
+
+def prompt(text: str, sampling: Sampling, **fields: Any) -> Prompt:
+    arguments: dict[str, Any] = {"language": "english", "speaker": "ryan", "instruct": ""}
+    return Prompt(text=text, sampling=sampling, **(arguments | fields))
+
+
+def say(scheduler: Scheduler, *prompts: Prompt) -> list[npt.NDArray[np.int16]]:
+    """Return the audio of some prompts that begin together."""
+    jobs = [Job(each) for each in prompts]
+    for job in jobs:
+        scheduler.add(job)
+    while not scheduler.is_idle:
+        scheduler.step()
+    return [read(job) for job in jobs]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"instruct": "Speak slowly."},
+        {"speaker": "dylan", "language": "auto"},
+        {"speaker": "eric", "language": "chinese"},
+        {"speaker": "vivian", "language": "german"},
+    ],
+)
+def test_greedy_audio_is_upstream_s(
+    upstream: Any, scheduler: Scheduler, fields: dict[str, str]
+) -> None:
+    """The same codes, decoded to the same samples, as `generate_custom_voice`."""
+    one = prompt("Good morning to you all.", GREEDY, **fields)
+    [samples] = say(scheduler, one)
+    [expected], rate_hz = upstream.generate_custom_voice(
+        one.text,
+        speaker=one.speaker,
+        language=one.language,
+        instruct=one.instruct or None,
+        do_sample=False,
+        subtalker_dosample=False,
+    )
+    assert rate_hz == 24_000
+    assert_same(samples, np.rint(expected * 32767).astype(np.int16))
+
+
+def test_a_request_sounds_the_same_in_any_company(scheduler: Scheduler) -> None:
+    """Alone or in a batch, in any row, streamed or whole, with other settings beside it."""
+    one = prompt("The rain in Spain.", Sampling(seed=7))
+    [alone] = say(scheduler, one)
+    others = [
+        prompt("Short.", GREEDY),
+        prompt("A longer sentence, to outlast the first.", Sampling(seed=8, top_k=0, top_p=0.8)),
+    ]
+    company = say(scheduler, *others, one, prompt("Hm.", Sampling(seed=9, subtalker_top_k=5)))
+    assert_same(company[2], alone)
+    streamed = prompt(one.text, one.sampling, streaming=True)
+    assert_same(say(scheduler, streamed)[0], alone)
+    assert not np.array_equal(say(scheduler, prompt(one.text, Sampling(seed=8)))[0], alone)
+
+
+def test_captures_are_their_eager_twins(
+    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Greedy, sampled and with other settings beside each other, in batches of every size."""
+    monkeypatch.setattr(graphs, "PLAIN_CALLS", 0)
+    runner = runner_of(model)
+    scheduler = Scheduler(runner, explain)
+    eager = Scheduler(runner_of(model, enforce_eager=True), explain)
+    requests = [
+        prompt("A word.", GREEDY),
+        prompt("A word, and another.", Sampling(seed=1)),
+        prompt("A word, and another, and more.", Sampling(seed=2, top_k=0, top_p=0.9)),
+    ]
+    for samples, expected in zip(say(scheduler, *requests), say(eager, *requests), strict=True):
+        assert_same(samples, expected)
+    assert len(runner._frame) > 0
+    assert len(runner._chunk) > 0
+
+
+def test_what_is_prepared_ahead_is_what_one_stream_needs(model: LoadedModel) -> None:
+    """After it nothing is left to be traced, and the audio is the same as before it."""
+    runner = runner_of(model)
+    scheduler = Scheduler(runner, explain)
+    one = prompt("Before and after.", Sampling(seed=4), streaming=True)
+    [before] = say(scheduler, one)
+    assert len(runner._frame) + len(runner._chunk) == 0
+    while runner.prepare_ahead():
+        pass
+    captured = len(runner._frame), len(runner._chunk)
+    assert captured == (1, len(runner.chunk_sizes))
+    assert_same(say(scheduler, one)[0], before)
+    assert (len(runner._frame), len(runner._chunk)) == captured
+    assert runner._frame._plain_calls.total() == len(before) // 1920
+
+
+def test_the_largest_is_captured_first(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the memory that the captures share, each finds room where a larger one was."""
+    runner = ModelRunner(model, plan_memory(model, 6, 1024), max_positions=1024, enforce_eager=True)
+    keys: list[FrameKey | ChunkKey] = []
+    monkeypatch.setattr(graphs.GraphCache, "prepare", lambda cache, key: keys.append(key))
+    runner.warm_up()
+    usual, other = keys[:-4], keys[-4:]
+    assert [key.num_rows for key in usual] == [n for n in (6, 4, 2, 1) for _ in range(8)]
+    of_six = [key for key in usual if key.num_rows == 6]
+    assert [key.num_frames for key in of_six if isinstance(key, ChunkKey)] == [24, 12, 8, 4, 2, 1]
+    assert [key.kv_len for key in of_six if isinstance(key, FrameKey)] == [1024, 512]
+    assert of_six[0] == (6, 24)
+    assert {key[:2] for key in other} == {(1, 512)}
+    assert len(set(other)) == 4
+
+
+def test_a_trial_does_the_most_there_is(
+    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All rows, the longest chunk, the most positions; the longest prompt for one."""
+    runner = runner_of(model, enforce_eager=True)
+    keys: list[Any] = []
+    prefilled: list[torch.Size] = []
+
+    def prefill(speech: Any, state: Any, embeds: torch.Tensor, *others: Any) -> None:
+        prefilled.append(embeds.shape)
+        prefill_rows(speech, state, embeds, *others)
+
+    monkeypatch.setattr(graphs.GraphCache, "__call__", lambda cache, key: keys.append(key))
+    monkeypatch.setattr(model_runner, "prefill_rows", prefill)
+    runner.run_largest()
+    assert [key[:2] for key in keys] == [(ROWS, 24), (ROWS, 1024)]
+    assert [shape[:2] for shape in prefilled] == [(1, 1024)]
+
+
+def test_joining_later_changes_nothing(scheduler: Scheduler) -> None:
+    """Neither for who joins nor for who was there."""
+    first, second = prompt("Who was there first?", GREEDY), prompt("Me.", Sampling(seed=3))
+    [expected_first], [expected_second] = say(scheduler, first), say(scheduler, second)
+    jobs = [Job(first), Job(second)]
+    scheduler.add(jobs[0])
+    for _ in range(5):
+        scheduler.step()
+    scheduler.add(jobs[1])
+    while not scheduler.is_idle:
+        scheduler.step()
+    assert_same(read(jobs[0]), expected_first)
+    assert_same(read(jobs[1]), expected_second)
+
+
+def test_a_row_that_was_cancelled_is_clean(scheduler: Scheduler) -> None:
+    """What its utterance left behind is not heard in the next."""
+    one = prompt("Clean.", Sampling(seed=5), instruct="Calmly.")
+    [expected] = say(scheduler, one)
+    job = Job(prompt("Somebody else was here before, for long.", Sampling(seed=6)))
+    scheduler.add(job)
+    for _ in range(9):
+        scheduler.step()
+    job.cancel(TTSError("nobody listens"))
+    scheduler.step()
+    assert scheduler.is_idle
+    assert scheduler.num_free == ROWS
+    assert_same(say(scheduler, one)[0], expected)
+
+
+def test_a_runaway_ends_at_its_budget(scheduler: Scheduler) -> None:
+    """max_new_tokens is upstream's: one frame less."""
+    job = Job(prompt("A text that would take longer.", GREEDY, max_new_tokens=5))
+    scheduler.add(job)
+    while not scheduler.is_idle:
+        scheduler.step()
+    assert len(read(job)) == 4 * 1920
+    assert job.finish_reason == "length"
+
+
+def test_a_closed_runner_gives_its_memory_back_and_can_be_read(model: LoadedModel) -> None:
+    """Whoever was told of it before, the probes say, still reads what it was."""
+    runner = runner_of(model)
+    scheduler = Scheduler(runner, explain)
+    say(scheduler, prompt("Hm.", GREEDY))
+    while runner.prepare_ahead():
+        pass
+    kept = [weakref.ref(each) for each in (runner._state, runner._frame, runner._chunk)]
+    num_others = sys.getrefcount(model)
+    runner.close()
+    assert [reference() for reference in kept] == [None, None, None]
+    assert sys.getrefcount(model) < num_others
+    assert (runner.card, runner.placement) == (model.card, CPU)
+    assert (runner.max_rows, runner.max_positions, runner.memory_bytes()) == (ROWS, 1024, 0)
+
+
+def test_voice_design_hears_the_description(cache: Path) -> None:
+    """No speaker, but an instruction."""
+    scheduler = Scheduler(runner_of(load(locate("nano-design", cache))), explain)
+    fields: dict[str, Any] = {"speaker": None, "language": "auto"}
+    low, high = say(
+        scheduler,
+        prompt("Hello.", GREEDY, instruct="A low voice.", **fields),
+        prompt("Hello.", GREEDY, instruct="A high voice.", **fields),
+    )
+    assert not np.array_equal(low, high)
+
+
+def test_settings_decide_what_is_ranked() -> None:
+    """All logits are sorted only where a row needs it."""
+    usual = Sampling()
+    assert truncation_for([usual, GREEDY]) == Truncation(64, False)
+    assert truncation_for([usual, Sampling(top_k=0)]) == Truncation(None, False)
+    assert truncation_for([usual, Sampling(subtalker_top_k=65)]) == Truncation(None, False)
+    assert truncation_for([usual, Sampling(top_p=0.9)]) == Truncation(64, True)
+    greedy = Sampling(temperature=0, subtalker_temperature=0, top_k=0)
+    assert truncation_for([greedy]) == Truncation(64, False)
+
+
+def test_rows_are_as_many_as_fit(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Computed from the shapes before anything is allocated."""
+    from qwen_tts_api.engine.memory import planning
+
+    plan = plan_memory(model, ROWS, 1024)
+    runner = runner_of(model)
+    state, codec = runner._state.rows, runner._state.codec
+    tensors = [state.talker_cache.key_value, codec.past[:ROWS], codec.key_value[:ROWS]]
+    held = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    assert plan.row_bytes * ROWS == held
+    monkeypatch.setattr(planning, "available_bytes", lambda device: int(2.5 * plan.row_bytes))
+    assert plan_memory(model, ROWS, 1024).max_rows == 2
+    monkeypatch.setattr(planning, "available_bytes", lambda device: plan.row_bytes // 2)
+    with pytest.raises(LoadError, match="QWEN_MAX_POSITIONS"):
+        plan_memory(model, ROWS, 1024)
+
+
+def test_a_damaged_checkpoint_is_not_loaded(cache: Path, tmp_path: Path) -> None:
+    """Weights that are missing are an error, not random numbers."""
+    folder = tmp_path / "damaged"
+    shutil.copytree(locate("nano", cache), folder)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(LoadError, match=r"model\.safetensors"):
+        load(folder)
+
+
+def test_no_speaker_is_hard_coded(cache: Path, tmp_path: Path) -> None:
+    """A fine-tuned checkpoint names its own."""
+    folder = tmp_path / "tuned"
+    shutil.copytree(locate("nano", cache), folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["talker_config"]["spk_id"] = {"narrator": 3000}
+    config["talker_config"]["spk_is_dialect"] = {"narrator": False}
+    (folder / "config.json").write_text(json.dumps(config))
+    scheduler = Scheduler(runner_of(load(folder)), explain)
+    assert len(say(scheduler, prompt("Hm.", GREEDY, speaker="narrator"))[0]) > 0

@@ -1,0 +1,239 @@
+"""`/openapi.json`: every route and nothing else, valid, and what the server does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import given, settings
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis.core import NotSet
+from schemathesis.core.result import Ok
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi import checks as openapi_checks
+from werkzeug.routing import Rule
+
+from qwen_tts_api.errors import ClientLeft, RateLimited, TTSError, Unauthorized
+from qwen_tts_api.routes.openapi.document import path_of
+from tests.conftest import Bench
+
+Document = dict[str, Any]
+
+# Those that Flask adds by itself to a route that has GET.
+AUTOMATIC = {"HEAD", "OPTIONS"}
+
+
+@pytest.fixture
+def document(client: FlaskClient) -> Document:
+    """Return what is served."""
+    response = client.get("/openapi.json")
+    assert response.mimetype == "application/json"
+    body: Document = response.get_json()
+    return body
+
+
+def operations(document: Document) -> list[tuple[str, str, Document]]:
+    """Return path, method and description of every operation."""
+    return [
+        (path, method, operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method != "parameters"
+    ]
+
+
+def test_the_document_is_valid(document: Document) -> None:
+    """OpenAPI 3.1; the validator collects what is wrong."""
+    assert document["openapi"].startswith("3.1.")
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+
+
+def test_every_route_is_in_the_document_and_nothing_else(
+    client: FlaskClient, document: Document
+) -> None:
+    """What to do about a failure: `@operation(...)` right under `@routes.get(...)`."""
+    app: Flask = client.application
+    described = {(path, method.upper()) for path, method, _ in operations(document)}
+    routed = {(path_of(rule), method): rule for rule in rules(app) for method in methods_of(rule)}
+    for (path, method), rule in routed.items():
+        view = app.view_functions[rule.endpoint]
+        if method not in AUTOMATIC:
+            assert (path, method) in described, (
+                f"{method} {path} is not in the document: put @operation(..., method={method!r}) "
+                f"of qwen_tts_api.routes.openapi.operations under the route of {view.__module__}."
+                f"{view.__name__}"
+            )
+    assert described <= set(routed)
+
+
+def rules(app: Flask) -> list[Rule]:
+    """Return the routes of an application."""
+    return list(app.url_map.iter_rules())
+
+
+def methods_of(rule: Rule) -> set[str]:
+    """Return the methods that a route takes."""
+    return rule.methods or set()
+
+
+def test_every_error_of_the_tree_is_in_the_document(document: Document) -> None:
+    """Each code that a client may see, in the envelope and at synthesis with its status."""
+
+    def tree(error: type[TTSError]) -> list[type[TTSError]]:
+        return [error, *(found for child in error.__subclasses__() for found in tree(child))]
+
+    responses = document["paths"]["/api/tts"]["post"]["responses"]
+    codes = document["components"]["schemas"]["Error"]["properties"]["code"]["enum"]
+    for error in set(tree(TTSError)) - {ClientLeft}:
+        assert error.code in codes
+    for error in set(tree(TTSError)) - {ClientLeft, RateLimited, Unauthorized}:
+        assert error.code in responses[str(error.status)]["description"], error
+
+
+def test_the_document_says_what_the_settings_ask_for(
+    make_bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    """Keys and a limit, where there are any, for all but what is open to everybody."""
+    keys = tmp_path / "keys"
+    keys.write_text("alice-0123456789abcdef")
+    paths = (
+        make_bench(api_keys_file=keys, rate_limit=9).client.get("/openapi.json").get_json()["paths"]
+    )
+    assert paths["/speakers"]["get"]["security"] == [{"key": []}]
+    assert {"401", "429"} <= set(paths["/speakers"]["get"]["responses"])
+    for path, method in (("/", "get"), ("/readyz", "get"), ("/api/tts", "options")):
+        assert "security" not in paths[path][method]
+        assert "401" not in paths[path][method]["responses"]
+    paths = make_bench().client.get("/openapi.json").get_json()["paths"]
+    assert "security" not in paths["/speakers"]["get"]
+    for path, method, operation in operations({"paths": paths}):
+        assert "401" not in operation["responses"], (path, method)
+
+
+def test_every_header_of_speech_is_in_the_document(client: FlaskClient, document: Document) -> None:
+    """Whole and streamed: schemathesis asks only whether what is described is there."""
+    described = set(document["paths"]["/api/tts"]["post"]["responses"]["200"]["headers"])
+    for fields in ({}, {"stream": True}):
+        response = client.post("/api/tts", json={"text": "Hello", **fields})
+        given = {name for name, _ in response.headers if name.startswith(("X-", "Server-"))}
+        assert given <= described
+
+
+def test_everything_is_described(document: Document) -> None:
+    """Every operation has a summary and a chapter, every field and parameter a description."""
+    chapters = {tag["name"] for tag in document["tags"]}
+    for path, method, operation in operations(document):
+        assert operation["summary"], (path, method)
+        assert set(operation["tags"]) <= chapters, (path, method)
+        for parameter in operation.get("parameters", []):
+            assert parameter["description"], (path, parameter["name"])
+    for name, schema in document["components"]["schemas"].items():
+        for field, what in schema.get("properties", {}).items():
+            assert what.get("description"), f"{name}.{field}: metadata={{'description': ...}}"
+
+
+def test_docs_shows_the_document_without_a_network(client: FlaskClient) -> None:
+    """A page with a policy, and Swagger UI from the package; nothing else of its folder."""
+    response = client.get("/docs")
+    assert response.mimetype == "text/html"
+    assert "script-src 'self';" in response.headers["Content-Security-Policy"]
+    for link, mimetype in (
+        ("swagger-ui-bundle.js", "text/javascript"),
+        ("swagger-ui.css", "text/css"),
+    ):
+        assert f'"docs/{link}"' in response.text
+        with client.get(f"/docs/{link}") as file:
+            assert file.mimetype == mimetype
+    for name in ("index.css", "../flask_swagger_ui.py", "nothing"):
+        assert client.get(f"/docs/{name}").status_code == 404
+
+
+FORM = "multipart/form-data"
+
+# Not that what fits the schemas is accepted: which speaker a model has, no schema says.
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    openapi_checks.negative_data_rejection,
+    openapi_checks.status_code_conformance,
+    openapi_checks.content_type_conformance,
+    openapi_checks.response_headers_conformance,
+    openapi_checks.response_schema_conformance,
+    openapi_checks.allow_header_conformance,
+    openapi_checks.unsupported_method,
+]
+
+
+# What no schema knows: the names that the models have, and the rates that the formats have; and
+# that a part of a form has to have a name.
+NAMES = (
+    "",
+    *("model", "speaker", "speaker_id", "language", "language_id", "style_wav"),
+    *("audio_format", "sample_rate", "ref_audio", "ref_text", "x_vector_only_mode", "instruct"),
+)
+
+
+def leave_out_names(part: Any) -> None:
+    """Take the names out of a query or body, and put a text in."""
+    if isinstance(part, dict):
+        part.update(text="Hello")
+        for name in NAMES:
+            part.pop(name, None)
+
+
+def check(
+    bench: Bench, mode: GenerationMode, *, names: bool = True, path: str = ""
+) -> Counter[int]:
+    """Send what the document allows, or what it does not; return how often each status came.
+
+    Args:
+        bench: The application and its models.
+        mode: Which of the two.
+        names: Whether to send names and texts, too, most of which mean nothing.
+        path: The only one that is asked; all if empty.
+    """
+    statuses: Counter[int] = Counter()
+    api = schemathesis.openapi.from_wsgi("/openapi.json", bench.client.application)
+    api.config.update(base_url="http://localhost/")
+    for found in api.get_all_operations():
+        assert isinstance(found, Ok)
+        operation = found.ok()
+        if mode is GenerationMode.NEGATIVE and not (operation.query or operation.body):
+            continue  # there is nothing that could be wrong
+        if path not in ("", operation.path):
+            continue
+
+        @settings(max_examples=20, derandomize=True, database=None, deadline=None)
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def ask(case: schemathesis.Case[Any]) -> None:
+            if case.media_type == FORM and not isinstance(case.body, (dict, NotSet)):
+                return  # Schemathesis makes forms that are not even objects, but cannot send them
+            if not names:
+                case.headers.clear()
+                for part in (case.query, case.body):
+                    leave_out_names(part)
+            statuses[case.call_and_validate(checks=CHECKS).status_code] += 1
+
+        ask()
+    return statuses
+
+
+def test_what_the_document_allows_is_answered_as_it_says(bench: Bench) -> None:
+    """Status, media type, headers and body of every answer; no server error."""
+    assert set(check(bench, GenerationMode("positive"))) == {200, 400, 404}
+
+
+def test_every_number_that_the_document_allows_is_accepted(bench: Bench) -> None:
+    """However it is written."""
+    statuses = check(bench, GenerationMode("positive"), names=False, path="/api/tts")
+    assert set(statuses) == {200}
+
+
+def test_what_the_document_does_not_allow_is_refused(bench: Bench) -> None:
+    """Wrong types, values outside their range, unknown fields; OpenAI's 404 is an unknown model."""
+    assert set(check(bench, GenerationMode("negative"))) == {200, 400, 404}
