@@ -22,7 +22,7 @@ from qwen_tts_api.errors import (
     SynthesisFailed,
     TTSError,
 )
-from qwen_tts_api.telemetry.logs import about
+from qwen_tts_api.telemetry.logs import bound_context
 
 logger = logging.getLogger(__name__)
 
@@ -172,8 +172,8 @@ class Engine:
 
     def _load_runner(self) -> Runner | None:
         with self._condition:
-            wanted_by = [job.labels for job in self.jobs]
-        with about(*wanted_by):
+            wanted_by = [job.log_context for job in self.jobs]
+        with bound_context(*wanted_by):
             return self._try_to_load()
 
     def _try_to_load(self) -> Runner | None:
@@ -223,7 +223,7 @@ class Engine:
         self.failure = type(error)(str(error))
         with self._condition:
             jobs = list(self.jobs)
-        with about(*[job.labels for job in jobs]):
+        with bound_context(*[job.log_context for job in jobs]):
             logger.error("%s", error)
 
     def _take_jobs(self, scheduler: Scheduler) -> bool:
@@ -264,7 +264,7 @@ class Engine:
             num_rows = scheduler.num_running
             ended = scheduler.step()
         except Exception as error:  # a border: the engine outlives a frame that fails
-            with about(*scheduler.labels):
+            with bound_context(*scheduler.log_contexts):
                 scheduler.fail_all(self._explain(error))
         else:
             self._note(num_rows, ended)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME, Prompt
-from qwen_tts_api.telemetry.logs import labels
+from qwen_tts_api.telemetry.logs import current_context
 
 Samples = npt.NDArray[np.int16]
 
@@ -47,7 +47,7 @@ class Job:
         follows: Whether it goes on with a request that was admitted before.
         cancelled: Nobody reads it any more; the engine drops it within a frame.
         num_text_tokens: Length of the text in tokens; 0 before the start.
-        labels: Whose it is, for what is logged about it: those of the thread that made it.
+        log_context: Whose it is, for the log: the context of the thread that made it.
         times: When it was how far.
     """
 
@@ -56,7 +56,7 @@ class Job:
         self.follows = follows
         self.cancelled = False
         self.num_text_tokens = 0
-        self.labels = labels()
+        self.log_context = current_context()
         self.times = Times(time.monotonic())
         self._num_samples = 0
         self._pieces: deque[Samples] = deque()

@@ -17,7 +17,7 @@ from qwen_tts_api.engine.row import Row
 from qwen_tts_api.engine.runner.interface import Audio, Codes, Prepared, Runner
 from qwen_tts_api.errors import TextTooLong, TTSError
 from qwen_tts_api.model.utterance import Prompt
-from qwen_tts_api.telemetry.logs import Labels, about
+from qwen_tts_api.telemetry.logs import LogContext, bound_context
 
 logger = logging.getLogger(__name__)
 
@@ -64,10 +64,10 @@ class Scheduler:
         return len(self._added) + len(self._new) + len(self._rows)
 
     @property
-    def labels(self) -> list[Labels]:
+    def log_contexts(self) -> list[LogContext]:
         """Whose utterances are in rows."""
         rows = (*self._new, *self._rows.values())
-        return [job.labels for job in (*self._added, *(row.job for row in rows))]
+        return [job.log_context for job in (*self._added, *(row.job for row in rows))]
 
     def add(self, job: Job) -> None:
         """Take a job in; the next steps give it a row. One that fits into none fails alone."""
@@ -82,7 +82,7 @@ class Scheduler:
         quick = True
         while self._added and quick:
             job = self._added.popleft()
-            with about(job.labels):
+            with bound_context(job.log_context):
                 quick = self._prepare_job(job)
 
     def _prepare_job(self, job: Job) -> bool:
@@ -160,13 +160,13 @@ class Scheduler:
         for row in batch:
             self._rows[row.index] = row
         try:
-            with about(*[row.job.labels for row in batch]):
+            with bound_context(*[row.job.log_context for row in batch]):
                 codes = self.runner.prefill(
                     [row.index for row in batch], [row.prepared for row in batch]
                 )
         except Exception as error:  # a border: out of memory, say; rows that run are untouched
             for row in batch:
-                with about(row.job.labels):
+                with bound_context(row.job.log_context):
                     row.job.fail(self._explain(error))
                 self._release(row)
             return
@@ -267,7 +267,7 @@ class Scheduler:
 
     def _tell_end(self, row: Row) -> None:
         if logger.isEnabledFor(logging.DEBUG):
-            with about(row.job.labels):
+            with bound_context(row.job.log_context):
                 logger.debug("row %d: %s after %d frames", row.index, row.finish_reason, row.drawn)
 
     def _release(self, row: Row) -> None:

@@ -7,7 +7,7 @@ import time
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.model.utterance import Prompt, Sampling
-from qwen_tts_api.telemetry.logs import about
+from qwen_tts_api.telemetry.logs import bound_context
 
 CANARY_INTERVAL_S = 5.0
 """Between two canaries, as long as they fail."""
@@ -75,7 +75,7 @@ def canary(card: ModelCard) -> Job:
     """Return a short utterance, whose success shows that the model works again."""
     speaker = card.speakers[0] if card.speakers else None
     prompt = Prompt("Hi.", "auto", speaker, "", Sampling(), max_new_tokens=CANARY_FRAMES + 1)
-    with about({"request_id": "canary"}):
+    with bound_context({"request_id": "canary"}):
         return Job(prompt)
 
 

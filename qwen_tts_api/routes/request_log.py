@@ -59,7 +59,8 @@ def _begin() -> None:
     given = request.headers.get(REQUEST_ID_HEADER, "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
     g.record = RequestRecord()
-    logs.begin(request_id=g.request_id)
+    logs.clear_context()
+    logs.bind_context(request_id=g.request_id)
 
 
 def _prepare_log(response: Response, *, log_text: bool) -> Callable[[Metrics], None]:

@@ -30,7 +30,7 @@ def register(app: Flask, tracer: Tracer) -> None:
         if span is not None:
             g.span = span
             tracing.enter(span)
-            logs.label(trace_id=span.trace_id)
+            logs.bind_context(trace_id=span.trace_id)
 
     def end(response: Response) -> Response:
         span: Span | None = g.pop("span", None)

@@ -88,8 +88,8 @@ class QwenWorker(Worker):  # type: ignore[misc]
         while self._loop.num_connections and time.monotonic() < deadline:
             self._step()
         if running := service.status().running:
-            served = [logs.labels_of(connection.context) for connection in list(self._loop.busy)]
-            with logs.about(*served):
+            served = [logs.context_of(connection.context) for connection in list(self._loop.busy)]
+            with logs.bound_context(*served):
                 logger.warning(
                     "%d utterances did not end within QWEN_GRACEFUL_TIMEOUT_S; they are broken off",
                     running,

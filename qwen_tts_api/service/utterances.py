@@ -18,7 +18,7 @@ from qwen_tts_api.errors import DeadlineExceeded, TTSError
 from qwen_tts_api.model.utterance import Prompt
 from qwen_tts_api.service.text.concatenate import Joiner
 from qwen_tts_api.service.text.script import Utterance
-from qwen_tts_api.telemetry.logs import about, labels
+from qwen_tts_api.telemetry.logs import bound_context, current_context
 
 Samples = npt.NDArray[np.int16]
 
@@ -73,7 +73,7 @@ class Utterances:
         is_series = len(utterances) > 1
         self._series = self._open.enter_context(pool.series(model)) if is_series else None
         try:
-            with self._about(0):
+            with self._log_context(0):
                 self._jobs = [pool.submit(model, utterances[0].prompt, self._series)]
         except TTSError:
             self._open.close()
@@ -196,11 +196,11 @@ class Utterances:
         while len(self._jobs) < limit and self._submit(only_if_free=True):
             pass
 
-    def _about(self, number: int) -> AbstractContextManager[None]:
-        """Label a job that is made in the block, for the log, with its place in the text."""
+    def _log_context(self, number: int) -> AbstractContextManager[None]:
+        """Give a job that is made in the block its place in the text, for the log."""
         total = len(self._utterances)
         segment = {"segment": f"{number + 1}/{total}"} if total > 1 else {}
-        return about(labels(), segment)
+        return bound_context(current_context(), segment)
 
     def _submit(self, *, only_if_free: bool) -> bool:
         with self._lock:
@@ -209,7 +209,7 @@ class Utterances:
             number = len(self._jobs)
             prompt = self._utterances[number].prompt
             assert self._series is not None
-            with self._about(number):
+            with self._log_context(number):
                 job = self._pool.follow(self._series, prompt, only_if_free=only_if_free)
             if job is not None:
                 self._jobs.append(job)

@@ -1,8 +1,9 @@
 """Logging: one JSON object or one plain line for each event, on standard error.
 
-What an event is about stands in its labels: `request_id`, `segment` (of a long text), `trace_id`.
-They are the thread's own, so that every line that is logged meanwhile has them, whoever logs it;
-work that goes on in another thread takes them along.
+The log context says what an event belongs to: `request_id`, `segment` (of a long text), `trace_id`.
+It is a contextvar, so every line that the thread logs has it, whoever logs it. Work that continues
+in another thread carries its context along. The functions are named as those of
+`structlog.contextvars`.
 """
 
 from __future__ import annotations
@@ -14,70 +15,73 @@ from contextvars import Context, ContextVar
 from types import MappingProxyType
 from typing import Any
 
-Labels = Mapping[str, str]
+LogContext = Mapping[str, str]
 
-NAMES = ("request_id", "segment", "trace_id")
-"""The labels that there are, in the order in which plain lines show them."""
+CONTEXT_KEYS = ("request_id", "segment", "trace_id")
+"""The keys of a log context, in the order in which plain lines show them."""
 
-_labels: ContextVar[Labels] = ContextVar("labels", default=MappingProxyType({}))
-
-
-def labels() -> Labels:
-    """Return the labels of what this thread is doing."""
-    return _labels.get()
+_EMPTY: LogContext = MappingProxyType({})
+_context: ContextVar[LogContext] = ContextVar("log_context", default=_EMPTY)
 
 
-def labels_of(context: Context) -> Labels:
-    """Return the labels of what another thread is doing in its context."""
-    return context.get(_labels, {})
+def current_context() -> LogContext:
+    """Return the log context of the current thread."""
+    return _context.get()
 
 
-def begin(**labels: str) -> None:
-    """Let these be the labels, and no others, until the thread does something else."""
-    _labels.set(labels)
+def context_of(context: Context) -> LogContext:
+    """Return the log context of another thread, whose contextvars are given."""
+    return context.get(_context, _EMPTY)
 
 
-def label(**added: str) -> None:
-    """Add labels."""
-    _labels.set({**_labels.get(), **added})
+def clear_context() -> None:
+    """Remove all keys from the log context, as a new request begins."""
+    _context.set(_EMPTY)
+
+
+def bind_context(**added: str) -> None:
+    """Add keys to the log context, until it is cleared."""
+    _context.set({**_context.get(), **added})
 
 
 @contextmanager
-def about(*things: Labels) -> Iterator[None]:
-    """Label what is logged inside the block as being about these things, all at once.
+def bound_context(*contexts: LogContext) -> Iterator[None]:
+    """Replace the log context inside the block by the given ones, all of them joined.
 
-    >>> with about({"request_id": "a"}, {"request_id": "b"}):
-    ...     labels()
+    A batch belongs to several requests at once:
+
+    >>> with bound_context({"request_id": "a"}, {"request_id": "b"}):
+    ...     current_context()
     {'request_id': 'a,b'}
     """
     joined: dict[str, str] = {}
-    for name in NAMES:
-        if values := dict.fromkeys(thing[name] for thing in things if name in thing):
-            joined[name] = ",".join(values)
-    token = _labels.set(joined)
+    for key in CONTEXT_KEYS:
+        if values := dict.fromkeys(context[key] for context in contexts if key in context):
+            joined[key] = ",".join(values)
+    token = _context.set(joined)
     try:
         yield
     finally:
-        _labels.reset(token)
+        _context.reset(token)
 
 
-class AddLabels(logging.Filter):
-    """Gives every record the labels of the thread that logs it, but for those that it has."""
+class AddContext(logging.Filter):
+    """Add the log context of the current thread to records; a record's own attributes stay."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Add them; nothing is held back."""
-        for name, value in _labels.get().items():
-            if not hasattr(record, name):
-                setattr(record, name, value)
+        """Add the context to `record`, and let it pass."""
+        for key, value in _context.get().items():
+            if not hasattr(record, key):
+                setattr(record, key, value)
         return True
 
 
 class TextFormatter(logging.Formatter):
-    """Plain lines that end with their labels."""
+    """Plain lines that end with their log context."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line, without what `exc_info` adds below it."""
-        given = [f"{name}={getattr(record, name)}" for name in NAMES if hasattr(record, name)]
+        given = [f"{key}={getattr(record, key)}" for key in CONTEXT_KEYS if hasattr(record, key)]
         if hasattr(record, "text"):
             given.append(f"text={record.text!r}")  # escaped: a text cannot break the line
         line = super().formatMessage(record)
@@ -94,7 +98,7 @@ def logging_config(level: str, log_format: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"labels": {"()": AddLabels}},
+        "filters": {"context": {"()": AddContext}},
         "formatters": {
             "text": {"()": TextFormatter, "format": "%(asctime)s %(levelname)-8s %(message)s"},
             "json": {
@@ -108,7 +112,7 @@ def logging_config(level: str, log_format: str) -> dict[str, Any]:
             "stderr": {
                 "class": "qwen_tts_api.telemetry.log_stream.NonBlockingHandler",
                 "formatter": log_format,
-                "filters": ["labels"],
+                "filters": ["context"],
             }
         },
         "root": {"level": "WARNING", "handlers": ["stderr"]},

@@ -166,7 +166,7 @@ def test_what_the_service_says(
     assert find(lines, "unexpected error")["request_id"] == "mine-3"
 
 
-def test_plain_lines_end_with_their_labels(make_bench: MakeBench) -> None:
+def test_plain_lines_end_with_their_context(make_bench: MakeBench) -> None:
     """Before the traceback, if there is one; a made id where none is given."""
     bench = make_bench(max_segment_chars=50)
     with logged("text") as buffer:
@@ -182,8 +182,8 @@ def test_plain_lines_end_with_their_labels(make_bench: MakeBench) -> None:
     assert " ms [request_id=plain]\n" in text
 
 
-def test_what_is_about_nothing_has_no_labels() -> None:
-    with logged("text") as buffer, logs.about():
+def test_lines_without_a_context_end_with_their_message() -> None:
+    with logged("text") as buffer, logs.bound_context():
         logging.getLogger("qwen_tts_api.x").info("started")
     assert buffer.getvalue().endswith("INFO     started\n")
 

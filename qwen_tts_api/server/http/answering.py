@@ -96,7 +96,7 @@ class RequestAnswerer:
     def refuse(self, connection: Connection, error: Exception) -> None:
         """Answer what never became a request of the application, in the one shape of errors."""
         status, code, message = _describe(error)
-        request_id = logs.labels().get("request_id") or uuid.uuid4().hex
+        request_id = logs.current_context().get("request_id") or uuid.uuid4().hex
         # %r: the line stays one line, whatever bytes the client sent.
         logger.log(
             logging.INFO if status == HTTPStatus.REQUEST_TIMEOUT else logging.WARNING,

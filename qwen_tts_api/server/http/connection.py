@@ -30,7 +30,7 @@ class Connection:
         since: Since when, by `time.monotonic`.
         buffer: What has been received of a request that is not whole.
         reusable: Whether another request may follow the one that is being answered.
-        context: Of the request that is being answered: the labels of its lines of the log.
+        context: The contextvars of the request that is being answered, its log context among them.
     """
 
     def __init__(self, sock: socket.socket, client: Any, server: Any, cfg: Any) -> None:
