@@ -19,7 +19,7 @@ VENV_PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run docs test test-browser test-fake-gpu test-gpu-kit test-image check check-deploy bench bench-gpu gpu-kit soak lock image docker-run
+.PHONY: help setup run docs figures test test-browser test-fake-gpu test-gpu-kit test-image check check-deploy bench bench-gpu gpu-kit soak lock image docker-run
 .PHONY: nano-train deploy clean
 
 help: ## Print this list
@@ -122,6 +122,9 @@ check-deploy: $(INSTALLED) $(CHECKOV) ## Build and check what kustomize makes of
 
 docs: $(INSTALLED) ## Make the tables in docs/ that come from the code anew
 	@$(VENV_PYTHON) -m tools.document_tables
+
+figures: $(INSTALLED) ## Measure the code: lengths, folders, files of a request (ARGS="--time-tests --record")
+	@$(VENV_PYTHON) -m tools.code_figures $(ARGS)
 
 bench: $(INSTALLED) ## Measure speed (ARGS for `python -m bench`)
 	@$(VENV_PYTHON) -m bench $(ARGS)
