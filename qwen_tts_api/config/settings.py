@@ -99,14 +99,15 @@ class Settings:
         False,
         readers.boolean,
         "`1` or `0`",
-        "OpenAI's way: refuse fields that have no use, instead of ignoring and naming them.",
+        "OpenAI-compatible API: refuse fields that have no use, instead of ignoring and naming "
+        "them.",
     )
     openai_stream: str = _setting(
         "requested",
         readers.choice("requested", "always"),
         "`requested` or `always`",
-        "OpenAI's way: send audio as it is made to whoever asks for it, or to everybody who does "
-        "not say `stream: false`.",
+        "OpenAI-compatible API: send audio as it is made to whoever asks for it, or to everybody "
+        "who does not say `stream: false`.",
     )
     voices_dir: Path | None = _setting(
         None,
@@ -189,8 +190,8 @@ class Settings:
         "error",
         readers.choice("error", "silence"),
         "`error` or `silence`",
-        "What `/api/tts` answers to a text with nothing to say: a 400, or a short silence as the "
-        "ways of OpenAI and MaryTTS always do.",
+        "What `/api/tts` answers to a text with nothing to say: a 400, or a short silence, as the "
+        "OpenAI- and MaryTTS-compatible APIs always do.",
     )
     max_body_bytes: int = _setting(
         1_048_576,

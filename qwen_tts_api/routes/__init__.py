@@ -8,8 +8,8 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.routes import errors, marytts, openai, probes, request_log, spans
 from qwen_tts_api.routes.connection import send_in_pieces
 from qwen_tts_api.routes.native import models, speakers, tts
-from qwen_tts_api.routes.openai.errors import ASTRAY_PATH, BASE_URL_HINT
-from qwen_tts_api.routes.openai.errors import shape as openai_shape
+from qwen_tts_api.routes.openai.errors import BASE_URL_HINT, WRONG_PATH
+from qwen_tts_api.routes.openai.errors import render_error as render_openai_error
 from qwen_tts_api.routes.openapi import document
 from qwen_tts_api.routes.page import page
 from qwen_tts_api.routes.security import access, origins
@@ -31,10 +31,13 @@ def create_ops_app(service: SpeechService) -> Flask:
 def register(app: Flask, config: Config, service: SpeechService) -> None:
     """Add every route, the error handlers and the request log to an application."""
     app.extensions[EXTENSION] = service
-    shapes = {openai.PREFIX: openai_shape, **dict.fromkeys(marytts.PATHS, marytts.shape)}
-    astray = [errors.Astray(ASTRAY_PATH, openai_shape, BASE_URL_HINT)]
+    renderers = {
+        openai.PREFIX: render_openai_error,
+        **dict.fromkeys(marytts.PATHS, marytts.render_error),
+    }
+    wrong_base_urls = [errors.WrongBaseUrl(WRONG_PATH, render_openai_error, BASE_URL_HINT)]
     _register_ops(app, service, log_text=config.log_text)
-    errors.register(app, shapes, astray)
+    errors.register(app, renderers, wrong_base_urls)
     if service.tracer is not None:
         spans.register(app, service.tracer)
     origins.register(app, config)

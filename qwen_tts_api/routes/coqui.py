@@ -1,4 +1,4 @@
-"""Coqui's way of asking: a value in a header, the query or a form, under Coqui's names.
+"""Coqui's parameters: a value in a header, the query or a form, under Coqui's names.
 
 Each value is taken from the first of header, query and form that has it and is not empty.
 """

@@ -1,6 +1,6 @@
-"""The one place where errors become responses; each dialect gives them its own shape.
+"""The one place where errors become responses; each API renders their bodies its own way.
 
-Ours, which Coqui's clients read, too::
+The native API's body, which Coqui's clients read, too::
 
     {"error": "<sentence>", "code": "<stable word>", "fields": {...}?, "request_id": "..."}
 """
@@ -29,8 +29,8 @@ _HTTP_ERRORS = {
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """An error in no dialect yet.
+class ErrorBody:
+    """What an error tells the client, before an API renders it.
 
     Attributes:
         status: Its HTTP status.
@@ -47,59 +47,67 @@ class Refusal:
     retry_after_s: int | None = None
 
     @classmethod
-    def of(cls, error: TTSError) -> Refusal:
+    def of(cls, error: TTSError) -> ErrorBody:
         """Return what an error of the application says."""
         return cls(error.status, error.code, error.message, error.fields, error.retry_after_s)
 
 
-Shape = Callable[[Refusal], Response]
+ErrorRenderer = Callable[[ErrorBody], Response]
 
 
 @dataclass(frozen=True)
-class Astray:
-    """Paths that are a dialect's, but for what stands before them: its clients' base URL is wrong.
+class WrongBaseUrl:
+    """Paths of an API with a wrong prefix: the base URL that its client was given is wrong.
 
     Attributes:
         path: What they look like.
-        shape: Of the 404 that they get.
+        renderer: Renders the 404 that they get.
         hint: What it says.
     """
 
     path: re.Pattern[str]
-    shape: Shape
+    renderer: ErrorRenderer
     hint: str
 
 
-def register(app: Flask, shapes: Mapping[str, Shape], astray: Sequence[Astray] = ()) -> None:
+def register(
+    app: Flask,
+    renderers: Mapping[str, ErrorRenderer],
+    wrong_base_urls: Sequence[WrongBaseUrl] = (),
+) -> None:
     """Install the handlers; after this no error of the application is HTML.
 
     Args:
         app: The application.
-        shapes: The shape of every error at and under a path, 404 and 405 included; ours elsewhere.
-        astray: Which paths that do not exist are answered in another shape, with a hint.
+        renderers: What renders every error at and under a path, 404 and 405 included; the native
+            renderer elsewhere.
+        wrong_base_urls: Which paths that do not exist are answered by another renderer, with a
+            hint.
     """
-    special = tuple(shapes.items())
+    by_path = tuple(renderers.items())
 
-    def respond(refusal: Refusal) -> Response:
-        shape = next((shape for path, shape in special if _is_under(request.path, path)), _ours)
-        lost = [kind for kind in astray if kind.path.search(request.path)]
-        if refusal.code == "not_found" and lost:
-            shape, refusal = lost[0].shape, replace(refusal, message=lost[0].hint)
-        response = shape(refusal)
-        if refusal.status == 401:
+    def respond(error: ErrorBody) -> Response:
+        render = next(
+            (renderer for path, renderer in by_path if _is_under(request.path, path)), _render
+        )
+        wrong = [kind for kind in wrong_base_urls if kind.path.search(request.path)]
+        if error.code == "not_found" and wrong:
+            render, error = wrong[0].renderer, replace(error, message=wrong[0].hint)
+        response = render(error)
+        if error.status == 401:
             response.headers["WWW-Authenticate"] = "Bearer"
-        elif refusal.status == 415:
+        elif error.status == 415:
             response.headers["Accept-Encoding"] = "identity"
-        g.record.code = refusal.code
+        g.record.code = error.code
         return response
 
     def tts_error(error: TTSError) -> Response:
-        return respond(Refusal.of(error))
+        return respond(ErrorBody.of(error))
 
     def http_error(error: HTTPException) -> Response:
         status = error.code or 500
         code, message = _HTTP_ERRORS.get(status, (error.name.lower().replace(" ", "_"), error.name))
-        response = respond(Refusal(status, code, message))
+        response = respond(ErrorBody(status, code, message))
         for name, value in error.get_headers():
             if name not in ("Content-Type", "Content-Length"):
                 response.headers[name] = value
@@ -108,7 +116,7 @@ def register(app: Flask, shapes: Mapping[str, Shape], astray: Sequence[Astray] =
     def unexpected(error: Exception) -> Response:  # a border: the last resort of a request
         logger.error("unexpected error", exc_info=error)
         message = "The server failed on this request; see its log."
-        return respond(Refusal(500, "internal_error", message))
+        return respond(ErrorBody(500, "internal_error", message))
 
     app.register_error_handler(TTSError, tts_error)
     app.register_error_handler(HTTPException, http_error)
@@ -119,13 +127,13 @@ def _is_under(path: str, prefix: str) -> bool:
     return path == prefix or path.startswith(f"{prefix}/")
 
 
-def _ours(refusal: Refusal) -> Response:
-    body: dict[str, Any] = {"error": refusal.message, "code": refusal.code}
-    if refusal.fields:
-        body["fields"] = refusal.fields
+def _render(error: ErrorBody) -> Response:
+    body: dict[str, Any] = {"error": error.message, "code": error.code}
+    if error.fields:
+        body["fields"] = error.fields
     body["request_id"] = g.request_id
     response = jsonify(body)
-    response.status_code = refusal.status
-    if refusal.retry_after_s is not None:
-        response.headers["Retry-After"] = str(refusal.retry_after_s)
+    response.status_code = error.status
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
     return response

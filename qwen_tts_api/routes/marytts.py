@@ -1,4 +1,4 @@
-"""MaryTTS's way of asking: `/process`, `/voices` and `/locales`, for Home Assistant and rhasspy.
+"""The MaryTTS-compatible API: `/process`, `/voices` and `/locales`, for Home Assistant and rhasspy.
 
 Parameters stand in the query or, whatever its Content-Type, in the body. Of those that MaryTTS
 knows, `INPUT_TEXT`, `VOICE`, `LOCALE` and `AUDIO` have a meaning here. Errors are plain sentences:
@@ -17,7 +17,7 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import TextRequired, TTSError, Unavailable, UnknownFormat
 from qwen_tts_api.names import fold, shown
 from qwen_tts_api.routes.bodies.body import parse_parameters, read_body
-from qwen_tts_api.routes.errors import Refusal
+from qwen_tts_api.routes.errors import ErrorBody
 from qwen_tts_api.routes.openapi.operations import BINARY, TEXT, Answer, operation
 from qwen_tts_api.routes.speech import ranges, response
 from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
@@ -76,7 +76,7 @@ _AUDIO = Answer(
 
 
 _GET = operation(
-    "Speak a text, asked in MaryTTS's way",
+    "Speak a text: MaryTTS-compatible",
     tag="marytts",
     query=MaryParameters,
     answers={200: _AUDIO, 206: ranges.PART},
@@ -116,7 +116,7 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
 
     @routes.get("/voices")
     @operation(
-        "List the voices, in MaryTTS's way",
+        "List the voices: MaryTTS-compatible",
         tag="marytts",
         answers={200: Answer("A line each: name, locale, sex.", TEXT, ["text/plain"])},
         errors=(Unavailable,),
@@ -144,12 +144,12 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
     return routes
 
 
-def shape(refusal: Refusal) -> Response:
+def render_error(error: ErrorBody) -> Response:
     """Return an error as a line of plain text."""
-    answer = _plain(f"{refusal.message}\n")
-    answer.status_code = refusal.status
-    if refusal.retry_after_s is not None:
-        answer.headers["Retry-After"] = str(refusal.retry_after_s)
+    answer = _plain(f"{error.message}\n")
+    answer.status_code = error.status
+    if error.retry_after_s is not None:
+        answer.headers["Retry-After"] = str(error.retry_after_s)
     return answer
 
 

@@ -1,4 +1,4 @@
-"""What a client asks for and what it gets, in no dialect of HTTP."""
+"""What a client asks for and what it gets, whatever the API."""
 
 from __future__ import annotations
 

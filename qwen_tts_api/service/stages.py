@@ -1,7 +1,8 @@
 """What a trace tells of the making of speech: its stages as spans, and what it was.
 
 Names are those of OpenTelemetry's conventions for generative AI (`gen_ai.*`) as far as they go;
-frames of audio (12.5 a second) are the tokens of the output, as in the events of OpenAI's dialect.
+frames of audio (12.5 a second) are the tokens of the output, as in the OpenAI-compatible API's
+events.
 """
 
 from __future__ import annotations

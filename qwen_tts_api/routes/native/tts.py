@@ -33,7 +33,7 @@ _AUDIO = Answer(
 )
 
 _GET = operation(
-    "Speak a text, asked in Coqui's way",
+    "Speak a text: Coqui-compatible",
     tag="speech",
     description="Each value is taken from the first of header and query that is not empty.",
     query=CoquiParameters,

@@ -1,4 +1,4 @@
-"""OpenAI's way of asking for speech, under `/v1`; with vLLM-Omni's further fields for Qwen3-TTS.
+"""The OpenAI-compatible API, under `/v1`; with vLLM-Omni's further fields for Qwen3-TTS.
 
 There is no `/v1/readyz`, and never may be: wyoming_openai takes a server that has it for LocalAI,
 and then asks for voices in a way that nobody here understands.

@@ -1,4 +1,4 @@
-"""OpenAI's shape of an error: ``{"error": {"message", "type", "param", "code"}}``."""
+"""OpenAI's error body: ``{"error": {"message", "type", "param", "code"}}``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from flask import Response, jsonify
 
 from qwen_tts_api.errors import TTSError
-from qwen_tts_api.routes.errors import Refusal
+from qwen_tts_api.routes.errors import ErrorBody
 
 # OpenAI's own words, which clients look for; an unknown model is 404, for which they have a class.
 _RENAMED = {
@@ -31,28 +31,28 @@ BASE_URL_HINT = (
 )
 """For clients whose base URL lacks /v1, has it twice, or is a whole endpoint."""
 
-ASTRAY_PATH = re.compile(r"/audio/(speech|voices|models)(/|$)|^/v1/v1(/|$)")
+WRONG_PATH = re.compile(r"/audio/(speech|voices|models)(/|$)|^/v1/v1(/|$)")
 
 
-def shape(refusal: Refusal) -> Response:
+def render_error(error: ErrorBody) -> Response:
     """Return an error as a response."""
-    response = jsonify({"error": describe(refusal)})
-    response.status_code = _RENAMED.get(refusal.code, (refusal.status,))[0]
-    if refusal.status not in _PASSING:
+    response = jsonify({"error": describe(error)})
+    response.status_code = _RENAMED.get(error.code, (error.status,))[0]
+    if error.status not in _PASSING:
         response.headers["X-Should-Retry"] = "false"
-    elif refusal.retry_after_s is not None:
-        response.headers["Retry-After"] = str(refusal.retry_after_s)
+    elif error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
     return response
 
 
-def describe(refusal: Refusal) -> dict[str, Any]:
+def describe(error: ErrorBody) -> dict[str, Any]:
     """Return what a client reads of an error."""
-    status, code = _RENAMED.get(refusal.code, (refusal.status, refusal.code))
+    status, code = _RENAMED.get(error.code, (error.status, error.code))
     client_error = _TYPES.get(status, "invalid_request_error")
     return {
-        "message": refusal.message,
+        "message": error.message,
         "type": "server_error" if status >= 500 else client_error,
-        "param": next(iter(refusal.fields or {}), None),
+        "param": next(iter(error.fields or {}), None),
         "code": code,
     }
 

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from qwen_tts_api.errors import TTSError
-from qwen_tts_api.routes.errors import Refusal
+from qwen_tts_api.routes.errors import ErrorBody
 from qwen_tts_api.routes.openai.errors import describe
 from qwen_tts_api.routes.speech.response import Parts
 from qwen_tts_api.service.request import SpeechStream
@@ -42,7 +42,7 @@ def _events(parts: Parts, stream: SpeechStream) -> Generator[bytes, None, None]:
                 yield _event({"type": "speech.audio.delta", "audio": audio})
     except ConnectionResetError as error:
         if isinstance(error.__cause__, TTSError):
-            yield _event({"type": "error", "error": describe(Refusal.of(error.__cause__))})
+            yield _event({"type": "error", "error": describe(ErrorBody.of(error.__cause__))})
         raise  # and the connection breaks: some clients look for no event but the deltas
     yield _event({"type": "speech.audio.done", "usage": _usage(stream)})
 

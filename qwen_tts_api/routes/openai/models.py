@@ -28,7 +28,7 @@ def add_routes(routes: Blueprint, service: SpeechService) -> None:
 
     @routes.get("/models")
     @operation(
-        "List the served models, in OpenAI's shape",
+        "List the served models, as OpenAI's API does",
         tag="openai",
         answers={200: Answer("`data` has them, the default one first.", {"type": "object"})},
         error_schema="OpenAIError",

@@ -26,7 +26,7 @@ TASK_TYPES = {
 
 @dataclass(frozen=True)
 class OpenAIRequest:
-    """A request for speech in OpenAI's dialect.
+    """A request for speech to the OpenAI-compatible API.
 
     Attributes:
         speech: What is asked for; its model and speaker are not looked up yet.

@@ -39,7 +39,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
 
     @routes.post("/audio/speech")
     @operation(
-        "Speak a text, asked in OpenAI's way",
+        "Speak a text: OpenAI-compatible",
         tag="openai",
         method="POST",
         description="A whole file, unless `stream`, a `stream_format` or openai-python's "

@@ -37,8 +37,8 @@ from qwen_tts_api.routes.security.origins import SAFE_METHODS
 
 TAGS = {
     "speech": "Text in, audio out.",
-    "openai": "In OpenAI's way.",
-    "marytts": "In MaryTTS's way.",
+    "openai": "The OpenAI-compatible API.",
+    "marytts": "The MaryTTS-compatible API.",
     "lists": "What may be asked for.",
     "health": "For orchestrators.",
     "pages": "For people.",
@@ -76,7 +76,7 @@ HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 class ErrorSchema(Schema):
-    """The one shape of every error."""
+    """The body of every error."""
 
     error = fields.String(
         required=True,
@@ -117,7 +117,7 @@ class OpenAIErrorDetailSchema(Schema):
 
 
 class OpenAIErrorSchema(Schema):
-    """OpenAI's shape of an error."""
+    """The body of an error of the OpenAI-compatible API."""
 
     error = fields.Nested(
         OpenAIErrorDetailSchema, required=True, metadata={"description": "The error."}

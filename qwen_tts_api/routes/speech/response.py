@@ -79,7 +79,7 @@ def synthesize(
         asked: What the client asks for; `stream` decides between whole and in parts.
         request: The client's, which ends the work by leaving.
         ignored: Names of parameters that have no meaning here; a header tells them.
-        names: What the client's dialect calls our fields, where it differs.
+        names: What the client's API calls our fields, where it differs.
     """
     client = client_of(request.environ)
     g.record.text = asked.text
