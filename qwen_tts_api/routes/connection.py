@@ -1,4 +1,4 @@
-"""Whether the client of a request is still there: one thread watches all connections."""
+"""Notice that the client of a request disconnects: one thread watches all connections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from flask import Response
 
-from qwen_tts_api.service.client import Client, Patient
+from qwen_tts_api.service.request import Client, NullClient
 
 logger = logging.getLogger(__name__)
 
@@ -25,19 +25,19 @@ RETRY_S = 1.0
 """How long the watcher waits after an error of epoll itself, which may come again at once."""
 
 
-def client_of(environ: dict[str, Any]) -> Client:
-    """Return the client of a request, who is gone when its side of the connection is closed.
+def client_connection(environ: dict[str, Any]) -> Client:
+    """Return the client of a request, which disconnects when its side of the socket is closed.
 
-    gunicorn puts the socket into the environment. Where there is none, or no epoll (not Linux), the
-    client is taken to be there.
+    gunicorn puts the socket into the environment. Where there is none, or no epoll (not Linux), no
+    disconnect is noticed.
     """
     connection = environ.get("gunicorn.socket")
     if connection is None or not hasattr(select, "epoll"):
-        return Patient()
-    return _Connected(connection, _watcher())
+        return NullClient()
+    return SocketClient(connection, _watcher())
 
 
-class _Connected:
+class SocketClient:
     """A client at the other end of a socket."""
 
     def __init__(self, connection: socket.socket, watcher: Watcher) -> None:
@@ -45,7 +45,7 @@ class _Connected:
         self._watcher = watcher
 
     @contextmanager
-    def when_gone(self, callback: Callable[[], object]) -> Iterator[None]:
+    def on_disconnect(self, callback: Callable[[], object]) -> Iterator[None]:
         """Call back as soon as the client closes its side, from the watcher's thread."""
         descriptor = self._connection.fileno()
         self._watcher.watch(descriptor, callback)
@@ -72,8 +72,8 @@ class Watcher:
     def watch(self, descriptor: int, callback: Callable[[], object]) -> None:
         """Call back when the other end closes; the socket must be forgotten before it is closed.
 
-        Where the kernel cannot watch it (it has a limit, `max_user_watches`), the client is taken
-        to be there.
+        Where the kernel cannot watch it (it has a limit, `max_user_watches`), no disconnect is
+        noticed.
         """
         with self._lock:
             self._callbacks[descriptor] = callback

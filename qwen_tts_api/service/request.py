@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -63,6 +64,27 @@ class SpeechRequest:
     subtalker_temperature: float | None = None
     subtalker_top_k: int | None = None
     subtalker_top_p: float | None = None
+
+
+class Client(Protocol):
+    """Whoever waits for an answer, and may disconnect before it is there."""
+
+    def on_disconnect(self, callback: Callable[[], object]) -> AbstractContextManager[None]:
+        """Call back once, in another thread, as soon as the client disconnects inside the block.
+
+        If it has disconnected already, that is at once. The callback must be quick and not raise.
+        """
+
+
+class NullClient:
+    """A client that never disconnects."""
+
+    def on_disconnect(self, callback: Callable[[], object]) -> AbstractContextManager[None]:
+        """Never call back."""
+        return nullcontext()
+
+
+NULL_CLIENT = NullClient()
 
 
 class Chunks(Iterator[bytes], Protocol):

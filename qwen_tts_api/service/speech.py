@@ -14,12 +14,17 @@ from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.engine.status import PoolStatus
 from qwen_tts_api.errors import ClientLeft, NothingToSay, TextRequired, TTSError
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt
-from qwen_tts_api.service.client import Client, Patient
 from qwen_tts_api.service.keys import ApiKeys
 from qwen_tts_api.service.metrics import Meter
 from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.prompts import PromptMaker
-from qwen_tts_api.service.request import Speech, SpeechRequest, SpeechStream
+from qwen_tts_api.service.request import (
+    NULL_CLIENT,
+    Client,
+    Speech,
+    SpeechRequest,
+    SpeechStream,
+)
 from qwen_tts_api.service.served_models import ServedModels
 from qwen_tts_api.service.silence import Silence
 from qwen_tts_api.service.stages import traced
@@ -33,8 +38,6 @@ from qwen_tts_api.service.voices.resolve import Cast, Casting
 from qwen_tts_api.service.voices.voice import Voice
 from qwen_tts_api.telemetry.metrics import Metrics
 from qwen_tts_api.telemetry.tracing import Tracer
-
-PATIENT = Patient()
 
 FLUSH_TIMEOUT_S = 2.0
 """How long the end of the process waits for a collector of traces that does not answer."""
@@ -138,7 +141,7 @@ class SpeechService:
         name: str,
         request: SpeechRequest,
         consent: str = "",
-        client: Client = PATIENT,
+        client: Client = NULL_CLIENT,
     ) -> Voice:
         """Register a voice by a description of it: see `VoiceDesigner.design`."""
         return self._designer.design(name, request, consent, client)
@@ -147,7 +150,7 @@ class SpeechService:
         """Remove a registered voice: see `VoiceRegistry.delete`."""
         self._registry.delete(voice_id)
 
-    def synthesize(self, request: SpeechRequest, client: Client = PATIENT) -> Speech:
+    def synthesize(self, request: SpeechRequest, client: Client = NULL_CLIENT) -> Speech:
         """Return the audio of a request as a whole file; blocks until it is finished.
 
         Args:
@@ -182,7 +185,7 @@ class SpeechService:
             ignored=begun.cast.ignored,
         )
 
-    def stream(self, request: SpeechRequest, client: Client = PATIENT) -> SpeechStream:
+    def stream(self, request: SpeechRequest, client: Client = NULL_CLIENT) -> SpeechStream:
         """Return the audio of a request as it is made; blocks until there are first bytes.
 
         Args and what is raised before the first bytes are those of `synthesize`.
@@ -253,7 +256,7 @@ class SpeechService:
         with (
             begun.meter as meter,
             contextlib.closing(begun.job),
-            client.when_gone(lambda: begun.job.cancel(left)),
+            client.on_disconnect(lambda: begun.job.cancel(left)),
         ):
             for piece in begun.job.pieces():
                 meter.piece(len(piece))

@@ -16,7 +16,7 @@ from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import DeadlineExceeded, TTSError
 from qwen_tts_api.model.utterance import Prompt
-from qwen_tts_api.service.text.concatenate import Joiner
+from qwen_tts_api.service.text.concatenate import Concatenator
 from qwen_tts_api.service.text.script import Utterance
 from qwen_tts_api.telemetry.logs import bound_context, current_context
 
@@ -139,17 +139,17 @@ class Utterances:
             DeadlineExceeded: An utterance took longer than `timeout_s`.
             TTSError: What an utterance ended with.
         """
-        joiner = Joiner(len(self._utterances))
+        concatenator = Concatenator(len(self._utterances))
         try:
             for number, utterance in enumerate(self._utterances):
                 for piece in self._pieces_of(self._job(number)):
-                    ready = joiner.write(piece)
+                    ready = concatenator.write(piece)
                     if len(ready):
                         yield ready
                 self._num_ended += 1
                 self._num_chars += len(utterance.prompt.text)
                 if number + 1 < len(self._utterances):
-                    yield joiner.end_segment(utterance.pause_s)
+                    yield concatenator.end_segment(utterance.pause_s)
         finally:
             self.close()
 

@@ -9,8 +9,7 @@ import pytest
 
 from qwen_tts_api.errors import ClientLeft, QueueFull, SynthesisFailed, UnknownModel
 from qwen_tts_api.service.metrics import Meter
-from qwen_tts_api.service.request import SpeechRequest
-from qwen_tts_api.service.speech import PATIENT
+from qwen_tts_api.service.request import NULL_CLIENT, SpeechRequest
 from tests.conftest import Bench, wait_until
 from tests.service.test_speech import Gone
 
@@ -89,6 +88,6 @@ def test_what_the_models_do(make_bench: MakeBench) -> None:
     assert value(bench, "ready") == 1
     bench.runner.gate.set()
     for begun in streams:
-        list(bench.service._pieces(begun, PATIENT))
+        list(bench.service._pieces(begun, NULL_CLIENT))
     assert value(bench, "frames_total", model="voice") >= 10
     assert value(bench, "row_frames_total", model="voice") >= 10

@@ -30,7 +30,7 @@ def test_a_job_that_fails_between_two_looks_fails_the_request(
 class Gone:
     """A client that has left already."""
 
-    def when_gone(self, callback: Callable[[], object]) -> AbstractContextManager[None]:
+    def on_disconnect(self, callback: Callable[[], object]) -> AbstractContextManager[None]:
         callback()
         return nullcontext()
 

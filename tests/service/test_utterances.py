@@ -171,7 +171,7 @@ def test_a_client_that_cannot_be_watched_leaves_nothing_behind(bench: Bench) -> 
     """Its socket may be closed before anybody looks at it."""
 
     class Closed:
-        def when_gone(self, callback: Callable[[], object]) -> AbstractContextManager[None]:
+        def on_disconnect(self, callback: Callable[[], object]) -> AbstractContextManager[None]:
             raise ValueError("invalid file descriptor")
 
     with pytest.raises(ValueError, match="descriptor"):
@@ -185,7 +185,7 @@ class LeavesLater:
     def __init__(self) -> None:
         self.leave: Callable[[], object] = lambda: None
 
-    def when_gone(self, callback: Callable[[], object]) -> AbstractContextManager[None]:
+    def on_disconnect(self, callback: Callable[[], object]) -> AbstractContextManager[None]:
         self.leave = callback
         return nullcontext()
 

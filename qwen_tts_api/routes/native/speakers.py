@@ -21,7 +21,7 @@ from qwen_tts_api.errors import (
 )
 from qwen_tts_api.routes.bodies.audio_field import AudioField
 from qwen_tts_api.routes.bodies.body import parse_form, parse_json, read_body
-from qwen_tts_api.routes.connection import client_of
+from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openapi.operations import BINARY, NOT_FOUND, Answer, operation
 from qwen_tts_api.routes.security.hosts import AllowedHosts
 from qwen_tts_api.routes.speech.schema import load, read_number, seed, string
@@ -200,7 +200,7 @@ def _add(service: SpeechService, given: Mapping[str, Any]) -> Voice:
         )
     wanted = SpeechRequest(**of_design)
     g.record.text = wanted.text
-    return service.design_voice(name, wanted, consent, client_of(request.environ))
+    return service.design_voice(name, wanted, consent, client_connection(request.environ))
 
 
 def _describe(voice: Voice, model: str, root: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import NotSupported, TextRequired, TTSError
 from qwen_tts_api.names import fold
-from qwen_tts_api.routes.connection import client_of
+from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openai.document import read_document
 from qwen_tts_api.routes.openai.errors import openai_names
 from qwen_tts_api.routes.openai.events import Events
@@ -137,7 +137,7 @@ def _respond_in_events(
 ) -> Response:
     """As `response.synthesize`, in events."""
     g.record.text = wanted.text
-    stream = service.stream(replace(wanted, stream=True), client_of(request.environ))
+    stream = service.stream(replace(wanted, stream=True), client_connection(request.environ))
     answer = Response(Events(stream), mimetype="text/event-stream")
     response.describe(answer, stream, ignored, names)
     return answer

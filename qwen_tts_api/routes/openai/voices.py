@@ -17,7 +17,7 @@ from qwen_tts_api.errors import (
     VoiceNotFound,
 )
 from qwen_tts_api.routes.bodies.audio_field import AudioField
-from qwen_tts_api.routes.connection import client_of
+from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openai.document import choice, read_document, text
 from qwen_tts_api.routes.openai.errors import openai_names
 from qwen_tts_api.routes.openai.names import VOICE_FIELDS, find_model
@@ -137,7 +137,7 @@ def _add(service: SpeechService, given: dict[str, Any]) -> Voice:
         model="" if model in _DESIGN_MODELS else model,
     )
     g.record.text = wanted.text
-    return service.design_voice(name, wanted, consent, client_of(request.environ))
+    return service.design_voice(name, wanted, consent, client_connection(request.environ))
 
 
 def _describe(voice: Voice) -> dict[str, Any]:

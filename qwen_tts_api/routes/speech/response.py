@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from flask import Request, Response, g
 
 from qwen_tts_api.errors import ClientLeft, TTSError
-from qwen_tts_api.routes.connection import client_of
+from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.request_log import RequestRecord
 from qwen_tts_api.service.request import Chunks, Speech, SpeechRequest, SpeechStream
 from qwen_tts_api.service.silence import NOTHING_TO_SAY, Silence
@@ -81,7 +81,7 @@ def synthesize(
         ignored: Names of parameters that have no meaning here; a header tells them.
         names: What the client's API calls our fields, where it differs.
     """
-    client = client_of(request.environ)
+    client = client_connection(request.environ)
     g.record.text = asked.text
     if asked.stream:
         stream = service.stream(asked, client)

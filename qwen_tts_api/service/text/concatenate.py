@@ -1,4 +1,4 @@
-"""Join the audio of segments to one recording, as it comes: pauses of even length, no clicks.
+"""Concatenate the audio of segments, as it comes: pauses of even length, no clicks.
 
 An utterance begins and ends with some silence, of a length that differs each time. Between two
 segments it is trimmed, or made longer, to a pause; both sides fade. What comes before the first
@@ -35,7 +35,7 @@ ABSOLUTE_THRESHOLD = 33.0
 _NONE: Samples = np.zeros(0, np.int16)
 
 
-class Joiner:
+class Concatenator:
     """Takes the pieces of one segment after the other, and returns what can be sent.
 
     Where the pieces are cut changes nothing.

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from qwen_tts_api.errors import InvalidRequest, NotSupported
 from qwen_tts_api.names import field
-from qwen_tts_api.service.client import Client
-from qwen_tts_api.service.request import Speech, SpeechRequest
+from qwen_tts_api.service.request import Client, Speech, SpeechRequest
 from qwen_tts_api.service.served_models import ServedModels
 from qwen_tts_api.service.voices.registry import VoiceRegistry
 from qwen_tts_api.service.voices.voice import Voice

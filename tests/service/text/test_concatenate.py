@@ -12,7 +12,7 @@ from qwen_tts_api.service.text.concatenate import (
     MARGIN_WINDOWS,
     MAX_HELD_WINDOWS,
     WINDOW,
-    Joiner,
+    Concatenator,
 )
 
 Samples = npt.NDArray[np.int16]
@@ -37,14 +37,14 @@ def utterance(before_s: float, speech_s: float, after_s: float) -> Samples:
 
 
 def join(segments: list[Samples], pause_s: float, piece: int = 1920) -> list[Samples]:
-    """Return what a joiner lets go, call by call."""
-    joiner = Joiner(len(segments))
+    """Return what a concatenator lets go, call by call."""
+    concatenator = Concatenator(len(segments))
     sent = []
     for number, segment in enumerate(segments):
         for start in range(0, len(segment), piece):
-            sent.append(joiner.write(segment[start : start + piece]))
+            sent.append(concatenator.write(segment[start : start + piece]))
         if number < len(segments) - 1:
-            sent.append(joiner.end_segment(pause_s))
+            sent.append(concatenator.end_segment(pause_s))
     return sent
 
 
@@ -120,13 +120,13 @@ def test_little_is_held_back() -> None:
     """A stream is never behind by more than the silence that may be an end."""
     first = np.concatenate([utterance(0.5, 0.4, 0.25), utterance(0.0, 0.4, 0.9)])
     sent = 0
-    joiner = Joiner(2)
+    concatenator = Concatenator(2)
     for start in range(0, len(first), 1920):
         written = min(start + 1920, len(first))
-        sent += len(joiner.write(first[start : start + 1920]))
+        sent += len(concatenator.write(first[start : start + 1920]))
         assert written - sent <= (MAX_HELD_WINDOWS + 1) * WINDOW
-    joiner = Joiner(2)
-    assert len(joiner.write(silence(0.08))) == 1920  # nor before the very first speech
+    concatenator = Concatenator(2)
+    assert len(concatenator.write(silence(0.08))) == 1920  # nor before the very first speech
 
 
 def test_segments_without_speech_are_pauses() -> None:
