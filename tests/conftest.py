@@ -21,7 +21,7 @@ from bench.server import Server
 from qwen_tts_api import create_app
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.engine.pool import TURN_S, ModelPool
+from qwen_tts_api.engine.pool import TURN_S, ModelLoader, ModelPool, PoolSettings, ProcessHooks
 from qwen_tts_api.errors import StartupError
 from qwen_tts_api.service.speech import SpeechService
 from qwen_tts_api.telemetry.tracing import Tracer
@@ -122,14 +122,14 @@ def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
         lost = threading.Event()
         pool = ModelPool(
             config.served_models,
-            load=hub.load,
-            describe=CARDS.__getitem__,
-            max_loaded=config.max_loaded_models,
-            max_queue=config.max_queue,
-            hang_timeout_s=config.hang_timeout_s,
-            turn_s=turn_s,
-            on_startup_failure=failures.append,
-            on_fatal=lost.set,
+            ModelLoader(hub.load, CARDS.__getitem__),
+            PoolSettings(
+                max_loaded=config.max_loaded_models,
+                max_queue=config.max_queue,
+                hang_timeout_s=config.hang_timeout_s,
+                turn_s=turn_s,
+            ),
+            ProcessHooks(on_startup_failure=failures.append, on_fatal=lost.set),
         )
         service = SpeechService(config, pool, tracer)
         app = create_app(config, service)

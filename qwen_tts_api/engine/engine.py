@@ -14,7 +14,7 @@ from qwen_tts_api.engine.runner.capture_lock import CAPTURES
 from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.engine.self_test import Health, canary, is_fatal
-from qwen_tts_api.engine.status import EngineStatus
+from qwen_tts_api.engine.snapshot import EngineStatus, ModelDetails
 from qwen_tts_api.errors import (
     LoadError,
     OutOfMemory,
@@ -138,6 +138,14 @@ class Engine:
             self._hangs = True
             logger.critical("%s", fault)
         return fault
+
+    @property
+    def details(self) -> ModelDetails | None:
+        """The model, while it is in memory."""
+        if self.runner is None:
+            return None
+        card, place = self.runner.card, self.runner.placement
+        return ModelDetails(card.kind, card.size, place.device, place.dtype, place.attention)
 
     def status(self) -> EngineStatus:
         """Return what is to be told of it."""

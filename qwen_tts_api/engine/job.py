@@ -24,20 +24,20 @@ class Times:
     Attributes:
         created_at: When it came into the queue.
         started_at: When the model began with it.
-        drawn_at: When the first code after its prompt was known.
-        heard_at: When there was audio.
+        first_code_at: When the first code after its prompt was sampled.
+        first_audio_at: When there was audio.
         ended_at: When it was over, however.
     """
 
     created_at: float
     started_at: float | None = None
-    drawn_at: float | None = None
-    heard_at: float | None = None
+    first_code_at: float | None = None
+    first_audio_at: float | None = None
     ended_at: float | None = None
 
 
 class Job:
-    """A prompt, and the audio that is made of it, piece by piece.
+    """A prompt, and the audio that is made of it, chunk by chunk.
 
     The HTTP thread creates and reads it; the engine thread starts it, writes to it and ends it.
     What ends it first counts.
@@ -59,20 +59,20 @@ class Job:
         self.log_context = current_context()
         self.times = Times(time.monotonic())
         self._num_samples = 0
-        self._pieces: deque[Samples] = deque()
+        self._chunks: deque[Samples] = deque()
         self._finish_reason = ""
         self._error: TTSError | None = None
         self._changed = threading.Condition()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for a piece or the end, at most `timeout_s` seconds; return whether there is one."""
+        """Wait for samples or the end, at most `timeout_s` seconds; return whether it came."""
         with self._changed:
             return self._changed.wait_for(
-                lambda: bool(self._pieces) or self.times.ended_at is not None, timeout_s
+                lambda: bool(self._chunks) or self.times.ended_at is not None, timeout_s
             )
 
     def take(self) -> Samples | None:
-        """Return the next piece, int16 `[n]`; None where there is none, or none any more.
+        """Return the next samples, int16 `[n]`; None where there are none, or none any more.
 
         Raises:
             TTSError: The job ended with it.
@@ -80,13 +80,13 @@ class Job:
         with self._changed:
             if self._error is not None:
                 raise self._error
-            return self._pieces.popleft() if self._pieces else None
+            return self._chunks.popleft() if self._chunks else None
 
     @property
     def ended(self) -> bool:
-        """Whether all pieces have been written and taken."""
+        """Whether all samples have been written and taken."""
         with self._changed:
-            return self.times.ended_at is not None and not self._pieces
+            return self.times.ended_at is not None and not self._chunks
 
     @property
     def finish_reason(self) -> str:
@@ -126,20 +126,20 @@ class Job:
         """Note that the model begins to compute (engine thread)."""
         self.times.started_at = time.monotonic()
 
-    def draw(self) -> None:
+    def note_first_code(self) -> None:
         """Note that the prompt is computed, and its first code known (engine thread)."""
-        self.times.drawn_at = time.monotonic()
+        self.times.first_code_at = time.monotonic()
 
-    def write(self, piece: Samples) -> None:
-        """Hand over a copy of the next piece (engine thread); after the end it is dropped.
+    def write(self, samples: Samples) -> None:
+        """Hand over a copy of the next samples (engine thread); after the end they are dropped.
 
-        A copy, because a piece is a row of its batch's buffer, which a slow reader would keep.
+        A copy, because they are a part of their batch's buffer, which a slow reader would keep.
         """
         with self._changed:
             if self.times.ended_at is None:
-                self.times.heard_at = self.times.heard_at or time.monotonic()
-                self._pieces.append(piece.copy())
-                self._num_samples += len(piece)
+                self.times.first_audio_at = self.times.first_audio_at or time.monotonic()
+                self._chunks.append(samples.copy())
+                self._num_samples += len(samples)
                 self._changed.notify_all()
 
     def finish(self, reason: str) -> None:
@@ -154,7 +154,7 @@ class Job:
         with self._changed:
             if self.times.ended_at is None:
                 self._error = error
-                self._pieces.clear()
+                self._chunks.clear()
                 self._end()
 
     def cancel(self, reason: TTSError) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.engine.admission import check_open, check_queue
@@ -19,7 +20,7 @@ from qwen_tts_api.engine.engine import Engine
 from qwen_tts_api.engine.engines import Engines, LoadById
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.series import Series
-from qwen_tts_api.engine.status import PoolStatus
+from qwen_tts_api.engine.snapshot import PoolStatus
 from qwen_tts_api.errors import ShuttingDown, StartupError, TTSError
 from qwen_tts_api.model.utterance import Prompt, Reference
 
@@ -27,48 +28,79 @@ TURN_S = 60.0
 """How long a model goes on with the series that it has while another one waits for its place."""
 
 
+@dataclass(frozen=True)
+class ModelLoader:
+    """Where models come from.
+
+    Attributes:
+        load: Loads a model by its id.
+        describe: Reads what a model can do without loading it; raises LoadError.
+    """
+
+    load: LoadById
+    describe: Callable[[str], ModelCard]
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """What a pool may take.
+
+    Attributes:
+        max_loaded: Models in memory at once.
+        max_queue: Jobs that may wait, over all models.
+        hang_timeout_s: How long a model with work may take for one frame before it is at fault.
+        turn_s: How long a model goes on with its series while another one waits for its place.
+    """
+
+    max_loaded: int
+    max_queue: int
+    hang_timeout_s: float
+    turn_s: float = TURN_S
+
+
+@dataclass(frozen=True)
+class ProcessHooks:
+    """What ends the process; each is called in an engine's thread.
+
+    Attributes:
+        on_startup_failure: The default model cannot be loaded at start.
+        on_fatal: The process cannot compute any more.
+    """
+
+    on_startup_failure: Callable[[StartupError], None]
+    on_fatal: Callable[[], None]
+
+
 class ModelPool:
     """Engines by the name of their model, and the bound on the work that waits for them.
 
     Args:
         sources: Model ids by the names that requests use; the first is the default.
-        load: Loads a model by its id.
-        describe: Reads what a model can do without loading it; raises LoadError.
-        max_loaded: Models in memory at once.
-        max_queue: Jobs that may wait, over all models.
-        hang_timeout_s: How long a model with work may take for one frame before it is at fault.
-        turn_s: How long a model goes on with its series while another one waits for its place.
-        on_startup_failure: Called in the engine's thread if the default model cannot be loaded at
-            start.
-        on_fatal: Called in an engine's thread when the process cannot compute any more.
+        loader: Where they come from.
+        settings: How many, and how much for each.
+        hooks: What ends the process.
     """
 
     def __init__(
         self,
         sources: Mapping[str, str],
-        *,
-        load: LoadById,
-        describe: Callable[[str], ModelCard],
-        max_loaded: int,
-        max_queue: int,
-        hang_timeout_s: float,
-        turn_s: float = TURN_S,
-        on_startup_failure: Callable[[StartupError], None],
-        on_fatal: Callable[[], None],
+        loader: ModelLoader,
+        settings: PoolSettings,
+        hooks: ProcessHooks,
     ) -> None:
         self._sources = dict(sources)
         self._default = next(iter(self._sources))
-        self._max_queue = max_queue
-        self._hang_timeout_s = hang_timeout_s
-        self._cards = ModelCards(self._sources, describe)
+        self._max_queue = settings.max_queue
+        self._hang_timeout_s = settings.hang_timeout_s
+        self._cards = ModelCards(self._sources, loader.describe)
         self._engines = Engines(
             self._sources,
-            load=load,
-            max_loaded=max_loaded,
-            turn_s=turn_s,
+            load=loader.load,
+            max_loaded=settings.max_loaded,
+            turn_s=settings.turn_s,
             on_ready=lambda name, runner: self._cards.put(name, runner.card),
-            on_startup_failure=on_startup_failure,
-            on_fatal=on_fatal,
+            on_startup_failure=hooks.on_startup_failure,
+            on_fatal=hooks.on_fatal,
         )
         self._condition = self._engines.condition
 
@@ -93,7 +125,7 @@ class ModelPool:
                 doing=doing,
                 models={name: self._state(name) for name in self._sources},
                 engines=tuple(engine.status() for engine in engines.values()),
-                default=default.runner if default else None,
+                default=default.details if default else None,
                 running=sum(engine.num_running for engine in engines.values()),
                 waiting=sum(len(queue) for queue in self._engines.queues()),
             )

@@ -197,7 +197,7 @@ class Scheduler:
                 if row.finish_reason:
                     continue
                 if not row.drawn:
-                    row.job.draw()
+                    row.job.note_first_code()
                 if code == self.runner.eos:
                     row.finish_reason = "stop"
                 elif row.drawn == row.max_frames:

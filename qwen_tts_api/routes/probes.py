@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
@@ -104,12 +105,7 @@ def blueprint(service: SpeechService) -> Blueprint:
             "model": service.default_model,
         }
         if status.default is not None:
-            placement = status.default.placement
-            body["kind"] = status.default.card.kind
-            body["size"] = status.default.card.size
-            body["device"] = placement.device
-            body["dtype"] = placement.dtype
-            body["attention"] = placement.attention
+            body |= asdict(status.default)
         body["models"] = status.models
         body["running"] = status.running
         body["waiting"] = status.waiting

@@ -12,7 +12,7 @@ from qwen_tts_api.checkpoints import card
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.loading import LoadOptions, load_runner
-from qwen_tts_api.engine.pool import TURN_S, ModelPool
+from qwen_tts_api.engine.pool import TURN_S, ModelLoader, ModelPool, PoolSettings, ProcessHooks
 from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.errors import (
     EXIT_CANNOT_START,
@@ -64,14 +64,17 @@ def build_service(
     tracer = tracer_from_env()
     pool = ModelPool(
         config.served_models,
-        load=load,
-        describe=lambda model_id: card.describe(model_id, config.cache_dir),
-        max_loaded=config.max_loaded_models,
-        max_queue=config.max_queue,
-        hang_timeout_s=config.hang_timeout_s,
-        turn_s=min(TURN_S, config.request_timeout_s / 4),
-        on_startup_failure=on_startup_failure or exit_process,
-        on_fatal=lambda: exit_lost_process(tracer),
+        ModelLoader(load, lambda model_id: card.describe(model_id, config.cache_dir)),
+        PoolSettings(
+            max_loaded=config.max_loaded_models,
+            max_queue=config.max_queue,
+            hang_timeout_s=config.hang_timeout_s,
+            turn_s=min(TURN_S, config.request_timeout_s / 4),
+        ),
+        ProcessHooks(
+            on_startup_failure=on_startup_failure or exit_process,
+            on_fatal=lambda: exit_lost_process(tracer),
+        ),
     )
     return SpeechService(config, pool, tracer)
 

@@ -11,7 +11,7 @@ from qwen_tts_api.audio.pipeline import Output, Pipeline
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.pool import ModelPool
-from qwen_tts_api.engine.status import PoolStatus
+from qwen_tts_api.engine.snapshot import PoolStatus
 from qwen_tts_api.errors import ClientLeft, NothingToSay, TextRequired, TTSError
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt
 from qwen_tts_api.service.keys import ApiKeys

@@ -77,8 +77,8 @@ def _made(job: Utterances | Silence) -> Attributes:
     if job.finish_reason:
         attributes["gen_ai.response.finish_reasons"] = (job.finish_reason,)
     first = job.jobs[0].times if job.jobs else None
-    if first is not None and first.heard_at is not None:
-        attributes["gen_ai.response.time_to_first_chunk"] = first.heard_at - first.created_at
+    if first is not None and first.first_audio_at is not None:
+        attributes["gen_ai.response.time_to_first_chunk"] = first.first_audio_at - first.created_at
     return attributes
 
 
@@ -91,8 +91,8 @@ def _tell_stages(span: Span, utterances: Utterances | Silence) -> None:
             events, own = {}, dict(attributes)
             if name == "decode":
                 own["qwen_tts.frames"] = job.num_frames
-                if job.times.heard_at is not None:
-                    events = {"first_audio": job.times.heard_at}
+                if job.times.first_audio_at is not None:
+                    events = {"first_audio": job.times.first_audio_at}
             error = job.failure if name == stages[-1][0] else ""
             span.child(name, began_at, ended_at, own, events=events, error=error)
 
@@ -103,6 +103,6 @@ def _stages(job: Job) -> Generator[tuple[str, float, float], None, None]:
     ended_at = times.ended_at or time.monotonic()
     yield "queue", times.created_at, times.started_at or ended_at
     if times.started_at is not None:
-        yield "prefill", times.started_at, times.drawn_at or ended_at
-    if times.drawn_at is not None:
-        yield "decode", times.drawn_at, ended_at
+        yield "prefill", times.started_at, times.first_code_at or ended_at
+    if times.first_code_at is not None:
+        yield "decode", times.first_code_at, ended_at

@@ -20,7 +20,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from qwen_tts_api.engine.status import PoolStatus
+from qwen_tts_api.engine.snapshot import PoolStatus
 from qwen_tts_api.service.keys import KeysStatus
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from bench.upstream import load_upstream
 from qwen_tts_api.checkpoints.card import locate, read_card
 from qwen_tts_api.engine.memory.planning import MAX_VOICES, plan_memory
-from qwen_tts_api.engine.pool import ModelPool
+from qwen_tts_api.engine.pool import ModelLoader, ModelPool, PoolSettings, ProcessHooks
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.model.loaded import LoadedModel
@@ -140,15 +141,18 @@ def test_what_is_kept_is_counted(base: LoadedModel) -> None:
 
 def test_a_pool_serves_base_models(base: LoadedModel, tmp_path: Path) -> None:
     """From a recording to audio, through queue and thread."""
+
+    def load(
+        model_id: str, report: Callable[[str], None], await_place: Callable[[], None]
+    ) -> ModelRunner:
+        await_place()
+        return runner_of(base)
+
     pool = ModelPool(
         {"clone": "nano-base"},
-        load=lambda model_id, report, await_place: runner_of(base),
-        describe=lambda model_id: base.card,
-        max_loaded=1,
-        max_queue=4,
-        hang_timeout_s=120,
-        on_startup_failure=lambda error: None,
-        on_fatal=lambda: None,
+        ModelLoader(load, lambda model_id: base.card),
+        PoolSettings(max_loaded=1, max_queue=4, hang_timeout_s=120),
+        ProcessHooks(on_startup_failure=lambda error: None, on_fatal=lambda: None),
     )
     pool.start()
     wait_until(lambda: pool.status().ready)

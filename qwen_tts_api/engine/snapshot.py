@@ -1,10 +1,27 @@
-"""What the probes tell of the models."""
+"""What is told of the models: frozen values, which nobody can reach an engine through."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qwen_tts_api.engine.runner.interface import Runner
+
+@dataclass(frozen=True)
+class ModelDetails:
+    """A model that is in memory, and where it computes.
+
+    Attributes:
+        kind: `custom_voice`, `voice_design` or `base`.
+        size: As published: `0b6`, `1b7`.
+        device: `cpu` or `cuda:N`.
+        dtype: Number format of the weights.
+        attention: The kernel in use.
+    """
+
+    kind: str
+    size: str
+    device: str
+    dtype: str
+    attention: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +61,7 @@ class PoolStatus:
         models: Each served model's name and state: `ready`, `loading`, `not loaded`, `failed` (it
             could not be loaded, and is not tried again yet).
         engines: What is in memory, or on its way there.
-        default: The default model's runner while it is in memory; its description is for reading.
+        default: The default model, while it is in memory.
         running: Utterances that are being computed, over all models.
         waiting: Utterances that wait.
     """
@@ -53,7 +70,7 @@ class PoolStatus:
     doing: str
     models: dict[str, str]
     engines: tuple[EngineStatus, ...]
-    default: Runner | None
+    default: ModelDetails | None
     running: int
     waiting: int
 
