@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import select
 import selectors
 import socket
 import ssl
@@ -15,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 BACKLOG = 2048
 ACCEPTS_AT_ONCE = 16  # between two looks at those that are open
-PAUSE_S = 0.2
+PAUSE_S = 0.05
 
 NOTHING_YET = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _NO_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -47,9 +48,9 @@ class Acceptor:
     """Accepts connections, unless there is no room for them.
 
     Args:
-        make_room: Whether one more may be accepted; may close another for it.
-        free_descriptor: Closes a connection where the system has no descriptor left; tells whether
-            there was one.
+        has_room: Whether one more may be accepted.
+        evict: Closes a connection where there is no room or no descriptor for another; tells
+            whether there was one to close.
         opened: Called with a connection's socket, its client's address and its listener.
     """
 
@@ -58,14 +59,14 @@ class Acceptor:
         selector: selectors.BaseSelector,
         listeners: Sequence[Any],
         *,
-        make_room: Callable[[], bool],
-        free_descriptor: Callable[[], bool],
+        has_room: Callable[[], bool],
+        evict: Callable[[], bool],
         opened: Callable[[socket.socket, Any, Any], None],
     ) -> None:
         self._selector = selector
         self._listeners = listeners
-        self._make_room = make_room
-        self._free_descriptor = free_descriptor
+        self._has_room = has_room
+        self._evict = evict
         self._opened = opened
         self._is_listening = False
         self._paused_until = 0.0
@@ -101,8 +102,11 @@ class Acceptor:
     def _accept(self, listener: Any) -> bool:
         """Accept some of what is in the backlog; tell whether there may be more."""
         for _ in range(ACCEPTS_AT_ONCE):
-            if not self._make_room():
-                self._pause("every connection that may be open is being answered")
+            # `accept` would tell only after others had been closed for nobody.
+            if not _is_awaited(listener):
+                return False
+            if not self._has_room() and not self._evict():
+                self._pause("every connection that may be open is being answered, or new")
                 return False
             try:
                 sock, client = listener.accept()
@@ -112,7 +116,7 @@ class Acceptor:
                 continue
             except OSError as error:
                 # Whatever it is (a firewall's refusal, no memory), it does not end the server.
-                if error.errno not in _NO_RESOURCES or not self._free_descriptor():
+                if error.errno not in _NO_RESOURCES or not self._evict():
                     self._pause(error.strerror or str(error))
                     return False
             else:
@@ -126,3 +130,10 @@ class Acceptor:
         if now - self._reported_at >= 1:
             self._reported_at = now
             logger.warning("no connection is accepted for a moment: %s", reason)
+
+
+def _is_awaited(listener: Any) -> bool:
+    """Whether there is a connection to accept."""
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
+    return bool(poll.poll(0))

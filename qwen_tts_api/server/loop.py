@@ -74,8 +74,8 @@ class ConnectionLoop:
         self._acceptor = Acceptor(
             self._selector,
             listeners,
-            make_room=lambda: self.num_connections < limits.connections or self._evict(),
-            free_descriptor=self._evict,
+            has_room=lambda: self.num_connections < limits.connections,
+            evict=self._evict,
             opened=self._open,
         )
         self._waiting = WaitingConnections(self._selector, self._on_readable, limits.timeouts_s)
@@ -265,12 +265,16 @@ class ConnectionLoop:
 
     def _evict(self) -> bool:
         """Make room for a connection; tell whether there was one to close for it."""
-        connection = self._waiting.least_missed()
-        if connection is None:
-            return False
-        self._num_evicted += connection.phase is not Phase.LINGER
-        self._close(connection)
-        return True
+        num_connections = self.num_connections
+        while connection := self._waiting.least_missed():
+            self._on_readable(connection)  # what has come by now may be a whole request
+            if self.num_connections < num_connections:
+                return True
+            if connection is self._waiting.least_missed():
+                self._num_evicted += connection.phase is not Phase.LINGER
+                self._close(connection)
+                return True
+        return False
 
     def _free_memory(self) -> None:
         """Make room in memory."""

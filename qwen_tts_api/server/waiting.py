@@ -11,6 +11,9 @@ from qwen_tts_api.server.http.connection import Connection, Phase
 
 RECENT_S = 0.5
 """A request that began less than this ago is not taken for a slow one."""
+GRACE_S = 0.1
+"""A connection that was opened less than this ago is never closed for another: its client, on a
+busy machine, has not had the time to send anything."""
 
 
 class WaitingConnections:
@@ -79,15 +82,15 @@ class WaitingConnections:
                 yield connection
 
     def least_missed(self) -> Connection | None:
-        """Return the connection to close where there is no room for another."""
+        """Return the connection to close where there is no room for another, if there is one."""
         receiving = [self._first(Phase.HEAD), self._first(Phase.BODY)]
         slow = sorted(filter(None, receiving), key=lambda connection: connection.since)
-        recent = time.monotonic() - RECENT_S
+        now = time.monotonic()
         candidates = [
             self._first(Phase.LINGER),
-            *(connection for connection in slow if connection.since < recent),
+            *(connection for connection in slow if connection.since < now - RECENT_S),
             self._first(Phase.IDLE),
-            *slow,
+            *(connection for connection in slow if connection.since < now - GRACE_S),
         ]
         return next(filter(None, candidates), None)
 
