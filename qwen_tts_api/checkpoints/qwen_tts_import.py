@@ -12,21 +12,23 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.machinery
+import importlib.util
 import logging
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, TextIO, cast
-
-from qwen_tts_api.checkpoints.numba_cache import ensure_numba_cache
 
 _KALDI = "torchaudio.compliance.kaldi"
 _STAND_INS = ("torchaudio", "torchaudio.compliance", _KALDI)
 _FLASH_ATTN_BANNER = "Warning: flash-attn is not installed."
 _SOX_WARNING = "SoX could not be found!"
 _SOX_PROBE = "sox -h"
+_NUMBA_CACHE_DIR = "NUMBA_CACHE_DIR"
 
 _lock = threading.Lock()
 
@@ -159,3 +161,45 @@ class _WithoutBanner:
     def __getattr__(self, name: str) -> Any:
         """Be the wrapped stream in everything else."""
         return getattr(self._stream, name)
+
+
+def ensure_numba_cache() -> None:
+    """Let both cache in a temporary folder of this user's, if they have no other place."""
+    if not os.path.isabs(os.path.expanduser("~")):
+        os.environ.setdefault("XDG_CACHE_HOME", str(_private_folder()))
+    if not any(map(_can_be_written, _usual_places())):
+        os.environ[_NUMBA_CACHE_DIR] = str(_private_folder())
+
+
+def _usual_places() -> list[Path]:
+    """Return where numba tries to write, in its order."""
+    places = []
+    if os.environ.get(_NUMBA_CACHE_DIR):
+        places.append(Path(os.environ[_NUMBA_CACHE_DIR]))
+    spec = importlib.util.find_spec("librosa")
+    if spec is not None and spec.origin is not None:
+        places.append(Path(spec.origin).parent / "core" / "__pycache__")
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if os.path.isabs(home):
+        places.append(Path(home) / "numba")
+    return places
+
+
+def _can_be_written(folder: Path) -> bool:
+    """Return whether files can be made in a folder, or it can itself: by trying."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _private_folder() -> Path:
+    """Return a folder that nobody else can write: numba runs what it finds in its cache."""
+    folder = Path(tempfile.gettempdir()) / f"qwen-tts-api-code-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid == os.getuid() and found.st_mode & 0o777 == 0o700 and not folder.is_symlink():
+        return folder
+    return Path(tempfile.mkdtemp(prefix="qwen-tts-api-code-"))

@@ -47,7 +47,7 @@ def _of_checkpoint(model: str) -> dict[str, list[Entry]]:
     from qwen_tts_api.checkpoints.card import describe
     from qwen_tts_api.errors import LoadError
     from qwen_tts_api.service.languages import list_languages
-    from qwen_tts_api.service.voices.speakers import display_name
+    from qwen_tts_api.service.voices.voice import display_name
 
     try:
         card = describe(model, read_settings().cache_dir)

@@ -12,7 +12,7 @@ from qwen_tts_api.routes.openai.errors import BASE_URL_HINT, WRONG_PATH
 from qwen_tts_api.routes.openai.errors import render_error as render_openai_error
 from qwen_tts_api.routes.openapi import document
 from qwen_tts_api.routes.page import page
-from qwen_tts_api.routes.security import access, origins
+from qwen_tts_api.routes.security import authentication, origins
 from qwen_tts_api.routes.speech.ranges import LastAnswers
 from qwen_tts_api.service.speech import SpeechService
 
@@ -41,7 +41,7 @@ def register(app: Flask, config: Config, service: SpeechService) -> None:
     if service.tracer is not None:
         spans.register(app, service.tracer)
     origins.register(app, config)
-    access.register(app, config, service.keys)
+    authentication.register(app, config, service.keys)
     app.after_request(send_in_pieces)
     answers = LastAnswers()
     app.register_blueprint(tts.blueprint(config, service, answers))

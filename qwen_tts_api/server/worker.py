@@ -15,7 +15,7 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import ShuttingDown
 from qwen_tts_api.routes import EXTENSION
 from qwen_tts_api.routes.bodies.body import largest_body
-from qwen_tts_api.routes.security.access import has_key
+from qwen_tts_api.routes.security.authentication import has_key
 from qwen_tts_api.server.descriptors import DescriptorBudget
 from qwen_tts_api.server.http.answering import RequestAnswerer
 from qwen_tts_api.server.http.parsing import framing_limits

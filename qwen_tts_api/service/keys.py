@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qwen_tts_api.errors import ConfigError
-from qwen_tts_api.service.voices.files import read_regular
+from qwen_tts_api.files import read_regular
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from qwen_tts_api.service.silence import Silence
-from qwen_tts_api.service.text.normalize import SpeakableText
+from qwen_tts_api.service.text.normalize import NormalizedText
 from qwen_tts_api.service.utterances import Utterances
 
 
@@ -118,7 +118,7 @@ class Speech:
     encode_s: float
     model: str
     seed: int
-    text: SpeakableText
+    text: NormalizedText
     job: Utterances | Silence
     ignored: tuple[str, ...]
 
@@ -144,6 +144,6 @@ class SpeechStream:
     sample_rate_hz: int
     model: str
     seed: int
-    text: SpeakableText
+    text: NormalizedText
     job: Utterances | Silence
     ignored: tuple[str, ...]

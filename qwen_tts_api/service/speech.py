@@ -29,7 +29,7 @@ from qwen_tts_api.service.served_models import ServedModels
 from qwen_tts_api.service.silence import Silence
 from qwen_tts_api.service.stages import traced
 from qwen_tts_api.service.text.check import prepare_text
-from qwen_tts_api.service.text.normalize import SpeakableText, make_speakable
+from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text
 from qwen_tts_api.service.text.script import divide, max_letters
 from qwen_tts_api.service.utterances import Utterances
 from qwen_tts_api.service.voices.design import VoiceDesigner
@@ -48,7 +48,7 @@ class _Begun:
     """A request whose first utterance is queued."""
 
     meter: Meter
-    text: SpeakableText
+    text: NormalizedText
     job: Utterances | Silence
     output: Output
     pipeline: Pipeline
@@ -229,7 +229,7 @@ class SpeechService:
         timeout_s = self._config.request_timeout_s
         return Utterances(self._pool, cast.model, utterances, timeout_s=timeout_s)
 
-    def _text(self, request: SpeechRequest) -> SpeakableText:
+    def _text(self, request: SpeechRequest) -> NormalizedText:
         """Return the text as it is spoken; an empty one, where silence is to be its answer."""
         config = self._config
         normalize = config.normalize_text if request.normalize is None else request.normalize
@@ -238,7 +238,7 @@ class SpeechService:
         except (TextRequired, NothingToSay):
             if not request.silence or not request.text:
                 raise
-            return SpeakableText("", make_speakable(request.text).changes)
+            return NormalizedText("", normalize_text(request.text).changes)
 
     def _encoded(self, begun: _Begun, client: Client) -> Generator[bytes, None, None]:
         with (

@@ -22,6 +22,7 @@ from qwen_tts_api.checkpoints.nano import NANO_KINDS, ensure_nano
 from qwen_tts_api.checkpoints.nano.checkpoint import checkpoint_files
 from qwen_tts_api.checkpoints.nano.configs import SPEAKERS
 from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
+from qwen_tts_api.files import write_synced
 
 FILES = {
     "config.json",
@@ -238,14 +239,13 @@ def test_several_builders_at_once(tmp_path: Path) -> None:
 
 def test_a_build_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that fills up half-way, say; the message says what to set."""
-    write = nano._write_to_disk
 
     def write_until_full(path: Path, content: bytes) -> None:
         if path.name == "model.safetensors":
             raise OSError(28, "No space left on device")
-        write(path, content)
+        write_synced(path, content)
 
-    monkeypatch.setattr(nano, "_write_to_disk", write_until_full)
+    monkeypatch.setattr(nano, "write_synced", write_until_full)
     with pytest.raises(OSError, match=r"No space left.*QWEN_CACHE_DIR") as failure:
         ensure_nano("nano", tmp_path)
     assert str(tmp_path) in str(failure.value)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from qwen_tts_api.checkpoints import numba_cache
+from qwen_tts_api.checkpoints import qwen_tts_import
 from qwen_tts_api.checkpoints.nano import ensure_nano
 from qwen_tts_api.cli.doctor.findings import ERROR
 from qwen_tts_api.cli.doctor.machine import check_folders
@@ -27,7 +27,6 @@ import tempfile
 from pathlib import Path
 import numba
 from numba.core import caching
-from qwen_tts_api.checkpoints import numba_cache
 from qwen_tts_api.checkpoints import qwen_tts_import
 
 def fail(*_):
@@ -35,10 +34,11 @@ def fail(*_):
 
 caching.InTreeCacheLocator.ensure_cache_path = fail
 caching.UserWideCacheLocator.ensure_cache_path = fail
-numba_cache._usual_places = lambda: [Path("/proc/none")]
+qwen_tts_import._usual_places = lambda: [Path("/proc/none")]
+ensure_numba_cache = qwen_tts_import.ensure_numba_cache
 
 def ensure():
-    numba_cache.ensure_numba_cache()
+    ensure_numba_cache()
     numba.config.reload_config()  # as if numba were imported only now
 
 qwen_tts_import.ensure_numba_cache = ensure
@@ -106,11 +106,11 @@ def test_the_cache_of_code_is_nobody_else_s(
 ) -> None:
     """What lies ready under its name, and can be written by others, is not taken."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    own = numba_cache._private_folder()
+    own = qwen_tts_import._private_folder()
     assert own.stat().st_mode & 0o777 == 0o700
-    assert numba_cache._private_folder() == own
+    assert qwen_tts_import._private_folder() == own
     own.chmod(0o777)
-    assert numba_cache._private_folder() != own
+    assert qwen_tts_import._private_folder() != own
 
 
 def test_doctor_knows_that_downloads_have_no_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from qwen_tts_api.files import write_synced
+
 __all__ = ["NANO_KINDS", "NANO_NAMES", "ensure_nano"]
 
 # Name of a checkpoint -> its `tts_model_type`.
@@ -79,7 +81,8 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     scratch = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         for path, content in files.items():
-            _write_to_disk(scratch / path, content)
+            (scratch / path).parent.mkdir(parents=True, exist_ok=True)
+            write_synced(scratch / path, content)
         try:
             scratch.rename(folder)
         except OSError:
@@ -88,12 +91,3 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
             # Another process was faster, and built the same bytes.
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _write_to_disk(path: Path, content: bytes) -> None:
-    """Write a file through to the disk, so that not even a power cut can leave a hollow one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

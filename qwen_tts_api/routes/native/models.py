@@ -12,7 +12,7 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import ModelUnavailable
 from qwen_tts_api.routes.openapi.operations import Answer, operation
 from qwen_tts_api.service.speech import SpeechService
-from qwen_tts_api.service.voices.speakers import default_speaker, display_name
+from qwen_tts_api.service.voices.voice import default_speaker, display_name
 
 
 class ModelSchema(Schema):

@@ -23,7 +23,7 @@ from qwen_tts_api.routes.bodies.audio_field import AudioField
 from qwen_tts_api.routes.bodies.body import parse_form, parse_json, read_body
 from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openapi.operations import BINARY, NOT_FOUND, Answer, operation
-from qwen_tts_api.routes.security.hosts import AllowedHosts
+from qwen_tts_api.routes.security.origins import AllowedHosts
 from qwen_tts_api.routes.speech.schema import load, read_number, seed, string
 from qwen_tts_api.service.languages import list_languages
 from qwen_tts_api.service.request import SpeechRequest

@@ -32,7 +32,7 @@ from qwen_tts_api.routes.openapi.operations import (
 )
 from qwen_tts_api.routes.page.assets import send_asset, send_page
 from qwen_tts_api.routes.request_log import PROBES
-from qwen_tts_api.routes.security.access import is_open
+from qwen_tts_api.routes.security.authentication import is_open
 from qwen_tts_api.routes.security.origins import SAFE_METHODS
 
 TAGS = {

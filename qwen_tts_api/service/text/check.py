@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from qwen_tts_api.errors import NothingToSay, TextRequired, TextTooLong, UnspeakableText
-from qwen_tts_api.service.text.normalize import SpeakableText, make_speakable
+from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text
 
 # Coqui's own sentence; clients compare it.
 TEXT_REQUIRED = "Text parameter is required"
@@ -87,7 +87,7 @@ def check_instruct(text: str) -> str:
     return text
 
 
-def prepare_text(text: str, max_chars: int, *, normalize: bool) -> SpeakableText:
+def prepare_text(text: str, max_chars: int, *, normalize: bool) -> NormalizedText:
     """Return a text that can be spoken.
 
     Raises:
@@ -96,12 +96,12 @@ def prepare_text(text: str, max_chars: int, *, normalize: bool) -> SpeakableText
     """
     text = check_text(text, max_chars)
     if not normalize:
-        return SpeakableText(text)
-    speakable = make_speakable(text)
-    if not has_words(speakable.text):
+        return NormalizedText(text)
+    normalized = normalize_text(text)
+    if not has_words(normalized.text):
         raise NothingToSay(
             "The text has no letters, numbers or signs with a name (such as % or €), only "
             "punctuation, pictures, markup or emoji.",
             fields={"text": ["Nothing to speak."]},
         )
-    return speakable
+    return normalized

@@ -1,4 +1,4 @@
-"""Make a text speakable: take out what is for the eye only, and say how much that was.
+"""Make a text normalized: take out what is for the eye only, and say how much that was.
 
 Plain prose stays as it is, byte for byte.
 """
@@ -29,7 +29,7 @@ KINDS = (
 
 
 @dataclass(frozen=True)
-class SpeakableText:
+class NormalizedText:
     """A text that can be spoken.
 
     Attributes:
@@ -41,7 +41,7 @@ class SpeakableText:
     changes: Mapping[str, int] = field(default_factory=dict)
 
 
-def make_speakable(text: str) -> SpeakableText:
+def normalize_text(text: str) -> NormalizedText:
     """Take markup, emoji, invisible characters and runs of punctuation out of a text."""
     changes: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
     text = clean_characters(text.strip(), changes)
@@ -49,7 +49,7 @@ def make_speakable(text: str) -> SpeakableText:
     text = _strip_emoji(text, changes)
     text = clean_rest(text, changes)
     text = _shorten_runs(text, changes)
-    return SpeakableText(text.strip(), {kind: num for kind, num in changes.items() if num})
+    return NormalizedText(text.strip(), {kind: num for kind, num in changes.items() if num})
 
 
 def _shorten_runs(text: str, changes: Counter[str]) -> str:

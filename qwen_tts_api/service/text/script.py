@@ -10,19 +10,19 @@ from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.model.utterance import Prompt
 from qwen_tts_api.service.text.segments import split
-from qwen_tts_api.service.text.sentences import Cut
+from qwen_tts_api.service.text.sentences import Boundary
 
 POSITIONS_PER_LETTER = 2
 """A letter of a text takes 0.3 positions for its tokens and 0.8 for its frames, at 15 letters and
 12.5 frames a second; the rest is for slow speech and for languages with more tokens."""
 
 PAUSES_S = {
-    Cut.PARAGRAPH: 0.6,
-    Cut.SENTENCE: 0.25,
-    Cut.LINE: 0.25,
-    Cut.CLAUSE: 0.12,
-    Cut.WORD: 0.0,
-    Cut.CHARACTER: 0.0,
+    Boundary.PARAGRAPH: 0.6,
+    Boundary.SENTENCE: 0.25,
+    Boundary.LINE: 0.25,
+    Boundary.CLAUSE: 0.12,
+    Boundary.WORD: 0.0,
+    Boundary.CHARACTER: 0.0,
 }
 
 
@@ -56,7 +56,7 @@ def divide(prompt: Prompt, max_letters: int) -> list[Utterance]:
     return [
         Utterance(
             replace(prompt, text=segment.text, sampling=replace(prompt.sampling, seed=seed)),
-            PAUSES_S[segment.cut],
+            PAUSES_S[segment.boundary],
         )
         for segment, seed in zip(segments, seeds, strict=False)
     ]

@@ -15,7 +15,7 @@ import regex
 
 from qwen_tts_api.service.text.pieces import PIECE
 from qwen_tts_api.service.text.sentences import (
-    Cut,
+    Boundary,
     find_characters,
     find_clauses,
     find_lines,
@@ -33,12 +33,12 @@ SYLLABLE_WEIGHT = 2
 
 # What a division costs, against 1 for leaving a segment empty.
 _COSTS = {
-    Cut.PARAGRAPH: -0.1,
-    Cut.SENTENCE: 0.0,
-    Cut.LINE: 0.2,
-    Cut.CLAUSE: 0.6,
-    Cut.WORD: 2.0,
-    Cut.CHARACTER: 3.0,
+    Boundary.PARAGRAPH: -0.1,
+    Boundary.SENTENCE: 0.0,
+    Boundary.LINE: 0.2,
+    Boundary.CLAUSE: 0.6,
+    Boundary.WORD: 2.0,
+    Boundary.CHARACTER: 3.0,
 }
 
 
@@ -52,11 +52,11 @@ class Segment:
 
     Attributes:
         text: Without white space around it.
-        cut: Where it was divided from the next; PARAGRAPH for the last.
+        boundary: Where it was divided from the next; PARAGRAPH for the last.
     """
 
     text: str
-    cut: Cut
+    boundary: Boundary
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class _Part:
     start: int
     end: int
     weight: int
-    cut: Cut
+    boundary: Boundary
 
 
 def measure(text: str) -> int:
@@ -92,26 +92,26 @@ def split(text: str, max_letters: int) -> list[Segment]:
             them, with all its accents, may be longer.
     """
     if measure(text) <= max_letters:
-        return [Segment(text.strip(), Cut.PARAGRAPH)]
-    whole = _Part(0, len(text), measure(text), Cut.PARAGRAPH)
+        return [Segment(text.strip(), Boundary.PARAGRAPH)]
+    whole = _Part(0, len(text), measure(text), Boundary.PARAGRAPH)
     parts = list(_divide(text, whole, max_letters, 0))
     chosen = _choose(list(_group(parts, max_letters // _MAX_PARTS)), max_letters)
     bounds = itertools.pairwise([0, *(part.end for part in chosen)])
     segments = [
-        Segment(text[start:end].strip(), part.cut)
+        Segment(text[start:end].strip(), part.boundary)
         for (start, end), part in zip(bounds, chosen, strict=True)
     ]
     return [segment for segment in segments if segment.text]
 
 
 _Find = Callable[[str], Iterator[int]]
-_LEVELS: list[tuple[Cut, _Find]] = [
-    (Cut.PARAGRAPH, find_paragraphs),
-    (Cut.SENTENCE, find_sentences),
-    (Cut.LINE, find_lines),
-    (Cut.CLAUSE, find_clauses),
-    (Cut.WORD, find_words),
-    (Cut.CHARACTER, find_characters),
+_LEVELS: list[tuple[Boundary, _Find]] = [
+    (Boundary.PARAGRAPH, find_paragraphs),
+    (Boundary.SENTENCE, find_sentences),
+    (Boundary.LINE, find_lines),
+    (Boundary.CLAUSE, find_clauses),
+    (Boundary.WORD, find_words),
+    (Boundary.CHARACTER, find_characters),
 ]
 
 
@@ -120,14 +120,14 @@ def _divide(text: str, part: _Part, max_letters: int, level: int) -> Iterator[_P
     if level == len(_LEVELS) or (level > 1 and part.weight <= max_letters):
         yield part
         return
-    cut, find = _LEVELS[level]
+    boundary, find = _LEVELS[level]
     content = text[part.start : part.end]
     ends = [part.start + end for end in find(content) if 0 < end < len(content)]
     smaller = [
-        _Part(start, end, measure(text[start:end]), cut if end < part.end else part.cut)
+        _Part(start, end, measure(text[start:end]), boundary if end < part.end else part.boundary)
         for start, end in itertools.pairwise([part.start, *ends, part.end])
     ]
-    if cut <= Cut.WORD:
+    if boundary <= Boundary.WORD:
         smaller = list(_fill(smaller, max_letters))
     for each in smaller:
         yield from _divide(text, each, max_letters, level + 1)
@@ -146,7 +146,7 @@ def _fill(parts: Sequence[_Part], max_letters: int) -> Iterator[_Part]:
             or filled >= num_filled * aim
             or weight + following.weight > max_letters
         ):
-            yield _Part(first.start, part.end, weight, part.cut)
+            yield _Part(first.start, part.end, weight, part.boundary)
             first, weight, num_filled = following, 0, num_filled + 1
 
 
@@ -156,7 +156,7 @@ def _group(parts: Sequence[_Part], max_letters: int) -> Iterator[_Part]:
     for part in parts[1:]:
         weight = group.weight + part.weight
         if weight <= max_letters:
-            group = _Part(group.start, part.end, weight, part.cut)
+            group = _Part(group.start, part.end, weight, part.boundary)
         else:
             yield group
             group = part
@@ -174,7 +174,7 @@ def _choose(parts: Sequence[_Part], max_letters: int) -> list[_Part]:
             if weight > max_letters and begin < end - 1:
                 break
             emptiness = max(0.0, 1 - weight / max_letters)
-            cost = costs[begin] + emptiness**2 + _COSTS[parts[end - 1].cut]
+            cost = costs[begin] + emptiness**2 + _COSTS[parts[end - 1].boundary]
             if cost < best:
                 best, best_begin = cost, begin
         costs.append(best)

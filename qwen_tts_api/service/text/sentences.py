@@ -18,7 +18,7 @@ from qwen_tts_api.service.text.pieces import PIECE
 _FLAGS = regex.VERSION1
 
 
-class Cut(IntEnum):
+class Boundary(IntEnum):
     """Kinds of places to divide a text at, the best last."""
 
     CHARACTER = 0

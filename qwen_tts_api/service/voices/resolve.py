@@ -13,13 +13,13 @@ from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.served_models import ServedModels
 from qwen_tts_api.service.voices.recording import check_ref_text, read_recording
 from qwen_tts_api.service.voices.registry import VoiceRegistry
-from qwen_tts_api.service.voices.speakers import (
+from qwen_tts_api.service.voices.voice import (
+    Voice,
     default_speaker,
     display_name,
     find_speaker,
     unknown_speaker,
 )
-from qwen_tts_api.service.voices.voice import Voice
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,7 @@ import numpy.typing as npt
 import soundfile
 
 from qwen_tts_api.errors import InvalidRequest, TooManyVoices, VoiceExists
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
-from qwen_tts_api.names import shown
-from qwen_tts_api.service.voices.files import (
+from qwen_tts_api.files import (
     lock,
     open_regular,
     read_regular,
@@ -40,6 +38,8 @@ from qwen_tts_api.service.voices.files import (
     sync_folder,
     write_synced,
 )
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.names import shown
 from qwen_tts_api.service.voices.recording import MAX_DURATION_S, check_ref_text
 from qwen_tts_api.service.voices.voice import MAX_ID_CHARS, Voice, check_name
 

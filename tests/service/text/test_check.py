@@ -1,4 +1,4 @@
-"""A text is checked first, then made speakable, unless the request says otherwise."""
+"""A text is checked first, then made normalized, unless the request says otherwise."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def test_what_counts_as_something_to_say() -> None:
 
 def test_nothing_is_changed_where_that_is_not_wanted() -> None:
     """But white space around it."""
-    speakable = prepare_text(" **😀** ", 100, normalize=False)
-    assert speakable.text == "**😀**"
-    assert not speakable.changes
+    normalized = prepare_text(" **😀** ", 100, normalize=False)
+    assert normalized.text == "**😀**"
+    assert not normalized.changes
 
 
 @pytest.mark.parametrize("normalize", [True, False])

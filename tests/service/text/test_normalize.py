@@ -9,7 +9,7 @@ from types import FrameType
 
 import pytest
 
-from qwen_tts_api.service.text.normalize import make_speakable
+from qwen_tts_api.service.text.normalize import normalize_text
 from tests.service.texts import PROSE, paragraphs
 
 
@@ -18,9 +18,9 @@ def test_prose_stays_as_it_is(language: str) -> None:
     """Byte for byte, so that the model says what it said before."""
     for seed in range(5):
         text = paragraphs(random.Random(seed), language, 30)
-        speakable = make_speakable(text)
-        assert speakable.text == text
-        assert not speakable.changes
+        normalized = normalize_text(text)
+        assert normalized.text == text
+        assert not normalized.changes
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ def test_prose_stays_as_it_is(language: str) -> None:
     ],
 )
 def test_what_only_resembles_markup_stays(text: str) -> None:
-    speakable = make_speakable(text)
-    assert speakable.text == text
-    assert not speakable.changes
+    normalized = normalize_text(text)
+    assert normalized.text == text
+    assert not normalized.changes
 
 
 @pytest.mark.parametrize(
@@ -99,19 +99,19 @@ def test_what_only_resembles_markup_stays(text: str) -> None:
     ],
 )
 def test_markup_becomes_its_text(text: str, expected: str, num: int) -> None:
-    speakable = make_speakable(text)
-    assert speakable.text == expected
-    assert speakable.changes == {"markup": num}
+    normalized = normalize_text(text)
+    assert normalized.text == expected
+    assert normalized.changes == {"markup": num}
 
 
 def test_ssml_becomes_its_text() -> None:
     """Its tags are not obeyed; the count of changes tells."""
-    speakable = make_speakable(
+    normalized = normalize_text(
         '<?xml version="1.0"?>\n<speak version="1.1">Hello <prosody rate="slow">you</prosody>'
         '<break time="1s"/>&amp; <unknown-tag>me</unknown-tag></speak>'
     )
-    assert speakable.text.split() == ["Hello", "you", "&", "me"]
-    assert speakable.changes["markup"] == 9
+    assert normalized.text.split() == ["Hello", "you", "&", "me"]
+    assert normalized.changes["markup"] == 9
 
 
 @pytest.mark.parametrize(
@@ -128,14 +128,14 @@ def test_ssml_becomes_its_text() -> None:
 )
 def test_code_between_fences_is_left_out(text: str, expected: str) -> None:
     """And the answer tells; code inside a line is read."""
-    speakable = make_speakable(text)
-    assert speakable.text == expected
-    assert speakable.changes["code"] == 1
+    normalized = normalize_text(text)
+    assert normalized.text == expected
+    assert normalized.changes["code"] == 1
 
 
 @pytest.mark.parametrize("text", ["a\n```\nb", "a\n~~~\nb"])
 def test_a_fence_that_is_alone_takes_nothing_with_it(text: str) -> None:
-    assert make_speakable(text).text.split() == ["a", "b"]
+    assert normalize_text(text).text.split() == ["a", "b"]
 
 
 def test_fences_that_nothing_closes_are_not_searched_for_in_every_line() -> None:
@@ -150,7 +150,7 @@ def test_fences_that_nothing_closes_are_not_searched_for_in_every_line() -> None
     every = [*fences, *["a"] * 2000]
     sys.setprofile(count)
     try:
-        make_speakable("\n".join(every))
+        normalize_text("\n".join(every))
     finally:
         sys.setprofile(None)
     assert calls < 100 * len(every)
@@ -168,9 +168,9 @@ def test_fences_that_nothing_closes_are_not_searched_for_in_every_line() -> None
     ],
 )
 def test_what_a_model_thought_is_left_out(text: str, expected: str) -> None:
-    speakable = make_speakable(text)
-    assert speakable.text == expected
-    assert speakable.changes["thinking"] >= 1
+    normalized = normalize_text(text)
+    assert normalized.text == expected
+    assert normalized.changes["thinking"] >= 1
 
 
 @pytest.mark.parametrize(
@@ -213,9 +213,9 @@ def test_what_a_model_thought_is_left_out(text: str, expected: str) -> None:
 )
 def test_what_a_reader_sees_as_one_is_one(text: str, expected: str) -> None:
     """Words that were hyphenated and lines that were wrapped, as they come out of PDFs."""
-    speakable = make_speakable(text)
-    assert speakable.text == expected
-    assert speakable.changes["lines"] >= 1
+    normalized = normalize_text(text)
+    assert normalized.text == expected
+    assert normalized.changes["lines"] >= 1
 
 
 @pytest.mark.parametrize("columns", [36, 60, 72, 80])
@@ -233,8 +233,8 @@ def test_what_a_reader_sees_as_one_is_one(text: str, expected: str) -> None:
 def test_a_wrapped_paragraph_is_one_line(text: str, columns: int) -> None:
     """Whatever the columns, with capital letters at the beginning of lines as well."""
     wrapped = textwrap.fill(text, columns, break_on_hyphens=False)
-    assert make_speakable(wrapped).text == text
-    assert make_speakable(textwrap.indent(wrapped, "> ")).text == text
+    assert normalize_text(wrapped).text == text
+    assert normalize_text(textwrap.indent(wrapped, "> ")).text == text
 
 
 @pytest.mark.parametrize(
@@ -255,9 +255,9 @@ def test_a_wrapped_paragraph_is_one_line(text: str, columns: int) -> None:
 )
 def test_characters_of_other_programs(text: str, expected: str, kind: str) -> None:
     """Of word processors, PDFs, old books, terminals."""
-    speakable = make_speakable(text)
-    assert speakable.text == expected
-    assert kind in speakable.changes
+    normalized = normalize_text(text)
+    assert normalized.text == expected
+    assert kind in normalized.changes
 
 
 @pytest.mark.parametrize(
@@ -274,9 +274,9 @@ def test_characters_of_other_programs(text: str, expected: str, kind: str) -> No
 )
 def test_emoji_are_left_out(text: str, expected: str, num: int) -> None:
     """Sequences count as one; words on both sides stay apart."""
-    speakable = make_speakable(text)
-    assert speakable.text == expected
-    assert speakable.changes == {"emoji": num}
+    normalized = normalize_text(text)
+    assert normalized.text == expected
+    assert normalized.changes == {"emoji": num}
 
 
 @pytest.mark.parametrize(
@@ -294,12 +294,12 @@ def test_emoji_are_left_out(text: str, expected: str, num: int) -> None:
     ],
 )
 def test_characters_that_cannot_be_heard(text: str, expected: str, kind: str) -> None:
-    speakable = make_speakable(text)
-    assert kind in speakable.changes
+    normalized = normalize_text(text)
+    assert kind in normalized.changes
     if kind != "repeats" or "algo" not in text:
-        assert speakable.text == expected
+        assert normalized.text == expected
     else:
-        assert len(speakable.text) == len("Z1234algo")
+        assert len(normalized.text) == len("Z1234algo")
 
 
 @pytest.mark.parametrize("language", PROSE)
@@ -312,5 +312,5 @@ def test_noise_takes_no_letter_with_it(language: str) -> None:
         for _ in range(30):
             place = source.randrange(len(text))
             text = text[:place] + source.choice(noise) + text[place:]
-        spoken = make_speakable(text).text
+        spoken = normalize_text(text).text
         assert [char for char in spoken if char.isalnum()] == [c for c in prose if c.isalnum()]

@@ -9,7 +9,7 @@ import pytest
 import regex
 
 from qwen_tts_api.service.text.segments import measure, split
-from qwen_tts_api.service.text.sentences import Cut, find_sentences
+from qwen_tts_api.service.text.sentences import Boundary, find_sentences
 from tests.service.texts import PROSE, paragraphs
 
 
@@ -81,7 +81,7 @@ def test_prose_is_divided_between_sentences(language: str) -> None:
         lengths = [measure(each.text) for each in segments]
         assert max(lengths) <= 400
         assert min(lengths) > 200
-        assert {each.cut for each in segments} <= {Cut.SENTENCE, Cut.PARAGRAPH}
+        assert {each.boundary for each in segments} <= {Boundary.SENTENCE, Boundary.PARAGRAPH}
 
 
 @pytest.mark.parametrize("max_letters", [50, 61, 400])
@@ -112,11 +112,11 @@ def test_nothing_is_lost_whatever_the_text(max_letters: int) -> None:
 def test_a_sentence_that_is_too_long_is_divided_at_clauses_then_words_then_characters() -> None:
     """In segments of about equal length, with nothing short at the end."""
     clauses = split(", ".join(["so it went on and on"] * 40) + ".", 400)
-    assert {each.cut for each in clauses[:-1]} == {Cut.CLAUSE}
+    assert {each.boundary for each in clauses[:-1]} == {Boundary.CLAUSE}
     words = split("word " * 200, 400)
-    assert {each.cut for each in words[:-1]} == {Cut.WORD}
+    assert {each.boundary for each in words[:-1]} == {Boundary.WORD}
     characters = split("北" * 200, 400)
-    assert {each.cut for each in characters[:-1]} == {Cut.CHARACTER}
+    assert {each.boundary for each in characters[:-1]} == {Boundary.CHARACTER}
     for segments in (clauses, words, characters):
         lengths = [measure(each.text) for each in segments]
         assert min(lengths) > 0.7 * max(lengths)
@@ -126,18 +126,18 @@ def test_a_clause_is_not_cut_where_a_sentence_can_be() -> None:
     """Though one sentence is too long, and has to be."""
     short = "A sentence of some length, as they come. "
     long = ", ".join(["so it went on and on"] * 25) + ". "
-    cuts = [segment.cut for segment in split(short * 15 + long + short * 15, 400)]
-    assert cuts.count(Cut.CLAUSE) == 1
+    cuts = [segment.boundary for segment in split(short * 15 + long + short * 15, 400)]
+    assert cuts.count(Boundary.CLAUSE) == 1
 
 
 def test_the_kind_of_each_cut_is_told() -> None:
     """Since a paragraph's pause is longer than a sentence's."""
     text = "One sentence of some length, this is. " * 8 + "\n\n" + "Another sentence of it. " * 13
-    cuts = [segment.cut for segment in split(text, 400)]
-    assert cuts == [Cut.PARAGRAPH, Cut.PARAGRAPH]
-    cuts = [segment.cut for segment in split(text, 200)]
-    assert cuts[0] == Cut.SENTENCE
-    assert Cut.PARAGRAPH in cuts[:-1]
+    cuts = [segment.boundary for segment in split(text, 400)]
+    assert cuts == [Boundary.PARAGRAPH, Boundary.PARAGRAPH]
+    cuts = [segment.boundary for segment in split(text, 200)]
+    assert cuts[0] == Boundary.SENTENCE
+    assert Boundary.PARAGRAPH in cuts[:-1]
 
 
 def test_a_character_of_a_thousand_accents_is_not_torn_apart() -> None:

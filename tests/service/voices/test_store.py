@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qwen_tts_api import files
 from qwen_tts_api.errors import VoiceExists
-from qwen_tts_api.service.voices import files
 from qwen_tts_api.service.voices.store import VoiceStore
 from qwen_tts_api.service.voices.voice import Voice, check_name, voice_id
 from tests.recordings import recording, tone

@@ -11,7 +11,7 @@ import pytest
 from werkzeug.test import TestResponse as Response
 
 from qwen_tts_api.errors import ConfigError
-from qwen_tts_api.routes.security.access import MAX_WRONG_KEYS
+from qwen_tts_api.routes.security.authentication import MAX_WRONG_KEYS
 from qwen_tts_api.service.keys import ApiKeys
 from tests.conftest import Bench
 
