@@ -1,4 +1,4 @@
-"""Whether a checkpoint's files are all there and whole, without loading them. Imports no PyTorch.
+"""The weight files of a checkpoint: found, and checked by their headers. Imports no PyTorch.
 
 A safetensors file begins with the length of its header (8 bytes) and the header, which tells every
 tensor's shape and place (https://huggingface.co/docs/safetensors): so a file that was cut short, or
@@ -16,11 +16,6 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-# What is read, besides the weights and the tokenizer.
-DOCUMENTS = ("config.json", "speech_tokenizer/config.json")
-# Either the first, or both of the others.
-TOKENIZER = "tokenizer.json"
-VOCABULARY = ("vocab.json", "merges.txt")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 WEIGHTS = ("model.safetensors", "speech_tokenizer/model.safetensors")
 INDEX = ".index.json"
@@ -31,21 +26,6 @@ MAX_HEADER_BYTES = 100_000_000
 
 class DamagedFile(Exception):
     """A file is not what its name says; the message says how."""
-
-
-def find_problems(folder: Path) -> list[str]:
-    """Return a sentence for each file of a checkpoint that is missing or not whole."""
-    has_tokenizer = (folder / TOKENIZER).is_file()
-    documents = [*DOCUMENTS, *((TOKENIZER,) if has_tokenizer else VOCABULARY)]
-    problems = [f"{name} is missing." for name in documents if not (folder / name).is_file()]
-    problems += [text for name in documents if (text := _document_problem(folder / name, name))]
-    for name in WEIGHTS:
-        try:
-            for path in weight_files(folder, name):
-                read_header(path, folder)
-        except DamagedFile as damage:
-            problems.append(str(damage))
-    return problems + unfinished_downloads(folder)
 
 
 def num_parameters(folder: Path) -> int:
@@ -142,16 +122,6 @@ def _end(entry: dict[str, Any]) -> int:
     if not isinstance(entry["dtype"], str):
         raise ValueError(f"a tensor in {entry['dtype']!r}")
     return int(end)
-
-
-def _document_problem(path: Path, name: str) -> str:
-    if not path.is_file() or path.suffix != ".json":
-        return ""
-    try:
-        json.loads(path.read_bytes())
-    except ValueError as error:
-        return f"{name} is not JSON: {error}."
-    return ""
 
 
 def unfinished_downloads(folder: Path) -> list[str]:

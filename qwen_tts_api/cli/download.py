@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 
 from qwen_tts_api.checkpoints.card import read_card
-from qwen_tts_api.checkpoints.files import find_problems
 from qwen_tts_api.checkpoints.hub import HubCheckpoint, fetch, hub_cache, look_up
 from qwen_tts_api.checkpoints.nano import NANO_NAMES
 from qwen_tts_api.cli.exits import EXIT_INTERRUPTED
@@ -73,8 +72,10 @@ def _prepare_terminal() -> None:
 
     The hub's client would first finish the files that its threads are at, gigabytes of them.
     """
-    if not sys.stderr.isatty():
-        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # read when it is imported
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    if not sys.stderr.isatty() and "HF_HUB_DISABLE_PROGRESS_BARS" not in os.environ:
+        disable_progress_bars()
     signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
 
 
@@ -100,14 +101,20 @@ def _check_space(place: Path, listing: HubCheckpoint) -> None:
 
 
 def _check_result(place: Path, listing: HubCheckpoint) -> None:
-    """Compare what is there with what the hub has: its client is content with less when offline."""
-    problems = [
+    """Refuse a download that is not whole: offline, the hub's client is content with less."""
+    from qwen_tts_api.model.loaded import judge
+
+    problem = " ".join(
         f"{path} has not come whole."
         for path, size in listing.sizes.items()
         if not (place / path).is_file() or (place / path).stat().st_size != size
-    ]
-    problems = problems or find_problems(place)
-    if problems:
+    )
+    try:
+        if not problem:
+            judge(place)
+    except LoadError as error:
+        problem = str(error)
+    if problem:
         raise click.ClickException(
-            f"{place} is not complete. {' '.join(problems)} Run the same command again to go on."
+            f"{place} is not complete. {problem} Run the same command again to go on."
         )

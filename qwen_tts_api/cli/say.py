@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,7 +21,7 @@ from qwen_tts_api.cli.outputs import (
     to_player,
     to_stdout,
 )
-from qwen_tts_api.cli.settings import setting_options
+from qwen_tts_api.cli.settings import option_of, setting_options, variable_of
 
 DEFAULT_FORMAT = "wav"
 NATIVE_RATE_HZ = 24_000
@@ -105,6 +104,7 @@ def say(
     in_process: bool,
     ref_audio: Any,
     fields: dict[str, Any],
+    options: dict[str, str],
     **named: Any,
 ) -> None:
     """Say TEXT (- reads it from standard input).
@@ -114,7 +114,8 @@ def say(
     qwen-tts-api say --file chapter.txt -o chapter.wav
     qwen-tts-api say --in-process --model nano --device cpu --dtype float32 Hello -o noise.wav
     """  # noqa: D301 - \b is click's mark of lines that stay lines
-    _check_use(in_process, server, output, audio_format)
+    _check_source(in_process, options)
+    _check_output(output, audio_format)
     player = "" if output else find_player()
     audio_format = audio_format or _format_of(output, player)
     to_known_file = output not in (None, STANDARD_STREAM)
@@ -126,15 +127,17 @@ def say(
     if ref_audio is not None:
         document["ref_audio"] = base64.b64encode(ref_audio.read()).decode()
     if in_process and (model := document.pop("model", None)):
-        os.environ["QWEN_MODEL_ID"] = model
+        options["QWEN_MODEL_ID"] = model
     rate_hz = document.get("sample_rate") or NATIVE_RATE_HZ
     client = None if in_process else ServerClient.from_options(server, timeout)
-    _speak(document, client, _open_output(output, player, rate_hz), output or player)
+    sink = _open_output(output, player, rate_hz)
+    _speak(document, client, options, sink, output or player)
 
 
 def _speak(
     document: dict[str, Any],
     client: ServerClient | None,
+    options: dict[str, str],
     output: AbstractContextManager[Write],
     target: str,
 ) -> None:
@@ -143,7 +146,10 @@ def _speak(
 
     with Progress(document["audio_format"], document.get("sample_rate")) as progress:
         progress.say("waiting")
-        source = speak_by_server(client, document) if client else speak_here(document, progress)
+        if client is not None:
+            source = speak_by_server(client, document)
+        else:
+            source = speak_here(document, options, progress)
         with source as answer, output as write:
             for chunk in answer.chunks:
                 write(chunk)
@@ -153,20 +159,16 @@ def _speak(
         click.echo("The text's frame budget ended it: -p max_new_tokens=... allows more.", err=True)
 
 
-def _check_use(
-    in_process: bool, server: str | None, output: str | None, audio_format: str | None
-) -> None:
+def _check_source(in_process: bool, options: dict[str, str]) -> None:
     context = click.get_current_context()
-
-    def given(name: str) -> bool:
-        return context.get_parameter_source(name) == ParameterSource.COMMANDLINE
-
-    if in_process and given("server"):
+    if in_process and context.get_parameter_source("server") == ParameterSource.COMMANDLINE:
         raise click.UsageError("Give --server or --in-process, not both.")
-    for name in _PLACEMENT:
-        if given(f"_{name}") and not in_process:
-            option = f"--{name.replace('_', '-')}"
-            raise click.UsageError(f"{option} is the server's to choose: give --in-process, too.")
+    if options and not in_process:
+        [option, *_] = [option_of(name) for name in _PLACEMENT if variable_of(name) in options]
+        raise click.UsageError(f"{option} is the server's to choose: give --in-process, too.")
+
+
+def _check_output(output: str | None, audio_format: str | None) -> None:
     if audio_format and not output:
         raise click.UsageError("--format needs -o: what is played has a format of its own.")
     if output and output != STANDARD_STREAM and not Path(output).absolute().parent.is_dir():

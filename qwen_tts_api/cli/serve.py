@@ -6,7 +6,6 @@ import os
 import sys
 
 import click
-from click.core import ParameterSource
 
 from qwen_tts_api.cli.settings import setting_options
 
@@ -19,7 +18,7 @@ GUNICORN = ("-m", "gunicorn", "-c", SETTINGS, "qwen_tts_api.server.wsgi:app")
     "--port", type=click.IntRange(0, 65535), help="Listen on every address; short for --bind."
 )
 @setting_options()
-def serve(port: int | None) -> None:
+def serve(port: int | None, options: dict[str, str]) -> None:
     """Serve over HTTP until Ctrl-C or SIGTERM.
 
     Every setting is an option, too; an option goes before the environment. gunicorn's own settings,
@@ -29,9 +28,8 @@ def serve(port: int | None) -> None:
     qwen-tts-api serve --model nano --device cpu --dtype float32
     """  # noqa: D301 - \b is click's mark of lines that stay lines
     if port is not None:
-        bind_source = click.get_current_context().get_parameter_source("_bind")
-        if bind_source == ParameterSource.COMMANDLINE:
+        if "QWEN_BIND" in options:
             raise click.UsageError("Give --port or --bind, not both.")
-        os.environ["QWEN_BIND"] = f"0.0.0.0:{port}"
+        options["QWEN_BIND"] = f"0.0.0.0:{port}"
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, *GUNICORN])
+    os.execve(sys.executable, [sys.executable, *GUNICORN], {**os.environ, **options})

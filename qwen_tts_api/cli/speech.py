@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,8 +62,15 @@ def speak_by_server(client: ServerClient, document: dict[str, Any]) -> Iterator[
 
 
 @contextlib.contextmanager
-def speak_here(document: dict[str, Any], progress: Progress) -> Iterator[Answer]:
-    """Load the model of the settings, and ask it.
+def speak_here(
+    document: dict[str, Any], options: dict[str, str], progress: Progress
+) -> Iterator[Answer]:
+    """Load the model into this process, and ask it.
+
+    Args:
+        document: As for `POST /api/tts`.
+        options: Settings by `QWEN_*` name, which go before the environment.
+        progress: Shows what is being loaded.
 
     Raises:
         click.ClickException: The request cannot be met; the sentence is the server's.
@@ -74,12 +80,12 @@ def speak_here(document: dict[str, Any], progress: Progress) -> Iterator[Answer]
     from qwen_tts_api.service.assembly import build_service
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-    for name, value in LOCAL_DEFAULTS.items():
-        os.environ.setdefault(name, value)
     failures: list[StartupError] = []
     with _explained():
         request = load_speech_request(document, ignore_unknown=False)
-    service = build_service(read_settings(), on_startup_failure=failures.append)
+    service = build_service(
+        read_settings(options, LOCAL_DEFAULTS), on_startup_failure=failures.append
+    )
     service.start()
     try:
         while not (status := service.status()).ready:

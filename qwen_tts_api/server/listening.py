@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from qwen_tts_api.errors import ConfigError
+
 logger = logging.getLogger(__name__)
 
 BACKLOG = 2048
@@ -22,11 +24,14 @@ NOTHING_YET = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLW
 _NO_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-def listen(address: str) -> socket.socket:
+def listen(name: str, address: str) -> socket.socket:
     """Return a socket that listens on `address:port`.
 
+    Args:
+        name: The setting that has the address.
+
     Raises:
-        OSError: That cannot be had; `strerror` says why.
+        ConfigError: It cannot listen there: the port is taken, or is no address of this machine.
     """
     host, _, port = address.rpartition(":")
     family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
@@ -35,13 +40,16 @@ def listen(address: str) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host.strip("[]"), int(port)))
         listener.listen(BACKLOG)
-    except UnicodeError as error:
-        listener.close()
-        raise OSError(errno.EINVAL, f"{host!r} is no host's name") from error
-    except OSError:
-        listener.close()
-        raise
-    return listener
+        return listener
+    except UnicodeError:
+        reason = f"{host!r} is no host's name"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    listener.close()
+    raise ConfigError(
+        f"{name}={address} cannot be listened on: {reason}. Stop what listens there (a server that "
+        f"runs already?), or set {name} to another address."
+    )
 
 
 class Acceptor:

@@ -13,7 +13,6 @@ from typing import Any
 from flask import Flask
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import ConfigError
 from qwen_tts_api.server.descriptors import OPS_CONNECTIONS
 from qwen_tts_api.server.http.answering import RequestAnswerer
 from qwen_tts_api.server.http.parsing import framing_limits
@@ -39,13 +38,7 @@ def start_ops_server(config: Config, app: Flask, cfg: Any) -> None:
     Raises:
         ConfigError: The address cannot be listened on.
     """
-    try:
-        listener = listen(config.ops_bind)
-    except OSError as error:
-        raise ConfigError(
-            f"QWEN_OPS_BIND={config.ops_bind} cannot be listened on: {error.strerror}; set another "
-            "address, or 'off'."
-        ) from error
+    listener = listen("QWEN_OPS_BIND", config.ops_bind)
     answerer = RequestAnswerer(app, cfg, CLIENT_TIMEOUT_S)
     limits = LoopLimits(
         threads=THREADS,

@@ -23,23 +23,8 @@ def check_start(config: Config, cfg: Any) -> None:
     """
     # Where somebody else has opened the sockets (systemd), they are taken as they are.
     if "LISTEN_FDS" not in os.environ and cfg.bind == [config.bind]:
-        check_address("QWEN_BIND", config.bind)
+        listen("QWEN_BIND", config.bind).close()
     check_heartbeat_folder(Path(cfg.worker_tmp_dir or tempfile.gettempdir()))
-
-
-def check_address(name: str, address: str) -> None:
-    """Listen on an address for a moment.
-
-    Raises:
-        ConfigError: That cannot be had.
-    """
-    try:
-        listen(address).close()
-    except OSError as error:
-        raise ConfigError(
-            f"{name}={address} cannot be listened on: {error.strerror}. Stop what listens there "
-            f"(a server that runs already?), or set {name} to another address."
-        ) from error
 
 
 def check_heartbeat_folder(folder: Path) -> None:

@@ -57,7 +57,7 @@ def build_service(
     ) -> Runner:
         def check(card: ModelCard) -> None:
             if model_id == config.model_id:
-                check_defaults(config, card)
+                check_default_model(config, card)
 
         return load_runner(model_id, options, check, report, await_place)
 
@@ -79,11 +79,26 @@ def build_service(
     return SpeechService(config, pool, tracer)
 
 
-def check_defaults(config: Config, card: ModelCard) -> None:
+def check_default_model(config: Config, card: ModelCard) -> None:
+    """Check the settings' defaults against the default model; log a speaker that stands in.
+
+    Raises:
+        ConfigError: As `check_defaults`.
+    """
+    if substitute := check_defaults(config, card):
+        logger.warning(
+            "the model has no speaker %s; the default is %s", config.default_speaker, substitute
+        )
+
+
+def check_defaults(config: Config, card: ModelCard) -> str | None:
     """Refuse default language and speaker that the default model does not have.
 
     The shipped default speaker is no promise about other checkpoints: where the model lacks it, its
-    first speaker stands in, and a warning says so.
+    first speaker is the default.
+
+    Returns:
+        That first speaker, or None where the model has the default speaker or none at all.
 
     Raises:
         ConfigError: QWEN_DEFAULT_LANGUAGE or QWEN_DEFAULT_SPEAKER cannot be used.
@@ -94,7 +109,7 @@ def check_defaults(config: Config, card: ModelCard) -> None:
         raise ConfigError(f"QWEN_DEFAULT_LANGUAGE: {error.message}") from error
     aliases = config.speakers_by_alias
     if not card.speakers or find_speaker(config.default_speaker, card, aliases):
-        return
+        return None
     shipped = {setting.name: setting.default for setting in fields(Config)}["default_speaker"]
     if config.default_speaker != shipped:
         allowed = ", ".join(map(display_name, card.speakers))
@@ -102,8 +117,7 @@ def check_defaults(config: Config, card: ModelCard) -> None:
             f"QWEN_DEFAULT_SPEAKER={config.default_speaker!r} is not a speaker of the model; "
             f"allowed are {allowed}."
         )
-    substitute = display_name(default_speaker(config.default_speaker, card, aliases))
-    logger.warning("the model has no speaker %s; the default is %s", shipped, substitute)
+    return display_name(default_speaker(config.default_speaker, card, aliases))
 
 
 def exit_process(failure: StartupError) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from qwen_tts_api.checkpoints.files import DamagedFile, find_problems, num_parameters
+from qwen_tts_api.checkpoints.files import DamagedFile, num_parameters, unfinished_downloads
 from qwen_tts_api.checkpoints.nano import ensure_nano
 from qwen_tts_api.config.settings import DEFAULT_CACHE_DIR
+from qwen_tts_api.errors import LoadError
+from qwen_tts_api.model.loaded import judge
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,8 @@ def folder(whole: Path, tmp_path: Path) -> Path:
 
 
 def test_a_whole_checkpoint_has_no_problems(whole: Path) -> None:
-    assert find_problems(whole) == []
+    judge(whole)
+    assert unfinished_downloads(whole) == []
     files = [whole / "model.safetensors", whole / "speech_tokenizer" / "model.safetensors"]
     tensors = [tensor for file in files for tensor in load_file(file).values()]
     assert num_parameters(whole) == sum(tensor.numel() for tensor in tensors)
@@ -46,9 +50,9 @@ def cut(path: Path) -> None:
 
 
 DAMAGES: list[tuple[str, Callable[[Path], object], str]] = [
-    ("config.json", Path.unlink, "config.json is missing."),
-    ("vocab.json", lambda path: path.write_text("{"), "vocab.json is not JSON: "),
-    ("merges.txt", Path.unlink, "merges.txt is missing."),
+    ("config.json", Path.unlink, "config.json cannot be read: No such file"),
+    ("vocab.json", lambda path: path.write_text("{"), "The tokenizer in "),
+    ("merges.txt", Path.unlink, "merges.txt cannot be read: No such file"),
     ("model.safetensors", Path.unlink, "model.safetensors is missing."),
     ("model.safetensors", cut, "model.safetensors has "),
     ("model.safetensors", lambda path: path.write_text("version https://git-lfs"), "not a safe"),
@@ -68,8 +72,8 @@ def test_damage_is_named(
     folder: Path, name: str, damage: Callable[[Path], object], sentence: str
 ) -> None:
     damage(folder / name)
-    [problem] = find_problems(folder)
-    assert sentence in problem
+    with pytest.raises(LoadError, match=re.escape(sentence)):
+        judge(folder)
 
 
 def test_parameters_of_a_damaged_file_are_not_counted(folder: Path) -> None:
@@ -88,5 +92,5 @@ def test_a_download_that_was_broken_off_is_named(whole: Path, tmp_path: Path, pl
     part = tmp_path / place
     part.parent.mkdir(parents=True, exist_ok=True)
     part.write_bytes(b"half")
-    [problem] = find_problems(folder)
+    [problem] = unfinished_downloads(folder)
     assert part.name in problem

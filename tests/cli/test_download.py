@@ -150,7 +150,8 @@ def test_a_checkpoint_that_is_damaged_on_the_hub_is_no_success(
     weights.write_bytes(weights.read_bytes()[:-8])
     result = run("download", MODEL, environ=variables(hub, tmp_path))
     assert result.returncode == 1
-    assert b"is not complete. speech_tokenizer/model.safetensors has " in result.stderr
+    assert b"is not complete. " in result.stderr
+    assert b": speech_tokenizer/model.safetensors has " in result.stderr
 
 
 @pytest.mark.parametrize("model", ["nano", "/tmp"])

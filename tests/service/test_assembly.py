@@ -9,7 +9,7 @@ import pytest
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import ConfigError
-from qwen_tts_api.service.assembly import build_service, check_defaults
+from qwen_tts_api.service.assembly import build_service, check_default_model, check_defaults
 from tests.fakes import CUSTOM_VOICE, VOICE_DESIGN
 
 
@@ -20,14 +20,17 @@ def test_building_loads_nothing() -> None:
     assert set(status.models.values()) == {"not loaded"}
 
 
-def test_defaults_that_the_model_has_are_accepted(caplog: pytest.LogCaptureFixture) -> None:
+def test_defaults_that_the_model_has_are_accepted() -> None:
     """By name or alias; a model without speakers has no default one."""
-    check_defaults(Config(), CUSTOM_VOICE)
-    check_defaults(Config(default_speaker="Uncle_fu", default_language="DE"), CUSTOM_VOICE)
+    by_name = Config(default_speaker="Uncle_fu", default_language="DE")
     aliased = Config(default_speaker="x", speaker_aliases=(("X", "Serena"),))
-    check_defaults(aliased, CUSTOM_VOICE)
-    check_defaults(Config(), VOICE_DESIGN)
-    assert not caplog.records
+    for config, card in (
+        (Config(), CUSTOM_VOICE),
+        (by_name, CUSTOM_VOICE),
+        (aliased, CUSTOM_VOICE),
+        (Config(), VOICE_DESIGN),
+    ):
+        assert check_defaults(config, card) is None
 
 
 def test_a_wrong_default_is_refused() -> None:
@@ -41,5 +44,7 @@ def test_a_wrong_default_is_refused() -> None:
 def test_the_shipped_default_is_no_promise(caplog: pytest.LogCaptureFixture) -> None:
     """A fine-tuned checkpoint speaks with its own voice, and a warning says so."""
     caplog.set_level(logging.WARNING)
-    check_defaults(Config(), dataclasses.replace(CUSTOM_VOICE, speakers=("narrator",)))
-    assert "Narrator" in caplog.text
+    own = dataclasses.replace(CUSTOM_VOICE, speakers=("narrator",))
+    assert check_defaults(Config(), own) == "Narrator"
+    check_default_model(Config(), own)
+    assert caplog.messages == ["the model has no speaker Ryan; the default is Narrator"]

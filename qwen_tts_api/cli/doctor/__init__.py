@@ -18,7 +18,7 @@ from qwen_tts_api.cli.settings import setting_options
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
 @setting_options()
-def doctor(as_json: bool) -> None:
+def doctor(as_json: bool, options: dict[str, str]) -> None:
     """Check this machine, the installation, the settings and the checkpoint.
 
     Every line is a finding, with what to do about it; the last one is the verdict. Exits with 0 if
@@ -27,7 +27,7 @@ def doctor(as_json: bool) -> None:
     from qwen_tts_api.cli.doctor.checks import examine
     from qwen_tts_api.cli.doctor.subject import Subject
 
-    subject = Subject.from_env(os.environ)
+    subject = Subject.from_env({**os.environ, **options})
     findings: list[Finding] = []
     for finding in examine(subject):
         findings.append(finding)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,23 +56,23 @@ def _check_model(model_id: str, subject: Subject) -> Iterator[Finding]:
 
 def check_defaults(subject: Subject) -> Iterator[Finding]:
     """The default model has the default speaker and language."""
-    from qwen_tts_api.service import assembly
+    from qwen_tts_api.service.assembly import check_defaults as check_model_defaults
 
     if subject.card is None:
         return  # said by `check_files`
-    remarks = _Remarks()
-    assembly.logger.addHandler(remarks)
     try:
-        assembly.check_defaults(subject.config, subject.card)
+        substitute = check_model_defaults(subject.config, subject.card)
     except ConfigError as failure:
         yield error(str(failure), "")
         return
-    finally:
-        assembly.logger.removeHandler(remarks)
-    for remark in remarks.texts:
-        yield warning(f"{remark[0].upper()}{remark[1:]}.", "Set QWEN_DEFAULT_SPEAKER.")
-    if not remarks.texts:
+    if substitute is None:
         yield ok("speaker and language are the model's")
+    else:
+        yield warning(
+            f"The model has no speaker {subject.config.default_speaker}; the default is "
+            f"{substitute}.",
+            "Set QWEN_DEFAULT_SPEAKER.",
+        )
 
 
 def check_memory(subject: Subject) -> Iterator[Finding]:
@@ -119,14 +118,3 @@ def row_numbers(folder: Path, max_positions: int) -> int:
     document = read_json(folder / "config.json").get("talker_config")
     talker = TransformerConfig.read(completed(document, TALKER_DEFAULTS, TALKER))
     return 2 * talker.num_layers * talker.heads.num_kv * talker.heads.head_dim * max_positions
-
-
-class _Remarks(logging.Handler):
-    """Keeps what is logged."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(record.getMessage())

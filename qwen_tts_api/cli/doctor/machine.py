@@ -15,7 +15,7 @@ from qwen_tts_api.cli.doctor.findings import OK, WARNING, Finding, error, ok
 from qwen_tts_api.cli.doctor.subject import Subject
 from qwen_tts_api.config import PREFIX
 from qwen_tts_api.config.folders import expand
-from qwen_tts_api.errors import LoadError
+from qwen_tts_api.errors import ConfigError, LoadError
 from qwen_tts_api.server.descriptors import (
     OPS_CONNECTIONS,
     SPARE_FILES,
@@ -111,12 +111,9 @@ def check_port(subject: Subject) -> Iterator[Finding]:
 
 def _check_address(name: str, address: str) -> Finding:
     try:
-        listen(address).close()
-    except OSError as failure:
-        return error(
-            f"{name}={address} cannot be listened on: {failure.strerror}.",
-            f"Stop what listens there (a server that runs already?), or set {name} to another.",
-        )
+        listen(name, address).close()
+    except ConfigError as failure:
+        return error(str(failure), "")
     return ok(f"{address} is free")
 
 
