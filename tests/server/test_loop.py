@@ -68,7 +68,7 @@ class SmallLoop:
 @pytest.fixture
 def loop() -> Iterator[SmallLoop]:
     """Return a loop with room for one connection."""
-    with closing(SmallLoop(listen("127.0.0.1:0"))) as loop:
+    with closing(SmallLoop(listen("QWEN_BIND", "127.0.0.1:0"))) as loop:
         yield loop
 
 
