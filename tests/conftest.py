@@ -18,11 +18,11 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench.server import Server
-from qwen_tts_api import create_app
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import TURN_S, ModelLoader, ModelPool, PoolSettings, ProcessHooks
 from qwen_tts_api.errors import StartupError
+from qwen_tts_api.routes import create_app
 from qwen_tts_api.service.speech import SpeechService
 from qwen_tts_api.telemetry.tracing import Tracer
 from tests.fakes import BASE, CUSTOM_VOICE, SMALL_CUSTOM_VOICE, VOICE_DESIGN, FakeHub, FakeRunner

@@ -6,9 +6,9 @@ import os
 import time
 from typing import Any
 
-from qwen_tts_api import create_app
 from qwen_tts_api.engine import loading
 from qwen_tts_api.engine.runner.interface import Runner
+from qwen_tts_api.routes import create_app
 from qwen_tts_api.service import assembly
 
 

@@ -26,7 +26,7 @@ from qwen_tts_api.routes.openapi.operations import (
 from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
 from qwen_tts_api.routes.speech.schema import SpeechSchema
 from qwen_tts_api.service.keys import ApiKeys
-from qwen_tts_api.telemetry.metrics import Metrics
+from qwen_tts_api.service.metrics import build_metrics
 from tests.conftest import Bench
 from tools import document_tables
 
@@ -197,7 +197,7 @@ def test_every_metric_is_told_and_no_other(bench: Bench, tmp_path: Path) -> None
     keys = ApiKeys(tmp_path / "keys")
     families = {
         family.name: family
-        for family in Metrics(bench.service.status, keys.status).registry.collect()
+        for family in build_metrics(bench.service.status, keys.status).registry.collect()
         if family.name.startswith("qwen_tts_")
     }
     rows = table("docs/operations/observe.md", "name")

@@ -10,18 +10,15 @@ import argparse
 import ast
 import json
 import math
-import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from tools import request_path
-from tools.request_path import PACKAGE
+from tools.request_path import PACKAGE, trace_tree
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "bench" / "results" / "code_figures.json"
@@ -92,24 +89,6 @@ def measure_tree(tree: Path) -> Figures:
     }
 
 
-def measure_request(tree: Path) -> Figures:
-    """Return how many files a request enters, told by the tree's own Python."""
-    output = subprocess.run(
-        [_python(tree), request_path.__file__, "--json"],
-        env=os.environ | {"PYTHONPATH": str(tree)},
-        cwd=tree,
-        stdout=subprocess.PIPE,
-        check=True,
-    ).stdout
-    result: Figures = json.loads(output)
-    return result
-
-
-def _python(tree: Path) -> str:
-    own = tree / ".venv" / "bin" / "python"
-    return str(own) if own.exists() else sys.executable
-
-
 def time_tests(tree: Path) -> Figures:
     """Return how long `make test` takes, and how many tests pass."""
     began_at = time.monotonic()
@@ -143,7 +122,7 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help=f"add to {RECORD.relative_to(ROOT)}")
     options = parser.parse_args()
     tree = options.tree.resolve()
-    figures = measure_tree(tree) | measure_request(tree)
+    figures = measure_tree(tree) | trace_tree(tree)["figures"]
     if options.time_tests:
         figures |= time_tests(tree)
     measurement = {

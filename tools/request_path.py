@@ -1,8 +1,8 @@
 """Which files of the package one request for speech enters: `python -m tools.request_path`.
 
-A plain request is sent to the application with the miniature model, in this process, and a profiler
-sees each function of the package that is entered. Whoever wants to know what happens to a request
-reads these files in this order.
+A plain request is sent to the application with the miniature model, and a profiler sees each
+function of the package that is entered. Whoever wants to know what happens to a request reads these
+files in this order.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -22,6 +24,15 @@ from typing import Any
 PACKAGE = "qwen_tts_api"
 QUEUES = "engine/"
 """A job is queued when code below this folder appends something to a deque."""
+
+SETTINGS = {
+    "QWEN_MODEL_ID": "nano",
+    "QWEN_DEVICE": "cpu",
+    "QWEN_DTYPE": "float32",
+    "QWEN_ATTN_IMPL": "sdpa",
+    "QWEN_LOG_LEVEL": "error",
+}
+"""Those of a server that is quick to start; all others have their defaults."""
 
 READY_TIMEOUT_S = 120.0
 
@@ -119,16 +130,18 @@ class Profiler:
 
 
 def trace_request() -> RequestPath:
-    """Return the way of one plain request: not the first, for which modules are imported."""
+    """Return the way of one plain request: not the first, for which modules are imported.
+
+    The application is the one that gunicorn would serve in this process.
+    """
     import qwen_tts_api
-    from qwen_tts_api.config import Config
 
     profiler = Profiler(Path(qwen_tts_api.__file__).parent)
     before = threading.getprofile()
     threading.setprofile(profiler.profile)  # the engine's thread takes it over when it starts
     try:
-        config = Config(model_id="nano", device="cpu", dtype="float32", attn_impl="sdpa")
-        app = qwen_tts_api.create_app(config)
+        from wsgi import app
+
         service = app.extensions[PACKAGE]
         service.start()
     finally:
@@ -154,35 +167,47 @@ def trace_request() -> RequestPath:
 
 def figures(path: RequestPath) -> dict[str, int]:
     """Return how many files there are, and how often the file changes until the job is queued."""
-    thread = {*path.queueing.files, *path.answering.files}
     return {
         "files until queued": len(path.queueing.files),
         "changes of file until queued": path.queueing.num_changes,
-        "files until answered": len(thread),
+        "files until answered": len({*path.queueing.files, *path.answering.files}),
         "files of the engine's thread": len(path.computing.files),
     }
 
 
+def trace_tree(tree: Path) -> dict[str, Any]:
+    """Return what `--json` prints for another checkout, in a process of its own Python."""
+    python = tree / ".venv" / "bin" / "python"
+    output = subprocess.run(
+        [python if python.exists() else sys.executable, __file__, "--json"],
+        env=os.environ | {"PYTHONPATH": str(tree)},
+        cwd=tree,
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout
+    result: dict[str, Any] = json.loads(output)
+    return result
+
+
 def main() -> None:
-    """Print the files of a request in order."""
+    """Print the files that a plain request for speech enters, in order."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--functions", action="store_true", help="and the functions in them")
-    parser.add_argument("--json", action="store_true", help="only the figures, as JSON")
+    parser.add_argument("--json", action="store_true", help="the files and their numbers as JSON")
     options = parser.parse_args()
+    for name in [name for name in os.environ if name.startswith(("QWEN_", "OTEL_"))]:
+        del os.environ[name]
+    os.environ.update(SETTINGS)
     path = trace_request()
+    parts = {"queueing": path.queueing, "answering": path.answering, "computing": path.computing}
     if options.json:
-        print(json.dumps(figures(path)))
+        files = {name: part.files for name, part in parts.items()}
+        print(json.dumps({"figures": figures(path)} | files))
         return
-    for title, part in (
-        ("Until the job is queued", path.queueing),
-        ("Until the answer is whole", path.answering),
-        ("The engine's thread", path.computing),
-    ):
-        print(f"{title}: {len(part.files)} files, {part.num_changes} changes of file")
-        if options.functions:
-            print(*(f"  {file}  {name}" for file, name in part.functions), sep="\n")
-        else:
-            print(*(f"  {file}" for file in part.files), sep="\n")
+    for name, part in parts.items():
+        print(f"{name}: {len(part.files)} files, {part.num_changes} changes of file")
+        lines = (" ".join(each) for each in part.functions) if options.functions else part.files
+        print(*(f"  {line}" for line in lines), sep="\n")
 
 
 if __name__ == "__main__":

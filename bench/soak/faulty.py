@@ -18,11 +18,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from qwen_tts_api import create_app
 from qwen_tts_api.engine import loading
 from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.routes import create_app
 from qwen_tts_api.service import assembly
 
 RATE = float(os.environ["SOAK_FAULTS"])

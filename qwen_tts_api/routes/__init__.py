@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+import qwen_tts_api
 from qwen_tts_api.config import Config
 from qwen_tts_api.routes import errors, marytts, openai, probes, request_log, spans
 from qwen_tts_api.routes.connection import send_in_pieces
@@ -14,10 +15,27 @@ from qwen_tts_api.routes.openapi import document
 from qwen_tts_api.routes.page import page
 from qwen_tts_api.routes.security import authentication, origins
 from qwen_tts_api.routes.speech.ranges import LastAnswers
+from qwen_tts_api.service.assembly import build_service
 from qwen_tts_api.service.speech import SpeechService
 
 EXTENSION = "qwen_tts_api"
 """Where the application keeps its `SpeechService`: `app.extensions[EXTENSION]`."""
+
+
+def create_app(config: Config | None = None, service: SpeechService | None = None) -> Flask:
+    """Return the WSGI application, with nothing started and nothing loaded.
+
+    Args:
+        config: The settings; read from the environment if None.
+        service: What answers the requests; the real one if None. The caller calls its `start`.
+
+    Raises:
+        ConfigError: A setting in the environment is wrong.
+    """
+    config = config or Config.from_env()
+    app = Flask(qwen_tts_api.__name__, static_folder=None)
+    _register(app, config, service or build_service(config))
+    return app
 
 
 def create_ops_app(service: SpeechService) -> Flask:
@@ -28,7 +46,7 @@ def create_ops_app(service: SpeechService) -> Flask:
     return app
 
 
-def register(app: Flask, config: Config, service: SpeechService) -> None:
+def _register(app: Flask, config: Config, service: SpeechService) -> None:
     """Add every route, the error handlers and the request log to an application."""
     app.extensions[EXTENSION] = service
     renderers = {

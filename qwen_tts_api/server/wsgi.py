@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from qwen_tts_api import create_app
+from qwen_tts_api.routes import create_app
 
 app = create_app()

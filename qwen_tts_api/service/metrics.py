@@ -1,13 +1,19 @@
-"""Measures requests for speech, from their arrival to their end."""
+"""What is measured of the service: requests, from their arrival to their end, and its state."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Protocol
 
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from qwen_tts_api.engine.snapshot import PoolStatus
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.service.keys import KeysStatus
 from qwen_tts_api.service.silence import Silence
 from qwen_tts_api.telemetry.metrics import Metrics
 
@@ -102,3 +108,78 @@ def _outcome(error: BaseException | None, work: Work) -> str:
         return error.code
     # A stream that is not read on is closed, which its generator sees as this.
     return "client_left" if isinstance(error, GeneratorExit) else "internal_error"
+
+
+def build_metrics(
+    models: Callable[[], PoolStatus], keys: Callable[[], KeysStatus] | None
+) -> Metrics:
+    """Return the metrics of a service, given what tells the state of its models and of its keys."""
+    collectors: list[Collector] = [_Models(models)]
+    if keys is not None:
+        collectors.append(_Keys(keys))
+    return Metrics(*collectors)
+
+
+class _Keys(Collector):
+    """Looks at the file of keys at the moment of the scrape."""
+
+    def __init__(self, status: Callable[[], KeysStatus]) -> None:
+        self._status = status
+
+    def describe(self) -> list[Metric]:
+        """Return nothing, as for the models."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield one family for each thing."""
+        status = self._status()
+        yield GaugeMetricFamily(
+            "qwen_tts_api_keys", "API keys that let clients in.", float(status.num_keys)
+        )
+        yield GaugeMetricFamily(
+            "qwen_tts_api_keys_file_ok",
+            "Whether the file of API keys can be read, and has keys and nothing else.",
+            float(status.state == "ok"),
+        )
+
+
+class _Models(Collector):
+    """Reads the state of the models at the moment of the scrape."""
+
+    def __init__(self, status: Callable[[], PoolStatus]) -> None:
+        self._status = status
+
+    def describe(self) -> list[Metric]:
+        """Return nothing: there is no need to ask before the service stands."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield one family for each thing."""
+        status = self._status()
+        yield GaugeMetricFamily(
+            "qwen_tts_ready", "Whether requests are answered with audio.", float(status.ready)
+        )
+        yield GaugeMetricFamily(
+            "qwen_tts_waiting", "Utterances that wait for a row.", float(status.waiting)
+        )
+        gauges = {
+            "running": "Utterances that are being computed.",
+            "rows": "Utterances that can be computed at once.",
+            "memory_bytes": "GPU memory that PyTorch holds for the process.",
+        }
+        counters = {
+            "frames": "Frames (80 ms) that were computed, whatever the number of rows in them.",
+            "row_frames": "Rows in those frames: row_frames / frames is the mean batch.",
+            "failures": "Computations that failed.",
+            "out_of_memory": "Computations for which the device had no memory.",
+        }
+        for name, text in gauges.items():
+            gauge = GaugeMetricFamily(f"qwen_tts_{name}", text, labels=["model"])
+            for engine in status.engines:
+                gauge.add_metric([engine.name], getattr(engine, name))
+            yield gauge
+        for name, text in counters.items():
+            counter = CounterMetricFamily(f"qwen_tts_{name}", text, labels=["model"])
+            for engine in status.engines:
+                counter.add_metric([engine.name], getattr(engine, name))
+            yield counter

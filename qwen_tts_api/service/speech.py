@@ -15,7 +15,7 @@ from qwen_tts_api.engine.snapshot import PoolStatus
 from qwen_tts_api.errors import ClientLeft, NothingToSay, TextRequired, TTSError
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt
 from qwen_tts_api.service.keys import ApiKeys
-from qwen_tts_api.service.metrics import Meter
+from qwen_tts_api.service.metrics import Meter, build_metrics
 from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.prompts import PromptMaker
 from qwen_tts_api.service.request import (
@@ -36,7 +36,6 @@ from qwen_tts_api.service.voices.design import VoiceDesigner
 from qwen_tts_api.service.voices.registry import VoiceRegistry
 from qwen_tts_api.service.voices.resolve import Cast, Casting
 from qwen_tts_api.service.voices.voice import Voice
-from qwen_tts_api.telemetry.metrics import Metrics
 from qwen_tts_api.telemetry.tracing import Tracer
 
 FLUSH_TIMEOUT_S = 2.0
@@ -72,7 +71,7 @@ class SpeechService:
         self._config = config
         self._pool = pool
         self.keys = ApiKeys(config.api_keys_file) if config.api_keys_file else None
-        self.metrics = Metrics(pool.status, self.keys.status if self.keys else None)
+        self.metrics = build_metrics(pool.status, self.keys.status if self.keys else None)
         self.tracer = tracer
         self._models = ServedModels(pool)
         self._registry = VoiceRegistry(config, self._models)

@@ -1,12 +1,10 @@
 """What is counted and measured, under the names that Prometheus sees.
 
-Counters and histograms are written where the thing happens; what the models are at is read from
-them when Prometheus asks. One object a service, so that two in a process do not mix.
+Counters and histograms are written where the thing happens; a state is read by a collector when
+Prometheus asks. One object a service, so that two in a process do not mix.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable, Iterator
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,12 +14,8 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
-
-from qwen_tts_api.engine.snapshot import PoolStatus
-from qwen_tts_api.service.keys import KeysStatus
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -31,6 +25,9 @@ _FACTORS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 1, 2)
 
 class Metrics:
     """The measurements of one service.
+
+    Args:
+        collectors: What reads a state at the moment of the scrape.
 
     Attributes:
         http_requests: Answers, by `route` (its pattern), `method` and `status`.
@@ -46,15 +43,12 @@ class Metrics:
         empty_audio: Answers with status 200 and no audio in them. There should be none.
     """
 
-    def __init__(
-        self, status: Callable[[], PoolStatus], keys: Callable[[], KeysStatus] | None = None
-    ) -> None:
+    def __init__(self, *collectors: Collector) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
-        registry.register(_Models(status))
-        if keys is not None:
-            registry.register(_Keys(keys))
+        for collector in collectors:
+            registry.register(collector)
         self.http_requests = Counter(
             "qwen_tts_http_requests",
             "Answers of the HTTP server.",
@@ -111,68 +105,3 @@ class Metrics:
     def exposition(self) -> bytes:
         """Return everything in Prometheus's text format."""
         return generate_latest(self.registry)
-
-
-class _Keys(Collector):
-    """Looks at the file of keys at the moment of the scrape."""
-
-    def __init__(self, status: Callable[[], KeysStatus]) -> None:
-        self._status = status
-
-    def describe(self) -> list[Metric]:
-        """Return nothing, as for the models."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield one family for each thing."""
-        status = self._status()
-        yield GaugeMetricFamily(
-            "qwen_tts_api_keys", "API keys that let clients in.", float(status.num_keys)
-        )
-        yield GaugeMetricFamily(
-            "qwen_tts_api_keys_file_ok",
-            "Whether the file of API keys can be read, and has keys and nothing else.",
-            float(status.state == "ok"),
-        )
-
-
-class _Models(Collector):
-    """Reads the state of the models at the moment of the scrape."""
-
-    def __init__(self, status: Callable[[], PoolStatus]) -> None:
-        self._status = status
-
-    def describe(self) -> list[Metric]:
-        """Return nothing: there is no need to ask before the service stands."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield one family for each thing."""
-        status = self._status()
-        yield GaugeMetricFamily(
-            "qwen_tts_ready", "Whether requests are answered with audio.", float(status.ready)
-        )
-        yield GaugeMetricFamily(
-            "qwen_tts_waiting", "Utterances that wait for a row.", float(status.waiting)
-        )
-        gauges = {
-            "running": "Utterances that are being computed.",
-            "rows": "Utterances that can be computed at once.",
-            "memory_bytes": "GPU memory that PyTorch holds for the process.",
-        }
-        counters = {
-            "frames": "Frames (80 ms) that were computed, whatever the number of rows in them.",
-            "row_frames": "Rows in those frames: row_frames / frames is the mean batch.",
-            "failures": "Computations that failed.",
-            "out_of_memory": "Computations for which the device had no memory.",
-        }
-        for name, text in gauges.items():
-            gauge = GaugeMetricFamily(f"qwen_tts_{name}", text, labels=["model"])
-            for engine in status.engines:
-                gauge.add_metric([engine.name], getattr(engine, name))
-            yield gauge
-        for name, text in counters.items():
-            counter = CounterMetricFamily(f"qwen_tts_{name}", text, labels=["model"])
-            for engine in status.engines:
-                counter.add_metric([engine.name], getattr(engine, name))
-            yield counter

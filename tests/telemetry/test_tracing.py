@@ -274,7 +274,7 @@ def test_no_text_and_no_probe_is_in_a_trace(make_traced: Traced, collector: Coll
 def test_nothing_is_imported_unless_it_is_asked_for() -> None:
     """Nor where it is asked for and switched off."""
     code = (
-        "import sys; from qwen_tts_api import create_app; app = create_app(); "
+        "import sys; from qwen_tts_api.routes import create_app; app = create_app(); "
         "app.test_client().get('/speakers'); "
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]"
     )
