@@ -63,6 +63,13 @@ def fetch(
         return Path(path)
 
 
+def hide_progress() -> None:
+    """Show no bars while files come."""
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    disable_progress_bars()
+
+
 def hub_cache() -> Path:
     """Return the folder of huggingface_hub's cache.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from qwen_tts_api.checkpoints.card import read_card
-from qwen_tts_api.checkpoints.hub import HubCheckpoint, fetch, hub_cache, look_up
+from qwen_tts_api.checkpoints.hub import HubCheckpoint, fetch, hide_progress, hub_cache, look_up
 from qwen_tts_api.checkpoints.nano import NANO_NAMES
 from qwen_tts_api.cli.exits import EXIT_INTERRUPTED
 from qwen_tts_api.config.folders import expand
@@ -72,10 +72,8 @@ def _prepare_terminal() -> None:
 
     The hub's client would first finish the files that its threads are at, gigabytes of them.
     """
-    from huggingface_hub.utils.tqdm import disable_progress_bars
-
     if not sys.stderr.isatty() and "HF_HUB_DISABLE_PROGRESS_BARS" not in os.environ:
-        disable_progress_bars()
+        hide_progress()
     signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
 
 
