@@ -46,7 +46,7 @@ def _of_checkpoint(model: str) -> dict[str, list[Entry]]:
     """
     from qwen_tts_api.checkpoints.card import describe
     from qwen_tts_api.errors import LoadError
-    from qwen_tts_api.service.languages import list_languages
+    from qwen_tts_api.service.models import list_languages
     from qwen_tts_api.service.voices.voice import display_name
 
     try:

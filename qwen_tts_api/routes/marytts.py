@@ -21,7 +21,7 @@ from qwen_tts_api.routes.errors import ErrorBody
 from qwen_tts_api.routes.openapi.operations import BINARY, TEXT, Answer, operation
 from qwen_tts_api.routes.speech import ranges, response
 from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
-from qwen_tts_api.service.languages import list_languages
+from qwen_tts_api.service.models import list_languages
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
@@ -125,7 +125,7 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
     def voices() -> Response:
         lines = (
             " ".join((voice.id, *_SPEAKERS.get(fold(voice.id), _OTHER_SPEAKERS)))
-            for voice in service.voices()
+            for voice in service.voices.list()
         )
         return _plain("\n".join(lines))
 
@@ -138,7 +138,7 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
         error_schema="Sentence",
     )
     def locales() -> Response:
-        codes = [entry["code"] for entry in list_languages(service.card())[1:]]
+        codes = [entry["code"] for entry in list_languages(service.models.card())[1:]]
         return _plain("\n".join(_LOCALES.get(code, code) for code in codes if code))
 
     return routes
@@ -183,7 +183,7 @@ def _translate(
         allowed = ", ".join(f"{name}_FILE" for name in _FORMATS)
         raise UnknownFormat(f"Unknown AUDIO {shown(audio)}; allowed are {allowed}.")
     voice = parameters.get("VOICE", "")
-    voices = {fold(voice.id) for voice in service.voices()} | set(config.speakers_by_alias)
+    voices = {fold(voice.id) for voice in service.voices.list()} | set(config.speakers_by_alias)
     # Home Assistant sends MaryTTS's own default voice where it is told none.
     speaker = voice if fold(voice) in voices else ""
     known = {*MaryParameters().fields, *_CONSTANT} - ({"VOICE"} if voice and not speaker else set())

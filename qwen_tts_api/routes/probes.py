@@ -102,7 +102,7 @@ def blueprint(service: SpeechService) -> Blueprint:
         body: dict[str, Any] = {
             "status": status.state,
             "doing": status.doing,
-            "model": service.default_model,
+            "model": service.models.default,
         }
         if status.default is not None:
             body |= asdict(status.default)

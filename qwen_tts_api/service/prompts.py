@@ -10,10 +10,10 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import NotSupported
 from qwen_tts_api.model.utterance import Prompt, Sampling
 from qwen_tts_api.names import field
-from qwen_tts_api.service.languages import resolve_language
+from qwen_tts_api.service.models import resolve_language
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.check import check_instruct
-from qwen_tts_api.service.voices.resolve import Cast
+from qwen_tts_api.service.voices.resolve import ResolvedVoice
 
 DRAWN_BITS = 53
 """Of a seed that is drawn: JavaScript has no larger whole numbers, and would send back another."""
@@ -25,13 +25,13 @@ class PromptMaker:
     def __init__(self, config: Config) -> None:
         self._config = config
 
-    def make(self, request: SpeechRequest, text: str, cast: Cast) -> Prompt:
+    def make(self, request: SpeechRequest, text: str, voice: ResolvedVoice) -> Prompt:
         """Return what a model is to make of a request.
 
         Args:
             request: Tells all but the text and the voice.
             text: Checked already.
-            cast: Who speaks.
+            voice: The model and the voice that speak it.
 
         Raises:
             InvalidRequest: The model cannot honour a field.
@@ -39,13 +39,13 @@ class PromptMaker:
         language = request.language or self._config.default_language
         return Prompt(
             text=text,
-            language=resolve_language(language, cast.card),
-            speaker=cast.speaker,
-            instruct=self._instruct(request.instruct, cast.model, cast.card),
+            language=resolve_language(language, voice.card),
+            speaker=voice.speaker,
+            instruct=self._instruct(request.instruct, voice.model, voice.card),
             sampling=_sampling(request),
             max_new_tokens=request.max_new_tokens,
             streaming=request.stream,
-            reference=cast.reference,
+            reference=voice.reference,
         )
 
     def _instruct(self, requested: str, model: str, card: ModelCard) -> str:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qwen_tts_api.audio import Samples
 from qwen_tts_api.audio.pipeline import Output, Pipeline
-from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.engine.snapshot import PoolStatus
-from qwen_tts_api.errors import ClientLeft, NothingToSay, TextRequired, TTSError
+from qwen_tts_api.errors import (
+    ClientLeft,
+    InvalidRequest,
+    NothingToSay,
+    NotSupported,
+    TextRequired,
+    TTSError,
+)
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt
+from qwen_tts_api.names import field
 from qwen_tts_api.service.keys import ApiKeys
 from qwen_tts_api.service.metrics import Meter, build_metrics
+from qwen_tts_api.service.models import ServedModels
 from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.prompts import PromptMaker
 from qwen_tts_api.service.request import (
@@ -25,16 +33,14 @@ from qwen_tts_api.service.request import (
     SpeechRequest,
     SpeechStream,
 )
-from qwen_tts_api.service.served_models import ServedModels
 from qwen_tts_api.service.silence import Silence
 from qwen_tts_api.service.stages import traced
 from qwen_tts_api.service.text.check import prepare_text
 from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text
 from qwen_tts_api.service.text.script import divide, max_letters
 from qwen_tts_api.service.utterances import Utterances
-from qwen_tts_api.service.voices.design import VoiceDesigner
 from qwen_tts_api.service.voices.registry import VoiceRegistry
-from qwen_tts_api.service.voices.resolve import Cast, Casting
+from qwen_tts_api.service.voices.resolve import ResolvedVoice, VoiceResolver
 from qwen_tts_api.service.voices.voice import Voice
 from qwen_tts_api.telemetry.tracing import Tracer
 
@@ -51,20 +57,22 @@ class _Begun:
     job: Utterances | Silence
     output: Output
     pipeline: Pipeline
-    cast: Cast
+    voice: ResolvedVoice
 
     @property
     def model(self) -> str:
-        return self.cast.model
+        return self.voice.model
 
 
 class SpeechService:
     """Synthesis with the settings' defaults, over a pool of models.
 
     Attributes:
-        keys: Who may ask for it; None: everybody.
-        metrics: What is measured of it.
+        keys: The API keys; None: none is needed.
+        metrics: The metrics of its requests.
+        models: The served models.
         tracer: What traces its requests; None: nothing does.
+        voices: The voices that requests may name.
     """
 
     def __init__(self, config: Config, pool: ModelPool, tracer: Tracer | None = None) -> None:
@@ -73,17 +81,16 @@ class SpeechService:
         self.keys = ApiKeys(config.api_keys_file) if config.api_keys_file else None
         self.metrics = build_metrics(pool.status, self.keys.status if self.keys else None)
         self.tracer = tracer
-        self._models = ServedModels(pool)
-        self._registry = VoiceRegistry(config, self._models)
-        self._casting = Casting(config, self._models, self._registry)
+        self.models = ServedModels(pool)
+        self.voices = VoiceRegistry(config, self.models)
+        self._resolver = VoiceResolver(config, self.models, self.voices)
         self._prompts = PromptMaker(config)
-        self._designer = VoiceDesigner(self._models, self._registry, self.synthesize)
 
     def start(self) -> None:
         """Start loading the default model; returns at once."""
         if self.tracer is not None:
             self.tracer.start()
-        self._registry.start()
+        self.voices.start()
         self._pool.start()
 
     def status(self) -> PoolStatus:
@@ -103,51 +110,6 @@ class SpeechService:
         if self.tracer is not None:
             self.tracer.close(FLUSH_TIMEOUT_S)
         return ended
-
-    @property
-    def default_model(self) -> str:
-        """Return the name of the default model."""
-        return self._models.default
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """Return the names of the served models, the default one first."""
-        return self._pool.names
-
-    def first_of_kind(self, kind: str) -> str | None:
-        """Return the first served model of a kind: see `ServedModels.first_of_kind`."""
-        return self._models.first_of_kind(kind)
-
-    def card(self, model: str = "") -> ModelCard:
-        """Return what a model can do.
-
-        Raises:
-            UnknownModel: It is not served.
-            ModelUnavailable: Its checkpoint cannot be found or read.
-        """
-        return self._models.card(self._models.name(model))
-
-    def voices(self, model: str = "") -> list[Voice]:
-        """Return what a request for a model may name as its speaker: see `Casting.voices`."""
-        return self._casting.voices(model)
-
-    def add_voice(self, name: str, audio: bytes, ref_text: str = "", consent: str = "") -> Voice:
-        """Register a voice by a recording of it: see `VoiceRegistry.add`."""
-        return self._registry.add(name, audio, ref_text, consent)
-
-    def design_voice(
-        self,
-        name: str,
-        request: SpeechRequest,
-        consent: str = "",
-        client: Client = NULL_CLIENT,
-    ) -> Voice:
-        """Register a voice by a description of it: see `VoiceDesigner.design`."""
-        return self._designer.design(name, request, consent, client)
-
-    def delete_voice(self, voice_id: str) -> None:
-        """Remove a registered voice: see `VoiceRegistry.delete`."""
-        self._registry.delete(voice_id)
 
     def synthesize(self, request: SpeechRequest, client: Client = NULL_CLIENT) -> Speech:
         """Return the audio of a request as a whole file; blocks until it is finished.
@@ -181,7 +143,7 @@ class SpeechService:
             seed=begun.job.seed,
             text=begun.text,
             job=begun.job,
-            ignored=begun.cast.ignored,
+            ignored=begun.voice.ignored,
         )
 
     def stream(self, request: SpeechRequest, client: Client = NULL_CLIENT) -> SpeechStream:
@@ -200,8 +162,51 @@ class SpeechService:
             seed=begun.job.seed,
             text=begun.text,
             job=begun.job,
-            ignored=begun.cast.ignored,
+            ignored=begun.voice.ignored,
         )
+
+    def design_voice(
+        self,
+        name: str,
+        request: SpeechRequest,
+        consent: str = "",
+        client: Client = NULL_CLIENT,
+    ) -> Voice:
+        """Register the voice with which a VoiceDesign model answers a request.
+
+        Args:
+            name: The new voice's.
+            request: With the description in `instruct`. The same text, description and seed are the
+                same voice, so that what was liked can be kept.
+            consent: Kept as it is.
+            client: Who waits.
+
+        Raises:
+            InvalidRequest: There is no description, or the recording did not come to its end.
+            NotSupported: No VoiceDesign model is served.
+            TTSError: What `synthesize` and `VoiceRegistry.add` raise.
+        """
+        self.voices.check_new(name)
+        model = request.model or self.models.first_of_kind("voice_design")
+        if model is None or self.models.card(model).kind != "voice_design":
+            raise NotSupported(
+                "Designing a voice needs a VoiceDesign model: add one to QWEN_MODELS, or send a "
+                f"recording in {field('audio')}.",
+                fields={"instruct": ["Needs a VoiceDesign model."]},
+            )
+        if not request.instruct.strip():
+            raise InvalidRequest(
+                f"{field('instruct')} is blank: it describes the voice.",
+                fields={"instruct": ["Missing."]},
+            )
+        speech = self.synthesize(replace(request, model=model, audio_format="wav"), client)
+        if speech.job.finish_reason == "length":
+            raise InvalidRequest(
+                "The recording was cut where its frame budget ended: try another seed or text.",
+                fields={"text": ["Was not spoken to its end."]},
+            )
+        # What was spoken: markup and the like are not.
+        return self.voices.add(name, speech.data, speech.text.text, consent, source="design")
 
     def _begin(self, request: SpeechRequest, *, stream: bool) -> _Begun:
         meter = Meter(self.metrics, streamed=stream)
@@ -213,20 +218,20 @@ class SpeechService:
 
     def _prepare(self, request: SpeechRequest, meter: Meter, *, stream: bool) -> _Begun:
         output = choose_output(request)
-        self._models.name(request.model)  # refused even while the model loads
+        self.models.name(request.model)  # refused even while the model loads
         text = self._text(request)
         self._pool.check_open()
-        cast = self._casting.cast(request)
-        prompt = self._prompts.make(cast.request, text.text, cast)
+        voice = self._resolver.resolve(request)
+        prompt = self._prompts.make(voice.request, text.text, voice)
         pipeline = output.pipeline(SAMPLE_RATE_HZ, stream=stream)
-        job = self._submit(prompt, cast) if text.text else Silence(prompt)
-        meter.begun(cast.model, len(text.text), job)
-        return _Begun(meter, text, job, output, pipeline, cast)
+        job = self._submit(prompt, voice) if text.text else Silence(prompt)
+        meter.begun(voice.model, len(text.text), job)
+        return _Begun(meter, text, job, output, pipeline, voice)
 
-    def _submit(self, prompt: Prompt, cast: Cast) -> Utterances:
-        utterances = divide(prompt, max_letters(self._config, cast.card))
+    def _submit(self, prompt: Prompt, voice: ResolvedVoice) -> Utterances:
+        utterances = divide(prompt, max_letters(self._config, voice.card))
         timeout_s = self._config.request_timeout_s
-        return Utterances(self._pool, cast.model, utterances, timeout_s=timeout_s)
+        return Utterances(self._pool, voice.model, utterances, timeout_s=timeout_s)
 
     def _text(self, request: SpeechRequest) -> NormalizedText:
         """Return the text as it is spoken; an empty one, where silence is to be its answer."""

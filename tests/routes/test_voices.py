@@ -266,7 +266,7 @@ def test_bad_voices(
         "instruct",
         "text",
     }
-    assert bench.service.voices("clone") == []
+    assert bench.service.voices.list("clone") == []
 
 
 @pytest.mark.parametrize("voice_id", ["..", "%2e%2e%2f", "ANNA", "Ryan", "a" * 300, "%00", "🙂"])
@@ -274,7 +274,7 @@ def test_deleting_what_is_no_registered_voice(bench: Bench, voice_id: str) -> No
     """404; a speaker of a model is none."""
     upload(bench.client, "Anna")
     assert bench.client.delete(f"/speakers/{voice_id}").status_code == 404
-    assert len(bench.service.voices("clone")) == 1
+    assert len(bench.service.voices.list("clone")) == 1
 
 
 def test_a_designed_voice(bench: Bench) -> None:
@@ -316,7 +316,7 @@ def test_a_design_that_was_cut_is_not_registered(bench: Bench) -> None:
     fields = {"name": "A", "instruct": "old", "text": "a" * 3000}
     response = bench.client.post("/speakers", json=fields)
     assert_error(response, 400, "invalid_request", "frame budget")
-    assert bench.service.voices("clone") == []
+    assert bench.service.voices.list("clone") == []
 
 
 def test_a_registry_that_is_read_only(make_bench: MakeBench) -> None:
@@ -349,7 +349,7 @@ def test_a_truncated_upload(bench: Bench) -> None:
         "/speakers", data=body, content_type="multipart/form-data; boundary=x"
     )
     assert_error(response, 400, "invalid_request")
-    assert bench.service.voices("clone") == []
+    assert bench.service.voices.list("clone") == []
 
 
 def test_a_full_disk_is_a_503(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

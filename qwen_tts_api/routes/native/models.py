@@ -9,7 +9,6 @@ from marshmallow import Schema, fields, validate
 
 from qwen_tts_api.checkpoints.card import KINDS, ModelCard
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import ModelUnavailable
 from qwen_tts_api.routes.openapi.operations import Answer, operation
 from qwen_tts_api.service.speech import SpeechService
 from qwen_tts_api.service.voices.voice import default_speaker, display_name
@@ -60,23 +59,16 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         return jsonify(
             [
                 {
-                    "name": name,
-                    "default": name == service.default_model,
-                    "state": state,
-                    **_abilities(config, _card(service, name)),
+                    "name": model.name,
+                    "default": model.name == service.models.default,
+                    "state": model.state,
+                    **_abilities(config, model.card),
                 }
-                for name, state in service.status().models.items()
+                for model in service.models.list()
             ]
         )
 
     return routes
-
-
-def _card(service: SpeechService, name: str) -> ModelCard | None:
-    try:
-        return service.card(name)
-    except ModelUnavailable:
-        return None
 
 
 def _abilities(config: Config, card: ModelCard | None) -> dict[str, Any]:

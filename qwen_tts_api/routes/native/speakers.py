@@ -25,7 +25,7 @@ from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openapi.operations import BINARY, NOT_FOUND, Answer, operation
 from qwen_tts_api.routes.security.origins import AllowedHosts
 from qwen_tts_api.routes.speech.schema import load, read_number, seed, string
-from qwen_tts_api.service.languages import list_languages
+from qwen_tts_api.service.models import list_languages
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 from qwen_tts_api.service.voices.voice import Voice
@@ -138,7 +138,7 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
     def speakers() -> Response:
         model = request.args.get("model", "")
         root = _root(hosts)
-        return jsonify([_describe(voice, model, root) for voice in service.voices(model)])
+        return jsonify([_describe(voice, model, root) for voice in service.voices.list(model)])
 
     @routes.post("/speakers")
     @_ADD
@@ -152,7 +152,7 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
     @routes.delete("/speakers/<voice_id>")
     @_DELETE
     def delete(voice_id: str) -> Response:
-        service.delete_voice(voice_id)
+        service.voices.delete(voice_id)
         response = Response(status=204)
         response.headers.remove("Content-Type")
         return response
@@ -166,7 +166,7 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         errors=(UnknownModel, ModelUnavailable),
     )
     def languages() -> Response:
-        return jsonify(list_languages(service.card(request.args.get("model", ""))))
+        return jsonify(list_languages(service.models.card(request.args.get("model", ""))))
 
     return routes
 
@@ -190,7 +190,7 @@ def _add(service: SpeechService, given: Mapping[str, Any]) -> Voice:
     name, consent = given.get("name", ""), given.get("consent", "")
     of_design = {field: given[field] for field in _OF_DESIGN if field in given}
     if "audio" in given and not of_design:
-        return service.add_voice(name, given["audio"], given.get("ref_text", ""), consent)
+        return service.voices.add(name, given["audio"], given.get("ref_text", ""), consent)
     if "audio" in given or "instruct" not in given or "ref_text" in given:
         raise InvalidRequest(
             "A new voice is either a recording ('audio', with what is said in it in 'ref_text') or "

@@ -103,7 +103,7 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
     )
     def details() -> Response:
         """Coqui's clients look whether it is there."""
-        return jsonify({"model": service.default_model, "models": list(service.models)})
+        return jsonify({"model": service.models.default, "models": list(service.models.names)})
 
     return routes
 

@@ -34,7 +34,9 @@ def add_routes(routes: Blueprint, service: SpeechService) -> None:
         error_schema="OpenAIError",
     )
     def models() -> Response:
-        return jsonify({"object": "list", "data": [describe(model) for model in service.models]})
+        return jsonify(
+            {"object": "list", "data": [describe(model) for model in service.models.names]}
+        )
 
     @routes.get("/models/<path:model>")
     @operation(
@@ -45,10 +47,10 @@ def add_routes(routes: Blueprint, service: SpeechService) -> None:
         error_schema="OpenAIError",
     )
     def model(model: str) -> Response:
-        name = find_model(model, service.models) or service.default_model
-        if name not in service.models:
+        name = find_model(model, service.models.names) or service.models.default
+        if name not in service.models.names:
             raise UnknownModel(
-                f"Unknown model {shown(model)}; allowed are {listed(service.models)}.",
+                f"Unknown model {shown(model)}; allowed are {listed(service.models.names)}.",
                 fields={"model": ["Not served."]},
             )
         return jsonify(describe(name))
@@ -61,4 +63,4 @@ def add_routes(routes: Blueprint, service: SpeechService) -> None:
         error_schema="OpenAIError",
     )
     def audio_models() -> Response:
-        return jsonify({"models": [{"id": model} for model in service.models]})
+        return jsonify({"models": [{"id": model} for model in service.models.names]})

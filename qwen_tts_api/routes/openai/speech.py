@@ -94,7 +94,7 @@ def _translate(
     requested = asked.speech.speaker
     voice: str | None = requested
     if fold(requested) in (*VOICES, DEFAULT_VOICE):
-        voices = service.voices(model)
+        voices = service.voices.list(model)
         taken = {fold(name) for voice in voices for name in (voice.id, voice.name)}
         voice = find_voice(requested, taken | set(config.speakers_by_alias))
     lenient = not config.strict_parameters
@@ -112,13 +112,13 @@ def _find_model(asked: OpenAIRequest, service: SpeechService) -> str:
         NotSupported: The model is not of the kind that `task_type` says, or none is.
         UnknownModel: It is not served.
     """
-    model = find_model(asked.speech.model, service.models)
+    model = find_model(asked.speech.model, service.models.names)
     if not asked.task_type:
         return model
     kind = TASK_TYPES[asked.task_type]
-    found = model if model and service.card(model).kind == kind else None
+    found = model if model and service.models.card(model).kind == kind else None
     if not model:
-        found = service.first_of_kind(kind)
+        found = service.models.first_of_kind(kind)
     if found is None:
         subject = f"the model {model!r} is of another kind" if model else "no such model is served"
         raise NotSupported(

@@ -77,8 +77,8 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         error_schema="OpenAIError",
     )
     def voices() -> Response:
-        model = find_model(request.args.get("model", ""), service.models)
-        listed = [{"id": voice.id, "name": voice.name} for voice in service.voices(model)]
+        model = find_model(request.args.get("model", ""), service.models.names)
+        listed = [{"id": voice.id, "name": voice.name} for voice in service.voices.list(model)]
         return jsonify({"voices": listed})
 
     @routes.post("/audio/voices")
@@ -109,7 +109,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         error_schema="OpenAIError",
     )
     def delete(voice_id: str) -> Response:
-        service.delete_voice(voice_id)
+        service.voices.delete(voice_id)
         return jsonify({"id": voice_id, "object": "audio.voice.deleted", "deleted": True})
 
 
@@ -129,7 +129,7 @@ def _add(service: SpeechService, given: dict[str, Any]) -> Voice:
         )
     name, consent = given.get("name", ""), given.get("consent", "")
     if kind == "audio_sample":
-        return service.add_voice(name, given["audio_sample"], given.get("ref_text", ""), consent)
+        return service.voices.add(name, given["audio_sample"], given.get("ref_text", ""), consent)
     model = given.get("model", "")
     wanted = SpeechRequest(
         text=given.get("script_hint", DEFAULT_SCRIPT),

@@ -55,6 +55,6 @@ def _speakers(service: SpeechService) -> list[str]:
     if service.status().state == "loading":
         return []
     try:
-        return [voice.id for voice in service.voices()]
+        return [voice.id for voice in service.voices.list()]
     except TTSError:
         return []  # the page shows why

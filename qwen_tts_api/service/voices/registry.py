@@ -1,4 +1,4 @@
-"""The registry: voices that were uploaded or designed, for every Base model to speak with."""
+"""The registered voices, uploaded or designed, with which every Base model speaks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import functools
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import (
@@ -18,10 +18,16 @@ from qwen_tts_api.errors import (
 )
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Reference
 from qwen_tts_api.names import fold, shown
-from qwen_tts_api.service.served_models import ServedModels
+from qwen_tts_api.service.models import ServedModels
 from qwen_tts_api.service.voices.recording import check_ref_text, read_recording
 from qwen_tts_api.service.voices.store import VoiceStore, too_many_voices, voice_exists
-from qwen_tts_api.service.voices.voice import MAX_NAME_CHARS, Voice, check_name, voice_id
+from qwen_tts_api.service.voices.voice import (
+    MAX_NAME_CHARS,
+    Voice,
+    check_name,
+    display_name,
+    voice_id,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +37,7 @@ CACHED_REFERENCES = 16
 
 
 class VoiceRegistry:
-    """Registered voices, and the rules of adding one."""
+    """Lists the voices that requests may name; adds, reads and deletes registered ones."""
 
     def __init__(self, config: Config, models: ServedModels) -> None:
         self._config = config
@@ -45,7 +51,26 @@ class VoiceRegistry:
         with contextlib.suppress(RegistryUnavailable), _explained():
             self._store.clean()
 
-    def all(self) -> list[Voice]:
+    def list(self, model: str = "") -> Sequence[Voice]:
+        """Return what `speaker` may name: the model's own speakers, then registered voices.
+
+        Registered ones are listed where they can be used: for a Base model, and for requests that
+        name no model, if any Base model is served.
+
+        Raises:
+            ModelUnavailable: The model's checkpoint cannot be found or read.
+            RegistryUnavailable: The registry cannot be read.
+            UnknownModel: It is not served.
+        """
+        card = self._models.card(model)
+        names = [
+            (display_name(speaker), card.dialects.get(speaker, "")) for speaker in card.speakers
+        ]
+        voices = [Voice(name, name, kind="speaker", dialect=dialect) for name, dialect in names]
+        usable = card.kind == "base" or (not model and self._models.first_of_kind("base"))
+        return [*voices, *self.all()] if usable else voices
+
+    def all(self) -> Sequence[Voice]:
         """Return the registered voices, oldest first.
 
         Raises:
@@ -153,7 +178,7 @@ class VoiceRegistry:
         """
         self.check_writable()
         voice = self._store.get(requested)
-        references = [] if voice is None else self._references(voice)
+        references = () if voice is None else self._references(voice)
         with _explained():
             deleted = self._store.delete(requested)
         self._read.cache_clear()
@@ -163,7 +188,7 @@ class VoiceRegistry:
             raise VoiceNotFound(f"There is no registered voice of the id {shown(requested)}.")
         logger.info("deleted the voice %s", requested)
 
-    def _references(self, voice: Voice) -> list[Reference]:
+    def _references(self, voice: Voice) -> Sequence[Reference]:
         """Return what models may have been given of a voice; nothing where it cannot be read."""
         with contextlib.suppress(RegistryUnavailable):
             alone = self._read(voice, True)

@@ -1,4 +1,4 @@
-"""Who speaks: the one place that decides by which model, and with whose voice, a request is met."""
+"""Resolve a request's voice: the one place that decides which model speaks, and as whom."""
 
 from __future__ import annotations
 
@@ -9,30 +9,29 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, NotSupported, ReferenceRequired
 from qwen_tts_api.model.utterance import Reference
 from qwen_tts_api.names import field, listed, shown
+from qwen_tts_api.service.models import ServedModels
 from qwen_tts_api.service.request import SpeechRequest
-from qwen_tts_api.service.served_models import ServedModels
 from qwen_tts_api.service.voices.recording import check_ref_text, read_recording
 from qwen_tts_api.service.voices.registry import VoiceRegistry
 from qwen_tts_api.service.voices.voice import (
     Voice,
     default_speaker,
-    display_name,
     find_speaker,
     unknown_speaker,
 )
 
 
 @dataclass(frozen=True)
-class Cast:
-    """Who is to speak.
+class ResolvedVoice:
+    """The model and the voice that a request is answered with.
 
     Attributes:
         model: The model's name.
         card: What it can do.
-        speaker: Its speaker (custom_voice).
-        reference: The recording whose voice it is to clone (base).
-        request: What is left of the request for them.
-        ignored: The fields of the request that were passed over.
+        request: The request, without the fields that are ignored.
+        ignored: The names of those.
+        speaker: The model's speaker (custom_voice).
+        reference: The recording whose voice it clones (base).
     """
 
     model: str
@@ -43,8 +42,8 @@ class Cast:
     reference: Reference | None = None
 
 
-class Casting:
-    """Chooses with the settings' defaults."""
+class VoiceResolver:
+    """Resolves voices with the settings' defaults."""
 
     def __init__(self, config: Config, models: ServedModels, registry: VoiceRegistry) -> None:
         self._config = config
@@ -53,8 +52,8 @@ class Casting:
         self._models = models
         self._registry = registry
 
-    def cast(self, request: SpeechRequest) -> Cast:
-        """Return who speaks.
+    def resolve(self, request: SpeechRequest) -> ResolvedVoice:
+        """Return the model and the voice for a request.
 
         A request that names no model, but clones or names a registered voice, goes to the first
         Base model that is served, if the default model is none.
@@ -76,33 +75,10 @@ class Casting:
         request = replace(request, **{name: getattr(SpeechRequest, name) for name in ignored})
         if card.kind == "base":
             reference = self._reference(request, voice, model)
-            return Cast(model, card, request, ignored, reference=reference)
+            return ResolvedVoice(model, card, request, ignored, reference=reference)
         if clones:
             raise self._cannot_clone(request, voice, model)
-        return Cast(model, card, request, ignored, self._speaker(request, model, card))
-
-    def voices(self, model: str) -> list[Voice]:
-        """Return what `speaker` may name: the model's own speakers, then registered voices.
-
-        Registered ones are listed where they can be used: for a Base model, and for requests that
-        name no model, if any Base model is served.
-
-        Raises:
-            ModelUnavailable: The model's checkpoint cannot be found or read.
-            RegistryUnavailable: The registry cannot be read.
-            UnknownModel: It is not served.
-        """
-        card = self._models.card(self._models.name(model))
-        names = [
-            (display_name(speaker), card.dialects.get(speaker, "")) for speaker in card.speakers
-        ]
-        voices = [Voice(name, name, kind="speaker", dialect=dialect) for name, dialect in names]
-        return voices + self._registered_for(model, card)
-
-    def _registered_for(self, model: str, card: ModelCard) -> list[Voice]:
-        """Return the registered voices that requests for a model may name."""
-        usable = card.kind == "base" or (not model and self._models.first_of_kind("base"))
-        return self._registry.all() if usable else []
+        return ResolvedVoice(model, card, request, ignored, self._speaker(request, model, card))
 
     def _registered(self, speaker: str, card: ModelCard) -> Voice | None:
         """Return the registered voice that a speaker is; the model's own go before."""
@@ -144,7 +120,9 @@ class Casting:
             return None
         speaker = find_speaker(requested, card, self._aliases) if requested else None
         if speaker is None and requested:
-            raise unknown_speaker(requested, [voice.id for voice in self.voices(request.model)])
+            raise unknown_speaker(
+                requested, [voice.id for voice in self._registry.list(request.model)]
+            )
         return speaker or default_speaker(self._config.default_speaker, card, self._aliases)
 
     def _reference(self, request: SpeechRequest, voice: Voice | None, model: str) -> Reference:

@@ -61,7 +61,7 @@ def test_a_page_of_another_site_cannot_write(bench: Bench, headers: dict[str, st
         ("POST", "/nowhere"),
     ):
         assert bench.client.open(path, method=method, headers=names).status_code == 403, path
-    assert bench.service.voices("clone") == []
+    assert bench.service.voices.list("clone") == []
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_a_recording_reaches_the_model(bench: Bench) -> None:
 
 def test_a_registered_voice_speaks_by_the_base_model(bench: Bench) -> None:
     """By name or id in any case, with the model named or not."""
-    bench.service.add_voice("Änna B", recording(2), "Hello.")
+    bench.service.voices.add("Änna B", recording(2), "Hello.")
     for speaker, model in (("anna-b", ""), ("ÄNNA b", ""), (" Änna B ", "clone"), ("ANNA-B", "")):
         used, prompt = say(bench, speaker=speaker, model=model)
         assert (used, prompt.speaker) == ("clone", None)
@@ -62,8 +62,8 @@ def test_a_registered_voice_speaks_by_the_base_model(bench: Bench) -> None:
 
 def test_a_registered_voice_without_a_text_gives_its_embedding(bench: Bench) -> None:
     """And one with a text does so where the request wants it."""
-    bench.service.add_voice("Anna", recording(2))
-    bench.service.add_voice("Bob", recording(2), "Hello.")
+    bench.service.voices.add("Anna", recording(2))
+    bench.service.voices.add("Bob", recording(2), "Hello.")
     for fields in ({"speaker": "anna"}, {"speaker": "bob", "x_vector_only_mode": True}):
         _, prompt = say(bench, **fields)
         assert prompt.reference is not None
@@ -72,11 +72,11 @@ def test_a_registered_voice_without_a_text_gives_its_embedding(bench: Bench) -> 
 
 def test_a_recording_is_read_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Later requests have the very same reference, which the engine has computed already."""
-    bench.service.add_voice("Anna", recording(2), "Hello.")
+    bench.service.voices.add("Anna", recording(2), "Hello.")
     first = say(bench, speaker="anna")[1].reference
     assert say(bench, speaker="Anna", model="clone")[1].reference is first
-    bench.service.delete_voice("anna")
-    bench.service.add_voice("Anna", recording(3), "Hello.")
+    bench.service.voices.delete("anna")
+    bench.service.voices.add("Anna", recording(3), "Hello.")
     again = say(bench, speaker="anna")[1].reference
     assert again is not None
     assert len(again.samples) == 72_000
@@ -85,7 +85,7 @@ def test_a_recording_is_read_once(bench: Bench, monkeypatch: pytest.MonkeyPatch)
 def test_a_speaker_of_the_model_goes_before_a_registered_voice(make_bench: MakeBench) -> None:
     """Where a checkpoint brings a speaker whose name was taken."""
     bench = make_bench(served=("clone",))
-    bench.service.add_voice("Ryan", recording(2), "Hello.")
+    bench.service.voices.add("Ryan", recording(2), "Hello.")
     with_speakers = make_bench()
     model, prompt = say(with_speakers, speaker="ryan")
     assert (model, prompt.speaker) == ("voice", "ryan")
@@ -126,7 +126,7 @@ def test_what_cannot_be_is_refused(
     bench: Bench, fields: dict[str, Any], error: type[Exception], words: list[str]
 ) -> None:
     """The sentence says what would be right; no model is troubled."""
-    bench.service.add_voice("Anna", recording(2), "Hello.")
+    bench.service.voices.add("Anna", recording(2), "Hello.")
     with pytest.raises(error) as raised:
         say(bench, **fields)
     for word in words:
@@ -137,16 +137,16 @@ def test_what_cannot_be_is_refused(
 def test_without_a_base_model_nothing_can_be_cloned(make_bench: MakeBench) -> None:
     """And no voice is listed, nor registered."""
     bench = make_bench()
-    bench.service.add_voice("Anna", recording(2), "Hello.")
+    bench.service.voices.add("Anna", recording(2), "Hello.")
     bench = make_bench(served=("voice", "design"))
-    assert [voice.kind for voice in bench.service.voices()] == ["speaker"] * 4
+    assert [voice.kind for voice in bench.service.voices.list()] == ["speaker"] * 4
     with pytest.raises(NotSupported, match="no Base model is served"):
         say(bench, ref_audio=recording(2), ref_text="a")
     with pytest.raises(NotSupported, match="no Base model is served"):
         say(bench, speaker="anna")
     with pytest.raises(NotSupported, match="QWEN_MODELS"):
-        bench.service.add_voice("Bob", recording(2))
-    bench.service.delete_voice("anna")
+        bench.service.voices.add("Bob", recording(2))
+    bench.service.voices.delete("anna")
 
 
 def test_the_default_speaker_may_be_a_registered_voice(make_bench: MakeBench) -> None:
@@ -154,14 +154,14 @@ def test_the_default_speaker_may_be_a_registered_voice(make_bench: MakeBench) ->
     bench = make_bench(served=("clone",), default_speaker="Anna")
     with pytest.raises(ReferenceRequired, match="registered are none"):
         say(bench)
-    bench.service.add_voice("Anna", recording(2), "Hello.")
+    bench.service.voices.add("Anna", recording(2), "Hello.")
     assert say(bench)[1].reference is not None
     with pytest.raises(UnknownSpeaker):
         say(bench, speaker="p225")
     lenient = make_bench(served=("clone",), default_speaker="Anna", unknown_speaker="default")
     assert say(lenient, speaker="p225")[1].reference is not None
     assert say(lenient, speaker="p225", ref_audio=recording(3), ref_text="a")[1].reference
-    lenient.service.delete_voice("anna")
+    lenient.service.voices.delete("anna")
     with pytest.raises(ReferenceRequired):
         say(lenient, speaker="p225")
 
@@ -169,30 +169,32 @@ def test_the_default_speaker_may_be_a_registered_voice(make_bench: MakeBench) ->
 def test_an_alias_may_mean_a_registered_voice(make_bench: MakeBench) -> None:
     """As it may mean a speaker."""
     bench = make_bench(speaker_aliases=(("p376", "Anna"), ("p225", "Ryan")))
-    bench.service.add_voice("Anna", recording(2), "Hello.")
+    bench.service.voices.add("Anna", recording(2), "Hello.")
     assert say(bench, speaker="P376")[0] == "clone"
     assert say(bench, speaker="P225")[1].speaker == "ryan"
     with pytest.raises(VoiceExists):
-        bench.service.add_voice("p376", recording(2))
+        bench.service.voices.add("p376", recording(2))
 
 
 def test_lists(bench: Bench) -> None:
     """Registered voices where they can be used: without a model, and for a Base model."""
-    bench.service.add_voice("Anna", recording(2), "Hello.")
-    kinds = {name: [voice.kind for voice in bench.service.voices(name)] for name in ("", "voice")}
+    bench.service.voices.add("Anna", recording(2), "Hello.")
+    kinds = {
+        name: [voice.kind for voice in bench.service.voices.list(name)] for name in ("", "voice")
+    }
     assert kinds == {"": ["speaker"] * 4 + ["registered"], "voice": ["speaker"] * 4}
-    assert [voice.id for voice in bench.service.voices("clone")] == ["anna"]
-    assert bench.service.voices("design") == []
+    assert [voice.id for voice in bench.service.voices.list("clone")] == ["anna"]
+    assert bench.service.voices.list("design") == []
 
 
 @pytest.mark.parametrize("name", ["Ryan", "uncle_fu", "Anna", "ANNA", "Ánna"])
 def test_a_name_that_is_taken(bench: Bench, name: str) -> None:
     """By a speaker of any served model, or by another voice."""
-    bench.service.add_voice("Anna", recording(2))
+    bench.service.voices.add("Anna", recording(2))
     with pytest.raises(VoiceExists) as raised:
-        bench.service.add_voice(name, recording(2))
+        bench.service.voices.add(name, recording(2))
     assert raised.value.status == 409
-    assert len(bench.service.voices("clone")) == 1
+    assert len(bench.service.voices.list("clone")) == 1
 
 
 def test_a_full_registry(make_bench: MakeBench) -> None:
@@ -202,7 +204,7 @@ def test_a_full_registry(make_bench: MakeBench) -> None:
 
     def add(index: int) -> None:
         try:
-            bench.service.add_voice(f"Voice {index}", recording(2))
+            bench.service.voices.add(f"Voice {index}", recording(2))
             outcomes.append("added")
         except TooManyVoices:
             outcomes.append("full")
@@ -213,8 +215,8 @@ def test_a_full_registry(make_bench: MakeBench) -> None:
     for thread in threads:
         thread.join()
     assert sorted(outcomes) == ["added"] * 3 + ["full"] * 5
-    bench.service.delete_voice(bench.service.voices("clone")[0].id)
-    bench.service.add_voice("One more", recording(2))
+    bench.service.voices.delete(bench.service.voices.list("clone")[0].id)
+    bench.service.voices.add("One more", recording(2))
 
 
 def test_a_broken_folder_is_told_without_its_path(
@@ -224,7 +226,7 @@ def test_a_broken_folder_is_told_without_its_path(
     (tmp_path / "file").write_text("x")
     bench = make_bench(voices_dir=tmp_path / "file")
     with pytest.raises(RegistryUnavailable) as raised:
-        bench.service.add_voice("Anna", recording(2))
+        bench.service.voices.add("Anna", recording(2))
     assert str(tmp_path) not in raised.value.message
     assert str(tmp_path) in caplog.text
     assert say(bench, speaker="Ryan")[0] == "voice"
@@ -232,28 +234,28 @@ def test_a_broken_folder_is_told_without_its_path(
 
 def test_a_recording_that_was_lost_is_told(bench: Bench, tmp_path: Path) -> None:
     """503, and the voice can be made anew."""
-    bench.service.add_voice("Anna", recording(2), "Hello.")
+    bench.service.voices.add("Anna", recording(2), "Hello.")
     (tmp_path / "voices" / "anna" / "audio.wav").write_bytes(b"")
     with pytest.raises(RegistryUnavailable):
         say(bench, speaker="anna")
-    bench.service.delete_voice("anna")
-    bench.service.add_voice("Anna", recording(2), "Hello.")
+    bench.service.voices.delete("anna")
+    bench.service.voices.add("Anna", recording(2), "Hello.")
     assert say(bench, speaker="anna")[0] == "clone"
 
 
 def test_a_deleted_voice_is_forgotten(bench: Bench) -> None:
     """By the models and by the registry; another recording of that name is another voice."""
-    bench.service.add_voice("Anna", recording(2), "Hello.")
+    bench.service.voices.add("Anna", recording(2), "Hello.")
     _, prompt = say(bench, speaker="Anna")
     say(bench, speaker="Anna", x_vector_only_mode=True)
     runner = bench.hub.runners["clone"]
     assert len(runner.voices) == 2
-    bench.service.delete_voice("anna")
+    bench.service.voices.delete("anna")
     assert runner.voices == set()
-    assert bench.service._registry._read.cache_info().currsize == 0
+    assert bench.service.voices._read.cache_info().currsize == 0
     with pytest.raises(UnknownSpeaker):
         say(bench, speaker="Anna", model="clone")
-    bench.service.add_voice("Anna", recording(3), "Hello.")
+    bench.service.voices.add("Anna", recording(3), "Hello.")
     _, other = say(bench, speaker="Anna")
     assert prompt.reference is not None
     assert other.reference is not None
@@ -262,7 +264,7 @@ def test_a_deleted_voice_is_forgotten(bench: Bench) -> None:
 
 def test_a_voice_that_another_process_deleted_is_unknown(bench: Bench, tmp_path: Path) -> None:
     """At once, though its recording was read a moment ago."""
-    bench.service.add_voice("Anna", recording(2), "Hello.")
+    bench.service.voices.add("Anna", recording(2), "Hello.")
     say(bench, speaker="Anna")
     assert VoiceStore(tmp_path / "voices").delete("anna")
     with pytest.raises(UnknownSpeaker):

@@ -1,0 +1,141 @@
+"""What the served models can do: their names, cards and languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from qwen_tts_api.checkpoints.card import ModelCard
+from qwen_tts_api.engine.pool import ModelPool
+from qwen_tts_api.errors import ModelUnavailable, UnknownLanguage, UnknownModel
+from qwen_tts_api.model.utterance import Reference
+from qwen_tts_api.names import fold, listed, shown
+
+AUTO = "auto"
+
+# ISO 639-1 codes of the languages that published checkpoints speak.
+CODES = {
+    "zh": "chinese",
+    "en": "english",
+    "fr": "french",
+    "de": "german",
+    "it": "italian",
+    "ja": "japanese",
+    "ko": "korean",
+    "pt": "portuguese",
+    "ru": "russian",
+    "es": "spanish",
+}
+_CODE_OF = {name: code for code, name in CODES.items()}
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model that requests may name.
+
+    Attributes:
+        name: Its name.
+        state: `ready`, `loading`, `not loaded` or `failed`.
+        card: What it can do; None while its checkpoint cannot be read.
+    """
+
+    name: str
+    state: str
+    card: ModelCard | None
+
+
+class ServedModels:
+    """The served models by the names that requests use, loaded or not."""
+
+    def __init__(self, pool: ModelPool) -> None:
+        self._pool = pool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the served models, the default one first."""
+        return self._pool.names
+
+    @property
+    def default(self) -> str:
+        """Return the name of the model that is used where a request names none."""
+        return self._pool.names[0]
+
+    def list(self) -> Sequence[ServedModel]:
+        """Return the served models, the default one first."""
+        states = self._pool.status().models
+        return [ServedModel(name, state, self._find_card(name)) for name, state in states.items()]
+
+    def name(self, requested: str) -> str:
+        """Return the name of the model that a request means; an empty one is the default.
+
+        Raises:
+            UnknownModel: It is not served.
+        """
+        if not requested:
+            return self.default
+        if requested not in self.names:
+            allowed = listed(self.names)
+            raise UnknownModel(
+                f"Unknown model {shown(requested)}; allowed are {allowed}.",
+                fields={"model": [f"Must be one of: {allowed}."]},
+            )
+        return requested
+
+    def card(self, requested: str = "") -> ModelCard:
+        """Return what the model that a request means can do.
+
+        Raises:
+            UnknownModel: It is not served.
+            ModelUnavailable: Its checkpoint cannot be found or read.
+        """
+        return self._pool.card(self.name(requested))
+
+    def forget(self, reference: Reference) -> None:
+        """Release what the models have cached of a recording."""
+        self._pool.forget(reference)
+
+    def first_of_kind(self, kind: str) -> str | None:
+        """Return the first served model of a kind; the default model is looked at first."""
+        return next((name for name, card in self._available() if card.kind == kind), None)
+
+    def speakers(self) -> set[str]:
+        """Return the speakers of all served models, as `names.fold` has them."""
+        return {fold(speaker) for _, card in self._available() for speaker in card.speakers}
+
+    def _available(self) -> Iterator[tuple[str, ModelCard]]:
+        for name in self.names:
+            if (card := self._find_card(name)) is not None:
+                yield name, card
+
+    def _find_card(self, name: str) -> ModelCard | None:
+        try:
+            return self._pool.card(name)
+        except ModelUnavailable:  # it was logged when it was tried
+            return None
+
+
+def resolve_language(requested: str, card: ModelCard) -> str:
+    """Return the model's name for a language given by name or code, in any case.
+
+    Codes are ISO 639-1, alone or with a region as in BCP 47 or a locale: `de`, `zh-CN`, `en_US`.
+
+    Raises:
+        UnknownLanguage: The model does not speak it.
+    """
+    name = fold(requested)
+    if name == AUTO or name in card.languages:
+        return name
+    language = CODES.get(name.replace("_", "-").partition("-")[0], "")
+    if language in card.languages:
+        return language
+    allowed = ", ".join(entry["name"] for entry in list_languages(card))
+    raise UnknownLanguage(
+        f"Unknown language {shown(requested)}; allowed are {allowed}, or their codes such as 'en'.",
+        fields={"language": [f"Must be one of: {allowed}."]},
+    )
+
+
+def list_languages(card: ModelCard) -> list[dict[str, str]]:
+    """Return the languages of a model as `{"name", "code"}`; `Auto` is first."""
+    named = [{"name": name.title(), "code": _CODE_OF.get(name, "")} for name in card.languages]
+    return [{"name": "Auto", "code": AUTO}, *sorted(named, key=lambda entry: entry["name"])]
