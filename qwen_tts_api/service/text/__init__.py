@@ -1,1 +1,1 @@
-"""From any text to segments that a model can speak, and from their audio to one recording."""
+"""Normalize any text, split it into segments, and concatenate their audio."""

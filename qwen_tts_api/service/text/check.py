@@ -1,4 +1,4 @@
-"""Check that a text can be spoken, and make it so where it needs it."""
+"""Validate the text of a request, and normalize it if it is to be."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import unicodedata
 from qwen_tts_api.errors import NothingToSay, TextRequired, TextTooLong, UnspeakableText
 from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text
 
-# Coqui's own sentence; clients compare it.
+# Coqui's sentence, which clients compare.
 TEXT_REQUIRED = "Text parameter is required"
 
 MAX_INSTRUCT_CHARS = 4096
 
-# Signs that are read as words, besides currencies; others are punctuation, or pictures.
+# Symbols that are read aloud, besides currency signs; others are punctuation or pictures.
 SPOKEN_SIGNS = frozenset("%‰&@#§°+=±×÷≤≥≠≈√∞∑©®")
 
 
 def has_words(text: str) -> bool:
-    """Tell whether there is anything to say: a letter, a number or a sign that is read as a word.
+    """Return whether a text has a letter, a number or a symbol that is read aloud.
 
-    Also one in another form: ™, ℃, ½, Ⓐ. What follows from the rule is silent: punctuation, arrows,
-    notes, hearts, boxes.
+    Compatibility characters count by their NFKC form: ™, ℃, ½, Ⓐ. All else is silent: punctuation,
+    arrows, musical notes, hearts, boxes.
 
     >>> has_words("100"), has_words("%"), has_words("♪ → ♥ ...")
     (True, True, False)
@@ -35,13 +35,13 @@ def _has_letter(char: str) -> bool:
 
 
 def check_text(text: str, max_chars: int) -> str:
-    """Return the text without surrounding white space.
+    """Validate a text, and strip surrounding white space.
 
     Raises:
         TextRequired: It is empty or blank.
         TextTooLong: It has more than `max_chars` characters.
-        UnspeakableText: It has half a surrogate pair in it.
-        NothingToSay: It is control characters only.
+        UnspeakableText: It contains an unpaired surrogate.
+        NothingToSay: It has only control characters and spaces.
     """
     text = text.strip()
     if not text:
@@ -66,12 +66,12 @@ def check_text(text: str, max_chars: int) -> str:
 
 
 def check_instruct(text: str) -> str:
-    """Return how to say a text, without surrounding white space; may be empty.
+    """Validate a style instruction, and strip surrounding white space; may be empty.
 
     Raises:
-        TextTooLong: It has more than MAX_INSTRUCT_CHARS characters, whatever a text may have: it is
-            part of the prompt of every segment.
-        UnspeakableText: It has half a surrogate pair in it.
+        TextTooLong: It has more than MAX_INSTRUCT_CHARS characters. The limit is fixed, since the
+            instruction is part of the prompt of every segment.
+        UnspeakableText: It contains an unpaired surrogate.
     """
     text = text.strip()
     if len(text) > MAX_INSTRUCT_CHARS:
@@ -88,11 +88,11 @@ def check_instruct(text: str) -> str:
 
 
 def prepare_text(text: str, max_chars: int, *, normalize: bool) -> NormalizedText:
-    """Return a text that can be spoken.
+    """Validate a text and, if `normalize`, normalize it for speech.
 
     Raises:
-        TextRequired: And the others: as `check_text`.
-        NothingToSay: When normalized, nothing is left that could be heard.
+        TextRequired: The text is empty; and the other errors of `check_text`.
+        NothingToSay: After normalization no words are left.
     """
     text = check_text(text, max_chars)
     if not normalize:

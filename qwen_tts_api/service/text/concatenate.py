@@ -1,9 +1,9 @@
 """Concatenate the audio of segments, as it comes: pauses of even length, no clicks.
 
-An utterance begins and ends with some silence, of a length that differs each time. Between two
-segments it is trimmed, or made longer, to a pause; both sides fade. What comes before the first
-segment's speech and after the last one's is not touched, nor is anything inside a segment: the
-audio of a single segment is exactly what the model made.
+An utterance begins and ends with silence of varying length. Between two segments it is trimmed or
+padded to a pause, with a fade on both sides. Silence before the first segment's speech and after
+the last one's stays, and so does everything inside a segment: the audio of a single segment is
+exactly the model's output.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 Samples = npt.NDArray[np.int16]
 
 WINDOW = SAMPLE_RATE_HZ // 100
-"""Loudness is measured in windows of 10 ms; a frame of the model has eight."""
+"""Samples of a window of 10 ms, over which loudness (RMS) is measured; a frame has eight."""
 
 FADE = SAMPLE_RATE_HZ // 200
-"""5 ms."""
+"""Samples of a fade: 5 ms."""
 
 MARGIN_WINDOWS = 3
-"""What is kept before speech: 30 ms, since a soft beginning is not noticed at once."""
+"""Silence kept before speech: 30 ms, since a soft onset is below the threshold."""
 
 MAX_HELD_WINDOWS = 30
-"""Silence that is held back until it is known whether the segment ends with it. A stream may have
-to wait this long, 0.3 s; older silence is sent, and counts as part of the pause."""
+"""Silence held back until it is known whether the segment ends with it: a stream is delayed by up
+to 0.3 s. Silence beyond it is returned, and counts as part of the pause."""
 
-# Speech is above -46 dB of the loudest window so far, and above -60 dB of full scale.
+# Speech is louder than -46 dB of the loudest window so far, and than -60 dB of full scale.
 RELATIVE_THRESHOLD = 0.005
 ABSOLUTE_THRESHOLD = 33.0
 
@@ -36,47 +36,47 @@ _NONE: Samples = np.zeros(0, np.int16)
 
 
 class Concatenator:
-    """Takes the pieces of one segment after the other, and returns what can be sent.
+    """Takes the samples of one segment after the other, and returns those that are final.
 
-    Where the pieces are cut changes nothing.
+    The result does not depend on how the samples are split over calls.
 
     Args:
-        num_segments: How many there will be.
+        num_segments: Total number of segments.
     """
 
     def __init__(self, num_segments: int) -> None:
-        self._num_to_come = num_segments - 1
+        self._num_left = num_segments - 1
         self._loudest = 0.0
-        self._begun = True  # this segment; what precedes the very first speech is not trimmed
-        self._heard = False  # any speech, in any segment
-        self._rest = _NONE  # less than a window
-        self._speech = _NONE  # the last window of it, unless it is sent
-        self._silence: list[Samples] = []  # windows since then, unless they are sent
+        self._begun = True  # whether this segment's speech has begun; the first one is not trimmed
+        self._heard = False  # whether any segment had speech
+        self._rest = _NONE  # samples of an incomplete window
+        self._speech = _NONE  # the last window with speech, unless it was returned
+        self._silence: list[Samples] = []  # silent windows since then, unless they were returned
         self._num_silent_sent = 0
 
-    def write(self, piece: Samples) -> Samples:
-        """Take a piece of the segment, and return what can be sent; may be nothing."""
+    def write(self, samples: Samples) -> Samples:
+        """Take samples of the current segment, and return those that are final; may be empty."""
         if self._passes_through:
-            return piece
-        joined = np.concatenate([self._rest, piece])
-        end = len(joined) - len(joined) % WINDOW
+            return samples
+        pending = np.concatenate([self._rest, samples])
+        end = len(pending) - len(pending) % WINDOW
         ready: list[Samples] = []
         for start in range(0, end, WINDOW):
-            self._take(joined[start : start + WINDOW], ready)
-        self._rest = joined[end:]
+            self._take(pending[start : start + WINDOW], ready)
+        self._rest = pending[end:]
         if self._passes_through:
             ready += [self._speech, *self._silence, self._rest]
         return np.concatenate([_NONE, *ready])
 
     def end_segment(self, pause_s: float) -> Samples:
-        """End a segment that is not the last; return its end, faded, and the pause behind it."""
+        """End a segment that is not the last; return its faded end and the pause behind it."""
         ready: list[Samples] = []
         if len(self._rest):
             self._take(self._rest, ready)
         pause = max(FADE, round(pause_s * SAMPLE_RATE_HZ) - WINDOW * self._num_silent_sent)
         silence = np.concatenate([_NONE, *self._silence])[:pause]
         tail = fade_out(np.concatenate([self._speech, silence]))
-        self._num_to_come -= 1
+        self._num_left -= 1
         self._begun = False
         self._rest, self._speech, self._silence = _NONE, _NONE, []
         self._num_silent_sent = 0
@@ -84,11 +84,11 @@ class Concatenator:
 
     @property
     def _passes_through(self) -> bool:
-        """Whether nothing is left to trim: the last segment's speech has begun."""
-        return self._num_to_come == 0 and self._begun
+        """Whether samples are returned unchanged: the last segment's speech has begun."""
+        return self._num_left == 0 and self._begun
 
     def _take(self, window: Samples, ready: list[Samples]) -> None:
-        """Hold a window, and let go what need not be held any more."""
+        """Hold a window back, and append to `ready` those that are final now."""
         if not self._is_speech(window):
             self._silence.append(window)
             if not self._begun:
@@ -114,7 +114,7 @@ class Concatenator:
 
 
 def fade_in(samples: Samples) -> Samples:
-    """Return samples that begin with silence and reach their loudness within `FADE`."""
+    """Fade samples in, linearly over `FADE` samples."""
     ramp = np.ones(len(samples))
     length = min(FADE, len(samples))
     ramp[:length] = np.arange(length) / FADE
@@ -123,5 +123,5 @@ def fade_in(samples: Samples) -> Samples:
 
 
 def fade_out(samples: Samples) -> Samples:
-    """Return samples that fade to silence within `FADE`."""
+    """Fade samples out, linearly over `FADE` samples."""
     return fade_in(samples[::-1])[::-1]

@@ -1,6 +1,6 @@
-"""Take markup out of a text: HTML, SSML and Markdown become the text that a reader would see.
+"""Strip markup: HTML, SSML and Markdown become the text that a reader would see.
 
-What is not certainly markup is text: formulas (`2*3*4`, `a < b`), `snake_case`, addresses.
+What is not certainly markup stays: formulas (`2*3*4`, `a < b`), `snake_case`, URLs.
 """
 
 from __future__ import annotations
@@ -9,40 +9,34 @@ import html
 from collections import Counter
 from collections.abc import Iterator
 
-import regex
-
-from qwen_tts_api.service.text.blocks import find_blocks
-from qwen_tts_api.service.text.inline import strip_inline
-from qwen_tts_api.service.text.pieces import match_at, substitute
-from qwen_tts_api.service.text.wrapping import LINE_BREAK, join_lines
+from qwen_tts_api.service.text.markdown_blocks import split_blocks
+from qwen_tts_api.service.text.markdown_inline import strip_inline
+from qwen_tts_api.service.text.patterns import compile_pattern, find_matches, substitute
+from qwen_tts_api.service.text.unwrap import LINE_BREAK, unwrap_lines
 
 
 def strip_markup(text: str, changes: Counter[str]) -> str:
-    """Return a text without its markup.
+    """Remove `<think>` blocks, HTML and SSML tags, and Markdown; decode HTML entities.
 
     Args:
-        text: Without control characters and with line ends of one kind.
-        changes: How many pieces of markup, code and thinking were taken out; is added to.
+        text: Without control characters; its line ends are LF.
+        changes: Number of marks, code blocks and `<think>` blocks removed; is added to.
     """
-    text = _without(text, _find_thinking(text), "thinking", changes)
+    text = _remove(text, _find_thinking(text), "thinking", changes)
     text = _strip_tags(text, changes)
-    blocks, labels = find_blocks(text, changes)
-    parts = [strip_inline(join_lines(block, changes), labels, changes) for block in blocks]
-    text, num = substitute(_ENTITY, lambda entity: html.unescape(entity[0]), "\n".join(parts))
+    blocks, labels = split_blocks(text, changes)
+    plain = [strip_inline(unwrap_lines(block, changes), labels, changes) for block in blocks]
+    text, num = substitute(_ENTITY, lambda entity: html.unescape(entity[0]), "\n".join(plain))
     changes["markup"] += num
     return text.replace(LINE_BREAK, "\n")
 
 
-def _compile(pattern: str) -> regex.Pattern[str]:
-    return regex.compile(pattern, regex.VERSION1)
+_ENTITY = compile_pattern(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_THINKING = compile_pattern(r"(?i)(?<!`)<(?P<close>/)?(?:think|thinking|thought|reasoning)>(?!`)")
 
-
-_ENTITY = _compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_THINKING = _compile(r"(?i)(?<!`)<(?P<close>/)?(?:think|thinking|thought|reasoning)>(?!`)")
-
-_SSML = _compile(r"\s*+(?:<\?xml[^<>]{0,200}+>\s*+)?<speak[\s>]")
-_SSML_TAG = _compile(r"<[/?!]?[A-Za-z][^<>]*+>")
-_SEPARATING_TAG = _compile(
+_SSML = compile_pattern(r"\s*+(?:<\?xml[^<>]{0,200}+>\s*+)?<speak[\s>]")
+_SSML_TAG = compile_pattern(r"<[/?!]?[A-Za-z][^<>]*+>")
+_BLOCK_TAG = compile_pattern(
     r"(?i)</?(?:article|blockquote|br|break|dd|div|dl|dt|figure|h[1-6]|hr|li|ol|option|p|s|section"
     r"|summary|table|td|th|tr|ul)\b"
 )
@@ -63,19 +57,19 @@ _ATTRIBUTES = (
     r"|(?:allowfullscreen|async|autoplay|checked|controls|defer|disabled|hidden|itemscope|loop"
     r"|multiple|muted|novalidate|open|readonly|required|reversed|selected)(?=[\s/>])))*+"
 )
-_TAG = _compile(rf"(?i)</?(?:{_HTML_NAMES}|{_SSML_NAMES}){_ATTRIBUTES}\s*+/?>")
-# What is not shown to a reader, with all that is in it.
-_HIDDEN = _compile(r"(?i)<(?:(!--)|(script|style|tool_call|tool_response)(?:\s[^<>]*+)?>)")
+_TAG = compile_pattern(rf"(?i)</?(?:{_HTML_NAMES}|{_SSML_NAMES}){_ATTRIBUTES}\s*+/?>")
+# Elements that a browser does not show: removed with their content.
+_HIDDEN = compile_pattern(r"(?i)<(?:(!--)|(script|style|tool_call|tool_response)(?:\s[^<>]*+)?>)")
 
 
 def _find_thinking(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where a model thought before it answered, as their templates write it.
+    """Yield the spans of `<think>` blocks, which reasoning models write before their answer.
 
-    The first tag may be missing, as it is often part of the prompt; and the last, where the answer
-    was cut off.
+    The first opening tag may be missing, since chat templates put it into the prompt; the last
+    closing tag may be missing where the answer was truncated.
     """
     depth = begin = end = 0
-    for tag in match_at(text, "<", _THINKING):
+    for tag in find_matches(text, "<", _THINKING):
         if not tag["close"]:
             begin = begin if depth else tag.start()
             depth += 1
@@ -88,38 +82,38 @@ def _find_thinking(text: str) -> Iterator[tuple[int, int]]:
         yield begin, len(text)
 
 
-def _without(text: str, spans: Iterator[tuple[int, int]], kind: str, changes: Counter[str]) -> str:
-    parts, position = [], 0
+def _remove(text: str, spans: Iterator[tuple[int, int]], kind: str, changes: Counter[str]) -> str:
+    kept, position = [], 0
     for begin, end in spans:
-        parts.append(text[position:begin])
+        kept.append(text[position:begin])
         position = end
         changes[kind] += 1
-    return "".join([*parts, text[position:]])
+    return "".join([*kept, text[position:]])
 
 
 def _strip_tags(text: str, changes: Counter[str]) -> str:
     pattern = _SSML_TAG if _SSML.match(text, 0, 1000) else _TAG
-    text = _without(text, _find_hidden(text), "markup", changes)
-    parts, position = [], 0
-    for tag in match_at(text, "<", pattern):
-        parts.append(text[position : tag.start()])
-        parts.append(LINE_BREAK if _SEPARATING_TAG.match(tag[0]) else "")
+    text = _remove(text, _find_hidden(text), "markup", changes)
+    kept, position = [], 0
+    for tag in find_matches(text, "<", pattern):
+        kept.append(text[position : tag.start()])
+        kept.append(LINE_BREAK if _BLOCK_TAG.match(tag[0]) else "")
         position = tag.end()
         changes["markup"] += 1
-    return "".join([*parts, text[position:]])
+    return "".join([*kept, text[position:]])
 
 
 def _find_hidden(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where comments and scripts are; one without an end is none."""
-    endless: set[str] = set()
+    """Yield the spans of comments, scripts and the like that are closed."""
+    unclosed: set[str] = set()
     position = 0
-    for opening in match_at(text, "<", _HIDDEN):
+    for opening in find_matches(text, "<", _HIDDEN):
         closing = "-->" if opening[1] else f"</{opening[2]}>"
-        if opening.start() < position or closing in endless:
+        if opening.start() < position or closing in unclosed:
             continue
         found = text.find(closing, opening.end())
         if found < 0:
-            endless.add(closing)
+            unclosed.add(closing)
             continue
         position = found + len(closing)
         yield opening.start(), position

@@ -1,6 +1,6 @@
-"""Make a text normalized: take out what is for the eye only, and say how much that was.
+"""Normalize a text for speech: remove markup, code, emoji and invisible characters, count changes.
 
-Plain prose stays as it is, byte for byte.
+Plain prose is returned unchanged, byte for byte.
 """
 
 from __future__ import annotations
@@ -11,30 +11,36 @@ from dataclasses import dataclass, field
 
 import regex
 
-from qwen_tts_api.service.text.characters import Rule, apply, clean_characters, clean_rest
+from qwen_tts_api.service.text.characters import (
+    Rule,
+    apply_rules,
+    clean_characters,
+    remove_invisible,
+)
 from qwen_tts_api.service.text.markup import strip_markup
-from qwen_tts_api.service.text.pieces import PIECE, pieces
+from qwen_tts_api.service.text.patterns import WINDOW_CHARS, compile_pattern, windows
 
 KINDS = (
-    "unicode",  # characters in another form
-    "markup",
-    "code",  # with all that is in it, as are
-    "thinking",
-    "emoji",
-    "invisible",
-    "spaces",
-    "lines",  # joined
-    "repeats",
+    "unicode",  # characters replaced: NFC, ligatures, styled letters
+    "markup",  # Markdown, HTML and SSML marks removed
+    "code",  # fenced code blocks removed
+    "thinking",  # <think> blocks removed
+    "emoji",  # removed
+    "invisible",  # control and zero-width characters removed
+    "spaces",  # unusual spaces and line ends replaced
+    "lines",  # wrapped lines joined
+    "repeats",  # runs of punctuation shortened
 )
+"""Kinds of changes, as the header `X-Text-Changes` names them."""
 
 
 @dataclass(frozen=True)
 class NormalizedText:
-    """A text that can be spoken.
+    """A text to be spoken.
 
     Attributes:
-        text: What is left, without white space around it.
-        changes: How often something was taken out or replaced, by kind, in the order of KINDS.
+        text: Without surrounding white space.
+        changes: Number of changes by kind, in the order of KINDS; only kinds that occurred.
     """
 
     text: str
@@ -42,66 +48,62 @@ class NormalizedText:
 
 
 def normalize_text(text: str) -> NormalizedText:
-    """Take markup, emoji, invisible characters and runs of punctuation out of a text."""
+    """Remove markup, code, emoji and invisible characters, and shorten runs of punctuation."""
     changes: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
     text = clean_characters(text.strip(), changes)
     text = strip_markup(text, changes)
     text = _strip_emoji(text, changes)
-    text = clean_rest(text, changes)
+    text = remove_invisible(text, changes)
     text = _shorten_runs(text, changes)
     return NormalizedText(text.strip(), {kind: num for kind, num in changes.items() if num})
 
 
 def _shorten_runs(text: str, changes: Counter[str]) -> str:
-    """Return a text with short runs of punctuation and marks, wherever pieces of it were cut."""
+    """Shorten runs of punctuation and marks, until none is left that spans two windows."""
     while True:
-        shortened = apply(_RUNS, text, changes)
-        if shortened == text or len(text) <= PIECE:
+        shortened = apply_rules(_RUNS, text, changes)
+        if shortened == text or len(text) <= WINDOW_CHARS:
             return shortened
         text = shortened
 
 
 def _strip_emoji(text: str, changes: Counter[str]) -> str:
-    parts = []
-    for piece in pieces(text):
-        piece, num_keycaps = _KEYCAP.subn(r"\1", piece)
-        changes["emoji"] += num_keycaps + len(_EMOJI.findall(piece))
-        parts.append(_EMOJI_RUN.sub(_gap, piece))
-    return "".join(parts)
+    stripped = []
+    for window in windows(text):
+        window, num_keycaps = _KEYCAP.subn(r"\1", window)
+        changes["emoji"] += num_keycaps + len(_EMOJI.findall(window))
+        stripped.append(_EMOJI_RUN.sub(_emoji_replacement, window))
+    return "".join(stripped)
 
 
-def _gap(emoji: regex.Match[str]) -> str:
-    """Return what stands for emoji: a space where two words would run together, else nothing."""
+def _emoji_replacement(emoji: regex.Match[str]) -> str:
+    """Return a space where two words would run together, else nothing."""
     text, end = emoji.string, emoji.end()
     before = text[emoji.start() - 1] if emoji.start() else ""
-    return " " if _INSIDE.match(before + text[end : end + 1]) else ""
+    return " " if _WORDS_MEET.match(before + text[end : end + 1]) else ""
 
 
-def _compile(pattern: str) -> regex.Pattern[str]:
-    return regex.compile(pattern, regex.VERSION1)  # has sets such as [\w--\d]
+_WORDS_MEET = compile_pattern(r"[^\s\p{Ps}\p{Pi}][^\s\p{P}]")
 
-
-_INSIDE = _compile(r"[^\s\p{Ps}\p{Pi}][^\s\p{P}]")
-
-# Symbols that are pictures by default or in the blocks of pictures; not ©, ™ or arrows.
-_PICTURE = (
+# Symbols with emoji presentation by default or in the blocks of pictographs; not ©, ™ or arrows.
+_PICTOGRAPH = (
     r"[[\p{Emoji_Presentation}[\p{Extended_Pictographic}&&"
     r"[\u2300-\u23FF\u2600-\u27BF\u2B00-\u2BFF\U0001F000-\U0001FAFF]]]--\p{Regional_Indicator}]"
 )
 _ONE_EMOJI = (
     r"(?:\p{Regional_Indicator}{1,2}+"
-    rf"|{_PICTURE}\uFE0F?+\p{{Emoji_Modifier}}?+[\U000E0020-\U000E007F]*+"
+    rf"|{_PICTOGRAPH}\uFE0F?+\p{{Emoji_Modifier}}?+[\U000E0020-\U000E007F]*+"
     r"(?:\u200D\p{Extended_Pictographic}\uFE0F?+\p{Emoji_Modifier}?+)*+)"
 )
-_KEYCAP = _compile(r"([0-9#*])\uFE0F?\u20E3")
-_EMOJI = _compile(_ONE_EMOJI)
-_EMOJI_RUN = _compile(rf"(?: ?{_ONE_EMOJI})++")
+_KEYCAP = compile_pattern(r"([0-9#*])\uFE0F?\u20E3")
+_EMOJI = compile_pattern(_ONE_EMOJI)
+_EMOJI_RUN = compile_pattern(rf"(?: ?{_ONE_EMOJI})++")
 
 _RUNS: list[Rule] = [
-    ("repeats", _compile(r"([!?！？]{3})[!?！？]++"), r"\1"),
-    ("repeats", _compile(r"([.。．])\1{3,}+"), r"\1\1\1"),
-    ("repeats", _compile(r"([…—])\1{2,}+"), r"\1\1"),  # two are one sign in Chinese
-    ("repeats", _compile(r"([,;:，、；：])\1{2,}+"), r"\1"),
-    ("repeats", _compile(r"([-_=*~#+|^])\1{3,}+"), " "),
-    ("repeats", _compile(r"(\p{M}{4})\p{M}++"), r"\1"),
+    ("repeats", compile_pattern(r"([!?！？]{3})[!?！？]++"), r"\1"),
+    ("repeats", compile_pattern(r"([.。．])\1{3,}+"), r"\1\1\1"),
+    ("repeats", compile_pattern(r"([…—])\1{2,}+"), r"\1\1"),  # two are one sign in Chinese
+    ("repeats", compile_pattern(r"([,;:，、；：])\1{2,}+"), r"\1"),
+    ("repeats", compile_pattern(r"([-_=*~#+|^])\1{3,}+"), " "),
+    ("repeats", compile_pattern(r"(\p{M}{4})\p{M}++"), r"\1"),
 ]

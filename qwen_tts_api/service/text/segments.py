@@ -1,7 +1,7 @@
-"""Divide a long text into segments, each of which the model speaks as one utterance.
+"""Split a long text into segments, each of which the model speaks as one utterance.
 
-A text that fits is one segment, unchanged. Others are divided where it is heard least: the whole
-text's best division is looked for, so that no short rest is left over at the end.
+A text that fits is one segment, unchanged. For others the cheapest sequence of boundaries is found
+by dynamic programming over the whole text, so that no short segment is left over at the end.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import regex
-
-from qwen_tts_api.service.text.pieces import PIECE
+from qwen_tts_api.service.text.patterns import WINDOW_CHARS, compile_pattern
 from qwen_tts_api.service.text.sentences import (
     Boundary,
     find_characters,
@@ -24,14 +22,14 @@ from qwen_tts_api.service.text.sentences import (
     find_words,
 )
 
-# Speech takes about as long for one of these as for so many Latin letters: some 15 letters, 5
-# Chinese characters or 7 syllables a second.
-_HAN = regex.compile(r"\p{Han}")
-_SYLLABLES = regex.compile(r"[\p{Hiragana}\p{Katakana}\p{Hangul}]")
+# How many Latin letters take as long to speak as one of these: speech has about 15 letters, 5
+# Chinese characters, or 7 kana or Hangul syllables a second.
+_HAN = compile_pattern(r"\p{Han}")
+_SYLLABLES = compile_pattern(r"[\p{Hiragana}\p{Katakana}\p{Hangul}]")
 HAN_WEIGHT = 3
 SYLLABLE_WEIGHT = 2
 
-# What a division costs, against 1 for leaving a segment empty.
+# The cost of a boundary; a segment costs up to 1 by the square of the part of it that is unused.
 _COSTS = {
     Boundary.PARAGRAPH: -0.1,
     Boundary.SENTENCE: 0.0,
@@ -41,18 +39,17 @@ _COSTS = {
     Boundary.CHARACTER: 3.0,
 }
 
-
-# Tiny parts are put together, so that the search looks at no more than twice as many a segment.
-_MAX_PARTS = 20
+# Short neighbouring spans are merged, so that the search tries at most twice as many a segment.
+_SPANS_PER_SEGMENT = 20
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of a text.
+    """A part of a text that is spoken as one utterance.
 
     Attributes:
-        text: Without white space around it.
-        boundary: Where it was divided from the next; PARAGRAPH for the last.
+        text: Without surrounding white space.
+        boundary: The kind of boundary at its end; PARAGRAPH for the last.
     """
 
     text: str
@@ -60,8 +57,8 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """A part of a text that fits into a segment, and the kind of place where it ends."""
+class _Span:
+    """A span of a text that fits into a segment, and the kind of boundary at its end."""
 
     start: int
     end: int
@@ -70,42 +67,44 @@ class _Part:
 
 
 def measure(text: str) -> int:
-    """Return a text's length in letters, by the time that it takes to speak.
+    """Return a text's length in Latin letters that take as long to speak.
 
     >>> measure("abc"), measure("北京")
     (3, 6)
     """
     length = len(text)
-    for start in range(0, len(text), PIECE):
-        end = start + PIECE
+    for start in range(0, len(text), WINDOW_CHARS):
+        end = start + WINDOW_CHARS
         length += (HAN_WEIGHT - 1) * len(_HAN.findall(text, start, end))
         length += (SYLLABLE_WEIGHT - 1) * len(_SYLLABLES.findall(text, start, end))
     return length
 
 
 def split(text: str, max_letters: int) -> list[Segment]:
-    """Return the segments of a text: nothing is lost but white space between them.
+    """Split a text into segments; only white space between them is lost.
 
     Args:
-        text: Has something in it besides white space.
-        max_letters: The longest segment, as `measure` counts. A single character as people count
-            them, with all its accents, may be longer.
+        text: Not only white space.
+        max_letters: The longest segment, as `measure` counts. A single grapheme cluster may be
+            longer.
     """
     if measure(text) <= max_letters:
         return [Segment(text.strip(), Boundary.PARAGRAPH)]
-    whole = _Part(0, len(text), measure(text), Boundary.PARAGRAPH)
-    parts = list(_divide(text, whole, max_letters, 0))
-    chosen = _choose(list(_group(parts, max_letters // _MAX_PARTS)), max_letters)
-    bounds = itertools.pairwise([0, *(part.end for part in chosen)])
+    whole = _Span(0, len(text), measure(text), Boundary.PARAGRAPH)
+    spans = list(_split_span(text, whole, max_letters, 0))
+    last_spans = _find_cheapest(
+        list(_merge_short(spans, max_letters // _SPANS_PER_SEGMENT)), max_letters
+    )
+    bounds = itertools.pairwise([0, *(span.end for span in last_spans)])
     segments = [
-        Segment(text[start:end].strip(), part.boundary)
-        for (start, end), part in zip(bounds, chosen, strict=True)
+        Segment(text[start:end].strip(), span.boundary)
+        for (start, end), span in zip(bounds, last_spans, strict=True)
     ]
     return [segment for segment in segments if segment.text]
 
 
-_Find = Callable[[str], Iterator[int]]
-_LEVELS: list[tuple[Boundary, _Find]] = [
+_FindBoundaries = Callable[[str], Iterator[int]]
+_LEVELS: list[tuple[Boundary, _FindBoundaries]] = [
     (Boundary.PARAGRAPH, find_paragraphs),
     (Boundary.SENTENCE, find_sentences),
     (Boundary.LINE, find_lines),
@@ -115,73 +114,73 @@ _LEVELS: list[tuple[Boundary, _Find]] = [
 ]
 
 
-def _divide(text: str, part: _Part, max_letters: int, level: int) -> Iterator[_Part]:
-    """Yield the parts of a part: sentences, and what is smaller only where one is too long."""
-    if level == len(_LEVELS) or (level > 1 and part.weight <= max_letters):
-        yield part
+def _split_span(text: str, span: _Span, max_letters: int, level: int) -> Iterator[_Span]:
+    """Yield the sentences of a span; one that is too long is split at the next lower level."""
+    if level == len(_LEVELS) or (level > 1 and span.weight <= max_letters):
+        yield span
         return
     boundary, find = _LEVELS[level]
-    content = text[part.start : part.end]
-    ends = [part.start + end for end in find(content) if 0 < end < len(content)]
+    content = text[span.start : span.end]
+    ends = [span.start + end for end in find(content) if 0 < end < len(content)]
     smaller = [
-        _Part(start, end, measure(text[start:end]), boundary if end < part.end else part.boundary)
-        for start, end in itertools.pairwise([part.start, *ends, part.end])
+        _Span(start, end, measure(text[start:end]), boundary if end < span.end else span.boundary)
+        for start, end in itertools.pairwise([span.start, *ends, span.end])
     ]
     if boundary <= Boundary.WORD:
-        smaller = list(_fill(smaller, max_letters))
+        smaller = list(_merge_evenly(smaller, max_letters))
     for each in smaller:
-        yield from _divide(text, each, max_letters, level + 1)
+        yield from _split_span(text, each, max_letters, level + 1)
 
 
-def _fill(parts: Sequence[_Part], max_letters: int) -> Iterator[_Part]:
-    """Yield words or characters put together to parts of about equal length."""
-    total = sum(part.weight for part in parts)
-    aim = total / math.ceil(total / max_letters)
-    first, weight, filled, num_filled = parts[0], 0, 0, 1
-    for part, following in itertools.zip_longest(parts, parts[1:]):
-        weight += part.weight
-        filled += part.weight
+def _merge_evenly(spans: Sequence[_Span], max_letters: int) -> Iterator[_Span]:
+    """Merge words or characters into spans of about equal length."""
+    total = sum(span.weight for span in spans)
+    target = total / math.ceil(total / max_letters)
+    first, weight, merged, num_merged = spans[0], 0, 0, 1
+    for span, following in itertools.zip_longest(spans, spans[1:]):
+        weight += span.weight
+        merged += span.weight
         if (
             following is None
-            or filled >= num_filled * aim
+            or merged >= num_merged * target
             or weight + following.weight > max_letters
         ):
-            yield _Part(first.start, part.end, weight, part.boundary)
-            first, weight, num_filled = following, 0, num_filled + 1
+            yield _Span(first.start, span.end, weight, span.boundary)
+            first, weight, num_merged = following, 0, num_merged + 1
 
 
-def _group(parts: Sequence[_Part], max_letters: int) -> Iterator[_Part]:
-    """Yield the parts, neighbours put together as long as both have but `max_letters`."""
-    group = parts[0]
-    for part in parts[1:]:
-        weight = group.weight + part.weight
+def _merge_short(spans: Sequence[_Span], max_letters: int) -> Iterator[_Span]:
+    """Merge neighbouring spans as long as they have up to `max_letters` together."""
+    merged = spans[0]
+    for span in spans[1:]:
+        weight = merged.weight + span.weight
         if weight <= max_letters:
-            group = _Part(group.start, part.end, weight, part.boundary)
+            merged = _Span(merged.start, span.end, weight, span.boundary)
         else:
-            yield group
-            group = part
-    yield group
+            yield merged
+            merged = span
+    yield merged
 
 
-def _choose(parts: Sequence[_Part], max_letters: int) -> list[_Part]:
-    """Return the parts that segments end with: the cheapest way to divide the text."""
+def _find_cheapest(spans: Sequence[_Span], max_letters: int) -> list[_Span]:
+    """Return the last span of each segment, in the split with the lowest total cost."""
     costs = [0.0]
     begins = [0]
-    for end in range(1, len(parts) + 1):
+    for end in range(1, len(spans) + 1):
         best, best_begin, weight = math.inf, end - 1, 0
         for begin in range(end - 1, -1, -1):
-            weight += parts[begin].weight
+            weight += spans[begin].weight
             if weight > max_letters and begin < end - 1:
                 break
-            emptiness = max(0.0, 1 - weight / max_letters)
-            cost = costs[begin] + emptiness**2 + _COSTS[parts[end - 1].boundary]
+            unused = max(0.0, 1 - weight / max_letters)
+            cost = costs[begin] + unused**2 + _COSTS[spans[end - 1].boundary]
             if cost < best:
                 best, best_begin = cost, begin
         costs.append(best)
         begins.append(best_begin)
-    chosen = []
-    end = len(parts)
+    last_spans = []
+    end = len(spans)
     while end:
-        chosen.append(parts[end - 1])
+        last_spans.append(spans[end - 1])
         end = begins[end]
-    return chosen[::-1]
+    return last_spans[::-1]

@@ -1,9 +1,9 @@
-"""Find where a text may be divided: at paragraphs, sentences, lines, clauses, words, characters.
+"""Find the boundaries of paragraphs, sentences, lines, clauses, words and characters.
 
-The rules know no language, since requests often do not either (`Auto`), and texts mix them. Of the
-libraries, sentencex 1.0 must be told the language and divides at "M. Dupont", "3. Mai" and "т.е.";
-pysbd has had no release since 2021. What looks like an abbreviation is never an end: a sentence
-that goes on a little longer is heard by nobody, one that is torn apart is.
+Sentence boundary detection is by rules that hold for all languages, since requests often do not
+name one (`Auto`), and texts mix them. Of the libraries, sentencex 1.0 needs the language and splits
+at "M. Dupont", "3. Mai" and "т.е."; pysbd has had no release since 2021. An abbreviation never ends
+a sentence: a missed boundary is inaudible, a false one is not.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from enum import IntEnum
 
 import regex
 
-from qwen_tts_api.service.text.pieces import PIECE
-
-_FLAGS = regex.VERSION1
+from qwen_tts_api.service.text.patterns import WINDOW_CHARS, compile_pattern
 
 
 class Boundary(IntEnum):
-    """Kinds of places to divide a text at, the best last."""
+    """Kinds of boundaries to split a text at, the best last."""
 
     CHARACTER = 0
     WORD = 1
@@ -29,27 +27,25 @@ class Boundary(IntEnum):
     PARAGRAPH = 5
 
 
-# What closes a quotation or bracket: “ and « in German only, since they open in other languages.
+# Closing quotation marks and brackets: “ and « close in German, and open in other languages.
 _WIDE_CLOSERS = r"[)\]}'’”」』】》〉）］｣]*+"
 _CLOSERS = r"(?:[)\]}\"'”’»›«‹“」』】》〉）］｣]|[\u00A0\u202F ][»›](?!\S*\p{L}))*+"
 _NO_SPACES = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
 
-_PARAGRAPH = regex.compile(r"\n[^\S\n]*+(?:\n[^\S\n]*+)++", _FLAGS)
+_PARAGRAPH = compile_pattern(r"\n[^\S\n]*+(?:\n[^\S\n]*+)++")
 _HYPHEN = r"[\-‐\u00AD]"  # at the end of a line, inside a word
-_LINE = regex.compile(
+_LINE = compile_pattern(
     rf"(?<!{_HYPHEN}|[,\p{{Ll}}])\n(?=[^\S\n]*+\P{{Ll}})"
     rf"|(?<!{_HYPHEN})\n(?=[^\S\n]*+[-–—*•\d])",
-    _FLAGS,
 )
-_CLAUSE = regex.compile(
+_CLAUSE = compile_pattern(
     rf"[，、；：]{_WIDE_CLOSERS}|[,;:]{_CLOSERS}(?=\s)|…++|(?<=\s)[–—-](?=\s)|——|(?<!{_HYPHEN})\n"
     rf"|[.!?]{_CLOSERS}(?=\s)|[。！？｡．!?]{_WIDE_CLOSERS}",
-    _FLAGS,
 )
-_WORD = regex.compile(rf"(?<!\p{{L}}{_HYPHEN})\s++", _FLAGS)
-# What `\X` matches, which takes time by the square of the number of flags in a row, and holds the
-# GIL for as long; here nothing is longer than some thousand code points.
-_CHARACTER = regex.compile(
+_WORD = compile_pattern(rf"(?<!\p{{L}}{_HYPHEN})\s++")
+# An extended grapheme cluster (UAX #29). `\X` takes time by the square of the number of flags in a
+# row, and holds the GIL meanwhile; here no cluster is longer than some thousand code points.
+_CHARACTER = compile_pattern(
     r"\r\n|[\p{GCB=Control}\r\n]"
     r"|\p{GCB=Prepend}{0,99}+"
     r"(?:\p{Regional_Indicator}{1,2}+"
@@ -60,73 +56,69 @@ _CHARACTER = regex.compile(
     r"[\p{InCB=Extend}\p{InCB=Linker}]{0,9}+\p{InCB=Consonant}){0,99}+"
     r"|[^\p{GCB=Control}\r\n])?+"
     r"[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]{0,4096}+",
-    _FLAGS,
 )
 
-# Ends that need no space behind them, and those that do. Only the beginning of a run is tried:
-# each try takes time by its length.
-_END = regex.compile(
+# Sentence ends: "wide" ones need no space behind them, "narrow" ones do. Only the beginning of a
+# run of punctuation is tried, since each try takes time by the length of the run.
+_END = compile_pattern(
     rf"(?P<wide>[。！？｡．]++[。！？!?…]*+{_WIDE_CLOSERS})"
     rf"|(?P<narrow>(?<![.!?…])[.!?…]++{_CLOSERS}(?=[\s¿¡]|\Z))"
     rf"|(?P<mixed>(?<![!?])[!?]++{_WIDE_CLOSERS}(?={_NO_SPACES}))",
-    _FLAGS,
 )
-# What comes next, behind spaces, dashes and what opens a quotation.
-_NEXT = regex.compile(r"[\s\p{Pd}\p{Ps}\p{Pi}\"'«»„“‚¿¡]*+(.)", _FLAGS | regex.DOTALL)
-_TOKEN = regex.compile(r"(?r)[\p{L}\p{N}.\-]+", _FLAGS)
+# The next character behind spaces, dashes and opening quotation marks.
+_NEXT = compile_pattern(r"[\s\p{Pd}\p{Ps}\p{Pi}\"'«»„“‚¿¡]*+(.)", regex.DOTALL)
+_TOKEN = compile_pattern(r"(?r)[\p{L}\p{N}.\-]+")
 
-# Before a name, whatever follows.
+# Abbreviations, whatever follows.
 _TITLES = frozenset(
     "dr mr mrs ms mx prof st ste sr sra srta dra dña ing dipl lic avv arch dott sig sigg on mm mme"
     " mlle mgr hr fr hrn gen col cpt capt maj lt sgt gov hon rep sen rev pres ca bzw vgl vs cf al"
     " evtl ggf sog inkl exkl zzgl bspw гр ул им тов проф акад обл пер пл просп".split()
 )
-# Before a number.
+# Abbreviations before a number.
 _NUMBERED = frozenset(
     "no nr nos num núm nº n° p pp pg pag pág pagg s fig figs abb art arts vol vols bd bde kap cap"
     " ch sec tab eq nn ss jan feb mar apr jun jul aug sep sept oct okt nov dec dez стр рис гл табл"
     " ст п пп г т д кв оф тел".split()
 )
-_INITIAL_OR_DOTTED = regex.compile(
-    r"\p{Lu}|(?:\p{L}{1,3}\.)+\p{L}{1,3}|(?:\p{Lu}\.?-)+\p{Lu}", _FLAGS
-)
-_ORDINAL = regex.compile(r"\d{1,2}", _FLAGS)
+_INITIAL_OR_DOTTED = compile_pattern(r"\p{Lu}|(?:\p{L}{1,3}\.)+\p{L}{1,3}|(?:\p{Lu}\.?-)+\p{Lu}")
+_ORDINAL = compile_pattern(r"\d{1,2}")
 
 
-# What the patterns begin with.
-_NEW_LINE = regex.compile(r"\n")
-_STOP = regex.compile(r"[。！？｡．.!?…]")
-_CLAUSE_STOP = regex.compile(r"[，、；：,;:…–—\-\n.!?。！？｡．]")
-_SPACE = regex.compile(r"\s")
+# What each pattern begins with.
+_NEW_LINE = compile_pattern(r"\n")
+_STOP = compile_pattern(r"[。！？｡．.!?…]")
+_CLAUSE_STOP = compile_pattern(r"[，、；：,;:…–—\-\n.!?。！？｡．]")
+_SPACE = compile_pattern(r"\s")
 
 
 def find_paragraphs(text: str) -> Iterator[int]:
-    """Yield where paragraphs begin, but for the first: behind blank lines."""
+    """Yield the offsets where paragraphs begin, except the first: behind blank lines."""
     return (match.end() for match in _find(_NEW_LINE, _PARAGRAPH, text))
 
 
 def find_sentences(text: str) -> Iterator[int]:
-    """Yield where sentences end, closing quotation marks and brackets included."""
+    """Yield the offsets where sentences end, behind closing quotation marks and brackets."""
     return (match.end() for match in _find(_STOP, _END, text) if _is_end(match))
 
 
 def find_lines(text: str) -> Iterator[int]:
-    """Yield where lines end that do not look as if their sentence went on in the next."""
+    """Yield the offsets where lines end whose sentence does not continue in the next line."""
     return (match.end() for match in _find(_NEW_LINE, _LINE, text))
 
 
 def find_clauses(text: str) -> Iterator[int]:
-    """Yield where parts of sentences end: behind commas, colons, dashes, and at line ends."""
+    """Yield the offsets where clauses end: behind commas, colons and dashes, and at line ends."""
     return (match.end() for match in _find(_CLAUSE_STOP, _CLAUSE, text))
 
 
 def find_words(text: str) -> Iterator[int]:
-    """Yield where words begin, but for the first."""
+    """Yield the offsets where words begin, except the first."""
     return (match.end() for match in _find(_SPACE, _WORD, text))
 
 
 def find_characters(text: str) -> Iterator[int]:
-    """Yield where characters end, as a reader counts them: never inside an accent or a syllable."""
+    """Yield the offsets where grapheme clusters end: never inside an accent or a syllable."""
     position = 0
     while (match := _CHARACTER.match(text, position)) is not None and match.end() > position:
         position = match.end()
@@ -138,11 +130,11 @@ def _find(
 ) -> Iterator[regex.Match[str]]:
     """Yield the matches of a pattern, all of which begin with `first`.
 
-    Only that is looked for far away, and in pieces: a search holds the GIL.
+    `first` is searched for window by window, since a search holds the GIL.
     """
     position = 0
     while position < len(text):
-        limit = position + PIECE
+        limit = position + WINDOW_CHARS
         candidate = first.search(text, position, limit)
         match = candidate and pattern.match(text, candidate.start())
         if match:
@@ -151,23 +143,23 @@ def _find(
 
 
 def _is_end(match: regex.Match[str]) -> bool:
-    """Tell whether a full stop or its like ends a sentence, by what is around it."""
+    """Return whether a full stop or the like ends a sentence, by its context."""
     text: str = match.string
     following = _NEXT.match(text, match.end())
     if following is None:
         return True
     if match["wide"] or match["mixed"]:
-        # Behind a quotation that goes on without a space: 「行こう！」と言った。
+        # Not behind a quotation whose sentence continues: 「行こう！」と言った。
         quoted = match[0][-1] in "」』”’》"
         return not (quoted and regex.match(r"\p{L}", text[match.end()]))
     if following[1].islower():
         return False
     return not (
-        match[0][0] == "." and match[0][1:2] != "." and _abbreviated(text, match, following)
+        match[0][0] == "." and match[0][1:2] != "." and _is_abbreviation(text, match, following)
     )
 
 
-def _abbreviated(text: str, stop: regex.Match[str], following: regex.Match[str]) -> bool:
+def _is_abbreviation(text: str, stop: regex.Match[str], following: regex.Match[str]) -> bool:
     token = _TOKEN.match(text, max(0, stop.start() - 12), stop.start())
     if token is None or token.end() != stop.start():
         return False

@@ -1,4 +1,4 @@
-"""A text is checked first, then made normalized, unless the request says otherwise."""
+"""A text is checked first, then normalized, unless the request says otherwise."""
 
 from __future__ import annotations
 

@@ -36,13 +36,15 @@ def utterance(before_s: float, speech_s: float, after_s: float) -> Samples:
     return np.concatenate([silence(before_s), tone(speech_s), silence(after_s)])
 
 
-def join(segments: list[Samples], pause_s: float, piece: int = 1920) -> list[Samples]:
-    """Return what a concatenator lets go, call by call."""
+def concatenate(
+    segments: list[Samples], pause_s: float, block_samples: int = 1920
+) -> list[Samples]:
+    """Return the samples that each call returns."""
     concatenator = Concatenator(len(segments))
     sent = []
     for number, segment in enumerate(segments):
-        for start in range(0, len(segment), piece):
-            sent.append(concatenator.write(segment[start : start + piece]))
+        for start in range(0, len(segment), block_samples):
+            sent.append(concatenator.write(segment[start : start + block_samples]))
         if number < len(segments) - 1:
             sent.append(concatenator.end_segment(pause_s))
     return sent
@@ -58,9 +60,9 @@ def gaps(samples: Samples) -> list[int]:
 def test_a_single_segment_is_not_touched() -> None:
     """Bit for bit, silence included, and without a moment's delay."""
     segment = utterance(0.4, 0.5, 0.9)
-    sent = join([segment], 0.25)
+    sent = concatenate([segment], 0.25)
     assert np.array_equal(np.concatenate(sent), segment)
-    assert all(len(piece) for piece in sent)
+    assert all(len(samples) for samples in sent)
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.05, 0.25, 0.3])
@@ -68,7 +70,7 @@ def test_a_single_segment_is_not_touched() -> None:
 def test_pauses_are_as_long_as_asked_for(before_s: float, after_s: float) -> None:
     """However long the silence of the utterances themselves is; the margin comes on top."""
     segments = [utterance(0.1, 0.4, after_s), utterance(before_s, 0.4, 0.1)]
-    samples = np.concatenate(join(segments, 0.25))
+    samples = np.concatenate(concatenate(segments, 0.25))
     (gap,) = gaps(samples)
     margin = min(MARGIN, round(before_s * SAMPLE_RATE_HZ))
     assert abs(gap - (0.25 * SAMPLE_RATE_HZ + margin)) <= 2 * WINDOW
@@ -77,9 +79,9 @@ def test_pauses_are_as_long_as_asked_for(before_s: float, after_s: float) -> Non
 def test_a_silence_that_was_sent_counts_as_pause() -> None:
     """It is not made longer still, and a shorter pause cannot take it back."""
     segments = [utterance(0.1, 0.4, 0.6), utterance(0.0, 0.4, 0.1)]
-    (gap,) = gaps(np.concatenate(join(segments, 0.6)))
+    (gap,) = gaps(np.concatenate(concatenate(segments, 0.6)))
     assert abs(gap - 0.6 * SAMPLE_RATE_HZ) <= 2 * WINDOW
-    (gap,) = gaps(np.concatenate(join(segments, 0.1)))
+    (gap,) = gaps(np.concatenate(concatenate(segments, 0.1)))
     assert abs(gap - (0.6 * SAMPLE_RATE_HZ - MAX_HELD_WINDOWS * WINDOW)) <= 2 * WINDOW
 
 
@@ -87,7 +89,7 @@ def test_beginning_inside_and_end_are_not_touched() -> None:
     """Only what is between segments is."""
     middle = np.concatenate([tone(0.3), silence(0.8), tone(0.3)])
     segments = [utterance(0.5, 0.4, 0.2), middle, utterance(0.2, 0.4, 0.9)]
-    samples = np.concatenate(join(segments, 0.25))
+    samples = np.concatenate(concatenate(segments, 0.25))
     assert np.array_equal(samples[: len(segments[0]) - 6000], segments[0][:-6000])
     assert np.array_equal(samples[-20_000:], segments[2][-20_000:])
     inside = middle[FADE : -FADE - WINDOW]
@@ -103,17 +105,19 @@ def test_beginning_inside_and_end_are_not_touched() -> None:
 @pytest.mark.parametrize("pause_s", [0.0, 0.12])
 def test_nothing_clicks(pause_s: float) -> None:
     """No jump from one sample to the next that is larger than those of the speech itself."""
-    samples = np.concatenate(join([tone(0.5), tone(0.31)[100:], tone(0.2)], pause_s)).astype(int)
+    samples = np.concatenate(concatenate([tone(0.5), tone(0.31)[100:], tone(0.2)], pause_s)).astype(
+        int
+    )
     largest = np.abs(np.diff(tone(0.5).astype(int))).max()
     assert np.abs(np.diff(samples)).max() <= largest
 
 
-@pytest.mark.parametrize("piece", [1, 7, 240, 1000, 46_080, 10**6])
-def test_how_pieces_are_cut_changes_nothing(piece: int) -> None:
+@pytest.mark.parametrize("block_samples", [1, 7, 240, 1000, 46_080, 10**6])
+def test_how_samples_are_split_over_calls_changes_nothing(block_samples: int) -> None:
     """Streamed or whole, it is the same recording."""
     segments = [utterance(0.3, 0.2, 0.5), utterance(0.1, 0.2, 0.1), utterance(0.4, 0.2, 0.3)]
-    expected = np.concatenate(join(segments, 0.25))
-    assert np.array_equal(np.concatenate(join(segments, 0.25, piece)), expected)
+    expected = np.concatenate(concatenate(segments, 0.25))
+    assert np.array_equal(np.concatenate(concatenate(segments, 0.25, block_samples)), expected)
 
 
 def test_little_is_held_back() -> None:
@@ -132,7 +136,7 @@ def test_little_is_held_back() -> None:
 def test_segments_without_speech_are_pauses() -> None:
     """Nothing is there to be heard, and nothing fails."""
     segments = [silence(0.4), silence(0.2), tone(0.3), np.zeros(0, np.int16), silence(0.1)]
-    samples = np.concatenate(join(segments, 0.25))
+    samples = np.concatenate(concatenate(segments, 0.25))
     assert samples.dtype == np.int16
     assert gaps(samples) == []
     assert len(samples) < 1.6 * SAMPLE_RATE_HZ

@@ -122,22 +122,22 @@ def test_a_sentence_that_is_too_long_is_divided_at_clauses_then_words_then_chara
         assert min(lengths) > 0.7 * max(lengths)
 
 
-def test_a_clause_is_not_cut_where_a_sentence_can_be() -> None:
+def test_a_clause_is_not_split_where_a_sentence_can_be() -> None:
     """Though one sentence is too long, and has to be."""
     short = "A sentence of some length, as they come. "
     long = ", ".join(["so it went on and on"] * 25) + ". "
-    cuts = [segment.boundary for segment in split(short * 15 + long + short * 15, 400)]
-    assert cuts.count(Boundary.CLAUSE) == 1
+    boundaries = [segment.boundary for segment in split(short * 15 + long + short * 15, 400)]
+    assert boundaries.count(Boundary.CLAUSE) == 1
 
 
-def test_the_kind_of_each_cut_is_told() -> None:
+def test_the_kind_of_each_boundary_is_told() -> None:
     """Since a paragraph's pause is longer than a sentence's."""
     text = "One sentence of some length, this is. " * 8 + "\n\n" + "Another sentence of it. " * 13
-    cuts = [segment.boundary for segment in split(text, 400)]
-    assert cuts == [Boundary.PARAGRAPH, Boundary.PARAGRAPH]
-    cuts = [segment.boundary for segment in split(text, 200)]
-    assert cuts[0] == Boundary.SENTENCE
-    assert Boundary.PARAGRAPH in cuts[:-1]
+    boundaries = [segment.boundary for segment in split(text, 400)]
+    assert boundaries == [Boundary.PARAGRAPH, Boundary.PARAGRAPH]
+    boundaries = [segment.boundary for segment in split(text, 200)]
+    assert boundaries[0] == Boundary.SENTENCE
+    assert Boundary.PARAGRAPH in boundaries[:-1]
 
 
 def test_a_character_of_a_thousand_accents_is_not_torn_apart() -> None:
