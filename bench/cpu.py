@@ -39,12 +39,11 @@ def measure() -> dict[str, Any]:
         model = LoadedModel.load(folder, read_card(folder), placement)
         upstream = load_upstream(folder, placement)
     torch.set_num_threads(1)  # as the server does for a model this small
-    scheduler, eager = (_scheduler(model, enforce_eager=each) for each in (False, True))
+    scheduler = _scheduler(model)
     one, many = prompts(1, streaming=False), prompts(STREAMS, streaming=False)
     rows = {
         "upstream, one stream": median_of(RUNS, lambda: run_upstream(upstream, one)),
         "engine, one stream": median_of(RUNS, lambda: run_engine(scheduler, one)),
-        "engine, one stream, eager": median_of(RUNS, lambda: run_engine(eager, one)),
         "engine, one stream, streamed": median_of(
             RUNS, lambda: run_engine(scheduler, prompts(1, streaming=True))
         ),
@@ -59,14 +58,12 @@ def measure() -> dict[str, Any]:
         f"{STREAMS} streams against one": round(
             rows[f"engine, {STREAMS} streams"]["x"] / single, 2
         ),
-        "profile of one stream, eager": profile_engine(eager),
+        "profile of one stream": profile_engine(scheduler),
     }
 
 
-def _scheduler(model: LoadedModel, *, enforce_eager: bool) -> Scheduler:
+def _scheduler(model: LoadedModel) -> Scheduler:
     plan = plan_memory(model, STREAMS, 2048)
-    runner = ModelRunner(model, plan, max_positions=2048, enforce_eager=enforce_eager)
+    runner = ModelRunner(model, plan, max_positions=2048, enforce_eager=False)
     runner.warm_up()
-    while runner.prepare_ahead():
-        pass
     return Scheduler(runner, fail)

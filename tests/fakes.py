@@ -84,8 +84,6 @@ class FakeRunner:
         hang: A frame waits for it, where there is one, whatever happens.
         error: Raised by the next frame, once.
         prefill_error: Raised by the next prefill, once.
-        ahead: How many pieces of work it can do ahead of requests.
-        ahead_error: Raised by the next of them, once.
         batches: The rows of every frame.
     """
 
@@ -103,8 +101,6 @@ class FakeRunner:
     hang: threading.Event | None = None
     error: Exception | None = None
     prefill_error: Exception | None = None
-    ahead: int = 1
-    ahead_error: Exception | None = None
     closed: bool = False
 
     def __post_init__(self) -> None:
@@ -184,14 +180,6 @@ class FakeRunner:
         tone: npt.NDArray[np.int16] = (16000 * np.sin(time * 0.0576)).astype(np.int16)
         return tone
 
-    def prepare_ahead(self) -> bool:
-        assert not any(row.running for row in self.rows.values())
-        if self.ahead_error is not None:
-            error, self.ahead_error = self.ahead_error, None
-            raise error
-        self.ahead -= 1
-        return self.ahead > 0
-
     def memory_bytes(self) -> int:
         return 0
 
@@ -212,8 +200,6 @@ class FakeHub:
         refusal: Raised when the checkpoint is judged, before it has a place.
         asked: The ids in the order in which they were asked for.
         max_rows: Of the runners that are loaded.
-        ahead: Of the runners that are loaded.
-        ahead_error: Of the runners that are loaded.
     """
 
     def __init__(self, cards: dict[str, ModelCard], max_rows: int) -> None:
@@ -227,8 +213,6 @@ class FakeHub:
         self.refusal: Exception | None = None
         self.asked: list[str] = []
         self.max_rows = max_rows
-        self.ahead = 1
-        self.ahead_error: Exception | None = None
 
     def load(
         self, model_id: str, report: Callable[[str], Any], await_place: Callable[[], Any]
@@ -242,7 +226,5 @@ class FakeHub:
         if error := self.error or self.errors.get(model_id):
             raise error
         self.loads.append(model_id)
-        self.runners[model_id] = FakeRunner(
-            self.cards[model_id], self.max_rows, ahead=self.ahead, ahead_error=self.ahead_error
-        )
+        self.runners[model_id] = FakeRunner(self.cards[model_id], self.max_rows)
         return self.runners[model_id]

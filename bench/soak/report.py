@@ -17,8 +17,7 @@ MAX_ROUNDED = 0.02
 MAX_GROWTH = 0.05
 """Of the memory in the last round of a life."""
 MIN_LEVELS = 3
-"""A life that was shorter is not judged: whatever batch comes for the first time is traced, and the
-traces are kept. After some thousand requests there are no more of them."""
+"""A life that was shorter is not judged: what is done for the first time takes memory for good."""
 MAX_MORE_THREADS = 2
 """Those that are just answering a probe."""
 

@@ -26,9 +26,6 @@ from qwen_tts_api.telemetry.logs import bound_context
 
 logger = logging.getLogger(__name__)
 
-QUIET_S = 0.25
-"""Without work for as long, an engine prepares what will make later work quicker."""
-
 
 class Engine:
     """One model and the thread that owns it. Nothing else ever touches the model.
@@ -79,7 +76,6 @@ class Engine:
         self._has_ended = False
         self._device_is_lost = False
         self._hangs = False
-        self._prepares_ahead = True
         self._thread = threading.Thread(target=self._run, name=f"engine {name}", daemon=True)
 
     def start(self) -> None:
@@ -250,10 +246,6 @@ class Engine:
                 if self.health.canary_is_due():
                     self.jobs.append(canary(scheduler.runner.card))
                     break
-                if self._prepares_ahead:
-                    if not self._condition.wait(QUIET_S):
-                        break
-                    continue
                 due_s = self.health.canary_due_in_s()
                 timeout_s = min(awaited_s, math.inf if due_s is None else due_s)
                 self._condition.wait(None if timeout_s == math.inf else timeout_s)
@@ -266,9 +258,6 @@ class Engine:
 
     def _step(self, scheduler: Scheduler) -> None:
         try:
-            if scheduler.is_idle:
-                self._prepare_ahead(scheduler.runner)
-                return
             num_rows = scheduler.num_running
             ended = scheduler.step()
         except Exception as error:  # a border: the engine outlives a frame that fails
@@ -279,10 +268,6 @@ class Engine:
         if self._device_is_lost:
             logger.critical("%s: the device is lost; the process ends", self.name)
             self._owner.engine_lost()
-
-    def _prepare_ahead(self, runner: Runner) -> None:
-        self._prepares_ahead = False  # where it fails, too
-        self._prepares_ahead = runner.prepare_ahead()
 
     def _note(self, num_rows: int, ended: list[Job]) -> None:
         self.health.computed(num_rows)

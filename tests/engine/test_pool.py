@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from qwen_tts_api.engine import engine, failures, self_test
+from qwen_tts_api.engine import failures, self_test
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import (
     LoadError,
@@ -51,36 +51,6 @@ def test_jobs_run_in_the_order_of_arrival(bench: Bench) -> None:
         read(job)
     assert [spoken.text for spoken in bench.runner.prompts] == ["a", "b", "c"]
     assert all(job.finish_reason == "stop" for job in jobs)
-
-
-def test_a_model_without_work_prepares_ahead(
-    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All that there is, a piece at a time, and never while somebody is served."""
-    monkeypatch.setattr(engine, "QUIET_S", 0.001)
-    bench = make_bench(start=False)
-    bench.hub.ahead = 5
-    bench.pool.start()
-    wait_until(lambda: bench.pool.status().ready)
-    for _ in range(20):
-        read(bench.pool.submit("voice", prompt()))
-    wait_until(lambda: bench.runner.ahead == 0)
-    read(bench.pool.submit("voice", prompt()))
-    assert bench.runner.ahead == 0
-
-
-def test_what_cannot_be_prepared_is_not_tried_again(
-    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The model serves without it; as after any failure, it is tried out of turn."""
-    monkeypatch.setattr(engine, "QUIET_S", 0.001)
-    bench = make_bench(start=False)
-    bench.hub.ahead, bench.hub.ahead_error = 5, RuntimeError("no trace")
-    bench.pool.start()
-    wait_until(lambda: bench.pool.status().ready and bench.runner.prompts)
-    read(bench.pool.submit("voice", prompt()))
-    assert not bench.pool._engines.by_name["voice"]._prepares_ahead
-    assert bench.pool.status().engines[0].failures == 1
 
 
 def test_work_is_refused_while_the_first_model_loads(make_bench: MakeBench) -> None:

@@ -1,4 +1,4 @@
-"""The real runner's rows, answering at once or a call late as on a GPU, eager and captured."""
+"""The real runner's rows: at once as on a CPU, a call late as on a GPU, eager and captured."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory.planning import plan_memory
-from qwen_tts_api.engine.runner import graphs, model_runner
+from qwen_tts_api.engine.runner import model_runner
 from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
@@ -27,6 +27,7 @@ from qwen_tts_api.model.layers import attend_cached
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.utterance import Sampling
 from tests.conftest import assert_same, read
+from tests.engine.runner.fake_graphs import LateCopy, fake_graphs, graph_runner
 from tests.engine.runner.test_model_runner import GREEDY, explain, load, prompt, say
 
 ROWS = 4
@@ -47,27 +48,6 @@ PROMPTS = [
 ]
 
 
-class LateCopy:
-    """A copy to the host as a GPU makes it: it is there when the next one is begun.
-
-    Attributes:
-        waits: How often somebody waited for one that was not there.
-    """
-
-    waits = 0
-    _num_begun = 0
-
-    def __init__(self, tensor: Tensor, stream: None) -> None:
-        self._host = tensor.clone()
-        LateCopy._num_begun += 1
-        self._number = LateCopy._num_begun
-
-    def wait(self) -> Tensor:
-        if self._number == LateCopy._num_begun:
-            LateCopy.waits += 1
-        return self._host
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     """Return a loaded CustomVoice model."""
@@ -86,23 +66,31 @@ def expected(model: LoadedModel) -> list[npt.NDArray[np.int16]]:
     return [say(scheduler, each)[0] for each in PROMPTS]
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["eager", "captured"])
-def shared_runner(request: pytest.FixtureRequest, model: LoadedModel) -> ModelRunner:
-    """Return a runner of few positions."""
-    return runner_of(model, MAX_POSITIONS, enforce_eager=request.param)
+@pytest.fixture(scope="module")
+def runners(model: LoadedModel) -> dict[str, ModelRunner]:
+    """Return runners of few positions: as on a CPU, and as on a GPU with and without graphs."""
+    plan = plan_memory(model, ROWS, MAX_POSITIONS)
+    eager, captured = (
+        graph_runner(model, plan, max_positions=MAX_POSITIONS, enforce_eager=each)
+        for each in (True, False)
+    )
+    on_cpu = runner_of(model, MAX_POSITIONS, enforce_eager=False)
+    return {"on a CPU": on_cpu, "eager": eager, "captured": captured}
 
 
-@pytest.fixture(params=[0, 1], ids=["lag 0", "lag 1"])
+@pytest.fixture(params=["on a CPU", "eager", "captured"])
 def runner(
-    request: pytest.FixtureRequest, shared_runner: ModelRunner, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    runners: dict[str, ModelRunner],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[ModelRunner]:
-    """Return it with its lag; everything is captured when it is first used."""
-    monkeypatch.setattr(graphs, "PLAIN_CALLS", 0)
-    monkeypatch.setattr(shared_runner, "lag", request.param)
-    if request.param:
-        monkeypatch.setattr(model_runner, "HostCopy", LateCopy)
-    yield shared_runner
-    assert not shared_runner._state.rows.running.any()
+    """Return one of them, which captures whatever it needs when it first does."""
+    runner = runners[request.param]
+    if runner.lag:
+        fake_graphs(monkeypatch)
+    yield runner
+    assert not runner._state.rows.running.any()
+    assert bool(len(runner._frame)) == (request.param == "captured")
 
 
 def assert_within_caches(runner: Runner) -> None:

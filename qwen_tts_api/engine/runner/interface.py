@@ -90,12 +90,6 @@ class Runner(Protocol):
     def decode(self, rows: Sequence[int], starts: Sequence[int], num_frames: int) -> Audio:
         """Decode the next `num_frames` frames of some rows; `starts` are their frame numbers."""
 
-    def prepare_ahead(self) -> bool:
-        """Do a piece, shorter than a second, of what will make later calls quicker.
-
-        Called while no row runs. Returns whether there is more to do.
-        """
-
     def memory_bytes(self) -> int:
         """Return how much GPU memory PyTorch holds, 0 on a CPU. Any thread may ask."""
 

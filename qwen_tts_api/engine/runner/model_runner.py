@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 
 from qwen_tts_api.engine.memory.planning import MAX_VOICES, MemoryPlan
 from qwen_tts_api.engine.runner.buckets import Buckets
-from qwen_tts_api.engine.runner.graphs import Capture, GraphCache
+from qwen_tts_api.engine.runner.graphs import GraphCache, graph_pool
 from qwen_tts_api.engine.runner.host_copy import DecodedAudio, DrawnCodes, HostCopy
 from qwen_tts_api.engine.runner.lru import LruCache
 from qwen_tts_api.engine.runner.state import (
@@ -83,21 +82,14 @@ class ModelRunner:
         self._sampling: dict[int, Sampling] = {}
         self._ends = [0] * self.max_rows  # of what each row has written to the talker's cache
         self._clones: LruCache[str, Clone] = LruCache(MAX_VOICES)
-        self._capture = Capture.CUDA_GRAPH if on_gpu else Capture.TRACE
-        if enforce_eager:
-            self._capture = Capture.NONE
-        captured = self._capture is not Capture.NONE
-        self._buckets = Buckets(self.max_rows, max_positions, captured, reads_by_length)
-        pool = stream = None
-        if self._capture is Capture.CUDA_GRAPH:
-            pool, stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream(self._device)
+        pool = None if enforce_eager else graph_pool(self._device)
+        self._buckets = Buckets(self.max_rows, max_positions, pool is not None, reads_by_length)
         self._frame: GraphCache[RunnerState, FrameKey] = GraphCache(
-            self._make_frame, self._state, self._capture, pool, stream
+            self._make_frame, self._state, pool
         )
         self._chunk: GraphCache[RunnerState, ChunkKey] = GraphCache(
-            self._make_chunk, self._state, self._capture, pool, stream
+            self._make_chunk, self._state, pool
         )
-        self._ahead = self._traces_ahead()
 
     def is_prompt_quick(self, prompt: Prompt) -> bool:
         """Whether no recording must be encoded for it."""
@@ -194,16 +186,13 @@ class ModelRunner:
         The largest first: in their common pool the others find room where it was. Of unusual
         sampling the smallest only, others when they are wanted.
         """
-        if self._capture is Capture.TRACE:
-            return  # see `prepare_ahead`
         for num_rows in reversed(self._buckets.rows):
             self.capture(num_rows)
         for limit in (RANKED, None):
             for top_p in (False, True):
                 truncation = Truncation(limit, top_p)
                 self._frame.prepare(FrameKey(1, self._buckets.positions[0], truncation))
-        if self._capture is Capture.CUDA_GRAPH:
-            torch.cuda.empty_cache()  # what plain runs took before the captures
+        torch.cuda.empty_cache()  # what eager runs took before the captures
 
     @torch.inference_mode()
     def capture(self, num_rows: int) -> None:
@@ -226,24 +215,6 @@ class ModelRunner:
         lengths, row = self._to_device([self.max_positions - 1]), self._to_device([0])
         prefill_rows(self._model.speech, self._state.rows, embeds, lengths, row, USUAL)
 
-    @torch.inference_mode()
-    def prepare_ahead(self) -> bool:
-        """Trace, on a CPU, the next of what one stream needs; return whether there is more."""
-        if self._ahead and self._ahead[0]():
-            self._ahead.pop(0)
-        return bool(self._ahead)
-
-    def _traces_ahead(self) -> list[Callable[[], bool]]:
-        """Return what traces the keys of one stream, the one that is used most first."""
-        if self._capture is not Capture.TRACE:
-            return []
-        frame = FrameKey(1, self._buckets.positions[0], USUAL)
-        chunks = [ChunkKey(1, num_frames) for num_frames in self.chunk_sizes]
-        return [
-            partial(self._frame.prepare, frame),
-            *[partial(self._chunk.prepare, chunk) for chunk in chunks],
-        ]
-
     def memory_bytes(self) -> int:
         """Return how much GPU memory PyTorch holds, 0 on a CPU."""
         on_gpu = self.placement.device != "cpu"
@@ -251,7 +222,7 @@ class ModelRunner:
 
     def close(self) -> None:
         """Give the memory back; what other threads may read stays."""
-        del self._model, self._state, self._clones, self._frame, self._chunk, self._ahead
+        del self._model, self._state, self._clones, self._frame, self._chunk
         gc.collect()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

@@ -19,14 +19,15 @@ from torch import Tensor
 
 from qwen_tts_api.engine import engine, loading
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.engine.runner import capture_lock, graphs
+from qwen_tts_api.engine.runner import capture_lock, graphs, model_runner
 from qwen_tts_api.engine.runner.capture_lock import CaptureLock
-from qwen_tts_api.engine.runner.graphs import Capture, GraphCache
+from qwen_tts_api.engine.runner.graphs import GraphCache, GraphPool
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import LoadError, TTSError
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.utterance import Prompt, Sampling
 from tests.conftest import Bench, assert_same, read, wait_until
+from tests.engine.runner.fake_graphs import fake_graphs, graph_runner
 
 TIMEOUT_S = 30
 
@@ -136,26 +137,21 @@ def add(state: State, key: int) -> Tensor:
     return state.total.add_(key).clone()
 
 
-@pytest.mark.parametrize("capture", [Capture.TRACE, Capture.CUDA_GRAPH])
 def test_while_another_model_loads_nothing_is_captured(
-    lock: CaptureLock,
-    threads: ThreadPoolExecutor,
-    cuda: FakeCuda,
-    monkeypatch: pytest.MonkeyPatch,
-    capture: Capture,
+    lock: CaptureLock, threads: ThreadPoolExecutor, cuda: FakeCuda
 ) -> None:
-    """What is missing is run plainly, and captured when it is wanted later."""
-    monkeypatch.setattr(graphs, "PLAIN_CALLS", 0)
-    cache = GraphCache(add, State(torch.zeros(1)), capture, None, cuda.stream())
+    """What is missing is run eagerly, and captured when it is wanted later."""
+    cache = GraphCache(add, State(torch.zeros(1)), GraphPool(None, cuda.stream()))
     loading = enter(threads, lock.load)
     assert loading.entered.wait(TIMEOUT_S)
     with lock.work():
         assert cache(2).tolist() == [2]
-        assert not cache.prepare(2)
+        cache.prepare(2)
         assert len(cache) == 0
         loading.leave()
         wait_until(lambda: cache(2) is not None and len(cache) == 1)
-        assert cache.prepare(2)
+        cache.prepare(3)
+        assert len(cache) == 2
 
 
 class FakeCuda:
@@ -230,9 +226,11 @@ def test_engines_capture_one_after_the_other(
         random_ = random.Random(id(stream))
         start.wait(TIMEOUT_S)
         for _ in range(10):
-            cache = GraphCache(make_frame, State(torch.zeros(1)), Capture.CUDA_GRAPH, None, stream)
+            cache = GraphCache(make_frame, State(torch.zeros(1)), GraphPool(None, stream))
             with lock.load():
-                assert all(cache.prepare(key) for key in range(5))
+                for key in range(5):
+                    cache.prepare(key)
+            assert len(cache) == 5
             for _ in range(100):
                 with lock.work():
                     cache(random_.randrange(20))
@@ -281,8 +279,12 @@ def assert_speaks_while_another_loads(device: str, cache: Path) -> None:
             assert_same(each.result(), expected)
 
 
-def test_one_speaks_while_another_loads(lock: CaptureLock, tmp_path: Path) -> None:
+def test_one_speaks_while_another_loads(
+    lock: CaptureLock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And beside it, with what is captured in passing: nobody hears that there are two."""
+    fake_graphs(monkeypatch)
+    monkeypatch.setattr(model_runner, "ModelRunner", graph_runner)
     assert_speaks_while_another_loads("cpu", tmp_path)
 
 

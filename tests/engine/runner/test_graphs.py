@@ -1,4 +1,4 @@
-"""A capture does what the function does, to the same tensors, as often as it is called."""
+"""A graph does what its function does, to the same tensors, as often as it is called."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from qwen_tts_api.engine.runner import graphs as graphs_module
-from qwen_tts_api.engine.runner.graphs import Capture, GraphCache, tensors_of, with_tensors
+from qwen_tts_api.engine.runner.graphs import GraphCache, graph_pool
+from tests.engine.runner.fake_graphs import OVERWRITTEN, fake_graphs, pool_of
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,17 @@ def add(state: State, key: int) -> Tensor:
 
 
 @pytest.mark.parametrize("prepared", [False, True])
-@pytest.mark.parametrize("plain_calls", [0, 1, 9])
-@pytest.mark.parametrize("capture", [Capture.NONE, Capture.TRACE])
+@pytest.mark.parametrize("captured", [False, True])
 def test_each_call_is_one_run(
-    capture: Capture, plain_calls: int, prepared: bool, monkeypatch: pytest.MonkeyPatch
+    captured: bool, prepared: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Plain ones, the one that traces, and the replays; changes from outside are seen."""
-    monkeypatch.setattr(graphs_module, "PLAIN_CALLS", plain_calls)
+    """Eager ones, the one that captures, and the replays; changes from outside are seen."""
+    fake_graphs(monkeypatch)
     state = make_state()
-    graphs = GraphCache(add, state, capture)
+    graphs = GraphCache(add, state, pool_of(state) if captured else None)
     if prepared:
         graphs.prepare(2)
+        assert len(graphs) == captured
         state.total.zero_()
     with torch.inference_mode():
         assert graphs(2).tolist() == [4, 4, 4]
@@ -60,14 +60,20 @@ def test_each_call_is_one_run(
         assert graphs(1).tolist() == [48, 48, 48]
         state.total.zero_()
         assert graphs(2).tolist() == [40, 40, 40]
-    traced = (plain_calls < 5 or prepared) + (plain_calls < 1)
-    assert len(graphs) == (0 if capture is Capture.NONE else traced)
+    assert len(graphs) == (2 if captured else 0)
 
 
-def test_a_state_is_taken_apart_and_put_together() -> None:
-    """In the order of its fields; what is no tensor stays."""
+def test_a_result_is_overwritten_by_the_next_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The graphs of a pool share its memory: a result must be copied before."""
+    fake_graphs(monkeypatch)
     state = make_state()
-    assert [tensor.shape for tensor in tensors_of(state)] == [(3,), ()]
-    doubled = with_tensors(state, (tensor * 2 for tensor in tensors_of(state)))
-    assert doubled.inner.scale == 2
-    assert doubled.inner.name == "x"
+    graphs = GraphCache(add, state, pool_of(state))
+    first = graphs(1)
+    assert first.tolist() == [2, 2, 2]
+    assert graphs(2).tolist() == [6, 6, 6]
+    assert first.tolist() == [OVERWRITTEN] * 3
+
+
+def test_a_cpu_has_no_graphs() -> None:
+    """It runs eagerly, whatever the settings say."""
+    assert graph_pool(torch.device("cpu")) is None

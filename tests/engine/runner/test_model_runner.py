@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,16 @@ from qwen_tts_api.engine.runner.model_runner import ModelRunner, truncation_for
 from qwen_tts_api.engine.runner.state import ChunkKey, FrameKey
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import LoadError, TTSError
+from qwen_tts_api.model import frame
 from qwen_tts_api.model.frame import prefill_rows
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import place
+from qwen_tts_api.model.rows import FrameState
 from qwen_tts_api.model.sampling import Truncation
 from qwen_tts_api.model.utterance import Prompt, Sampling
 from tests.conftest import assert_same, read
+from tests.engine.fake_cuda import HostWaits
+from tests.engine.runner import fake_graphs
 
 CPU = place("cpu", "float32", "sdpa")
 GREEDY = Sampling(temperature=0, subtalker_temperature=0)
@@ -130,14 +135,17 @@ def test_a_request_sounds_the_same_in_any_company(scheduler: Scheduler) -> None:
     assert not np.array_equal(say(scheduler, prompt(one.text, Sampling(seed=8)))[0], alone)
 
 
-def test_captures_are_their_eager_twins(
-    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def graph_runner(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> ModelRunner:
+    """Return a runner that captures graphs, as on a GPU."""
+    fake_graphs.fake_graphs(monkeypatch)
+    return fake_graphs.graph_runner(model, plan_memory(model, ROWS, 1024), max_positions=1024)
+
+
+def test_graphs_are_their_eager_twins(model: LoadedModel, graph_runner: ModelRunner) -> None:
     """Greedy, sampled and with other settings beside each other, in batches of every size."""
-    monkeypatch.setattr(graphs, "PLAIN_CALLS", 0)
-    runner = runner_of(model)
-    scheduler = Scheduler(runner, explain)
-    eager = Scheduler(runner_of(model, enforce_eager=True), explain)
+    scheduler = Scheduler(graph_runner, explain)
+    eager = Scheduler(runner_of(model), explain)
     requests = [
         prompt("A word.", GREEDY),
         prompt("A word, and another.", Sampling(seed=1)),
@@ -145,24 +153,74 @@ def test_captures_are_their_eager_twins(
     ]
     for samples, expected in zip(say(scheduler, *requests), say(eager, *requests), strict=True):
         assert_same(samples, expected)
-    assert len(runner._frame) > 0
-    assert len(runner._chunk) > 0
+    assert len(graph_runner._frame) > 0
+    assert len(graph_runner._chunk) > 0
 
 
-def test_what_is_prepared_ahead_is_what_one_stream_needs(model: LoadedModel) -> None:
-    """After it nothing is left to be traced, and the audio is the same as before it."""
-    runner = runner_of(model)
-    scheduler = Scheduler(runner, explain)
-    one = prompt("Before and after.", Sampling(seed=4), streaming=True)
-    [before] = say(scheduler, one)
-    assert len(runner._frame) + len(runner._chunk) == 0
-    while runner.prepare_ahead():
-        pass
+@pytest.mark.usefixtures("graph_runner")
+def test_after_the_start_no_usual_request_waits_for_a_capture(model: LoadedModel) -> None:
+    """Whole and streamed, alone and beside others; and a CPU captures nothing."""
+    plan = plan_memory(model, 2, 256)
+    runner = fake_graphs.graph_runner(model, plan, max_positions=256)
+    runner.warm_up()
     captured = len(runner._frame), len(runner._chunk)
-    assert captured == (1, len(runner.chunk_sizes))
-    assert_same(say(scheduler, one)[0], before)
+    assert captured == (2 + 3, 2 * len(runner.chunk_sizes))
+    eager = ModelRunner(model, plan, max_positions=256, enforce_eager=False)
+    eager.warm_up()
+    requests = [prompt("Before and after.", Sampling(seed=4), streaming=each) for each in (0, 1)]
+    spoken, expected = (
+        [*say(scheduler, *requests), *say(scheduler, requests[1])]
+        for scheduler in (Scheduler(runner, explain), Scheduler(eager, explain))
+    )
+    for samples, others in zip(spoken, expected, strict=True):
+        assert_same(samples, others)
     assert (len(runner._frame), len(runner._chunk)) == captured
-    assert runner._frame._plain_calls.total() == len(before) // 1920
+    assert len(eager._frame) + len(eager._chunk) == 0
+
+
+def deciding_on_the_host(frames: torch.Tensor) -> torch.Tensor:
+    return frames + int(frames[0].item() > 0)
+
+
+def reading_a_new_tensor(frames: torch.Tensor) -> torch.Tensor:
+    return frames + torch.tensor([0])
+
+
+def counting_on_the_host(frames: torch.Tensor) -> torch.Tensor:
+    COUNTED.append(0)
+    return frames * 0 + len(COUNTED)
+
+
+COUNTED: list[int] = []
+
+
+@pytest.mark.parametrize(
+    ("changing", "error"),
+    [
+        (deciding_on_the_host, HostWaits),
+        (reading_a_new_tensor, fake_graphs.ReadsFromOutside),
+        (counting_on_the_host, AssertionError),
+    ],
+)
+def test_the_recorder_finds_what_a_graph_may_not_do(
+    model: LoadedModel,
+    graph_runner: ModelRunner,
+    monkeypatch: pytest.MonkeyPatch,
+    changing: Callable[[torch.Tensor], torch.Tensor],
+    error: type[Exception],
+) -> None:
+    """What a CPU does without complaint, and a graph would do wrong or not at all."""
+    text_row = frame._text_row
+
+    def changed(state: FrameState, frames: torch.Tensor) -> torch.Tensor:
+        return text_row(state, frames) + changing(frames).unsqueeze(-1)
+
+    monkeypatch.setattr(frame, "_text_row", changed)
+    one = prompt("A word.", GREEDY, max_new_tokens=10)
+    [expected] = say(Scheduler(runner_of(model), explain), one)
+    COUNTED.clear()
+    with pytest.raises(error):
+        assert_same(say(Scheduler(graph_runner, explain), one)[0], expected)
 
 
 def test_the_largest_is_captured_first(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,8 +303,6 @@ def test_a_closed_runner_gives_its_memory_back_and_can_be_read(model: LoadedMode
     runner = runner_of(model)
     scheduler = Scheduler(runner, explain)
     say(scheduler, prompt("Hm.", GREEDY))
-    while runner.prepare_ahead():
-        pass
     kept = [weakref.ref(each) for each in (runner._state, runner._frame, runner._chunk)]
     num_others = sys.getrefcount(model)
     runner.close()
