@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from qwen_tts_api.audio import FORMATS, Encoder, Samples
+from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.audio.containers import Memory, SoundFileEncoder
+from qwen_tts_api.audio.encoder import Encoder, Samples
 from qwen_tts_api.audio.pipeline import Output
 
 RATE_HZ = 24_000

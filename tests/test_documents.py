@@ -165,7 +165,7 @@ def test_every_format_is_told_and_no_other() -> None:
     rows = table("docs/formats.md", "`audio_format`")
     assert list(rows) == list(FORMATS)
     measured = json.loads((ROOT / "bench" / "results" / "encoders.json").read_text())
-    for name, (_, types, speed, _) in rows.items():
+    for name, (_, types, speed, *_) in rows.items():
         assert FORMATS[name].media_type in re.findall(r"`([^`]+)`", types)
         figures = measured["result"]["formats"][name]
         slower = min(figures["x"], figures["stream x"])

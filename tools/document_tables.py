@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import Field, fields
 from pathlib import Path
 
 from bench import sizing
+from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import PREFIX, Config
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -33,7 +35,34 @@ def _default(setting: Field[object]) -> str:
     return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
 
 
+ENCODERS = DOCS.parent / "bench" / "results" / "encoders.json"
+
+
+def formats_table() -> Iterator[str]:
+    """Yield the lines of a table with a row for each format, with its measured speed."""
+    measured = json.loads(ENCODERS.read_text())["result"]["formats"]
+    yield "| `audio_format` | what it is | media type | x | held back | of joined files plays |"
+    yield "|---|---|---|---|---|---|"
+    for name, entry in FORMATS.items():
+        figures = measured.get(name)
+        speed = _rounded(min(figures["x"], figures["stream x"])) if figures else "not measured"
+        yield (
+            f"| `{name}` | {entry.description} | `{entry.media_type}` | {speed} "
+            f"| {entry.held_back} | {entry.joined} |"
+        )
+
+
+def _rounded(number: float) -> int:
+    """Return the first two digits of a number.
+
+    >>> _rounded(51337)
+    51000
+    """
+    return int(float(f"{number:.2g}"))
+
+
 TABLES = {
+    DOCS / "formats.md": [formats_table],
     DOCS / "settings.md": [settings_table],
     DOCS / "operations" / "sizing.md": [sizing.rows_table, sizing.cards_table],
 }

@@ -19,6 +19,8 @@ Write = Callable[[bytes], object]
 
 UNKNOWN_SIZE = 0xFFFFFFFF
 WAV_HEADER_BYTES = 44
+COMPLETED_FORMAT = "wav"
+"""The format whose sizes `to_file` fills in."""
 
 # Programs that play 16-bit samples from standard input, and how each is told.
 PLAYERS = {

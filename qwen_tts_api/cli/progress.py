@@ -8,15 +8,9 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-NATIVE_RATE_HZ = 24_000
+from qwen_tts_api.audio import FORMATS
 
-# Bytes of a sample, and the rate that is meant where none is asked for.
-_UNCOMPRESSED = {
-    "pcm": (2, NATIVE_RATE_HZ),
-    "wav": (2, NATIVE_RATE_HZ),
-    "mulaw": (1, 8000),
-    "alaw": (1, 8000),
-}
+NATIVE_RATE_HZ = 24_000
 
 
 class Progress:
@@ -28,8 +22,11 @@ class Progress:
     """
 
     def __init__(self, audio_format: str, sample_rate_hz: int | None) -> None:
-        sample_bytes, rate_hz = _UNCOMPRESSED.get(audio_format, (0, 0))
-        self._bytes_per_s = sample_bytes * (sample_rate_hz or rate_hz)
+        known = FORMATS.get(audio_format)
+        self._bytes_per_s = 0
+        if known is not None:
+            rate_hz = sample_rate_hz or known.default_rate_hz(NATIVE_RATE_HZ)
+            self._bytes_per_s = known.sample_bytes * rate_hz
         self._num_bytes = 0
         self._began_at = time.monotonic()
         self._is_seen = sys.stderr.isatty()

@@ -12,8 +12,11 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS
+from qwen_tts_api.audio.formats import of_suffix
 from qwen_tts_api.cli.client import ServerClient, server_options
 from qwen_tts_api.cli.outputs import (
+    COMPLETED_FORMAT,
     FILE_PLAYER,
     Write,
     find_player,
@@ -23,16 +26,8 @@ from qwen_tts_api.cli.outputs import (
 )
 from qwen_tts_api.cli.settings import option_of, setting_options, variable_of
 
-DEFAULT_FORMAT = "wav"
 NATIVE_RATE_HZ = 24_000
 STANDARD_STREAM = "-"
-
-# Formats whose files end otherwise than the format is called.
-FORMAT_OF_SUFFIX = {"aif": "aiff", "oga": "ogg", "raw": "pcm", "ulaw": "mulaw", "wave": "wav"}
-
-# Formats whose file is the same whether it was made piece by piece or not; a WAV's header is
-# completed here.
-STREAMED_FORMATS = ("wav", "pcm")
 
 _PLACEMENT = ("device", "dtype", "attn_impl")
 
@@ -120,7 +115,7 @@ def say(
     audio_format = audio_format or _format_of(output, player)
     to_known_file = output not in (None, STANDARD_STREAM)
     if stream is None:
-        stream = not to_known_file or audio_format in STREAMED_FORMATS
+        stream = _is_streamed(audio_format, to_file=to_known_file)
     document = {name: value for name, value in named.items() if value is not None} | fields
     document |= {"text": _read_text(text, text_file), "audio_format": audio_format}
     document |= {"stream": True} if stream else {}
@@ -191,9 +186,23 @@ def _read_text(words: tuple[str, ...], file: Any) -> str:
 
 def _format_of(output: str | None, player: str) -> str:
     if output is None:
-        return "wav" if player == FILE_PLAYER else "pcm"
+        return COMPLETED_FORMAT if player == FILE_PLAYER else "pcm"
     suffix = Path(output).suffix.removeprefix(".").lower()
-    return FORMAT_OF_SUFFIX.get(suffix, suffix) or DEFAULT_FORMAT
+    known = of_suffix(suffix)
+    return known.name if known else suffix or DEFAULT_FORMAT
+
+
+def _is_streamed(name: str, *, to_file: bool) -> bool:
+    """Tell whether the audio is taken as it is made, where nobody says.
+
+    Into a file if it is then the same file: bare samples, or a header that is completed here.
+    """
+    known = FORMATS.get(name)
+    if known is None:  # the server may be newer
+        return not to_file
+    if not to_file:
+        return known.streams
+    return known.name == COMPLETED_FORMAT or bool(known.sample_bytes and not known.has_header)
 
 
 def _open_output(output: str | None, player: str, rate_hz: int) -> AbstractContextManager[Write]:

@@ -82,7 +82,7 @@ def speak_here(
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     failures: list[StartupError] = []
     with _explained():
-        request = load_speech_request(document, ignore_unknown=False)
+        request = load_speech_request(document)
     service = build_service(
         read_settings(options, LOCAL_DEFAULTS), on_startup_failure=failures.append
     )

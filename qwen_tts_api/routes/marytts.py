@@ -1,16 +1,16 @@
 """The MaryTTS-compatible API: `/process`, `/voices` and `/locales`, for Home Assistant and rhasspy.
 
 Parameters stand in the query or, whatever its Content-Type, in the body. Of those that MaryTTS
-knows, `INPUT_TEXT`, `VOICE`, `LOCALE` and `AUDIO` have a meaning here. Errors are plain sentences:
-clients show them as they are.
+knows, `INPUT_TEXT`, `VOICE`, `LOCALE` and `AUDIO` have a meaning here; our other fields may come by
+their own names. Errors are plain sentences: clients show them as they are.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from flask import Blueprint, Request, Response, request
-from marshmallow import EXCLUDE, Schema, fields
 
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
@@ -20,6 +20,7 @@ from qwen_tts_api.routes.bodies.body import parse_parameters, read_body
 from qwen_tts_api.routes.errors import ErrorBody
 from qwen_tts_api.routes.openapi.operations import BINARY, TEXT, Answer, operation
 from qwen_tts_api.routes.speech import ranges, response
+from qwen_tts_api.routes.speech.parameters import ParameterNames, described, first_given
 from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
 from qwen_tts_api.service.models import list_languages
 from qwen_tts_api.service.request import SpeechRequest
@@ -27,8 +28,15 @@ from qwen_tts_api.service.speech import SpeechService
 
 PATHS = ("/process", "/voices", "/locales")
 
-# MaryTTS's names of containers; `_FILE` or `_STREAM` may follow. rhasspy says WAVE alone.
-_FORMATS = {"WAVE": "wav", "AU": "au", "AIFF": "aiff", "MP3": "mp3", "OGG": "ogg", "FLAC": "flac"}
+# MaryTTS's names of containers; `_FILE` or `_STREAM` may follow. rhasspy says WAVE alone. Its
+# clients read the rate from the header.
+_FORMATS = {
+    "WAVE" if name == "wav" else name.upper(): name
+    for name, audio_format in FORMATS.items()
+    if audio_format.has_header
+}
+
+_LISTED_FORMATS = ", ".join(f"{name}_FILE" for name in _FORMATS)
 
 # Always sent, and always the same: text in, audio out.
 _CONSTANT = ("INPUT_TYPE", "OUTPUT_TYPE")
@@ -53,18 +61,15 @@ _SPEAKERS = {
 _OTHER_SPEAKERS = ("en_US", "NA")
 
 
-class MaryParameters(Schema):
-    """Others may come; `X-Ignored-Parameters` names them."""
+_PARAMETERS = ParameterNames(_NAMES)
 
-    class Meta:
-        """Others may come."""
-
-        unknown = EXCLUDE
-
-    INPUT_TEXT = fields.String(required=True, metadata={"description": "What to say."})
-    VOICE = fields.String(metadata={"description": "A speaker; any unknown one is the default."})
-    LOCALE = fields.String(metadata={"description": "Of the text's language: `de`, `en_US`."})
-    AUDIO = fields.String(metadata={"description": "`WAVE_FILE`, `AU_FILE`, `AIFF_FILE` ..."})
+MaryParameters = _PARAMETERS.schema(
+    "MaryParameters",
+    INPUT_TEXT=described("What to say.", required=True),
+    VOICE=described("A speaker; any unknown one is the default."),
+    LOCALE=described("Of the text's language: `de`, `en_US`."),
+    AUDIO=described(f"{_LISTED_FORMATS}."),
+)
 
 
 _AUDIO = Answer(
@@ -103,8 +108,7 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
     @_GET
     @_POST
     def process() -> Response:
-        parameters = _read_parameters(request, config)
-        asked, ignored = _translate(parameters, config, service)
+        asked, ignored = _read(_read_parameters(request, config), config, service)
         if not asked.text and request.method != "HEAD":
             raise TextRequired("INPUT_TEXT is required: the text to speak.")
         return ranges.respond(
@@ -165,34 +169,36 @@ def _read_parameters(request: Request, config: Config) -> dict[str, str]:
     """
     body = b""
     if request.method == "POST":
-        body = read_body(request, config.max_body_bytes)
-    parameters: dict[str, str] = {}
-    for source in (request.query_string, body):
-        given = parse_parameters(source)
-        parameters.update((name, value) for name, value in given.items() if value)
-    return parameters
+        body = read_body(request, config.max_body_bytes, config.max_audio_bytes)
+    given = first_given(parse_parameters(body), parse_parameters(request.query_string))
+    return {name: value for name, value in given.items() if value}
 
 
-def _translate(
-    parameters: dict[str, str], config: Config, service: SpeechService
+def _read(
+    given: dict[str, str], config: Config, service: SpeechService
 ) -> tuple[SpeechRequest, list[str]]:
-    """Return the request, and the parameters that mean nothing here."""
-    audio = parameters.get("AUDIO", "WAVE_FILE")
-    audio_format = _FORMATS.get(re.sub("_(FILE|STREAM)$", "", audio.upper()))
-    if audio_format is None:
-        allowed = ", ".join(f"{name}_FILE" for name in _FORMATS)
-        raise UnknownFormat(f"Unknown AUDIO {shown(audio)}; allowed are {allowed}.")
-    voice = parameters.get("VOICE", "")
+    """Return the request, and the parameters that mean nothing here.
+
+    Raises:
+        InvalidRequest: A field has the wrong type, or there is no such container.
+    """
     voices = {fold(voice.id) for voice in service.voices.list()} | set(config.speakers_by_alias)
     # Home Assistant sends MaryTTS's own default voice where it is told none.
-    speaker = voice if fold(voice) in voices else ""
-    known = {*MaryParameters().fields, *_CONSTANT} - ({"VOICE"} if voice and not speaker else set())
-    asked = SpeechRequest(
-        text=parameters.get("INPUT_TEXT", ""),
-        language=parameters.get("LOCALE", ""),
-        speaker=speaker,
-        audio_format=audio_format,
-        lenient=True,
-        silence=True,
-    )
-    return asked, [name for name in parameters if name not in known]
+    nobody = fold(given.get("VOICE", "")) not in voices
+    known = {
+        name: value
+        for name, value in given.items()
+        if name in _PARAMETERS and not (name == "VOICE" and nobody)
+    }
+    ignored = [name for name in given if name not in known and name not in _CONSTANT]
+    if audio := known.get("AUDIO"):
+        known["AUDIO"] = _format(audio)
+    return replace(_PARAMETERS.read(known), lenient=True, silence=True), ignored
+
+
+def _format(audio: str) -> str:
+    """Return our name of a container."""
+    found = _FORMATS.get(re.sub("_(FILE|STREAM)$", "", audio.upper()))
+    if found is None:
+        raise UnknownFormat(f"Unknown AUDIO {shown(audio)}; allowed are {_LISTED_FORMATS}.")
+    return found

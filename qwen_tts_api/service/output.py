@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 
-from qwen_tts_api.audio import FORMATS, AudioFormat
+from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS, AudioFormat
+from qwen_tts_api.audio.formats import named_by
 from qwen_tts_api.audio.pipeline import Output
 from qwen_tts_api.audio.speed import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest, UnknownFormat
@@ -13,22 +14,6 @@ from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.service.request import SpeechRequest
 
-DEFAULT_FORMAT = "wav"
-
-# What other APIs, media types and ffmpeg call our formats, as parts of names such as "g711_ulaw",
-# "ogg_opus", "audio/x-wav", "pcm_s16le" or "riff-24khz-16bit-mono-pcm": the first that is in it.
-_PARTS = {
-    "wav": {"wav", "wave", "riff"},
-    "mulaw": {"mulaw", "ulaw", "mu", "u", "pcmu", "basic"},
-    "alaw": {"alaw", "a", "pcma"},
-    "opus": {"opus", "libopus", "webm"},
-    "flac": {"flac"},
-    "mp3": {"mp3", "mpeg", "mpga", "mpeg3"},
-    "aiff": {"aiff", "aif", "aifc"},
-    "au": {"au", "snd"},
-    "ogg": {"ogg", "oga", "vorbis"},
-    "pcm": {"pcm", "pcm16", "s16le", "s16", "linear16", "l16", "lpcm", "raw"},
-}
 _AAC = {"aac", "adts", "m4a", "m4b", "mp4", "mp4a"}
 
 
@@ -56,11 +41,12 @@ def _format(name: str) -> AudioFormat:
         return FORMATS[wanted]
     allowed = ", ".join(FORMATS)
     wanted = wanted[:MAX_SHOWN_CHARS]  # comparing takes as long as the name is
-    parts = set(re.findall(r"[a-z0-9]+", wanted))
+    words = set(re.findall(r"[a-z0-9]+", wanted))
+    by_words = named_by(words)
     similar = difflib.get_close_matches(wanted, FORMATS, n=1)
-    meant = [*(known for known, others in _PARTS.items() if parts & others), *similar]
+    meant = [by_words.name] if by_words else similar
     sentence = f"Unknown audio format {shown(name)}"
-    if parts & _AAC:
+    if words & _AAC:
         sentence = "AAC is not made here; use mp3 or opus instead"
     elif meant:
         sentence += f": did you mean {meant[0]!r}?"
@@ -70,12 +56,11 @@ def _format(name: str) -> AudioFormat:
 
 def _rate(rate_hz: int | None, audio_format: AudioFormat) -> int:
     """Return the rate that is asked for, else the model's own, else the format's first."""
-    rates_hz = audio_format.sample_rates_hz
     if rate_hz is None:
-        return SAMPLE_RATE_HZ if SAMPLE_RATE_HZ in rates_hz else rates_hz[0]
-    if rate_hz in rates_hz:
+        return audio_format.default_rate_hz(SAMPLE_RATE_HZ)
+    if rate_hz in audio_format.sample_rates_hz:
         return rate_hz
-    allowed = ", ".join(map(str, rates_hz))
+    allowed = ", ".join(map(str, audio_format.sample_rates_hz))
     raise InvalidRequest(
         f"'sample_rate' is {rate_hz}; allowed for {audio_format.name} are {allowed} (Hz).",
         fields={"sample_rate": [f"Must be one of: {allowed}."]},

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
-from qwen_tts_api.audio import Samples
+from qwen_tts_api.audio.encoder import Samples
 from qwen_tts_api.audio.pipeline import Output, Pipeline
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.pool import ModelPool

@@ -8,7 +8,8 @@ from functools import cache
 import numpy as np
 import soundfile
 
-from qwen_tts_api.audio import FORMATS, Encoder, Samples
+from qwen_tts_api.audio import FORMATS
+from qwen_tts_api.audio.encoder import Encoder, Samples
 
 RATE_HZ = 24_000
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import soundfile
 
 from qwen_tts_api.audio import FORMATS
+from qwen_tts_api.audio.encoders import ENCODERS
 from tests.audio.decoding import (
     RATE_HZ,
     audible,
@@ -21,7 +24,6 @@ from tests.audio.decoding import (
     voice,
 )
 
-LOSSLESS = ("wav", "flac", "pcm", "au", "aiff")
 # How much of a sample's loudness the codec may change; each has half of it or less.
 LOSS = {"mp3": 0.1, "opus": 0.3, "ogg": 0.2, "mulaw": 0.05, "alaw": 0.05}
 # libsndfile cannot read FLAC of unknown length to its end (ffmpeg can).
@@ -104,7 +106,7 @@ def test_a_stream_of_aiff_tells_its_length() -> None:
     assert int.from_bytes(last[22:26], "big") == 5000
 
 
-@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"aiff"}))
+@pytest.mark.parametrize("name", [name for name, entry in FORMATS.items() if entry.streams])
 def test_a_stream_sends_while_audio_is_made(name: str) -> None:
     """What is held back after each frame of the model is less than a page or block."""
     rate_hz = min(FORMATS[name].sample_rates_hz[-1], RATE_HZ)
@@ -151,6 +153,47 @@ def test_a_minute_of_ogg_survives_a_small_stack() -> None:
         threading.stack_size(before)
     thread.join()
     assert len(decode("ogg", files[0], RATE_HZ)) == len(noise)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_format_is_what_it_says(name: str) -> None:
+    """Whether it streams, tells what it is, and has samples of a size."""
+    entry = FORMATS[name]
+    rate_hz = entry.default_rate_hz(RATE_HZ)
+    samples = voice(2 * rate_hz, rate_hz)
+    first, *_ = in_pieces(entry.encoder(rate_hz), samples, [len(samples)])
+    assert bool(first) == entry.streams
+    file = entry.encode(samples, rate_hz)
+    try:
+        opened = soundfile.info(io.BytesIO(file)).samplerate == rate_hz
+    except soundfile.LibsndfileError:
+        opened = False
+    assert opened == entry.has_header
+    if entry.sample_bytes:
+        assert 0 <= len(file) - entry.sample_bytes * len(samples) < 1000
+    else:
+        assert len(file) < 0.9 * 2 * len(samples)
+    assert entry.description
+    assert entry.held_back
+    assert entry.joined
+
+
+def test_every_format_has_encoders() -> None:
+    assert list(ENCODERS) == list(FORMATS)
+
+
+def test_no_two_formats_share_a_suffix_or_a_word() -> None:
+    """A name that others give means one format."""
+    suffixes = [suffix for entry in FORMATS.values() for suffix in entry.suffixes]
+    words = [word for entry in FORMATS.values() for word in entry.words]
+    assert len(suffixes) == len(set(suffixes))
+    assert len(words) == len(set(words))
+
+
+def test_formats_can_be_asked_without_numpy() -> None:
+    """The command line does, which should start at once."""
+    code = "import sys, qwen_tts_api.audio; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_formats_have_their_media_types() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qwen_tts_api.audio import FORMATS, Samples
+from qwen_tts_api.audio import FORMATS
+from qwen_tts_api.audio.encoder import Samples
 from tests.audio.decoding import decode
 
 EVERY_SAMPLE: Samples = np.arange(-32768, 32768).astype(np.int16)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qwen_tts_api.audio import Samples
+from qwen_tts_api.audio.encoder import Samples
 from qwen_tts_api.audio.resampler import Resampler
 from tests.audio.decoding import RATE_HZ, peak_hz, sizes, voice
 

@@ -16,6 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from qwen_tts_api import audio
+from qwen_tts_api.audio.encoder import Samples
 from qwen_tts_api.checkpoints.nano import ensure_nano
 from qwen_tts_api.cli.doctor import checkpoints, computing, encoders, installation, machine
 from qwen_tts_api.cli.doctor import subject as doctor_subject
@@ -334,7 +335,7 @@ def test_an_encoder_that_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert only(encoders.check_encoders, subject()).message == ", ".join(audio.FORMATS)
     wav = audio.FORMATS["wav"]
 
-    def fail(samples: audio.Samples, rate_hz: int) -> bytes:
+    def fail(samples: Samples, rate_hz: int) -> bytes:
         raise OSError("libsndfile.so.1")
 
     for encode, sentence in (
@@ -342,7 +343,9 @@ def test_an_encoder_that_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda samples, rate_hz: wav.encode(0 * samples, rate_hz), "became silence"),
         (lambda samples, rate_hz: wav.encode(samples[:9600], rate_hz), "became 0.40 s"),
     ):
-        broken: Any = SimpleNamespace(name="wav", encode=encode, encoder=wav.encoder)
+        broken: Any = SimpleNamespace(
+            name="wav", has_header=True, encode=encode, encoder=wav.encoder
+        )
         monkeypatch.setitem(audio.FORMATS, "wav", broken)
         finding = only(encoders.check_encoders, subject())
         assert (finding.level, sentence in finding.message) == (ERROR, True)

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from qwen_tts_api.audio import FORMATS, AudioFormat, Samples
+from qwen_tts_api.audio import FORMATS, AudioFormat
+from qwen_tts_api.audio.encoder import Samples
 from qwen_tts_api.cli.doctor.findings import Finding, error, ok
 from qwen_tts_api.cli.doctor.subject import Subject
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 
 TONE_HZ = 440
-
-# Formats without a header, which no decoder can tell from noise.
-BARE = ("pcm", "mulaw", "alaw")
 
 TOLERANCE_S = 0.2
 """Codecs add the padding of their last frame."""
@@ -36,17 +34,17 @@ def _try(audio_format: AudioFormat, tone: Samples) -> Iterator[Finding]:
         streamed = encoder.encode(tone) + encoder.finish()
         whole = audio_format.encode(tone, SAMPLE_RATE_HZ)
         for data, tells_length in ((whole, True), (streamed, False)):
-            if problem := _problem(audio_format.name, data, tells_length):
+            if problem := _problem(audio_format, data, tells_length):
                 yield error(f"{audio_format.name} does not work: {problem}.", advice)
                 return
     except Exception as failure:  # a border: a library that is missing or broken
         yield error(f"{audio_format.name} does not work: {failure!r}.", advice)
 
 
-def _problem(name: str, data: bytes, tells_length: bool) -> str:
+def _problem(audio_format: AudioFormat, data: bytes, tells_length: bool) -> str:
     import soundfile
 
-    if name in BARE:
+    if not audio_format.has_header:  # no decoder can tell it from noise
         return "" if data else "nothing came out"
     with soundfile.SoundFile(io.BytesIO(data)) as file:
         duration_s = file.frames / file.samplerate

@@ -24,7 +24,7 @@ from qwen_tts_api.routes.bodies.body import parse_form, parse_json, read_body
 from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openapi.operations import BINARY, NOT_FOUND, Answer, operation
 from qwen_tts_api.routes.security.origins import AllowedHosts
-from qwen_tts_api.routes.speech.schema import load, read_number, seed, string
+from qwen_tts_api.routes.speech.schema import load, read_numbers, seed, string
 from qwen_tts_api.service.models import list_languages
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
@@ -178,9 +178,7 @@ def _read_new_voice(config: Config) -> dict[str, Any]:
         document = parse_json(body)
     else:
         form = parse_form(request, body)
-        document = form.fields | form.files
-        if "seed" in form.fields:
-            document["seed"] = read_number(form.fields["seed"])
+        document = read_numbers(NewVoiceSchema(), form.fields) | form.files
     loaded = load(NewVoiceSchema(), document)
     return {name: value for name, value in loaded.items() if value not in (None, "")}
 

@@ -112,9 +112,8 @@ def _read_request(config: Config) -> tuple[SpeechRequest, list[str]]:
     """Return the request, and the names of parameters that have no meaning here."""
     body = read_body(request, config.max_body_bytes, config.max_audio_bytes)
     if request.method == "POST" and request.is_json:
-        return load_speech_request(parse_json(body), ignore_unknown=False), []
-    parameters, ignored = read_parameters(request, body if request.method == "POST" else b"")
-    if "text" not in parameters and body.lstrip().startswith(b"{"):
+        return load_speech_request(parse_json(body)), []
+    asked, ignored = read_parameters(request, body if request.method == "POST" else b"")
+    if not asked.text and body.lstrip().startswith(b"{"):
         raise InvalidRequest("The body looks like JSON: send it as Content-Type: application/json.")
-    asked = load_speech_request(parameters, ignore_unknown=True)
     return replace(asked, lenient=True), ignored

@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, validate
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.routes.bodies.body import parse_form, parse_json, read_body
-from qwen_tts_api.routes.speech.schema import idle_fields, load, read_number
+from qwen_tts_api.routes.speech.schema import idle_fields, load, read_numbers
 
 
 def read_document(schema: Schema, request: Request, config: Config) -> tuple[Any, list[str]]:
@@ -29,12 +29,7 @@ def _read(schema: Schema, request: Request, body: bytes) -> dict[str, Any]:
     if request.mimetype != "multipart/form-data":
         return parse_json(body)
     form = parse_form(request, body)
-    numbers = {name for name, field in schema.fields.items() if isinstance(field, fields.Number)}
-    values = {
-        name: read_number(value) if name in numbers else value
-        for name, value in form.fields.items()
-    }
-    return values | form.files
+    return read_numbers(schema, form.fields) | form.files
 
 
 def text(description: str) -> fields.String:

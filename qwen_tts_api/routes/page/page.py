@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response
 
-from qwen_tts_api.audio import FORMATS
+from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.routes.openapi.operations import BINARY, NOT_FOUND, TEXT, Answer, operation
@@ -32,6 +32,7 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         values = {
             "speakers": _speakers(service),
             "formats": " ".join(FORMATS),
+            "default_format": DEFAULT_FORMAT,
             "language": config.default_language,
             "max_text_chars": config.max_text_chars,
         }

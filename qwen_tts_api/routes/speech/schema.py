@@ -7,14 +7,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
-from qwen_tts_api.audio import FORMATS
+from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS
 from qwen_tts_api.audio.speed import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.routes.bodies.audio_field import AudioField
-from qwen_tts_api.service.output import DEFAULT_FORMAT
 from qwen_tts_api.service.request import SpeechRequest
 
 MAX_SEED = 2**63 - 1
@@ -106,7 +105,7 @@ class SpeechSchema(Schema):
     """JSON and form fields of `/api/tts`. Empty and null mean the default."""
 
     class Meta:
-        """Refuses unknown fields, unless `load_speech_request` says otherwise."""
+        """Refuses unknown fields."""
 
         unknown = RAISE
 
@@ -158,24 +157,13 @@ class SpeechSchema(Schema):
         return SpeechRequest(**{name: value for name, value in data.items() if value is not None})
 
 
-NUMERIC_FIELDS = frozenset(
-    name for name, field in SpeechSchema().fields.items() if isinstance(field, fields.Number)
-)
-
-
-def load_speech_request(document: Mapping[str, Any], *, ignore_unknown: bool) -> SpeechRequest:
-    """Return the request that a JSON object or a form describes.
-
-    Args:
-        document: Values by field name.
-        ignore_unknown: Pass over unknown fields, as Coqui's server does, instead of refusing them.
+def load_speech_request(document: Mapping[str, Any]) -> SpeechRequest:
+    """Return the request that values by the names of our fields describe.
 
     Raises:
         InvalidRequest: A field is unknown or has the wrong type.
     """
-    request: SpeechRequest = load(
-        SpeechSchema(unknown=EXCLUDE if ignore_unknown else RAISE), document
-    )
+    request: SpeechRequest = load(SpeechSchema(), document)
     return request
 
 
@@ -196,6 +184,16 @@ def read_number(text: str) -> str | float:
     if re.fullmatch(r"-?\d{1,20}", text, re.ASCII):
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def read_numbers(schema: Schema, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return a form's fields, with the numbers that those of a schema are."""
+    numbers = {
+        field.data_key or name
+        for name, field in schema.fields.items()
+        if isinstance(field, fields.Number)
+    }
+    return {name: read_number(text) if name in numbers else text for name, text in texts.items()}
 
 
 def idle_fields(schema: Schema, document: Mapping[str, Any]) -> list[str]:

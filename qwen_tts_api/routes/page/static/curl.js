@@ -15,6 +15,6 @@ export function curl(fields) {
     ...(hasKey() ? ['-H "Authorization: Bearer $TTS_API_KEY"'] : []),
     "-H 'Content-Type: application/json'",
     `-d ${quote(toJson(fields))}`,
-    "-o speech.wav",
+    `-o speech.${fields.audio_format ?? document.body.dataset.defaultFormat}`,
   ].join(" \\\n  ");
 }

@@ -1,0 +1,133 @@
+"""Every field of a request comes through every API, under the name that the API has for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from marshmallow import fields
+from werkzeug.test import TestResponse
+
+from qwen_tts_api.audio import FORMATS
+from qwen_tts_api.routes.bodies.audio_field import AudioField
+from qwen_tts_api.routes.speech.schema import SpeechSchema
+from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.speech import SpeechService
+from tests.conftest import Bench
+
+TEXT = "Hello"
+COQUI = {"speaker": "speaker_id", "language": "language_id"}
+MARY = {"text": "INPUT_TEXT", "speaker": "VOICE", "language": "LOCALE", "audio_format": "AUDIO"}
+OPENAI = {
+    "text": "input",
+    "speaker": "voice",
+    "instruct": "instructions",
+    "audio_format": "response_format",
+}
+KNOWN = {"speaker": "Serena", "language": "de", "audio_format": "flac", "model": "nano"}
+"""Values that an API looks up before it asks the service."""
+
+Asked = Callable[[FlaskClient, dict[str, str]], TestResponse]
+
+
+def renamed(values: dict[str, str], names: dict[str, str]) -> dict[str, str]:
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+APIS: dict[str, tuple[dict[str, str], Asked]] = {
+    "native": ({}, lambda client, sent: client.post("/api/tts", json=typed(sent))),
+    "Coqui query": (COQUI, lambda client, sent: client.get("/api/tts", query_string=sent)),
+    "Coqui form": (COQUI, lambda client, sent: client.post("/api/tts", data=sent)),
+    "Coqui multipart": (
+        COQUI,
+        lambda client, sent: client.post("/api/tts", data=sent, content_type="multipart/form-data"),
+    ),
+    "MaryTTS query": (MARY, lambda client, sent: client.get("/process", query_string=sent)),
+    "MaryTTS body": (MARY, lambda client, sent: client.post("/process", data=sent)),
+    "OpenAI": (OPENAI, lambda client, sent: client.post("/v1/audio/speech", json=typed(sent))),
+    "OpenAI form": (
+        OPENAI,
+        lambda client, sent: client.post(
+            "/v1/audio/speech", data=sent, content_type="multipart/form-data"
+        ),
+    ),
+}
+
+
+def typed(sent: dict[str, str]) -> dict[str, Any]:
+    """Return values as JSON has them."""
+    return {name: as_json(value) for name, value in sent.items()}
+
+
+def as_json(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def value_of(name: str) -> str:
+    """Return a value of a field, as a text, that is not its default."""
+    field = SpeechSchema().fields[name]
+    if isinstance(field, AudioField):
+        return "UklGRg=="
+    if isinstance(field, fields.Boolean):
+        return "true"
+    if name == "sample_rate":
+        return "8000"
+    if isinstance(field, fields.Integer):
+        return "7"
+    return "0.5" if isinstance(field, fields.Float) else KNOWN.get(name, "some text")
+
+
+@pytest.mark.parametrize("name", SpeechSchema().fields)
+@pytest.mark.parametrize("api", APIS)
+def test_every_field_comes_through(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, api: str, name: str
+) -> None:
+    """As JSON has it, and from a query or form."""
+    seen: list[SpeechRequest] = []
+
+    def refuse(self: SpeechService, asked: SpeechRequest, *_: Any) -> None:
+        seen.append(asked)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(SpeechService, "synthesize", refuse)
+    monkeypatch.setattr(SpeechService, "stream", refuse)
+    names, ask = APIS[api]
+    field = SpeechSchema().fields[name]
+    sent = {"text": TEXT, name: value_of(name)}
+    ask(bench.client, renamed(sent, names))
+    (asked,) = seen
+    wanted = b"RIFF" if isinstance(field, AudioField) else as_json(sent[name])
+    assert getattr(asked, field.attribute or name) == wanted
+    assert asked.text == sent["text"]
+
+
+@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize(
+    "name",
+    [name for name, field in SpeechSchema().fields.items() if isinstance(field, fields.Number)],
+)
+def test_every_number_is_judged(bench: Bench, api: str, name: str) -> None:
+    """A query's and a form's text, too."""
+    names, ask = APIS[api]
+    response = ask(bench.client, renamed({"text": TEXT, name: "many"}, names))
+    assert response.status_code == 400
+    assert name in response.text
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_has_its_media_type(bench: Bench, name: str) -> None:
+    """By a GET, by its HEAD, streamed, and by OpenAI's name."""
+    media_type = FORMATS[name].media_type
+    for response in (
+        bench.client.get("/api/tts", query_string={"text": TEXT, "audio_format": name}),
+        bench.client.head("/api/tts", query_string={"text": TEXT, "audio_format": name}),
+        bench.client.post("/api/tts", json={"text": TEXT, "audio_format": name, "stream": True}),
+        bench.client.post("/v1/audio/speech", json={"input": TEXT, "response_format": name}),
+    ):
+        assert response.headers["Content-Type"] == media_type
