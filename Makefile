@@ -112,12 +112,15 @@ $(CHECKOV): | $(VENV_PYTHON)
 	@$(VENV_PYTHON) -m venv $(dir $(CHECKOV))..
 	@$(dir $(CHECKOV))python -m pip install --quiet --disable-pip-version-check checkov==$(CHECKOV_VERSION)
 
-check-deploy: $(INSTALLED) $(CHECKOV) ## Build and check what kustomize makes of deploy/ (needs kubectl)
-	@rm -rf build/manifests && mkdir -p build/manifests
+check-deploy: $(INSTALLED) $(CHECKOV) ## Build and check the manifests of deploy/ and docs/ (needs kubectl)
+	@rm -rf build/manifests build/documents && mkdir -p build/manifests
 	@for overlay in $(OVERLAYS); do \
 	    $(KUBECTL) kustomize deploy/$$overlay >build/manifests/$$(echo $$overlay | tr / -).yaml || exit 1; \
 	done
-	$(VENV)/bin/kubernetes-validate --quiet --strict build/manifests/*.yaml
+	@for overlay in $$($(VENV_PYTHON) -m tools.document_manifests build/documents); do \
+	    $(KUBECTL) kustomize $$overlay >build/manifests/$$(echo $$overlay | tr / -).yaml || exit 1; \
+	done
+	$(VENV)/bin/kubernetes-validate --quiet --strict build/manifests/*.yaml build/documents/*.yaml
 	$(CHECKOV) --config-file deploy/checkov.yaml --directory build/manifests
 
 docs: $(INSTALLED) ## Make the tables in docs/ that come from the code anew

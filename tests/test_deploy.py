@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from prometheus_client.core import Metric
 
 from qwen_tts_api.errors import EXIT_CANNOT_START, EXIT_LOST
+from qwen_tts_api.service.keys import ApiKeys
+from qwen_tts_api.service.metrics import build_metrics
 from tests.conftest import Bench
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
@@ -20,13 +23,22 @@ FILES = [
 ]
 
 
+@pytest.fixture
+def families(bench: Bench, tmp_path: Path) -> list[Metric]:
+    """Return the metric families of a service with API keys."""
+    (tmp_path / "keys").write_text("a-key-of-enough-characters")
+    keys = ApiKeys(tmp_path / "keys")
+    return list(build_metrics(bench.service.status, keys.status).registry.collect())
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_dashboards_alerts_and_scaling_use_metrics_that_exist(bench: Bench, path: Path) -> None:
+def test_dashboards_alerts_and_scaling_use_metrics_that_exist(
+    families: list[Metric], path: Path
+) -> None:
     """Every name in them is one that /metrics tells, once it has something to tell of."""
-    bench.service.metrics.http_requests.labels("/", "GET", "200")
     used = set(re.findall(r"\bqwen_tts_\w+", path.read_text()))
     told = set()
-    for family in bench.service.metrics.registry.collect():
+    for family in families:
         suffixes = {
             "counter": ("_total",),
             "histogram": ("_bucket", "_sum", "_count"),
@@ -36,12 +48,19 @@ def test_dashboards_alerts_and_scaling_use_metrics_that_exist(bench: Bench, path
     assert used <= told
 
 
-def test_every_metric_of_ours_is_on_the_dashboard(bench: Bench) -> None:
+def test_every_metric_of_ours_is_on_the_dashboard(families: list[Metric]) -> None:
     """What nobody looks at need not be measured."""
     text = FILES[0].read_text()
-    families = {family.name for family in bench.service.metrics.registry.collect()}
-    for name in (name for name in families if name.startswith("qwen_tts_")):
-        assert name in text, name
+    names = [family.name for family in families if family.name.startswith("qwen_tts_")]
+    assert [name for name in names if name not in text] == []
+
+
+@pytest.mark.parametrize("name", ["ready", "failures", "empty_audio", "api_keys_file_ok"])
+def test_there_is_an_alert_on_what_needs_somebody(name: str) -> None:
+    """A pod that is not ready, fails, answers without audio, or has a keys file that is wrong."""
+    groups = yaml.safe_load(FILES[1].read_text())["spec"]["groups"]
+    expressions = [rule["expr"] for group in groups for rule in group["rules"]]
+    assert any(re.search(rf"\bqwen_tts_{name}(_total)?\b", each) for each in expressions)
 
 
 def test_the_dashboard_s_panels_do_not_overlap() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from qwen_tts_api.service.keys import ApiKeys
 from qwen_tts_api.service.metrics import build_metrics
 from tests.conftest import Bench
 from tools import document_tables
+from tools.document_manifests import write_manifests
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_README_BYTES = 6144
@@ -211,25 +211,14 @@ def test_every_metric_is_told_and_no_other(bench: Bench, tmp_path: Path) -> None
         assert used <= set(re.findall(r"`(\w+)`", labels)), name
 
 
-def yaml_blocks() -> list[str]:
-    """Return the blocks of YAML in the documents, with their place in a list taken off."""
-    return [
-        textwrap.dedent(block)
-        for path in GUIDES
-        for block in re.findall(r"^ *```yaml\n(.+?)^ *```", path.read_text(), re.M | re.S)
-    ]
-
-
-def test_blocks_to_copy_are_right() -> None:
+def test_blocks_to_copy_are_right(tmp_path: Path) -> None:
     """They can be read; what they build on and change is in `deploy`."""
-    documents = [document for block in yaml_blocks() for document in yaml.safe_load_all(block)]
-    overlays = [each for each in documents if each.get("kind") == "Kustomization"]
+    overlays = write_manifests(tmp_path / "documents")
     assert len(overlays) == 3
-    for overlay in overlays:
+    for folder in overlays:
+        overlay = yaml.safe_load((folder / "kustomization.yaml").read_text())
         for resource in overlay["resources"]:
-            assert (
-                ROOT / resource.removeprefix("../qwen-tts-api/") / "kustomization.yaml"
-            ).exists()
+            assert (folder / resource / "kustomization.yaml").exists()
         patched = [yaml.safe_load(patch["patch"]) for patch in overlay["patches"]]
         for name in (patch["metadata"]["name"] for patch in patched):
             assert any(f"name: {name}\n" in path.read_text() for path in files("deploy"))

@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from qwen_tts_api.engine.snapshot import PoolStatus
 from qwen_tts_api.errors import TTSError
@@ -111,75 +110,47 @@ def _outcome(error: BaseException | None, work: Work) -> str:
 
 
 def build_metrics(
-    models: Callable[[], PoolStatus], keys: Callable[[], KeysStatus] | None
+    pool_status: Callable[[], PoolStatus], keys_status: Callable[[], KeysStatus] | None
 ) -> Metrics:
-    """Return the metrics of a service, given what tells the state of its models and of its keys."""
-    collectors: list[Collector] = [_Models(models)]
-    if keys is not None:
-        collectors.append(_Keys(keys))
-    return Metrics(*collectors)
+    """Return the metrics of a service, given the functions that return its state."""
+    snapshots = [lambda: _pool_metrics(pool_status())]
+    if keys_status is not None:
+        snapshots.append(lambda: _key_metrics(keys_status()))
+    return Metrics(*snapshots)
 
 
-class _Keys(Collector):
-    """Looks at the file of keys at the moment of the scrape."""
-
-    def __init__(self, status: Callable[[], KeysStatus]) -> None:
-        self._status = status
-
-    def describe(self) -> list[Metric]:
-        """Return nothing, as for the models."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield one family for each thing."""
-        status = self._status()
-        yield GaugeMetricFamily(
-            "qwen_tts_api_keys", "API keys that let clients in.", float(status.num_keys)
-        )
-        yield GaugeMetricFamily(
-            "qwen_tts_api_keys_file_ok",
-            "Whether the file of API keys can be read, and has keys and nothing else.",
-            float(status.state == "ok"),
-        )
-
-
-class _Models(Collector):
-    """Reads the state of the models at the moment of the scrape."""
-
-    def __init__(self, status: Callable[[], PoolStatus]) -> None:
-        self._status = status
-
-    def describe(self) -> list[Metric]:
-        """Return nothing: there is no need to ask before the service stands."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield one family for each thing."""
-        status = self._status()
-        yield GaugeMetricFamily(
-            "qwen_tts_ready", "Whether requests are answered with audio.", float(status.ready)
-        )
-        yield GaugeMetricFamily(
-            "qwen_tts_waiting", "Utterances that wait for a row.", float(status.waiting)
-        )
-        gauges = {
-            "running": "Utterances that are being computed.",
-            "rows": "Utterances that can be computed at once.",
-            "memory_bytes": "GPU memory that PyTorch holds for the process.",
-        }
-        counters = {
-            "frames": "Frames (80 ms) that were computed, whatever the number of rows in them.",
-            "row_frames": "Rows in those frames: row_frames / frames is the mean batch.",
-            "failures": "Computations that failed.",
-            "out_of_memory": "Computations for which the device had no memory.",
-        }
-        for name, text in gauges.items():
-            gauge = GaugeMetricFamily(f"qwen_tts_{name}", text, labels=["model"])
+def _pool_metrics(status: PoolStatus) -> Iterator[Metric]:
+    """Yield the metric families of the models' state."""
+    yield GaugeMetricFamily(
+        "qwen_tts_ready", "Whether speech requests are served (1) or refused (0).", status.ready
+    )
+    yield GaugeMetricFamily(
+        "qwen_tts_waiting", "Utterances that wait to be computed.", status.waiting
+    )
+    gauges = {
+        "running": "Utterances that are being computed.",
+        "rows": "Utterances that can be computed at once.",
+        "memory_bytes": "GPU memory that PyTorch has reserved.",
+    }
+    counters = {
+        "frames": "Frames (80 ms) computed, whatever the batch size.",
+        "row_frames": "Frames computed, once per utterance: row_frames / frames is the mean batch.",
+        "failures": "Failed computations.",
+        "out_of_memory": "Computations that ran out of device memory.",
+    }
+    for family_type, texts in ((GaugeMetricFamily, gauges), (CounterMetricFamily, counters)):
+        for name, text in texts.items():
+            family = family_type(f"qwen_tts_{name}", text, labels=["model"])
             for engine in status.engines:
-                gauge.add_metric([engine.name], getattr(engine, name))
-            yield gauge
-        for name, text in counters.items():
-            counter = CounterMetricFamily(f"qwen_tts_{name}", text, labels=["model"])
-            for engine in status.engines:
-                counter.add_metric([engine.name], getattr(engine, name))
-            yield counter
+                family.add_metric([engine.name], getattr(engine, name))
+            yield family
+
+
+def _key_metrics(status: KeysStatus) -> Iterator[Metric]:
+    """Yield the metric families of the API keys' state."""
+    yield GaugeMetricFamily("qwen_tts_api_keys", "Valid API keys.", status.num_keys)
+    yield GaugeMetricFamily(
+        "qwen_tts_api_keys_file_ok",
+        "Whether the API keys file can be read and every line of it is valid.",
+        status.state == "ok",
+    )

@@ -1,10 +1,13 @@
-"""What is counted and measured, under the names that Prometheus sees.
+"""Prometheus metrics of the service.
 
-Counters and histograms are written where the thing happens; a state is read by a collector when
-Prometheus asks. One object a service, so that two in a process do not mix.
+Counters and histograms are updated where the event happens. The state of the models and of the API
+keys is read at each scrape. Each service has its own registry.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,6 +17,7 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
@@ -24,84 +28,79 @@ _FACTORS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 1, 2)
 
 
 class Metrics:
-    """The measurements of one service.
+    """Counters and histograms of one service, and its registry.
+
+    Labels: `route` is the URL's pattern; `outcome` is `stop`, `length`, `nothing_to_say` or the
+    code of an error; `delivery` is `whole` or `stream`.
 
     Args:
-        collectors: What reads a state at the moment of the scrape.
-
-    Attributes:
-        http_requests: Answers, by `route` (its pattern), `method` and `status`.
-        http_seconds: From a request's head to the last byte of its answer, by `route`.
-        syntheses: Requests for speech, by `model` and `outcome`: `stop` and `length` are audio,
-            `nothing_to_say` is silence, everything else is the code of an error.
-        first_audio_seconds: From a request to its first audio, by `delivery`: `whole`, `stream`.
-        queue_seconds: From a request to its row in the model.
-        real_time_factor: Seconds of computing for a second of audio, of one request.
-        audio_seconds: Audio that was made, by `model`.
-        characters: Text that was spoken, by `model`.
-        underruns: Pieces of a stream that came later than the audio before them had lasted.
-        empty_audio: Answers with status 200 and no audio in them. There should be none.
+        snapshots: Each returns metric families of the current state, at every scrape.
     """
 
-    def __init__(self, *collectors: Collector) -> None:
+    def __init__(self, *snapshots: Callable[[], Iterable[Metric]]) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
-        for collector in collectors:
-            registry.register(collector)
-        self.http_requests = Counter(
-            "qwen_tts_http_requests",
-            "Answers of the HTTP server.",
-            ["route", "method", "status"],
-            registry=registry,
+        for snapshot in snapshots:
+            registry.register(_Snapshot(snapshot))
+        counter = partial(Counter, registry=registry)
+        histogram = partial(Histogram, registry=registry, buckets=_SECONDS)
+
+        self.http_requests = counter(
+            "qwen_tts_http_requests", "HTTP responses.", ["route", "method", "status"]
         )
-        self.http_seconds = Histogram(
+        self.http_seconds = histogram(
             "qwen_tts_http_request_seconds",
-            "From a request's head to the last byte of its answer.",
+            "Duration of an HTTP request, from its head to the last byte of the response.",
             ["route"],
-            buckets=_SECONDS,
-            registry=registry,
         )
-        self.syntheses = Counter(
+        self.syntheses = counter(
             "qwen_tts_syntheses",
-            "Requests for speech by how they ended: stop, length, or an error's code.",
+            "Speech requests by outcome: stop, length, nothing_to_say, or an error's code.",
             ["model", "outcome"],
-            registry=registry,
         )
-        self.first_audio_seconds = Histogram(
+        self.first_audio_seconds = histogram(
             "qwen_tts_first_audio_seconds",
-            "From a request to its first audio.",
+            "Time from a speech request to its first audio.",
             ["delivery"],
-            buckets=_SECONDS,
-            registry=registry,
         )
-        self.queue_seconds = Histogram(
-            "qwen_tts_queue_seconds",
-            "From a request to its row in the model.",
-            buckets=_SECONDS,
-            registry=registry,
+        self.queue_seconds = histogram(
+            "qwen_tts_queue_seconds", "Time that a speech request waits before it is computed."
         )
-        self.real_time_factor = Histogram(
+        self.real_time_factor = histogram(
             "qwen_tts_real_time_factor",
-            "Seconds of computing for a second of audio.",
+            "Computing time divided by the duration of the audio, per speech request.",
             buckets=_FACTORS,
-            registry=registry,
         )
-        self.audio_seconds = Counter(
-            "qwen_tts_audio_seconds", "Audio that was made.", ["model"], registry=registry
+        self.audio_seconds = counter(
+            "qwen_tts_audio_seconds", "Duration of the generated audio.", ["model"]
         )
-        self.characters = Counter(
-            "qwen_tts_characters", "Text that was spoken.", ["model"], registry=registry
+        self.characters = counter(
+            "qwen_tts_characters", "Characters of synthesized text.", ["model"]
         )
-        self.underruns = Counter(
+        self.underruns = counter(
             "qwen_tts_underruns",
-            "Pieces of a stream that came later than the audio before them had lasted.",
-            registry=registry,
+            "Chunks of a stream that came after the audio before them had been played.",
         )
-        self.empty_audio = Counter(
-            "qwen_tts_empty_audio", "Answers with status 200 and no audio.", registry=registry
+        self.empty_audio = counter(
+            "qwen_tts_empty_audio", "Responses with status 200 and no audio."
         )
 
     def exposition(self) -> bytes:
-        """Return everything in Prometheus's text format."""
+        """Return all metrics in Prometheus's text format."""
         return generate_latest(self.registry)
+
+
+class _Snapshot(Collector):
+    """Collects what a function returns at the moment of a scrape."""
+
+    def __init__(self, collect: Callable[[], Iterable[Metric]]) -> None:
+        self._collect = collect
+
+    def describe(self) -> list[Metric]:
+        """Return nothing, so that registering does not collect before the service is built."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metric families of the current state."""
+        return self._collect()
