@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from qwen_tts_api.config.folders import expand
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reader(Generic[T]):
+    """Reads a setting.
+
+    Attributes:
+        read: From the variable's text to the value.
+        allowed: What that text may be, for people.
+    """
+
+    read: Callable[[str], T]
+    allowed: str
 
 
 def text(raw: str) -> str:
@@ -21,20 +38,25 @@ def required_text(raw: str) -> str:
     return raw.strip()
 
 
-def choice(*allowed: str) -> Callable[[str], str]:
-    """Return a reader of one of some words, in any case."""
+def choice(*words: str) -> Reader[str]:
+    """Return a reader of one of some words, in any case.
+
+    >>> choice("DEBUG", "INFO", "ERROR").allowed
+    '`DEBUG`, `INFO` or `ERROR`'
+    """
 
     def read(raw: str) -> str:
         value = raw.strip()
-        for candidate in allowed:
+        for candidate in words:
             if value.lower() == candidate.lower():
                 return candidate
         raise ValueError
 
-    return read
+    *first, last = (f"`{word}`" for word in words)
+    return Reader(read, f"{', '.join(first)} or {last}")
 
 
-def integer(low: int, high: int) -> Callable[[str], int]:
+def integer(low: int, high: int) -> Reader[int]:
     """Return a reader of a whole number from `low` to `high`."""
 
     def read(raw: str) -> int:
@@ -43,10 +65,10 @@ def integer(low: int, high: int) -> Callable[[str], int]:
             raise ValueError
         return value
 
-    return read
+    return Reader(read, f"{low} to {high}")
 
 
-def boolean(raw: str) -> bool:
+def _boolean(raw: str) -> bool:
     """Read `1`, `0`, `true` or `false`."""
     values = {"1": True, "true": True, "0": False, "false": False}
     if raw.strip().lower() not in values:
@@ -54,7 +76,10 @@ def boolean(raw: str) -> bool:
     return values[raw.strip().lower()]
 
 
-def seconds(low: float, high: float) -> Callable[[str], float]:
+boolean = Reader(_boolean, "`1` or `0`")
+
+
+def seconds(low: float, high: float) -> Reader[float]:
     """Return a reader of a number of seconds from `low` to `high`."""
 
     def read(raw: str) -> float:
@@ -63,7 +88,7 @@ def seconds(low: float, high: float) -> Callable[[str], float]:
             raise ValueError
         return value
 
-    return read
+    return Reader(read, f"{low:g} to {high:g}")
 
 
 def device(raw: str) -> str:

@@ -18,7 +18,7 @@ from qwen_tts_api.errors import TextRequired, TTSError, Unavailable, UnknownForm
 from qwen_tts_api.names import fold, shown
 from qwen_tts_api.routes.bodies.body import parse_parameters, read_body
 from qwen_tts_api.routes.errors import ErrorBody
-from qwen_tts_api.routes.openapi.operations import BINARY, TEXT, Answer, operation
+from qwen_tts_api.routes.openapi.operations import BINARY, TEXT, Answer, Operation
 from qwen_tts_api.routes.speech import ranges, response
 from qwen_tts_api.routes.speech.parameters import ParameterNames, described, first_given
 from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
@@ -80,7 +80,7 @@ _AUDIO = Answer(
 )
 
 
-_GET = operation(
+_GET = Operation(
     "Speak a text: MaryTTS-compatible",
     tag="marytts",
     query=MaryParameters,
@@ -89,7 +89,7 @@ _GET = operation(
     error_schema="Sentence",
 )
 
-_POST = operation(
+_POST = Operation(
     "Speak a text; the parameters in the body",
     tag="marytts",
     method="POST",
@@ -119,7 +119,7 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
         )
 
     @routes.get("/voices")
-    @operation(
+    @Operation(
         "List the voices: MaryTTS-compatible",
         tag="marytts",
         answers={200: Answer("A line each: name, locale, sex.", TEXT, ["text/plain"])},
@@ -134,7 +134,7 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
         return _plain("\n".join(lines))
 
     @routes.get("/locales")
-    @operation(
+    @Operation(
         "List the locales",
         tag="marytts",
         answers={200: Answer("A line each.", TEXT, ["text/plain"])},

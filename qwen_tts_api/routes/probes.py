@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 from marshmallow import Schema, fields, validate
 
-from qwen_tts_api.routes.openapi.operations import TEXT, Answer, operation
+from qwen_tts_api.routes.openapi.operations import TEXT, Answer, Operation
 from qwen_tts_api.service.speech import SpeechService
 from qwen_tts_api.telemetry.metrics import CONTENT_TYPE
 
@@ -72,7 +72,7 @@ def blueprint(service: SpeechService) -> Blueprint:
     routes = Blueprint("probes", __name__)
 
     @routes.get("/healthz")
-    @operation(
+    @Operation(
         "Ask whether the process can do its work, now or soon",
         tag="health",
         answers={
@@ -89,7 +89,7 @@ def blueprint(service: SpeechService) -> Blueprint:
         return response
 
     @routes.get("/readyz")
-    @operation(
+    @Operation(
         "Ask whether the model is there",
         tag="health",
         answers={
@@ -118,7 +118,7 @@ def blueprint(service: SpeechService) -> Blueprint:
         return response
 
     @routes.get("/metrics")
-    @operation(
+    @Operation(
         "Read the metrics, as Prometheus does",
         tag="health",
         answers={200: Answer("Prometheus's text format.", TEXT, [CONTENT_TYPE])},

@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, validate
 
 from qwen_tts_api.checkpoints.card import KINDS, ModelCard
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes.openapi.operations import Answer, operation
+from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.service.speech import SpeechService
 from qwen_tts_api.service.voices.voice import default_speaker, display_name
 
@@ -50,7 +50,7 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
     routes = Blueprint("models", __name__)
 
     @routes.get("/models")
-    @operation(
+    @Operation(
         "List the served models",
         tag="lists",
         answers={200: Answer("The default model is first.", ModelSchema(many=True))},

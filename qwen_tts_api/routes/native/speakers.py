@@ -22,7 +22,7 @@ from qwen_tts_api.errors import (
 from qwen_tts_api.routes.bodies.audio_field import AudioField
 from qwen_tts_api.routes.bodies.body import parse_form, parse_json, read_body
 from qwen_tts_api.routes.connection import client_connection
-from qwen_tts_api.routes.openapi.operations import BINARY, NOT_FOUND, Answer, operation
+from qwen_tts_api.routes.openapi.operations import BINARY, NOT_FOUND, Answer, Operation
 from qwen_tts_api.routes.security.origins import AllowedHosts
 from qwen_tts_api.routes.speech.schema import load, read_numbers, seed, string
 from qwen_tts_api.service.models import list_languages
@@ -94,7 +94,7 @@ class NewVoiceSchema(Schema):
 
 _OF_DESIGN = ("instruct", "text", "language", "model", "seed")
 
-_LIST = operation(
+_LIST = Operation(
     "List what `speaker` may name",
     tag="lists",
     query=ModelQuery,
@@ -102,7 +102,7 @@ _LIST = operation(
     errors=(UnknownModel, ModelUnavailable, RegistryUnavailable),
 )
 
-_ADD = operation(
+_ADD = Operation(
     "Add a voice",
     tag="lists",
     method="POST",
@@ -116,7 +116,7 @@ _ADD = operation(
     errors=(TTSError,),
 )
 
-_DELETE = operation(
+_DELETE = Operation(
     "Delete an added voice",
     tag="lists",
     method="DELETE",
@@ -158,7 +158,7 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         return response
 
     @routes.get("/languages")
-    @operation(
+    @Operation(
         "List the languages of a model",
         tag="lists",
         query=ModelQuery,

@@ -16,7 +16,7 @@ from qwen_tts_api.routes.coqui import (
     CoquiParameters,
     read_parameters,
 )
-from qwen_tts_api.routes.openapi.operations import BINARY, Answer, operation
+from qwen_tts_api.routes.openapi.operations import BINARY, Answer, Operation
 from qwen_tts_api.routes.speech import ranges, response
 from qwen_tts_api.routes.speech.schema import SpeechSchema, load_speech_request
 from qwen_tts_api.service.request import SpeechRequest
@@ -32,7 +32,7 @@ _AUDIO = Answer(
     response.SPEECH_HEADERS,
 )
 
-_GET = operation(
+_GET = Operation(
     "Speak a text: Coqui-compatible",
     tag="speech",
     description="Each value is taken from the first of header and query that is not empty.",
@@ -42,7 +42,7 @@ _GET = operation(
     errors=(TTSError, ranges.BEHIND_THE_END),
 )
 
-_POST = operation(
+_POST = Operation(
     "Speak a text",
     tag="speech",
     method="POST",
@@ -58,14 +58,14 @@ _POST = operation(
     errors=(TTSError,),
 )
 
-_HEAD = operation(
+_HEAD = Operation(
     "Ask whether there is speech, without making any",
     tag="speech",
     method="HEAD",
     answers={200: Answer("There is, of this type.", headers=("Accept-Ranges",))},
 )
 
-_OPTIONS = operation(
+_OPTIONS = Operation(
     "Ask for the methods",
     tag="speech",
     method="OPTIONS",
@@ -96,7 +96,7 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
         )
 
     @routes.get("/details")
-    @operation(
+    @Operation(
         "Name the served models; Coqui's clients look whether it is there",
         tag="lists",
         answers={200: Answer("`model` is the default one.", {"type": "object"})},

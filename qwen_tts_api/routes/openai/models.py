@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify
 from qwen_tts_api.errors import UnknownModel
 from qwen_tts_api.names import listed, shown
 from qwen_tts_api.routes.openai.names import find_model
-from qwen_tts_api.routes.openapi.operations import Answer, operation
+from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.service.speech import SpeechService
 
 
@@ -27,7 +27,7 @@ def add_routes(routes: Blueprint, service: SpeechService) -> None:
         }
 
     @routes.get("/models")
-    @operation(
+    @Operation(
         "List the served models, as OpenAI's API does",
         tag="openai",
         answers={200: Answer("`data` has them, the default one first.", {"type": "object"})},
@@ -39,7 +39,7 @@ def add_routes(routes: Blueprint, service: SpeechService) -> None:
         )
 
     @routes.get("/models/<path:model>")
-    @operation(
+    @Operation(
         "Describe one of the served models",
         tag="openai",
         answers={200: Answer("Its entry in the list.", {"type": "object"})},
@@ -56,7 +56,7 @@ def add_routes(routes: Blueprint, service: SpeechService) -> None:
         return jsonify(describe(name))
 
     @routes.get("/audio/models")
-    @operation(
+    @Operation(
         "List the ids of the served models, for Open WebUI",
         tag="openai",
         answers={200: Answer("`models` has objects with an `id`.", {"type": "object"})},

@@ -17,7 +17,7 @@ from qwen_tts_api.routes.openai.errors import openai_names
 from qwen_tts_api.routes.openai.events import Events
 from qwen_tts_api.routes.openai.names import DEFAULT_VOICE, FIELDS, VOICES, find_model, find_voice
 from qwen_tts_api.routes.openai.schema import TASK_TYPES, OpenAIRequest, OpenAISpeechSchema
-from qwen_tts_api.routes.openapi.operations import BINARY, Answer, operation
+from qwen_tts_api.routes.openapi.operations import BINARY, Answer, Operation
 from qwen_tts_api.routes.speech import response
 from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
 from qwen_tts_api.service.request import SpeechRequest
@@ -38,7 +38,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
     """Add the route of synthesis."""
 
     @routes.post("/audio/speech")
-    @operation(
+    @Operation(
         "Speak a text: OpenAI-compatible",
         tag="openai",
         method="POST",

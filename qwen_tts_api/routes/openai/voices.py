@@ -21,7 +21,7 @@ from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openai.document import choice, read_document, text
 from qwen_tts_api.routes.openai.errors import openai_names
 from qwen_tts_api.routes.openai.names import VOICE_FIELDS, find_model
-from qwen_tts_api.routes.openapi.operations import Answer, operation
+from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.speech.response import report_ignored
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
@@ -68,7 +68,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
     """Add the routes of voices."""
 
     @routes.get("/audio/voices")
-    @operation(
+    @Operation(
         "List what `voice` may name",
         tag="openai",
         query=ModelQuery,
@@ -82,7 +82,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         return jsonify({"voices": listed})
 
     @routes.post("/audio/voices")
-    @operation(
+    @Operation(
         "Register a voice by a recording or a description",
         tag="openai",
         method="POST",
@@ -100,7 +100,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         return response
 
     @routes.delete("/audio/voices/<voice_id>")
-    @operation(
+    @Operation(
         "Delete a registered voice",
         tag="openai",
         method="DELETE",

@@ -27,7 +27,6 @@ from qwen_tts_api.routes.openapi.operations import (
     Answer,
     Operation,
     codes_of,
-    operation,
     operations_of,
 )
 from qwen_tts_api.routes.page.assets import send_asset, send_page
@@ -132,7 +131,7 @@ SCHEMAS: dict[str, type[Schema] | dict[str, Any]] = {
         "description": "A line of plain text, as MaryTTS's clients show it.",
     },
 }
-"""Shapes of errors, by the name that `operation(error_schema=...)` uses."""
+"""Shapes of errors, by the name that `Operation(error_schema=...)` uses."""
 
 _VIEWER = Path(flask_swagger_ui.__file__).parent / "dist"
 _VIEWER_FILES = ("swagger-ui-bundle.js", "swagger-ui.css")
@@ -147,7 +146,7 @@ def blueprint(config: Config) -> Blueprint:
         return describe(app, config)
 
     @routes.get("/openapi.json")
-    @operation(
+    @Operation(
         "This document",
         tag="pages",
         answers={200: Answer("OpenAPI 3.1.", {"type": "object"})},
@@ -156,7 +155,7 @@ def blueprint(config: Config) -> Blueprint:
         return document(current_app._get_current_object())  # type: ignore[attr-defined]
 
     @routes.get("/docs")
-    @operation(
+    @Operation(
         "Read this document in a browser",
         tag="pages",
         answers={200: Answer("The page.", TEXT, ["text/html"])},
@@ -168,7 +167,7 @@ def blueprint(config: Config) -> Blueprint:
         )
 
     @routes.get("/docs/<path:name>")
-    @operation(
+    @Operation(
         "A part of that page",
         tag="pages",
         answers={200: Answer("The file.", BINARY, ["text/javascript", "text/css"])},

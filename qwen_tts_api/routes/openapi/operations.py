@@ -1,11 +1,11 @@
-"""What a route does, said beside it: `@operation(...)` under `@routes.get(...)`.
+"""What a route does, said beside it: `@Operation(...)` under `@routes.get(...)`.
 
-`openapi.py` makes one document of all of them, and a test holds that no route is without.
+`document.py` makes one document of all of them, and a test holds that no route is without.
 
 Example::
 
     @routes.get("/speakers")
-    @operation(
+    @Operation(
         "List the speakers of a model",
         tag="lists",
         query=ModelQuery,
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeVar
 
 from marshmallow import Schema
@@ -46,7 +46,7 @@ NOT_FOUND = (404, "not_found")
 INTERNAL_ERROR = (500, "internal_error")
 METHOD_NOT_ALLOWED = (405, "method_not_allowed")
 
-# Which routes answer them depends on their methods and on the settings: `openapi.py` knows.
+# Which routes answer them depends on their methods and on the settings: `document.py` knows.
 _AS_SET_UP = {error.code for error in (Unauthorized, RateLimited, CrossSite, HostNotAllowed)}
 
 _ERROR_HEADERS = {
@@ -67,7 +67,7 @@ class Answer:
         description: One sentence.
         schema: Of the body; None where there is no body.
         media_types: That the body may have.
-        headers: Names in `openapi.HEADERS`; `X-Request-Id` is in every answer.
+        headers: Names in `document.HEADERS`; `X-Request-Id` is in every answer.
     """
 
     description: str
@@ -86,18 +86,41 @@ class Answer:
 
 @dataclass(frozen=True)
 class Operation:
-    """What one method of a route does; `operation` explains the parts."""
+    """What one method of a route does; decorates the view, one of several methods several times.
+
+    Attributes:
+        summary: What it does, as an imperative of a few words.
+        tag: The chapter; one of `document.TAGS`.
+        method: GET, POST ...
+        description: What else there is to know, in Markdown.
+        query: Its parameters in the query; a marshmallow schema. Those in the path come by
+            themselves.
+        headers: Its parameters in headers; a marshmallow schema.
+        body: The schema of each media type that a body may have.
+        example: Of a body in JSON.
+        answers: By status.
+        errors: Errors that it answers; a class stands for its subclasses, too, and `TTSError` for
+            all of them. `internal_error`, and what keys and limits bring, are there by themselves.
+        error_schema: The schema of the errors' bodies, one of `document.SCHEMAS`.
+    """
 
     summary: str
+    _: KW_ONLY
     tag: str
+    answers: Mapping[int, Answer]
+    method: str = "GET"
     description: str = ""
     query: SchemaLike | None = None
     headers: SchemaLike | None = None
     body: Mapping[str, SchemaLike] = field(default_factory=dict)
     example: Mapping[str, Any] | None = None
-    answers: Mapping[int, Answer] = field(default_factory=dict)
     errors: tuple[type[TTSError] | tuple[int, str], ...] = ()
     error_schema: str = "Error"
+
+    def __call__(self, view: View) -> View:
+        """Say of a view what it does."""
+        vars(view).setdefault(_ATTRIBUTE, {})[self.method.lower()] = self
+        return view
 
     def document(self, more_errors: tuple[type[TTSError], ...] = ()) -> dict[str, Any]:
         """Return the operation object, with marshmallow's schemas still in it.
@@ -145,57 +168,6 @@ class Operation:
                     "allOf": [schema["schema"], {"properties": {"code": {"enum": names}}}]
                 }
             yield str(status), answer
-
-
-def operation(
-    summary: str,
-    *,
-    tag: str,
-    method: str = "GET",
-    description: str = "",
-    query: SchemaLike | None = None,
-    headers: SchemaLike | None = None,
-    body: Mapping[str, SchemaLike] | None = None,
-    example: Mapping[str, Any] | None = None,
-    answers: Mapping[int, Answer],
-    errors: tuple[type[TTSError] | tuple[int, str], ...] = (),
-    error_schema: str = "Error",
-) -> Callable[[View], View]:
-    """Say what a view does for one method; a view of several methods has it several times.
-
-    Args:
-        summary: What it does, as an imperative of a few words.
-        tag: The chapter; one of `openapi.TAGS`.
-        method: GET, POST ...
-        description: What else there is to know, in Markdown.
-        query: Its parameters in the query; a marshmallow schema. Those in the path come by
-            themselves.
-        headers: Its parameters in headers; a marshmallow schema.
-        body: The schema of each media type that a body may have.
-        example: Of a body in JSON.
-        answers: By status.
-        errors: Errors that it answers; a class stands for its subclasses, too, and `TTSError` for
-            all of them. `internal_error`, and what keys and limits bring, are there by themselves.
-        error_schema: The shape of the errors' bodies, one of `openapi.SCHEMAS`.
-    """
-    described = Operation(
-        summary=summary,
-        tag=tag,
-        description=description,
-        query=query,
-        headers=headers,
-        body=body or {},
-        example=example,
-        answers=answers,
-        errors=errors,
-        error_schema=error_schema,
-    )
-
-    def remember(view: View) -> View:
-        vars(view).setdefault(_ATTRIBUTE, {})[method.lower()] = described
-        return view
-
-    return remember
 
 
 def operations_of(view: Callable[..., Any]) -> dict[str, Operation]:

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import TTSError
-from qwen_tts_api.routes.openapi.operations import BINARY, NOT_FOUND, TEXT, Answer, operation
+from qwen_tts_api.routes.openapi.operations import BINARY, NOT_FOUND, TEXT, Answer, Operation
 from qwen_tts_api.routes.page.assets import MEDIA_TYPES, send_asset, send_page
 from qwen_tts_api.service.speech import SpeechService
 
@@ -21,7 +21,7 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
     routes = Blueprint("page", __name__, template_folder="templates")
 
     @routes.get("/")
-    @operation(
+    @Operation(
         "Type, choose and listen, in a browser",
         tag="pages",
         description='It has `<option value="X" SELECTED>X</option>` for each speaker and for '
@@ -39,7 +39,7 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         return send_page("index.html", values)
 
     @routes.get("/static/<path:name>")
-    @operation(
+    @Operation(
         "A part of the page",
         tag="pages",
         answers={200: Answer("The file.", BINARY, MEDIA_TYPES.values())},
