@@ -1,4 +1,4 @@
-"""Files on a disk that others use, too, and that may be anything, full or gone."""
+"""Read files of bounded size, write files durably (fsync), and lock folders (flock)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LOCK_TIMEOUT_S = 10.0
-"""How long a change waits for another process's, which takes milliseconds."""
+"""How long `lock` waits for another process, which holds it for milliseconds."""
 
 
 def open_regular(path: Path, max_bytes: int) -> int:
-    """Return a descriptor of a file of up to `max_bytes`, to be closed by the caller.
+    """Open a regular file of up to `max_bytes`; return a descriptor that the caller closes.
 
     Raises:
-        OSError: It is larger, or no file: to open a pipe would wait for a writer for ever.
+        OSError: It is larger, or not a regular file. Opening never blocks, as on a pipe it would.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     status = os.fstat(descriptor)
@@ -33,7 +33,7 @@ def open_regular(path: Path, max_bytes: int) -> int:
 
 
 def read_regular(path: Path, max_bytes: int) -> bytes:
-    """Return what is in a file of up to `max_bytes`.
+    """Return the content of a regular file of up to `max_bytes`.
 
     Raises:
         OSError: As `open_regular`.
@@ -43,7 +43,7 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
 
 
 def write_synced(path: Path, data: bytes) -> None:
-    """Write a file, and see it through to the disk."""
+    """Write a file, and flush it to the disk (fsync)."""
     with path.open("wb") as file:
         file.write(data)
         file.flush()
@@ -51,7 +51,7 @@ def write_synced(path: Path, data: bytes) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove whatever it is, as far as that can be done."""
+    """Remove a file or folder; errors are ignored."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
         return
@@ -60,7 +60,7 @@ def remove(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """See the names in a folder through to the disk."""
+    """Flush the entries of a folder to the disk (fsync)."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -70,10 +70,11 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def lock(folder: Path, wait_s: float | None = None) -> Iterator[None]:
-    """Own a folder as long as this process lives.
+    """Hold an exclusive lock (flock) on a folder; the kernel releases it if the process dies.
 
     Raises:
-        BlockingIOError: Another owns it, and still does after `wait_s` seconds (LOCK_TIMEOUT_S).
+        BlockingIOError: Another process holds it for longer than `wait_s` seconds (default:
+            LOCK_TIMEOUT_S).
     """
     deadline = time.monotonic() + (LOCK_TIMEOUT_S if wait_s is None else wait_s)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -1,1 +1,1 @@
-"""Who speaks: a model's own speakers, and registered voices."""
+"""Voices: speakers of a model, registered voices, and which of them a request means."""

@@ -1,9 +1,9 @@
-"""Recordings of voices that strangers send: from a file's bytes to samples, or a 400.
+"""Decode, validate and resample reference recordings from untrusted clients.
 
-What is trusted: that libsndfile (with libFLAC, libvorbis, libopus and mpg123 inside) reads hostile
-bytes of the four formats below without harm; of its some thirty formats no other is reached. What
-is not: every number in a header. Audio is read second by second and never by the length that a
-header claims: 40 bytes of FLAC can claim 256 GiB, and 10 MB of it be 37 hours of silence.
+Trusted: that libsndfile (with libFLAC, libvorbis, libopus and mpg123) decodes hostile files of the
+four formats below safely; its other formats are never reached. Not trusted: any number in a header.
+Audio is decoded second by second, never by the length in the header: 40 bytes of FLAC can claim
+256 GiB, and 10 MB of FLAC can hold 37 hours of silence.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_RATE_HZ = 192_000
 MAX_CHANNELS = 2
 MAX_REF_TEXT_CHARS = 2000
 
-# libsndfile's names. The rarer codecs that a WAV may hold, such as ADPCM and GSM, are left out.
+# By libsndfile's names. Rare codecs in a WAV, such as ADPCM and GSM, are not accepted.
 _FORMATS = {
     "WAV": {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"},
     "WAVEX": {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"},
@@ -37,61 +37,61 @@ _FORMATS = {
     "OGG": {"VORBIS", "OPUS"},
     "MP3": {"MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"},
 }
-# From here on, a RIFF size says "unknown": what programs write that stream a WAV.
+# From here on a RIFF size means "unknown", as programs write it that stream a WAV.
 _UNKNOWN_RIFF_SIZE = 0x7FFF_0000
-# libsndfile's number for a FLAC that was streamed, in which soundfile then fails to seek.
+# libsndfile's frame count of a streamed FLAC, in which soundfile fails to seek.
 _UNKNOWN_FRAMES = 2**63 - 1
-# -50 dB of full scale: below it is no speech, only the noise of a microphone that was off.
+# -50 dB of full scale: a recording below it is noise of a muted microphone.
 _SILENCE = 0.003
-# Beyond full scale is clipped later on; this far beyond are integers written as floats.
+# Samples beyond full scale are clipped later; this far beyond they are integers stored as floats.
 _MAX_PEAK = 4.0
 
 
 def read_recording(data: bytes, max_bytes: int, field: str = "ref_audio") -> Samples:
-    """Return the samples of an audio file: float32 `[n]`, mono, at SAMPLE_RATE_HZ.
+    """Decode an audio file to samples: float32 `[n]`, mono, at SAMPLE_RATE_HZ.
 
     Args:
         data: The file.
-        max_bytes: Of the file.
-        field: Of the request, that is to blame.
+        max_bytes: Maximum size of the file.
+        field: The request's field that the error names.
 
     Raises:
-        InvalidAudio: It is too large, no audio of the allowed formats, damaged, shorter than
+        InvalidAudio: It is too large, not in an allowed format, damaged, shorter than
             MIN_DURATION_S, longer than MAX_DURATION_S, or silent.
     """
     try:
         return _read(data, max_bytes)
-    except _Unusable as error:
+    except _InvalidRecording as error:
         raise InvalidAudio(
             f"The recording {error}.", fields={field: [f"The recording {error}."]}
         ) from None
 
 
-class _Unusable(Exception):
-    """A recording that is refused; the message goes on from "The recording"."""
+class _InvalidRecording(Exception):
+    """The recording is refused; the message continues the sentence "The recording"."""
 
 
 def _read(data: bytes, max_bytes: int) -> Samples:
     if len(data) > max_bytes:
-        raise _Unusable(f"has {len(data)} bytes; QWEN_MAX_AUDIO_BYTES allows {max_bytes}")
+        raise _InvalidRecording(f"has {len(data)} bytes; QWEN_MAX_AUDIO_BYTES allows {max_bytes}")
     if not _has_magic(data):
-        raise _Unusable(f"is not of a kind that is read; send {ALLOWED}")
-    if _is_cut_short(data):
-        raise _Unusable("is cut short: its header announces more than there is")
+        raise _InvalidRecording(f"is not of a kind that is read; send {ALLOWED}")
+    if _is_truncated(data):
+        raise _InvalidRecording("is cut short: its header announces more than there is")
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             _check_header(file)
-            samples = _resampled(_mono_seconds(file), file.samplerate)
+            samples = _resample(_read_mono(file), file.samplerate)
     except soundfile.SoundFileError as error:
         reason = getattr(error, "error_string", error)  # without the repr of the file object
-        raise _Unusable(f"cannot be read ({reason}); send {ALLOWED}") from None
+        raise _InvalidRecording(f"cannot be read ({reason}); send {ALLOWED}") from None
     if np.ptp(samples) < 2 * _SILENCE:
-        raise _Unusable("is silent")
+        raise _InvalidRecording("is silent")
     return samples
 
 
 def check_ref_text(text: str) -> str:
-    """Return what is said in a recording, without surrounding white space.
+    """Validate the transcript of a recording, and strip surrounding white space.
 
     Raises:
         InvalidRequest: It is too long for a recording, or not valid Unicode.
@@ -113,46 +113,50 @@ def _has_magic(data: bytes) -> bool:
     return data[:4] in (b"fLaC", b"OggS") or data[:3] == b"ID3" or is_mpeg
 
 
-def _is_cut_short(data: bytes) -> bool:
-    """Whether a WAV ends early, which libsndfile passes over; of a FLAC it says so itself."""
+def _is_truncated(data: bytes) -> bool:
+    """Return whether a WAV is truncated, which libsndfile ignores; for FLAC it raises itself."""
     size = int.from_bytes(data[4:8], "little")
     return data[:4] == b"RIFF" and len(data) < size + 8 and size < _UNKNOWN_RIFF_SIZE
 
 
 def _check_header(file: soundfile.SoundFile) -> None:
     if file.subtype not in _FORMATS.get(file.format, ()):
-        raise _Unusable(f"is {file.format} with {file.subtype}; send {ALLOWED}")
+        raise _InvalidRecording(f"is {file.format} with {file.subtype}; send {ALLOWED}")
     if not MIN_RATE_HZ <= file.samplerate <= MAX_RATE_HZ:
-        raise _Unusable(
+        raise _InvalidRecording(
             f"has {file.samplerate} samples a second; allowed are {MIN_RATE_HZ} to {MAX_RATE_HZ}"
         )
     if not 1 <= file.channels <= MAX_CHANNELS:
-        raise _Unusable(f"has {file.channels} channels; allowed are 1 and {MAX_CHANNELS}")
+        raise _InvalidRecording(f"has {file.channels} channels; allowed are 1 and {MAX_CHANNELS}")
     if file.frames == _UNKNOWN_FRAMES:
-        raise _Unusable("does not tell its length: write it to a file instead of a pipe")
+        raise _InvalidRecording("does not tell its length: write it to a file instead of a pipe")
 
 
-def _mono_seconds(file: soundfile.SoundFile) -> Iterator[Samples]:
-    """Yield a file second by second, all channels mixed; refuse it where it turns out bad."""
+def _read_mono(file: soundfile.SoundFile) -> Iterator[Samples]:
+    """Decode a file second by second, and mix its channels to mono.
+
+    Raises:
+        _InvalidRecording: It is too short or too long, or has invalid samples.
+    """
     num_frames = 0
     while len(block := file.read(file.samplerate, dtype="float32", always_2d=True)):
         num_frames += len(block)
         if num_frames > MAX_DURATION_S * file.samplerate:
-            raise _Unusable(f"is longer than {MAX_DURATION_S} s")
+            raise _InvalidRecording(f"is longer than {MAX_DURATION_S} s")
         if not np.isfinite(block).all():
-            raise _Unusable("has samples that are not numbers")
+            raise _InvalidRecording("has samples that are not numbers")
         if np.abs(block).max() > _MAX_PEAK:
-            raise _Unusable("has samples far beyond full scale, which is -1 to 1")
+            raise _InvalidRecording("has samples far beyond full scale, which is -1 to 1")
         yield block.mean(axis=1)
     if num_frames < MIN_DURATION_S * file.samplerate:
-        raise _Unusable(
+        raise _InvalidRecording(
             f"is {num_frames / file.samplerate:.2f} s long; allowed are {MIN_DURATION_S} to "
             f"{MAX_DURATION_S} s"
         )
 
 
-def _resampled(blocks: Iterator[Samples], rate_hz: int) -> Samples:
+def _resample(blocks: Iterator[Samples], rate_hz: int) -> Samples:
     stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
-    pieces = [stream.resample_chunk(block) for block in blocks]
-    pieces.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
-    return np.concatenate(pieces)
+    resampled = [stream.resample_chunk(block) for block in blocks]
+    resampled.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
+    return np.concatenate(resampled)

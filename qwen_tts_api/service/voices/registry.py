@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 MAX_CONSENT_CHARS = 1000
 CACHED_REFERENCES = 16
-"""Recordings that stay in memory, of up to 2.9 MB each."""
+"""Recordings in the LRU cache, of up to 2.9 MB each."""
 
 
 class VoiceRegistry:
@@ -47,8 +47,8 @@ class VoiceRegistry:
         self._read = functools.lru_cache(CACHED_REFERENCES)(self._read_reference)
 
     def start(self) -> None:
-        """Clear away what was left half-written. A folder that cannot be read is no end."""
-        with contextlib.suppress(RegistryUnavailable), _explained():
+        """Remove incomplete voices of killed processes; an unreadable folder is logged only."""
+        with contextlib.suppress(RegistryUnavailable), _os_errors_translated():
             self._store.clean()
 
     def list(self, model: str = "") -> Sequence[Voice]:
@@ -76,23 +76,23 @@ class VoiceRegistry:
         Raises:
             RegistryUnavailable: The folder cannot be read.
         """
-        with _explained():
+        with _os_errors_translated():
             return self._store.all()
 
     def find(self, requested: str) -> Voice | None:
-        """Return the voice of an id or name, in any case, or of an alias for it."""
+        """Return the voice with an id, name or alias, compared without case, or None."""
         requested = requested.strip()
         requested = self._aliases.get(fold(requested), requested)
         if len(requested) > MAX_NAME_CHARS:
             return None
         voice = self._store.get(voice_id(requested))
-        # Two spellings of one id are not yet one name: `a.b` is not `a-b`.
+        # Names with the same id may differ: `a.b` is not `a-b`.
         if voice and fold(requested) in (voice.id, fold(voice.name)):
             return voice
         return None
 
     def reference(self, voice: Voice, *, x_vector_only: bool = False) -> Reference:
-        """Return the recording of a voice, read once and kept while it is in use.
+        """Return the recording of a voice, from the LRU cache or the disk.
 
         Raises:
             RegistryUnavailable: It cannot be read.
@@ -100,7 +100,7 @@ class VoiceRegistry:
         return self._read(voice, x_vector_only or not voice.ref_text)
 
     def check_writable(self) -> None:
-        """Refuse what would change the registry where that is not allowed.
+        """Check that voices may be added and deleted.
 
         Raises:
             RegistryReadOnly: `QWEN_VOICE_UPLOADS` is off.
@@ -111,14 +111,14 @@ class VoiceRegistry:
             )
 
     def check_new(self, name: str) -> Voice:
-        """Return a new voice's name and id, before anything costly is done for it.
+        """Validate the name of a new voice; return a voice with it and its id.
 
         Raises:
-            InvalidRequest: It is no name.
-            NotSupported: No Base model is served, which could speak with it.
+            InvalidRequest: The name is invalid.
+            NotSupported: No Base model is served, which registered voices need.
             RegistryReadOnly: Voices may not be added.
-            TooManyVoices: There is room for no more.
-            VoiceExists: A voice or a speaker has the name.
+            TooManyVoices: QWEN_MAX_VOICES are registered.
+            VoiceExists: A voice, speaker or alias has the name.
         """
         self.check_writable()
         if self._models.first_of_kind("base") is None:
@@ -136,19 +136,19 @@ class VoiceRegistry:
     def add(
         self, name: str, audio: bytes, ref_text: str = "", consent: str = "", source: str = "upload"
     ) -> Voice:
-        """Register a voice by a recording of it.
+        """Register a voice from a recording.
 
         Args:
-            name: For people; the id is made of it.
-            audio: A file of `reference_audio.ALLOWED`.
-            ref_text: What is said in it; empty: only the speaker's embedding is taken.
-            consent: Kept as it is.
-            source: Where the recording is from: `upload` or `design`.
+            name: The display name; the id is derived from it.
+            audio: An audio file in one of the formats of `recording.ALLOWED`.
+            ref_text: The transcript; if empty, only the speaker embedding is used.
+            consent: A note on the speaker's consent, stored unchanged.
+            source: `upload` or `design`.
 
         Raises:
             InvalidAudio: The recording cannot be used.
             RegistryUnavailable: It cannot be written.
-            TTSError: What `check_new` raises.
+            TTSError: As `check_new` raises.
         """
         new = self.check_new(name)
         ref_text = check_ref_text(ref_text)
@@ -163,23 +163,23 @@ class VoiceRegistry:
             consent=_check_consent(consent),
             duration_s=round(len(samples) / SAMPLE_RATE_HZ, 3),
         )
-        with _explained():
+        with _os_errors_translated():
             voice = self._store.add(voice, samples, self._config.max_voices)
         logger.info("registered the voice %s (%s, %.1f s)", voice.id, source, voice.duration_s)
         return voice
 
     def delete(self, requested: str) -> None:
-        """Remove a voice by its id. What speaks with it at the moment speaks on.
+        """Delete a voice by its id; running requests with it are completed.
 
         Raises:
             RegistryReadOnly: Voices may not be deleted.
-            RegistryUnavailable: It cannot be removed.
-            VoiceNotFound: There is none of this id.
+            RegistryUnavailable: It cannot be deleted.
+            VoiceNotFound: There is no voice with this id.
         """
         self.check_writable()
         voice = self._store.get(requested)
         references = () if voice is None else self._references(voice)
-        with _explained():
+        with _os_errors_translated():
             deleted = self._store.delete(requested)
         self._read.cache_clear()
         for reference in references:
@@ -189,29 +189,29 @@ class VoiceRegistry:
         logger.info("deleted the voice %s", requested)
 
     def _references(self, voice: Voice) -> Sequence[Reference]:
-        """Return what models may have been given of a voice; nothing where it cannot be read."""
+        """Return the references that models may have cached of a voice; none if unreadable."""
         with contextlib.suppress(RegistryUnavailable):
-            alone = self._read(voice, True)
-            whole = [self._read(voice, False)] if voice.ref_text else []
-            return [alone, *whole]
+            embedding_only = self._read(voice, True)
+            with_text = [self._read(voice, False)] if voice.ref_text else []
+            return [embedding_only, *with_text]
         return []
 
     def _check_room(self) -> None:
         limit = self._config.max_voices
-        with _explained():
+        with _os_errors_translated():
             count = self._store.count()
         if count >= limit:
             raise too_many_voices(limit)
 
     def _read_reference(self, voice: Voice, x_vector_only: bool) -> Reference:
-        with _explained():
+        with _os_errors_translated():
             samples = self._store.samples(voice)
         return Reference(samples, "" if x_vector_only else voice.ref_text, x_vector_only)
 
 
 @contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """Log what the file system refuses, and tell the client no paths."""
+def _os_errors_translated() -> Iterator[None]:
+    """Log OSErrors, and raise RegistryUnavailable without a path in its place."""
     try:
         yield
     except OSError as error:

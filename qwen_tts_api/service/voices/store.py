@@ -1,14 +1,14 @@
-"""Registered voices on the disk, each of which is there as a whole or not at all.
+"""Store registered voices on the disk, atomically.
 
-    <folder>/<id>/voice.json    what is known about it
-    <folder>/<id>/audio.wav     its recording: 32-bit float, mono, 24 kHz
+    <folder>/<id>/voice.json    metadata
+    <folder>/<id>/audio.wav     the recording: 32-bit float, mono, 24 kHz
 
-A voice is written under a hidden name and synced before it gets its own; deletion goes the other
-way. Nothing is kept in memory: processes may share a folder, and what one adds the others see. Who
-changes something holds the folder's lock (flock), so that a hidden name which nobody holds the lock
-for is what a killed process left.
+A voice is written to a hidden folder, synced, and renamed; deletion renames it to a hidden name.
+Nothing is cached: several processes may share a folder, and see each other's voices. Changes are
+made under the folder's lock (flock), so that a temporary folder without a lock holder is left over
+from a killed process.
 
-Whatever else lies in the folder may be anything, and costs its own voice only.
+Damaged or unknown files in the folder affect their own voice only.
 """
 
 from __future__ import annotations
@@ -48,38 +48,38 @@ logger = logging.getLogger(__name__)
 Samples = npt.NDArray[np.float32]
 
 _ID = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{MAX_ID_CHARS - 1}}}")
-MAX_DESCRIPTION_BYTES = 1 << 16
+MAX_METADATA_BYTES = 1 << 16
 MAX_RECORDING_BYTES = 4 * SAMPLE_RATE_HZ * MAX_DURATION_S + 4096
 
-_DESCRIPTION = "voice.json"
+_METADATA = "voice.json"
 _RECORDING = "audio.wav"
-# A leading dot: no id begins with one.
-_SCRATCH = ".scratch-"
+# The prefix of temporary folders; no id begins with a dot.
+_TEMPORARY = ".scratch-"
 
 
 class VoiceStore:
-    """The voices in a folder, which is made when the first one is added."""
+    """The voices in a folder, which is created when the first one is added."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._complained_of: set[str] = set()
+        self._logged: set[str] = set()
 
     def clean(self) -> None:
-        """Remove what writers and deleters left that were killed; those at work go on.
+        """Remove temporary folders of killed processes, unless another process holds the lock.
 
         Raises:
             OSError: The folder cannot be read.
         """
-        left = [path for path in self._entries() if path.name.startswith(_SCRATCH)]
-        if not left:
+        leftovers = [path for path in self._entries() if path.name.startswith(_TEMPORARY)]
+        if not leftovers:
             return
         with contextlib.suppress(BlockingIOError), lock(self._folder, wait_s=0):
-            for path in left:
+            for path in leftovers:
                 logger.warning("removing %s, which was left half-written", path)
                 remove(path)
 
     def all(self) -> list[Voice]:
-        """Return the voices that can be read, oldest first; of the others, the log tells.
+        """Return the readable voices, oldest first; log each unreadable one once.
 
         Raises:
             OSError: The folder cannot be read.
@@ -88,7 +88,7 @@ class VoiceStore:
         return sorted(voices, key=lambda voice: (voice.created_at, voice.id))
 
     def count(self) -> int:
-        """Return how many voices there are, readable or not.
+        """Return the number of voices, readable or not.
 
         Raises:
             OSError: The folder cannot be read.
@@ -96,17 +96,17 @@ class VoiceStore:
         return len(self._ids())
 
     def get(self, voice_id: str) -> Voice | None:
-        """Return a voice, or None where there is none or it cannot be read."""
+        """Return the metadata of a voice, or None if there is none or it cannot be read."""
         if not _ID.fullmatch(voice_id):
             return None
         folder = self._folder / voice_id
         try:
-            return _read_description(folder)
+            return _read_metadata(folder)
         except (FileNotFoundError, NotADirectoryError) as error:
             if folder.is_dir():
-                self._complain(voice_id, error)
+                self._log_once(voice_id, error)
         except (OSError, ValueError, TypeError, RecursionError) as error:
-            self._complain(voice_id, error)
+            self._log_once(voice_id, error)
         return None
 
     def add(self, voice: Voice, samples: Samples, max_voices: int | None = None) -> Voice:
@@ -114,32 +114,32 @@ class VoiceStore:
 
         Raises:
             TooManyVoices: There are `max_voices` already.
-            VoiceExists: There is one of this id.
-            OSError: It cannot be written; then nothing of it is left.
+            VoiceExists: There is one with this id.
+            OSError: It cannot be written, or the lock is held; then nothing of it is left.
         """
-        described = asdict(voice) | {"digest": _digest(samples)}
-        # Recordings of people: for this user only.
+        metadata = asdict(voice) | {"digest": _digest(samples)}
+        # Recordings are personal data: readable by this user only.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock(self._folder):
             if max_voices is not None and self.count() >= max_voices:
                 raise too_many_voices(max_voices)
             if (self._folder / voice.id).exists():
                 raise voice_exists(voice.name)
-            scratch = self._scratch()
+            temporary = self._temporary_path()
             try:
-                scratch.mkdir()
-                write_synced(scratch / _RECORDING, _wav(samples))
-                description = json.dumps(described, ensure_ascii=False, indent=1)
-                write_synced(scratch / _DESCRIPTION, description.encode())
-                sync_folder(scratch)
-                scratch.rename(self._folder / voice.id)
+                temporary.mkdir()
+                write_synced(temporary / _RECORDING, _wav(samples))
+                document = json.dumps(metadata, ensure_ascii=False, indent=1)
+                write_synced(temporary / _METADATA, document.encode())
+                sync_folder(temporary)
+                temporary.rename(self._folder / voice.id)
             finally:
-                remove(scratch)
-            self._settle(voice.id)
-        return Voice(**described)
+                remove(temporary)
+            self._sync_name(voice.id)
+        return Voice(**metadata)
 
-    def _settle(self, voice_id: str) -> None:
-        """See a new voice's name through to the disk, or take it back."""
+    def _sync_name(self, voice_id: str) -> None:
+        """Flush a new voice's folder entry to the disk; remove the voice if that fails."""
         try:
             sync_folder(self._folder)
         except OSError:
@@ -147,7 +147,7 @@ class VoiceStore:
             raise
 
     def delete(self, voice_id: str) -> bool:
-        """Remove a voice, readable or not; return whether there was one.
+        """Delete a voice, readable or not; return whether there was one.
 
         Raises:
             OSError: It cannot be removed.
@@ -157,15 +157,15 @@ class VoiceStore:
         if not os.path.lexists(self._folder / voice_id):
             return False
         with lock(self._folder):
-            scratch = self._scratch()
+            temporary = self._temporary_path()
             try:
-                (self._folder / voice_id).rename(scratch)
+                (self._folder / voice_id).rename(temporary)
             except FileNotFoundError:
                 return False
             try:
                 sync_folder(self._folder)
             finally:
-                remove(scratch)
+                remove(temporary)
         return True
 
     def samples(self, voice: Voice) -> Samples:
@@ -193,17 +193,17 @@ class VoiceStore:
         except FileNotFoundError:
             return []
 
-    def _scratch(self) -> Path:
-        return self._folder / f"{_SCRATCH}{os.getpid()}-{secrets.token_hex(6)}"
+    def _temporary_path(self) -> Path:
+        return self._folder / f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(6)}"
 
-    def _complain(self, voice_id: str, error: Exception) -> None:
-        if voice_id not in self._complained_of:
-            self._complained_of.add(voice_id)
+    def _log_once(self, voice_id: str, error: Exception) -> None:
+        if voice_id not in self._logged:
+            self._logged.add(voice_id)
             logger.error("the voice in %s cannot be read: %r", self._folder / voice_id, error)
 
 
 def voice_exists(name: str) -> VoiceExists:
-    """Return the error that says that a name is taken."""
+    """Return the error for a name that is taken."""
     return VoiceExists(
         f"There is a voice {name!r} already: choose another name, or delete that one.",
         fields={"name": ["Is taken."]},
@@ -211,16 +211,16 @@ def voice_exists(name: str) -> VoiceExists:
 
 
 def too_many_voices(limit: int) -> TooManyVoices:
-    """Return the error that says that there is no room."""
+    """Return the error for a full registry."""
     return TooManyVoices(
         f"{limit} voices are registered, as many as QWEN_MAX_VOICES allows: delete one."
     )
 
 
-def _read_description(folder: Path) -> Voice:
-    data = read_regular(folder / _DESCRIPTION, MAX_DESCRIPTION_BYTES)
-    described: dict[str, Any] = json.loads(data, parse_constant=_refuse_constant)
-    voice = Voice(**described)
+def _read_metadata(folder: Path) -> Voice:
+    data = read_regular(folder / _METADATA, MAX_METADATA_BYTES)
+    metadata: dict[str, Any] = json.loads(data, parse_constant=_refuse_constant)
+    voice = Voice(**metadata)
     for name, default in asdict(Voice("", "")).items():
         value = getattr(voice, name)
         if type(value) is not type(default):
@@ -242,14 +242,14 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _wav(samples: Samples) -> bytes:
-    """Return a file's bytes; libsndfile has no word for a disk that is full meanwhile."""
+    """Encode a WAV file in memory: libsndfile does not report a full disk."""
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, SAMPLE_RATE_HZ, subtype="FLOAT", format="WAV")
     return buffer.getvalue()
 
 
 def _read_wav(file: IO[bytes]) -> Samples:
-    """Return the samples of a file that `_wav` made; of any other kind a header may claim all."""
+    """Decode a file that `_wav` encoded; other formats are refused before their header counts."""
     with soundfile.SoundFile(file) as audio:
         kind = (audio.format, audio.subtype, audio.channels, audio.samplerate)
         if kind != ("WAV", "FLOAT", 1, SAMPLE_RATE_HZ):

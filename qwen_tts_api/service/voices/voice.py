@@ -1,4 +1,4 @@
-"""What a request may name as its speaker: a model's own, or a registered voice."""
+"""Voices: the speakers of a model and registered voices; their names and ids."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ class Voice:
     """A speaker of a model, or a registered voice.
 
     Attributes:
-        id: What requests name.
-        name: What people read.
-        kind: `speaker` or `registered`. All that follows but `dialect` is of registered ones.
+        id: The value of `speaker` in requests.
+        name: The display name.
+        kind: `speaker` or `registered`. The attributes below, except `dialect`, are for registered
+            voices only.
         dialect: Of a speaker that has one.
-        created_at: Seconds since 1970.
-        source: `upload`, or `design` where a VoiceDesign model made the recording.
-        ref_text: What is said in the recording; empty: only the speaker's embedding is taken.
-        consent: What the uploader said about the speaker's consent, kept as it is.
-        duration_s: Length of the recording.
-        digest: SHA-256 of its samples.
+        created_at: Unix time in seconds.
+        source: `upload`, or `design` if a VoiceDesign model made the recording.
+        ref_text: Transcript of the recording; if empty, only the speaker embedding is used.
+        consent: The uploader's note on the speaker's consent, unchanged.
+        duration_s: Duration of the recording.
+        digest: SHA-256 of the samples.
     """
 
     id: str
@@ -46,10 +47,10 @@ class Voice:
 
 
 def check_name(name: str) -> str:
-    """Return a name for a voice without surrounding white space.
+    """Validate the name of a voice; return it in NFC, without surrounding white space.
 
     Raises:
-        InvalidRequest: It is empty, too long, or has nothing in it that could be written in an id.
+        InvalidRequest: It is empty, too long, not printable, or has neither letter nor digit.
     """
     name = name.strip()
     if len(name) <= MAX_COMPOSED_CHARS:
@@ -68,10 +69,10 @@ def check_name(name: str) -> str:
 
 
 def voice_id(name: str) -> str:
-    """Return the id of a voice's name: always the same, and never a path.
+    """Derive a voice's id from its name: a slug of ASCII letters and digits, safe as a file name.
 
-    Accents go; where letters of other scripts would go with them, a hash of the name is appended,
-    so that two names in Chinese are two ids. An id's id is itself.
+    Accents are removed. Where other characters are lost, a hash of the name is appended, so that
+    two names in Chinese have two ids. The id of an id is itself.
 
     >>> voice_id("Anna Müller")
     'anna-muller'
@@ -89,7 +90,7 @@ def voice_id(name: str) -> str:
 
 
 def display_name(speaker: str) -> str:
-    """Return a speaker's name as it is published: as the checkpoint has it, if that has capitals.
+    """Return a speaker's display name: in title case if the checkpoint spells it in lower case.
 
     >>> display_name("uncle_fu"), display_name("Test_man")
     ('Uncle_Fu', 'Test_man')
@@ -98,19 +99,19 @@ def display_name(speaker: str) -> str:
 
 
 def find_speaker(requested: str, card: ModelCard, aliases: Mapping[str, str]) -> str | None:
-    """Return the model's name of a speaker given by name or alias in any case, or None."""
+    """Return a speaker as the model spells it, by name or alias without case, or None."""
     name = fold(requested)
     name = fold(aliases.get(name, name))
     return next((speaker for speaker in card.speakers if fold(speaker) == name), None)
 
 
 def default_speaker(configured: str, card: ModelCard, aliases: Mapping[str, str]) -> str:
-    """Return the configured speaker, or the model's first one where the model lacks it."""
+    """Return the configured speaker, or the model's first one if the model does not have it."""
     return find_speaker(configured, card, aliases) or card.speakers[0]
 
 
 def unknown_speaker(requested: str, known: Sequence[str]) -> UnknownSpeaker:
-    """Return the error that names what may be asked for."""
+    """Return the error for an unknown speaker, with the known ones listed."""
     if not known:
         return UnknownSpeaker(
             f"Unknown speaker {shown(requested)}: no voice is registered yet. Register one, "
