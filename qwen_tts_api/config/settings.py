@@ -66,7 +66,7 @@ class Settings:
     attn_impl: str = _setting(
         "flash_attention_2",
         readers.choice("flash_attention_2", "sdpa", "eager"),
-        "Attention kernel; falls back to `sdpa` where flash-attn cannot run.",
+        "Attention kernel; `eager` is `sdpa`, which is also used where flash-attn cannot run.",
     )
     default_language: str = _setting(
         "Auto",

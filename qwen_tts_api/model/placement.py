@@ -24,7 +24,7 @@ class Placement:
     Attributes:
         device: `cpu` or `cuda:N`.
         dtype: `bfloat16`, `float16` or `float32`.
-        attention: The kernel in use: `flash_attention_2`, `sdpa` or `eager`.
+        attention: The kernel in use: `flash_attention_2` or `sdpa`.
     """
 
     device: str
@@ -68,6 +68,7 @@ def place(device: str, dtype: str, attention: str) -> Placement:
         LoadError: The CUDA device is not there.
     """
     _check_device(device)
+    attention = attention_kernel(attention)
     obstacle = flash_attention_obstacle(device, dtype)
     if attention == "flash_attention_2" and obstacle:
         logger.warning(
@@ -75,6 +76,15 @@ def place(device: str, dtype: str, attention: str) -> Placement:
         )
         attention = "sdpa"
     return Placement(device, dtype, attention)
+
+
+def attention_kernel(setting: str) -> str:
+    """Return the kernel that a value of QWEN_ATTN_IMPL means.
+
+    `eager` is a name that transformers has for attention without a fused kernel. There is no such
+    path here: `sdpa` computes the same.
+    """
+    return "sdpa" if setting == "eager" else setting
 
 
 def _check_device(device: str) -> None:

@@ -177,7 +177,7 @@ COMPUTING: list[tuple[Check, Subject, str, str]] = [
     (computing.check_dtype, subject(), OK, "float32"),
     (computing.check_dtype, subject(QWEN_DTYPE="bfloat16"), WARNING, "bfloat16 on a CPU"),
     (computing.check_attention, subject(), OK, "sdpa"),
-    (computing.check_attention, beside(H200, QWEN_ATTN_IMPL="eager"), OK, "eager"),
+    (computing.check_attention, beside(H200, QWEN_ATTN_IMPL="eager"), OK, "sdpa"),
     (computing.check_attention, beside(H200), WARNING, "flash-attn is not installed"),
     (computing.check_attention, beside(H200, QWEN_DTYPE="float32"), WARNING, "16 bits"),
 ]

@@ -23,9 +23,9 @@ def test_the_cpu_falls_back_to_sdpa_with_one_warning(caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-def test_other_kernels_are_used_as_asked(attention: str, caplog: pytest.LogCaptureFixture) -> None:
-    """No warning for what works."""
-    assert place("cpu", "float32", attention).attention == attention
+def test_the_kernel_that_runs_is_reported(attention: str, caplog: pytest.LogCaptureFixture) -> None:
+    """`eager` is accepted, and is the same; no warning for what works."""
+    assert place("cpu", "float32", attention).attention == "sdpa"
     assert not caplog.records
 
 

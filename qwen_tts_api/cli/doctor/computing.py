@@ -89,11 +89,12 @@ def check_dtype(subject: Subject) -> Iterator[Finding]:
 
 def check_attention(subject: Subject) -> Iterator[Finding]:
     """The kernel that is asked for can run."""
-    from qwen_tts_api.model.placement import flash_attention_obstacle
+    from qwen_tts_api.model.placement import attention_kernel, flash_attention_obstacle
 
     config = subject.config
-    if config.attn_impl != "flash_attention_2":
-        yield ok(config.attn_impl)
+    kernel = attention_kernel(config.attn_impl)
+    if kernel != "flash_attention_2":
+        yield ok(kernel)
         return
     if config.device == "cpu":
         yield ok("sdpa, as on every CPU")
