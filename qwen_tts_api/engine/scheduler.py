@@ -176,6 +176,13 @@ class Scheduler:
         self._learn(self.runner.lag)
 
     def _advance(self) -> None:
+        """Launch a frame of every running row, then read the codes of earlier ones.
+
+        With a lag, whether a row has ended is in codes that are not read yet: it gets one surplus
+        frame. That harms nobody. The frame is never decoded (`valid_frames`), it is written into
+        the row's own cache, at its last position at most, and a later utterance in the row begins
+        by clearing what was written (`prefill`).
+        """
         running = [row for row in self._rows.values() if self._runs(row)]
         if running:
             running.sort(key=lambda row: row.index)
@@ -184,13 +191,18 @@ class Scheduler:
             for row in running:
                 row.launched += 1
             self._codes.append((running, codes))
+        # Where nothing was launched there is nothing to overlap with, and no later call to read it.
         self._learn(self.runner.lag if running else 0)
 
     def _runs(self, row: Row) -> bool:
         return not row.finish_reason and row.launched < row.max_frames
 
     def _learn(self, lag: int) -> None:
-        """Read the codes that were drawn, but for those of the last `lag` calls."""
+        """Read the codes that were drawn, but for those of the last `lag` calls.
+
+        To read the codes of a call makes the host wait for it. Those of the latest are left until
+        the next is launched, so that the device computes while the host decides.
+        """
         while len(self._codes) > lag:
             rows, codes = self._codes.popleft()
             for row, code in zip(rows, codes.read(), strict=True):

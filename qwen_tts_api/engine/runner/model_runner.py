@@ -74,6 +74,8 @@ class ModelRunner:
         self._model = model
         on_gpu = model.placement.device != "cpu"
         self._device = torch.device(model.placement.device)
+        # A GPU begins the next frame before the host has read this one's codes, so that it never
+        # waits for the host. What a CPU computes is there when the call returns.
         self.lag = int(on_gpu)
         self._copies = torch.cuda.Stream(self._device) if on_gpu else None
         flash = model.placement.attention == "flash_attention_2"
@@ -144,7 +146,9 @@ class ModelRunner:
     def advance(self, rows: Sequence[int], end: int) -> DrawnCodes:
         """Make the next frame of the running `rows`, and draw the code 0 after it."""
         for row in rows:
-            self._ends[row] = end + 1  # a row that has stopped goes on to write behind its last
+            # One more than this frame writes: a row that is stopped while another runs above it is
+            # still computed, and writes at the position where it stopped.
+            self._ends[row] = end + 1
         truncation = truncation_for([self._sampling[row] for row in rows])
         num_rows, kv_len = self._buckets.rows_for(rows[-1] + 1), self._buckets.positions_for(end)
         self._frame(FrameKey(num_rows, kv_len, truncation))
@@ -173,6 +177,8 @@ class ModelRunner:
 
     def _decode(self, rows: Sequence[int], starts: Sequence[int], num_frames: int) -> Tensor:
         num_rows = self._buckets.rows_for(len(rows))
+        # A graph is captured for a few batch sizes. What is missing decodes the codec's last slot,
+        # which belongs to no row.
         fill = num_rows - len(rows)
         slots = self._to_device([*rows, *[self.max_rows] * fill])
         self._state.slots[:num_rows].copy_(slots)
