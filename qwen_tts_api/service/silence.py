@@ -27,7 +27,7 @@ class Silence:
     """
 
     finish_reason = NOTHING_TO_SAY
-    progress = Progress(segment=0, num_segments=0, num_chars=0)
+    progress = Progress(segment=0, num_segments=0)
     queue_s = model_s = 0.0
     num_text_tokens = num_frames = 0
 

@@ -35,12 +35,10 @@ class Progress:
     Attributes:
         segment: The utterance that it ended in, from 1.
         num_segments: How many there are.
-        num_chars: Characters of the utterances that are complete.
     """
 
     segment: int
     num_segments: int
-    num_chars: int
 
 
 class Utterances:
@@ -68,7 +66,6 @@ class Utterances:
         self._lock = threading.Lock()  # for the jobs, since a client may leave at any time
         self._cancelled: TTSError | None = None
         self._num_ended = 0
-        self._num_chars = 0
         self._open = contextlib.ExitStack()
         is_series = len(utterances) > 1
         self._series = self._open.enter_context(pool.series(model)) if is_series else None
@@ -98,7 +95,7 @@ class Utterances:
     def progress(self) -> Progress:
         """Return how far the audio is that has been taken."""
         num_segments = len(self._utterances)
-        return Progress(min(self._num_ended + 1, num_segments), num_segments, self._num_chars)
+        return Progress(min(self._num_ended + 1, num_segments), num_segments)
 
     @property
     def finish_reason(self) -> str:
@@ -147,7 +144,6 @@ class Utterances:
                     if len(ready):
                         yield ready
                 self._num_ended += 1
-                self._num_chars += len(utterance.prompt.text)
                 if number + 1 < len(self._utterances):
                     yield concatenator.end_segment(utterance.pause_s)
         finally:

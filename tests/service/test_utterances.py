@@ -219,21 +219,21 @@ def test_the_deadline_is_for_each(make_bench: MakeBench) -> None:
     bench.runner.gate.clear()
     with pytest.raises(DeadlineExceeded, match=r"0.3 s"):
         list(pieces)
-    assert job.progress == Progress(2, 2, 100)
+    assert job.progress == Progress(2, 2)
     for other in others:
         bench.pool.cancel(other, TTSError("Enough."))
     bench.runner.gate.set()
     wait_until(lambda: idle(bench))
 
 
-def test_progress_tells_segment_and_characters(bench: Bench) -> None:
+def test_progress_tells_the_segment(bench: Bench) -> None:
     """As the audio is taken."""
     job = begin(bench.pool, "a" * 30, "b" * 20)
-    assert job.progress == Progress(1, 2, 0)
+    assert job.progress == Progress(1, 2)
     seen = [job.progress for _ in job.pieces()]
-    assert seen[0] == Progress(1, 2, 0)
-    assert Progress(2, 2, 30) in seen
-    assert job.progress == Progress(2, 2, 50)
+    assert seen[0] == Progress(1, 2)
+    assert Progress(2, 2) in seen
+    assert job.progress == Progress(2, 2)
 
 
 def test_times_and_end_are_those_of_all(make_bench: MakeBench) -> None:

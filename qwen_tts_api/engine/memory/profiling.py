@@ -11,29 +11,16 @@ which are measured by capturing all graphs of one row.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from qwen_tts_api.engine.memory.planning import WorkingMemory
+from qwen_tts_api.engine.runner.model_runner import ModelRunner
 
 TRIAL_ROWS = 8
 """As many rows at most: enough for one row's part to stand out from the allocator's 2 MB steps."""
 
 
-class Trial(Protocol):
-    """A runner that is measured and closed."""
-
-    def run_largest(self) -> None:
-        """Do the most of everything that is ever done at once."""
-
-    def capture(self, num_rows: int) -> None:
-        """Capture all that is captured for so many rows."""
-
-    def close(self) -> None:
-        """Release its memory."""
-
-
 def measure_working_memory(
-    make: Callable[[int], Trial],
+    make: Callable[[int], ModelRunner],
     free_bytes: Callable[[], int],
     row_bytes: int,
     max_rows: int,

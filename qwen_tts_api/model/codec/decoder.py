@@ -30,9 +30,6 @@ from qwen_tts_api.model.codec.weights import (
 from qwen_tts_api.model.layers import Rope, rms_norm, rope_tables, rotate
 from qwen_tts_api.model.placement import zeros
 
-REFERENCE_CHUNK, REFERENCE_CONTEXT = 300, 25
-"""Upstream decodes 300 frames at a time, with 25 before them (`chunked_decode`'s defaults)."""
-
 
 @dataclass(frozen=True)
 class CodecState:
@@ -127,23 +124,6 @@ def stream_after(weights: CodecWeights, codes: Tensor) -> CodecState:
     _vocode(weights, x[..., -weights.vocoder_reach_frames :], pasts)
     stream.frames.fill_(codes.shape[0])
     return stream
-
-
-def reference_decode(weights: CodecWeights, codes: Tensor) -> Tensor:
-    """Decode whole utterances as upstream does, joins included: `[B, T, G]` -> `[B, T * 1920]`.
-
-    It starts anew every 300 frames with 25 frames of context, which is not enough to be inaudible;
-    up to 300 frames it is the decode of a stream. Source: upstream's `chunked_decode`.
-    """
-    num_rows, num_frames = codes.shape[:2]
-    slots = torch.arange(num_rows, device=codes.device)
-    samples = []
-    for start in range(0, num_frames, REFERENCE_CHUNK):
-        context = min(start, REFERENCE_CONTEXT)
-        piece = codes[:, start - context : start + REFERENCE_CHUNK]
-        decoded = decode_chunk(weights, CodecState.allocate(weights, num_rows), piece, slots)
-        samples.append(decoded[:, context * weights.samples_per_frame :])
-    return torch.cat(samples, 1)
 
 
 def _understand(

@@ -42,7 +42,7 @@ class Device:
         if self.free < 0:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    def make(self, num_rows: int) -> Runner:
+    def make(self, num_rows: int) -> Any:
         self.made.append(num_rows)
         return Runner(self, num_rows)
 
