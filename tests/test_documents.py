@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+import inspect
 import itertools
 import json
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import qwen_tts_api
 from bench import sizing
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
@@ -235,6 +240,28 @@ def test_the_modules_of_the_architecture_exist() -> None:
 
 def test_every_field_of_a_request_is_told_and_no_other() -> None:
     assert set(table("docs/api/native.md", "field")) == set(SpeechSchema().fields)
+
+
+def data_classes() -> Iterator[type]:
+    """Yield those of the package that say what their attributes are."""
+    for module in pkgutil.walk_packages(qwen_tts_api.__path__, "qwen_tts_api."):
+        if module.name.rpartition(".")[2] in ("__main__", "wsgi", "otel"):
+            continue  # which do something when they are imported, or need what is optional
+        for _, found in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            says = dataclasses.is_dataclass(found) and "Attributes:" in (found.__doc__ or "")
+            if says and found.__module__ == module.name:
+                yield found
+
+
+def test_docstrings_tell_every_attribute_and_no_other() -> None:
+    """A field that is added, renamed or deleted is so in its docstring."""
+    for found in data_classes():
+        _, _, section = inspect.cleandoc(found.__doc__ or "").partition("\nAttributes:\n")
+        section = section.partition("\n\n")[0]
+        names = re.findall(r"^    ((?:\w+, )*\w+):", section, re.M)
+        told = {name for group in names for name in group.split(", ")}
+        public = {each.name for each in dataclasses.fields(found) if each.name[0] != "_"}
+        assert told == public, found
 
 
 def test_every_header_of_speech_is_told() -> None:

@@ -37,6 +37,7 @@ class SpecialCodes:
     """Ids of the talker's codec vocabulary that are not codes, and the voices it knows.
 
     Attributes:
+        pad, bos, think, nothink, think_bos, think_eos: Ids of `codec_pad_id` and so on.
         speakers: Id by name, as `names.fold` has it.
         languages: Likewise, dialects included.
         dialects: The dialect of each speaker that has one, likewise.

@@ -37,7 +37,8 @@ class SpeechRequest:
         seed: Seed of the random draws; None draws one.
         normalize: Whether markup, emoji and the like are taken out of the text; None: by setting.
         max_new_tokens: At most one frame less is made of each segment; None: the text's own budget.
-        temperature: And the others: as in `model.utterance.Sampling`.
+        temperature, top_k, top_p, repetition_penalty: As in `model.utterance.Sampling`.
+        subtalker_temperature, subtalker_top_k, subtalker_top_p: Likewise.
     """
 
     text: str = ""

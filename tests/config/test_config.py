@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -141,6 +142,13 @@ def test_served_models_start_with_the_default_under_its_name() -> None:
     )
     assert config.default_model == "voice"
     assert config.served_models == {"voice": "/models/a", "Qwen/other": "Qwen/other"}
+
+
+@pytest.mark.parametrize("name", [setting.name for setting in dataclasses.fields(Config)])
+def test_every_setting_is_read(name: str) -> None:
+    """By code that asks the configuration for it."""
+    modules = (ROOT / "qwen_tts_api").rglob("*.py")
+    assert any(re.search(rf"\w\.{name}\b", path.read_text()) for path in modules)
 
 
 def test_configmap_is_the_code() -> None:

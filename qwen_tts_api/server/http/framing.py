@@ -27,6 +27,7 @@ class FramingLimits:
     """What is waited for at most, in bytes.
 
     Attributes:
+        request_line, head, body: Of a request.
         chunk_heads: Of a body, what frames its chunks: one of a byte costs as much time as a large
             one, and has five bytes of this.
     """
