@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import platform
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def write_result(name: str, result: dict[str, Any], folder: Path = RESULTS) -> s
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print, write: the parts that the command line names, or all."""
     from bench import cpu, encoders, http_overhead, startup
 
     parts = {
@@ -58,8 +59,8 @@ def main() -> None:
         "encoders": encoders.measure,
         "startup": startup.measure,
     }
-    for name, measure in parts.items():
-        print(f"{name}: {write_result(name, measure())}", flush=True)
+    for name in sys.argv[1:] or parts:
+        print(f"{name}: {write_result(name, parts[name]())}", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,15 @@ cannot serve logs the sentence of a `StartupError`, and exits with `EXIT_CANNOT_
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar
 
-from qwen_tts_api.names import named
+Sentence = str | Callable[[Callable[[str], str]], str]
+"""What a client reads. One that names fields of the request is a function: it gets another, which
+returns a field's name, in quotes, as the client's API has it."""
+
+OWN_NAMES: Mapping[str, str] = MappingProxyType({})
 
 EXIT_CANNOT_START = 4
 """Exit code of a process whose settings or model are unusable.
@@ -26,10 +31,13 @@ class TTSError(Exception):
     """A request that cannot be answered with audio.
 
     Args:
-        message: One sentence for the client: the value that was wrong, and what is allowed; with
-            `quoting.field` where it names a field that other dialects call otherwise.
-        fields: Messages by name of the request's field, where fields are to blame.
+        message: One sentence for the client: the value that was wrong, and what is allowed.
+        fields: Sentences by name of the request's field, where fields are to blame.
         retry_after_s: Seconds after which the same request may succeed; the class's own if None.
+
+    >>> error = InvalidRequest(lambda field: f"{field('text')} is not 'text'.")
+    >>> error.message, error.message_in({"text": "input"})
+    ("'text' is not 'text'.", "'input' is not 'text'.")
     """
 
     status: ClassVar[int] = 500
@@ -38,35 +46,44 @@ class TTSError(Exception):
 
     def __init__(
         self,
-        message: str,
+        message: Sentence,
         *,
-        fields: dict[str, list[str]] | None = None,
+        fields: Mapping[str, Sequence[Sentence]] | None = None,
         retry_after_s: int | None = None,
     ) -> None:
-        super().__init__(named(message, {}))
+        super().__init__(_say(message, OWN_NAMES))
         self._sentence = message
-        self._texts = fields
-        self._names: Mapping[str, str] = {}
+        self._fields = fields
         self.retry_after_s = self.default_retry_after_s if retry_after_s is None else retry_after_s
 
     @property
     def message(self) -> str:
-        """Return the sentence for the client."""
-        return named(self._sentence, self._names)
+        """Return the sentence with our own names of fields."""
+        return self.message_in(OWN_NAMES)
 
     @property
     def fields(self) -> dict[str, list[str]] | None:
-        """Return messages by the names of the request's fields."""
-        if self._texts is None:
+        """Return what is wrong with each field, likewise."""
+        return self.fields_in(OWN_NAMES)
+
+    def message_in(self, names: Mapping[str, str]) -> str:
+        """Return the sentence for the clients of an API that calls our fields so."""
+        return _say(self._sentence, names)
+
+    def fields_in(self, names: Mapping[str, str]) -> dict[str, list[str]] | None:
+        """Return what is wrong with each field, likewise."""
+        if self._fields is None:
             return None
         return {
-            self._names.get(name, name): [named(text, self._names) for text in texts]
-            for name, texts in self._texts.items()
+            names.get(name, name): [_say(sentence, names) for sentence in sentences]
+            for name, sentences in self._fields.items()
         }
 
-    def rename(self, names: Mapping[str, str]) -> None:
-        """Call our fields as a dialect does."""
-        self._names = names
+
+def _say(sentence: Sentence, names: Mapping[str, str]) -> str:
+    if isinstance(sentence, str):
+        return sentence
+    return sentence(lambda name: f"'{names.get(name, name)}'")
 
 
 class InvalidRequest(TTSError):

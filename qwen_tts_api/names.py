@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 MAX_COMPOSED_CHARS = 400
 """A longer name is nobody's, and composing it may take the square of its length."""
 
 MAX_SHOWN_CHARS = 80
 MAX_LISTED = 50
-
-# Around the names of our fields in a sentence. No quoted value has it: `repr` escapes it.
-_MARK = "\x1f"
-_FIELD = re.compile(rf"{_MARK}(\w+){_MARK}")
 
 
 def fold(name: str) -> str:
@@ -50,17 +45,3 @@ def listed(names: Iterable[str]) -> str:
     more = len(names) - MAX_LISTED
     rest = [f"and {more} more"] if more > 0 else []
     return ", ".join([*names[:MAX_LISTED], *rest]) or "none"
-
-
-def field(name: str) -> str:
-    """Return the name of one of our fields for a sentence, which each dialect calls its own way."""
-    return f"{_MARK}{name}{_MARK}"
-
-
-def named(sentence: str, names: Mapping[str, str]) -> str:
-    """Return a sentence with the fields' names in quotes: as `names` has them, or ours.
-
-    >>> named(f"{field('text')} is not {shown('text')}.", {"text": "input"})
-    "'input' is not 'text'."
-    """
-    return _FIELD.sub(lambda found: f"'{names.get(found[1], found[1])}'", sentence)

@@ -1,5 +1,7 @@
 """The one place where errors become responses; each API renders their bodies its own way.
 
+A route of an API that calls our fields otherwise sets `g.field_names`, its names by ours.
+
 The native API's body, which Coqui's clients read, too::
 
     {"error": "<sentence>", "code": "<stable word>", "fields": {...}?, "request_id": "..."}
@@ -16,7 +18,7 @@ from typing import Any
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from qwen_tts_api.errors import TTSError
+from qwen_tts_api.errors import OWN_NAMES, TTSError
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ class ErrorBody:
         status: Its HTTP status.
         code: Its stable word.
         message: One sentence for the client.
-        fields: Messages by name of our field, where fields are to blame.
+        fields: Messages by name of the field, where fields are to blame.
         retry_after_s: Seconds after which the same request may succeed.
     """
 
@@ -47,9 +49,15 @@ class ErrorBody:
     retry_after_s: int | None = None
 
     @classmethod
-    def of(cls, error: TTSError) -> ErrorBody:
-        """Return what an error of the application says."""
-        return cls(error.status, error.code, error.message, error.fields, error.retry_after_s)
+    def of(cls, error: TTSError, names: Mapping[str, str] = OWN_NAMES) -> ErrorBody:
+        """Return what an error of the application says, with an API's names of our fields."""
+        return cls(
+            error.status,
+            error.code,
+            error.message_in(names),
+            error.fields_in(names),
+            error.retry_after_s,
+        )
 
 
 ErrorRenderer = Callable[[ErrorBody], Response]
@@ -102,7 +110,7 @@ def register(
         return response
 
     def tts_error(error: TTSError) -> Response:
-        return respond(ErrorBody.of(error))
+        return respond(ErrorBody.of(error, g.get("field_names", OWN_NAMES)))
 
     def http_error(error: HTTPException) -> Response:
         status = error.code or 500

@@ -9,7 +9,6 @@ from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import NotSupported
 from qwen_tts_api.model.utterance import Prompt, Sampling
-from qwen_tts_api.names import field
 from qwen_tts_api.service.models import resolve_language
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.check import check_instruct
@@ -54,7 +53,9 @@ class PromptMaker:
         if requested.strip():
             advice = "" if card.kind == "base" else " or use a 1.7B one"
             raise NotSupported(
-                f"The model {model!r} does not take {field('instruct')}: leave it out{advice}.",
+                lambda field: (
+                    f"The model {model!r} does not take {field('instruct')}: leave it out{advice}."
+                ),
                 fields={"instruct": ["This model does not take it."]},
             )
         return ""

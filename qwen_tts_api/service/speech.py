@@ -20,7 +20,6 @@ from qwen_tts_api.errors import (
     TTSError,
 )
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt
-from qwen_tts_api.names import field
 from qwen_tts_api.service.keys import ApiKeys
 from qwen_tts_api.service.metrics import Meter, build_metrics
 from qwen_tts_api.service.models import ServedModels
@@ -190,13 +189,15 @@ class SpeechService:
         model = request.model or self.models.first_of_kind("voice_design")
         if model is None or self.models.card(model).kind != "voice_design":
             raise NotSupported(
-                "Designing a voice needs a VoiceDesign model: add one to QWEN_MODELS, or send a "
-                f"recording in {field('audio')}.",
+                lambda field: (
+                    "Designing a voice needs a VoiceDesign model: add one to QWEN_MODELS, or send "
+                    f"a recording in {field('audio')}."
+                ),
                 fields={"instruct": ["Needs a VoiceDesign model."]},
             )
         if not request.instruct.strip():
             raise InvalidRequest(
-                f"{field('instruct')} is blank: it describes the voice.",
+                lambda field: f"{field('instruct')} is blank: it describes the voice.",
                 fields={"instruct": ["Missing."]},
             )
         speech = self.synthesize(replace(request, model=model, audio_format="wav"), client)

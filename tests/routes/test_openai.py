@@ -551,3 +551,11 @@ def test_fields_are_called_as_openai_does(client: FlaskClient) -> None:
     message = response.get_json()["error"]["message"]
     assert "'voice'" in message
     assert "'speaker'" not in message
+
+
+def test_an_error_names_fields_as_openai_does(client: FlaskClient) -> None:
+    """In its sentence as in `param`; a client's own words stay as they are."""
+    response = speak(client, input="a", voice="Ryan", instructions="text 'text' " * 400)
+    assert_refused(response, 400, "text_too_long", "instructions", "'instructions' has 4799")
+    response = speak(client, input="a", voice="'text'")
+    assert_refused(response, 400, "unknown_speaker", "voice", "\"'text'\"")

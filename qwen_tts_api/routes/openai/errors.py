@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 from flask import Response, jsonify
 
-from qwen_tts_api.errors import TTSError
 from qwen_tts_api.routes.errors import ErrorBody
 
 # OpenAI's own words, which clients look for; an unknown model is 404, for which they have a class.
@@ -55,13 +52,3 @@ def describe(error: ErrorBody) -> dict[str, Any]:
         "param": next(iter(error.fields or {}), None),
         "code": code,
     }
-
-
-@contextmanager
-def openai_names(names: Mapping[str, str]) -> Iterator[None]:
-    """Let what the service raises name the fields as OpenAI does: `names` maps ours to its."""
-    try:
-        yield
-    except TTSError as error:
-        error.rename(names)
-        raise

@@ -14,6 +14,7 @@ from typing import Any
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.routes.errors import ErrorBody
 from qwen_tts_api.routes.openai.errors import describe
+from qwen_tts_api.routes.openai.names import FIELDS
 from qwen_tts_api.routes.speech.response import Parts
 from qwen_tts_api.service.request import SpeechStream
 
@@ -42,7 +43,9 @@ def _events(parts: Parts, stream: SpeechStream) -> Generator[bytes, None, None]:
                 yield _event({"type": "speech.audio.delta", "audio": audio})
     except ConnectionResetError as error:
         if isinstance(error.__cause__, TTSError):
-            yield _event({"type": "error", "error": describe(ErrorBody.of(error.__cause__))})
+            yield _event(
+                {"type": "error", "error": describe(ErrorBody.of(error.__cause__, FIELDS))}
+            )
         raise  # and the connection breaks: some clients look for no event but the deltas
     yield _event({"type": "speech.audio.done", "usage": _usage(stream)})
 

@@ -13,7 +13,6 @@ from qwen_tts_api.errors import NotSupported, TextRequired, TTSError
 from qwen_tts_api.names import fold
 from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openai.document import read_document
-from qwen_tts_api.routes.openai.errors import openai_names
 from qwen_tts_api.routes.openai.events import Events
 from qwen_tts_api.routes.openai.names import DEFAULT_VOICE, FIELDS, VOICES, find_model, find_voice
 from qwen_tts_api.routes.openai.schema import TASK_TYPES, OpenAIRequest, OpenAISpeechSchema
@@ -56,12 +55,12 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
     def speech() -> Response:
         asked: OpenAIRequest
         asked, unknown = read_document(OpenAISpeechSchema(), request, config)
-        with openai_names(FIELDS):
-            wanted, idle = _translate(asked, config, service)
-            if not asked.says_how:
-                wanted = replace(wanted, stream=_streams(request, config))
-            respond = _respond_in_events if asked.events else response.synthesize
-            return respond(service, wanted, request, [*unknown, *asked.ignored, *idle], FIELDS)
+        g.field_names = FIELDS
+        wanted, idle = _translate(asked, config, service)
+        if not asked.says_how:
+            wanted = replace(wanted, stream=_streams(request, config))
+        respond = _respond_in_events if asked.events else response.synthesize
+        return respond(service, wanted, request, [*unknown, *asked.ignored, *idle], FIELDS)
 
 
 def _streams(request: Request, config: Config) -> bool:

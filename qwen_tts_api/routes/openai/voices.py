@@ -19,7 +19,6 @@ from qwen_tts_api.errors import (
 from qwen_tts_api.routes.bodies.audio_field import AudioField
 from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openai.document import choice, read_document, text
-from qwen_tts_api.routes.openai.errors import openai_names
 from qwen_tts_api.routes.openai.names import VOICE_FIELDS, find_model
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.speech.response import report_ignored
@@ -94,8 +93,8 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
     def add() -> Response:
         document, ignored = read_document(OpenAIVoiceSchema(), request, config)
         given = {name: value for name, value in document.items() if value not in (None, "")}
-        with openai_names(VOICE_FIELDS):
-            response = jsonify(_describe(_add(service, given)))
+        g.field_names = VOICE_FIELDS
+        response = jsonify(_describe(_add(service, given)))
         report_ignored(response, ignored)
         return response
 

@@ -76,12 +76,17 @@ def check_instruct(text: str) -> str:
     text = text.strip()
     if len(text) > MAX_INSTRUCT_CHARS:
         raise TextTooLong(
-            f"'instruct' has {len(text)} characters; allowed are up to {MAX_INSTRUCT_CHARS}.",
+            lambda field: (
+                f"{field('instruct')} has {len(text)} characters; allowed are up to "
+                f"{MAX_INSTRUCT_CHARS}."
+            ),
             fields={"instruct": [f"Longer than {MAX_INSTRUCT_CHARS} characters."]},
         )
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise UnspeakableText(
-            "'instruct' is not valid Unicode: it contains half of a surrogate pair.",
+            lambda field: (
+                f"{field('instruct')} is not valid Unicode: it contains half of a surrogate pair."
+            ),
             fields={"instruct": ["Not valid Unicode."]},
         )
     return text

@@ -8,7 +8,7 @@ from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, NotSupported, ReferenceRequired
 from qwen_tts_api.model.utterance import Reference
-from qwen_tts_api.names import field, listed, shown
+from qwen_tts_api.names import listed, shown
 from qwen_tts_api.service.models import ServedModels
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.voices.recording import check_ref_text, read_recording
@@ -112,9 +112,11 @@ class VoiceResolver:
         if not card.speakers:
             if requested:
                 raise NotSupported(
-                    f"The model {model!r} has no speakers, but {field('speaker')} is "
-                    f"{shown(requested)}: leave it out, and describe the voice in "
-                    f"{field('instruct')}.",
+                    lambda field: (
+                        f"The model {model!r} has no speakers, but {field('speaker')} is "
+                        f"{shown(requested)}: leave it out, and describe the voice in "
+                        f"{field('instruct')}."
+                    ),
                     fields={"speaker": ["This model has no speakers."]},
                 )
             return None
@@ -132,22 +134,26 @@ class VoiceResolver:
         if request.ref_text.strip():
             raise InvalidRequest(
                 f"The registered voice {voice.id!r} has a text of its own: leave 'ref_text' out.",
-                fields={"ref_text": [f"Goes with {field('ref_audio')} only."]},
+                fields={"ref_text": [lambda field: f"Goes with {field('ref_audio')} only."]},
             )
         return self._registry.reference(voice, x_vector_only=request.x_vector_only_mode)
 
     def _given_reference(self, request: SpeechRequest, ref_audio: bytes) -> Reference:
         if request.speaker:
             raise InvalidRequest(
-                f"The voice is that of {field('ref_audio')}, but {field('speaker')} is "
-                f"{shown(request.speaker)}: give one of the two.",
-                fields={"speaker": [f"Does not go with {field('ref_audio')}."]},
+                lambda field: (
+                    f"The voice is that of {field('ref_audio')}, but {field('speaker')} is "
+                    f"{shown(request.speaker)}: give one of the two."
+                ),
+                fields={"speaker": [lambda field: f"Does not go with {field('ref_audio')}."]},
             )
         ref_text = check_ref_text(request.ref_text)
         if not ref_text and not request.x_vector_only_mode:
             raise ReferenceRequired(
-                f"Cloning needs in 'ref_text' what is said in {field('ref_audio')}; where that is "
-                "not known, 'x_vector_only_mode': true takes the speaker's embedding alone.",
+                lambda field: (
+                    f"Cloning needs in 'ref_text' what is said in {field('ref_audio')}; where that "
+                    "is not known, 'x_vector_only_mode': true takes the speaker's embedding alone."
+                ),
                 fields={"ref_text": ["Missing or blank."]},
             )
         samples = read_recording(ref_audio, self._config.max_audio_bytes)
@@ -162,8 +168,11 @@ class VoiceResolver:
         if voice := self._registry.find(self._config.default_speaker):
             return voice
         raise ReferenceRequired(
-            f"The model {model!r} clones voices: it needs reference audio in {field('ref_audio')}, "
-            f"or a registered voice in {field('speaker')}; registered are {listed(known)}.",
+            lambda field: (
+                f"The model {model!r} clones voices: it needs reference audio in "
+                f"{field('ref_audio')}, or a registered voice in {field('speaker')}; registered "
+                f"are {listed(known)}."
+            ),
             fields={"ref_audio": ["Missing."]},
         )
 

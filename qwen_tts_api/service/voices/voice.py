@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.errors import InvalidRequest, UnknownSpeaker
-from qwen_tts_api.names import MAX_COMPOSED_CHARS, field, fold, listed, shown
+from qwen_tts_api.names import MAX_COMPOSED_CHARS, fold, listed, shown
 
 MAX_NAME_CHARS = 100
 MAX_ID_CHARS = 64
@@ -114,8 +114,10 @@ def unknown_speaker(requested: str, known: Sequence[str]) -> UnknownSpeaker:
     """Return the error for an unknown speaker, with the known ones listed."""
     if not known:
         return UnknownSpeaker(
-            f"Unknown speaker {shown(requested)}: no voice is registered yet. Register one, "
-            f"or send the recording of a voice in {field('ref_audio')}.",
+            lambda field: (
+                f"Unknown speaker {shown(requested)}: no voice is registered yet. Register one, "
+                f"or send the recording of a voice in {field('ref_audio')}."
+            ),
             fields={"speaker": ["There is none yet."]},
         )
     allowed = listed(known)
