@@ -1,1 +1,1 @@
-"""What is on the disk: a checkpoint's files, documents and tokenizer. No PyTorch but in `nano`."""
+"""Checkpoints on the disk: files, config.json, tokenizer, hub. PyTorch only in `nano`."""

@@ -1,4 +1,4 @@
-"""Find a checkpoint's folder by its name, and read what kind of model it is. Imports no PyTorch."""
+"""Locate a checkpoint by its id, and read its model card. Imports no PyTorch."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ TOKENIZER_TYPE = "qwen3_tts_tokenizer_12hz"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a checkpoint can do, as its config.json says.
+    """The capabilities of a checkpoint, from its config.json.
 
     Attributes:
         kind: `custom_voice`, `voice_design` or `base`.
-        size: As published: `0b6`, `1b7`.
-        speakers: Names, as the checkpoint spells them; empty where the kind has none.
-        dialects: The dialect of each speaker that has one.
-        languages: Names in lower case, without the dialects and without `auto`.
+        size: `0b6`, `1b7`, as in the published config.json.
+        speakers: Names as the checkpoint spells them; empty for other kinds than `custom_voice`.
+        dialects: Dialect by speaker, of those that have one.
+        languages: Names in lower case, without dialects and `auto`.
     """
 
     kind: str
@@ -46,29 +46,29 @@ class ModelCard:
 
     @property
     def takes_instruct(self) -> bool:
-        """Whether a style instruction is honoured: the 0.6B CustomVoice model drops it."""
+        """Whether `instruct` has an effect: the 0.6B CustomVoice model ignores it."""
         return self.kind == "voice_design" or (self.kind == "custom_voice" and self.size != "0b6")
 
 
 def locate(model_id: str, cache_dir: Path, files: Sequence[str] = CHECKPOINT_FILES) -> Path:
-    """Turn a model's id into the folder of its checkpoint, building or downloading it if needed.
+    """Return the folder of a checkpoint; build or download the checkpoint if needed.
 
     Args:
-        model_id: A local folder, the name of a nano checkpoint, or an id on the hub.
+        model_id: A local folder, the name of a nano checkpoint, or a repository id of the hub.
         cache_dir: Where nano checkpoints are built. Downloads go to huggingface_hub's own cache.
-        files: Patterns of the files that a download must bring.
+        files: Glob patterns of the files to download.
 
     Raises:
-        LoadError: There is no such folder, or the hub has or gives no such checkpoint.
+        LoadError: There is no such folder, or the checkpoint cannot be downloaded.
     """
     return _locate(model_id, cache_dir, lambda: _download(model_id, files))
 
 
 def locate_here(model_id: str, cache_dir: Path) -> Path | None:
-    """Return the folder of a checkpoint if it can be had without a network, else None.
+    """Return the folder of a checkpoint without using the network, or None.
 
     Raises:
-        LoadError: As `locate`, but for the hub's reasons.
+        LoadError: As `locate`, except for errors of the hub.
     """
     return _locate(model_id, cache_dir, lambda: find_cached(model_id))
 
@@ -113,7 +113,7 @@ def _download(model_id: str, files: Sequence[str]) -> Path:
 
 
 def describe(model_id: str, cache_dir: Path) -> ModelCard:
-    """Read what a model can do without loading it: of a checkpoint on the hub only config.json.
+    """Read a model's card without loading the model; from the hub only config.json is downloaded.
 
     Raises:
         LoadError: As `locate` and `read_card`.
@@ -122,14 +122,14 @@ def describe(model_id: str, cache_dir: Path) -> ModelCard:
 
 
 def read_card(folder: Path) -> ModelCard:
-    """Read a checkpoint's config.json.
+    """Read a model's card from the config.json in its folder.
 
     Raises:
         LoadError: It is missing, is not JSON, or is not of a Qwen3-TTS model on the 12 Hz codec.
     """
     path = folder / "config.json"
     if not path.is_file():
-        raise LoadError(_without_config(folder))
+        raise LoadError(_missing_config_message(folder))
     config: Document = {"tokenizer_type": TOKENIZER_TYPE, "model_type": MODEL_TYPE} | read_json(
         path
     )
@@ -157,8 +157,8 @@ def read_card(folder: Path) -> ModelCard:
     )
 
 
-def _without_config(folder: Path) -> str:
-    """Return what a folder without a config.json is, as far as that can be told."""
+def _missing_config_message(folder: Path) -> str:
+    """Return an error message for a folder without a config.json."""
     found = f"{folder / 'config.json'} cannot be read: No such file or directory."
     if (folder / "adapter_config.json").is_file():
         return f"{found} It is a LoRA adapter: merge it into its base checkpoint first."

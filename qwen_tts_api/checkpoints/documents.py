@@ -1,7 +1,7 @@
-"""The JSON documents of a checkpoint, and the fields in them, read strictly.
+"""Read the JSON files of a checkpoint, and validate their fields.
 
-A field that is missing has the value that upstream's configuration classes put in its place; one of
-another type or range is refused with a sentence that says where it is and what it has to be.
+A missing field has the default of upstream's configuration classes. A field of a wrong type or
+range is an error that names the file, the field and what is allowed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ Document = dict[str, Any]
 MAX_SHOWN = 60
 MAX_INTEGER = 2**31
 MAX_NUMBER = 2.0**127
-"""What tensors' sizes and numbers of 32 bits can hold; above it nothing is meant."""
+"""Limits of tensor sizes and 32-bit floating-point numbers."""
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What a field may be."""
+class FieldType:
+    """The type and range of a field.
+
+    Attributes:
+        needed: What a value must be, for error messages.
+        fits: Validates a value.
+    """
 
     needed: str
     fits: Callable[[Any], bool]
@@ -42,45 +47,47 @@ def _is_dialect(value: Any) -> bool:
     return isinstance(value, str) or value is None or value is False
 
 
-POSITIVE = Kind("an integer from 1 on, of 32 bits", lambda value: _is_integer(value, 1))
-OPTIONAL_POSITIVE = Kind(
+POSITIVE = FieldType("an integer from 1 on, of 32 bits", lambda value: _is_integer(value, 1))
+OPTIONAL_POSITIVE = FieldType(
     "an integer from 1 on, of 32 bits, or null",
     lambda value: value is None or _is_integer(value, 1),
 )
-GROUPS = Kind("an integer from 2 to 64", lambda value: _is_integer(value, 2) and value <= 64)
-WINDOW = Kind("an integer from 2 to 4096", lambda value: _is_integer(value, 2) and value <= 4096)
-ID = Kind("an integer from 0 on, of 32 bits", lambda value: _is_integer(value, 0))
-NUMBER = Kind("a number above 0, of 32 bits", _is_number)
-TEXT = Kind("a text", lambda value: isinstance(value, str))
-STRIDES = Kind(
+GROUPS = FieldType("an integer from 2 to 64", lambda value: _is_integer(value, 2) and value <= 64)
+WINDOW = FieldType(
+    "an integer from 2 to 4096", lambda value: _is_integer(value, 2) and value <= 4096
+)
+ID = FieldType("an integer from 0 on, of 32 bits", lambda value: _is_integer(value, 0))
+NUMBER = FieldType("a number above 0, of 32 bits", _is_number)
+TEXT = FieldType("a text", lambda value: isinstance(value, str))
+STRIDES = FieldType(
     "a list of integers from 1 on",
     lambda value: (
         isinstance(value, (list, tuple)) and bool(value) and all(_is_integer(n, 1) for n in value)
     ),
 )
-IDS = Kind(
+IDS = FieldType(
     "an object of names and integers from 0 on",
     lambda value: isinstance(value, dict) and all(_is_integer(n, 0) for n in value.values()),
 )
-OPTIONAL_IDS = Kind(f"{IDS.needed}, or null", lambda value: value is None or IDS.fits(value))
-DIALECTS = Kind(
+OPTIONAL_IDS = FieldType(f"{IDS.needed}, or null", lambda value: value is None or IDS.fits(value))
+DIALECTS = FieldType(
     "an object of names, each with the name of a dialect or false",
     lambda value: (
         value is None or (isinstance(value, dict) and all(map(_is_dialect, value.values())))
     ),
 )
-OBJECT = Kind("a JSON object", lambda value: isinstance(value, dict))
-OPTIONAL_OBJECT = Kind(
+OBJECT = FieldType("a JSON object", lambda value: isinstance(value, dict))
+OPTIONAL_OBJECT = FieldType(
     f"{OBJECT.needed}, or null", lambda value: value is None or isinstance(value, dict)
 )
-OPTIONAL_LIST = Kind("a list, or null", lambda value: value is None or isinstance(value, list))
+OPTIONAL_LIST = FieldType("a list, or null", lambda value: value is None or isinstance(value, list))
 
 
 def read_json(path: Path) -> Document:
-    """Read a file that has to be a JSON object; a byte order mark before it does no harm.
+    """Read a JSON object from a file, with or without a byte order mark.
 
     Raises:
-        LoadError: It is missing, or something else.
+        LoadError: The file cannot be read, or is not a JSON object.
     """
     try:
         document = json.loads(path.read_bytes())
@@ -93,34 +100,34 @@ def read_json(path: Path) -> Document:
     return document
 
 
-def read_fields(document: Any, where: str, kinds: Mapping[str, Kind]) -> Document:
-    """Return a document whose fields of `kinds` are there and fit.
+def read_fields(document: Any, where: str, types: Mapping[str, FieldType]) -> Document:
+    """Validate the fields of a document, and return it.
 
     Args:
-        document: With its defaults.
-        where: The file and the part of it, for the sentence.
-        kinds: By the fields' names.
+        document: The document, with defaults filled in.
+        where: The file and the path inside of it, for the error message.
+        types: Types by the names of required fields.
 
     Raises:
-        LoadError: A field is missing, or is of another kind.
+        LoadError: A field is missing, or has a wrong type or range.
     """
     if not isinstance(document, dict):
         raise LoadError(f"{where} is {_shown(document)}; it has to be {OBJECT.needed}.")
-    for name, kind in kinds.items():
+    for name, field_type in types.items():
         if name not in document:
             raise LoadError(f"{where} has no {name!r}, which is needed.")
-        if not kind.fits(document[name]):
+        if not field_type.fits(document[name]):
             raise LoadError(
-                f"{where} says {name} {_shown(document[name])}; it has to be {kind.needed}."
+                f"{where} says {name} {_shown(document[name])}; it has to be {field_type.needed}."
             )
     return document
 
 
 def refuse_quantised(document: Document, where: str) -> None:
-    """Refuse weights that are numbers of another kind, with scales.
+    """Refuse quantised weights.
 
     Raises:
-        LoadError: The document announces them.
+        LoadError: The document has a quantization config.
     """
     for name in ("quantization_config", "compression_config"):
         if (found := document.get(name)) is not None:

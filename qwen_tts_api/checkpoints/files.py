@@ -1,8 +1,8 @@
-"""The weight files of a checkpoint: found, and checked by their headers. Imports no PyTorch.
+"""Find the weight files of a checkpoint, and validate their headers. Imports no PyTorch.
 
-A safetensors file begins with the length of its header (8 bytes) and the header, which tells every
-tensor's shape and place (https://huggingface.co/docs/safetensors): so a file that was cut short, or
-that is a Git LFS pointer, is found by reading a few kilobytes of it.
+A safetensors file begins with the length of its header (8 bytes) and the header, which has every
+tensor's shape and offsets (https://huggingface.co/docs/safetensors): a truncated file or a Git LFS
+pointer is found by reading a few kilobytes.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ MAX_HEADER_BYTES = 100_000_000
 
 
 class DamagedFile(Exception):
-    """A file is not what its name says; the message says how."""
+    """A file is missing or damaged; the message says which and how."""
 
 
 def num_parameters(folder: Path) -> int:
-    """Return how many numbers the weights of a checkpoint are, its speech tokenizer's included.
+    """Return the number of parameters of a checkpoint, its speech tokenizer included.
 
     Raises:
         DamagedFile: A file is missing or damaged.
@@ -43,10 +43,10 @@ def num_parameters(folder: Path) -> int:
 
 
 def weight_files(folder: Path, name: str) -> Iterator[Path]:
-    """Yield the file of that name, or those that its index names; as transformers, in this order.
+    """Yield the weight file of that name or, if there is none, the shards of its index.
 
     Raises:
-        DamagedFile: There is neither, or one that the index names is missing.
+        DamagedFile: There is neither, or a shard is missing.
     """
     path = folder / name
     index = path.with_name(path.name + INDEX)
@@ -70,10 +70,10 @@ def weight_files(folder: Path, name: str) -> Iterator[Path]:
 
 
 def read_header(path: Path, folder: Path) -> dict[str, Any]:
-    """Return the tensors of a safetensors file by name: `dtype`, `shape`, `data_offsets`.
+    """Read the header of a safetensors file: `dtype`, `shape`, `data_offsets` by tensor name.
 
     Raises:
-        DamagedFile: It is none, is cut short, or its header contradicts itself.
+        DamagedFile: It is not a safetensors file, is truncated, or its header is inconsistent.
     """
     name = path.relative_to(folder)
     try:
@@ -97,7 +97,7 @@ def read_header(path: Path, folder: Path) -> dict[str, Any]:
     if size != expected:
         raise DamagedFile(f"{name} has {size} bytes of {expected}.")
     try:
-        with safe_open(path, framework="numpy"):  # what loads it has the last word
+        with safe_open(path, framework="numpy"):  # the library's own validation
             return header
     except SafetensorError as error:
         raise DamagedFile(f"{name} is not a safetensors file ({error}).") from error
@@ -111,10 +111,10 @@ def _read(path: Path) -> Any:
 
 
 def _end(entry: dict[str, Any]) -> int:
-    """Return where a tensor ends in the file.
+    """Return the end offset of a tensor's data.
 
     Raises:
-        ValueError: Its shape is none, or its type or place has no name.
+        ValueError: Its shape, dtype or offset is invalid.
     """
     shape, (_, end) = entry["shape"], entry["data_offsets"]
     if not all(type(size) is int and size >= 0 for size in [*shape, end]):
@@ -125,10 +125,10 @@ def _end(entry: dict[str, Any]) -> int:
 
 
 def unfinished_downloads(folder: Path) -> list[str]:
-    """Return a sentence for each download that was broken off, in a folder or in the hub's cache.
+    """Return a message for each interrupted download into a folder or the hub's cache.
 
-    huggingface_hub keeps what it has of a file under a name that ends in `.incomplete`: in a
-    folder's `.cache/huggingface`, or in the `blobs` beside a cached checkpoint's `snapshots`.
+    huggingface_hub names a partial file `*.incomplete`: in the folder's `.cache/huggingface`, or in
+    `blobs` beside the `snapshots` of its cache.
     """
     places = [folder / ".cache" / "huggingface"]
     if folder.parent.name == "snapshots":

@@ -1,4 +1,4 @@
-"""Checkpoints on the hub: download their files, or find what is in huggingface_hub's cache."""
+"""Download checkpoints from the Hugging Face hub, or find them in huggingface_hub's cache."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from pathlib import Path
 
 from qwen_tts_api.errors import LoadError
 
-# What a published checkpoint consists of, in all its folders: never a pickle, and nothing that
-# could be run.
+# The files of a published checkpoint, in all its folders: no pickles, no code.
 CHECKPOINT_FILES = ("*.json", "*.txt", "*.safetensors")
 
 TIMEOUT_S = 10
-"""How long the hub may take to say what it has."""
+"""Timeout of requests for metadata."""
 
 PICKLES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 
 
 @dataclass(frozen=True)
 class HubCheckpoint:
-    """What the hub has of a checkpoint.
+    """The files of a checkpoint on the hub.
 
     Attributes:
-        sizes: Bytes by path, of the files that make up the checkpoint.
-        num_pickles: How many files with weights there are that are never loaded.
+        sizes: Bytes by path, of the files that are downloaded.
+        num_pickles: Number of pickled weight files, which are never loaded.
     """
 
     sizes: dict[str, int]
@@ -36,21 +35,21 @@ class HubCheckpoint:
 def fetch(
     model_id: str, files: Sequence[str] = CHECKPOINT_FILES, *, folder: Path | None = None
 ) -> Path:
-    """Download files of a checkpoint that are not there yet, and return its folder.
+    """Download missing files of a checkpoint, and return its folder.
 
-    What an earlier, interrupted call has brought is kept, and it goes on from there.
+    An interrupted download is resumed.
 
     Args:
-        model_id: An id on the hub.
-        files: Patterns of the files that are wanted.
-        folder: Where to; huggingface_hub's cache if None.
+        model_id: A repository id of the hub.
+        files: Glob patterns of the files.
+        folder: The target folder; None: huggingface_hub's cache.
 
     Raises:
-        LoadError: The hub cannot be reached, does not give the checkpoint, or has no cache here.
+        LoadError: The hub cannot be reached or refuses the checkpoint, or there is no cache folder.
     """
     from huggingface_hub import snapshot_download
 
-    # Beside a folder of its own it would note in the common cache what the branch points at.
+    # With a target folder huggingface_hub would still write refs to the common cache.
     cache = hub_cache() if folder is None else folder / ".cache" / "huggingface"
     with hub_errors(model_id):
         path = snapshot_download(
@@ -74,8 +73,8 @@ def hub_cache() -> Path:
     """Return the folder of huggingface_hub's cache.
 
     Raises:
-        LoadError: It is in a home that nobody knows. huggingface_hub would make a folder `~` in
-            the working directory, and fill it.
+        LoadError: The home folder is unknown. huggingface_hub would create a folder `~` in the
+            working directory.
     """
     from huggingface_hub import constants
 
@@ -105,7 +104,7 @@ def _answers(model_id: str) -> bool:
 def find_cached(model_id: str) -> Path | None:
     """Return the folder of a checkpoint in huggingface_hub's cache, complete or not, or None.
 
-    Asks no network.
+    Does not use the network.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -117,10 +116,10 @@ def find_cached(model_id: str) -> Path | None:
 
 
 def look_up(model_id: str) -> HubCheckpoint:
-    """Return what the hub has of a checkpoint.
+    """Return the files of a checkpoint on the hub.
 
     Raises:
-        LoadError: The hub cannot be reached, or does not give the checkpoint.
+        LoadError: The hub cannot be reached, or refuses the checkpoint.
     """
     from huggingface_hub import HfApi
 
@@ -139,10 +138,10 @@ def _is_wanted(path: str) -> bool:
 
 @contextlib.contextmanager
 def hub_errors(model_id: str) -> Iterator[None]:
-    """Turn what huggingface_hub and its connections raise into a `LoadError`.
+    """Translate the errors of huggingface_hub and requests into `LoadError`.
 
     Raises:
-        LoadError: Instead of theirs.
+        LoadError: In place of theirs.
     """
     from huggingface_hub.errors import (
         HfHubHTTPError,

@@ -1,10 +1,14 @@
-"""Importing `qwen_tts` where the audio libraries of its 25 Hz tokenizer are broken or absent.
+"""Import `qwen_tts`, even if the audio libraries of its 25 Hz tokenizer are broken or missing.
 
 `import qwen_tts` pulls in both of its speech tokenizers. The 25 Hz one, which no checkpoint served
 here uses, imports `torchaudio`, `sox` and `onnxruntime` at module level. `torchaudio` is published
-as a build for CUDA, so beside a CPU build of PyTorch its library does not load, and with it all of
-`qwen_tts` does not. And the import talks: a banner about flash-attn on stdout, a warning and a
-shell's complaint about a missing `sox` program on stderr. None of that concerns the 12 Hz models.
+as a build for CUDA, so that its library cannot be loaded beside a CPU build of PyTorch, and the
+import of `qwen_tts` fails. The import also prints: a banner about flash-attn on stdout, a warning
+and a shell's error about a missing `sox` program on stderr. None of it concerns the 12 Hz models.
+
+librosa, another of its imports, has functions that numba compiles and caches, in librosa's folder
+or the user's cache. If neither is writable, or the home folder is unknown, the import fails, unless
+NUMBA_CACHE_DIR and XDG_CACHE_HOME name a writable folder.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from types import ModuleType
 from typing import Any, NoReturn, TextIO, cast
 
 _KALDI = "torchaudio.compliance.kaldi"
-_STAND_INS = ("torchaudio", "torchaudio.compliance", _KALDI)
+_STUBS = ("torchaudio", "torchaudio.compliance", _KALDI)
 _FLASH_ATTN_BANNER = "Warning: flash-attn is not installed."
 _SOX_WARNING = "SoX could not be found!"
 _SOX_PROBE = "sox -h"
@@ -34,24 +38,24 @@ _lock = threading.Lock()
 
 
 def import_qwen_tts() -> ModuleType:
-    """Import `qwen_tts`, standing in for `torchaudio` if the real one cannot be imported.
+    """Import `qwen_tts`, with a stub for `torchaudio` if the real one cannot be imported.
 
-    The stand-in is visible in `sys.modules` during the import only: afterwards nothing else in the
-    process can take it for the real library, and `qwen_tts` keeps its own reference. Calling again
-    returns the same module. Safe to call from several threads.
+    The stub is in `sys.modules` during the import only, so that nothing else in the process takes
+    it for the real library. Thread-safe; later calls return the same module.
 
-    Raises ImportError if `qwen_tts` itself or another of its dependencies is missing.
+    Raises:
+        ImportError: `qwen_tts` or another of its dependencies is missing.
     """
     with _lock:
         if "qwen_tts" in sys.modules:
             return importlib.import_module("qwen_tts")
         ensure_numba_cache()
-        with _torchaudio_or_stand_in(), _without_import_noise():
+        with _torchaudio_or_stub(), _without_import_noise():
             return importlib.import_module("qwen_tts")
 
 
 @contextlib.contextmanager
-def _torchaudio_or_stand_in() -> Iterator[None]:
+def _torchaudio_or_stub() -> Iterator[None]:
     """Make `import torchaudio.compliance.kaldi` succeed inside the block."""
     try:
         importlib.import_module(_KALDI)
@@ -60,34 +64,34 @@ def _torchaudio_or_stand_in() -> Iterator[None]:
     else:
         yield
         return
-    before = {name: sys.modules[name] for name in _STAND_INS if name in sys.modules}
+    before = {name: sys.modules[name] for name in _STUBS if name in sys.modules}
     try:
         _import_transformers_without_torchaudio()
-        sys.modules.update(_torchaudio_stand_ins())
+        sys.modules.update(_torchaudio_stubs())
         yield
     finally:
-        for name in _STAND_INS:
+        for name in _STUBS:
             sys.modules.pop(name, None)
         sys.modules.update(before)
 
 
 def _import_transformers_without_torchaudio() -> None:
-    """Let transformers decide, while importing, that there is no torchaudio.
+    """Import transformers in such a way that it finds no torchaudio.
 
-    It looks for the installed package and never tries it, so a broken one counts as available.
-    `None` in `sys.modules` is Python's own mark for "not importable", which that search respects.
+    It looks for the installed package without importing it, so that a broken one counts as
+    available. `None` in `sys.modules` marks a module as not importable.
     """
     sys.modules["torchaudio"] = cast(ModuleType, None)
     importlib.import_module("transformers")
 
 
-def _torchaudio_stand_ins() -> dict[str, ModuleType]:
-    """Build `torchaudio` and the two modules inside it that are imported, without content.
+def _torchaudio_stubs() -> dict[str, ModuleType]:
+    """Return empty stubs of `torchaudio` and the two submodules that are imported.
 
-    They have a `__spec__`, because `importlib.util.find_spec` refuses a module without one, but no
-    distribution metadata, so that whoever asks for an installed version still finds none.
+    They have a `__spec__`, which `importlib.util.find_spec` requires, but no distribution metadata,
+    so that no version is found.
     """
-    modules = {name: _StandIn(name) for name in _STAND_INS}
+    modules = {name: _Stub(name) for name in _STUBS}
     for name, module in modules.items():
         module.__spec__ = importlib.machinery.ModuleSpec(name, loader=None, is_package=True)
         module.__path__ = []
@@ -97,7 +101,7 @@ def _torchaudio_stand_ins() -> dict[str, ModuleType]:
     return dict(modules)
 
 
-class _StandIn(ModuleType):
+class _Stub(ModuleType):
     """A module whose every public name is a function that refuses to work."""
 
     def __getattr__(self, name: str) -> Any:
@@ -164,15 +168,15 @@ class _WithoutBanner:
 
 
 def ensure_numba_cache() -> None:
-    """Let both cache in a temporary folder of this user's, if they have no other place."""
+    """Set numba's and librosa's cache to a temporary folder if the usual ones are not writable."""
     if not os.path.isabs(os.path.expanduser("~")):
         os.environ.setdefault("XDG_CACHE_HOME", str(_private_folder()))
-    if not any(map(_can_be_written, _usual_places())):
+    if not any(map(_is_writable, _usual_places())):
         os.environ[_NUMBA_CACHE_DIR] = str(_private_folder())
 
 
 def _usual_places() -> list[Path]:
-    """Return where numba tries to write, in its order."""
+    """Return the folders that numba tries, in order."""
     places = []
     if os.environ.get(_NUMBA_CACHE_DIR):
         places.append(Path(os.environ[_NUMBA_CACHE_DIR]))
@@ -185,8 +189,8 @@ def _usual_places() -> list[Path]:
     return places
 
 
-def _can_be_written(folder: Path) -> bool:
-    """Return whether files can be made in a folder, or it can itself: by trying."""
+def _is_writable(folder: Path) -> bool:
+    """Return whether a folder is writable, by writing to it; create it if needed."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -196,7 +200,7 @@ def _can_be_written(folder: Path) -> bool:
 
 
 def _private_folder() -> Path:
-    """Return a folder that nobody else can write: numba runs what it finds in its cache."""
+    """Return a temporary folder for this user only: numba executes the code in its cache."""
     folder = Path(tempfile.gettempdir()) / f"qwen-tts-api-code-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()

@@ -1,9 +1,9 @@
-"""A checkpoint's text tokenizer, as qwen-tts has it, without transformers.
+"""Load a checkpoint's text tokenizer, as qwen-tts does, without transformers.
 
-qwen-tts asks transformers for a `Qwen2TokenizerFast` with `fix_mistral_regex=True`. What that makes
-of a checkpoint's files is a `Tokenizer` of the library `tokenizers`, which is made here directly,
-without the three seconds that importing transformers takes. Source: transformers 4.57.3,
-`Qwen2Converter`, `PreTrainedTokenizerFast.__init__` and `_patch_mistral_regex`.
+qwen-tts uses transformers' `Qwen2TokenizerFast` with `fix_mistral_regex=True`, which wraps a
+`Tokenizer` of the library `tokenizers`. It is created directly here, since importing transformers
+takes three seconds. Source: transformers 4.57.3, `Qwen2Converter`,
+`PreTrainedTokenizerFast.__init__` and `_patch_mistral_regex`.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ MISTRAL_WORDS = (
 )
 
 MISTRAL_VOCABULARY = 100_000
-"""transformers takes no smaller vocabulary for Mistral's."""
+"""With a smaller vocabulary transformers does not apply Mistral's regex."""
 
 START = "<|im_start|>"
 """The token that every template begins with."""
 
 ROLE, ROLE_TOKENS = f"{START}assistant\n", 3
-"""What every prompt begins with; `prompt.py` counts on its length."""
+"""The beginning of every prompt, and its number of tokens, which `prompt.py` relies on."""
 
 _SPECIAL_TOKENS = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 _SPECIAL_DEFAULTS = dict.fromkeys(("eos", "unk", "pad"), "<|endoftext|>")
 
 
 class PromptTokenizer:
-    """Tokenizes prompts: templates have special tokens in them, and clients' texts never do.
+    """Tokenizes prompts: special tokens are recognized in templates, never in clients' texts.
 
-    qwen-tts tokenizes the template with the text in it, so that `<tts_pad>` in a text is that
-    token, and obeyed. Here a text is tokenized by the same model, normalizer and rules of words,
-    but without any added token, so that `<tts_pad>` is nine characters. Where a text has no added
-    token in it, the ids are those of qwen-tts.
+    qwen-tts tokenizes the template with the text inserted, so that `<tts_pad>` in a text becomes
+    the special token (prompt injection). Here texts are tokenized by the same model, normalizer and
+    pre-tokenizer, but without added tokens: `<tts_pad>` is nine characters. The ids of other texts
+    are those of qwen-tts.
 
     Attributes:
         whole: The checkpoint's tokenizer, special tokens included.
@@ -60,14 +60,14 @@ class PromptTokenizer:
         self._plain.pre_tokenizer = whole.pre_tokenizer
 
     def encode(self, template: str, text: str) -> list[int]:
-        """Return the ids of a template with a text in the place of its `{}`.
+        """Return the token ids of a template with a text in place of `{}`.
 
         Args:
-            template: Begins with START, and has another added token behind the text.
-            text: Whatever a client sent.
+            template: Begins with START, and has an added token behind `{}`.
+            text: The client's text.
         """
         role, rest = template.removeprefix(START).split("{}")
-        # The role and the text are words of one string: they may have white space between them.
+        # Role and text are tokenized as one string, since white space between them is one token.
         return [
             *self.whole.encode(START).ids,
             *self._ids(role + text),
@@ -75,17 +75,17 @@ class PromptTokenizer:
         ]
 
     def _ids(self, text: str) -> list[int]:
-        # Only this lets other threads run meanwhile; `encode` holds the GIL.
+        # `encode` holds the GIL; this method releases it.
         (encoding,) = self._plain.encode_batch_fast([text])
         ids: list[int] = encoding.ids
         return ids
 
 
 def load_tokenizer(folder: Path) -> PromptTokenizer:
-    """Return a checkpoint's tokenizer: of its tokenizer.json, else of vocab.json and merges.txt.
+    """Load a checkpoint's tokenizer from tokenizer.json, or from vocab.json and merges.txt.
 
     Raises:
-        LoadError: A file is missing or damaged, or prompts cannot be made with it.
+        LoadError: A file is missing or damaged, or the chat template does not fit.
     """
     try:
         path = folder / "tokenizer_config.json"
@@ -100,7 +100,7 @@ def load_tokenizer(folder: Path) -> PromptTokenizer:
         raise
     except OSError as error:
         raise LoadError(f"{error.filename} cannot be read: {error.strerror}.") from error
-    except Exception as error:  # tokenizers raises nothing more special
+    except Exception as error:  # tokenizers raises plain Exception
         raise LoadError(f"The tokenizer in {folder} cannot be read: {error}") from error
     if len(tokenizer.encode(ROLE).ids) != ROLE_TOKENS:
         raise LoadError(
@@ -117,7 +117,7 @@ def _of_files(folder: Path) -> Tokenizer:
         tokenizer.no_padding()
         return tokenizer
     for name in ("vocab.json", "merges.txt"):
-        (folder / name).open().close()  # its error tells the name, which that of `BPE` does not
+        (folder / name).open().close()  # its error has the file name; that of `BPE` has not
     bpe = BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
     tokenizer = Tokenizer(bpe)
     tokenizer.normalizer = normalizers.NFC()
@@ -128,9 +128,9 @@ def _of_files(folder: Path) -> Tokenizer:
 
 
 def _add_tokens(tokenizer: Tokenizer, config: dict[str, Any]) -> None:
-    """Add the tokens that no merges make, in the order of their ids, then special ones among them.
+    """Add the tokens of tokenizer_config.json in the order of their ids, and mark special ones.
 
-    Those that the tokenizer has already stay as they are.
+    Tokens that the tokenizer already has are unchanged.
     """
     named = [config.get(f"{name}_token", _SPECIAL_DEFAULTS.get(name)) for name in _SPECIAL_TOKENS]
     named += config.get("additional_special_tokens") or []
@@ -145,11 +145,11 @@ def _add_tokens(tokenizer: Tokenizer, config: dict[str, Any]) -> None:
 
 
 def _takes_mistral_words(tokenizer: Tokenizer, written_by: str | None) -> bool:
-    """Tell whether transformers takes the tokenizer for one of Mistral's, as of all published ones.
+    """Return whether transformers applies Mistral's regex, as it does for published checkpoints.
 
     Args:
         tokenizer: A tokenizer.
-        written_by: The version of transformers that config.json names.
+        written_by: `transformers_version` in config.json.
     """
     if tokenizer.get_vocab_size(with_added_tokens=False) <= MISTRAL_VOCABULARY:
         return False

@@ -1,4 +1,4 @@
-"""What a config.json says of a transformer, and what holds where it says nothing."""
+"""Read a transformer's configuration from config.json, with upstream's defaults."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from qwen_tts_api.checkpoints.documents import (
     STRIDES,
     WINDOW,
     Document,
-    Kind,
+    FieldType,
     read_fields,
     refuse_quantised,
 )
 from qwen_tts_api.errors import LoadError
 
-# What upstream's configuration classes put in the place of a field that is not there.
+# Defaults of upstream's configuration classes.
 TALKER_DEFAULTS: Document = {
     "hidden_size": 1024,
     "intermediate_size": 2048,
@@ -73,12 +73,12 @@ CODEC_DEFAULTS: Document = {
     "decoder_dim": 1536,
 }
 
-# Where the parts are, for sentences.
+# The paths of the configurations, for error messages.
 TALKER = "config.json: talker_config"
 CODE_PREDICTOR = f"{TALKER}.code_predictor_config"
 CODEC = "speech_tokenizer/config.json: decoder_config"
 
-_KINDS = {
+_FIELD_TYPES = {
     "head_dim": OPTIONAL_POSITIVE,
     "num_key_value_heads": OPTIONAL_POSITIVE,
     "rope_theta": NUMBER,
@@ -91,32 +91,32 @@ _KINDS = {
 
 
 def completed(document: Any, defaults: Document, where: str) -> Document:
-    """Return a part of a config.json with upstream's defaults, in the spelling of transformers 4.
+    """Return a configuration with upstream's defaults, in the format of transformers 4.
 
     Args:
-        document: The part.
-        defaults: Of its fields; they tell their types.
-        where: The file and the part, for the sentence.
+        document: An object in config.json.
+        defaults: Default values of its fields, from which their types follow.
+        where: Its file and path, for error messages.
 
     Raises:
-        LoadError: A field is of another type or range, or nobody can tell what is meant.
+        LoadError: A field has a wrong type or range, or fields contradict each other.
     """
     document = read_fields(document, where, {})
     refuse_quantised(document, where)
     whole = defaults | {"head_dim": None} | _with_one_rope(document, where)
-    return read_fields(whole, where, _kinds(defaults))
+    return read_fields(whole, where, _field_types(defaults))
 
 
-def _kinds(defaults: Document) -> dict[str, Kind]:
-    kinds: dict[str, Kind] = {"head_dim": OPTIONAL_POSITIVE}
+def _field_types(defaults: Document) -> dict[str, FieldType]:
+    types: dict[str, FieldType] = {"head_dim": OPTIONAL_POSITIVE}
     for name, value in defaults.items():
-        kind = _KINDS.get(name, _kind_of(name, value))
-        if kind is not None:
-            kinds[name] = kind
-    return kinds
+        field_type = _FIELD_TYPES.get(name, _field_type_of(name, value))
+        if field_type is not None:
+            types[name] = field_type
+    return types
 
 
-def _kind_of(name: str, default: Any) -> Kind:
+def _field_type_of(name: str, default: Any) -> FieldType:
     if isinstance(default, tuple):
         return STRIDES
     if isinstance(default, float):
@@ -125,11 +125,11 @@ def _kind_of(name: str, default: Any) -> Kind:
 
 
 def _with_one_rope(document: Document, where: str) -> Document:
-    """Bring `rope_parameters`, as transformers 5 writes them, into the fields of transformers 4.
+    """Convert `rope_parameters` of transformers 5 into the fields of transformers 4.
 
     Raises:
-        LoadError: They have no `rope_theta`, one for each kind of layer, or say something else than
-            the fields of transformers 4 that are there, too.
+        LoadError: They have no `rope_theta`, or one for each layer type, or contradict fields of
+            transformers 4.
     """
     if document.get("rope_parameters") is None:
         return document
@@ -155,7 +155,7 @@ def _with_one_rope(document: Document, where: str) -> Document:
 
 
 def _rope_type(rope: Any) -> Any:
-    """Return a kind of RoPE; of the two spellings the first counts, as upstream has it."""
+    """Return the RoPE type; `type` takes precedence over `rope_type`, as upstream."""
     if not isinstance(rope, dict):
         return None
     return rope.get("type", rope.get("rope_type", None if "factor" in rope else "default"))
@@ -163,7 +163,7 @@ def _rope_type(rope: Any) -> Any:
 
 @dataclass(frozen=True)
 class Heads:
-    """How the columns of a packed `qkv` are divided."""
+    """The layout of a packed `qkv` projection."""
 
     num_query: int
     num_kv: int
@@ -171,12 +171,12 @@ class Heads:
 
     @property
     def width(self) -> int:
-        """Columns of all query heads together."""
+        """Columns of all query heads."""
         return self.num_query * self.head_dim
 
     @property
     def projections(self) -> dict[str, int]:
-        """How many columns each of the projections has that are packed."""
+        """Columns of each packed projection."""
         key_width = self.num_kv * self.head_dim
         return {
             "q_proj.weight": self.width,
@@ -192,10 +192,10 @@ class TransformerConfig:
     Attributes:
         num_layers: L.
         hidden_size: D.
-        intermediate_size: I, the MLP's width.
-        heads: Of every layer.
-        eps: Of every norm.
-        rope_theta: The base of RoPE's frequencies.
+        intermediate_size: I, the width of the MLP.
+        heads: The attention heads of every layer.
+        eps: Epsilon of every RMSNorm.
+        rope_theta: Base of the RoPE frequencies.
     """
 
     num_layers: int
@@ -207,10 +207,10 @@ class TransformerConfig:
 
     @classmethod
     def read(cls, document: Document) -> TransformerConfig:
-        """Read it from a part of a config.json that is completed with the defaults.
+        """Read a configuration that `completed` returned.
 
         Raises:
-            LoadError: The layers do what no published checkpoint's do.
+            LoadError: The layers have features that are not implemented.
         """
         check_layers(document)
         num_heads = document["num_attention_heads"]
@@ -232,15 +232,15 @@ class TransformerConfig:
 
 
 def check_layers(document: Document) -> None:
-    """Refuse a configuration that the model's functions would run wrongly.
+    """Check that a configuration has only features that the model's functions implement.
 
     Raises:
-        LoadError: It names the field, its value and what is served.
+        LoadError: It has others; the message names the field, its value and what is served.
     """
     missing: Document = {"rope_scaling": None, "layer_types": None}
     document = missing | document
-    kinds = {"rope_scaling": OPTIONAL_OBJECT, "layer_types": OPTIONAL_LIST}
-    read_fields(document, "config.json", kinds)
+    types = {"rope_scaling": OPTIONAL_OBJECT, "layer_types": OPTIONAL_LIST}
+    read_fields(document, "config.json", types)
     rope = document["rope_scaling"] or {}
     sliding = [each for each in document["layer_types"] or [] if each != "full_attention"]
     found = {

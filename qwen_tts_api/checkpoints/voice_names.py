@@ -1,4 +1,4 @@
-"""Speakers, languages and dialects of a checkpoint, and the ids that announce them."""
+"""Read the speakers, languages and dialects of a checkpoint, and their token ids."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ from qwen_tts_api.checkpoints.transformer_config import TALKER
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.names import fold
 
-# Upstream's, where config.json has none.
+# Upstream's defaults.
 TEXT_IDS = {"tts_bos_token_id": 151672, "tts_eos_token_id": 151673, "tts_pad_token_id": 151671}
 
 
 @dataclass(frozen=True)
 class TalkerVoices:
-    """What config.json's `talker_config` says of voices.
+    """Speakers, languages and dialects of `talker_config` in config.json.
 
     Attributes:
-        speaker_ids: By name, as the checkpoint spells it.
-        language_ids: By name as `names.fold` has it, dialects included.
-        dialects: By the speakers' names, as the checkpoint spells them; the dialect as in
-            `language_ids`. Only of speakers that have one.
+        speaker_ids: Codec ids by name, as the checkpoint spells it.
+        language_ids: Codec ids by name, normalized by `names.fold`; dialects included.
+        dialects: Dialect (a key of `language_ids`) by speaker, of those that have one.
     """
 
     speaker_ids: dict[str, int]
@@ -38,17 +37,17 @@ class TalkerVoices:
 
     @classmethod
     def read(cls, config: Document) -> TalkerVoices:
-        """Read them.
+        """Read them from `talker_config`.
 
         Raises:
-            LoadError: A field is of another type, or two names cannot be told apart.
+            LoadError: A field has a wrong type, or two names differ by case only.
         """
         missing: Document = {"spk_id": None, "spk_is_dialect": None}
         config = missing | config
-        kinds = {"spk_id": OPTIONAL_IDS, "spk_is_dialect": DIALECTS, "codec_language_id": IDS}
-        read_fields(config, TALKER, kinds)
-        speaker_ids = _once(config["spk_id"] or {}, "spk_id")
-        languages = _once(config["codec_language_id"], "codec_language_id")
+        types = {"spk_id": OPTIONAL_IDS, "spk_is_dialect": DIALECTS, "codec_language_id": IDS}
+        read_fields(config, TALKER, types)
+        speaker_ids = _deduplicate(config["spk_id"] or {}, "spk_id")
+        languages = _deduplicate(config["codec_language_id"], "codec_language_id")
         language_ids = {fold(name): index for name, index in languages.items()}
         dialect_of = {
             fold(name): fold(dialect)
@@ -67,11 +66,11 @@ class TalkerVoices:
         return cls(speaker_ids, language_ids, dialects)
 
 
-def _once(ids: Mapping[str, int], field: str) -> dict[str, int]:
-    """Return the names, each in its first spelling.
+def _deduplicate(ids: Mapping[str, int], field: str) -> dict[str, int]:
+    """Return ids by name; of names that differ by case only, the first.
 
     Raises:
-        LoadError: Two that requests cannot tell apart have different ids, or one cannot be listed.
+        LoadError: Names that differ by case only have different ids, or one is not printable.
     """
     kept: dict[str, str] = {}
     for name, index in ids.items():
@@ -89,10 +88,10 @@ def _once(ids: Mapping[str, int], field: str) -> dict[str, int]:
 
 
 def read_text_ids(config: Document, num_rows: int) -> list[int]:
-    """Return the ids of tts_bos, tts_eos and tts_pad, upstream's where config.json has none.
+    """Return the token ids of tts_bos, tts_eos and tts_pad.
 
     Raises:
-        LoadError: One is no row of the text embedding.
+        LoadError: One is out of range of the text embedding.
     """
     ids = {name: config.get(name, default) for name, default in TEXT_IDS.items()}
     read_fields(ids, "config.json", dict.fromkeys(TEXT_IDS, ID))
@@ -101,10 +100,10 @@ def read_text_ids(config: Document, num_rows: int) -> list[int]:
 
 
 def check_rows(ids: Mapping[str, int], num_rows: int, field: str) -> None:
-    """Refuse ids that are no row of an embedding, which would be read beyond its end.
+    """Check that ids are in range of an embedding.
 
     Raises:
-        LoadError: It names the first.
+        LoadError: One is out of range.
     """
     for name, index in ids.items():
         if index >= num_rows:

@@ -158,7 +158,7 @@ def test_boundaries_are_found_wherever_blocks_end(
     body = multipart(part(DISPOSITION, b"a\n--\r\n-"), part(DISPOSITION.replace(b"text", b"c")))
     expected = parse_multipart(body, b"b")
     assert expected.fields == {"text": "a\n--\r\n-", "c": "x"}
-    monkeypatch.setattr("qwen_tts_api.routes.bodies.form._SEARCHED", size)
+    monkeypatch.setattr("qwen_tts_api.routes.bodies.form._SEARCH_BLOCK", size)
     assert parse_multipart(body, b"b") == expected
 
 

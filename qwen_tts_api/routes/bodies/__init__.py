@@ -1,1 +1,1 @@
-"""Reading the bodies of requests: strictly, bounded, whole."""
+"""Read and parse request bodies: JSON, urlencoded and multipart forms, base64 audio."""

@@ -1,4 +1,4 @@
-"""A recording in a request: base64, a data URL, or a file of a multipart form."""
+"""The marshmallow field of a recording: base64, a data URL, or a file of a multipart form."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-# What would be a place to read from: never opened, wherever it leads. Only short texts are looked
-# at, since base64 may begin with a slash, too.
-_PLACE = re.compile(r"([a-z][a-z0-9+.-]*:|/|\\|~|\.{1,2}/|[a-z]:\\)|.*\.\w{2,4}$", re.I)
-_MAX_PLACE_CHARS = 4096
+# A path or URL, for a better error message; it is never opened. Only short texts are tested, since
+# base64 may begin with a slash, too.
+_PATH_OR_URL = re.compile(r"([a-z][a-z0-9+.-]*:|/|\\|~|\.{1,2}/|[a-z]:\\)|.*\.\w{2,4}$", re.I)
+_MAX_PATH_CHARS = 4096
 _ALPHABET = (string.ascii_letters + string.digits + "+/").encode()
 _WRAPPING = string.whitespace.encode()
 _BLOCK_CHARS = 1 << 20
@@ -21,7 +21,7 @@ _DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.I)
 
 
 class AudioField(fields.Field[bytes | None]):
-    """The bytes of an audio file. Empty means: none."""
+    """The bytes of an audio file; None if empty."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -38,7 +38,7 @@ def _decode(text: str) -> bytes:
     try:
         return _decode_base64(text[data_url.end() :] if data_url else text)
     except ValueError:
-        if len(text) <= _MAX_PLACE_CHARS and not data_url and _PLACE.match(text):
+        if len(text) <= _MAX_PATH_CHARS and not data_url and _PATH_OR_URL.match(text):
             raise ValidationError(
                 "No path or URL from the network is opened: send the audio itself, as base64, a "
                 "data URL (data:audio/wav;base64,...) or a file of a multipart form."
@@ -50,19 +50,17 @@ def _decode(text: str) -> bytes:
 
 
 def _decode_base64(text: str) -> bytes:
-    """Return the bytes of base64, whose lines may be wrapped; other characters are errors.
-
-    Block by block: other threads run between them.
+    """Decode base64, with or without line breaks, block by block.
 
     Raises:
-        ValueError: It is no base64.
+        ValueError: It is not valid base64.
     """
     decoded, rest = [], b""
     for start in range(0, len(text), _BLOCK_CHARS):
         rest += text[start : start + _BLOCK_CHARS].encode("ascii").translate(None, _WRAPPING)
-        cut = max(0, len(rest) - 4) // 4 * 4  # the last four may have padding
-        decoded.append(binascii.a2b_base64(_checked(rest[:cut])))
-        rest = rest[cut:]
+        end = max(0, len(rest) - 4) // 4 * 4  # the last four may have padding
+        decoded.append(binascii.a2b_base64(_checked(rest[:end])))
+        rest = rest[end:]
     unpadded = _checked(rest.rstrip(b"="))
     if len(rest) % 4 or len(rest) - len(unpadded) > 2:
         raise ValueError("cut short")
@@ -70,7 +68,7 @@ def _decode_base64(text: str) -> bytes:
 
 
 def _checked(encoded: bytes) -> bytes:
-    """Return base64 without padding; Python 3.10 decodes anything, or is slow about it."""
+    """Validate base64 without padding: Python 3.10 ignores invalid characters, or is slow."""
     if encoded.translate(None, _ALPHABET):
         raise ValueError("a character that base64 does not have")
     return encoded

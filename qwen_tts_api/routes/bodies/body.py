@@ -1,4 +1,4 @@
-"""Read bodies whole and strictly: what is cut short, too large or malformed is a 4xx."""
+"""Read and parse request bodies; a truncated, oversized or malformed one is a 4xx."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from qwen_tts_api.routes.bodies.form import (
 )
 
 RECORDINGS = ("ref_audio", "audio", "audio_sample")
-"""The fields that may be a recording, for which a body may be larger."""
+"""Fields with a recording, by whose size a body may exceed the limit."""
 
-# Base64 has no quote in it, and no `&` where it is urlencoded.
+# Base64 contains no quote and, urlencoded, no `&`.
 _IN_JSON = re.compile(rb'"(?:ref_audio|audio|audio_sample)"\s*:\s*"([^"]*)"')
 _IN_FORM = re.compile(rb"(?:^|&)(?:ref_audio|audio|audio_sample)=([^&]*)")
 
 
 def largest_body(max_bytes: int, max_audio_bytes: int) -> int:
-    """Return how many bytes a body may have with a recording in it, of which base64 makes more."""
+    """Return the maximum size of a body with a recording, which base64 makes a third larger."""
     return max_bytes + 4 * -(-max_audio_bytes // 3)
 
 
 def read_body(request: Request, max_bytes: int, max_audio_bytes: int = 0) -> bytes:
     """Return the body of a request, sent with a length or chunked.
 
-    Flask's own reading is passed by: it takes a body that ends early for a whole one, and cuts a
-    chunked one at the limit without a word. The server has received the body before; it raises here
-    where that took too long.
+    Flask's `get_data` is not used: it accepts a truncated body, and silently truncates a chunked
+    one at the limit. The server has received the whole body before the request gets here.
 
     Args:
-        max_bytes: Of all but a recording.
-        max_audio_bytes: Of a recording that may be in it, as a file.
+        request: The request.
+        max_bytes: Maximum size of all but a recording.
+        max_audio_bytes: Maximum size of a recording, before base64.
 
     Raises:
         BodyTooLarge: It has more bytes.
-        UnsupportedEncoding: It is compressed: how large it would become, only unpacking it tells.
+        UnsupportedEncoding: It is compressed, so that its size is not known before decompression.
         InvalidRequest: It ends before its Content-Length, or its chunks are malformed.
-        RequestTimeout: It did not come in time.
+        RequestTimeout: It was not received in time.
     """
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ("", "identity"):
@@ -75,10 +75,10 @@ def read_body(request: Request, max_bytes: int, max_audio_bytes: int = 0) -> byt
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
-    """Return the object that a JSON body consists of.
+    """Parse a JSON body, which must be an object.
 
     Raises:
-        InvalidRequest: It is not strict JSON, not an object, or has more fields than anybody needs.
+        InvalidRequest: It is not strict JSON, not an object, or has more than MAX_FIELDS fields.
     """
     try:
         document = strict_json.parse(body)
@@ -94,7 +94,7 @@ def parse_json(body: bytes) -> dict[str, Any]:
 
 
 def parse_form(request: Request, body: bytes) -> Form:
-    """Return the fields and files of an urlencoded or multipart body; none of any other type.
+    """Parse an urlencoded or multipart form; a body of another type is an empty form.
 
     Raises:
         InvalidRequest: The body is truncated, malformed, or has too many fields.
@@ -110,7 +110,7 @@ def parse_form(request: Request, body: bytes) -> Form:
 
 
 def parse_parameters(encoded: bytes) -> dict[str, str]:
-    """Return the parameters of a query, or of a body that is one.
+    """Parse a query string, or a body in that format.
 
     Raises:
         InvalidRequest: There are too many.
@@ -126,11 +126,11 @@ def _boundary(request: Request) -> bytes:
 
 
 def _recording_bytes(request: Request, body: bytes) -> int:
-    """Return how much of a body is a recording: the longest value of a field that has one."""
+    """Return the size of the largest recording in a body, as encoded there."""
     if request.mimetype == "multipart/form-data":
         try:
             parts = list(split_multipart(body, _boundary(request)))
-        except ValueError:  # which is told when it is read
+        except ValueError:  # reported by `parse_form`
             return 0
         return max((len(part.data) for part in parts if part.name in RECORDINGS), default=0)
     pattern = _IN_JSON if body[:100].lstrip().startswith(b"{") else _IN_FORM

@@ -1,8 +1,8 @@
-"""Forms of strangers, urlencoded and multipart: bodies that are in memory, bounded, and may be bad.
+"""Parse forms, urlencoded and multipart/form-data, in bounded time.
 
-werkzeug's parser reads them as they come, for which it looks at the head of a part again with each
-block: 14 MB of a file's name take it 8 seconds. Here a part's head has a limit, and so has the
-number of parts, before anything is made of them.
+werkzeug's streaming parser searches the headers of a multipart part again with each block: a file
+name of 14 MB takes 8 seconds. Here the headers of a part and the number of parts are limited. Long
+values are decoded in blocks, so that no call holds the GIL for long.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from werkzeug.http import parse_options_header
 
 MAX_FIELDS = 100
 MAX_HEAD_BYTES = 8192
-"""Of a part, as of a request's own headers."""
+"""Maximum size of a multipart part's headers, as of a request's."""
 
 _BLOCK = 1 << 16
-_SEARCHED = 1 << 22
-_MAX_LOOKALIKES = 1000
-_AFTER_MARK = re.compile(rb"(?:(--)|[ \t]{0,100}\r?\n)")
+_SEARCH_BLOCK = 1 << 22
+_MAX_BOUNDARY_CANDIDATES = 1000
+_AFTER_DELIMITER = re.compile(rb"(?:(--)|[ \t]{0,100}\r?\n)")
 _BLANK_LINE = re.compile(rb"(?:\A|\r?\n)\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
-# As werkzeug has them: with others, and without one, a text is decoded by what it looks like.
+# As werkzeug: with any other charset, or none, the text is UTF-8 or Windows-1252.
 _CHARSETS = ("ascii", "us-ascii", "iso-8859-1")
 
 
 @dataclass(frozen=True)
 class Form:
-    """What a form has; of fields with the same name the first one counts.
+    """The fields and files of a form by name; of several with the same name, the first.
 
     Attributes:
-        fields: Texts by name.
-        files: Bytes by name.
+        fields: Text fields.
+        files: Contents of files.
     """
 
     fields: dict[str, str]
@@ -44,7 +44,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a multipart body; one that is no file is a text."""
+    """A part of a multipart body: a file or a text field."""
 
     name: str
     is_file: bool
@@ -53,7 +53,7 @@ class Part:
 
 
 def parse_urlencoded(encoded: bytes) -> dict[str, str]:
-    """Return the parameters of a query or form; of those with the same name the first one counts.
+    """Parse a query string or an urlencoded form; the first value of a name counts.
 
     Raises:
         ValueError: There are too many.
@@ -68,23 +68,21 @@ def parse_urlencoded(encoded: bytes) -> dict[str, str]:
 
 
 def _unquote(encoded: bytes) -> bytes:
-    """Undo the encoding of a name or value, block by block: other threads run between them."""
-    pieces = []
+    """Percent-decode a name or value block by block."""
+    decoded = []
     start = 0
     while start < len(encoded):
         end = start + _BLOCK
-        # A block does not end within %XX.
+        # Not inside of %XX.
         cut = encoded.rfind(b"%", end - 2, end)
         end = cut if cut > start and end < len(encoded) else end
-        pieces.append(unquote_to_bytes(encoded[start:end].replace(b"+", b" ")))
+        decoded.append(unquote_to_bytes(encoded[start:end].replace(b"+", b" ")))
         start = end
-    return b"".join(pieces)
+    return b"".join(decoded)
 
 
 def decode(data: bytes) -> str:
-    r"""Return a text that is UTF-8 or, if it is not, Windows-1252.
-
-    Old clients send that, and say nothing of it.
+    r"""Decode a text as UTF-8 or, if that fails, as Windows-1252, which old clients send.
 
     >>> decode(b"Gr\xc3\xbc\xc3\x9fe"), decode(b"Gr\xfc\xdfe"), decode(b"\x80 5")
     ('Grüße', 'Grüße', '€ 5')
@@ -96,7 +94,7 @@ def decode(data: bytes) -> str:
 
 
 def decode_blocks(data: bytes, charset: str, errors: str) -> str:
-    """Decode a text block by block: other threads run between them."""
+    """Decode a text block by block."""
     decoder = codecs.getincrementaldecoder(charset)(errors)
     blocks = range(0, len(data), _BLOCK)
     return "".join([decoder.decode(data[start : start + _BLOCK]) for start in blocks]) + (
@@ -105,10 +103,10 @@ def decode_blocks(data: bytes, charset: str, errors: str) -> str:
 
 
 def parse_multipart(body: bytes, boundary: bytes) -> Form:
-    """Return the fields and files of a multipart body.
+    """Parse a multipart body into fields and files.
 
     Raises:
-        ValueError: It is malformed, has no end, or too many parts.
+        ValueError: It is malformed, has no closing boundary, or too many parts.
     """
     form = Form({}, {})
     for part in split_multipart(body, boundary):
@@ -122,14 +120,14 @@ def parse_multipart(body: bytes, boundary: bytes) -> Form:
 
 
 def split_multipart(body: bytes, boundary: bytes) -> Iterator[Part]:
-    """Yield the parts of a multipart body (RFC 2046, 5.1.1; lines may also end in LF alone).
+    """Yield the parts of a multipart body (RFC 2046, 5.1.1); line ends may be LF, too.
 
     Raises:
-        ValueError: It is malformed, has no end, or too many parts.
+        ValueError: It is malformed, has no closing boundary, or too many parts.
     """
     if not boundary:
         raise ValueError("its Content-Type names no boundary")
-    begin = None  # of the part that the next boundary ends
+    begin = None  # of the current part
     for num, (start, end, is_last) in enumerate(_boundaries(body, b"--" + boundary)):
         if num > MAX_FIELDS:
             raise ValueError(f"it has more than {MAX_FIELDS} fields")
@@ -141,41 +139,38 @@ def split_multipart(body: bytes, boundary: bytes) -> Iterator[Part]:
     raise ValueError("it has no closing boundary")
 
 
-def _boundaries(body: bytes, mark: bytes) -> Iterator[tuple[int, int, bool]]:
-    """Yield where each line of a boundary starts and ends, and whether it is the closing one."""
-    start = 0 if body.startswith(mark) else _find_line(body, mark, 0)
-    for _ in range(_MAX_LOOKALIKES):
+def _boundaries(body: bytes, delimiter: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Yield start and end of each boundary line, and whether it is the closing one."""
+    start = 0 if body.startswith(delimiter) else _find_line(body, delimiter, 0)
+    for _ in range(_MAX_BOUNDARY_CANDIDATES):
         if start < 0:
             return
-        after = _AFTER_MARK.match(body, start + len(mark))
+        after = _AFTER_DELIMITER.match(body, start + len(delimiter))
         if after is not None:
             yield start, after.end(), after[1] is not None
-        start = _find_line(body, mark, start + len(mark))
+        start = _find_line(body, delimiter, start + len(delimiter))
     raise ValueError("too many of its lines look like boundaries")
 
 
-def _find_line(body: bytes, mark: bytes, start: int) -> int:
-    """Return where the next line begins that begins with a mark; -1: nowhere.
-
-    It is searched for block by block: other threads run between them.
-    """
-    wanted = b"\n" + mark
-    for begin in range(start, len(body), _SEARCHED):
-        found = body.find(wanted, begin, begin + _SEARCHED + len(mark))
+def _find_line(body: bytes, delimiter: bytes, start: int) -> int:
+    """Return the offset of the next line that begins with `delimiter`, or -1."""
+    wanted = b"\n" + delimiter
+    for begin in range(start, len(body), _SEARCH_BLOCK):
+        found = body.find(wanted, begin, begin + _SEARCH_BLOCK + len(delimiter))
         if found >= 0:
             return found + 1
     return -1
 
 
 def _read_part(content: bytes) -> Part:
-    """Return what stands between two boundaries, the line end before the second included."""
+    """Parse a part: all between two boundary lines, the last line end included."""
     blank = _BLANK_LINE.search(content, 0, MAX_HEAD_BYTES)
     if blank is None:
         raise ValueError(f"the head of a part has no end within {MAX_HEAD_BYTES} bytes")
     head = _FOLD.sub(b" ", content[: blank.start()]).decode("utf-8", "replace")
     headers = {
         name.strip().lower(): value.strip()
-        # Not `splitlines`, which divides at U+0085 and U+2028, too.
+        # Not `splitlines`, which splits at U+0085 and U+2028, too.
         for name, _, value in (line.partition(":") for line in head.split("\n"))
     }
     _, disposition = parse_options_header(headers.get("content-disposition"))

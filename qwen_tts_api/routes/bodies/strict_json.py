@@ -1,8 +1,8 @@
-"""JSON of strangers: strict, no more of it than a request can mean, and read without a standstill.
+"""Parse untrusted JSON strictly, with limits, without holding the GIL for long.
 
-The standard library's scanner in C holds every thread of the process until it is through: a second
-for 6 MB of `[],[],[]`. Its scanner in Python lets others run and, since each value passes through
-it, can stop. Strings are still read in C, block by block: those are most of a good request.
+The C scanner of `json` holds the GIL for the whole document: a second for 6 MB of `[],[],[]`. Its
+scanner in Python releases it, and can count values. Strings, most of a typical request, are still
+decoded in C, block by block.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ MAX_VALUES = 1000
 MAX_NUMBER_CHARS = 400
 
 _BLOCK = 1 << 16
-_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+_SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LONG_NUMBER = re.compile(rf"[-+.0-9eE]{{{MAX_NUMBER_CHARS + 1}}}")
 
 Scan = Callable[[str, int], tuple[Any, int]]
 
 
 def parse(document: bytes | str) -> Any:
-    """Return the value that a JSON document consists of.
+    """Parse a JSON document.
 
     Raises:
-        ValueError: It is not strict JSON: malformed, NaN, or with more than is read.
+        ValueError: It is malformed, has NaN or infinity, is nested too deep, or has more than
+            MAX_VALUES values or MAX_NUMBER_CHARS characters in a number.
     """
     if isinstance(document, bytes):
         document = decode_blocks(document, json.detect_encoding(document), "surrogatepass")
@@ -40,7 +41,7 @@ def parse(document: bytes | str) -> Any:
 
 
 class _Decoder(json.JSONDecoder):
-    """Reads one document."""
+    """Decodes one document, and counts its values."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -70,25 +71,25 @@ class _Decoder(json.JSONDecoder):
 
 
 def _string(text: str, start: int, strict: bool = True) -> tuple[str, int]:
-    """Return the string whose first character is at `start`, and where its quote ends."""
-    parts = [""]
+    """Decode the string that begins at `start`; return it and the offset behind its quote."""
+    decoded = [""]
     while len(text) - start > _BLOCK:
         end = _end_of_block(text, start)
         try:
-            part, read = decoder.scanstring(text[start:end] + '"', 0, strict)  # type: ignore[attr-defined]
+            block, read = decoder.scanstring(text[start:end] + '"', 0, strict)  # type: ignore[attr-defined]
         except json.JSONDecodeError as error:
             raise json.JSONDecodeError(error.msg, text, start + error.pos) from None
-        _append(parts, part)
+        _append(decoded, block)
         if read <= end - start:
-            return "".join(parts), start + read
+            return "".join(decoded), start + read
         start = end
-    part, end = decoder.scanstring(text, start, strict)  # type: ignore[attr-defined]
-    _append(parts, part)
-    return "".join(parts), end
+    block, end = decoder.scanstring(text, start, strict)  # type: ignore[attr-defined]
+    _append(decoded, block)
+    return "".join(decoded), end
 
 
 def _end_of_block(text: str, start: int) -> int:
-    r"""Return where a block ends that begins at `start`: not within an escape, as `\u0041` is."""
+    r"""Return the end of the block that begins at `start`: not inside of an escape (`\u0041`)."""
     end = start + _BLOCK
     backslash = text.find("\\", end - 5, end)
     if backslash < 0:
@@ -97,13 +98,13 @@ def _end_of_block(text: str, start: int) -> int:
     return backslash - (len(before) - len(before.rstrip("\\"))) % 2
 
 
-def _append(parts: list[str], part: str) -> None:
-    """Append a block's characters; of two surrogates that are one character, one may be in each."""
-    pair = parts[-1][-1:] + part[:1]
-    if _PAIR.fullmatch(pair):
-        parts[-1] = parts[-1][:-1]
-        part = pair.encode("utf-16", "surrogatepass").decode("utf-16") + part[1:]
-    parts.append(part)
+def _append(decoded: list[str], block: str) -> None:
+    """Append a block; join a surrogate pair that is split between it and the block before."""
+    pair = decoded[-1][-1:] + block[:1]
+    if _SURROGATE_PAIR.fullmatch(pair):
+        decoded[-1] = decoded[-1][:-1]
+        block = pair.encode("utf-16", "surrogatepass").decode("utf-16") + block[1:]
+    decoded.append(block)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -1,1 +1,1 @@
-"""Who may ask for what: API keys, origins, hosts, rate limits."""
+"""Security: API keys, rate limits, CORS, and checks of the Host and Origin headers."""

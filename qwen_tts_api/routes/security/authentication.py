@@ -1,4 +1,4 @@
-"""Who may come in, and how often."""
+"""Authenticate requests by API key (bearer token), and apply the rate limit."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from qwen_tts_api.routes.security.rate_limit import RateLimit
 from qwen_tts_api.service.keys import ApiKeys
 
 MAX_WRONG_KEYS = 30
-"""Of one address, a minute. Right keys from there come in all the same."""
+"""Failed authentications a minute and address; above it, valid keys still work."""
 
-# For probes and scrapers, which carry no key, and the page, which asks for it.
+# Without authentication: probes and metrics, and the page, which asks for the key.
 _OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
 _OPEN_PREFIXES = ("/static/", "/docs/")
 
@@ -25,12 +25,12 @@ _BEARER = re.compile(rb"\r\nauthorization:[ \t]*bearer[ \t]+([^\r\n]*?)[ \t]*\r\
 
 
 def register(app: Flask, config: Config, keys: ApiKeys | None) -> None:
-    """Add what the settings ask for: keys, a rate limit."""
+    """Check API keys and the rate limit before each request, if they are configured."""
     wrong_keys = RateLimit(MAX_WRONG_KEYS)
     requests = RateLimit(config.rate_limit) if config.rate_limit else None
 
     def check() -> Response | None:
-        # A preflight carries no key by design of the browsers; it does nothing.
+        # A CORS preflight never carries a key, and has no effect.
         if request.method == "OPTIONS" or is_open(request.path):
             return None
         client = _address(request.remote_addr)
@@ -46,10 +46,12 @@ def register(app: Flask, config: Config, keys: ApiKeys | None) -> None:
 
 
 def has_key(head: bytes, keys: ApiKeys | None) -> bool:
-    """Tell whether a body is worth waiting for: of whom `check` refuses, none is received.
+    """Return whether a request seems to have a valid key, so that its body is worth receiving.
 
     Args:
-        head: Of the request, as it was sent. Where this errs, `check` does not.
+        head: The request line and headers, as received. They are scanned, not parsed: the decision
+            is made later, by `check`.
+        keys: The API keys; None if authentication is off.
     """
     line = _REQUEST_LINE.match(head)
     if keys is None or line is None:
@@ -61,7 +63,7 @@ def has_key(head: bytes, keys: ApiKeys | None) -> bool:
 
 
 def is_open(path: str) -> bool:
-    """Tell whether a path needs no key and has no limit."""
+    """Return whether a path needs neither authentication nor a rate limit."""
     return path in _OPEN_PATHS or path.startswith(_OPEN_PREFIXES)
 
 
@@ -71,16 +73,16 @@ def _count(limit: RateLimit, client: str, what: str) -> None:
 
 
 def _check_key(keys: ApiKeys, address: str, wrong_keys: RateLimit) -> str:
-    """Return the name of the request's key.
+    """Authenticate the request; return the name of its key.
 
     Raises:
-        RateLimited: It has a wrong one, and so had others from this address.
-        Unauthorized: It has none, or a wrong one.
+        RateLimited: The key is wrong, and more than MAX_WRONG_KEYS were from this address.
+        Unauthorized: The key is missing or wrong.
     """
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthorized("This server needs a key: send 'Authorization: Bearer <key>'.")
-    # WSGI reads headers as Latin-1, whatever the bytes are.
+    # WSGI decodes headers as Latin-1.
     name = keys.find(key.strip().encode("latin-1", "replace"))
     if name is None:
         _count(wrong_keys, address, f"More than {MAX_WRONG_KEYS} wrong keys a minute.")
@@ -89,7 +91,7 @@ def _check_key(keys: ApiKeys, address: str, wrong_keys: RateLimit) -> str:
 
 
 def _address(peer: str | None) -> str:
-    """Return whose address that is: of IPv6 the network, of which one host has all addresses."""
+    """Return the address to count by: for IPv6 the /64 network, which is usually one host's."""
     try:
         address = ipaddress.ip_address(peer or "")
     except ValueError:  # a Unix socket has none

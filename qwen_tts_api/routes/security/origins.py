@@ -1,11 +1,13 @@
-"""Which web pages may use the server: its own, and those of `QWEN_CORS_ORIGINS`.
+"""Check the Host and Origin of requests, and answer CORS for the origins of `QWEN_CORS_ORIGINS`.
 
-Any page on the web can have its visitor's browser send a request here, and a form needs nobody's
-leave for that: an answer is kept from the page, but what a POST did is done. Browsers say of whom a
-request is (`Sec-Fetch-Site`, `Origin`); clients that are no browser send neither.
+CSRF: any web page can make a visitor's browser send a POST here; CORS hides the answer from the
+page, but does not prevent the effect. So unsafe methods are refused unless `Sec-Fetch-Site` or
+`Origin` shows that the page is this server's or allowed. Other clients than browsers send neither.
 
-Reading stays open to all: an `<audio src>` of another site, as Coqui's clients in browsers have
-it, is a GET that changes nothing.
+DNS rebinding: a page of `evil.example` can resolve its own name to this server's address. To the
+browser both are then one origin, and only the `Host` header shows the difference.
+
+Safe methods stay open: an `<audio src>` on another site is a GET that changes nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from qwen_tts_api.routes.request_log import PROBES
 from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
-"""RFC 9110, 9.2.1: what changes nothing."""
+"""RFC 9110, 9.2.1."""
 
 _EXPOSED_HEADERS = ", ".join(
     ("X-Request-Id", "Retry-After", "Accept-Ranges", "Content-Range", "ETag", *SPEECH_HEADERS)
@@ -31,7 +33,7 @@ _METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
 _MAX_AGE_S = 600
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
-# Nobody can register these, so no page of a stranger's is under them: RFC 6761, RFC 8375, ICANN's
+# Nobody can register these, so that no attacker's page is under them: RFC 6761, RFC 8375, ICANN's
 # reservations (`internal`, and `home` and `corp`, which it will not delegate), and what routers and
 # clusters use (`cluster.local` is under `local`).
 _PRIVATE_DOMAINS = (
@@ -43,13 +45,13 @@ _PORT = re.compile(r":\d{0,5}$")
 
 
 def register(app: Flask, config: Config) -> None:
-    """Refuse requests by `Host` and by the page they come from, and tell browsers who may come."""
+    """Check Host and Origin before each request, and add CORS headers to each response."""
     origins = Origins(config.cors_origins)
     hosts = AllowedHosts(config.allowed_hosts)
 
     def check() -> None:
         host = request.headers.get("Host", "")
-        # A kubelet asks by the pod's address, a scraper by whatever it was given.
+        # Probes and scrapers use any address of the pod.
         if request.path in PROBES:
             return
         if not hosts.allows(host):
@@ -59,25 +61,25 @@ def register(app: Flask, config: Config) -> None:
 
     app.before_request(check)
     if config.cors_origins:
-        app.after_request(origins.describe)
+        app.after_request(origins.add_cors_headers)
 
 
 class Origins:
-    """The origins of `QWEN_CORS_ORIGINS`; `*` is any, `null` that of sandboxes and local files."""
+    """The allowed origins; `*` allows any, `null` is that of sandboxed frames and local files."""
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
         self._any = "*" in allowed
         self._allowed = frozenset(allowed)
 
     def allows(self, origin: str | None) -> bool:
-        """Tell whether a page of this origin may use the server."""
+        """Return whether pages of an origin may use the server."""
         return self._any or (origin is not None and origin.lower() in self._allowed)
 
-    def describe(self, response: Response) -> Response:
-        """Tell the browser whether the page that asks may read the answer, or send a request."""
+    def add_cors_headers(self, response: Response) -> Response:
+        """Add the CORS headers for the request's origin, those of a preflight included."""
         origin = request.headers.get("Origin")
         if not self._any:
-            response.vary.add("Origin")  # or a cache hands one page's answer to another
+            response.vary.add("Origin")  # or a cache answers another origin with it
         if not self.allows(origin):
             return response
         headers = response.headers
@@ -86,7 +88,7 @@ class Origins:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             headers["Access-Control-Allow-Methods"] = _METHODS
             headers["Access-Control-Max-Age"] = str(_MAX_AGE_S)
-            # Of a page on the public web, to a server in a private network (Chromium asks).
+            # Chromium asks where a public page requests from a private network.
             headers["Access-Control-Allow-Private-Network"] = "true"
             if wanted := request.headers.get("Access-Control-Request-Headers"):
                 headers["Access-Control-Allow-Headers"] = wanted
@@ -94,32 +96,32 @@ class Origins:
 
 
 def _check_page(origins: Origins, hosts: AllowedHosts, host: str) -> None:
-    """Let pass what no page sends, and the server's own pages.
+    """Accept requests that no web page sends, or a page of this server or an allowed origin.
 
     Raises:
-        CrossSite: A page of another site sends it.
-        HostNotAllowed: It may be one of a stranger's, whose name was made to mean this server.
+        CrossSite: A page of another site sends the request.
+        HostNotAllowed: The page may be another site's whose name resolves here (DNS rebinding).
     """
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
     if (origin is None and site is None) or origins.allows(origin):
         return
-    # Behind a proxy that rewrites Host, `Sec-Fetch-Site` is the better witness; browsers send it
-    # to HTTPS and to localhost only.
+    # `Sec-Fetch-Site` is right even behind a proxy that rewrites Host, but browsers send it only to
+    # HTTPS and localhost.
     own = _is_origin_of(origin or "", host) if site is None else site in ("same-origin", "none")
     if not own:
         raise CrossSite(
             f"A web page of another site ({shown(origin or site or '')}) may not do this: add its "
             "origin to QWEN_CORS_ORIGINS to let it."
         )
-    # With HTTPS the certificate has told already that the name is this server's.
+    # With HTTPS the certificate proves that the name is this server's.
     if origin is not None and origin.lower().startswith("http:") and not hosts.is_own(host):
         raise _not_allowed(host)
 
 
 def _is_origin_of(origin: str, host: str) -> bool:
-    """Tell whether an origin is that of a `Host` header, out of which proxies may leave the port.
+    """Return whether an origin has the name in a `Host` header, whose port proxies may remove.
 
-    Of `localhost` with another port browsers say themselves whether it is.
+    For `localhost` the ports must be equal: browsers send `Sec-Fetch-Site` where they differ.
     """
     scheme, _, authority = origin.lower().partition("://")
     port = _DEFAULT_PORTS.get(scheme, "")
@@ -136,7 +138,7 @@ def _not_allowed(host: str) -> HostNotAllowed:
 
 
 def name_of(host: str) -> str:
-    """Return the name or address in a `Host` header or an origin, without its port.
+    """Return the host name or address in a `Host` header or an origin, without its port.
 
     >>> name_of("Example.com:8888"), name_of("[::1]:80")
     ('example.com', '::1')
@@ -146,11 +148,11 @@ def name_of(host: str) -> str:
 
 
 class AllowedHosts:
-    """The names of `QWEN_ALLOWED_HOSTS`; IP addresses and `localhost` are nobody else's.
+    """The host names of `QWEN_ALLOWED_HOSTS`; IP addresses and `localhost` are always allowed.
 
     Args:
-        patterns: Names, `*.example.com` for those under one, `*` for all; empty: all, as far as
-            `allows` is concerned.
+        patterns: Names, `*.example.com` for subdomains, `*` for all; if empty, `allows` accepts
+            any name.
     """
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
@@ -160,11 +162,11 @@ class AllowedHosts:
         self._domains = tuple(pattern[1:] for pattern in patterns if pattern.startswith("*."))
 
     def allows(self, host: str) -> bool:
-        """Tell whether a request with this `Host` header is answered at all."""
+        """Return whether requests with this `Host` header are answered."""
         return not self._listed or self._is_named(name_of(host))
 
     def is_own(self, host: str) -> bool:
-        """Tell whether a `Host` header has a name that no stranger can have pointed here."""
+        """Return whether a `Host` header has a name that DNS rebinding cannot have."""
         name = name_of(host)
         return self._is_named(name) or (not self._listed and _is_private(name))
 

@@ -1,4 +1,4 @@
-"""How often a client may do something."""
+"""Rate limit: a sliding window of 60 seconds per client."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ class RateLimit:
     """At most `limit` events of a client within any 60 seconds.
 
     Args:
-        limit: How many.
-        clock: Seconds that never go back, whatever is done to the machine's time.
+        limit: Maximum number of events.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
         self._clock = clock
         self._lock = threading.Lock()
-        # When each client's events were; the client whose last one is longest ago is first.
+        # Times of each client's events; the client with the oldest last event is first.
         self._events: OrderedDict[str, deque[float]] = OrderedDict()
 
     def hit(self, client: str) -> float:
-        """Count an event; where there is no room for it, return the seconds until there is."""
+        """Count an event and return 0; at the limit, return the seconds until the next one."""
         with self._lock:
             now = self._clock()
             self._forget(now - WINDOW_S)
@@ -40,6 +40,6 @@ class RateLimit:
             return 0.0
 
     def _forget(self, before: float) -> None:
-        """Drop the clients of whom nothing counts any more."""
+        """Remove clients without an event in the window."""
         while self._events and next(iter(self._events.values()))[-1] <= before:
             self._events.popitem(last=False)
