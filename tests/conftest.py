@@ -20,7 +20,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from bench.server import Server
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.engine.pool import TURN_S, ModelLoader, ModelPool, PoolSettings, ProcessHooks
+from qwen_tts_api.engine.loading import ModelLoader
+from qwen_tts_api.engine.pool import ModelPool, ProcessHooks
+from qwen_tts_api.engine.roster import TURN_S, PoolSettings
 from qwen_tts_api.errors import StartupError
 from qwen_tts_api.routes import create_app
 from qwen_tts_api.service.speech import SpeechService
@@ -93,6 +95,11 @@ class Bench:
     def runner(self) -> FakeRunner:
         """The default model's runner."""
         return self.hub.runners["voice"]
+
+    def takes_jobs(self, name: str) -> bool:
+        """Whether a model has an engine that takes new jobs: that is neither retired nor ended."""
+        engines = self.pool.status().engines
+        return any(each.name == name and each.state.accepts_jobs for each in engines)
 
 
 @pytest.fixture

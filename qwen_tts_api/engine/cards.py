@@ -1,16 +1,59 @@
-"""What the served models can do, read once each, loaded or not."""
+"""What the served models can do, read once each, loaded or not; and what failed of late."""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic
 
 from qwen_tts_api.checkpoints.card import ModelCard
-from qwen_tts_api.engine.failures import FailureMemory
 from qwen_tts_api.errors import LoadError, ModelUnavailable
 
 logger = logging.getLogger(__name__)
+
+
+FIRST_DELAY_S = 5.0
+MAX_DELAY_S = 300.0
+
+
+@dataclass(frozen=True)
+class _Failure:
+    delay_s: float
+    retry_at: float
+
+
+class FailureMemory:
+    """Failures by name, each with the time from which on it may be tried again.
+
+    The wait is FIRST_DELAY_S, and twice as long after each failure that follows without a success
+    in between, up to MAX_DELAY_S. Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failures: dict[str, _Failure] = {}
+
+    def note(self, name: str) -> int:
+        """Remember a failure; return after how many seconds it may be tried again."""
+        with self._lock:
+            last = self._failures.get(name)
+            delay_s = min(MAX_DELAY_S, 2 * last.delay_s) if last else FIRST_DELAY_S
+            self._failures[name] = _Failure(delay_s, monotonic() + delay_s)
+        return max(1, math.ceil(delay_s))
+
+    def forget(self, name: str) -> None:
+        """Note that it works."""
+        with self._lock:
+            self._failures.pop(name, None)
+
+    def retry_after_s(self, name: str) -> int:
+        """Return the seconds until it may be tried again; 0: now."""
+        with self._lock:
+            failure = self._failures.get(name)
+        return max(0, math.ceil(failure.retry_at - monotonic())) if failure else 0
 
 
 def unavailable(name: str, retry_after_s: int) -> ModelUnavailable:

@@ -1,85 +1,70 @@
-"""One thread that owns one model: loads it, computes what is queued, gives its memory back."""
+"""One model and the thread that owns it: a state machine with a queue.
+
+`states` has the states and who may cause which change; `worker` is what the thread does. What the
+thread and the pool both touch is here, guarded by the engine's lock, which is held for moments:
+never while anything is loaded or computed, nor while `on_change` is called. Locks are taken in the
+order pool, engine, job.
+"""
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
 
-from qwen_tts_api.engine.job import Job
-from qwen_tts_api.engine.owner import LoadRunner, NotWanted, Owner
-from qwen_tts_api.engine.runner.capture_lock import CAPTURES
+from qwen_tts_api.engine import states
+from qwen_tts_api.engine.job import Job, Series
+from qwen_tts_api.engine.loading import LoadRunner, NotWanted
 from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.scheduler import Scheduler
-from qwen_tts_api.engine.self_test import Health, canary, is_fatal
-from qwen_tts_api.engine.snapshot import EngineStatus, ModelDetails
-from qwen_tts_api.errors import (
-    LoadError,
-    OutOfMemory,
-    StartupError,
-    SynthesisFailed,
-    TTSError,
-)
-from qwen_tts_api.telemetry.logs import bound_context
+from qwen_tts_api.engine.self_test import Health, self_test
+from qwen_tts_api.engine.snapshot import EngineSnapshot, EngineStatus
+from qwen_tts_api.engine.states import TRANSITIONS, Actor, EngineState, IllegalTransition
+from qwen_tts_api.engine.worker import Worker
+from qwen_tts_api.errors import StartupError
+from qwen_tts_api.model.utterance import Reference
+from qwen_tts_api.telemetry.logs import LogContext
 
-logger = logging.getLogger(__name__)
+OnChange = Callable[["Engine", EngineState, EngineState], None]
+"""Told of each change of state that the engine itself caused: the states before and after. Called
+in its thread, which holds no lock."""
 
 
 class Engine:
-    """One model and the thread that owns it. Nothing else ever touches the model.
+    """A model, its queue, and the thread that loads it, computes with it and releases it.
 
-    It judges the checkpoint, waits for a place among the loaded models, loads, serves, and retires
-    where another model is to have the place.
-
-    All attributes are read and written under `condition`, which the engines of a pool share.
-
-    Attributes:
+    Args:
         name: The model's name in requests.
-        doing: What the loading is at, for people who wait.
-        runner: The loaded model, or None while it is loading. Only `card`, `placement` and limits
-            are for other threads.
-        failure: Why it could not be loaded.
-        created_at: When its model was asked for, by `time.monotonic`.
-        asks_for_place: The checkpoint is there and can be served.
-        has_place: It may take memory of the device.
-        jobs: What waits for a row, first come first served.
-        num_running: How many jobs are in rows.
-        mean_job_s: Running mean of the seconds that a job is in its row.
-        health: Whether it computes, and right.
+        load: Loads it.
+        on_change: See `OnChange`.
+        required: Whether it is loaded though nobody waits for it.
     """
 
     def __init__(
-        self,
-        name: str,
-        load: LoadRunner,
-        condition: threading.Condition,
-        owner: Owner,
+        self, name: str, load: LoadRunner, on_change: OnChange, *, required: bool = False
     ) -> None:
         self.name = name
-        self.doing = "starting"
-        self.runner: Runner | None = None
-        self.failure: StartupError | None = None
-        self.created_at = time.monotonic()
-        self.asks_for_place = False
-        self.has_place = False
-        self.jobs: deque[Job] = deque()
-        self.num_running = 0
-        self.mean_job_s = 1.0
-        self.health = Health()
-        self._load = load
-        self._condition = condition
-        self._owner = owner
-        self._ready_at = self.created_at
-        self._retired_at: float | None = None
-        self._has_ended = False
-        self._device_is_lost = False
-        self._hangs = False
-        self._thread = threading.Thread(target=self._run, name=f"engine {name}", daemon=True)
+        self.required = required
+        self._on_change = on_change
+        self._health = Health()  # the thread writes it, anybody reads it
+        self._worker = Worker(self, load, self._health)
+        self._thread = threading.Thread(target=self._worker.run, name=f"engine {name}", daemon=True)
+        self._changed = threading.Condition()  # its lock guards all that follows
+        self._state = EngineState.CHECKING
+        self._created_at = self._state_since = time.monotonic()
+        self._turn_s = 0.0
+        self._doing = "starting"
+        self._failure: StartupError | None = None
+        self._runner: Runner | None = None
+        self._jobs: deque[Job] = deque()
+        self._series: set[Series] = set()
+        self._num_running = 0
+        self._mean_job_s = 1.0
 
     def start(self) -> None:
-        """Start loading in the engine's thread."""
+        """Start the thread."""
         self._thread.start()
 
     def join(self, timeout_s: float) -> bool:
@@ -87,207 +72,221 @@ class Engine:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    @property
-    def retiring(self) -> bool:
-        """Whether it ends when the jobs that it has are done, and those that follow them."""
-        return self._retired_at is not None
+    def submit(self, job: Job, series: Series | None = None) -> bool:
+        """Queue a job; return False where the state allows no new one."""
+        with self._changed:
+            return self._enqueue(job, series) if self._state.accepts_jobs else False
 
-    def retire(self) -> None:
-        """Take no more jobs but those that follow, and end."""
-        self._retired_at = self._retired_at or time.monotonic()
+    def follow(self, job: Job, series: Series, *, only_if_free: bool) -> bool:
+        """Queue a series' next job; return False where the state does not allow it.
+
+        One that is retiring goes on with the series that it has while its turn lasts.
+
+        Args:
+            job: To be queued.
+            series: Whose.
+            only_if_free: Only where it can begin at once.
+        """
+        with self._changed:
+            in_turn = series in self._series and self._turn_left_s() > 0
+            if not self._state.accepts_jobs and not in_turn:
+                return False
+            if only_if_free and len(self._jobs) >= self._num_free():
+                return False
+            return self._enqueue(job, series)
+
+    def attach(self, series: Series) -> None:
+        """Wait, while retiring, for the next job of a series."""
+        with self._changed:
+            self._series.add(series)
+
+    def detach(self, series: Series) -> None:
+        """Wait for it no more."""
+        with self._changed:
+            self._series.discard(series)
+            self._changed.notify_all()
+
+    def withdraw(self, job: Job) -> None:
+        """Take a job out of the queue, if it is there."""
+        with self._changed:
+            if job in self._jobs:
+                self._jobs.remove(job)
+
+    def grant(self) -> bool:
+        """Give a place to one that is queued for it; return whether it was."""
+        return self._move({EngineState.QUEUED: EngineState.LOADING})
+
+    def abandon(self) -> bool:
+        """Give up one that is queued for a place, if nobody waits for it; return whether so."""
+        with self._changed:
+            is_wanted = self.required or bool(self._jobs)
+            return not is_wanted and self._move({EngineState.QUEUED: EngineState.ABANDONED})
+
+    def retire(self, turn_s: float) -> bool:
+        """End with what it has, and what follows within `turn_s`; return whether it had a place."""
+        with self._changed:
+            self._turn_s = turn_s
+            return self._move(states.RETIRE)
 
     def stay(self) -> bool:
-        """Go on serving, though told to retire; return whether that is still possible."""
-        if not self._has_ended:
-            self._retired_at = None
-        return not self._has_ended
+        """Go on, though told to retire; return whether that is possible."""
+        return self._move(states.STAY)
 
-    def turn_left_s(self, turn_s: float) -> float:
-        """Return how long it goes on with what follows, of `turn_s` since it was told to retire."""
-        if self._retired_at is None:
-            return turn_s
-        return max(0.0, max(self._retired_at, self._ready_at) + turn_s - time.monotonic())
+    def drain(self) -> list[Job]:
+        """End, with what runs and all that follows it first; return what was queued in vain."""
+        with self._changed:
+            kept = [job for job in self._jobs if job.follows and self._state.has_place]
+            dropped = [job for job in self._jobs if job not in kept]
+            self._jobs = deque(kept)
+            self._turn_s = math.inf
+            self._move(states.RETIRE | states.DROP)
+            self._changed.notify_all()
+            return dropped
 
-    @property
-    def num_free_rows(self) -> int:
-        """How many jobs could begin at once; 0 while the model is loading."""
-        return 0 if self.runner is None else self.runner.max_rows - self.num_running
+    def forget(self, reference: Reference) -> None:
+        """Let the model keep nothing of a recording."""
+        with self._changed:
+            if self._runner is not None:
+                self._runner.forget(reference)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a loaded model has something to compute."""
-        return self.runner is not None and self.num_running > 0
-
-    def fault(self, hang_timeout_s: float) -> str:
-        """Return a sentence's worth of what is wrong with a model that hangs; else nothing.
-
-        The first time it is asked while a model hangs, the log tells, too.
-        """
-        if not self.is_busy or self.health.idle_s() <= hang_timeout_s:
-            self._hangs = False
-            return ""
-        fault = (
-            f"{self.name} has computed nothing of what it has for {hang_timeout_s:g} s "
-            "(QWEN_HANG_TIMEOUT_S)"
-        )
-        if not self._hangs:
-            self._hangs = True
-            logger.critical("%s", fault)
-        return fault
-
-    @property
-    def details(self) -> ModelDetails | None:
-        """The model, while it is in memory."""
-        if self.runner is None:
-            return None
-        card, place = self.runner.card, self.runner.placement
-        return ModelDetails(card.kind, card.size, place.device, place.dtype, place.attention)
+    def snapshot(self) -> EngineSnapshot:
+        """Return what the pool decides by."""
+        with self._changed:
+            return EngineSnapshot(
+                name=self.name,
+                state=self._state,
+                created_at=self._created_at,
+                waiting=len(self._jobs),
+                running=self._num_running,
+                slots=self._runner.max_rows if self._runner else 0,
+                mean_job_s=self._mean_job_s,
+                card=self._runner.card if self._runner else None,
+                failure=self._failure,
+            )
 
     def status(self) -> EngineStatus:
-        """Return what is to be told of it."""
-        return EngineStatus(
-            name=self.name,
-            running=self.num_running,
-            rows=self.runner.max_rows if self.runner else 0,
-            frames=self.health.num_frames,
-            row_frames=self.health.num_row_frames,
-            failures=self.health.num_failures,
-            out_of_memory=self.health.num_out_of_memory,
-            memory_bytes=self.runner.memory_bytes() if self.runner else 0,
-        )
+        """Return what probes and metrics tell."""
+        with self._changed:
+            return EngineStatus.of(self.snapshot(), self._doing, self._health, self._runner)
 
-    def _run(self) -> None:
-        try:
-            self._serve()
-        except Exception:  # a border: without its thread the model would be there, and never answer
-            logger.critical("%s: the engine has failed", self.name, exc_info=True)
-            self._owner.engine_lost()
+    def _transition(self, new: EngineState, actor: Actor) -> EngineState:
+        """Enter a state, under the lock; return the one before. Nothing else writes the state."""
+        old = self._state
+        if TRANSITIONS.get((old, new)) is not actor:
+            raise IllegalTransition(f"{self.name}: {old.value} to {new.value} by the {actor.value}")
+        self._state, self._state_since = new, time.monotonic()
+        self._changed.notify_all()
+        return old
 
-    def _serve(self) -> None:
-        runner = self._load_runner()
-        if runner is not None:
-            scheduler = Scheduler(runner, self._explain)
-            while self._take_jobs(scheduler):
-                with CAPTURES.work():
-                    self._step(scheduler)
-            with CAPTURES.work():
-                runner.close()
-        self._owner.engine_ended(self)
+    def _move(self, moves: Mapping[EngineState, EngineState]) -> bool:
+        """Enter what `moves` has for the current state; return False where it has nothing."""
+        with self._changed:
+            if self._state not in moves:
+                return False
+            self._transition(moves[self._state], Actor.POOL)
+            return True
 
-    def _load_runner(self) -> Runner | None:
-        with self._condition:
-            wanted_by = [job.log_context for job in self.jobs]
-        with bound_context(*wanted_by):
-            return self._try_to_load()
+    def _enqueue(self, job: Job, series: Series | None) -> bool:
+        self._jobs.append(job)
+        if series is not None:
+            self._series.add(series)
+        self._changed.notify_all()
+        return True
 
-    def _try_to_load(self) -> Runner | None:
-        began_at = time.monotonic()
-        try:
-            runner = self._load(self._report, self._await_place)
-        except NotWanted:
-            logger.info("%s: nobody waits for it any more; it is not loaded", self.name)
-            return None
-        except Exception as error:  # a border: whatever a damaged checkpoint makes libraries raise
-            self._fail(error)
-            return None
-        logger.info("%s: ready in %.1f s", self.name, time.monotonic() - began_at)
-        with self._condition:
-            self.runner = runner
-            self._ready_at = time.monotonic()
-        self._owner.engine_ready(self, runner)
-        return runner
+    def _num_free(self) -> int:
+        return 0 if self._runner is None else self._runner.max_rows - self._num_running
 
-    def _report(self, doing: str) -> None:
-        logger.info("%s: %s", self.name, doing)
-        with self._condition:
-            self.doing = doing
+    def _turn_left_s(self) -> float:
+        """Return how long one that is retiring goes on with what follows."""
+        if self._state is not EngineState.RETIRING:
+            return 0.0
+        return max(0.0, self._state_since + self._turn_s - time.monotonic())
 
-    def _await_place(self) -> None:
+    # From here on: for the engine's thread alone.
+
+    def report(self, doing: str) -> None:
+        """Note what the loading is at."""
+        with self._changed:
+            self._doing = doing
+
+    def log_contexts(self) -> list[LogContext]:
+        """Return whose jobs are queued, for the log."""
+        with self._changed:
+            return [job.log_context for job in self._jobs]
+
+    def await_place(self) -> None:
         """Wait for a place among the loaded models.
 
         Raises:
             NotWanted: Whoever asked for the model has gone.
         """
-        with self._condition:
-            self.asks_for_place = True
-            self._owner.place_asked()
-            while self._owner.is_wanted(self):
-                if self.has_place:
-                    return
-                self._condition.wait()
-            self.retire()  # what is asked for from now on is another engine's
-            self._has_ended = True
-        raise NotWanted
+        with self._changed:
+            self._check_wanted()
+            old = self._transition(EngineState.QUEUED, Actor.ENGINE)
+        self._on_change(self, old, EngineState.QUEUED)
+        with self._changed:
+            self._changed.wait_for(lambda: self._state is not EngineState.QUEUED)
+            self._check_wanted()
 
-    def _fail(self, error: Exception) -> None:
-        if not isinstance(error, StartupError):
-            logger.error("loading %s failed", self.name, exc_info=error)
-            error = LoadError(f"{self.name} could not be loaded: {error!r}")
-        # Without its traceback, whose frames would keep what was loaded in memory.
-        self.failure = type(error)(str(error))
-        with self._condition:
-            jobs = list(self.jobs)
-        with bound_context(*[job.log_context for job in jobs]):
-            logger.error("%s", error)
+    def _check_wanted(self) -> None:
+        if self._state is EngineState.ABANDONED:
+            raise NotWanted
 
-    def _take_jobs(self, scheduler: Scheduler) -> bool:
-        """Give rows to waiting jobs; wait for one where nothing is left to do; False at the end.
+    def enter_loaded(self, runner: Runner) -> None:
+        """Enter the state in which the model serves, and tell the pool."""
+        with self._changed:
+            self._runner = runner
+            new = states.LOADED.get(self._state, EngineState.READY)
+            old = self._transition(new, Actor.ENGINE)
+        self._on_change(self, old, new)
 
-        From the end on, `runner` is None, and nobody gives the engine another job.
+    def enter_end(self, new: EngineState, failure: StartupError | None = None) -> None:
+        """Enter a state that nothing follows, and tell the pool."""
+        with self._changed:
+            self._failure = failure
+            self._num_running = 0
+            old = self._transition(new, Actor.ENGINE)
+        self._on_change(self, old, new)
+
+    def take_jobs(self, scheduler: Scheduler) -> bool:
+        """Move queued jobs to free slots; wait for one where nothing is left to do.
+
+        Returns False at the end: the engine is closing then, and nobody gives it another job.
         """
-        self.health.progress()
-        with self._condition:
-            self.num_running = scheduler.num_running
-            while scheduler.is_idle and not self.jobs:
-                awaited_s = self._owner.awaits_s(self) if self.retiring else math.inf
-                if awaited_s <= 0:
-                    self.runner, self._has_ended = None, True
-                    return False
-                if self.health.canary_is_due():
-                    self.jobs.append(canary(scheduler.runner.card))
+        self._health.progress()
+        with self._changed:
+            self._num_running = scheduler.num_running
+            while scheduler.is_idle and not self._jobs:
+                if self._is_at_end():
+                    self._runner = None
+                    self._transition(EngineState.CLOSING, Actor.ENGINE)
                     break
-                due_s = self.health.canary_due_in_s()
-                timeout_s = min(awaited_s, math.inf if due_s is None else due_s)
-                self._condition.wait(None if timeout_s == math.inf else timeout_s)
-                self.health.progress()
-            taken = [self.jobs.popleft() for _ in range(min(len(self.jobs), scheduler.num_free))]
-            self.num_running += len(taken)
-        for job in taken:
-            scheduler.add(job)
-        return True
+                if self._health.self_test_is_due():
+                    scheduler.add(self_test(scheduler.runner.card))
+                    break
+                self._changed.wait(self._idle_s())
+                self._health.progress()
+            for _ in range(min(len(self._jobs), scheduler.num_free)):
+                scheduler.add(self._jobs[0])
+                self._jobs.popleft()
+            self._num_running = scheduler.num_running
+            is_closing = self._state is EngineState.CLOSING
+        if is_closing:
+            self._on_change(self, EngineState.RETIRING, EngineState.CLOSING)
+        return not is_closing
 
-    def _step(self, scheduler: Scheduler) -> None:
-        try:
-            num_rows = scheduler.num_running
-            ended = scheduler.step()
-        except Exception as error:  # a border: the engine outlives a frame that fails
-            with bound_context(*scheduler.log_contexts):
-                scheduler.fail_all(self._explain(error))
-        else:
-            self._note(num_rows, ended)
-        if self._device_is_lost:
-            logger.critical("%s: the device is lost; the process ends", self.name)
-            self._owner.engine_lost()
+    def _is_at_end(self) -> bool:
+        is_awaiting = bool(self._series) and self._turn_left_s() > 0
+        return self._state is EngineState.RETIRING and not is_awaiting
 
-    def _note(self, num_rows: int, ended: list[Job]) -> None:
-        self.health.computed(num_rows)
-        if ended:
-            self.health.succeeded()
-            with self._condition:
-                for job in ended:
-                    self.mean_job_s += 0.2 * (job.model_s - self.mean_job_s)
+    def _idle_s(self) -> float | None:
+        """Return how long to wait for a job; None: for ever."""
+        turn_s = self._turn_left_s() if self._state is EngineState.RETIRING else math.inf
+        idle_s = min(turn_s, self._health.self_test_due_in_s())
+        return None if idle_s == math.inf else idle_s
 
-    def _explain(self, error: Exception) -> TTSError:
-        """Log what a model raised, and return what the client is told."""
-        if isinstance(error, TTSError):
-            return error
-        self._device_is_lost |= is_fatal(error)  # also where a single job's prompt met it
-        out_of_memory = type(error).__name__ == "OutOfMemoryError"  # PyTorch's, not imported here
-        self.health.failed(out_of_memory)
-        if out_of_memory:
-            logger.error("%s: out of memory: %s", self.name, error)
-            return OutOfMemory("The device has no memory left for this request.", retry_after_s=5)
-        logger.error("%s: synthesis failed", self.name, exc_info=error)
-        return SynthesisFailed(
-            "The model failed on this request; the cause is in the server's log."
-        )
+    def note_times(self, finished: list[Job]) -> None:
+        """Learn how long jobs take."""
+        with self._changed:
+            for job in finished:
+                self._mean_job_s += 0.2 * (job.model_s - self._mean_job_s)

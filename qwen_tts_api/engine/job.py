@@ -1,4 +1,4 @@
-"""One utterance on its way: where an HTTP thread and an engine thread meet."""
+"""One utterance on its way, where an HTTP thread and an engine thread meet; and several in line."""
 
 from __future__ import annotations
 
@@ -165,3 +165,24 @@ class Job:
     def _end(self) -> None:
         self.times.ended_at = time.monotonic()
         self._changed.notify_all()
+
+
+class Series:
+    """Jobs for one model, of which the first is admitted or refused, and the others follow.
+
+    Attributes:
+        name: The model's name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._jobs: list[Job] = []
+
+    def add(self, job: Job) -> None:
+        """Note its next job."""
+        self._jobs = [each for each in self._jobs if not each.finish_reason] + [job]
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether one of its jobs ended with an error, so that nobody will hear the next."""
+        return any(job.failure for job in self._jobs)

@@ -38,6 +38,32 @@ too small to be shared: 16 streams run at 38 times real time with one thread, at
 cores that others use too)."""
 
 
+LoadRunner = Callable[[Callable[[str], None], Callable[[], None]], Runner]
+"""Loads a model; raises StartupError. Its first argument is told what it does. It calls the second
+once, when the checkpoint has been judged, before it takes memory of the device: that waits for a
+place among the loaded models, and raises NotWanted where nobody waits for the model any more."""
+
+LoadById = Callable[[str, Callable[[str], None], Callable[[], None]], Runner]
+"""Loads a model by its id; else as `LoadRunner`."""
+
+
+@dataclass(frozen=True)
+class ModelLoader:
+    """Where models come from.
+
+    Attributes:
+        load: Loads a model by its id.
+        describe: Reads what a model can do without loading it; raises LoadError.
+    """
+
+    load: LoadById
+    describe: Callable[[str], ModelCard]
+
+
+class NotWanted(Exception):
+    """Nobody waits any more for a model that was to be loaded."""
+
+
 @dataclass(frozen=True)
 class LoadOptions:
     """How models are loaded; the settings of the same names."""

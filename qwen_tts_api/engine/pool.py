@@ -1,61 +1,40 @@
 """The served models: which are in memory, which are wanted, and how much work may wait.
 
-Which models are in memory is what `engines` decides; here is what work for them is admitted.
+A model is loaded when it is first asked for, as long as somebody waits for it. It needs a place:
+where `max_loaded` models are in memory, the least recently used one retires. That finishes what it
+has, with a turn for the series that it has, releases its memory, and makes room. What could not be
+loaded is not tried again at once.
 
-A request may be a series of prompts, of which the first is admitted or refused. Those that follow
-are never refused, not even while the process ends.
+Of a series of prompts the first is admitted or refused. Those that follow are never refused, not
+even while the process ends.
+
+The pool's lock guards all of this. It is held for moments, taken before an engine's, and free while
+a hook is called or a job ended.
 """
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from qwen_tts_api.checkpoints.card import ModelCard
-from qwen_tts_api.engine.admission import check_open, check_queue
-from qwen_tts_api.engine.cards import ModelCards
+from qwen_tts_api.engine.cards import FailureMemory, ModelCards, unavailable
 from qwen_tts_api.engine.engine import Engine
-from qwen_tts_api.engine.engines import Engines, LoadById
-from qwen_tts_api.engine.job import Job
-from qwen_tts_api.engine.series import Series
-from qwen_tts_api.engine.snapshot import PoolStatus
-from qwen_tts_api.errors import ShuttingDown, StartupError, TTSError
+from qwen_tts_api.engine.job import Job, Series
+from qwen_tts_api.engine.loading import ModelLoader
+from qwen_tts_api.engine.roster import PoolSettings, Roster
+from qwen_tts_api.engine.snapshot import EngineStatus, Phase, PoolStatus, pool_status
+from qwen_tts_api.engine.states import LOADED, EngineState
+from qwen_tts_api.engine.worker import model_failed
+from qwen_tts_api.errors import ModelLoading, ShuttingDown, StartupError, TTSError
 from qwen_tts_api.model.utterance import Prompt, Reference
 
-TURN_S = 60.0
-"""How long a model goes on with the series that it has while another one waits for its place."""
-
-
-@dataclass(frozen=True)
-class ModelLoader:
-    """Where models come from.
-
-    Attributes:
-        load: Loads a model by its id.
-        describe: Reads what a model can do without loading it; raises LoadError.
-    """
-
-    load: LoadById
-    describe: Callable[[str], ModelCard]
-
-
-@dataclass(frozen=True)
-class PoolSettings:
-    """What a pool may take.
-
-    Attributes:
-        max_loaded: Models in memory at once.
-        max_queue: Jobs that may wait, over all models.
-        hang_timeout_s: How long a model with work may take for one frame before it is at fault.
-        turn_s: How long a model goes on with its series while another one waits for its place.
-    """
-
-    max_loaded: int
-    max_queue: int
-    hang_timeout_s: float
-    turn_s: float = TURN_S
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -89,20 +68,15 @@ class ModelPool:
         hooks: ProcessHooks,
     ) -> None:
         self._sources = dict(sources)
-        self._default = next(iter(self._sources))
-        self._max_queue = settings.max_queue
+        self._load = loader.load
         self._hang_timeout_s = settings.hang_timeout_s
+        self._hooks = hooks
         self._cards = ModelCards(self._sources, loader.describe)
-        self._engines = Engines(
-            self._sources,
-            load=loader.load,
-            max_loaded=settings.max_loaded,
-            turn_s=settings.turn_s,
-            on_ready=lambda name, runner: self._cards.put(name, runner.card),
-            on_startup_failure=hooks.on_startup_failure,
-            on_fatal=hooks.on_fatal,
-        )
-        self._condition = self._engines.condition
+        self._failures = FailureMemory()
+        self._lock = threading.Lock()  # guards all that follows
+        self._phase = Phase.STARTING
+        self._roster = Roster(self._make_engine, settings)
+        self._hanging: set[str] = set()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -111,24 +85,17 @@ class ModelPool:
 
     def start(self) -> None:
         """Start loading the default model, in its own thread."""
-        with self._condition:
-            self._engines.start()
+        with self._lock:
+            if self._phase is Phase.STARTING and not self._roster.engines:
+                self._roster.start(self.names[0])
 
     def status(self) -> PoolStatus:
         """Return what is in memory and what is being done."""
-        with self._condition:
-            engines = self._engines.by_name
-            state, doing = self._describe_state()
-            default = engines.get(self._default)
-            return PoolStatus(
-                state=state,
-                doing=doing,
-                models={name: self._state(name) for name in self._sources},
-                engines=tuple(engine.status() for engine in engines.values()),
-                default=default.details if default else None,
-                running=sum(engine.num_running for engine in engines.values()),
-                waiting=sum(len(queue) for queue in self._engines.queues()),
-            )
+        with self._lock:
+            engines = [engine.status() for engine in self._roster.engines]
+            failed = {name: self._failures.retry_after_s(name) for name in self._sources}
+            fault = self._find_hanging(engines)
+            return pool_status(self._phase, fault, engines, failed, self._roster.num_unassigned)
 
     def card(self, name: str) -> ModelCard:
         """Return what a served model can do, loaded or not.
@@ -140,10 +107,9 @@ class ModelPool:
 
     def forget(self, reference: Reference) -> None:
         """Let the models keep nothing of a recording; what speaks with it speaks on."""
-        with self._condition:
-            for engine in self._engines.by_name.values():
-                if engine.runner is not None:
-                    engine.runner.forget(reference)
+        with self._lock:
+            for engine in self._roster.engines:
+                engine.forget(reference)
 
     def check_open(self) -> None:
         """Refuse work while the first model loads and during shutdown.
@@ -152,14 +118,15 @@ class ModelPool:
             ModelLoading: The default model has not been loaded yet.
             ShuttingDown: The process was told to stop.
         """
-        with self._condition:
-            ending = self._engines.draining or bool(self._engines.fault)
-            check_open(started=self._engines.started, ending=ending)
+        with self._lock:
+            self._check_open()
 
     def submit(self, name: str, prompt: Prompt, series: Series | None = None) -> Job:
         """Queue a prompt for a served model, loading the model if needed.
 
         Args:
+            name: The model's.
+            prompt: What to say.
             series: Where it is the first of several.
 
         Raises:
@@ -169,33 +136,34 @@ class ModelPool:
             ShuttingDown: The process was told to stop.
         """
         job = Job(prompt)
-        with self._condition:
-            self.check_open()
-            self._engines.check_loadable(name)
-            engine = self._engines.taking(name)
-            if engine is None or len(engine.jobs) >= engine.num_free_rows:
-                waits = self._engines.by_name.values(), self._engines.wanted.values()
-                check_queue(*waits, self._max_queue)
-            self._engines.give(name, engine, job, series)
+        with self._lock:
+            self._check_open()
+            self._check_loadable(name)
+            engine = self._roster.get(name)
+            if engine is None or not engine.snapshot().begins_at_once:
+                self._roster.check_queue()
+            is_taken = engine is not None and engine.submit(job, series)
+            self._note_queued(name, job, series, is_taken=is_taken)
         return job
 
     @contextmanager
     def series(self, name: str) -> Iterator[Series]:
         """Announce, before the first of several prompts, that others will follow it."""
         series = Series(name)
-        with self._condition:
-            self._engines.series.append(series)
+        with self._lock:
+            self._roster.announce(series)
         try:
             yield series
         finally:
-            with self._condition:
-                self._engines.series.remove(series)
-                self._condition.notify_all()
+            with self._lock:
+                self._roster.dismiss(series)
 
     def follow(self, series: Series, prompt: Prompt, *, only_if_free: bool) -> Job | None:
         """Queue the next prompt of a series, however many others wait.
 
         Args:
+            series: Whose.
+            prompt: What to say.
             only_if_free: Do so only where it can begin at once and delays nobody, and none before
                 it has failed; else return None.
 
@@ -204,16 +172,17 @@ class ModelPool:
             ShuttingDown: The process was told to stop, and the model is not in memory.
         """
         job = Job(prompt, follows=True)
-        with self._condition:
-            engine = self._engines.going_on_with(series)
-            if only_if_free and (
-                engine is None or len(engine.jobs) >= engine.num_free_rows or series.has_failed
-            ):
+        with self._lock:
+            engine = self._roster.get(series.name)
+            is_taken = not (only_if_free and series.has_failed) and (
+                engine is not None and engine.follow(job, series, only_if_free=only_if_free)
+            )
+            if only_if_free and not is_taken:
                 return None
-            if engine is None:
-                self.check_open()
-                self._engines.check_loadable(series.name)
-            self._engines.give(series.name, engine, job, series)
+            if not is_taken:
+                self._check_open()
+                self._check_loadable(series.name)
+            self._note_queued(series.name, job, series, is_taken=is_taken)
         return job
 
     def cancel(self, job: Job, reason: TTSError) -> None:
@@ -223,47 +192,107 @@ class ModelPool:
         loaded.
         """
         job.cancel(reason)
-        with self._condition:
-            for queue in self._engines.queues():
-                if job in queue:
-                    queue.remove(job)
-            self._engines.arrange()
+        with self._lock:
+            self._roster.withdraw(job)
+            self._arrange()
 
     def drain(self) -> None:
         """Refuse new work and what waits; what runs goes on to its end, with what follows it."""
-        with self._condition:
-            waiting = self._engines.drain()
-        for job in waiting:
+        with self._lock:
+            if self._phase is not Phase.LOST:
+                self._phase = Phase.DRAINING
+            dropped = self._roster.drain()
+        for job in dropped:
             job.fail(ShuttingDown("The server is shutting down.", retry_after_s=1))
 
     def close(self, timeout_s: float) -> bool:
         """Drain, and wait for the engines' threads; return whether all ended within `timeout_s`."""
         self.drain()
         deadline = time.monotonic() + timeout_s
-        with self._condition:
-            engines = list(self._engines.by_name.values())
+        with self._lock:
+            engines = self._roster.engines
         ended = [engine.join(max(0.0, deadline - time.monotonic())) for engine in engines]
         return all(ended)
 
-    def _describe_state(self) -> tuple[str, str]:
-        engines = self._engines.by_name
-        default = engines.get(self._default)
-        hanging = (engine.fault(self._hang_timeout_s) for engine in engines.values())
-        if fault := self._engines.fault or next(filter(None, hanging), ""):
-            return "failed", fault
-        if self._engines.draining:
-            return "draining", ""
-        if not self._engines.started:
-            return "loading", default.doing if default else "starting"
-        if default is None and (wait_s := self._engines.failures.retry_after_s(self._default)):
-            return "recovering", f"{self._default} could not be loaded; next try after {wait_s} s"
-        suspect = [engine.name for engine in engines.values() if engine.health.suspect]
-        if suspect:
-            return "recovering", f"the last utterance of {', '.join(suspect)} failed"
-        return "ready", ""
+    def _make_engine(self, name: str) -> Engine:
+        load = partial(self._load, self._sources[name])
+        return Engine(name, load, self._engine_changed, required=self._phase is Phase.STARTING)
 
-    def _state(self, name: str) -> str:
-        engine: Engine | None = self._engines.by_name.get(name)
-        if engine is not None:
-            return "loading" if engine.runner is None else "ready"
-        return "failed" if self._engines.failures.retry_after_s(name) else "not loaded"
+    def _engine_changed(self, engine: Engine, old: EngineState, new: EngineState) -> None:
+        """Do what a change of state calls for that an engine has caused; in its thread."""
+        if new is EngineState.FAILED:
+            self._note_failed(engine)
+        elif new is EngineState.LOST:
+            self._note_lost(engine)
+        elif old in LOADED:
+            self._note_loaded(engine)
+        elif new is not EngineState.CLOSING:
+            with self._lock:
+                if new is EngineState.CLOSED:
+                    self._roster.remove(engine)
+                self._arrange()
+
+    def _note_loaded(self, engine: Engine) -> None:
+        self._failures.forget(engine.name)
+        if card := engine.snapshot().card:
+            self._cards.put(engine.name, card)
+        with self._lock:
+            if self._phase is Phase.STARTING:
+                self._phase = Phase.OPEN
+
+    def _note_failed(self, engine: Engine) -> None:
+        """Let what waits for a model that could not be loaded fail with it."""
+        with self._lock:
+            self._roster.remove(engine)
+            jobs = [*engine.drain(), *self._roster.take(engine.name)]
+            retry_after_s = self._failures.note(engine.name)
+            self._arrange()
+        for job in jobs:
+            job.fail(unavailable(engine.name, retry_after_s))
+        failure = engine.snapshot().failure
+        if engine.required and failure is not None:
+            self._hooks.on_startup_failure(failure)
+
+    def _note_lost(self, engine: Engine) -> None:
+        with self._lock:
+            self._phase = Phase.LOST
+            jobs = engine.drain()
+        for job in jobs:
+            job.fail(model_failed())
+        self._hooks.on_fatal()
+
+    # From here on: under the lock.
+
+    def _arrange(self) -> None:
+        if self._phase in (Phase.STARTING, Phase.OPEN):
+            self._roster.arrange()
+
+    def _note_queued(self, name: str, job: Job, series: Series | None, *, is_taken: bool) -> None:
+        if series is not None:
+            series.add(job)
+        if is_taken:
+            self._roster.note_use(name, series)
+        else:
+            self._roster.want(name, job, series)
+            self._arrange()
+
+    def _check_open(self) -> None:
+        if self._phase in (Phase.DRAINING, Phase.LOST):
+            raise ShuttingDown("The server is shutting down.", retry_after_s=1)
+        if self._phase is Phase.STARTING:
+            message = "The model is still loading; /readyz tells how far it is."
+            raise ModelLoading(message, retry_after_s=5)
+
+    def _check_loadable(self, name: str) -> None:
+        retry_after_s = self._failures.retry_after_s(name)
+        if retry_after_s and self._roster.get(name) is None:
+            raise unavailable(name, retry_after_s)
+
+    def _find_hanging(self, engines: Sequence[EngineStatus]) -> str:
+        """Return what is wrong with a model that hangs, or nothing; the log tells it once."""
+        faults = {each.name: each.hang_fault(self._hang_timeout_s) for each in engines}
+        hanging = {name for name, fault in faults.items() if fault}
+        for name in hanging - self._hanging:
+            logger.critical("%s", faults[name])
+        self._hanging = hanging
+        return next(filter(None, faults.values()), "")

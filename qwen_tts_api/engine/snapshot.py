@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
+
+from qwen_tts_api.checkpoints.card import ModelCard
+from qwen_tts_api.engine.runner.interface import Runner
+from qwen_tts_api.engine.self_test import Health
+from qwen_tts_api.engine.states import EngineState
+from qwen_tts_api.errors import StartupError
 
 
 @dataclass(frozen=True)
@@ -23,14 +31,63 @@ class ModelDetails:
     dtype: str
     attention: str
 
+    @classmethod
+    def of(cls, runner: Runner) -> ModelDetails:
+        """Return those of a loaded model."""
+        card, place = runner.card, runner.placement
+        return cls(card.kind, card.size, place.device, place.dtype, place.attention)
+
 
 @dataclass(frozen=True)
-class EngineStatus:
-    """A model that is in memory or on its way there.
+class EngineSnapshot:
+    """What the pool decides by.
 
     Attributes:
         name: The model's name.
+        state: Where it is in its life.
+        created_at: When its model was asked for, by `time.monotonic`.
+        waiting: Jobs in its queue.
+        running: Jobs in slots.
+        slots: Jobs that can be computed at once; 0 unless its model is in memory.
+        mean_job_s: Running mean of the seconds that a job is in its slot.
+        card: What the model can do, while it is in memory.
+        failure: Why the model could not be loaded.
+    """
+
+    name: str
+    state: EngineState
+    created_at: float
+    waiting: int
+    running: int
+    slots: int
+    mean_job_s: float
+    card: ModelCard | None
+    failure: StartupError | None
+
+    @property
+    def num_free(self) -> int:
+        """How many jobs could begin at once."""
+        return max(0, self.slots - self.running)
+
+    @property
+    def begins_at_once(self) -> bool:
+        """Whether a new job would not have to wait."""
+        return self.state.accepts_jobs and self.waiting < self.num_free
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """A model that is in memory or on its way there, as probes and metrics have it.
+
+    Attributes:
+        name: The model's name.
+        state: Where its engine is in its life.
+        doing: What its loading is at, for people who wait.
+        details: The model, while it is in memory.
+        degraded: The last computation failed, and none has succeeded since.
+        stalled_s: Since when it has made no frame, though it has work.
         running: Utterances that are being computed.
+        waiting: Utterances that wait.
         rows: Utterances that can be computed at once; 0 while it is loading.
         frames: Frames that were computed since it was loaded, whatever the number of rows in them.
         row_frames: Rows in those frames.
@@ -40,13 +97,59 @@ class EngineStatus:
     """
 
     name: str
+    state: EngineState
+    doing: str
+    details: ModelDetails | None
+    degraded: bool
+    stalled_s: float
     running: int
+    waiting: int
     rows: int
     frames: int
     row_frames: int
     failures: int
     out_of_memory: int
     memory_bytes: int
+
+    @classmethod
+    def of(
+        cls, snapshot: EngineSnapshot, doing: str, health: Health, runner: Runner | None
+    ) -> EngineStatus:
+        """Return that of an engine."""
+        return cls(
+            name=snapshot.name,
+            state=snapshot.state,
+            doing=doing,
+            details=ModelDetails.of(runner) if runner else None,
+            degraded=health.degraded,
+            stalled_s=health.idle_s() if runner and snapshot.running else 0.0,
+            running=snapshot.running,
+            waiting=snapshot.waiting,
+            rows=snapshot.slots,
+            frames=health.num_frames,
+            row_frames=health.num_row_frames,
+            failures=health.num_failures,
+            out_of_memory=health.num_out_of_memory,
+            memory_bytes=runner.memory_bytes() if runner else 0,
+        )
+
+    def hang_fault(self, timeout_s: float) -> str:
+        """Return what is wrong, where it has made no frame for longer than that; else nothing."""
+        if self.stalled_s <= timeout_s:
+            return ""
+        return (
+            f"{self.name} has computed nothing of what it has for {timeout_s:g} s "
+            "(QWEN_HANG_TIMEOUT_S)"
+        )
+
+
+class Phase(Enum):
+    """Where a pool is in its life."""
+
+    STARTING = "the first model has not been loaded"
+    OPEN = "work is taken"
+    DRAINING = "no more work is taken"
+    LOST = "the process cannot compute any more"
 
 
 @dataclass(frozen=True)
@@ -78,3 +181,52 @@ class PoolStatus:
     def ready(self) -> bool:
         """Whether requests are answered with audio."""
         return self.state == "ready"
+
+
+def pool_status(
+    phase: Phase,
+    fault: str,
+    engines: Sequence[EngineStatus],
+    failed: Mapping[str, int],
+    num_unassigned: int,
+) -> PoolStatus:
+    """Return what the probes tell.
+
+    Args:
+        phase: The pool's.
+        fault: What is wrong with a model that hangs; empty where none does.
+        engines: In memory, or on their way there.
+        failed: After how many seconds each served model may be loaded again, 0 where it has not
+            failed; the default model is first.
+        num_unassigned: Utterances that wait for models whose engine takes none.
+    """
+    default = next(iter(failed))
+    own = next((each for each in engines if each.name == default), None)
+    state, doing = _state(phase, fault, own, engines)
+    if state in ("ready", "recovering") and own is None and failed[default]:
+        state = "recovering"
+        doing = f"{default} could not be loaded; next try after {failed[default]} s"
+    models = {name: "failed" if wait_s else "not loaded" for name, wait_s in failed.items()}
+    return PoolStatus(
+        state=state,
+        doing=doing,
+        models=models | {each.name: "ready" if each.details else "loading" for each in engines},
+        engines=tuple(engines),
+        default=own.details if own else None,
+        running=sum(each.running for each in engines),
+        waiting=sum(each.waiting for each in engines) + num_unassigned,
+    )
+
+
+def _state(
+    phase: Phase, fault: str, default: EngineStatus | None, engines: Sequence[EngineStatus]
+) -> tuple[str, str]:
+    if phase is Phase.LOST or fault:
+        return "failed", "the model's device or thread is lost" if phase is Phase.LOST else fault
+    if phase is Phase.DRAINING:
+        return "draining", ""
+    if phase is Phase.STARTING:
+        return "loading", default.doing if default else "starting"
+    if degraded := [each.name for each in engines if each.degraded]:
+        return "recovering", f"the last utterance of {', '.join(degraded)} failed"
+    return "ready", ""

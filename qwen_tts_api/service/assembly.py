@@ -11,8 +11,9 @@ from dataclasses import fields
 from qwen_tts_api.checkpoints import card
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
-from qwen_tts_api.engine.loading import LoadOptions, load_runner
-from qwen_tts_api.engine.pool import TURN_S, ModelLoader, ModelPool, PoolSettings, ProcessHooks
+from qwen_tts_api.engine.loading import LoadOptions, ModelLoader, load_runner
+from qwen_tts_api.engine.pool import ModelPool, ProcessHooks
+from qwen_tts_api.engine.roster import TURN_S, PoolSettings
 from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.errors import (
     EXIT_CANNOT_START,

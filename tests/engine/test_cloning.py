@@ -13,8 +13,10 @@ import pytest
 
 from bench.upstream import load_upstream
 from qwen_tts_api.checkpoints.card import locate, read_card
+from qwen_tts_api.engine.loading import ModelLoader
 from qwen_tts_api.engine.memory.planning import MAX_VOICES, plan_memory
-from qwen_tts_api.engine.pool import ModelLoader, ModelPool, PoolSettings, ProcessHooks
+from qwen_tts_api.engine.pool import ModelPool, ProcessHooks
+from qwen_tts_api.engine.roster import PoolSettings
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.model.loaded import LoadedModel

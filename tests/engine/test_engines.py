@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from qwen_tts_api.engine import failures
-from qwen_tts_api.engine.failures import FailureMemory
+from qwen_tts_api.engine import cards
+from qwen_tts_api.engine.cards import FailureMemory
 from qwen_tts_api.errors import LoadError, ModelUnavailable, TTSError
 from qwen_tts_api.model.utterance import Prompt, Sampling
 from tests.conftest import Bench, read, wait_until
@@ -68,7 +68,7 @@ def test_a_failure_is_remembered(bench: Bench, how: str, monkeypatch: pytest.Mon
     assert bench.hub.asked == ["voice", "small"]
     assert bench.pool.status().ready
     setattr(bench.hub, how, None)
-    monkeypatch.setattr(failures, "monotonic", lambda: time.monotonic() + 6)
+    monkeypatch.setattr(cards, "monotonic", lambda: time.monotonic() + 6)
     read(bench.pool.submit("small", prompt()))
     assert state_of(bench, "small") == "ready"
 
@@ -121,7 +121,7 @@ def test_a_cancelled_request_loads_nothing_and_evicts_nobody(make_bench: MakeBen
     running = bench.pool.submit("voice", prompt())
     wait_until(bench.runner.running.is_set)
     gone = bench.pool.submit("small", prompt())
-    wait_until(lambda: bench.pool._engines.taking("voice") is None)
+    wait_until(lambda: not bench.takes_jobs("voice"))
     behind = bench.pool.submit("voice", prompt("behind"))
     bench.pool.cancel(gone, TTSError("the client left"))
     bench.runner.gate.set()
@@ -155,7 +155,7 @@ def speak_series(bench: Bench, name: str, num_segments: int, others: dict[int, s
         for segment in range(1, num_segments):
             if segment in others:
                 waiting.append(bench.pool.submit(others[segment], prompt()))
-                wait_until(lambda: bench.pool._engines.taking(name) is None)
+                wait_until(lambda: not bench.takes_jobs(name))
             job = bench.pool.follow(series, prompt(), only_if_free=False)
             assert job is not None
             read(job)
@@ -176,7 +176,7 @@ def test_a_chapter_gives_way_after_its_turn(make_bench: MakeBench) -> None:
     with bench.pool.series("voice") as series:
         read(bench.pool.submit("voice", prompt(), series))
         other = bench.pool.submit("small", prompt())
-        wait_until(lambda: bench.pool._engines.taking("voice") is None)
+        wait_until(lambda: not bench.takes_jobs("voice"))
         job = bench.pool.follow(series, prompt(), only_if_free=False)
         assert job is not None
         read(job)
@@ -210,6 +210,6 @@ def test_a_card_that_cannot_be_read_is_not_asked_for_by_every_request(
         assert (answer.status_code, answer.get_json()["code"]) == (503, "model_unavailable")
         assert 1 <= int(answer.headers["Retry-After"]) <= 5
     assert asked == ["clone"]
-    monkeypatch.setattr(failures, "monotonic", lambda: time.monotonic() + 6)
+    monkeypatch.setattr(cards, "monotonic", lambda: time.monotonic() + 6)
     bench.client.post("/api/tts", json={"text": "Hi.", "model": "clone"})
     assert asked == ["clone", "clone"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from qwen_tts_api.engine import failures, self_test
+from qwen_tts_api.engine import cards, self_test
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import (
     LoadError,
@@ -91,7 +91,7 @@ def test_a_later_model_that_cannot_be_loaded_fails_its_requests_only(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The service goes on with the others, and tries again after a while."""
-    monkeypatch.setattr(failures, "FIRST_DELAY_S", 0.0)
+    monkeypatch.setattr(cards, "FIRST_DELAY_S", 0.0)
     bench.hub.error = LoadError("damaged")
     job = bench.pool.submit("small", prompt())
     with pytest.raises(ModelUnavailable):
@@ -196,7 +196,7 @@ def test_a_retiring_model_finishes_what_it_has(make_bench: MakeBench) -> None:
     old.gate.clear()
     first = [bench.pool.submit("voice", prompt(text)) for text in "ab"]
     other = bench.pool.submit("small", prompt("c"))
-    wait_until(lambda: bench.pool._engines.taking("voice") is None)
+    wait_until(lambda: not bench.takes_jobs("voice"))
     again = bench.pool.submit("voice", prompt("d"))
     assert not old.closed
     old.gate.set()
@@ -238,7 +238,7 @@ def test_draining_finishes_what_runs_and_refuses_the_rest(bench: Bench) -> None:
     assert bench.runner.closed
 
 
-def test_after_a_failure_a_canary_shows_that_the_model_works(bench: Bench) -> None:
+def test_after_a_failure_a_self_test_shows_that_the_model_works(bench: Bench) -> None:
     """Without waiting for a client; until then the process is not ready."""
     bench.runner.error = RuntimeError("broken")
     with pytest.raises(SynthesisFailed):
@@ -248,11 +248,11 @@ def test_after_a_failure_a_canary_shows_that_the_model_works(bench: Bench) -> No
     assert not bench.lost.is_set()
 
 
-def test_as_long_as_canaries_fail_the_process_is_not_ready(
+def test_as_long_as_self_tests_fail_the_process_is_not_ready(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """But it serves whom it can; a success of anybody's ends it."""
-    monkeypatch.setattr(self_test, "CANARY_INTERVAL_S", 0.01)
+    monkeypatch.setattr(self_test, "SELF_TEST_INTERVAL_S", 0.01)
     monkeypatch.setattr(FakeRunner, "prefill", fail)
     with pytest.raises(SynthesisFailed):
         read(bench.pool.submit("voice", prompt()))

@@ -70,7 +70,7 @@ def test_a_failing_call_of_the_model(bench: Bench, lines: Lines) -> None:
     say(bench, "mine-1").close()
     line = find(lines, "synthesis failed")
     assert (line["request_id"], line["level"]) == ("mine-1", "ERROR")
-    assert line["logger"] == "qwen_tts_api.engine.engine"
+    assert line["logger"] == "qwen_tts_api.engine.worker"
     assert "weights on fire" in line["exc_info"]
     assert find(lines, "/api/tts")["request_id"] == "mine-1"
     assert find(lines, "/api/tts")["code"] == "synthesis_failed"
@@ -87,7 +87,7 @@ def test_out_of_memory(bench: Bench, lines: Lines, stage: str) -> None:
 def test_a_frame_that_fails_is_about_all_who_were_in_it(
     make_bench: MakeBench, lines: Lines
 ) -> None:
-    """One line for the cause, with every id; the canary that tries the model has a name."""
+    """One line for the cause, with every id; the self-test has a name."""
     bench = make_bench(rows=2)
     bench.runner.gate.clear()
     threads = [threading.Thread(target=lambda name=name: say(bench, name).close()) for name in "ab"]
@@ -95,13 +95,13 @@ def test_a_frame_that_fails_is_about_all_who_were_in_it(
         thread.start()
     wait_until(lambda: bench.runner.batches and len(bench.runner.batches[-1]) == 2)
     bench.runner.error = RuntimeError("weights on fire")
-    bench.runner.gate.set()  # after the error, and before the canary's frames
+    bench.runner.gate.set()  # after the error, and before the self-test's frames
     for thread in threads:
         thread.join()
     assert sorted(find(lines, "synthesis failed")["request_id"].split(",")) == ["a", "b"]
     wait_until(lambda: bench.service.status().ready)
-    canary = [line for line in lines() if line.get("request_id") == "canary"]
-    assert "row 0: stop after 3 frames" in [line["message"] for line in canary]
+    self_test = [line for line in lines() if line.get("request_id") == "self-test"]
+    assert "slot 0: stop after 3 frames" in [line["message"] for line in self_test]
 
 
 def test_a_client_that_leaves(bench: Bench, lines: Lines) -> None:

@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from qwen_tts_api.engine import engine, loading
+from qwen_tts_api.engine import loading, worker
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.runner import capture_lock, graphs, model_runner
 from qwen_tts_api.engine.runner.capture_lock import CaptureLock
@@ -36,7 +36,7 @@ TIMEOUT_S = 30
 def lock(monkeypatch: pytest.MonkeyPatch) -> CaptureLock:
     """Return the lock of everything in a test."""
     lock = CaptureLock()
-    for module in (capture_lock, engine, graphs, loading):
+    for module in (capture_lock, graphs, loading, worker):
         monkeypatch.setattr(module, "CAPTURES", lock)
     return lock
 

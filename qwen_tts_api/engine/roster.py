@@ -1,0 +1,203 @@
+"""The engines by the name of their model, the places in memory, and who waits for either.
+
+A collection without threads or locks of its own: the pool's lock guards it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from qwen_tts_api.engine.engine import Engine
+from qwen_tts_api.engine.job import Job, Series
+from qwen_tts_api.engine.snapshot import EngineSnapshot
+from qwen_tts_api.engine.states import EngineState
+from qwen_tts_api.errors import QueueFull
+
+MAX_RETRY_AFTER_S = 60
+
+
+TURN_S = 60.0
+"""How long a model goes on with the series that it has while another one waits for its place."""
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """What a pool may take.
+
+    Attributes:
+        max_loaded: Models in memory at once.
+        max_queue: Jobs that may wait, over all models.
+        hang_timeout_s: How long a model with work may take for one frame before it is at fault.
+        turn_s: How long a model goes on with its series while another one waits for its place.
+    """
+
+    max_loaded: int
+    max_queue: int
+    hang_timeout_s: float
+    turn_s: float = TURN_S
+
+
+class Roster:
+    """Engines, one for a model at most, and the jobs of models whose engine takes none.
+
+    Args:
+        make_engine: Makes the engine of a model.
+        settings: How many, and how much for each.
+    """
+
+    def __init__(self, make_engine: Callable[[str], Engine], settings: PoolSettings) -> None:
+        self._make_engine = make_engine
+        self._settings = settings
+        self._engines: OrderedDict[str, Engine] = OrderedDict()  # the least recently used first
+        self._jobs: OrderedDict[str, deque[Job]] = OrderedDict()  # the model asked for first, first
+        self._series: set[Series] = set()  # those whose next job no engine has
+
+    @property
+    def engines(self) -> list[Engine]:
+        """Those that there are, the least recently used first."""
+        return list(self._engines.values())
+
+    @property
+    def num_unassigned(self) -> int:
+        """How many jobs wait for models whose engine takes none."""
+        return sum(map(len, self._jobs.values()))
+
+    def get(self, name: str) -> Engine | None:
+        """Return a model's engine, if there is one."""
+        return self._engines.get(name)
+
+    def start(self, name: str) -> None:
+        """Start the engine of a model that has none, with all that waits for it."""
+        engine = self._engines[name] = self._make_engine(name)
+        self._hand_over(engine)
+        engine.start()
+
+    def remove(self, engine: Engine) -> None:
+        """Forget an engine that has ended."""
+        del self._engines[engine.name]
+
+    def announce(self, series: Series) -> None:
+        """Expect jobs of a series."""
+        self._series.add(series)
+
+    def dismiss(self, series: Series) -> None:
+        """Expect none any more."""
+        self._series.discard(series)
+        if engine := self.get(series.name):
+            engine.detach(series)
+
+    def note_use(self, name: str, series: Series | None) -> None:
+        """Note that a model's engine has taken a job."""
+        self._engines.move_to_end(name)
+        if series is not None:
+            self._series.discard(series)
+
+    def want(self, name: str, job: Job, series: Series | None) -> None:
+        """Let a job wait for an engine that takes it."""
+        if series is not None:
+            self.dismiss(series)
+            self.announce(series)
+        self._jobs.setdefault(name, deque()).append(job)
+
+    def withdraw(self, job: Job) -> None:
+        """Take a job out of whatever queue it is in."""
+        for name, jobs in list(self._jobs.items()):
+            if job in jobs:
+                jobs.remove(job)
+            if not jobs:
+                del self._jobs[name]
+        for engine in self._engines.values():
+            engine.withdraw(job)
+
+    def take(self, name: str) -> list[Job]:
+        """Return the jobs that wait for a model, and forget them."""
+        return list(self._jobs.pop(name, ()))
+
+    def drain(self) -> list[Job]:
+        """Let all engines end; return the jobs that will not run."""
+        dropped = [job for name in list(self._jobs) for job in self.take(name)]
+        return dropped + [job for engine in self._engines.values() for job in engine.drain()]
+
+    def arrange(self) -> None:
+        """Start engines for models that are wanted, and see to their places."""
+        for name in [name for name in self._jobs if name not in self._engines]:
+            self.start(name)
+        for engine in self._engines.values():
+            engine.abandon()
+        places = assign_places(self.snapshots(), self._settings.max_loaded)
+        for name in places.granted:
+            self._engines[name].grant()
+        for name in places.retired:
+            self._engines[name].retire(self._settings.turn_s)
+        for name in places.kept:
+            if self._engines[name].stay():
+                self._hand_over(self._engines[name])
+
+    def snapshots(self) -> list[EngineSnapshot]:
+        """Return what every engine is at, the least recently used first."""
+        return [engine.snapshot() for engine in self._engines.values()]
+
+    def check_queue(self) -> None:
+        """Refuse a job that would have to wait where as many wait as may.
+
+        Raises:
+            QueueFull: They do.
+        """
+        engines = self.snapshots()
+        # A loaded model is about to take as many of its queue as it has slots free.
+        waiting = sum(max(0, each.waiting - each.num_free) for each in engines)
+        waiting += self.num_unassigned
+        if waiting < self._settings.max_queue:
+            return
+        seconds = max((each.mean_job_s / each.slots for each in engines if each.slots), default=1.0)
+        raise QueueFull(
+            f"{waiting} requests are waiting, as many as QWEN_MAX_QUEUE allows.",
+            retry_after_s=max(1, min(MAX_RETRY_AFTER_S, math.ceil(waiting * seconds))),
+        )
+
+    def _hand_over(self, engine: Engine) -> None:
+        """Give an engine what waits for its model, as far as it takes it."""
+        for series in [each for each in self._series if each.name == engine.name]:
+            self._series.remove(series)
+            engine.attach(series)
+        jobs = self._jobs.get(engine.name, deque())
+        while jobs and engine.submit(jobs[0]):
+            jobs.popleft()
+        if not jobs:
+            self._jobs.pop(engine.name, None)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Who gets, loses or keeps a place in memory: names of engines, to be told in this order."""
+
+    granted: tuple[str, ...]
+    retired: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def assign_places(engines: Sequence[EngineSnapshot], max_loaded: int) -> Places:
+    """Give places to those that wait, first come first served; retire as many as still lack one.
+
+    What retires for want of a place stays where it is wanted no more.
+
+    Args:
+        engines: The least recently used first.
+        max_loaded: How many places there are.
+    """
+    queued = [each for each in engines if each.state is EngineState.QUEUED]
+    queued.sort(key=lambda each: each.created_at)
+    holders = [each for each in engines if each.state.has_place]
+    granted = queued[: max(0, max_loaded - len(holders))]
+    retiring = [each for each in holders if each.state.gives_way]
+    staying = [each for each in holders if not each.state.gives_way] + granted
+    may_stay = [each for each in retiring if each.state is not EngineState.CLOSING]
+    num_lacking = len(queued) - len(granted) - len(retiring)
+    return Places(
+        granted=tuple(each.name for each in granted),
+        retired=tuple(each.name for each in staying[: max(0, num_lacking)]),
+        kept=tuple(each.name for each in reversed(may_stay))[: max(0, -num_lacking)],
+    )
