@@ -1,8 +1,8 @@
-"""Which rows compute what, frame by frame: continuous batching without a tensor in it.
+"""Which sequences compute what, frame by frame: continuous batching without a tensor in it.
 
 Utterances join and leave between any two frames. One `step` is: forget who was cancelled, prepare
 who is new (of recordings that must be encoded, one) and prefill them, make one frame of every
-running row, and decode the frames that are due.
+running sequence, and decode the frames that are due.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Callable
 
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.engine.row import Row
 from qwen_tts_api.engine.runner.interface import Audio, Codes, Prepared, Runner
+from qwen_tts_api.engine.sequence import Sequence
 from qwen_tts_api.errors import TextTooLong, TTSError
 from qwen_tts_api.model.utterance import Prompt
 from qwen_tts_api.telemetry.logs import LogContext, bound_context
@@ -27,14 +27,14 @@ MIN_FRAME_BUDGET = 192
 reach the end of speech by themselves, and upstream's limit is eleven minutes of noise."""
 
 MAX_PREFILL_POSITIONS = 1024
-"""How much may be prefilled between two frames: more would stall the rows that run."""
+"""How much may be prefilled between two frames: more would stall the sequences that run."""
 
 
 class Scheduler:
-    """The rows of one runner. Used by the thread that owns the runner, and by no other.
+    """The sequences in the slots of one runner. Used by the thread that owns it, and no other.
 
     Args:
-        runner: Has no running row.
+        runner: Has no running slot.
         explain: Turns what the runner raises about one utterance into the error that it ends with.
     """
 
@@ -43,10 +43,10 @@ class Scheduler:
         self._explain = explain
         self._free = list(range(runner.max_rows))
         self._added: deque[Job] = deque()
-        self._new: deque[Row] = deque()
-        self._rows: dict[int, Row] = {}
-        self._codes: deque[tuple[list[Row], Codes]] = deque()
-        self._audio: deque[tuple[list[Row], Audio]] = deque()
+        self._prepared: deque[Sequence] = deque()
+        self._running: dict[int, Sequence] = {}
+        self._codes: deque[tuple[list[Sequence], Codes]] = deque()
+        self._audio: deque[tuple[list[Sequence], Audio]] = deque()
 
     @property
     def num_free(self) -> int:
@@ -56,28 +56,32 @@ class Scheduler:
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing to compute."""
-        return not self._added and not self._new and not self._rows
+        return not self._added and not self._prepared and not self._running
 
     @property
     def num_running(self) -> int:
-        """How many utterances are in rows."""
-        return len(self._added) + len(self._new) + len(self._rows)
+        """How many utterances are in slots."""
+        return len(self._added) + len(self._prepared) + len(self._running)
 
     @property
     def log_contexts(self) -> list[LogContext]:
-        """Whose utterances are in rows."""
-        rows = (*self._new, *self._rows.values())
-        return [job.log_context for job in (*self._added, *(row.job for row in rows))]
+        """Whose utterances are in slots."""
+        return [
+            job.log_context for job in (*self._added, *(each.job for each in self._sequences()))
+        ]
+
+    def _sequences(self) -> list[Sequence]:
+        return [*self._prepared, *self._running.values()]
 
     def add(self, job: Job) -> None:
-        """Take a job in; the next steps give it a row. One that fits into none fails alone."""
+        """Take a job in; the next steps give it a slot. One that fits into none fails alone."""
         job.start()
         self._added.append(job)
 
     def _prepare(self) -> None:
-        """Give rows to the jobs that were added; after a recording that is new, others wait.
+        """Give slots to the jobs that were added; after a recording that is new, others wait.
 
-        The lowest free row, so that few rows beyond the running ones are computed.
+        The lowest free slot, so that few slots beyond the running ones are computed.
         """
         quick = True
         while self._added and quick:
@@ -86,20 +90,20 @@ class Scheduler:
                 quick = self._prepare_job(job)
 
     def _prepare_job(self, job: Job) -> bool:
-        """Give a row to a job, or fail it; return whether that was quick."""
+        """Give a slot to a job, or fail it; return whether that was quick."""
         quick = True
         try:
             quick = self.runner.is_prompt_quick(job.prompt)
             prepared = self.runner.prepare(job.prompt)
             job.num_text_tokens = prepared.num_text_tokens
             max_frames = self._frame_budget(job.prompt, prepared)
-        except Exception as error:  # a border: a prompt that cannot be built fails alone
+        except Exception as error:  # a boundary: a prompt that cannot be built fails alone
             job.fail(self._explain(error))
             return quick
-        row = heapq.heappop(self._free)
-        self._new.append(Row(row, job, prepared, prepared.num_positions, max_frames))
+        slot = heapq.heappop(self._free)
+        self._prepared.append(Sequence(slot, job, prepared, prepared.num_positions, max_frames))
         logger.debug(
-            "row %d: %d positions, at most %d frames", row, prepared.num_positions, max_frames
+            "slot %d: %d positions, at most %d frames", slot, prepared.num_positions, max_frames
         )
         return quick
 
@@ -127,133 +131,133 @@ class Scheduler:
         return self._deliver(num_earlier)
 
     def fail_all(self, error: TTSError) -> None:
-        """End every utterance with an error, and free its row."""
+        """End every utterance with an error, and free its slot."""
         self._codes.clear()
         self._audio.clear()
-        rows = [*self._new, *self._rows.values()]
-        for job in [*self._added, *(row.job for row in rows)]:
+        sequences = self._sequences()
+        for job in [*self._added, *(each.job for each in sequences)]:
             job.fail(error)
         self._added.clear()
-        self._new.clear()
-        for row in rows:  # last: what a lost device raises keeps no client waiting
-            self._release(row)
+        self._prepared.clear()
+        for sequence in sequences:  # last: what a lost device raises keeps no client waiting
+            self._release(sequence)
 
     def _forget_cancelled(self) -> None:
         for job in [job for job in self._added if job.cancelled]:
             self._added.remove(job)
-        for row in [row for row in [*self._new, *self._rows.values()] if row.job.cancelled]:
-            if row in self._new:
-                self._new.remove(row)
-            row.finish_reason = "cancelled"
-            self._release(row)
-            self._tell_end(row)
+        for sequence in [each for each in self._sequences() if each.job.cancelled]:
+            if sequence in self._prepared:
+                self._prepared.remove(sequence)
+            sequence.finish_reason = "cancelled"
+            self._release(sequence)
+            self._tell_end(sequence)
 
     def _prefill(self) -> None:
-        batch: list[Row] = []
-        while self._new:
-            longest = max(row.num_positions for row in [*batch, self._new[0]])
+        batch: list[Sequence] = []
+        while self._prepared:
+            longest = max(each.num_positions for each in [*batch, self._prepared[0]])
             if batch and longest * (len(batch) + 1) > MAX_PREFILL_POSITIONS:
                 break
-            batch.append(self._new.popleft())
+            batch.append(self._prepared.popleft())
         if not batch:
             return
-        for row in batch:
-            self._rows[row.index] = row
+        for sequence in batch:
+            self._running[sequence.slot] = sequence
         try:
-            with bound_context(*[row.job.log_context for row in batch]):
+            with bound_context(*[each.job.log_context for each in batch]):
                 codes = self.runner.prefill(
-                    [row.index for row in batch], [row.prepared for row in batch]
+                    [each.slot for each in batch], [each.prepared for each in batch]
                 )
-        except Exception as error:  # a border: out of memory, say; rows that run are untouched
-            for row in batch:
-                with bound_context(row.job.log_context):
-                    row.job.fail(self._explain(error))
-                self._release(row)
+        except Exception as error:  # a boundary: out of memory, say; what runs is untouched
+            for sequence in batch:
+                with bound_context(sequence.job.log_context):
+                    sequence.job.fail(self._explain(error))
+                self._release(sequence)
             return
-        for row in batch:
-            row.prepared = None
+        for sequence in batch:
+            sequence.prepared = None
         self._codes.append((batch, codes))
-        self._learn(self.runner.lag)
+        self._collect_codes(self.runner.lag)
 
     def _advance(self) -> None:
-        """Launch a frame of every running row, then read the codes of earlier ones.
+        """Launch a frame of every running sequence, then read the codes of earlier ones.
 
-        With a lag, whether a row has ended is in codes that are not read yet: it gets one surplus
-        frame. That harms nobody. The frame is never decoded (`valid_frames`), it is written into
-        the row's own cache, at its last position at most, and a later utterance in the row begins
-        by clearing what was written (`prefill`).
+        With a lag, whether a sequence has ended is in codes that are not read yet: it gets one
+        surplus frame. That harms nobody. The frame is never decoded (`valid_frames`), it is written
+        into the slot's own cache, at its last position at most, and a later utterance in the slot
+        begins by clearing what was written (`prefill`).
         """
-        running = [row for row in self._rows.values() if self._runs(row)]
+        running = [each for each in self._running.values() if self._runs(each)]
         if running:
-            running.sort(key=lambda row: row.index)
-            end = max(row.num_positions + row.launched for row in running) + 1
-            codes = self.runner.advance([row.index for row in running], end)
-            for row in running:
-                row.launched += 1
+            running.sort(key=lambda each: each.slot)
+            end = max(each.num_positions + each.launched for each in running) + 1
+            codes = self.runner.advance([each.slot for each in running], end)
+            for sequence in running:
+                sequence.launched += 1
             self._codes.append((running, codes))
         # Where nothing was launched there is nothing to overlap with, and no later call to read it.
-        self._learn(self.runner.lag if running else 0)
+        self._collect_codes(self.runner.lag if running else 0)
 
-    def _runs(self, row: Row) -> bool:
-        return not row.finish_reason and row.launched < row.max_frames
+    def _runs(self, sequence: Sequence) -> bool:
+        return not sequence.finish_reason and sequence.launched < sequence.max_frames
 
-    def _learn(self, lag: int) -> None:
-        """Read the codes that were drawn, but for those of the last `lag` calls.
+    def _collect_codes(self, lag: int) -> None:
+        """Read the codes that were sampled, but for those of the last `lag` calls.
 
         To read the codes of a call makes the host wait for it. Those of the latest are left until
         the next is launched, so that the device computes while the host decides.
         """
         while len(self._codes) > lag:
-            rows, codes = self._codes.popleft()
-            for row, code in zip(rows, codes.read(), strict=True):
-                if row.finish_reason:
+            sequences, codes = self._codes.popleft()
+            for sequence, code in zip(sequences, codes.read(), strict=True):
+                if sequence.finish_reason:
                     continue
-                if not row.drawn:
-                    row.job.note_first_code()
+                if not sequence.sampled:
+                    sequence.job.note_first_code()
                 if code == self.runner.eos:
-                    row.finish_reason = "stop"
-                elif row.drawn == row.max_frames:
-                    row.finish_reason = "length"
+                    sequence.finish_reason = "stop"
+                elif sequence.sampled == sequence.max_frames:
+                    sequence.finish_reason = "length"
                 else:
-                    row.drawn += 1
-                if row.finish_reason:
-                    self.runner.stop(row.index)
+                    sequence.sampled += 1
+                if sequence.finish_reason:
+                    self.runner.stop(sequence.slot)
 
     def _decode(self) -> None:
         """Begin to decode every chunk that is due, those of equal size together."""
         while due := self._due_chunks():
-            for size, rows in due.items():
+            for size, sequences in due.items():
                 audio = self.runner.decode(
-                    [row.index for row in rows], [row.decoded for row in rows], size
+                    [each.slot for each in sequences], [each.decoded for each in sequences], size
                 )
-                for row in rows:
-                    row.decoded += size
-                    row.num_chunks += 1
-                self._audio.append((rows, audio))
+                for sequence in sequences:
+                    sequence.decoded += size
+                    sequence.num_chunks += 1
+                self._audio.append((sequences, audio))
 
-    def _due_chunks(self) -> dict[int, list[Row]]:
-        due: dict[int, list[Row]] = {}
-        for row in self._rows.values():
-            waiting = row.valid_frames - row.decoded
-            size = self._chunk_size(row)
-            if row.finish_reason:
+    def _due_chunks(self) -> dict[int, list[Sequence]]:
+        due: dict[int, list[Sequence]] = {}
+        for sequence in self._running.values():
+            waiting = sequence.valid_frames - sequence.decoded
+            size = self._chunk_size(sequence)
+            if sequence.finish_reason:
                 fitting = [size for size in self.runner.chunk_sizes if size <= waiting]
                 size = fitting[-1] if fitting else 0
             if size and waiting >= size:
-                due.setdefault(size, []).append(row)
+                due.setdefault(size, []).append(sequence)
         return due
 
-    def _chunk_size(self, row: Row) -> int:
-        """Return how many frames make the next piece: few at first, and more under load.
+    def _chunk_size(self, sequence: Sequence) -> int:
+        """Return how many frames make the next chunk: few at first, and more under load.
 
-        A ramp that starts at one frame costs little while few rows run, and is heard soonest; with
-        more rows, pieces that small would take longer than they sound.
+        A ramp that starts at one frame costs little while few sequences run, and is heard soonest;
+        with more of them, chunks that small would take longer than they sound.
         """
         sizes = self.runner.chunk_sizes
-        if not row.job.prompt.streaming:
+        if not sequence.job.prompt.streaming:
             return sizes[-1]
-        start = 0 if len(self._rows) <= 4 else 1 if len(self._rows) <= 16 else 2
-        return sizes[min(start + row.num_chunks, len(sizes) - 2)]
+        start = 0 if len(self._running) <= 4 else 1 if len(self._running) <= 16 else 2
+        return sizes[min(start + sequence.num_chunks, len(sizes) - 2)]
 
     def _deliver(self, num_earlier: int) -> list[Job]:
         """Hand over what has been decoded, and finish what is complete.
@@ -261,28 +265,33 @@ class Scheduler:
         Where there is a lag, only what earlier steps began, which the next frame hides the wait
         for; unless there is no next frame.
         """
-        waits = self.runner.lag and any(self._runs(row) for row in self._rows.values())
+        waits = self.runner.lag and any(map(self._runs, self._running.values()))
         for _ in range(num_earlier if waits else len(self._audio)):
-            rows, audio = self._audio.popleft()
-            for row, samples in zip(rows, audio.read(), strict=True):
-                row.job.write(samples)
-        in_flight: set[int] = {id(row) for rows, _ in self._audio for row in rows}
+            sequences, audio = self._audio.popleft()
+            for sequence, samples in zip(sequences, audio.read(), strict=True):
+                sequence.job.write(samples)
+        in_flight = {id(each) for sequences, _ in self._audio for each in sequences}
         finished = []
-        for row in list(self._rows.values()):
-            complete = row.finish_reason and row.decoded == row.valid_frames
-            if complete and id(row) not in in_flight:
-                row.job.finish(row.finish_reason)
-                finished.append(row.job)
-                self._release(row)
-                self._tell_end(row)
+        for sequence in list(self._running.values()):
+            complete = sequence.finish_reason and sequence.decoded == sequence.valid_frames
+            if complete and id(sequence) not in in_flight:
+                sequence.job.finish(sequence.finish_reason)
+                finished.append(sequence.job)
+                self._release(sequence)
+                self._tell_end(sequence)
         return finished
 
-    def _tell_end(self, row: Row) -> None:
+    def _tell_end(self, sequence: Sequence) -> None:
         if logger.isEnabledFor(logging.DEBUG):
-            with bound_context(row.job.log_context):
-                logger.debug("row %d: %s after %d frames", row.index, row.finish_reason, row.drawn)
+            with bound_context(sequence.job.log_context):
+                logger.debug(
+                    "slot %d: %s after %d frames",
+                    sequence.slot,
+                    sequence.finish_reason,
+                    sequence.sampled,
+                )
 
-    def _release(self, row: Row) -> None:
-        if self._rows.pop(row.index, None) is not None:
-            self.runner.stop(row.index)
-        heapq.heappush(self._free, row.index)
+    def _release(self, sequence: Sequence) -> None:
+        if self._running.pop(sequence.slot, None) is not None:
+            self.runner.stop(sequence.slot)
+        heapq.heappush(self._free, sequence.slot)
