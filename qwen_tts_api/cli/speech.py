@@ -97,11 +97,13 @@ def speak_here(
         with _explained():
             if request.stream:
                 stream = service.stream(request)
-                answer = Answer(_explain_all(stream.chunks), str(stream.seed), stream.model, False)
+                info = stream.info
+                answer = Answer(_explain_all(stream), str(info.seed), info.model, False)
             else:
                 speech = service.synthesize(request)
-                is_cut = speech.job.finish_reason == "length"
-                answer = Answer(iter([speech.data]), str(speech.seed), speech.model, is_cut)
+                info = speech.info
+                is_cut = info.finish_reason == "length"
+                answer = Answer(iter([speech.data]), str(info.seed), info.model, is_cut)
         yield answer
     finally:
         service.close(CLOSE_TIMEOUT_S)

@@ -1,11 +1,10 @@
-"""What is measured of the service: requests, from their arrival to their end, and its state."""
+"""The metrics of the service: of requests, from arrival to end, and of the state of models."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -13,32 +12,16 @@ from qwen_tts_api.engine.snapshot import PoolStatus
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.keys import KeysStatus
-from qwen_tts_api.service.silence import Silence
+from qwen_tts_api.service.segmented_job import SegmentedJob
 from qwen_tts_api.telemetry.metrics import Metrics
 
 
-class Work(Protocol):
-    """What is computed for a request."""
-
-    @property
-    def queue_s(self) -> float:
-        """Seconds between its beginning and its row in the model."""
-
-    @property
-    def model_s(self) -> float:
-        """Seconds that the model took."""
-
-    @property
-    def finish_reason(self) -> str:
-        """`stop`, `length` or `nothing_to_say`."""
-
-
-class Meter:
-    """The measurements of one request. A context manager around the making of its audio.
+class RequestMetrics:
+    """The metrics of one request. A context manager around the making of its audio.
 
     Args:
-        metrics: Where they go.
-        streamed: Whether the client hears the audio while it is made.
+        metrics: Where they are counted.
+        streamed: Whether the audio is sent while it is made.
     """
 
     def __init__(self, metrics: Metrics, *, streamed: bool) -> None:
@@ -47,23 +30,23 @@ class Meter:
         self._arrived_at = time.monotonic()
         self._model = ""
         self._num_characters = 0
-        self._work: Work | None = None
+        self._job: SegmentedJob | None = None
         self._num_samples = 0
         self._played_until = 0.0
 
-    def refused(self, error: TTSError) -> None:
-        """Note that nothing was begun."""
+    def refuse(self, error: TTSError) -> None:
+        """Count a request that is refused before it is queued."""
         self._metrics.syntheses.labels(self._model, error.code).inc()
 
-    def begun(self, model: str, num_characters: int, work: Work) -> None:
-        """Note what is to be made."""
+    def start(self, model: str, num_characters: int, job: SegmentedJob) -> None:
+        """Note what is measured: a job that is queued, for a text of so many characters."""
         self._model = model
         self._num_characters = num_characters
-        self._work = work
+        self._job = job
 
-    def piece(self, num_samples: int) -> None:
-        """Note the next piece of audio; samples at `SAMPLE_RATE_HZ`."""
-        if isinstance(self._work, Silence):
+    def record_audio(self, num_samples: int) -> None:
+        """Count the next samples of audio, at `SAMPLE_RATE_HZ`."""
+        if self._is_silent:
             return
         now = time.monotonic()
         if self._num_samples == 0:
@@ -76,7 +59,7 @@ class Meter:
         self._num_samples += num_samples
         self._played_until += num_samples / SAMPLE_RATE_HZ
 
-    def __enter__(self) -> Meter:
+    def __enter__(self) -> RequestMetrics:
         return self
 
     def __exit__(
@@ -85,24 +68,29 @@ class Meter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._work is not None
+        assert self._job is not None
         metrics, audio_s = self._metrics, self._num_samples / SAMPLE_RATE_HZ
-        metrics.syntheses.labels(self._model, _outcome(error, self._work)).inc()
-        if isinstance(self._work, Silence):  # which would make the model look fast
+        metrics.syntheses.labels(self._model, _outcome(error, self._job)).inc()
+        if self._is_silent:
             return
-        metrics.queue_seconds.observe(self._work.queue_s)
+        metrics.queue_seconds.observe(self._job.queue_s)
         metrics.audio_seconds.labels(self._model).inc(audio_s)
         if error is None:
             metrics.characters.labels(self._model).inc(self._num_characters)
             if self._num_samples:
-                metrics.real_time_factor.observe(self._work.model_s / audio_s)
+                metrics.real_time_factor.observe(self._job.model_s / audio_s)
             else:
                 metrics.empty_audio.inc()
 
+    @property
+    def _is_silent(self) -> bool:
+        """Whether the model has nothing to say, which would make it look fast."""
+        return self._job is not None and not self._job.num_segments
 
-def _outcome(error: BaseException | None, work: Work) -> str:
+
+def _outcome(error: BaseException | None, job: SegmentedJob) -> str:
     if error is None:
-        return work.finish_reason
+        return job.finish_reason
     if isinstance(error, TTSError):
         return error.code
     # A stream that is not read on is closed, which its generator sees as this.

@@ -1,9 +1,11 @@
-"""From a request to a prompt: defaults filled in, and refused what the model cannot honour."""
+"""From a request to its segments: each has a prompt for the model, and a pause behind it."""
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-from dataclasses import fields
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
@@ -12,57 +14,120 @@ from qwen_tts_api.model.utterance import Prompt, Sampling
 from qwen_tts_api.service.models import resolve_language
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.check import check_instruct
+from qwen_tts_api.service.text.segments import split
+from qwen_tts_api.service.text.sentences import Boundary
 from qwen_tts_api.service.voices.resolve import ResolvedVoice
 
-DRAWN_BITS = 53
-"""Of a seed that is drawn: JavaScript has no larger whole numbers, and would send back another."""
+RANDOM_SEED_BITS = 53
+"""Of a seed that is random: JavaScript has no larger whole numbers, and would send back another."""
+
+POSITIONS_PER_LETTER = 2
+"""A letter of a text takes 0.3 positions for its tokens and 0.8 for its frames, at 15 letters and
+12.5 frames a second; the rest is for slow speech and for languages with more tokens."""
+
+PAUSES_S = {
+    Boundary.PARAGRAPH: 0.6,
+    Boundary.SENTENCE: 0.25,
+    Boundary.LINE: 0.25,
+    Boundary.CLAUSE: 0.12,
+    Boundary.WORD: 0.0,
+    Boundary.CHARACTER: 0.0,
+}
 
 
-class PromptMaker:
-    """Makes prompts with the settings' defaults."""
+@dataclass(frozen=True)
+class SpeechSegment:
+    """A segment of a request's text, which the model speaks as one utterance.
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    Attributes:
+        prompt: For the model.
+        pause_s: The pause between it and the next segment.
+    """
 
-    def make(self, request: SpeechRequest, text: str, voice: ResolvedVoice) -> Prompt:
-        """Return what a model is to make of a request.
+    prompt: Prompt
+    pause_s: float
 
-        Args:
-            request: Tells all but the text and the voice.
-            text: Checked already.
-            voice: The model and the voice that speak it.
 
-        Raises:
-            InvalidRequest: The model cannot honour a field.
-        """
-        language = request.language or self._config.default_language
-        return Prompt(
-            text=text,
-            language=resolve_language(language, voice.card),
-            speaker=voice.speaker,
-            instruct=self._instruct(request.instruct, voice.model, voice.card),
-            sampling=_sampling(request),
-            max_new_tokens=request.max_new_tokens,
-            streaming=request.stream,
-            reference=voice.reference,
+def make_segments(config: Config, text: str, voice: ResolvedVoice) -> list[SpeechSegment]:
+    """Return the segments of a request, with the settings' defaults filled in.
+
+    Args:
+        config: The settings.
+        text: Of the request, checked and normalized; may be empty, which is one segment.
+        voice: The model and the voice that speak it, and what else the request asks for.
+
+    Raises:
+        InvalidRequest: The model does not honour a field of the request.
+    """
+    return divide(make_prompt(config, text, voice), max_letters(config, voice.card))
+
+
+def make_prompt(config: Config, text: str, voice: ResolvedVoice) -> Prompt:
+    """Return the prompt for all of a text: see `make_segments`."""
+    request = voice.request
+    return Prompt(
+        text=text,
+        language=resolve_language(request.language or config.default_language, voice.card),
+        speaker=voice.speaker,
+        instruct=_instruct(config, voice),
+        sampling=_sampling(request),
+        max_new_tokens=request.max_new_tokens,
+        streaming=request.stream,
+        reference=voice.reference,
+    )
+
+
+def max_letters(config: Config, card: ModelCard) -> int:
+    """Return how long a model's segments may be, in letters as `segments.measure` counts.
+
+    A designed voice is invented for each segment, so that there the text is only divided where the
+    model could not hold it.
+    """
+    limit = config.max_positions // POSITIONS_PER_LETTER
+    return limit if card.kind == "voice_design" else min(limit, config.max_segment_chars)
+
+
+def divide(prompt: Prompt, max_letters: int) -> list[SpeechSegment]:
+    """Return the segments of a prompt; a text that fits is one, and its prompt unchanged."""
+    segments = split(prompt.text, max_letters)
+    seeds = _seeds(prompt.sampling.seed)
+    return [
+        SpeechSegment(
+            replace(prompt, text=segment.text, sampling=replace(prompt.sampling, seed=seed)),
+            PAUSES_S[segment.boundary],
         )
+        for segment, seed in zip(segments, seeds, strict=False)
+    ]
 
-    def _instruct(self, requested: str, model: str, card: ModelCard) -> str:
-        if card.takes_instruct:
-            return check_instruct(requested or self._config.default_instruct)
-        if requested.strip():
-            advice = "" if card.kind == "base" else " or use a 1.7B one"
-            raise NotSupported(
-                lambda field: (
-                    f"The model {model!r} does not take {field('instruct')}: leave it out{advice}."
-                ),
-                fields={"instruct": ["This model does not take it."]},
-            )
-        return ""
+
+def _instruct(config: Config, voice: ResolvedVoice) -> str:
+    requested = voice.request.instruct
+    if voice.card.takes_instruct:
+        return check_instruct(requested or config.default_instruct)
+    if requested.strip():
+        model = voice.model
+        advice = "" if voice.card.kind == "base" else " or use a 1.7B one"
+        raise NotSupported(
+            lambda field: (
+                f"The model {model!r} does not take {field('instruct')}: leave it out{advice}."
+            ),
+            fields={"instruct": ["This model does not take it."]},
+        )
+    return ""
 
 
 def _sampling(request: SpeechRequest) -> Sampling:
-    """Return how to draw: what the request says, and the published defaults for the rest."""
+    """Return how to sample: what the request says, and the published defaults for the rest."""
     given = {field.name: getattr(request, field.name) for field in fields(Sampling)}
-    given["seed"] = secrets.randbits(DRAWN_BITS) if request.seed is None else request.seed
+    given["seed"] = secrets.randbits(RANDOM_SEED_BITS) if request.seed is None else request.seed
     return Sampling(**{name: value for name, value in given.items() if value is not None})
+
+
+def _seeds(first: int) -> Iterator[int]:
+    """Yield a seed for each segment: the given one, and others that only depend on it."""
+    yield first
+    number = 1
+    while True:
+        digest = hashlib.sha256(f"{first} {number}".encode()).digest()
+        yield int.from_bytes(digest[:8], "big") >> 1
+        number += 1

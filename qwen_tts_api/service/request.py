@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from qwen_tts_api.service.silence import Silence
 from qwen_tts_api.service.text.normalize import NormalizedText
-from qwen_tts_api.service.utterances import Utterances
 
 
 @dataclass(frozen=True)
@@ -88,63 +86,102 @@ class NullClient:
 NULL_CLIENT = NullClient()
 
 
-class Chunks(Iterator[bytes], Protocol):
-    """Bytes as they are made."""
+@dataclass(frozen=True)
+class SpeechInfo:
+    """How the audio of a request comes about: what is known when its first samples are there.
 
-    def close(self) -> None:
-        """End the work; may be called at any time, and again."""
+    Attributes:
+        media_type: The file's `Content-Type`.
+        sample_rate_hz: The audio's.
+        model: Name of the model.
+        seed: Seed of the sampling.
+        text: What is spoken, and what was taken out of the text.
+        num_segments: How many segments the text has; 0 where it has nothing to say.
+        queue_s: Seconds until the model began with it.
+        finish_reason: `stop`, `length` or `nothing_to_say`; empty while it is not known.
+        ignored: The request's fields that are ignored.
+    """
+
+    media_type: str
+    sample_rate_hz: int
+    model: str
+    seed: int
+    text: NormalizedText
+    num_segments: int
+    queue_s: float
+    finish_reason: str
+    ignored: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Speech:
-    """A whole audio file, and how it came about.
+    """A whole audio file.
 
     Attributes:
+        info: How it came about.
         data: The file's bytes.
-        media_type: Its `Content-Type`.
-        sample_rate_hz: The audio's.
         duration_s: Length of the audio in seconds.
+        model_s: Seconds that the model took.
         encode_s: Seconds that speed, rate and format took; most of them while the model works.
-        model: Name of the model.
-        seed: Seed of the random draws.
-        text: What was spoken, and what was taken out of the text.
-        job: Tells the times in queue and model, how it ended, and how many segments it had.
-        ignored: The request's fields that were passed over.
     """
 
+    info: SpeechInfo
     data: bytes
-    media_type: str
-    sample_rate_hz: int
     duration_s: float
+    model_s: float
     encode_s: float
-    model: str
-    seed: int
-    text: NormalizedText
-    job: Utterances | Silence
-    ignored: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class SpeechStream:
-    """Audio that is still being made; its first piece is there.
+class Usage:
+    """What a request has cost so far.
 
     Attributes:
-        chunks: The file's bytes, piece by piece. Raises a TTSError where the rest cannot be made:
-            what was sent must then not look finished. Closing it ends the work.
-        media_type: Its `Content-Type`.
-        sample_rate_hz: The audio's.
-        model: Name of the model.
-        seed: Seed of the random draws.
-        text: What is spoken, and what was taken out of the text.
-        job: Tells the time in the queue, and the progress: which segment's audio was taken last.
-        ignored: The request's fields that are passed over.
+        num_text_tokens: Tokens of the text.
+        num_frames: Frames of audio, 12.5 a second.
     """
 
-    chunks: Chunks
-    media_type: str
-    sample_rate_hz: int
-    model: str
-    seed: int
-    text: NormalizedText
-    job: Utterances | Silence
-    ignored: tuple[str, ...]
+    num_text_tokens: int
+    num_frames: int
+
+
+class SpeechStream(Iterator[bytes]):
+    """The chunks of an audio file that is still being made; the first one is there already.
+
+    Iterating raises a TTSError where the rest cannot be made: what was sent must then not look
+    finished. Closing it cancels the work.
+
+    Args:
+        info: How it comes about.
+        first: The first chunk.
+        others: Those that follow.
+        usage: Returns the usage so far.
+
+    Attributes:
+        info: As given.
+    """
+
+    def __init__(
+        self,
+        info: SpeechInfo,
+        first: bytes,
+        others: Generator[bytes, None, None],
+        usage: Callable[[], Usage],
+    ) -> None:
+        self.info = info
+        self._first: bytes | None = first
+        self._others = others
+        self._usage = usage
+
+    def __next__(self) -> bytes:
+        first, self._first = self._first, None
+        return next(self._others) if first is None else first
+
+    @property
+    def usage(self) -> Usage:
+        """Return the usage so far."""
+        return self._usage()
+
+    def close(self) -> None:
+        """Cancel the work; may be called at any time, and again."""
+        self._others.close()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from qwen_tts_api.audio.encoder import Samples
 from qwen_tts_api.audio.pipeline import Output, Pipeline
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.pool import ModelPool
@@ -19,25 +18,25 @@ from qwen_tts_api.errors import (
     TextRequired,
     TTSError,
 )
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.keys import ApiKeys
-from qwen_tts_api.service.metrics import Meter, build_metrics
+from qwen_tts_api.service.metrics import RequestMetrics, build_metrics
 from qwen_tts_api.service.models import ServedModels
 from qwen_tts_api.service.output import choose_output
-from qwen_tts_api.service.prompts import PromptMaker
+from qwen_tts_api.service.prompts import SpeechSegment, make_segments
 from qwen_tts_api.service.request import (
     NULL_CLIENT,
     Client,
     Speech,
+    SpeechInfo,
     SpeechRequest,
     SpeechStream,
+    Usage,
 )
-from qwen_tts_api.service.silence import Silence
-from qwen_tts_api.service.stages import traced
+from qwen_tts_api.service.segmented_job import NOTHING_TO_SAY, SegmentedJob
 from qwen_tts_api.service.text.check import prepare_text
 from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text
-from qwen_tts_api.service.text.script import divide, max_letters
-from qwen_tts_api.service.utterances import Utterances
+from qwen_tts_api.service.trace import traced
 from qwen_tts_api.service.voices.registry import VoiceRegistry
 from qwen_tts_api.service.voices.resolve import ResolvedVoice, VoiceResolver
 from qwen_tts_api.service.voices.voice import Voice
@@ -48,19 +47,77 @@ FLUSH_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True)
-class _Begun:
-    """A request whose first utterance is queued."""
+class SpeechPlan:
+    """What a request is answered with.
 
-    meter: Meter
-    text: NormalizedText
-    job: Utterances | Silence
+    Attributes:
+        output: The format of its audio.
+        text: What is spoken.
+        voice: By which model, and with whose voice.
+        segments: In which parts.
+    """
+
     output: Output
-    pipeline: Pipeline
+    text: NormalizedText
     voice: ResolvedVoice
+    segments: Sequence[SpeechSegment]
 
-    @property
-    def model(self) -> str:
-        return self.voice.model
+
+@dataclass(frozen=True)
+class Synthesis:
+    """One request for speech on its way from the queue to the last byte of its file.
+
+    Attributes:
+        plan: What it is answered with.
+        job: Makes the audio of its segments.
+        encoder: Makes the file's bytes of it.
+        metrics: What is counted of it.
+    """
+
+    plan: SpeechPlan
+    job: SegmentedJob
+    encoder: Pipeline
+    metrics: RequestMetrics
+
+    def chunks(self, client: Client) -> Generator[bytes, None, None]:
+        """Yield the file's bytes as they are made; at least once, even where there is no audio.
+
+        All jobs are cancelled where it is closed, or the client disconnects.
+
+        Raises:
+            ClientLeft: The client disconnected.
+            TTSError: The rest cannot be made.
+        """
+        left = ClientLeft("The client closed the connection.")
+        with traced(self.plan.voice.model, self.job, self.encoder):
+            with (
+                self.metrics,
+                contextlib.closing(self.job),
+                client.on_disconnect(lambda: self.job.cancel(left)),
+            ):
+                for samples in self.job.samples():
+                    self.metrics.record_audio(len(samples))
+                    if chunk := self.encoder.encode(samples):
+                        yield chunk
+            yield self.encoder.finish()
+
+    def info(self, finish_reason: str) -> SpeechInfo:
+        """Return how the audio comes about."""
+        return SpeechInfo(
+            media_type=self.plan.output.audio_format.media_type,
+            sample_rate_hz=self.plan.output.sample_rate_hz,
+            model=self.plan.voice.model,
+            seed=self.job.segments[0].prompt.sampling.seed,
+            text=self.plan.text,
+            num_segments=self.job.num_segments,
+            queue_s=self.job.queue_s,
+            finish_reason=finish_reason,
+            ignored=self.plan.voice.ignored,
+        )
+
+    def usage(self) -> Usage:
+        """Return the usage so far."""
+        return Usage(self.job.num_text_tokens, self.job.num_frames)
 
 
 class SpeechService:
@@ -83,7 +140,6 @@ class SpeechService:
         self.models = ServedModels(pool)
         self.voices = VoiceRegistry(config, self.models)
         self._resolver = VoiceResolver(config, self.models, self.voices)
-        self._prompts = PromptMaker(config)
 
     def start(self) -> None:
         """Start loading the default model; returns at once."""
@@ -125,24 +181,15 @@ class SpeechService:
             ClientLeft: The client did.
             SynthesisFailed: The model raised.
         """
-        begun = self._begin(request, stream=False)
-        pipeline = begun.pipeline
-        with (
-            traced(begun.model, begun.job, pipeline),
-            contextlib.closing(self._pieces(begun, client)) as pieces,
-        ):
-            data = b"".join([*map(pipeline.encode, pieces), pipeline.finish()])
+        synthesis = self._begin(request, stream=False)
+        data = b"".join(synthesis.chunks(client))
+        encoder = synthesis.encoder
         return Speech(
+            info=synthesis.info(synthesis.job.finish_reason),
             data=data,
-            media_type=begun.output.audio_format.media_type,
-            sample_rate_hz=begun.output.sample_rate_hz,
-            duration_s=pipeline.num_samples / begun.output.sample_rate_hz,
-            encode_s=pipeline.work_s,
-            model=begun.model,
-            seed=begun.job.seed,
-            text=begun.text,
-            job=begun.job,
-            ignored=begun.voice.ignored,
+            duration_s=encoder.num_samples / synthesis.plan.output.sample_rate_hz,
+            model_s=synthesis.job.model_s,
+            encode_s=encoder.work_s,
         )
 
     def stream(self, request: SpeechRequest, client: Client = NULL_CLIENT) -> SpeechStream:
@@ -150,19 +197,11 @@ class SpeechService:
 
         Args and what is raised before the first bytes are those of `synthesize`.
         """
-        begun = self._begin(request, stream=True)
-        chunks = self._encoded(begun, client)
+        synthesis = self._begin(request, stream=True)
+        chunks = synthesis.chunks(client)
         first = next(chunks)
-        return SpeechStream(
-            chunks=_Chain(first, chunks),
-            media_type=begun.output.audio_format.media_type,
-            sample_rate_hz=begun.output.sample_rate_hz,
-            model=begun.model,
-            seed=begun.job.seed,
-            text=begun.text,
-            job=begun.job,
-            ignored=begun.voice.ignored,
-        )
+        reason = "" if synthesis.job.num_segments else NOTHING_TO_SAY
+        return SpeechStream(synthesis.info(reason), first, chunks, synthesis.usage)
 
     def design_voice(
         self,
@@ -201,38 +240,36 @@ class SpeechService:
                 fields={"instruct": ["Missing."]},
             )
         speech = self.synthesize(replace(request, model=model, audio_format="wav"), client)
-        if speech.job.finish_reason == "length":
+        if speech.info.finish_reason == "length":
             raise InvalidRequest(
                 "The recording was cut where its frame budget ended: try another seed or text.",
                 fields={"text": ["Was not spoken to its end."]},
             )
         # What was spoken: markup and the like are not.
-        return self.voices.add(name, speech.data, speech.text.text, consent, source="design")
+        return self.voices.add(name, speech.data, speech.info.text.text, consent, source="design")
 
-    def _begin(self, request: SpeechRequest, *, stream: bool) -> _Begun:
-        meter = Meter(self.metrics, streamed=stream)
+    def _begin(self, request: SpeechRequest, *, stream: bool) -> Synthesis:
+        """Return a request whose first segment is queued."""
+        metrics = RequestMetrics(self.metrics, streamed=stream)
         try:
-            return self._prepare(request, meter, stream=stream)
+            plan = self._plan(request)
+            encoder = plan.output.pipeline(SAMPLE_RATE_HZ, stream=stream)
+            timeout_s = self._config.request_timeout_s
+            job = SegmentedJob(self._pool, plan.voice.model, plan.segments, timeout_s=timeout_s)
         except TTSError as error:
-            meter.refused(error)
+            metrics.refuse(error)
             raise
+        metrics.start(plan.voice.model, len(plan.text.text), job)
+        return Synthesis(plan, job, encoder, metrics)
 
-    def _prepare(self, request: SpeechRequest, meter: Meter, *, stream: bool) -> _Begun:
+    def _plan(self, request: SpeechRequest) -> SpeechPlan:
         output = choose_output(request)
         self.models.name(request.model)  # refused even while the model loads
         text = self._text(request)
         self._pool.check_open()
         voice = self._resolver.resolve(request)
-        prompt = self._prompts.make(voice.request, text.text, voice)
-        pipeline = output.pipeline(SAMPLE_RATE_HZ, stream=stream)
-        job = self._submit(prompt, voice) if text.text else Silence(prompt)
-        meter.begun(voice.model, len(text.text), job)
-        return _Begun(meter, text, job, output, pipeline, voice)
-
-    def _submit(self, prompt: Prompt, voice: ResolvedVoice) -> Utterances:
-        utterances = divide(prompt, max_letters(self._config, voice.card))
-        timeout_s = self._config.request_timeout_s
-        return Utterances(self._pool, voice.model, utterances, timeout_s=timeout_s)
+        segments = make_segments(self._config, text.text, voice)
+        return SpeechPlan(output, text, voice, segments)
 
     def _text(self, request: SpeechRequest) -> NormalizedText:
         """Return the text as it is spoken; an empty one, where silence is to be its answer."""
@@ -244,40 +281,3 @@ class SpeechService:
             if not request.silence or not request.text:
                 raise
             return NormalizedText("", normalize_text(request.text).changes)
-
-    def _encoded(self, begun: _Begun, client: Client) -> Generator[bytes, None, None]:
-        with (
-            traced(begun.model, begun.job, begun.pipeline),
-            contextlib.closing(self._pieces(begun, client)) as pieces,
-        ):
-            for piece in pieces:
-                if chunk := begun.pipeline.encode(piece):
-                    yield chunk
-            yield begun.pipeline.finish()
-
-    def _pieces(self, begun: _Begun, client: Client) -> Generator[Samples, None, None]:
-        """Yield the audio of a request as it comes; ends the work where it is not read on."""
-        left = ClientLeft("The client closed the connection.")
-        with (
-            begun.meter as meter,
-            contextlib.closing(begun.job),
-            client.on_disconnect(lambda: begun.job.cancel(left)),
-        ):
-            for piece in begun.job.pieces():
-                meter.piece(len(piece))
-                yield piece
-
-
-class _Chain(Iterator[bytes]):
-    """A first chunk that was taken already, then the others; closing it closes their source."""
-
-    def __init__(self, first: bytes, rest: Generator[bytes, None, None]) -> None:
-        self._first: bytes | None = first
-        self._rest = rest
-
-    def __next__(self) -> bytes:
-        first, self._first = self._first, None
-        return next(self._rest) if first is None else first
-
-    def close(self) -> None:
-        self._rest.close()

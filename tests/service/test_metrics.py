@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from qwen_tts_api.errors import ClientLeft, QueueFull, SynthesisFailed, UnknownModel
-from qwen_tts_api.service.metrics import Meter
+from qwen_tts_api.service.metrics import RequestMetrics
 from qwen_tts_api.service.request import NULL_CLIENT, SpeechRequest
 from tests.conftest import Bench, wait_until
 from tests.service.test_speech import Gone
@@ -37,23 +36,23 @@ def test_a_stream_counts_when_it_is_over(bench: Bench) -> None:
     stream = bench.service.stream(SpeechRequest("Hello", stream=True))
     assert value(bench, "first_audio_seconds_count", delivery="stream") == 1
     assert value(bench, "syntheses_total", model="voice", outcome="stop") == 0
-    assert list(stream.chunks)
+    assert list(stream)
     assert value(bench, "syntheses_total", model="voice", outcome="stop") == 1
     bench.runner.gate.clear()
-    left: Any = bench.service.stream(SpeechRequest("Hello again", stream=True)).chunks
+    left = bench.service.stream(SpeechRequest("Hello again", stream=True))
     left.close()
     assert value(bench, "syntheses_total", model="voice", outcome="client_left") == 1
 
 
 def test_a_late_piece_is_an_underrun(bench: Bench) -> None:
     """Later than the audio before it had lasted; what follows is played from then on."""
-    meter = Meter(bench.service.metrics, streamed=True)
-    meter.piece(24_000)
-    meter.piece(24_000)
+    metrics = RequestMetrics(bench.service.metrics, streamed=True)
+    metrics.record_audio(24_000)
+    metrics.record_audio(24_000)
     assert value(bench, "underruns_total") == 0
-    meter._played_until = 0.0
-    meter.piece(24_000)
-    meter.piece(24_000)
+    metrics._played_until = 0.0
+    metrics.record_audio(24_000)
+    metrics.record_audio(24_000)
     assert value(bench, "underruns_total") == 1
 
 
@@ -88,6 +87,6 @@ def test_what_the_models_do(make_bench: MakeBench) -> None:
     assert value(bench, "ready") == 1
     bench.runner.gate.set()
     for begun in streams:
-        list(bench.service._pieces(begun, NULL_CLIENT))
+        list(begun.chunks(NULL_CLIENT))
     assert value(bench, "frames_total", model="voice") >= 10
     assert value(bench, "row_frames_total", model="voice") >= 10

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import FrozenInstanceError
 
 import pytest
 
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.errors import ClientLeft, SynthesisFailed
-from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.request import SpeechRequest, Usage
+from qwen_tts_api.service.segmented_job import SegmentedJob
 from tests.conftest import Bench, wait_until
 
 
@@ -44,3 +46,33 @@ def test_a_client_that_has_left_gets_nothing(bench: Bench) -> None:
         bench.service.synthesize(SpeechRequest("x" * 3000), Gone())
     wait_until(lambda: bench.service.status().running + bench.service.status().waiting == 0)
     bench.service.synthesize(SpeechRequest("next"))
+
+
+@pytest.mark.parametrize("audio_format", ["wav", "pcm"])
+def test_a_stream_without_samples_has_a_first_chunk(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, audio_format: str
+) -> None:
+    """The answer then has its headers, and ends as any other; it is counted as empty."""
+    monkeypatch.setattr(SegmentedJob, "samples", lambda job: iter(()))
+    monkeypatch.setattr(SegmentedJob, "finish_reason", "stop")
+    stream = bench.service.stream(SpeechRequest("Hello", audio_format=audio_format, stream=True))
+    header, *rest = stream
+    assert header[:4] == (b"RIFF" if audio_format == "wav" else b"")
+    assert not rest
+    assert bench.service.metrics.registry.get_sample_value("qwen_tts_empty_audio_total") == 1
+
+
+def test_what_is_told_of_speech_is_values(bench: Bench) -> None:
+    """Nothing of the engine is reachable through it, and nothing of it changes afterwards."""
+    speech = bench.service.synthesize(SpeechRequest("Hello", seed=7))
+    values = {**vars(speech), **vars(speech.info), "text": speech.info.text.text}
+    del values["info"]
+    assert {type(value) for value in values.values()} <= {bytes, str, int, float, tuple}
+    with pytest.raises(FrozenInstanceError):
+        speech.info.seed = 8  # type: ignore[misc]
+
+
+def test_the_usage_of_a_stream_grows(bench: Bench) -> None:
+    stream = bench.service.stream(SpeechRequest("Hello", stream=True))
+    assert list(stream)
+    assert stream.usage == Usage(1000, 5)

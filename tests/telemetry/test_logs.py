@@ -161,7 +161,7 @@ def test_what_the_service_says(
 ) -> None:
     """Of a voice that cannot be deleted, say; and the last resort of all requests."""
     bench = make_bench()
-    monkeypatch.setattr(bench.service, "delete_voice", lambda voice_id: 1 / 0)
+    monkeypatch.setattr(bench.service.voices, "delete", lambda voice_id: 1 / 0)
     bench.client.delete("/speakers/x", headers={"X-Request-Id": "mine-3"}).close()
     assert find(lines, "unexpected error")["request_id"] == "mine-3"
 

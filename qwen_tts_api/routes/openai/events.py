@@ -15,31 +15,31 @@ from qwen_tts_api.errors import TTSError
 from qwen_tts_api.routes.errors import ErrorBody
 from qwen_tts_api.routes.openai.errors import describe
 from qwen_tts_api.routes.openai.names import FIELDS
-from qwen_tts_api.routes.speech.response import Parts
+from qwen_tts_api.routes.speech.response import StreamedBody
 from qwen_tts_api.service.request import SpeechStream
 
 
 class Events(Iterator[bytes]):
-    """The events of a stream; closing it ends the work, even before the first event."""
+    """The events of a stream; closing it cancels the work, even before the first event."""
 
     def __init__(self, stream: SpeechStream) -> None:
-        self._parts = Parts(stream.chunks)
-        self._events = _events(self._parts, stream)
+        self._body = StreamedBody(stream)
+        self._events = _events(self._body, stream)
 
     def __next__(self) -> bytes:
         return next(self._events)
 
     def close(self) -> None:
-        """End the work that is still going on."""
+        """Cancel the work that is still going on."""
         self._events.close()
-        self._parts.close()
+        self._body.close()
 
 
-def _events(parts: Parts, stream: SpeechStream) -> Generator[bytes, None, None]:
+def _events(body: StreamedBody, stream: SpeechStream) -> Generator[bytes, None, None]:
     try:
-        for part in parts:
-            if part:
-                audio = base64.b64encode(part).decode("ascii")
+        for chunk in body:
+            if chunk:
+                audio = base64.b64encode(chunk).decode("ascii")
                 yield _event({"type": "speech.audio.delta", "audio": audio})
     except ConnectionResetError as error:
         if isinstance(error.__cause__, TTSError):
@@ -56,5 +56,5 @@ def _event(document: dict[str, Any]) -> bytes:
 
 def _usage(stream: SpeechStream) -> dict[str, int]:
     """Count the text's tokens, and as output the frames of audio, 12.5 a second."""
-    text, audio = stream.job.num_text_tokens, stream.job.num_frames
+    text, audio = stream.usage.num_text_tokens, stream.usage.num_frames
     return {"input_tokens": text, "output_tokens": audio, "total_tokens": text + audio}

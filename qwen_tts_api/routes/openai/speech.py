@@ -138,5 +138,5 @@ def _respond_in_events(
     g.record.text = wanted.text
     stream = service.stream(replace(wanted, stream=True), client_connection(request.environ))
     answer = Response(Events(stream), mimetype="text/event-stream")
-    response.describe(answer, stream, ignored, names)
+    response.describe(answer, stream.info, ignored, names)
     return answer

@@ -12,8 +12,7 @@ from flask import Request, Response, g
 from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.request_log import RequestRecord
-from qwen_tts_api.service.request import Chunks, Speech, SpeechRequest, SpeechStream
-from qwen_tts_api.service.silence import NOTHING_TO_SAY, Silence
+from qwen_tts_api.service.request import Speech, SpeechInfo, SpeechRequest, SpeechStream
 from qwen_tts_api.service.speech import SpeechService
 
 SPEECH_HEADERS = (
@@ -31,8 +30,8 @@ _PARAMETER = re.compile(r"[\w.-]{1,64}", re.ASCII)
 logger = logging.getLogger(__name__)
 
 
-class Parts(Iterator[bytes]):
-    """The chunks of a stream for the server; closing it ends the work.
+class StreamedBody(Iterator[bytes]):
+    """The chunks of a stream for the server; closing it cancels the work.
 
     Where they fail, the answer must not look finished. gunicorn closes the connection over any
     exception; over this one, of a connection that is gone, without a traceback in the log.
@@ -41,14 +40,14 @@ class Parts(Iterator[bytes]):
         ConnectionResetError: The rest cannot be made. It comes from the TTSError, which is logged.
     """
 
-    def __init__(self, chunks: Chunks) -> None:
-        self._chunks = chunks
+    def __init__(self, stream: SpeechStream) -> None:
+        self._stream = stream
         self._record: RequestRecord = g.record
         self._ended = False
 
     def __next__(self) -> bytes:
         try:
-            return next(self._chunks)
+            return next(self._stream)
         except StopIteration:
             self._ended = True
             raise
@@ -59,10 +58,10 @@ class Parts(Iterator[bytes]):
             raise ConnectionResetError(errno.ECONNRESET, "broken off") from error
 
     def close(self) -> None:
-        """End the work that is still going on."""
+        """Cancel the work that is still going on."""
         if not self._ended and not self._record.code:
             self._record.code = ClientLeft.code
-        self._chunks.close()
+        self._stream.close()
 
 
 def synthesize(
@@ -77,7 +76,7 @@ def synthesize(
     Args:
         service: Does it.
         asked: What the client asks for; `stream` decides between whole and in parts.
-        request: The client's, which ends the work by leaving.
+        request: The client's, whose disconnect cancels the work.
         ignored: Names of parameters that have no meaning here; a header tells them.
         names: What the client's API calls our fields, where it differs.
     """
@@ -85,12 +84,12 @@ def synthesize(
     g.record.text = asked.text
     if asked.stream:
         stream = service.stream(asked, client)
-        response = Response(Parts(stream.chunks), mimetype=stream.media_type)
-        describe(response, stream, ignored, names)
+        response = Response(StreamedBody(stream), mimetype=stream.info.media_type)
+        describe(response, stream.info, ignored, names)
     else:
         speech = service.synthesize(asked, client)
         response = _whole(speech)
-        describe(response, speech, ignored, names)
+        describe(response, speech.info, ignored, names)
     return response
 
 
@@ -103,12 +102,12 @@ def report_ignored(response: Response, names: Sequence[str]) -> None:
 
 def _whole(speech: Speech) -> Response:
     """Return an audio file, with an exact Content-Length."""
-    job = speech.job
-    response = Response(speech.data, mimetype=speech.media_type)
+    info = speech.info
+    response = Response(speech.data, mimetype=info.media_type)
     response.headers["X-Audio-Duration"] = f"{speech.duration_s:.3f}"
-    response.headers["X-RTF"] = f"{job.model_s / max(speech.duration_s, 1e-9):.4f}"
-    response.headers["X-Finish-Reason"] = job.finish_reason
-    stages = {"queue": job.queue_s, "model": job.model_s, "encode": speech.encode_s}
+    response.headers["X-RTF"] = f"{speech.model_s / max(speech.duration_s, 1e-9):.4f}"
+    response.headers["X-Finish-Reason"] = info.finish_reason
+    stages = {"queue": info.queue_s, "model": speech.model_s, "encode": speech.encode_s}
     response.headers["Server-Timing"] = ", ".join(
         f"{stage};dur={1000 * seconds:.2f}" for stage, seconds in stages.items()
     )
@@ -116,24 +115,21 @@ def _whole(speech: Speech) -> Response:
 
 
 def describe(
-    response: Response,
-    speech: Speech | SpeechStream,
-    ignored: Sequence[str],
-    names: Mapping[str, str],
+    response: Response, info: SpeechInfo, ignored: Sequence[str], names: Mapping[str, str]
 ) -> None:
     """Set the headers that are known before the first byte; all but the two as in `synthesize`."""
-    report_ignored(response, [*ignored, *(names.get(name, name) for name in speech.ignored)])
+    report_ignored(response, [*ignored, *(names.get(name, name) for name in info.ignored)])
     response.headers["Cache-Control"] = "no-cache"
-    if isinstance(speech, SpeechStream):
+    if response.is_streamed:
         response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the parts back
-    response.headers["X-Queue-Time"] = f"{speech.job.queue_s:.3f}"
-    response.headers["X-Seed"] = str(speech.seed)
-    response.headers["X-Sample-Rate"] = str(speech.sample_rate_hz)
-    response.headers["X-Model"] = speech.model
-    response.headers["X-Text-Chars"] = str(len(speech.text.text))
-    response.headers["X-Segments"] = str(speech.job.progress.num_segments)
-    if isinstance(speech.job, Silence):
-        response.headers["X-Finish-Reason"] = NOTHING_TO_SAY
-    if speech.text.changes:
-        changes = (f"{kind}={num}" for kind, num in speech.text.changes.items())
+    response.headers["X-Queue-Time"] = f"{info.queue_s:.3f}"
+    response.headers["X-Seed"] = str(info.seed)
+    response.headers["X-Sample-Rate"] = str(info.sample_rate_hz)
+    response.headers["X-Model"] = info.model
+    response.headers["X-Text-Chars"] = str(len(info.text.text))
+    response.headers["X-Segments"] = str(info.num_segments)
+    if info.finish_reason:
+        response.headers["X-Finish-Reason"] = info.finish_reason
+    if info.text.changes:
+        changes = (f"{kind}={num}" for kind, num in info.text.changes.items())
         response.headers["X-Text-Changes"] = ", ".join(changes)

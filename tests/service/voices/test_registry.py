@@ -32,7 +32,8 @@ MakeBench = Callable[..., Bench]
 def say(bench: Bench, **fields: Any) -> tuple[str, Prompt]:
     """Return the model that met a request, and what it was asked to say."""
     speech = bench.service.synthesize(SpeechRequest("Hi.", **fields))
-    return speech.model, bench.hub.runners[speech.model].prompts[-1]
+    model = speech.info.model
+    return model, bench.hub.runners[model].prompts[-1]
 
 
 def test_a_recording_reaches_the_model(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""From a prompt to utterances: one voice, seeds that depend on the first, pauses by kind."""
+"""From a prompt to segments: one voice, seeds that depend on the first, pauses by kind."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.model.utterance import Prompt, Sampling
-from qwen_tts_api.service.text.script import divide, max_letters
+from qwen_tts_api.service.prompts import divide, max_letters
 from tests.fakes import BASE, CUSTOM_VOICE, VOICE_DESIGN
 
 PROMPT = Prompt("x", "german", "ryan", "calm", Sampling(seed=7, top_k=3), 99, streaming=True)
@@ -15,24 +15,24 @@ TEXT = "Here is a sentence of some length. " * 20 + "\n\n" + "And here is one mo
 
 def test_a_short_text_is_its_prompt() -> None:
     """The very same, so that it sounds as it always did."""
-    (utterance,) = divide(PROMPT, 400)
-    assert utterance.prompt == PROMPT
+    (segment,) = divide(PROMPT, 400)
+    assert segment.prompt == PROMPT
 
 
 def test_all_but_text_and_seed_is_the_same() -> None:
     """Also each prompt's budget; the first seed is the request's."""
-    utterances = divide(replace(PROMPT, text=TEXT), 400)
-    seeds = [each.prompt.sampling.seed for each in utterances]
+    segments = divide(replace(PROMPT, text=TEXT), 400)
+    seeds = [each.prompt.sampling.seed for each in segments]
     assert seeds[0] == 7
     assert len(set(seeds)) == len(seeds) > 2
     assert all(0 <= seed < 2**63 for seed in seeds)
-    for each in utterances:
+    for each in segments:
         prompt = replace(each.prompt, text="x", sampling=replace(each.prompt.sampling, seed=7))
         assert prompt == PROMPT
-    assert " ".join(each.prompt.text for each in utterances).split() == TEXT.split()
+    assert " ".join(each.prompt.text for each in segments).split() == TEXT.split()
 
 
-def test_the_same_request_and_seed_give_the_same_utterances() -> None:
+def test_the_same_request_and_seed_give_the_same_segments() -> None:
     """And another seed gives others, from beginning to end."""
     prompt = replace(PROMPT, text=TEXT)
     assert divide(prompt, 400) == divide(prompt, 400)
@@ -51,7 +51,7 @@ def test_pauses_depend_on_the_kind_of_cut() -> None:
 
 
 def test_a_designed_voice_is_not_invented_again_unless_it_must() -> None:
-    """Each utterance of such a model has a voice of its own."""
+    """Each segment of such a model has a voice of its own."""
     config = Config()
     assert max_letters(config, CUSTOM_VOICE) == max_letters(config, BASE) == 400
     assert max_letters(config, VOICE_DESIGN) == 4096

@@ -1,4 +1,4 @@
-"""What a trace tells of the making of speech: its stages as spans, and what it was.
+"""The trace of a request for speech: its attributes, and a span for each stage of its jobs.
 
 Names are those of OpenTelemetry's conventions for generative AI (`gen_ai.*`) as far as they go;
 frames of audio (12.5 a second) are the tokens of the output, as in the OpenAI-compatible API's
@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from qwen_tts_api.audio.pipeline import Pipeline
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.service.silence import Silence
-from qwen_tts_api.service.utterances import Utterances
+from qwen_tts_api.service.segmented_job import SegmentedJob
 from qwen_tts_api.telemetry import tracing
 from qwen_tts_api.telemetry.tracing import Attribute, Attributes
 
@@ -23,29 +22,29 @@ if TYPE_CHECKING:
     from qwen_tts_api.telemetry.otel import Span
 
 MAX_SEGMENTS = 100
-"""Of how many segments the stages are told: what a request adds must fit into the queue of 2048
-spans that the SDK keeps."""
+"""How many segments have spans: what a request adds must fit into the queue of 2048 spans that the
+SDK keeps."""
 
 
 @contextmanager
-def traced(model: str, job: Utterances | Silence, pipeline: Pipeline) -> Iterator[None]:
-    """Tell the request's trace, if there is one, how the speech that is made in the block came."""
+def traced(model: str, job: SegmentedJob, encoder: Pipeline) -> Iterator[None]:
+    """Add to the request's span, if there is one, how the speech that is made in the block came."""
     span = tracing.current()
     if span is None:
         yield
         return
-    span.set(_asked(model, job))
+    span.set(_request_attributes(model, job))
     try:
         yield
     finally:
-        span.set(_made(job))
-        _tell_stages(span, job)
-        if pipeline.span is not None:
-            span.child("encode", *pipeline.span, {"qwen_tts.busy_s": pipeline.work_s}, events={})
+        span.set(_response_attributes(job))
+        _add_stages(span, job)
+        if encoder.span is not None:
+            span.child("encode", *encoder.span, {"qwen_tts.busy_s": encoder.work_s}, events={})
 
 
-def _asked(model: str, job: Utterances | Silence) -> Attributes:
-    prompt = job.prompts[0]
+def _request_attributes(model: str, job: SegmentedJob) -> Attributes:
+    prompt = job.segments[0].prompt
     sampling = prompt.sampling
     attributes: dict[str, Attribute] = {
         "gen_ai.operation.name": "generate_content",
@@ -59,8 +58,8 @@ def _asked(model: str, job: Utterances | Silence) -> Attributes:
         "gen_ai.request.top_k": sampling.top_k,
         "gen_ai.request.top_p": float(sampling.top_p),
         "qwen_tts.language": prompt.language,
-        "qwen_tts.segments": len(job.prompts),
-        "qwen_tts.characters": sum(len(prompt.text) for prompt in job.prompts),
+        "qwen_tts.segments": len(job.segments),
+        "qwen_tts.characters": sum(len(each.prompt.text) for each in job.segments),
     }
     if prompt.max_new_tokens is not None:
         attributes["gen_ai.request.max_tokens"] = prompt.max_new_tokens
@@ -69,7 +68,7 @@ def _asked(model: str, job: Utterances | Silence) -> Attributes:
     return attributes
 
 
-def _made(job: Utterances | Silence) -> Attributes:
+def _response_attributes(job: SegmentedJob) -> Attributes:
     attributes: dict[str, Attribute] = {
         "gen_ai.usage.input_tokens": job.num_text_tokens,
         "gen_ai.usage.output_tokens": job.num_frames,
@@ -82,9 +81,9 @@ def _made(job: Utterances | Silence) -> Attributes:
     return attributes
 
 
-def _tell_stages(span: Span, utterances: Utterances | Silence) -> None:
-    many = len(utterances.prompts) > 1
-    for number, job in enumerate(utterances.jobs[:MAX_SEGMENTS], 1):
+def _add_stages(span: Span, segmented_job: SegmentedJob) -> None:
+    many = len(segmented_job.segments) > 1
+    for number, job in enumerate(segmented_job.jobs[:MAX_SEGMENTS], 1):
         attributes: dict[str, Attribute] = {"qwen_tts.segment": number} if many else {}
         stages = list(_stages(job))
         for name, began_at, ended_at in stages:

@@ -1,4 +1,4 @@
-"""Many utterances that a client sees as one recording."""
+"""Many segments that a client hears as one recording."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from qwen_tts_api.errors import (
     TTSError,
 )
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Sampling
+from qwen_tts_api.service.prompts import SpeechSegment
 from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.segmented_job import AHEAD_OF_FILE, AHEAD_OF_STREAM, SegmentedJob
 from qwen_tts_api.service.text.concatenate import WINDOW
-from qwen_tts_api.service.text.script import Utterance
-from qwen_tts_api.service.utterances import AHEAD_OF_FILE, AHEAD_OF_STREAM, Progress, Utterances
 from tests.conftest import Bench, wait_until
 from tests.fakes import SAMPLES_PER_FRAME
 
@@ -32,14 +32,13 @@ SHORT = Prompt("x", "auto", "ryan", "", Sampling(seed=1))
 
 def begin(
     pool: ModelPool, *texts: str, streaming: bool = False, timeout_s: float = 60
-) -> Utterances:
+) -> SegmentedJob:
     prompts = [
         Prompt(text, "auto", "ryan", "", Sampling(seed=number), streaming=streaming)
         for number, text in enumerate(texts)
     ]
-    return Utterances(
-        pool, "voice", [Utterance(prompt, 0.25) for prompt in prompts], timeout_s=timeout_s
-    )
+    segments = [SpeechSegment(prompt, 0.25) for prompt in prompts]
+    return SegmentedJob(pool, "voice", segments, timeout_s=timeout_s)
 
 
 def idle(bench: Bench) -> bool:
@@ -55,7 +54,7 @@ def test_audio_comes_in_the_order_of_the_text(
     """However many are computed at once; each is followed by its pause."""
     bench = make_bench(rows=rows)
     job = begin(bench.pool, "a" * 40, "b" * 9, "c" * 5, streaming=streaming)
-    samples = np.concatenate(list(job.pieces()))
+    samples = np.concatenate(list(job.samples()))
     assert [prompt.text[0] for prompt in bench.runner.prompts] == ["a", "b", "c"]
     pause = round(0.25 * SAMPLE_RATE_HZ)
     assert len(samples) == (40 + 9 + 5) * SAMPLES_PER_FRAME + 2 * pause
@@ -66,8 +65,8 @@ def test_audio_comes_in_the_order_of_the_text(
     wait_until(lambda: idle(bench))
 
 
-def test_one_utterance_is_what_the_model_made(bench: Bench) -> None:
-    samples = np.concatenate(list(begin(bench.pool, "a" * 30).pieces()))
+def test_one_segment_is_what_the_model_made(bench: Bench) -> None:
+    samples = np.concatenate(list(begin(bench.pool, "a" * 30).samples()))
     expected = bench.runner._tone(0, 30)
     assert np.array_equal(samples, expected)
 
@@ -77,12 +76,12 @@ def test_few_begin_early(make_bench: MakeBench, streaming: bool, ahead: int) -> 
     """While the first is read, so many others are begun, and not all that there are."""
     bench = make_bench(rows=16)
     job = begin(bench.pool, *["a" * 2000] * 12, streaming=streaming)
-    pieces = job.pieces()
+    samples = job.samples()
     for _ in range(3):
-        next(pieces)
+        next(samples)
     status = bench.pool.status()
     assert status.running + status.waiting == 1 + ahead
-    pieces.close()
+    samples.close()
     wait_until(lambda: idle(bench))
 
 
@@ -93,7 +92,7 @@ def test_none_begins_early_on_a_row_that_others_wait_for(make_bench: MakeBench) 
     job = begin(bench.pool, "a" * 3, "b" * 3, "c" * 3)
     bench.pool.submit("voice", SHORT)
     bench.pool.submit("voice", SHORT)
-    reader = threading.Thread(target=lambda: list(job.pieces()))
+    reader = threading.Thread(target=lambda: list(job.samples()))
     reader.start()
     bench.runner.gate.set()
     reader.join(10)
@@ -107,13 +106,13 @@ def test_what_was_admitted_is_not_refused_half_way(make_bench: MakeBench) -> Non
     bench = make_bench(max_queue=1)
     bench.runner.gate.clear()
     job = begin(bench.pool, "a" * 30, "b" * 3)
-    pieces = job.pieces()
+    samples = job.samples()
     wait_until(bench.runner.running.is_set)
     waiting = bench.pool.submit("voice", SHORT)
     with pytest.raises(QueueFull):
         bench.pool.submit("voice", SHORT)
     bench.runner.gate.set()
-    for _ in pieces:
+    for _ in samples:
         pass
     assert job.finish_reason == "stop"
     assert waiting.finish_reason == "stop"
@@ -133,12 +132,12 @@ def test_the_first_may_be_refused(make_bench: MakeBench) -> None:
 def test_a_failure_of_one_ends_all(make_bench: MakeBench) -> None:
     bench = make_bench(rows=2)
     job = begin(bench.pool, "a" * 3000, "b" * 3000, "c" * 3000)
-    pieces = job.pieces()
+    samples = job.samples()
     for _ in range(3):
-        next(pieces)
+        next(samples)
     bench.runner.error = RuntimeError("weights on fire")
     with pytest.raises(SynthesisFailed):
-        for _ in pieces:
+        for _ in samples:
             pass
     wait_until(lambda: idle(bench))
     assert "c" not in {prompt.text[0] for prompt in bench.runner.prompts}
@@ -148,22 +147,22 @@ def test_none_begins_behind_a_failure(make_bench: MakeBench) -> None:
     """Though its rows are free before the reader has noticed."""
     bench = make_bench(rows=2)
     job = begin(bench.pool, "a" * 3000, "b" * 3000, "c" * 3000)
-    pieces = job.pieces()
+    samples = job.samples()
     for _ in range(3):
-        next(pieces)
+        next(samples)
     bench.runner.error = RuntimeError("weights on fire")
     wait_until(lambda: idle(bench))
     with pytest.raises(SynthesisFailed):
-        next(pieces)
+        next(samples)
     assert len(job.jobs) == 2
 
 
 def test_a_reader_who_stops_ends_all(make_bench: MakeBench) -> None:
     bench = make_bench(rows=4)
-    pieces = begin(bench.pool, *["a" * 3000] * 4).pieces()
-    next(pieces)
-    next(pieces)
-    pieces.close()
+    samples = begin(bench.pool, *["a" * 3000] * 4).samples()
+    next(samples)
+    next(samples)
+    samples.close()
     wait_until(lambda: idle(bench))
 
 
@@ -198,7 +197,7 @@ def test_a_client_that_leaves_ends_all(make_bench: MakeBench) -> None:
     stream = bench.service.stream(request, client)
     client.leave()
     with pytest.raises(ClientLeft):
-        for _ in stream.chunks:
+        for _ in stream:
             pass
     wait_until(lambda: idle(bench))
     assert len(bench.runner.prompts) <= 3
@@ -208,32 +207,32 @@ def test_the_deadline_is_for_each(make_bench: MakeBench) -> None:
     """The second waits behind somebody else for too long; a slow reader of the first does not."""
     bench = make_bench()
     job = begin(bench.pool, "a" * 100, "b" * 30, timeout_s=0.3)
-    pieces = job.pieces()
-    next(pieces)
+    samples = job.samples()
+    next(samples)
     others = [
         bench.pool.submit("voice", Prompt("x" * 3000, "auto", "ryan", "", Sampling()))
         for _ in range(20)
     ]
     threading.Event().wait(0.4)
-    wait_until(lambda: job._jobs[0].finish_reason)
+    wait_until(lambda: job.jobs[0].finish_reason)
     bench.runner.gate.clear()
     with pytest.raises(DeadlineExceeded, match=r"0.3 s"):
-        list(pieces)
-    assert job.progress == Progress(2, 2)
+        list(samples)
+    assert job.num_taken == 1
     for other in others:
         bench.pool.cancel(other, TTSError("Enough."))
     bench.runner.gate.set()
     wait_until(lambda: idle(bench))
 
 
-def test_progress_tells_the_segment(bench: Bench) -> None:
-    """As the audio is taken."""
+def test_the_segments_whose_audio_was_taken_are_counted(bench: Bench) -> None:
+    """As it is taken."""
     job = begin(bench.pool, "a" * 30, "b" * 20)
-    assert job.progress == Progress(1, 2)
-    seen = [job.progress for _ in job.pieces()]
-    assert seen[0] == Progress(1, 2)
-    assert Progress(2, 2) in seen
-    assert job.progress == Progress(2, 2)
+    assert (job.num_taken, job.num_segments) == (0, 2)
+    seen = [job.num_taken for _ in job.samples()]
+    assert seen[0] == 0
+    assert 1 in seen
+    assert job.num_taken == 2
 
 
 def test_times_and_end_are_those_of_all(make_bench: MakeBench) -> None:
@@ -241,15 +240,15 @@ def test_times_and_end_are_those_of_all(make_bench: MakeBench) -> None:
     bench = make_bench(rows=4)
     job = begin(bench.pool, *["a" * 300] * 4)
     assert job.finish_reason == ""
-    for _ in job.pieces():
+    for _ in job.samples():
         pass
-    spans = [one.span for one in job._jobs]
+    spans = [one.span for one in job.jobs]
     began_at = min(span[0] for span in spans if span)
     ended_at = max(span[1] for span in spans if span)
     assert 0 < job.model_s <= ended_at - began_at
-    assert job.model_s < sum(one.model_s for one in job._jobs)
-    assert job.queue_s == job._jobs[0].queue_s
-    job._jobs[2]._finish_reason = "length"
+    assert job.model_s < sum(one.model_s for one in job.jobs)
+    assert job.queue_s == job.jobs[0].queue_s
+    job.jobs[2]._finish_reason = "length"
     assert job.finish_reason == "length"
 
 
@@ -257,12 +256,12 @@ def test_what_has_begun_goes_on_to_its_end_while_the_process_ends(make_bench: Ma
     """The segments that follow, too; new requests are refused meanwhile."""
     bench = make_bench()
     job = begin(bench.pool, "a" * 30, "b" * 30, "c" * 30)
-    pieces = job.pieces()
-    next(pieces)
+    samples = job.samples()
+    next(samples)
     bench.pool.drain()
     with pytest.raises(ShuttingDown):
         bench.pool.submit("voice", SHORT)
-    for _ in pieces:
+    for _ in samples:
         pass
     assert job.finish_reason == "stop"
     assert bench.pool.close(5)
@@ -276,7 +275,7 @@ def test_what_waits_for_its_first_row_does_not(make_bench: MakeBench) -> None:
     job = begin(bench.pool, "a", "b")
     bench.pool.drain()
     with pytest.raises(ShuttingDown):
-        list(job.pieces())
+        list(job.samples())
     bench.runner.gate.set()
     assert bench.pool.close(5)
 
@@ -285,10 +284,10 @@ def test_a_model_that_makes_room_does_not_wait_for_a_series(make_bench: MakeBenc
     """What follows is spoken when the model is back in memory."""
     bench = make_bench(max_loaded_models=1, served=("voice", "small"))
     job = begin(bench.pool, "a" * 30, "b" * 30)
-    pieces = job.pieces()
-    next(pieces)
+    samples = job.samples()
+    next(samples)
     other = bench.pool.submit("small", SHORT)
-    for _ in pieces:
+    for _ in samples:
         pass
     assert job.finish_reason == "stop"
     wait_until(lambda: other.finish_reason)
@@ -301,5 +300,5 @@ def test_cancelling_twice_is_as_once(bench: Bench) -> None:
     job.cancel(ClientLeft("left"))
     job.cancel(TTSError("other"))
     with pytest.raises(ClientLeft):
-        list(job.pieces())
+        list(job.samples())
     wait_until(lambda: idle(bench))

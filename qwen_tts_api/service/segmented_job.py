@@ -1,0 +1,216 @@
+"""The jobs of one request: a text's segments are spoken one after the other, by a job each."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager
+
+import numpy as np
+import numpy.typing as npt
+
+from qwen_tts_api.engine.job import Job
+from qwen_tts_api.engine.pool import ModelPool
+from qwen_tts_api.errors import DeadlineExceeded, TTSError
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.service.prompts import SpeechSegment
+from qwen_tts_api.service.text.concatenate import Concatenator
+from qwen_tts_api.telemetry.logs import bound_context, current_context
+
+Samples = npt.NDArray[np.int16]
+
+NOTHING_TO_SAY = "nothing_to_say"
+"""The finish reason of a request whose text has nothing to say, as its `X-Finish-Reason` says."""
+
+SILENCE_S = 0.2
+"""Its audio: long enough that every format has a frame of it, and that no client takes it for a
+failure."""
+
+# How many segments are computed before the one that is sent, where the model has nothing else to
+# do. Their audio is kept: 1.4 MB for each of half a minute.
+AHEAD_OF_STREAM = 1
+AHEAD_OF_FILE = 4
+
+
+class SegmentedJob:
+    """The jobs of one request's segments, as if they were one: its audio, times and end.
+
+    To be closed, whatever happens.
+
+    The first job is admitted or refused; those that follow are not refused any more. They wait in
+    line, behind whoever is there, except for a few that begin early on rows that nobody needs. A
+    text with nothing to say has no job: its audio is a short silence.
+
+    Args:
+        pool: Computes the jobs.
+        model: The name of the model.
+        segments: At least one; the text of a single one may be empty.
+        timeout_s: The timeout of each segment, from its beginning until its audio has been made.
+
+    Attributes:
+        segments: As given.
+        jobs: Those that were begun, in the order of the text.
+
+    Raises:
+        TTSError: The pool refuses the first job.
+    """
+
+    def __init__(
+        self, pool: ModelPool, model: str, segments: Sequence[SpeechSegment], *, timeout_s: float
+    ) -> None:
+        self.segments = segments
+        self.jobs: list[Job] = []
+        self._pool = pool
+        self._timeout_s = timeout_s
+        self._ahead = AHEAD_OF_STREAM if segments[0].prompt.streaming else AHEAD_OF_FILE
+        self._lock = threading.Lock()  # guards the jobs: a client may disconnect at any time
+        self._cancelled: TTSError | None = None
+        self._num_taken = 0
+        self._open = contextlib.ExitStack()
+        if not self.num_segments:
+            return
+        is_series = len(segments) > 1
+        self._series = self._open.enter_context(pool.series(model)) if is_series else None
+        try:
+            with self._log_context(0):
+                self.jobs.append(pool.submit(model, segments[0].prompt, self._series))
+        except TTSError:
+            self._open.close()
+            raise
+
+    @property
+    def num_segments(self) -> int:
+        """How many segments there are; 0 where there is nothing to say."""
+        return len(self.segments) if self.segments[0].prompt.text else 0
+
+    @property
+    def num_taken(self) -> int:
+        """How many segments' audio has been taken to its end."""
+        return self._num_taken
+
+    @property
+    def finish_reason(self) -> str:
+        """`stop`, `nothing_to_say`, or `length` where any job was ended by its frame budget.
+
+        Empty before the end.
+        """
+        if not self.num_segments:
+            return NOTHING_TO_SAY
+        reasons = {job.finish_reason for job in self.jobs}
+        if len(self.jobs) < len(self.segments) or "" in reasons:
+            return ""
+        return "length" if "length" in reasons else "stop"
+
+    @property
+    def num_text_tokens(self) -> int:
+        """How many tokens the texts of the jobs have."""
+        return sum(job.num_text_tokens for job in self.jobs)
+
+    @property
+    def num_frames(self) -> int:
+        """How many frames of audio the jobs have written."""
+        return sum(job.num_frames for job in self.jobs)
+
+    @property
+    def model_s(self) -> float:
+        """Seconds in which the model worked on any of the jobs."""
+        total, until = 0.0, 0.0
+        for began_at, ended_at in sorted(filter(None, (job.span for job in self.jobs))):
+            total += max(0.0, ended_at - max(began_at, until))
+            until = max(until, ended_at)
+        return total
+
+    @property
+    def queue_s(self) -> float:
+        """Seconds until the model began with the first job."""
+        return self.jobs[0].queue_s if self.jobs else 0.0
+
+    def samples(self) -> Generator[Samples, None, None]:
+        """Yield the audio as it is made: the segments', concatenated with pauses.
+
+        Closing it cancels the jobs.
+
+        Raises:
+            DeadlineExceeded: A segment took longer than `timeout_s`.
+            TTSError: What a job ended with.
+        """
+        if not self.num_segments:
+            yield np.zeros(round(SILENCE_S * SAMPLE_RATE_HZ), np.int16)
+            return
+        concatenator = Concatenator(len(self.segments))
+        try:
+            for number, segment in enumerate(self.segments):
+                job = self._start(number)
+                deadline = time.monotonic() + self._timeout_s
+                while not job.ended:
+                    job.wait(deadline - time.monotonic())
+                    if (taken := job.take()) is not None:
+                        taken_at = time.monotonic()
+                        if len(ready := concatenator.write(taken)):
+                            yield ready
+                        deadline += time.monotonic() - taken_at  # a slow reader is no timeout
+                    self._check_deadline(job, deadline)
+                    self._look_ahead()  # only now: the first audio comes first
+                job.take()  # raises what the job ended with, if it ended between two looks
+                self._num_taken += 1
+                if self._num_taken < len(self.segments):
+                    yield concatenator.end_segment(segment.pause_s)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Cancel all that has not ended, since nobody reads on."""
+        self.cancel(TTSError("The audio is not read on."))
+
+    def cancel(self, reason: TTSError) -> None:
+        """Cancel all that has not ended, and begin no more; a reader's wait raises `reason`."""
+        with self._lock:
+            self._cancelled = self._cancelled or reason
+            jobs = list(self.jobs)
+        for job in jobs:
+            if not job.ended:
+                self._pool.cancel(job, reason)
+        self._open.close()
+
+    def _check_deadline(self, job: Job, deadline: float) -> None:
+        if not job.ended and time.monotonic() >= deadline:
+            raise DeadlineExceeded(
+                f"The audio was not finished within {self._timeout_s:g} s "
+                "(QWEN_REQUEST_TIMEOUT_S).",
+                retry_after_s=1,
+            )
+
+    def _start(self, number: int) -> Job:
+        """Return a segment's job, which is submitted unless it was begun early."""
+        if number == len(self.jobs):
+            self._submit(only_if_free=False)
+        return self.jobs[number]
+
+    def _look_ahead(self) -> None:
+        """Begin segments behind the current one, on rows that are free."""
+        limit = min(self._num_taken + 1 + self._ahead, len(self.segments))
+        while len(self.jobs) < limit and self._submit(only_if_free=True):
+            pass
+
+    def _log_context(self, number: int) -> AbstractContextManager[None]:
+        """Let the log tell, of a job that is made in the block, which segment it is."""
+        total = len(self.segments)
+        segment = {"segment": f"{number + 1}/{total}"} if total > 1 else {}
+        return bound_context(current_context(), segment)
+
+    def _submit(self, *, only_if_free: bool) -> bool:
+        with self._lock:
+            if self._cancelled is not None:
+                raise self._cancelled
+            number = len(self.jobs)
+            prompt = self.segments[number].prompt
+            assert self._series is not None
+            with self._log_context(number):
+                job = self._pool.follow(self._series, prompt, only_if_free=only_if_free)
+            if job is not None:
+                self.jobs.append(job)
+            if len(self.jobs) == len(self.segments):
+                self._open.close()  # the model need not wait for more while the audio is taken
+            return job is not None
