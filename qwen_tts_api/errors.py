@@ -44,6 +44,16 @@ class TTSError(Exception):
     code: ClassVar[str] = "internal_error"
     default_retry_after_s: ClassVar[int | None] = None
 
+    def __init_subclass__(
+        cls, *, code: str, status: int | None = None, retry_after_s: int | None = None
+    ) -> None:
+        """Give a class its code; what else it does not say is its parent's."""
+        super().__init_subclass__()
+        cls.code = code
+        cls.status = cls.status if status is None else status
+        if retry_after_s is not None:
+            cls.default_retry_after_s = retry_after_s
+
     def __init__(
         self,
         message: Sentence,
@@ -86,218 +96,136 @@ def _say(sentence: Sentence, names: Mapping[str, str]) -> str:
     return sentence(lambda name: f"'{names.get(name, name)}'")
 
 
-class InvalidRequest(TTSError):
+class InvalidRequest(TTSError, status=400, code="invalid_request"):
     """The request is malformed, or asks for what does not exist."""
 
-    status = 400
-    code = "invalid_request"
 
-
-class TextRequired(InvalidRequest):
+class TextRequired(InvalidRequest, code="text_required"):
     """There is no text, or it is blank."""
 
-    code = "text_required"
 
-
-class TextTooLong(InvalidRequest):
+class TextTooLong(InvalidRequest, code="text_too_long"):
     """The text has more characters than `QWEN_MAX_TEXT_CHARS`."""
 
-    code = "text_too_long"
 
-
-class UnspeakableText(InvalidRequest):
+class UnspeakableText(InvalidRequest, code="unspeakable_text"):
     """The text has nothing in it that could be spoken, or is not valid Unicode."""
 
-    code = "unspeakable_text"
 
-
-class NothingToSay(UnspeakableText):
+class NothingToSay(UnspeakableText, code=UnspeakableText.code):
     """The text is of signs that nobody says: the compatible APIs answer with a silence."""
 
 
-class UnknownModel(InvalidRequest):
+class UnknownModel(InvalidRequest, code="unknown_model"):
     """`model` names none of the served models."""
 
-    code = "unknown_model"
 
-
-class UnknownSpeaker(InvalidRequest):
+class UnknownSpeaker(InvalidRequest, code="unknown_speaker"):
     """The model has no such speaker."""
 
-    code = "unknown_speaker"
 
-
-class UnknownLanguage(InvalidRequest):
+class UnknownLanguage(InvalidRequest, code="unknown_language"):
     """The model has no such language."""
 
-    code = "unknown_language"
 
-
-class UnknownFormat(InvalidRequest):
+class UnknownFormat(InvalidRequest, code="unknown_format"):
     """`audio_format` names no format that can be made."""
 
-    code = "unknown_format"
 
-
-class NotSupported(InvalidRequest):
+class NotSupported(InvalidRequest, code="not_supported"):
     """The field exists, but the loaded model cannot honour it."""
 
-    code = "not_supported"
 
-
-class Unauthorized(TTSError):
+class Unauthorized(TTSError, status=401, code="unauthorized"):
     """The request has no key of this server's."""
 
-    status = 401
-    code = "unauthorized"
 
-
-class RequestTimeout(TTSError):
+class RequestTimeout(TTSError, status=408, code="request_timeout"):
     """The client took longer than `QWEN_CLIENT_TIMEOUT_S` to send its body."""
 
-    status = 408
-    code = "request_timeout"
 
-
-class ReferenceRequired(InvalidRequest):
+class ReferenceRequired(InvalidRequest, code="reference_required"):
     """The model clones voices, and the request has neither a recording nor a registered voice."""
 
-    code = "reference_required"
 
-
-class InvalidAudio(InvalidRequest):
+class InvalidAudio(InvalidRequest, code="invalid_audio"):
     """A recording is no audio, of a kind that is not read, too short, too long or silent."""
 
-    code = "invalid_audio"
 
-
-class CrossSite(TTSError):
+class CrossSite(TTSError, status=403, code="cross_site"):
     """A web page of another site, not in `QWEN_CORS_ORIGINS`, asks for more than to read."""
 
-    status = 403
-    code = "cross_site"
 
-
-class HostNotAllowed(TTSError):
+class HostNotAllowed(TTSError, status=403, code="host_not_allowed"):
     """The request calls the server by a name that is not, or may not be, its own."""
 
-    status = 403
-    code = "host_not_allowed"
 
-
-class RegistryReadOnly(TTSError):
+class RegistryReadOnly(TTSError, status=403, code="registry_read_only"):
     """`QWEN_VOICE_UPLOADS` does not allow requests to add or delete voices."""
 
-    status = 403
-    code = "registry_read_only"
 
-
-class VoiceNotFound(TTSError):
+class VoiceNotFound(TTSError, status=404, code="voice_not_found"):
     """There is no registered voice of this id."""
 
-    status = 404
-    code = "voice_not_found"
 
-
-class VoiceExists(TTSError):
+class VoiceExists(TTSError, status=409, code="voice_exists"):
     """The name belongs to another voice already."""
 
-    status = 409
-    code = "voice_exists"
 
-
-class TooManyVoices(TTSError):
+class TooManyVoices(TTSError, status=409, code="too_many_voices"):
     """As many voices are registered as `QWEN_MAX_VOICES` allows."""
 
-    status = 409
-    code = "too_many_voices"
 
-
-class BodyTooLarge(TTSError):
+class BodyTooLarge(TTSError, status=413, code="body_too_large"):
     """The body has more bytes than `QWEN_MAX_BODY_BYTES` and `QWEN_MAX_AUDIO_BYTES` allow."""
 
-    status = 413
-    code = "body_too_large"
 
-
-class UnsupportedEncoding(TTSError):
+class UnsupportedEncoding(TTSError, status=415, code="unsupported_encoding"):
     """The body is compressed, or otherwise encoded on its way."""
 
-    status = 415
-    code = "unsupported_encoding"
 
-
-class QueueFull(TTSError):
+class QueueFull(TTSError, status=429, code="queue_full"):
     """As many requests are waiting as `QWEN_MAX_QUEUE` allows."""
 
-    status = 429
-    code = "queue_full"
 
-
-class RateLimited(TTSError):
+class RateLimited(TTSError, status=429, code="rate_limited"):
     """The client has asked more often than `QWEN_RATE_LIMIT` allows."""
 
-    status = 429
-    code = "rate_limited"
 
-
-class ClientLeft(TTSError):
+class ClientLeft(TTSError, status=499, code="client_left"):
     """The client closed its connection before the answer (nginx's status, seen in the log only)."""
 
-    status = 499
-    code = "client_left"
 
-
-class SynthesisFailed(TTSError):
+class SynthesisFailed(TTSError, code="synthesis_failed"):
     """The model raised; the cause is in the log, not in the answer."""
 
-    status = 500
-    code = "synthesis_failed"
 
-
-class Unavailable(TTSError):
+class Unavailable(TTSError, status=503, code="unavailable", retry_after_s=5):
     """The service cannot synthesise at the moment."""
 
-    status = 503
-    code = "unavailable"
-    default_retry_after_s = 5
 
-
-class ModelLoading(Unavailable):
+class ModelLoading(Unavailable, code="model_loading"):
     """The default model is not loaded yet."""
 
-    code = "model_loading"
 
-
-class ModelUnavailable(Unavailable):
+class ModelUnavailable(Unavailable, code="model_unavailable"):
     """A model could not be loaded, and is tried again later."""
 
-    code = "model_unavailable"
 
-
-class OutOfMemory(Unavailable):
+class OutOfMemory(Unavailable, code="out_of_memory"):
     """The device had no memory left for this request."""
 
-    code = "out_of_memory"
 
-
-class RegistryUnavailable(Unavailable):
+class RegistryUnavailable(Unavailable, code="registry_unavailable"):
     """The folder of the registered voices cannot be read or written; the cause is in the log."""
 
-    code = "registry_unavailable"
 
-
-class ShuttingDown(Unavailable):
+class ShuttingDown(Unavailable, code="shutting_down"):
     """The process was told to stop and takes no more work."""
 
-    code = "shutting_down"
 
-
-class DeadlineExceeded(TTSError):
+class DeadlineExceeded(TTSError, status=504, code="deadline_exceeded"):
     """The audio was not finished within `QWEN_REQUEST_TIMEOUT_S`."""
-
-    status = 504
-    code = "deadline_exceeded"
 
 
 class StartupError(Exception):

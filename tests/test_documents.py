@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from marshmallow import validate
 
 import qwen_tts_api
 from bench import sizing
@@ -21,6 +22,7 @@ from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.memory import planning
 from qwen_tts_api.errors import TTSError
+from qwen_tts_api.model.utterance import Sampling
 from qwen_tts_api.routes.openapi.operations import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
@@ -28,7 +30,7 @@ from qwen_tts_api.routes.openapi.operations import (
     codes_of,
 )
 from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
-from qwen_tts_api.routes.speech.schema import SpeechSchema
+from qwen_tts_api.routes.speech.schema import MAX_SEED, SpeechSchema
 from qwen_tts_api.service.keys import ApiKeys
 from qwen_tts_api.service.metrics import build_metrics
 from tests.conftest import Bench
@@ -240,6 +242,20 @@ def test_the_modules_of_the_architecture_exist() -> None:
 
 def test_every_field_of_a_request_is_told_and_no_other() -> None:
     assert set(table("docs/api/native.md", "field")) == set(SpeechSchema().fields)
+
+
+def test_ranges_and_defaults_of_fields_are_told() -> None:
+    """As the schema has them, and the model where a request says nothing."""
+    defaults = {each.name: each.default for each in dataclasses.fields(Sampling)}
+    for name, (meaning, default) in table("docs/api/native.md", "field").items():
+        field = SpeechSchema().fields[name]
+        for bounds in (each for each in field.validators if isinstance(each, validate.Range)):
+            for bound in {bounds.min, bounds.max} - {MAX_SEED}:
+                assert re.search(rf"(?<![\d.]){bound:g}(?![\d.]*\d)", meaning) or (
+                    name.startswith("subtalker_")
+                ), f"{name}: {bound:g}"
+        if name != "seed" and defaults.get(name) is not None:
+            assert f"{defaults[name]:g}" in default.split(", "), name
 
 
 def data_classes() -> Iterator[type]:

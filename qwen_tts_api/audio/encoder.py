@@ -14,7 +14,7 @@ SILENCE: Samples = np.zeros(0, np.int16)
 
 
 class Encoder(Protocol):
-    """Turns pieces of audio into the bytes of one file, as they come."""
+    """Turns samples into the bytes of one file, as they come."""
 
     def encode(self, samples: Samples) -> bytes:
         """Return the bytes that are ready after these samples; may be none."""
@@ -32,13 +32,13 @@ class WholeEncoder:
 
     def __init__(self, write: Callable[[Samples], bytes]) -> None:
         self._write = write
-        self._pieces: list[Samples] = [SILENCE]
+        self._received: list[Samples] = [SILENCE]
 
     def encode(self, samples: Samples) -> bytes:
         """Keep the samples."""
-        self._pieces.append(samples)
+        self._received.append(samples)
         return b""
 
     def finish(self) -> bytes:
         """Return the whole file."""
-        return self._write(np.concatenate(self._pieces))
+        return self._write(np.concatenate(self._received))

@@ -1,4 +1,4 @@
-"""Another sample rate, piece by piece."""
+"""Resample audio as it comes."""
 
 from __future__ import annotations
 

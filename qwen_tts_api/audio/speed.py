@@ -1,4 +1,4 @@
-"""Faster and slower speech at the same pitch, piece by piece."""
+"""Faster and slower speech at the same pitch, as it comes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _REACH_MS = 10  # to either side: a period of a voice of 50 Hz fits in
 class SpeedChanger:
     """WSOLA: steps of the input, each from where it best continues the one before.
 
-    The output is made of steps of equal length, in each of which what followed the last piece of
-    input fades into the next piece. That is taken from near the place that the speed asks for,
+    The output is made of steps of equal length, in each of which what followed the last one in
+    the input fades into the next one. That is taken from near the place that the speed asks for,
     where it is most like what it replaces: so periods of the voice stay whole, and its pitch stays
     what it was (W. Verhelst and M. Roelands, ICASSP 1993).
 
-    What comes out does not depend on the pieces that go in: sums of products of 16-bit integers are
+    What comes out does not depend on how the samples come: sums of products of 16-bit integers are
     exact in 64 bits. At most 60 ms of input are held back.
 
     Args:
@@ -37,7 +37,7 @@ class SpeedChanger:
         self._input = SILENCE  # what may still be needed
         self._start = 0  # position of its first sample in all of the input
         self._num_steps = 0
-        self._continuation = 0  # position of what follows the last piece
+        self._continuation = 0  # position of what follows the last step
         self._num_in = self._num_out = 0
 
     def process(self, samples: Samples) -> Samples:
@@ -61,7 +61,7 @@ class SpeedChanger:
 
     @property
     def _wanted(self) -> int:
-        """Where the next piece should begin, if the speed alone had a say."""
+        """Where the next step should begin, if the speed alone had a say."""
         return self._place(self._num_steps)
 
     @property

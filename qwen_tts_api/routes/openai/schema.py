@@ -13,7 +13,7 @@ from qwen_tts_api.routes.openai.names import FIELDS
 from qwen_tts_api.routes.speech.schema import SpeechSchema, integer
 from qwen_tts_api.service.request import SpeechRequest
 
-DEFAULT_FORMAT = "mp3"
+OPENAI_FORMAT = "mp3"
 """OpenAI's; Open WebUI names none, and saves what it gets as `.mp3`."""
 
 TASK_TYPES = {
@@ -68,7 +68,7 @@ class OpenAISpeechSchema(SpeechSchema):
         metadata={"description": "A speaker or voice, `default`, or one of OpenAI's."},
     )
     instruct = _renamed("instruct", "How to say it, or the voice itself (VoiceDesign).")
-    audio_format = _renamed("audio_format", f"A format's name; {DEFAULT_FORMAT} if empty.")
+    audio_format = _renamed("audio_format", f"A format's name; {OPENAI_FORMAT} if empty.")
     stream_format = choice("Send audio as it is made, plain or as events.", "audio", "sse")
     task_type = choice("The kind that the model must be of.", *TASK_TYPES)
     # How many frames make the first piece: here as few as the load allows, one if it is low.
@@ -85,7 +85,7 @@ class OpenAISpeechSchema(SpeechSchema):
         says_how = "stream" in given or bool(stream_format)
         # To name a format is to ask for a stream, unless `stream` says otherwise.
         given.setdefault("stream", bool(stream_format))
-        given["audio_format"] = given.get("audio_format") or DEFAULT_FORMAT
+        given["audio_format"] = given.get("audio_format") or OPENAI_FORMAT
         return OpenAIRequest(
             speech=SpeechRequest(**given),
             events=stream_format == "sse",

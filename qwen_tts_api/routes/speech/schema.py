@@ -12,11 +12,14 @@ from marshmallow import RAISE, Schema, ValidationError, fields, post_load, valid
 from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS
 from qwen_tts_api.audio.speed import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Sampling
 from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.routes.bodies.audio_field import AudioField
 from qwen_tts_api.service.request import SpeechRequest
 
 MAX_SEED = 2**63 - 1
+USUAL = Sampling()
+"""What holds where a request says nothing."""
 MAX_EXPLAINED = 5
 """How many fields an error names."""
 
@@ -130,26 +133,43 @@ class SpeechSchema(Schema):
         allow_none=True,
         strict=True,
         attribute="sample_rate_hz",
-        metadata={"description": "In Hz; which there are depends on the format; 24000 if null."},
+        metadata={
+            "description": "In Hz; which there are depends on the format; "
+            f"{SAMPLE_RATE_HZ} if null."
+        },
     )
     speed = _number(SLOWEST, FASTEST, "At the same pitch; 1 if null.")
     stream = fields.Boolean(
         allow_none=True, metadata={"description": "Whether the audio is sent as it is made."}
     )
-    seed = seed("The same request and seed give the same audio; drawn if null. Or its digits.")
+    seed = seed("The same request and seed give the same audio; random if null. Or its digits.")
     normalize = fields.Boolean(
         allow_none=True,
         metadata={"description": "Whether markup, emoji and the like are taken out of the text."},
     )
     max_new_tokens = integer(2, 8192, "Frames of 80 ms, of which one less is made; by the text.")
-    temperature = _number(0, 10, "0 always takes the likeliest code; 0.9 if null.")
-    top_k = integer(0, 3072, "How many codes to choose from, 0 is all; 50 if null.")
-    top_p = _number(0, 1, "How much probability to choose from; 1 if null.", min_inclusive=False)
-    repetition_penalty = _number(0.1, 10, "1 is none; 1.05 if null.")
-    subtalker_temperature = _number(0, 10, "Of the other 15 codes of a frame; 0.9 if null.")
-    subtalker_top_k = integer(0, 3072, "Of the other 15 codes of a frame; 50 if null.")
+    temperature = _number(
+        0, 10, f"0 always takes the likeliest code; {USUAL.temperature:g} if null."
+    )
+    top_k = integer(0, 3072, f"How many codes to choose from, 0 is all; {USUAL.top_k} if null.")
+    top_p = _number(
+        0,
+        1,
+        f"How much probability to choose from; {USUAL.top_p:g} if null.",
+        min_inclusive=False,
+    )
+    repetition_penalty = _number(0.1, 10, f"1 is none; {USUAL.repetition_penalty:g} if null.")
+    subtalker_temperature = _number(
+        0, 10, f"Of the other 15 codes of a frame; {USUAL.subtalker_temperature:g} if null."
+    )
+    subtalker_top_k = integer(
+        0, 3072, f"Of the other 15 codes of a frame; {USUAL.subtalker_top_k} if null."
+    )
     subtalker_top_p = _number(
-        0, 1, "Of the other 15 codes of a frame; 1 if null.", min_inclusive=False
+        0,
+        1,
+        f"Of the other 15 codes of a frame; {USUAL.subtalker_top_p:g} if null.",
+        min_inclusive=False,
     )
 
     @post_load

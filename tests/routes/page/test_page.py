@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS
 from qwen_tts_api.routes.page import page
 from tests.conftest import CARDS, Bench
 from tests.routes.native.test_tts import assert_error
@@ -77,6 +78,16 @@ def test_nothing_from_elsewhere_runs_in_the_page(client: FlaskClient) -> None:
     assert response.headers["Referrer-Policy"] == "same-origin"
     assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=", response.text)
     assert not re.search(r"https?://", response.text)
+
+
+def test_the_formats_of_the_page_are_the_server_s(client: FlaskClient) -> None:
+    """Of the download, and of the file that the command writes; a script names none of them."""
+    text = client.get("/").text
+    assert f'data-formats="{" ".join(FORMATS)}"' in text
+    assert f'data-default-format="{DEFAULT_FORMAT}"' in text
+    assert "${fields.audio_format ?? document.body.dataset.defaultFormat}" in (
+        (STATIC / "curl.js").read_text()
+    )
 
 
 def test_every_file_of_the_page_is_there_with_its_type(client: FlaskClient) -> None:
