@@ -92,7 +92,8 @@ class ModelPool:
     def status(self) -> PoolStatus:
         """Return what is in memory and what is being done."""
         with self._lock:
-            engines = [engine.status() for engine in self._roster.engines]
+            every = [engine.status() for engine in self._roster.engines]
+            engines = [each for each in every if each.state is not EngineState.CLOSED]
             failed = {name: self._failures.retry_after_s(name) for name in self._sources}
             fault = self._find_hanging(engines)
             return pool_status(self._phase, fault, engines, failed, self._roster.num_unassigned)

@@ -279,6 +279,8 @@ def test_a_lost_device_ends_the_process(bench: Bench, where: str) -> None:
     assert bench.pool.status().state == "failed"
     with pytest.raises(ShuttingDown):
         bench.pool.submit("voice", prompt())
+    bench.pool.drain()
+    assert bench.pool.status().state == "failed"
 
 
 def test_a_lost_thread_ends_the_process(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,15 @@ from collections.abc import Callable
 import pytest
 
 from qwen_tts_api.engine import cards
-from qwen_tts_api.engine.cards import FailureMemory
-from qwen_tts_api.errors import LoadError, ModelUnavailable, TTSError
+from qwen_tts_api.engine.engine import Engine
+from qwen_tts_api.engine.job import Job
+from qwen_tts_api.engine.roster import Places, PoolSettings, Roster, assign_places
+from qwen_tts_api.engine.snapshot import EngineSnapshot
+from qwen_tts_api.engine.states import EngineState
+from qwen_tts_api.errors import LoadError, ModelUnavailable, ShuttingDown, TTSError
 from qwen_tts_api.model.utterance import Prompt, Sampling
 from tests.conftest import Bench, read, wait_until
+from tests.fakes import FakeRunner
 
 MakeBench = Callable[..., Bench]
 
@@ -71,16 +76,6 @@ def test_a_failure_is_remembered(bench: Bench, how: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(cards, "monotonic", lambda: time.monotonic() + 6)
     read(bench.pool.submit("small", prompt()))
     assert state_of(bench, "small") == "ready"
-
-
-def test_the_wait_grows_and_ends_with_a_success() -> None:
-    """From 5 s to 5 min."""
-    memory = FailureMemory()
-    assert [memory.note("a") for _ in range(8)] == [5, 10, 20, 40, 80, 160, 300, 300]
-    assert memory.note("b") == 5
-    memory.forget("a")
-    assert memory.retry_after_s("a") == 0
-    assert memory.note("a") == 5
 
 
 def test_a_model_that_is_refused_evicts_none(make_bench: MakeBench) -> None:
@@ -193,23 +188,90 @@ def test_a_turn_that_is_not_used_ends(make_bench: MakeBench) -> None:
     assert bench.hub.loads == ["voice", "small"]
 
 
-def test_a_card_that_cannot_be_read_is_not_asked_for_by_every_request(
-    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+def test_what_is_asked_for_anew_while_its_load_fails_fails_with_it(make_bench: MakeBench) -> None:
+    """Its engine was to give way and took no more; the load that failed is not begun again."""
+    bench = make_bench(max_loaded_models=1)
+    bench.hub.gate.clear()
+    first = bench.pool.submit("small", prompt())
+    wait_until(lambda: bench.runner.closed)
+    other = bench.pool.submit("design", prompt())
+    wait_until(lambda: not bench.takes_jobs("small"))
+    again = bench.pool.submit("small", prompt())
+    bench.hub.errors["small"] = LoadError("damaged")
+    bench.hub.gate.set()
+    for job in (first, again):
+        with pytest.raises(ModelUnavailable):
+            read(job)
+    read(other)
+    assert bench.hub.asked == ["voice", "small", "design"]
+
+
+def test_a_series_that_waits_for_another_turn_holds_up_no_end(make_bench: MakeBench) -> None:
+    """Its model, which goes on with it at the end, has it no more."""
+    bench = make_bench(max_loaded_models=1, turn_s=0.0)
+    bench.runner.gate.clear()
+    with bench.pool.series("voice") as series:
+        running = bench.pool.submit("voice", prompt(), series)
+        wait_until(bench.runner.running.is_set)
+        bench.pool.submit("small", prompt())
+        wait_until(lambda: not bench.takes_jobs("voice"))
+        waiting = bench.pool.follow(series, prompt(), only_if_free=False)
+        assert waiting is not None
+        bench.pool.drain()
+        bench.runner.gate.set()
+        assert bench.pool.close(5)
+    read(running)
+    with pytest.raises(ShuttingDown):
+        read(waiting)
+
+
+def test_what_an_engine_does_not_take_goes_on_waiting() -> None:
+    """It may have failed in the same moment; then the pool fails what waits."""
+
+    def make_engine(name: str) -> Engine:
+        engine = Engine(name, lambda report, await_place: FakeRunner(), lambda *_: None)
+        engine.drain()
+        return engine
+
+    roster = Roster(make_engine, PoolSettings(max_loaded=1, max_queue=1, hang_timeout_s=60))
+    job = Job(prompt())
+    roster.want("small", job, None)
+    roster.start("small")
+    assert roster.num_unassigned == 1
+    assert roster.take("small") == [job]
+
+
+def snapshot(name: str, state: EngineState, created_at: float = 0.0) -> EngineSnapshot:
+    return EngineSnapshot(name, state, created_at, 0, 0, 0, 1.0, None, None)
+
+
+S = EngineState
+
+
+@pytest.mark.parametrize(
+    ("engines", "max_loaded", "expected"),
+    [
+        ([("a", S.QUEUED)], 1, Places(("a",), (), ())),
+        ([("a", S.READY), ("b", S.QUEUED)], 2, Places(("b",), (), ())),
+        ([("a", S.READY), ("b", S.QUEUED)], 1, Places((), ("a",), ())),
+        ([("a", S.READY), ("b", S.LOADING), ("c", S.QUEUED)], 2, Places((), ("a",), ())),
+        ([("a", S.LOADING), ("b", S.QUEUED), ("c", S.QUEUED)], 2, Places(("b",), ("a",), ())),
+        ([("b", S.QUEUED), ("a", S.QUEUED)], 1, Places(("b",), ("b",), ())),
+        ([("a", S.RETIRING), ("b", S.QUEUED)], 1, Places((), (), ())),
+        ([("a", S.CLOSING), ("b", S.READY), ("c", S.QUEUED)], 2, Places((), (), ())),
+        ([("a", S.RETIRING), ("b", S.RETIRING), ("c", S.QUEUED)], 2, Places((), (), ("b",))),
+        ([("a", S.LOADING_TO_RETIRE)], 1, Places((), (), ("a",))),
+        ([("a", S.CLOSING)], 1, Places((), (), ())),
+        ([("a", S.CHECKING), ("b", S.ABANDONED), ("c", S.READY)], 1, Places((), (), ())),
+        ([("a", S.CLOSED), ("b", S.FAILED), ("c", S.QUEUED)], 1, Places(("c",), (), ())),
+    ],
+)
+def test_places_are_given_to_who_came_first_and_taken_from_the_least_used(
+    engines: list[tuple[str, EngineState]], max_loaded: int, expected: Places
 ) -> None:
-    """A hub that does not answer costs the first request its time, not all of them."""
-    asked: list[str] = []
+    """As many retire as lack a place, counting those that do already; too many: the latest stays.
 
-    def describe(model_id: str) -> None:
-        asked.append(model_id)
-        raise LoadError("The hub cannot be reached.")
-
-    bench = make_bench()
-    monkeypatch.setattr(bench.pool._cards, "_describe", describe)
-    for _ in range(3):
-        answer = bench.client.post("/api/tts", json={"text": "Hi.", "model": "clone"})
-        assert (answer.status_code, answer.get_json()["code"]) == (503, "model_unavailable")
-        assert 1 <= int(answer.headers["Retry-After"]) <= 5
-    assert asked == ["clone"]
-    monkeypatch.setattr(cards, "monotonic", lambda: time.monotonic() + 6)
-    bench.client.post("/api/tts", json={"text": "Hi.", "model": "clone"})
-    assert asked == ["clone", "clone"]
+    Engines are given in the order of their use, the least recently used first.
+    """
+    snapshots = [snapshot(name, state, number) for number, (name, state) in enumerate(engines)]
+    assert assign_places(snapshots, max_loaded) == expected
