@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -21,24 +20,3 @@ class Encoder(Protocol):
 
     def finish(self) -> bytes:
         """Return the rest."""
-
-
-class WholeEncoder:
-    """A file whose first bytes depend on its last samples: nothing comes before `finish`.
-
-    Args:
-        write: From all samples to the file.
-    """
-
-    def __init__(self, write: Callable[[Samples], bytes]) -> None:
-        self._write = write
-        self._received: list[Samples] = [SILENCE]
-
-    def encode(self, samples: Samples) -> bytes:
-        """Keep the samples."""
-        self._received.append(samples)
-        return b""
-
-    def finish(self) -> bytes:
-        """Return the whole file."""
-        return self._write(np.concatenate(self._received))

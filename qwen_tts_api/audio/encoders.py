@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
 from qwen_tts_api.audio.containers import (
     flac_encoder,
     flac_stream_encoder,
@@ -12,7 +14,7 @@ from qwen_tts_api.audio.containers import (
     opus_stream_encoder,
     vorbis_encoder,
 )
-from qwen_tts_api.audio.encoder import Encoder, Samples, WholeEncoder
+from qwen_tts_api.audio.encoder import SILENCE, Encoder, Samples
 from qwen_tts_api.audio.g711 import A_LAW, MU_LAW, G711Encoder
 from qwen_tts_api.audio.mp3 import Mp3Encoder
 from qwen_tts_api.audio.pcm import (
@@ -33,6 +35,27 @@ class Makers(NamedTuple):
 
     stream: Maker
     file: Maker
+
+
+class WholeEncoder:
+    """A file whose first bytes depend on its last samples: nothing comes before `finish`.
+
+    Args:
+        write: From all samples to the file.
+    """
+
+    def __init__(self, write: Callable[[Samples], bytes]) -> None:
+        self._write = write
+        self._received: list[Samples] = [SILENCE]
+
+    def encode(self, samples: Samples) -> bytes:
+        """Keep the samples."""
+        self._received.append(samples)
+        return b""
+
+    def finish(self) -> bytes:
+        """Return the whole file."""
+        return self._write(np.concatenate(self._received))
 
 
 def _whole(write: Callable[[Samples, int], bytes]) -> Maker:

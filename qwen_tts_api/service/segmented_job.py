@@ -15,7 +15,7 @@ from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import DeadlineExceeded, TTSError
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
-from qwen_tts_api.service.prompts import SpeechSegment
+from qwen_tts_api.service.plan import SpeechSegment
 from qwen_tts_api.service.text.concatenate import Concatenator
 from qwen_tts_api.telemetry.logs import bound_context, current_context
 

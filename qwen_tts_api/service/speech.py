@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 
-from qwen_tts_api.audio.pipeline import Output, Pipeline
+from qwen_tts_api.audio.pipeline import Pipeline
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.engine.snapshot import PoolStatus
@@ -22,8 +22,7 @@ from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.keys import ApiKeys
 from qwen_tts_api.service.metrics import RequestMetrics, build_metrics
 from qwen_tts_api.service.models import ServedModels
-from qwen_tts_api.service.output import choose_output
-from qwen_tts_api.service.prompts import SpeechSegment, make_segments
+from qwen_tts_api.service.plan import SpeechPlan, choose_output, make_segments
 from qwen_tts_api.service.request import (
     NULL_CLIENT,
     Client,
@@ -34,33 +33,15 @@ from qwen_tts_api.service.request import (
     Usage,
 )
 from qwen_tts_api.service.segmented_job import NOTHING_TO_SAY, SegmentedJob
-from qwen_tts_api.service.text.check import prepare_text
-from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text
+from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text, prepare_text
 from qwen_tts_api.service.trace import traced
 from qwen_tts_api.service.voices.registry import VoiceRegistry
-from qwen_tts_api.service.voices.resolve import ResolvedVoice, VoiceResolver
+from qwen_tts_api.service.voices.resolve import VoiceResolver
 from qwen_tts_api.service.voices.voice import Voice
 from qwen_tts_api.telemetry.tracing import Tracer
 
 FLUSH_TIMEOUT_S = 2.0
 """How long the end of the process waits for a collector of traces that does not answer."""
-
-
-@dataclass(frozen=True)
-class SpeechPlan:
-    """What a request is answered with.
-
-    Attributes:
-        output: The format of its audio.
-        text: What is spoken.
-        voice: By which model, and with whose voice.
-        segments: In which parts.
-    """
-
-    output: Output
-    text: NormalizedText
-    voice: ResolvedVoice
-    segments: Sequence[SpeechSegment]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from qwen_tts_api.errors import (
     TTSError,
 )
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Sampling
-from qwen_tts_api.service.prompts import SpeechSegment
+from qwen_tts_api.service.plan import SpeechSegment
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.segmented_job import AHEAD_OF_FILE, AHEAD_OF_STREAM, SegmentedJob
 from qwen_tts_api.service.text.concatenate import WINDOW

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from qwen_tts_api.errors import InvalidRequest, TextRequired, TextTooLong, UnspeakableText
-from qwen_tts_api.service.text.check import (
+from qwen_tts_api.service.text.normalize import (
     MAX_INSTRUCT_CHARS,
     SPOKEN_SIGNS,
     check_instruct,

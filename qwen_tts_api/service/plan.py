@@ -1,25 +1,34 @@
-"""From a request to its segments: each has a prompt for the model, and a pause behind it."""
+"""Plan the answer to a request: its format, and its segments, each with a prompt for the model."""
 
 from __future__ import annotations
 
+import difflib
 import hashlib
+import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
+from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS, AudioFormat
+from qwen_tts_api.audio.formats import named_by
+from qwen_tts_api.audio.pipeline import Output
+from qwen_tts_api.audio.speed import FASTEST, SLOWEST
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import NotSupported
-from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.errors import InvalidRequest, NotSupported, UnknownFormat
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Sampling
+from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.service.models import resolve_language
 from qwen_tts_api.service.request import SpeechRequest
-from qwen_tts_api.service.text.check import check_instruct
+from qwen_tts_api.service.text.normalize import NormalizedText, check_instruct
 from qwen_tts_api.service.text.segments import split
 from qwen_tts_api.service.text.sentences import Boundary
 from qwen_tts_api.service.voices.resolve import ResolvedVoice
 
 RANDOM_SEED_BITS = 53
 """Of a seed that is random: JavaScript has no larger whole numbers, and would send back another."""
+
+_AAC = {"aac", "adts", "m4a", "m4b", "mp4", "mp4a"}
 
 POSITIONS_PER_LETTER = 2
 """A letter of a text takes 0.3 positions for its tokens and 0.8 for its frames, at 15 letters and
@@ -46,6 +55,41 @@ class SpeechSegment:
 
     prompt: Prompt
     pause_s: float
+
+
+@dataclass(frozen=True)
+class SpeechPlan:
+    """What a request is answered with.
+
+    Attributes:
+        output: The format of its audio.
+        text: What is spoken.
+        voice: The model and the voice that speak it.
+        segments: Of the text.
+    """
+
+    output: Output
+    text: NormalizedText
+    voice: ResolvedVoice
+    segments: Sequence[SpeechSegment]
+
+
+def choose_output(request: SpeechRequest) -> Output:
+    """Return how a request wants its audio.
+
+    Raises:
+        UnknownFormat: There is no such format.
+        InvalidRequest: The format cannot have the rate, or the speed is out of range.
+    """
+    audio_format = _format(request.audio_format)
+    rate_hz = _rate(request.sample_rate_hz, audio_format)
+    speed = 1.0 if request.speed is None else request.speed
+    if not SLOWEST <= speed <= FASTEST:
+        raise InvalidRequest(
+            f"'speed' is {speed:g}; allowed are {SLOWEST:g} to {FASTEST:g}.",
+            fields={"speed": [f"Must be {SLOWEST:g} to {FASTEST:g}."]},
+        )
+    return Output(audio_format, rate_hz, speed)
 
 
 def make_segments(config: Config, text: str, voice: ResolvedVoice) -> list[SpeechSegment]:
@@ -98,6 +142,38 @@ def divide(prompt: Prompt, max_letters: int) -> list[SpeechSegment]:
         )
         for segment, seed in zip(segments, seeds, strict=False)
     ]
+
+
+def _format(name: str) -> AudioFormat:
+    wanted = name.strip().lower() or DEFAULT_FORMAT
+    if wanted in FORMATS:
+        return FORMATS[wanted]
+    allowed = ", ".join(FORMATS)
+    wanted = wanted[:MAX_SHOWN_CHARS]  # comparing takes as long as the name is
+    words = set(re.findall(r"[a-z0-9]+", wanted))
+    by_words = named_by(words)
+    similar = difflib.get_close_matches(wanted, FORMATS, n=1)
+    meant = [by_words.name] if by_words else similar
+    sentence = f"Unknown audio format {shown(name)}"
+    if words & _AAC:
+        sentence = "AAC is not made here; use mp3 or opus instead"
+    elif meant:
+        sentence += f": did you mean {meant[0]!r}?"
+    sentence += f"{'' if sentence.endswith('?') else ';'} allowed are {allowed}."
+    raise UnknownFormat(sentence, fields={"audio_format": [f"Must be one of: {allowed}."]})
+
+
+def _rate(rate_hz: int | None, audio_format: AudioFormat) -> int:
+    """Return the rate that is asked for, else the model's own, else the format's first."""
+    if rate_hz is None:
+        return audio_format.default_rate_hz(SAMPLE_RATE_HZ)
+    if rate_hz in audio_format.sample_rates_hz:
+        return rate_hz
+    allowed = ", ".join(map(str, audio_format.sample_rates_hz))
+    raise InvalidRequest(
+        f"'sample_rate' is {rate_hz}; allowed for {audio_format.name} are {allowed} (Hz).",
+        fields={"sample_rate": [f"Must be one of: {allowed}."]},
+    )
 
 
 def _instruct(config: Config, voice: ResolvedVoice) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.model.utterance import Prompt, Sampling
-from qwen_tts_api.service.prompts import divide, max_letters
+from qwen_tts_api.service.plan import divide, max_letters
 from tests.fakes import BASE, CUSTOM_VOICE, VOICE_DESIGN
 
 PROMPT = Prompt("x", "german", "ryan", "calm", Sampling(seed=7, top_k=3), 99, streaming=True)
