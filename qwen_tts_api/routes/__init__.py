@@ -6,7 +6,7 @@ from flask import Flask
 
 import qwen_tts_api
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes import errors, marytts, openai, probes, request_log, spans
+from qwen_tts_api.routes import errors, marytts, openai, probes, request_log
 from qwen_tts_api.routes.connection import send_in_pieces
 from qwen_tts_api.routes.native import models, speakers, tts
 from qwen_tts_api.routes.openai.errors import BASE_URL_HINT, WRONG_PATH
@@ -57,7 +57,7 @@ def _register(app: Flask, config: Config, service: SpeechService) -> None:
     _register_ops(app, service, log_text=config.log_text)
     errors.register(app, renderers, wrong_base_urls)
     if service.tracer is not None:
-        spans.register(app, service.tracer)
+        request_log.register_tracing(app, service.tracer)
     origins.register(app, config)
     authentication.register(app, config, service.keys)
     app.after_request(send_in_pieces)

@@ -111,12 +111,13 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
         asked, ignored = _read(_read_parameters(request, config), config, service)
         if not asked.text and request.method != "HEAD":
             raise TextRequired("INPUT_TEXT is required: the text to speak.")
-        return ranges.respond(
-            answers,
-            request,
-            asked,
-            lambda asked: response.synthesize(service, asked, request, ignored, _NAMES),
-        )
+
+        def respond(asked: SpeechRequest) -> Response:
+            return response.synthesize(service, asked, request, ignored, _NAMES)
+
+        if request.method == "POST":
+            return respond(asked)
+        return ranges.respond(answers, request, asked, respond)
 
     @routes.get("/voices")
     @Operation(

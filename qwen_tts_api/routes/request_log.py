@@ -1,4 +1,8 @@
-"""An id for every request, and one line in the log when it ends."""
+"""Every request has an id, a line in the log, metrics and, where it is traced, a span.
+
+The span follows OpenTelemetry's conventions for HTTP servers, but without the query: it may have
+the text in it.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,16 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, g, request
 
-from qwen_tts_api.telemetry import logs
+from qwen_tts_api.telemetry import logs, tracing
 from qwen_tts_api.telemetry.metrics import Metrics
+from qwen_tts_api.telemetry.tracing import Attributes, Tracer
+
+if TYPE_CHECKING:
+    from qwen_tts_api.telemetry.otel import Span
 
 logger = logging.getLogger(__name__)
 
@@ -21,19 +29,19 @@ REQUEST_ID_HEADER = "X-Request-Id"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PROBES = ("/healthz", "/readyz", "/metrics")
 MAX_TEXT_CHARS = 200
-"""How much of a text is logged where texts are."""
+"""The length of logged texts."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass
 class RequestRecord:
-    """What is told of a request when it is over, which for a stream is after Flask's context.
+    """What is logged of a request when it is over, which for a stream is after Flask's context.
 
     Attributes:
         began_at: By `time.perf_counter`.
         code: Of the error that it ended with; empty where there was none.
-        text: What it asks to say.
+        text: The text to speak.
     """
 
     began_at: float = field(default_factory=time.perf_counter)
@@ -42,7 +50,7 @@ class RequestRecord:
 
 
 def register(app: Flask, metrics: Metrics, *, log_text: bool) -> None:
-    """Number, log and count the requests of an application; texts are logged only if asked for."""
+    """Identify, log and count the requests of an application, with their texts if `log_text`."""
 
     def end(response: Response) -> Response:
         response.headers[REQUEST_ID_HEADER] = g.request_id
@@ -51,11 +59,36 @@ def register(app: Flask, metrics: Metrics, *, log_text: bool) -> None:
         response.call_on_close(lambda: log(metrics))
         return response
 
-    app.before_request(_begin)
+    app.before_request(_start)
     app.after_request(end)
 
 
-def _begin() -> None:
+def register_tracing(app: Flask, tracer: Tracer) -> None:
+    """Trace the requests of an application, but for probes."""
+
+    def start() -> None:
+        if request.path in PROBES:
+            return
+        route = request.url_rule.rule if request.url_rule else ""
+        method = request.method if request.method in METHODS else "HTTP"
+        span = tracer.begin(f"{method} {route}".strip(), _trace_headers(), _span_attributes(route))
+        if span is not None:
+            g.span = span
+            tracing.enter(span)
+            logs.bind_context(trace_id=span.trace_id)
+
+    def end(response: Response) -> Response:
+        span: Span | None = g.pop("span", None)
+        if span is not None:
+            # When the last byte has been handed over; a stream may have failed by then.
+            response.call_on_close(_prepare_end(span, response.status_code, g.record))
+        return response
+
+    app.before_request(start)
+    app.after_request(end)
+
+
+def _start() -> None:
     given = request.headers.get(REQUEST_ID_HEADER, "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
     g.record = RequestRecord()
@@ -97,3 +130,40 @@ def _prepare_log(response: Response, *, log_text: bool) -> Callable[[Metrics], N
 
 def _shortened(text: str) -> str:
     return text if len(text) <= MAX_TEXT_CHARS else text[: MAX_TEXT_CHARS - 1] + "…"
+
+
+def _prepare_end(span: Span, status: int, record: RequestRecord) -> Callable[[], None]:
+    def end() -> None:
+        span.set({"http.response.status_code": status})
+        span.end(_span_error(status, record))
+        tracing.enter(None)
+
+    return end
+
+
+def _trace_headers() -> dict[str, str]:
+    names = ("traceparent", "tracestate")
+    return {name: request.headers[name] for name in names if name in request.headers}
+
+
+def _span_attributes(route: str) -> Attributes:
+    host, _, port = request.host.rpartition(":")
+    attributes: dict[str, str | int | None] = {
+        "http.request.method": request.method if request.method in METHODS else "_OTHER",
+        "http.route": route,
+        "url.scheme": request.scheme,
+        "url.path": request.path,
+        "server.address": host or request.host,
+        "server.port": int(port) if port.isdecimal() else None,
+        "client.address": request.remote_addr,
+        "network.protocol.version": request.environ.get("SERVER_PROTOCOL", "").partition("/")[2],
+        "user_agent.original": request.user_agent.string,
+        "qwen_tts.request_id": g.request_id,
+    }
+    return {name: value for name, value in attributes.items() if value not in (None, "")}
+
+
+def _span_error(status: int, record: RequestRecord) -> str:
+    """Return what the server failed with; what a client did wrong is no error of a server's."""
+    failed = status >= 500 or (status < 400 and record.code not in ("", "client_left"))
+    return record.code or str(status) if failed else ""

@@ -7,13 +7,14 @@ values are decoded in blocks, so that no call holds the GIL for long.
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from werkzeug.http import parse_options_header
+
+from qwen_tts_api.routes.bodies.strict_json import decode_blocks
 
 MAX_FIELDS = 100
 MAX_HEAD_BYTES = 8192
@@ -91,15 +92,6 @@ def decode(data: bytes) -> str:
         return decode_blocks(data, "utf-8", "strict")
     except UnicodeDecodeError:
         return decode_blocks(data, "cp1252", "replace")
-
-
-def decode_blocks(data: bytes, charset: str, errors: str) -> str:
-    """Decode a text block by block."""
-    decoder = codecs.getincrementaldecoder(charset)(errors)
-    blocks = range(0, len(data), _BLOCK)
-    return "".join([decoder.decode(data[start : start + _BLOCK]) for start in blocks]) + (
-        decoder.decode(b"", final=True)
-    )
 
 
 def parse_multipart(body: bytes, boundary: bytes) -> Form:

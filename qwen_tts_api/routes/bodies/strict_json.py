@@ -7,13 +7,12 @@ decoded in C, block by block.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Callable
 from json import decoder, scanner
 from typing import Any, NoReturn
-
-from qwen_tts_api.routes.bodies.form import decode_blocks
 
 MAX_VALUES = 1000
 MAX_NUMBER_CHARS = 400
@@ -38,6 +37,15 @@ def parse(document: bytes | str) -> Any:
         return _Decoder().decode(document)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+
+
+def decode_blocks(data: bytes, charset: str, errors: str) -> str:
+    """Decode a text block by block."""
+    decoder = codecs.getincrementaldecoder(charset)(errors)
+    blocks = range(0, len(data), _BLOCK)
+    return "".join([decoder.decode(data[start : start + _BLOCK]) for start in blocks]) + (
+        decoder.decode(b"", final=True)
+    )
 
 
 class _Decoder(json.JSONDecoder):

@@ -88,12 +88,13 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
         speech_request, ignored = _read_request(config)
         speech_request = replace(speech_request, silence=config.unspeakable_text == "silence")
         names = COQUI_NAMES if speech_request.lenient else {}
-        return ranges.respond(
-            answers,
-            request,
-            speech_request,
-            lambda asked: response.synthesize(service, asked, request, ignored, names),
-        )
+
+        def respond(asked: SpeechRequest) -> Response:
+            return response.synthesize(service, asked, request, ignored, names)
+
+        if request.method == "POST":
+            return respond(speech_request)
+        return ranges.respond(answers, request, speech_request, respond)
 
     @routes.get("/details")
     @Operation(

@@ -95,7 +95,7 @@ def respond(
 
     Args:
         answers: Of the last minute.
-        request: The client's.
+        request: The client's, a GET or HEAD.
         asked: What it asks for. A stream is sent whole where a part of it is wanted.
         synthesize: Makes an answer.
 
@@ -105,8 +105,6 @@ def respond(
     key = (g.get("client"), request.path, replace(asked, stream=False))
     if request.method == "HEAD":
         return answers.find(key) or _head(asked)
-    if request.method != "GET":
-        return synthesize(asked)
     wanted = _wanted(request)
     if asked.stream and (wanted is None or wanted.ranges == [(0, None)]):
         return synthesize(asked)
