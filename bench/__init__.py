@@ -1,1 +1,1 @@
-"""Measurements. Nothing here is asserted; `make bench` runs it and writes `bench/results/`."""
+"""Benchmarks: `make bench` runs them and writes `bench/results/`. Nothing is asserted."""

@@ -1,4 +1,4 @@
-"""`make bench`: run what a CPU can measure, and write it down with the date and the hardware."""
+"""`make bench`: run the CPU benchmarks, and write the results with date and hardware."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 @functools.cache
 def hardware() -> dict[str, Any]:
-    """Return what a reader needs in order to compare figures."""
+    """Return the hardware and versions that the figures depend on."""
     import torch
 
     cpu = platform.processor() or platform.machine()
@@ -35,7 +35,7 @@ def hardware() -> dict[str, Any]:
 
 
 def write_result(name: str, result: dict[str, Any], folder: Path = RESULTS) -> str:
-    """Write `<folder>/<name>.json`, whole or not at all, and return its text."""
+    """Write `<folder>/<name>.json` atomically, and return its text."""
     document = {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "hardware": hardware(),
@@ -50,7 +50,7 @@ def write_result(name: str, result: dict[str, Any], folder: Path = RESULTS) -> s
 
 
 def main() -> None:
-    """Measure, print, write: the parts that the command line names, or all."""
+    """Run the benchmarks that the command line names, or all; print and write the results."""
     from bench import cpu, encoders, http_overhead, startup
 
     parts = {

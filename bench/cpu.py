@@ -1,4 +1,4 @@
-"""The engine on the embedded checkpoint and the CPU: what anyone can measure."""
+"""Benchmark the engine on a CPU with the embedded checkpoint."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RUNS = 5
 
 
 def measure() -> dict[str, Any]:
-    """Compare one stream and 16 of them with upstream's `generate`, and say where time goes."""
+    """Compare 1 and 16 streams with upstream's `generate`, and profile the engine."""
     placement = place("cpu", "float32", "sdpa")
     with tempfile.TemporaryDirectory() as cache:
         folder = locate("nano", Path(cache))

@@ -1,4 +1,4 @@
-"""What it takes to send audio: each format, rate and speed, and what others would take.
+"""Benchmark the audio encoders: formats, sample rates and speeds, and alternatives to them.
 
 The signal resembles a voice with pauses, in pieces of a frame (80 ms) as the engine makes them.
 Times are the thread's own CPU time, so that other work on the machine counts little.
@@ -24,7 +24,7 @@ FRAME = 1920
 
 
 def measure(seconds: int = 30) -> dict[str, Any]:
-    """Return seconds of audio a second of CPU, and what is held back in streams."""
+    """Return seconds of audio per second of CPU time, and the latency of streams."""
     samples = voice(seconds)
     pcm = FORMATS["pcm"]
     steps = {f"to {hz} Hz": Output(pcm, hz) for hz in (8_000, 16_000, 48_000)}
@@ -63,7 +63,7 @@ def _maker(output: Output, *, stream: bool = True) -> Callable[[], Encoder]:
 
 
 def voice(seconds: int) -> Samples:
-    """Return harmonics of a gliding pitch, in syllables, with some noise."""
+    """Return a synthetic voice: harmonics of a gliding pitch, in syllables, with noise."""
     time_s = np.arange(seconds * RATE_HZ) / RATE_HZ
     phase = 2 * np.pi * np.cumsum(120 + 30 * np.sin(2 * np.pi * 0.7 * time_s)) / RATE_HZ
     loudness = np.maximum(0.4 + np.sin(2 * np.pi * 3 * time_s), 0)
@@ -86,7 +86,7 @@ def _encode(encoder: Encoder, samples: Samples) -> list[bytes]:
 
 
 def _speed_of(make: Callable[[], Encoder], samples: Samples) -> float:
-    """Return the best of three, in seconds of audio a second of this thread's CPU time."""
+    """Return the best of three runs, in seconds of audio per second of the thread's CPU time."""
     best_s = float("inf")
     for _ in range(3):
         began = time.thread_time()
@@ -96,7 +96,7 @@ def _speed_of(make: Callable[[], Encoder], samples: Samples) -> float:
 
 
 def _stream(encoder: Encoder, samples: Samples) -> dict[str, Any]:
-    """Return after how much audio the first bytes leave, and how much a listener waits for."""
+    """Return when the first bytes come, the longest gap between bytes, and the bit rate."""
     chunks = _encode(encoder, samples)
     sent = [frame for frame, chunk in enumerate(chunks[:-1], 1) if chunk]
     sent = sent or [len(chunks) - 1]  # AIFF: all of it at the end

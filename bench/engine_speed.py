@@ -23,12 +23,12 @@ TEXT = "The quick brown fox jumps over the lazy dog, and nobody minds."
 
 
 def fail(error: Exception) -> TTSError:
-    """Let a benchmark end with the error itself."""
+    """Re-raise the error: a benchmark does not continue."""
     raise error
 
 
 def prompts(count: int, *, streaming: bool, frames: int | None = None) -> list[Prompt]:
-    """Return requests that differ in their seeds; `frames` makes all of them equally long."""
+    """Return requests with different seeds; `frames` gives all the same length."""
     max_new_tokens = None if frames is None else frames + 1
     return [
         Prompt(TEXT, "english", "ryan", "", Sampling(seed=seed), max_new_tokens, streaming)
@@ -37,7 +37,7 @@ def prompts(count: int, *, streaming: bool, frames: int | None = None) -> list[P
 
 
 def run_engine(scheduler: Scheduler, requests: list[Prompt]) -> dict[str, float]:
-    """Compute requests that begin together; return what was measured."""
+    """Run concurrent requests on the engine; return the measurements."""
     jobs = [Job(prompt) for prompt in requests]
     began = time.perf_counter()
     first_audio: dict[int, float] = {}
@@ -69,7 +69,7 @@ def _num_samples(job: Job) -> int:
 
 
 def run_upstream(wrapper: Any, requests: list[Prompt]) -> dict[str, float]:
-    """Compute requests with a `Qwen3TTSModel`, as one batch where there are several."""
+    """Run requests on a `Qwen3TTSModel`, several as one batch."""
     torch.manual_seed(0)
     options: dict[str, Any] = {}
     if requests[0].max_new_tokens is not None:
@@ -92,14 +92,14 @@ def run_upstream(wrapper: Any, requests: list[Prompt]) -> dict[str, float]:
 
 
 def median_of(runs: int, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """Return the medians over some runs, after one that does not count."""
+    """Return the medians over several runs, after one warm-up."""
     measure()
     rows = [measure() for _ in range(runs)]
     return {name: round(statistics.median(row[name] for row in rows), 2) for name in rows[0]}
 
 
 def profile_engine(scheduler: Scheduler, top: int = 12) -> list[dict[str, Any]]:
-    """Return the operators that one stream spends most of its time in."""
+    """Profile one stream; return its most expensive operators."""
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         measured = run_engine(scheduler, prompts(1, streaming=False))
     events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)

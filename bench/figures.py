@@ -1,4 +1,4 @@
-"""Figures that are written down one by one: a run that is cut off has still said something."""
+"""Figures that are written to disk one by one, so that an interrupted run keeps them."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class Figures:
         self.failed = False
 
     def add(self, group: str, row: str, values: Values) -> None:
-        """Write a row of figures down, and print it."""
+        """Write a row of figures to disk, and print it."""
         self.result.setdefault(group, {})[row] = values
         write_result(self._name, self.result, self._folder)
         print(f"{self._name}: {group}, {row}: {json.dumps(values)}", flush=True)
 
     def measure(self, group: str, row: str, function: Callable[[], Values]) -> None:
-        """Add what a function returns or, where it fails, why there is no figure."""
+        """Add the figures that a function returns or, if it fails, the reason."""
         self.attempt(group, row, lambda: self.add(group, row, function()))
 
     def attempt(self, group: str, row: str, function: Callable[[], None]) -> None:
-        """Call what adds figures by itself; where it fails, a row says why there are none."""
+        """Call a function that adds figures itself; if it fails, add a row with the reason."""
         try:
             function()
         except Exception as error:  # a border: the other figures are worth having
@@ -52,5 +52,5 @@ class Figures:
 
 
 def not_measured(why: str) -> Values:
-    """Return the row of what has no figures."""
+    """Return the row for something that was not measured."""
     return {"not measured": why}

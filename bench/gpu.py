@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def add_session_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what is measured, and how long it may take."""
+    """Add the options: what is measured, and the time limit."""
     parser.add_argument("--size", action="append", choices=SIZES, help="default: 1.7b, 0.6b")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="that all may take")
     add_measuring_options(parser)
@@ -53,7 +53,7 @@ def sizes_of(options: argparse.Namespace) -> Sequence[str]:
 
 
 def parts_of(options: argparse.Namespace, scratch: Path) -> list[Part]:
-    """Return the parts of every size, and the picture."""
+    """Return the parts of every size, and the plot."""
     parts = []
     for size in sizes_of(options):
         for name, share in SHARES.items():

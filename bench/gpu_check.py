@@ -1,4 +1,4 @@
-"""Whether a machine can run this at all: versions, the device, and one utterance on it.
+"""Check whether a machine can run the benchmarks: versions, the device, one utterance.
 
 python -m bench.gpu_check cuda:0
 """
@@ -26,7 +26,7 @@ PACKAGES = "torch triton numpy numba safetensors transformers tokenizers qwen-tt
 
 
 def main() -> int:
-    """Print what there is; fail where it does not do."""
+    """Print versions and devices; fail if they do not suffice."""
     device = sys.argv[1]
     print(f"Python {platform.python_version()}, {sys.executable}")
     for name in PACKAGES.split():
@@ -50,7 +50,7 @@ def _version(name: str) -> str:
 
 
 def _speak(device: str) -> None:
-    """Load the embedded voice, and let it say a sentence, without captured graphs."""
+    """Synthesize a sentence with the embedded checkpoint, without CUDA graphs."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as cache:
         options = LoadOptions(device, "float32", "sdpa", Path(cache), 1, 512, enforce_eager=True)

@@ -1,4 +1,4 @@
-"""The engine's figures on a GPU, smallest load first."""
+"""Benchmark the engine on a GPU, smallest load first."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class EngineBench:
         self._figures.attempt("graphs", "more", more)
 
     def measure_eager(self, streams: Sequence[int], frames: int) -> None:
-        """Measure plain calls, with few streams."""
+        """Measure without CUDA graphs, with few streams."""
         scheduler = self._scheduler(max(streams), enforce_eager=True)
         for count in streams:
             self._closed_loop("eager", scheduler, count, min(frames, EAGER_FRAMES))
@@ -138,7 +138,7 @@ class EngineBench:
         return {name: round(count / measured["frames"], 1) for name, count in counts.items()}
 
     def _bandwidth(self) -> Values:
-        """Return what one stream reads a second against what a plain copy moves.
+        """Return the memory bandwidth that one stream uses, relative to a plain copy.
 
         A frame reads the talker's layers once and the code predictor's fifteen times (its first
         pass has two positions), each with its head; keys and values come on top and are left out.
@@ -173,23 +173,23 @@ class EngineBench:
 
 
 def streams_row(count: int) -> str:
-    """Return the name of the row of so many requests that begin together."""
+    """Return the name of the row for a number of concurrent requests."""
     return f"{count} streams" if count > 1 else "1 stream"
 
 
 def rounds(streams: int) -> int:
-    """Return how often so many requests begin together: until eight have been heard."""
+    """Return how many rounds to run, for at least eight requests in all."""
     return -(-MIN_REQUESTS // streams)
 
 
 def synchronize(device: str) -> None:
-    """Wait for what a GPU has begun."""
+    """Wait until the GPU is idle."""
     if device != "cpu":
         torch.cuda.synchronize(device)
 
 
 def _copy_bandwidth(device: str) -> float:
-    """Return the bytes a second, read and written, of a copy of 1 GiB (64 MiB on a CPU)."""
+    """Return the bandwidth of a copy of 1 GiB (64 MiB on a CPU): bytes read and written per s."""
     source = torch.empty(2**26 if device == "cpu" else 2**30, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     target.copy_(source)

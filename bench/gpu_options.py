@@ -1,4 +1,4 @@
-"""What `bench.gpu` measures, as options of its command line and of its parts'."""
+"""Command-line options that `bench.gpu` and its parts share."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def add_measuring_options(parser: argparse.ArgumentParser) -> None:
-    """Declare them."""
+    """Add the options."""
     for name, arguments in _OPTIONS.items():
         parser.add_argument(name, **arguments)
 
 
 def passed_on(options: argparse.Namespace) -> list[str]:
-    """Return them as arguments again."""
+    """Return the options as command-line arguments."""
     return [f"{name}={_text(getattr(options, name[2:].replace('-', '_')))}" for name in _OPTIONS]
 
 

@@ -34,7 +34,7 @@ EAGER_COUNTS = 2
 
 
 def graphs(options: argparse.Namespace, placement: Placement, figures: Figures) -> None:
-    """Measure the engine without HTTP."""
+    """Measure the engine with CUDA graphs, without HTTP."""
     EngineBench(options.checkpoint, placement, figures).measure_graphs(
         options.streams,
         burst=options.burst,
@@ -45,13 +45,13 @@ def graphs(options: argparse.Namespace, placement: Placement, figures: Figures) 
 
 
 def eager(options: argparse.Namespace, placement: Placement, figures: Figures) -> None:
-    """Measure it without graphs, which may be what fails."""
+    """Measure the engine without CUDA graphs."""
     bench = EngineBench(options.checkpoint, placement, figures)
     bench.measure_eager(options.streams[:EAGER_COUNTS], options.frames)
 
 
 def http(options: argparse.Namespace, placement: Placement, figures: Figures) -> None:
-    """Measure the real server."""
+    """Measure the server over HTTP."""
     most = max(options.http_streams)
     with serving(options.checkpoint, placement, most, MAX_POSITIONS) as server:
         for count in options.http_streams:

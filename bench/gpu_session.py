@@ -1,4 +1,4 @@
-"""Everything that a GPU machine is to tell, in one command; see gpu_session.sh.
+"""All checks, tests and benchmarks on a GPU machine, in one command; see gpu_session.sh.
 
 Runs on nothing but Python until the kit is unpacked.
 """
@@ -56,14 +56,14 @@ def _unpack(kit: Path, target: Path, *folders: str) -> list[str]:
 
 
 def _interpreter(path: Path, packages: Path) -> Path:
-    """Write a program that is this Python with other packages: another transformers."""
+    """Write a program that runs this Python with other packages: another transformers."""
     path.write_text(f'#!/bin/sh\nPYTHONPATH="{packages}" exec "{sys.executable}" "$@"\n')
     path.chmod(0o755)
     return path
 
 
 def _tests(device: str) -> list[str]:
-    """Return the command of the tests marked `gpu`, which without one are imported at least."""
+    """Return the command for the tests marked `gpu`; without a GPU they are only collected."""
     marked = [
         str(path)
         for path in sorted((ROOT / "tests").rglob("test_*.py"))

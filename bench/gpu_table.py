@@ -1,4 +1,4 @@
-"""What `bench.gpu` measured as tables of Markdown, of however much of it there is."""
+"""Markdown tables of the results of `bench.gpu`, complete or not."""
 
 from __future__ import annotations
 

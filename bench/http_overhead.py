@@ -1,4 +1,4 @@
-"""What the HTTP layer adds to the model's own time.
+"""Benchmark the overhead of HTTP, on top of the model's time.
 
 A client on the same machine sends one request after the other over one connection, and compares
 the time from its first byte sent to its last byte received with the model's time, which the server

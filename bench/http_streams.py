@@ -1,4 +1,4 @@
-"""Clients that begin at once and play a real server's streams as these arrive."""
+"""Concurrent clients that play the streams of a server as they arrive."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BYTES_PER_SAMPLE = 2
 def serving(
     folder: Path, placement: Placement, streams: int, max_positions: int
 ) -> Iterator[Server]:
-    """Serve a checkpoint; what the server logged is printed where it does not get ready."""
+    """Serve a checkpoint; print the log if the server does not become ready."""
     with tempfile.TemporaryDirectory() as scratch:
         server = Server(
             Path(scratch) / "log",
@@ -49,7 +49,7 @@ def serving(
 
 
 def run_clients(server: Server, count: int, rounds: int, frames: int) -> dict[str, float]:
-    """Let clients listen to an utterance each, and to others when all have ended.
+    """Run concurrent clients with one utterance each, in rounds.
 
     It has `frames` frames, unless it ends by itself.
     """

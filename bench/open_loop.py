@@ -1,4 +1,4 @@
-"""Requests that arrive whether or not the engine keeps up, as clients' requests do."""
+"""Open-loop load: requests arrive at a fixed rate, whether or not the engine keeps up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Listener:
     playback: Playback
 
     def listen(self, now: float) -> bool:
-        """Take what has come; return whether there is more to come."""
+        """Read the available audio; return whether there is more to come."""
         ended = self.job.ended
         while (piece := self.job.take()) is not None:
             self.playback.hear(len(piece), now)
@@ -33,7 +33,7 @@ class Listener:
 def run_open_loop(
     scheduler: Scheduler, per_second: float, seconds: float, frames: int
 ) -> dict[str, float]:
-    """Send `per_second` requests of `frames` frames for some seconds, and serve them to the end."""
+    """Send `per_second` requests of `frames` frames for some seconds, and wait for all of them."""
     count = max(1, int(per_second * seconds))
     return _row([_serve(scheduler, [index / per_second for index in range(count)], frames)])
 
@@ -41,13 +41,13 @@ def run_open_loop(
 def run_closed_loop(
     scheduler: Scheduler, streams: int, rounds: int, frames: int
 ) -> dict[str, float]:
-    """Serve requests that begin together, and as many again when all have ended."""
+    """Run concurrent requests in rounds (closed loop)."""
     return _row([_serve(scheduler, [0.0] * streams, frames) for _ in range(rounds)])
 
 
 @dataclass(frozen=True)
 class Served:
-    """What clients heard in some seconds, and how long each step of the engine took."""
+    """The results: playback of each client, and the duration of each engine step."""
 
     playbacks: list[Playback]
     seconds: float
@@ -55,7 +55,7 @@ class Served:
 
 
 def _serve(scheduler: Scheduler, arrivals: Sequence[float], frames: int) -> Served:
-    """Send requests of `frames` frames at these seconds, and serve them to the end."""
+    """Send requests of `frames` frames at given seconds, and wait for all of them."""
     [prompt] = prompts(1, streaming=True, frames=frames)
     waiting: deque[Job] = deque()
     playbacks: list[Playback] = []

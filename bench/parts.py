@@ -1,4 +1,4 @@
-"""Commands one after the other, each under a limit of its own, so that none costs the others."""
+"""Run commands in sequence, each with its own time limit, so that a failure affects no other."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Outcome:
 
 
 def run_parts(parts: Sequence[Part], seconds: float, log: TextIO) -> Iterator[Outcome]:
-    """Run all parts within some seconds, and yield what came of each.
+    """Run all parts within a time limit, and yield the outcome of each.
 
     What a part leaves of its time goes to those after it. What they print goes to standard output
     and the log, line by line.
@@ -60,7 +60,7 @@ def run_parts(parts: Sequence[Part], seconds: float, log: TextIO) -> Iterator[Ou
 
 
 def _run(command: Sequence[str], limit_s: float, log: TextIO) -> str:
-    """Run a command in a process group of its own, which does not outlive it."""
+    """Run a command in a process group of its own, and kill the group at its end."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -86,7 +86,7 @@ def _run(command: Sequence[str], limit_s: float, log: TextIO) -> str:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End what is left of a process group."""
+    """Kill what is left of a process group."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)

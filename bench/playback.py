@@ -1,4 +1,4 @@
-"""What clients hear that play their streams as these arrive."""
+"""Simulated playback of streams: latency and underruns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 
 @dataclass
 class Playback:
-    """A client's loudspeaker.
+    """The playback of one stream.
 
     Attributes:
         asked_at: When its request was sent.
@@ -29,7 +29,7 @@ class Playback:
     samples: int = 0
 
     def hear(self, samples: int, now: float) -> None:
-        """Take a piece."""
+        """Add a chunk."""
         if self.first_at is None:
             self.first_at = self.played_until = now
         elif now > self.played_until:
@@ -40,7 +40,7 @@ class Playback:
 
 
 def summary(playbacks: Sequence[Playback], seconds: float) -> dict[str, float]:
-    """Return what clients heard in some seconds; one that heard nothing waited to the end."""
+    """Summarize the playback of all clients; one without audio counts as waiting to the end."""
     audio_s = sum(each.samples for each in playbacks) / SAMPLE_RATE_HZ
     first = sorted(
         1000 * ((seconds if each.first_at is None else each.first_at) - each.asked_at)

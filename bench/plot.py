@@ -1,4 +1,4 @@
-"""What `bench.gpu` measured as a picture: speed and first audio against the number of streams.
+"""Plot the results of `bench.gpu`: speed and time to first audio by number of streams.
 
     python -m bench.plot bench/results
 
@@ -33,7 +33,7 @@ _SERIES = {
 
 
 def plot(results: dict[str, dict[str, Any]], path: Path) -> None:
-    """Draw the results of all sizes into a PNG, two panels a size."""
+    """Plot the results of all sizes to a PNG, two panels per size."""
     figure = Figure(figsize=(11, 4 * len(results)), layout="constrained")
     panels = figure.subplots(len(results), 2, squeeze=False)
     for (size, result), (speed, latency) in zip(results.items(), panels, strict=True):
@@ -66,7 +66,7 @@ def _draw(axes: Axes, result: dict[str, Any], figure: str, label: str) -> None:
 
 
 def main() -> int:
-    """Draw; return the exit status."""
+    """Plot; return the exit status."""
     folder = Path(sys.argv[1])
     results = {size: document["result"] for size, document in read_results(folder).items()}
     if not results:

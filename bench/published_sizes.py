@@ -66,7 +66,7 @@ SIZES = ("nano", *_TALKER_BY_SIZE)
 
 
 def write_checkpoint(size: str, folder: Path, device: str, dtype: torch.dtype) -> None:
-    """Write a CustomVoice checkpoint of a published size, or nano itself, drawn on a device."""
+    """Write a CustomVoice checkpoint of a published size, or nano; sample weights on a device."""
     with tempfile.TemporaryDirectory() as cache:
         shutil.copytree(ensure_nano("nano", Path(cache)), folder, dirs_exist_ok=True)
     if size == "nano":
@@ -83,7 +83,7 @@ def write_checkpoint(size: str, folder: Path, device: str, dtype: torch.dtype) -
 
 
 def ensure_checkpoint(size: str, folder: Path, device: str, dtype: torch.dtype) -> None:
-    """Write a checkpoint unless it is there, whole."""
+    """Write a checkpoint, unless there is a complete one."""
     if not folder.exists():
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
             write_checkpoint(size, Path(scratch) / "whole", device, dtype)
@@ -165,7 +165,7 @@ def codec_document(size: str) -> dict[str, Any]:
 def _random_tensors(
     module: torch.nn.Module, device: str, dtype: torch.dtype
 ) -> dict[str, torch.Tensor]:
-    """Draw weights that keep signals finite, on a device, and bring them to the CPU."""
+    """Sample weights that keep activations finite, on a device, and copy them to the CPU."""
     tensors = {}
     for name, empty in module.state_dict().items():
         tensor = torch.empty(empty.shape, device=device)

@@ -60,7 +60,7 @@ class Server:
 
     @property
     def log(self) -> str:
-        """Everything that the server has logged."""
+        """Return the log of the server."""
         return self.log_path.read_text()
 
     def get(self, path: str) -> requests.Response:
@@ -72,14 +72,14 @@ class Server:
         return requests.post(f"{self.url}/api/tts", json={"text": text, **fields}, timeout=60)
 
     def is_up(self) -> bool:
-        """Whether the process answers at all."""
+        """Return whether the server responds."""
         try:
             return requests.get(f"{self.url}/healthz", timeout=2).ok
         except (requests.ConnectionError, requests.Timeout):
             return False
 
     def is_ready(self) -> bool:
-        """Whether /readyz says so."""
+        """Return whether `/readyz` is 200."""
         assert self.process.poll() is None, self.log
         try:
             return self.get("/readyz").status_code == 200
@@ -99,6 +99,6 @@ class Server:
         return self.process.wait(30)
 
     def kill(self) -> None:
-        """End it at once, if it has not ended."""
+        """Kill the server if it still runs."""
         self.process.kill()
         self.process.wait()

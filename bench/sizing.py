@@ -1,4 +1,4 @@
-"""Which rows fit on which card, by the code that plans them: `python -m bench.sizing`.
+"""How many rows (utterances) fit on which GPU, by the memory planner: `python -m bench.sizing`.
 
 Nothing is measured and no GPU is needed: the models have shapes and no numbers. What computing
 takes besides is left out, since only a GPU can tell (`qwen_tts_api.engine.memory.profiling`): the
@@ -36,7 +36,7 @@ def models() -> dict[str, LoadedModel]:
 
 
 def rows_that_fit(model: LoadedModel, card_gib: int, max_positions: int) -> int:
-    """Return how many rows there is room for beside the weights and what is left alone."""
+    """Return how many rows fit beside the weights and the reserve."""
     voices = MAX_VOICES * row_bytes(model, 0) if model.card.kind == "base" else 0
     left_alone = int(card_gib * GIB * GPU_SHARE_LEFT)
     free = card_gib * GIB - left_alone - model.num_bytes - voices

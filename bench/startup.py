@@ -1,4 +1,4 @@
-"""How long `make run` takes: from its start to `/readyz`, and to the first audio after it.
+"""Benchmark the start: from `make run` to `/readyz`, and to the first audio.
 
     python -m bench.startup
 
@@ -29,7 +29,7 @@ TEXT = "Hello, I am here."
 
 
 def measure(runs: int = RUNS) -> dict[str, Any]:
-    """Start the server again and again, after once that brings its files into memory."""
+    """Start the server repeatedly, after one run that fills the page cache."""
     load_before = os.getloadavg()[0]
     _start()
     rows = [_start() for _ in range(runs)]
@@ -45,7 +45,7 @@ def measure(runs: int = RUNS) -> dict[str, Any]:
 
 
 def _start() -> dict[str, float]:
-    """Start a server, and say something as soon as it is ready."""
+    """Start a server, and request speech as soon as it is ready."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         server = Server(Path(folder) / "log", QWEN_MODEL_ID="nano-en")
@@ -90,13 +90,13 @@ def _first_audio_s(server: Server) -> float:
 
 
 def _cpu_s(pid: int) -> float:
-    """Return the seconds of CPU that a process has had, with its children that have ended."""
+    """Return the CPU seconds of a process and its ended children."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def _import_torch() -> float:
-    """Return what nothing that computes with PyTorch can do without."""
+    """Return the time to import PyTorch, the lower bound of a start."""
     began = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import torch, os; os._exit(0)"], check=True)
     return time.perf_counter() - began

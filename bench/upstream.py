@@ -1,4 +1,4 @@
-"""qwen-tts itself, the reference of what is measured and tested."""
+"""qwen-tts, the reference implementation for benchmarks and tests."""
 
 from __future__ import annotations
 

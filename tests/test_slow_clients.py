@@ -105,7 +105,7 @@ def test_a_reader_that_stops(server: Server) -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
         wait_until(lambda: endings(server) - before == Counter(client_left=1), 60)
     assert server.say("Next.").status_code == 200
-    lines = [line for line in server.log.splitlines() if "took nothing" in line]
+    lines = [line for line in server.log.splitlines() if "read nothing" in line]
     assert [json.loads(line)["request_id"] for line in lines] == ["sleeper"]
 
 

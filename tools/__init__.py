@@ -1,1 +1,1 @@
-"""Programs that belong to the project and not to the server."""
+"""Development tools, which the server does not use."""

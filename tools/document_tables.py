@@ -1,4 +1,4 @@
-"""Make the tables in `docs/` that come from the code, as `make docs` does."""
+"""Generate the tables in `docs/` that come from the code: `make docs`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ TABLES = {
 
 
 def with_table(text: str, table: list[str]) -> str:
-    """Return a document with the table that has this one's head replaced by it."""
+    """Return a document in which the table with the same head is replaced."""
     before, head, rest = text.partition(f"{table[0]}\n")
     if not head:
         raise ValueError(f"no table begins with {table[0]!r}")
@@ -80,7 +80,7 @@ def with_table(text: str, table: list[str]) -> str:
 
 
 def updated(path: Path) -> str:
-    """Return a document with its tables as they ought to be."""
+    """Return a document with its tables updated."""
     text = path.read_text()
     for make in TABLES[path]:
         text = with_table(text, list(make()))

@@ -1,4 +1,4 @@
-"""Gather what a GPU machine without a network lacks: `make gpu-kit`; see bench/gpu_session.sh.
+"""Collect wheels for a GPU machine without a network: `make gpu-kit`; see bench/gpu_session.sh.
 
 Such a machine has an x86-64 Linux and a Python, PyTorch and scientific packages of its own, which
 are left as they are. The kit holds wheels of what else this project needs, in three folders:
@@ -61,7 +61,7 @@ PLATFORMS += ["manylinux1_x86_64", "manylinux2010_x86_64", "manylinux2014_x86_64
 
 
 def main() -> int:
-    """Make the kit, and say how large it is."""
+    """Build the kit, and print its size."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--python", default=PYTHON, help=f"the machine's (default: {PYTHON})")
     parser.add_argument("--out", type=Path, default=FOLDER, help="default: build/gpu-kit")
@@ -94,7 +94,7 @@ def wanted(python: str) -> dict[str, list[str]]:
 
 
 def _locked(file: str, python: str) -> Iterator[Requirement]:
-    """Yield what a lock pins for the machine, under canonical names."""
+    """Yield the requirements that a lock pins for the machine, with canonical names."""
     machine = {
         "python_version": python,
         "python_full_version": f"{python}.0",
@@ -116,13 +116,13 @@ def _pin(requirement: Requirement) -> str:
 
 
 def manifest(python: str, requirements: dict[str, list[str]]) -> str:
-    """Return what a kit is made of, as it is written beside its wheels when all are there."""
+    """Return the manifest of a kit, which is written when all wheels are complete."""
     lines = [f"{part}/{line}" for part, each in requirements.items() for line in each]
     return "\n".join([f"Python {python}", *lines, ""])
 
 
 def make(folder: Path, python: str, requirements: dict[str, list[str]]) -> None:
-    """Fetch all wheels beside the folder, then put them in its place."""
+    """Download all wheels to a temporary folder, then replace the kit."""
     scratch = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(scratch, ignore_errors=True)
     foreign = ["--only-binary=:all:", "--implementation=cp", f"--python-version={python}"]
@@ -139,7 +139,7 @@ def make(folder: Path, python: str, requirements: dict[str, list[str]]) -> None:
 
 
 def _pip(verb: str, *arguments: str) -> None:
-    """Run pip; without what the packages require, since all of it is named."""
+    """Run pip without dependencies: all of them are named."""
     subprocess.run(
         [sys.executable, "-m", "pip", verb, "--quiet", "--no-deps", *arguments], check=True
     )

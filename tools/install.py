@@ -42,7 +42,7 @@ DEV_LOCK = ROOT / "requirements-dev.lock"
 
 
 class InstallError(Exception):
-    """Installing cannot go on; the message says why."""
+    """The installation failed."""
 
 
 def main() -> int:
@@ -183,7 +183,7 @@ def install_project(*, editable: bool) -> None:
 
 
 def check_installed() -> None:
-    """Refuse any complaint of `pip check` but those about the packages that are left out."""
+    """Raise on any complaint of `pip check`, except about the packages that are left out."""
     result = subprocess.run(
         [sys.executable, "-m", "pip", "check", "--disable-pip-version-check"],
         capture_output=True,
@@ -208,7 +208,7 @@ def _installed_version(package: str) -> str | None:
 
 @contextmanager
 def _step(what: str) -> Iterator[None]:
-    """Say what is being installed, and then how long it took."""
+    """Print what is being installed, and how long it took."""
     started_s = time.monotonic()
     print(f"Installing {what} ...", flush=True)
     yield
@@ -216,7 +216,7 @@ def _step(what: str) -> Iterator[None]:
 
 
 def _pip(*arguments: str) -> None:
-    """Run pip quietly; raise an `InstallError` with all that it said where it fails."""
+    """Run pip quietly; if it fails, raise an `InstallError` with its output."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
     environ = {"PIP_ROOT_USER_ACTION": "ignore", **os.environ}
     if not os.access(os.path.expanduser("~"), os.W_OK):

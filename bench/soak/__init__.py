@@ -1,1 +1,1 @@
-"""`make soak`: minutes of clients that mean well, and clients that do not, while things break."""
+"""`make soak`: load with well-behaved and hostile clients under fault injection."""

@@ -1,4 +1,4 @@
-"""Run the soak, print how it goes, and write bench/results/soak.json."""
+"""Run the soak test, print its progress, and write bench/results/soak.json."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def soak(
     seed: int,
     rounds: int = ROUNDS,
 ) -> dict[str, Any]:
-    """Soak a server, and return what happened.
+    """Run the soak test against a server; return its results.
 
     Args:
         folder: For its logs and voices.
@@ -71,7 +71,7 @@ def soak(
 
 
 def main() -> None:
-    """Print and write what happened; fail if anything is not as it should be."""
+    """Print and write the results; fail if a check failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--clients", type=int, default=24)

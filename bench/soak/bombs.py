@@ -1,4 +1,4 @@
-"""Recordings that would cost a server that trusts them its memory, its time or its sense."""
+"""Malicious recordings: decompression bombs and contradictory headers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RATE_HZ = 24_000
 
 
 def bomb(target: Target, rng: random.Random) -> str:
-    """Send one of them to a model that clones, as a file or in JSON: each must be a 4xx."""
+    """Send one of them to a Base model, as a file or in JSON: each must be a 4xx."""
     name, data = rng.choice(list(bombs().items()))
     fields = {"text": "Hi.", "ref_text": "Hi.", "model": CLONING}
     if rng.random() < 0.5:
@@ -34,7 +34,7 @@ def bomb(target: Target, rng: random.Random) -> str:
 
 @functools.cache
 def bombs() -> dict[str, bytes]:
-    """Return every kind by its name; all of them fit into the limits on bodies."""
+    """Return the recordings by name; all are within the limits on bodies."""
     speech = np.random.default_rng(0).normal(0, 0.1, 2 * RATE_HZ).astype(np.float32)
     holes = speech.copy()
     holes[100] = np.nan

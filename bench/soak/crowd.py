@@ -1,4 +1,4 @@
-"""Everybody who asks the server for something at the same time."""
+"""All clients of a soak test, at the same time."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Crowd:
         self._probing = self._listen(self._prober, self._probed)
 
     def load(self, seconds: float, clients: int, number: int, during: Callable[[], None]) -> None:
-        """Let all loose for a while, and do something meanwhile.
+        """Run all clients for a while, and call a function meanwhile.
 
         Args:
             seconds: How long.
@@ -106,13 +106,13 @@ class Crowd:
         fuzzer.wait()
 
     def close(self) -> None:
-        """End the prober."""
+        """Stop the prober."""
         self._prober.kill()
         self._prober.wait()
         self._probing.join()
 
     def _client(self, rng: random.Random) -> None:
-        """Do one act after the other, until it is over."""
+        """Run one act after the other until the end."""
         acts, weights = zip(*ACTS, strict=True)
         while not self._over.is_set():
             [act] = rng.choices(acts, weights)
@@ -161,7 +161,7 @@ class Crowd:
 
     @staticmethod
     def _listen(process: subprocess.Popen[str], take: Callable[[str], None]) -> threading.Thread:
-        """Hand over every whole line that a process prints."""
+        """Call a function with every line that a process prints."""
 
         def listen() -> None:
             assert process.stdout is not None

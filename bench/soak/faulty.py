@@ -1,4 +1,4 @@
-"""The application with a model that fails now and then, at every stage of an utterance.
+"""Fault injection: the application with a model that fails at random, at every stage.
 
 Its environment says how:
 
@@ -44,11 +44,11 @@ _engine = threading.local()
 
 
 class OutOfMemoryError(RuntimeError):
-    """Named as PyTorch's own, which the engine knows by its name."""
+    """Has the name of PyTorch's error, by which the engine recognizes it."""
 
 
 class AcceleratorError(RuntimeError):
-    """Named as PyTorch's own."""
+    """Has the name of PyTorch's error."""
 
 
 def _faulty(method: Callable[..., Any], stage: str, rate: float) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Clients of a soak that send too much of something: connections, keys, marks."""
+"""Soak clients that flood the server: half requests, JSON keys, combining marks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HALF_REQUESTS = 40
 
 
 def half_requests(target: Target, rng: random.Random) -> str:
-    """Begin many requests, end none of them, and let somebody ask for something meanwhile."""
+    """Open many incomplete requests, and send a complete one meanwhile."""
     beginnings = [
         b"",
         b"POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Le",
@@ -39,7 +39,7 @@ def half_requests(target: Target, rng: random.Random) -> str:
 
 
 def marks(target: Target, rng: random.Random) -> str:
-    """Send runs of combining marks, which are slow to normalise, wherever a text may be."""
+    """Send runs of combining marks, which are slow to normalize, in every text field."""
     run = "a" + "\u0301\u0316\u0327\u0334\u0345" * rng.choice((1000, 100_000))
     return _refused(
         target,
@@ -55,7 +55,7 @@ def marks(target: Target, rng: random.Random) -> str:
 
 
 def keys(target: Target, rng: random.Random) -> str:
-    """Send more fields, or deeper ones, than anybody has a use for."""
+    """Send too many or too deeply nested JSON keys."""
     many = {f"key{number}": number for number in range(60_000)}
     deep = "[" * 100_000
     return _refused(
@@ -77,7 +77,7 @@ def keys(target: Target, rng: random.Random) -> str:
 def _refused(
     target: Target, rng: random.Random, requests_: list[Callable[[], requests.Response]]
 ) -> str:
-    """Send one of the requests: it must be a 4xx, and short."""
+    """Send a request: the response must be a 4xx, and short."""
     answer = rng.choice(requests_)()
     if len(answer.content) > MAX_ANSWER_BYTES:
         return f"BAD answer of {len(answer.content)} bytes"

@@ -1,4 +1,4 @@
-"""One more client, that reads `/openapi.json` and asks for everything in it, right and wrong.
+"""A fuzzer: sends valid and invalid requests to every operation of `/openapi.json`.
 
 `python -m bench.soak.fuzzer URL SEED FAULTS`, a process of its own, since making requests is hard
 work. Each line is JSON: when it asked (by `time.monotonic`), the operation, the status (0: the
@@ -36,7 +36,7 @@ CHECKS = [
 
 
 def main() -> None:
-    """Fuzz until the process is ended, behind the server's back."""
+    """Fuzz until the process is killed."""
     os.nice(10)  # making requests takes as much of a core as answering them
     url, first_seed, faults = sys.argv[1], int(sys.argv[2]), sys.argv[3] != "0"
     api = schemathesis.openapi.from_url(f"{url}/openapi.json", timeout=TIMEOUT_S)
@@ -67,7 +67,7 @@ def _fuzz(operation: Any, mode: GenerationMode, number: int, *, faults: bool) ->
 
 
 def _ask(case: schemathesis.Case[Any], mode: GenerationMode, *, faults: bool) -> tuple[int, str]:
-    """Send one request; return its status and what is wrong with the answer."""
+    """Send one request; return its status and what is wrong with the response."""
     try:
         answer = case.call(timeout=TIMEOUT_S)
     except requests.exceptions.ChunkedEncodingError:

@@ -1,4 +1,4 @@
-"""The server's lives: how it starts, how large it is, and how it is brought to its end."""
+"""The lives of the server under test: start, memory, signals, crashes and shutdown."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SETTLE_S = CLIENT_TIMEOUT_S + 1.5
 
 @dataclass(frozen=True)
 class Level:
-    """How large the worker is while nothing runs.
+    """The size of the idle worker.
 
     Attributes:
         life: Which of the server's lives, from 0.
@@ -47,7 +47,7 @@ class Level:
 
 
 class Lives:
-    """A server that is started again when it ends, as an orchestrator does.
+    """A server that is restarted when it exits, as by an orchestrator.
 
     Attributes:
         server: In its current life.
@@ -94,20 +94,20 @@ class Lives:
 
     @property
     def ops_url(self) -> str:
-        """Return where the probes are answered."""
+        """Return the URL of the ops port."""
         return f"http://{self._settings['QWEN_OPS_BIND']}"
 
     @property
     def number(self) -> int:
-        """Return which life it is, from 0."""
+        """Return the number of the current life, from 0."""
         return sum(self.deaths.values())
 
     def faults(self) -> Counter[str]:
-        """Return what was injected so far, by stage and error."""
+        """Return the injected faults, by stage and error."""
         return Counter(self._ledger.read_text().splitlines())
 
     def _start(self) -> Server:
-        """Start it, and wait until it is ready."""
+        """Start the server, and wait until it is ready."""
         log = self._folder / f"log{self.number}"
         server = Server(log, "bench.soak.faulty:app", **self._settings)
         while not server.is_ready():
@@ -115,14 +115,14 @@ class Lives:
         return server
 
     def annoy(self, number: int) -> None:
-        """Send the master and the worker one of the signals that mean nothing to them."""
+        """Send an ignored signal to master and worker."""
         meant = SIGNALS[number % len(SIGNALS)]
         self.server.process.send_signal(meant)
         os.kill(self.server.worker(), meant)
         self.signals[meant.name] += 1
 
     def die(self, how: str) -> None:
-        """End the server, see the master end with EXIT_LOST, and start anew."""
+        """Crash the server, check that the master exits with EXIT_LOST, and restart."""
         with self.outages.one():
             if how == "lost device":
                 self._lost.touch()
@@ -137,16 +137,16 @@ class Lives:
             self.server = self._start()
 
     def end(self) -> None:
-        """End it as it should end."""
+        """Shut the server down gracefully."""
         if exit_code := self.server.stop():
             self.wrong_exits.append(exit_code)
 
     def kill(self) -> None:
-        """End it, whatever happens."""
+        """Kill the server if it still runs."""
         self.server.kill()
 
     def settled_level(self) -> Level:
-        """Wait until nothing runs, and return how large the worker is.
+        """Wait until the server is idle, and return the size of the worker.
 
         With every model loaded, and every thread started that the clients may need: else the size
         would depend on what they happened to ask for.
@@ -159,7 +159,7 @@ class Lives:
         return self.level()
 
     def level(self) -> Level:
-        """Return how large the worker is now; nothing of one that is being started."""
+        """Return the current size of the worker; zeros while it starts."""
         try:
             status = Path(f"/proc/{self.server.worker()}/status").read_text()
             values = dict(line.split(":", 1) for line in status.splitlines())
@@ -170,5 +170,5 @@ class Lives:
         return Level(self.number, rss_mb, int(values["Threads"]))
 
     def log(self) -> str:
-        """Return what it logged in all its lives."""
+        """Return the log of all lives."""
         return "".join(path.read_text() for path in sorted(self._folder.glob("log*")))

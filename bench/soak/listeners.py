@@ -1,4 +1,4 @@
-"""Clients of a soak that mean well. Each act returns a word for what came of it, which is counted.
+"""Well-behaved soak clients. Each act returns its outcome as a word, which is counted.
 
 A word that begins with `BAD` is a fault of the server's.
 """
@@ -20,19 +20,19 @@ def _choose(target: Target, rng: random.Random, *, cloned: bool = False) -> Want
 
 
 def whole(target: Target, rng: random.Random) -> str:
-    """Ask for a file."""
+    """Request a whole file."""
     wanted = _choose(target, rng)
     return target.heard(wanted, target.say(wanted))
 
 
 def wav(target: Target, rng: random.Random) -> str:
-    """Ask for a WAV, and read it as Python does."""
+    """Request a WAV, and decode it."""
     wanted = _choose(target, rng)
     return target.heard(wanted, target.say(wanted, audio_format="wav"), samples_of_wav)
 
 
 def streamed(target: Target, rng: random.Random) -> str:
-    """Listen to a stream to its end."""
+    """Read a stream to its end."""
     wanted = _choose(target, rng)
     try:
         return target.heard(wanted, target.say(wanted, stream=True))
@@ -43,13 +43,13 @@ def streamed(target: Target, rng: random.Random) -> str:
 
 
 def cloned(target: Target, rng: random.Random) -> str:
-    """Speak with the voice of a recording."""
+    """Clone a voice from a recording."""
     wanted = _choose(target, rng, cloned=True)
     return target.heard(wanted, target.say(wanted))
 
 
 def coqui(target: Target, rng: random.Random) -> str:
-    """Ask as Coqui's clients do."""
+    """Request speech as Coqui's clients do."""
     wanted = _choose(target, rng)
     answer = target.ask("/api/tts", method="GET", params=_query(wanted, text="text"))
     return target.heard(wanted, answer, samples_of_wav)
@@ -67,13 +67,13 @@ def _query(wanted: Wanted, **names: str) -> dict[str, Any]:
 
 
 def openai(target: Target, rng: random.Random) -> str:
-    """Ask as OpenAI's clients do."""
+    """Request speech as OpenAI's clients do."""
     wanted = _choose(target, rng)
     return target.heard(wanted, _ask_openai(target, wanted))
 
 
 def events(target: Target, rng: random.Random) -> str:
-    """Ask for server-sent events, and put the audio together."""
+    """Request server-sent events, and join their audio."""
     wanted = _choose(target, rng)
     try:
         answer = _ask_openai(target, wanted, stream_format="sse")
@@ -99,7 +99,7 @@ def _samples_of_events(data: bytes) -> bytes:
 
 
 def registrar(target: Target, rng: random.Random) -> str:
-    """Register a voice, speak with it, and delete it."""
+    """Register a voice, use it, and delete it."""
     number = rng.randrange(10**9)
     name = f"v{number}"
     files = {"audio": ("me.wav", recording(number))}  # one that no model has encoded yet
@@ -116,7 +116,7 @@ def registrar(target: Target, rng: random.Random) -> str:
 
 
 def reader(target: Target, rng: random.Random) -> str:
-    """Look at the page and the lists."""
+    """Read the page and the lists."""
     paths = ["/", "/speakers", "/languages", "/models", "/v1/models", "/voices", "/docs"]
     answer = target.ask(rng.choice([*paths, "/openapi.json", "/metrics"]), method="GET")
     return "200" if answer.status_code == 200 else f"BAD {answer.status_code}"

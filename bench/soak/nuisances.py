@@ -1,4 +1,4 @@
-"""Clients of a soak that mean harm, or do it: leavers, sleepers, drippers, liars."""
+"""Hostile and broken soak clients: disconnects, stalled readers, slow senders, malformed bodies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.soak.target import EXCUSED, Target
 
 
 def leaver(target: Target, rng: random.Random) -> str:
-    """Ask for much, and go: at once, a little later, or in the middle of the stream."""
+    """Request long speech, and disconnect: at once, later, or in the middle of the stream."""
     body = json.dumps({"text": "word " * 300, "stream": rng.random() < 0.5}).encode()
     with socket.create_connection(target.address, 10) as connection:
         connection.sendall(_head(len(body)) + body)
@@ -24,7 +24,7 @@ def leaver(target: Target, rng: random.Random) -> str:
 
 
 def stopped_reader(target: Target, rng: random.Random) -> str:
-    """Ask for a stream and take nothing of it for a while."""
+    """Request a stream, and stop reading for a while."""
     body = json.dumps({"text": "word " * 100, "stream": True, "audio_format": "pcm"}).encode()
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -36,7 +36,7 @@ def stopped_reader(target: Target, rng: random.Random) -> str:
 
 
 def dripper(target: Target, rng: random.Random) -> str:
-    """Send a head or a body a byte at a time, and give up or be cut off."""
+    """Send a head or a body byte by byte, until giving up or being disconnected."""
     with socket.create_connection(target.address, 10) as connection:
         if rng.random() < 0.5:
             connection.sendall(_head(1000))
@@ -50,7 +50,7 @@ def dripper(target: Target, rng: random.Random) -> str:
 
 
 def liar(target: Target, rng: random.Random) -> str:
-    """Send a body that is not what it says it is: each must be a 4xx with a body of ours."""
+    """Send a malformed body: each must be a 4xx with an error body."""
     lies: list[tuple[bytes, bytes]] = [
         (_head(500), b'{"text": "Hi."}'),
         (_head(3), b'{"text": "Hi."}'),
@@ -84,7 +84,7 @@ def liar(target: Target, rng: random.Random) -> str:
 
 
 def hold_threads(target: Target, number: int) -> None:
-    """Keep so many threads of the server waiting at once, so that it has started them all."""
+    """Occupy a number of the server's threads at once, so that all have been started."""
     body = json.dumps({"text": "word " * 300}).encode()
     with contextlib.ExitStack() as stack:
         for _ in range(number):

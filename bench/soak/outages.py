@@ -1,4 +1,4 @@
-"""When the server was not there, through no fault of its own."""
+"""Periods in which the server was down on purpose."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Outages:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Note that there is one, inside the block."""
+        """Record an outage for the duration of the block."""
         self._ends.append(float("inf"))
         try:
             yield
@@ -26,10 +26,10 @@ class Outages:
             self._ends[-1] = time.monotonic() + GRACE_S
 
     def excuse(self, since: float) -> bool:
-        """Whether what began at `since`, and has just broken, can be put down to one."""
+        """Return whether a failure now, of something that began at `since`, is due to an outage."""
         return any(end >= since for end in self._ends)
 
     @property
     def now(self) -> bool:
-        """Whether there is one."""
+        """Return whether there is an outage now."""
         return bool(self._ends) and self._ends[-1] == float("inf")

@@ -1,4 +1,4 @@
-"""Asks the ops port ten times a second whether the process lives.
+"""Probe the ops port ten times a second.
 
 `python -m bench.soak.prober URL`, a process of its own, whose Python nobody else keeps busy. Each
 line is when it asked (by `time.monotonic`, which processes share), how many ms the answer took, and

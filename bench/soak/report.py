@@ -1,4 +1,4 @@
-"""What a soak tells: a line every few seconds, a table at the end, and the figures to keep."""
+"""Reports of a soak test: a progress line, a table, and the figures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_MORE_THREADS = 2
 
 
 class Ticker:
-    """Prints how it goes, from a thread of its own."""
+    """Print the progress, in a thread of its own."""
 
     def __init__(self, lives: Lives, crowd: Crowd) -> None:
         self._lives = lives
@@ -61,7 +61,7 @@ class Ticker:
 
 
 def by_class(answers: Counter[int]) -> Counter[str]:
-    """Return how many answers there were of each kind."""
+    """Return the number of responses by class of status."""
     classes: Counter[str] = Counter()
     for status, count in list(answers.items()):
         name = "429" if status == 429 else f"{status // 100}xx" if status else "broken"
@@ -70,13 +70,13 @@ def by_class(answers: Counter[int]) -> Counter[str]:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """Return a percentile; 0 of nothing."""
+    """Return a percentile; 0 for an empty list."""
     ordered = sorted(values)
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0
 
 
 def summarise(lives: Lives, crowd: Crowd, levels: list[Level]) -> dict[str, Any]:
-    """Return the figures, and which aims were missed."""
+    """Return the figures, and the failed checks."""
     faults, answers = lives.faults(), lives.target.answers
     result = {
         "requests": sum(answers.values()),
@@ -132,7 +132,7 @@ def _count(acts: dict[str, int], word: str) -> int:
 
 
 def growth(levels: list[Level]) -> list[str]:
-    """Return what grew that should be level."""
+    """Return the sizes that grew although they should be constant."""
     grown = []
     for first, last in _last_rounds(levels):
         if last.rss_mb > (1 + MAX_GROWTH) * first.rss_mb:
@@ -143,7 +143,7 @@ def growth(levels: list[Level]) -> list[str]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """Return the figures for people."""
+    """Return the figures as a readable table."""
     lines = ["", f"{'act':<18}{'outcome':<28}{'times':>8}"]
     for outcome, count in result["acts"].items():
         act, _, word = outcome.partition(": ")

@@ -1,4 +1,4 @@
-"""The server that is soaked, what it should answer, and what it did answer."""
+"""The server under test, its expected responses, and the counts of actual ones."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Wanted = tuple[str, int, str]
 
 
 class Target:
-    """The server.
+    """The server under test.
 
     Attributes:
         url: Where it is.
@@ -61,7 +61,7 @@ class Target:
         self._lock = threading.Lock()
 
     def wake(self, *, once: bool = False) -> None:
-        """Have every model loaded, by asking it for something until it answers, or once."""
+        """Load every model, by requests until one succeeds, or once."""
         for fields in ({"speaker": VOICES[0]}, {"model": CLONING}, {"model": "nano-design"}):
             while True:
                 try:
@@ -81,24 +81,24 @@ class Target:
         return requests.post(f"{self.url}/api/tts", data=form, files=files, timeout=TIMEOUT_S)
 
     def learn(self) -> None:
-        """Ask for everything once."""
+        """Record the expected audio of every choice."""
         for wanted in self.choices():
             while (answer := self.say(wanted)).status_code != 200:
                 time.sleep(0.2)
             self.expected[wanted] = answer.content
 
     def choices(self) -> list[Wanted]:
-        """Return everything that is asked for."""
+        """Return the choices of text, speaker and seed."""
         spoken = [(text, seed, name) for text in TEXTS for seed in range(SEEDS) for name in VOICES]
         return [*spoken, *((text, seed, "") for text in TEXTS[:3] for seed in range(SEEDS))]
 
     def count(self, status: int) -> None:
-        """Note the status of an answer."""
+        """Count the status of a response."""
         with self._lock:
             self.answers[status] += 1
 
     def ask(self, path: str, **arguments: Any) -> requests.Response:
-        """Send a request, as a form or JSON, with an id that the answer must have.
+        """Send a request, as a form or JSON, and check its request id.
 
         Raises:
             RequestException: The connection broke.
@@ -119,7 +119,7 @@ class Target:
         return answer
 
     def say(self, wanted: Wanted, **fields: Any) -> requests.Response:
-        """Ask for a text, in one of our two ways."""
+        """Request speech, by JSON or by a form."""
         text, seed, speaker = wanted
         fields = {"text": text, "seed": seed, "audio_format": "pcm", "max_new_tokens": 40, **fields}
         if speaker:
@@ -128,7 +128,7 @@ class Target:
         return self.ask("/api/tts", data=form, files={"ref_audio": ("me.wav", self.recording)})
 
     def judge(self, wanted: Wanted, data: bytes) -> str:
-        """Tell whether audio is what this text, seed and voice should give.
+        """Compare audio with the expected audio of this text, seed and voice.
 
         Sums in another batch round differently, and once in many thousand draws that makes another
         code, after which the utterance goes its own way: it is then right up to some frame.
@@ -147,7 +147,7 @@ class Target:
         return "rounded" if is_own else "BAD audio"
 
     def refused(self, answer: requests.Response) -> str:
-        """Judge an answer that is not audio."""
+        """Check an error response."""
         try:
             error = answer.json()["error"]
             code = error["code"] if isinstance(error, dict) else answer.json()["code"]
@@ -162,7 +162,7 @@ class Target:
     def heard(
         self, wanted: Wanted, answer: requests.Response, pcm: Callable[[bytes], bytes] = bytes
     ) -> str:
-        """Judge an answer that should be audio, which `pcm` takes the samples out of."""
+        """Check a response that should be audio, decoded by `pcm`."""
         if answer.status_code != 200:
             return self.refused(answer)
         try:
@@ -172,11 +172,11 @@ class Target:
 
 
 class Wrong(Exception):
-    """An answer that must never be."""
+    """A response that is a failure of the server."""
 
 
 def recording(seed: int = 0) -> bytes:
-    """Return two seconds of noise that swells and fades, as WAV."""
+    """Return two seconds of amplitude-modulated noise, as WAV."""
     seconds = np.arange(2 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
     noise = np.random.default_rng(seed).normal(0, 3000, len(seconds)) * np.sin(3 * seconds) ** 2
     encoder = FORMATS["wav"].file_encoder(SAMPLE_RATE_HZ)
@@ -184,7 +184,7 @@ def recording(seed: int = 0) -> bytes:
 
 
 def samples_of_wav(data: bytes) -> bytes:
-    """Return what Python reads of a WAV."""
+    """Decode a WAV."""
     with wave.open(io.BytesIO(data)) as file:
         samples: bytes = file.readframes(file.getnframes())
         return samples

@@ -1,7 +1,7 @@
 """The command line: `qwen-tts-api serve | say | voices | doctor | download`.
 
-One file a command. Each imports what it needs when it runs: `--help`, and `say` and `voices` with a
-server, import neither PyTorch nor the packages that come with it.
+One module or package per command. Heavy imports are deferred until a command runs: `--help`, and
+`say` and `voices` with a server, import neither PyTorch nor the packages around it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ for command in (serve, say, voices, doctor, download):
 
 
 def main() -> None:
-    """Run the command line and end the process: 0; 1 failed; 2 wrong use; 130 Ctrl-C."""
+    """Run the command line and exit: 0; 1 on failure; 2 on wrong usage; 130 on Ctrl-C."""
     try:
         code = commands.main(prog_name="qwen-tts-api", standalone_mode=False) or 0
     except click.ClickException as error:
@@ -44,14 +44,14 @@ def main() -> None:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = EXIT_INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has left, as `head` does
-        sys.stdout = None  # or Python complains when it flushes it
+    except BrokenPipeError:  # the reader of standard output has exited, as `head` does
+        sys.stdout = None  # or Python's flush at exit prints an error
         code = EXIT_FAILED
     _end(code)
 
 
 def _end(code: int) -> NoReturn:
-    """End the process: at once, if a thread may be inside PyTorch, which crashes otherwise."""
+    """Exit; without finalizing the interpreter if PyTorch is imported, which may crash then."""
     if "torch" not in sys.modules:
         sys.exit(code)
     for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""A client of the server."""
+"""An HTTP client of the server, over `requests`."""
 
 from __future__ import annotations
 
@@ -17,69 +17,62 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_SERVER = "http://localhost:8888"
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 READ_BYTES = 65_536
 
-LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
-
-# Not QWEN_*: those names are the server's settings, and it refuses the others.
+# Not QWEN_*: those names are the server's settings, and it refuses unknown ones.
 SERVER_VARIABLE = "TTS_SERVER"
 API_KEY_VARIABLE = "TTS_API_KEY"
 
 
 def server_options(command: Command) -> Command:
-    """Give a command the options that say which server, as the arguments `server` and `timeout`."""
-    for option in (
-        click.option(
-            "--timeout",
-            type=click.FloatRange(min=0, min_open=True),
-            default=600.0,
-            metavar="SECONDS",
-            help="How long the server may be silent.",
-        ),
-        click.option(
-            "--server",
-            metavar="URL",
-            envvar=SERVER_VARIABLE,
-            help=f"The server; {SERVER_VARIABLE} in the environment, or {DEFAULT_SERVER}. "
-            f"A key in {API_KEY_VARIABLE} is sent as its bearer token.",
-        ),
-    ):
-        command = option(command)
-    return command
+    """Give a command the options `--server` and `--timeout`, as arguments of these names."""
+    timeout = click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        default=600.0,
+        metavar="SECONDS",
+        help="How long the server may be silent.",
+    )
+    server = click.option(
+        "--server",
+        metavar="URL",
+        envvar=SERVER_VARIABLE,
+        help=f"The server; {SERVER_VARIABLE} in the environment, or {DEFAULT_SERVER}. "
+        f"A key in {API_KEY_VARIABLE} is sent as its bearer token.",
+    )
+    return server(timeout(command))
 
 
 class ServerClient:
     """Requests to one server. `requests`' own variables hold: proxies, REQUESTS_CA_BUNDLE, netrc.
 
+    All methods raise a click.ClickException with the server's error message, or with the reason why
+    there is no response.
+
     Args:
-        url: `http://` or `https://`, with a path in front of the server's own if it has one.
-        timeout_s: Seconds that the server may be silent.
-        api_key: Sent as a bearer token, unless empty.
+        url: `http://` or `https://`, with a path prefix if it has one; None is DEFAULT_SERVER.
+        timeout_s: Limit for the connection, and for each read.
 
     Raises:
-        click.UsageError: The address is none.
+        click.UsageError: The URL is invalid.
     """
 
-    def __init__(self, url: str, timeout_s: float, api_key: str = "") -> None:
-        if not _is_address(url):
-            raise click.UsageError(f"--server {url!r} is no address such as {DEFAULT_SERVER}.")
-        self._url = url.rstrip("/")
+    def __init__(self, url: str | None, timeout_s: float) -> None:
+        self._url = (url or DEFAULT_SERVER).rstrip("/")
         self._timeout_s = timeout_s
-        self._api_key = api_key
-
-    @classmethod
-    def from_options(cls, server: str | None, timeout_s: float) -> ServerClient:
-        """Return a client of the server that the options and the environment name."""
-        return cls(server or DEFAULT_SERVER, timeout_s, os.environ.get(API_KEY_VARIABLE, ""))
+        parts = urlsplit(self._url)
+        try:
+            is_valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # the port is not a number
+            is_valid = False
+        if not is_valid:
+            raise click.UsageError(f"--server {url!r} is no address such as {DEFAULT_SERVER}.")
 
     def get_json(self, path: str, **query: str) -> Any:
-        """Return the document at a path.
-
-        Raises:
-            click.ClickException: With the server's sentence, or why there is none.
-        """
-        query = {name: value for name, value in query.items() if value}
-        with self._request("GET", path, params=query) as response:
+        """Return the JSON document at a path; empty values of the query are not sent."""
+        params = {name: value for name, value in query.items() if value}
+        with self._request("GET", path, params=params) as response:
             try:
                 return response.json()
             except ValueError as error:
@@ -87,65 +80,53 @@ class ServerClient:
                     f"{self._url} answered no JSON: is it this server?"
                 ) from error
 
-    @contextlib.contextmanager
-    def post(self, path: str, document: dict[str, Any]) -> Iterator[requests.Response]:
-        """Send a JSON document and give the answer, whose body is not read yet.
+    def post(
+        self, path: str, document: dict[str, Any]
+    ) -> contextlib.AbstractContextManager[requests.Response]:
+        """Send a JSON document; the block gets the response, whose body is not read yet.
 
-        Leaving closes the connection, which ends the work on the server.
-
-        Raises:
-            click.ClickException: With the server's sentence, or why there is none.
+        Leaving the block closes the connection, which cancels the request on the server.
         """
-        with self._request("POST", path, json=document, stream=True) as response:
-            yield response
+        return self._request("POST", path, json=document, stream=True)
 
     def read_chunks(self, response: requests.Response) -> Generator[bytes, None, None]:
-        """Yield the body of an answer as it comes.
-
-        Raises:
-            click.ClickException: It ended too early.
-        """
-        with self._explained():
+        """Yield the body of a response as it is received; raise if it ends early."""
+        with self._explain_errors():
             yield from response.iter_content(READ_BYTES)
-            # What ends with the connection alone has no end that could be trusted.
+            # A body that ends with the connection may be cut off anywhere.
             if not {"Content-Length", "Transfer-Encoding"} & response.headers.keys():
-                raise HTTPException
+                raise ConnectionResetError
 
     @contextlib.contextmanager
     def _request(self, method: str, path: str, **arguments: Any) -> Iterator[requests.Response]:
         import requests
 
         with requests.Session() as session:
-            # A proxy that the environment names does not know what this machine calls itself.
+            # A proxy that the environment names cannot reach the loopback of this machine.
             session.trust_env = urlsplit(self._url).hostname not in LOOPBACK_HOSTS
-            session.auth = self._authorize if self._api_key else None
-            with self._explained():
-                response = session.request(
-                    method,
-                    self._url + path,
-                    timeout=self._timeout_s,
-                    allow_redirects=False,
-                    **arguments,
-                )
-                refusal = None if response.status_code == 200 else self._refusal(response)
+            if os.environ.get(API_KEY_VARIABLE):
+                session.auth = _authorize  # a header alone would give way to netrc
+            arguments |= {"timeout": self._timeout_s, "allow_redirects": False}
+            with self._explain_errors():
+                response = session.request(method, self._url + path, **arguments)
+                message = "" if response.status_code == 200 else self._error_message(response)
             with response:
-                if refusal is not None:
-                    raise refusal
+                if message:
+                    raise click.ClickException(message)
                 yield response
 
-    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._api_key}"
-        return request
-
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn what a connection raises into a sentence."""
+    def _explain_errors(self) -> Iterator[None]:
+        """Raise connection errors as a click.ClickException."""
         try:
             yield
-        except (OSError, HTTPException) as error:  # requests' own errors are of OSError
-            raise click.ClickException(self._explain(_root(error))) from error
+        except OSError as error:  # the base of requests' errors, too
+            cause: BaseException = error
+            while cause.__context__ is not None:
+                cause = cause.__context__
+            raise click.ClickException(self._explanation(cause)) from error
 
-    def _explain(self, cause: BaseException) -> str:
+    def _explanation(self, cause: BaseException) -> str:
         if isinstance(cause, TimeoutError):
             return f"{self._url} was silent for {self._timeout_s:g} s (--timeout)."
         if isinstance(cause, ConnectionRefusedError):
@@ -153,34 +134,23 @@ class ServerClient:
                 f"No server answers at {self._url}: start one (`qwen-tts-api serve`), or name "
                 "another (--server)."
             )
-        if isinstance(cause, (HTTPException, ConnectionResetError, BrokenPipeError, ValueError)):
+        if isinstance(cause, (HTTPException, ConnectionError, ValueError)):
             return f"{self._url} broke its answer off: what came of it is not the whole."
         return f"{self._url} cannot be reached: {cause}."
 
-    def _refusal(self, response: requests.Response) -> click.ClickException:
-        """Return the server's sentence, or at least its status."""
-        try:
+    def _error_message(self, response: requests.Response) -> str:
+        """Return the server's error message; if it has none, the status."""
+        with contextlib.suppress(ValueError, KeyError, TypeError):
             error = response.json()["error"]
-        except (ValueError, KeyError, TypeError):
-            error = None
-        if not isinstance(error, str):
-            return click.ClickException(
-                f"{self._url} answered {response.status_code} {response.reason}, and no reason "
-                "why: is it this server?"
-            )
-        wait_s = response.headers.get("Retry-After")
-        return click.ClickException(error + (f" Try again in {wait_s} s." if wait_s else ""))
+            if isinstance(error, str):
+                wait_s = response.headers.get("Retry-After")
+                return error + (f" Try again in {wait_s} s." if wait_s else "")
+        return (
+            f"{self._url} answered {response.status_code} {response.reason}, and no reason why: is "
+            "it this server?"
+        )
 
 
-def _is_address(url: str) -> bool:
-    parts = urlsplit(url)
-    with contextlib.suppress(ValueError):  # a port that is no number
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    return False
-
-
-def _root(error: BaseException) -> BaseException:
-    """Return what an error was raised for in the first place."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return error
+def _authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    request.headers["Authorization"] = f"Bearer {os.environ[API_KEY_VARIABLE]}"
+    return request

@@ -1,4 +1,4 @@
-"""`download`: bring a checkpoint here, for machines that will have no network."""
+"""`download`: download a checkpoint, for machines without a network."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def download(model: str, folder: Path | None) -> None:
     try:
         listing = look_up(model)
         _check_weights(model, listing)
-        # A few kilobytes tell whether it can be served, before gigabytes come.
+        # Reject other kinds of model by the first kilobytes, before gigabytes are downloaded.
         place = fetch(model, ["config.json"], folder=folder)
         read_card(place)
         _check_space(place, listing)
@@ -60,7 +60,7 @@ def download(model: str, folder: Path | None) -> None:
 
 
 def _is_folder(model: str) -> bool:
-    """Return whether it is a folder that can be found; what is none is the hub's to judge."""
+    """Return whether `model` is an existing folder."""
     try:
         return expand(model).is_dir()
     except (OSError, ValueError):
@@ -68,9 +68,9 @@ def _is_folder(model: str) -> bool:
 
 
 def _prepare_terminal() -> None:
-    """Show bars at a terminal only, and let Ctrl-C end the process at once.
+    """Show progress bars only on a terminal, and let Ctrl-C exit at once.
 
-    The hub's client would first finish the files that its threads are at, gigabytes of them.
+    huggingface_hub would first finish the files that its threads download, gigabytes of them.
     """
     if not sys.stderr.isatty() and "HF_HUB_DISABLE_PROGRESS_BARS" not in os.environ:
         hide_progress()
@@ -99,7 +99,7 @@ def _check_space(place: Path, listing: HubCheckpoint) -> None:
 
 
 def _check_result(place: Path, listing: HubCheckpoint) -> None:
-    """Refuse a download that is not whole: offline, the hub's client is content with less."""
+    """Check that all files are complete: offline, huggingface_hub accepts a partial snapshot."""
     from qwen_tts_api.model.loaded import judge
 
     problem = " ".join(

@@ -1,4 +1,4 @@
-"""Exit codes; wrong use is click's own 2."""
+"""Exit codes. For wrong usage click exits with 2."""
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130

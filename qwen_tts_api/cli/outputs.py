@@ -1,4 +1,4 @@
-"""Where audio goes: a file, which is seen only when it is whole; standard output; a player."""
+"""Outputs for audio: a file, written atomically; standard output; a player."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FILE_PLAYER = "afplay"
 
 @contextlib.contextmanager
 def to_file(path: Path) -> Iterator[Write]:
-    """Write to a file, which has its name only when all of it is there.
+    """Write to a temporary file, which is renamed when it is complete.
 
     A WAV whose sizes were not known when it began gets them at the end.
 
@@ -58,7 +58,7 @@ def to_file(path: Path) -> Iterator[Write]:
 
 @contextlib.contextmanager
 def to_stdout() -> Iterator[Write]:
-    """Write to standard output, every piece at once."""
+    """Write to standard output, unbuffered."""
 
     def write(data: bytes) -> None:
         sys.stdout.buffer.write(data)
@@ -68,7 +68,7 @@ def to_stdout() -> Iterator[Write]:
 
 
 def find_player() -> str:
-    """Return the name of a program that plays audio.
+    """Return the first installed program that plays audio.
 
     Raises:
         click.UsageError: There is none.
@@ -84,7 +84,7 @@ def find_player() -> str:
 
 @contextlib.contextmanager
 def to_player(name: str, rate_hz: int) -> Iterator[Write]:
-    """Play 16-bit samples (a WAV file, if the player plays files only) and wait for its end.
+    """Pipe 16-bit samples to a player (FILE_PLAYER gets a WAV file), and wait until it exits.
 
     Raises:
         click.ClickException: The player fails.

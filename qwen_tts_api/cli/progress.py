@@ -1,4 +1,4 @@
-"""What a person at a terminal sees while audio is made: how much there is, and how fast."""
+"""Progress of synthesis on a terminal: how much audio has been received, and how fast."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ NATIVE_RATE_HZ = 24_000
 
 
 class Progress:
-    """One line on standard error, rewritten; silent where that is no terminal.
+    """A progress line on standard error; nothing is printed if that is not a terminal.
 
     Args:
-        audio_format: Tells how many seconds the bytes are, if it is not compressed.
-        sample_rate_hz: The rate that was asked for; None is the format's own.
+        audio_format: If it is uncompressed, bytes are shown as seconds of audio.
+        sample_rate_hz: Of the audio; None is the format's default.
     """
 
     def __init__(self, audio_format: str, sample_rate_hz: int | None) -> None:
@@ -44,23 +44,23 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the line away."""
+        """Remove the line."""
         self._bar.close()
 
     def say(self, doing: str) -> None:
-        """Show what is being done; the clock begins anew."""
+        """Show the current stage, and restart the clock."""
         self._began_at = time.monotonic()
         self._bar.set_description_str(doing)
 
     def add(self, num_bytes: int) -> None:
-        """Count bytes that have come."""
+        """Count received bytes."""
         self._num_bytes += num_bytes
         self._bar.set_description_str(self.summary, refresh=False)
         self._bar.update()
 
     @property
     def summary(self) -> str:
-        """Return how much has come: `3.2 s of audio, 8.1 times real time`."""
+        """Return the amount of audio, such as `3.2 s of audio, 8.1 times real time`."""
         if not self._bytes_per_s:
             return f"{self._num_bytes / 1000:.0f} kB"
         duration_s = self._num_bytes / self._bytes_per_s
@@ -68,7 +68,7 @@ class Progress:
         return f"{duration_s:.1f} s of audio, {speed:.1f} times real time"
 
     def close(self, summary: str) -> None:
-        """Leave a last line at a terminal."""
+        """Replace the line by a summary that stays."""
         self._bar.close()
         if self._is_seen:
             sys.stderr.write(summary + "\n")

@@ -1,4 +1,4 @@
-"""`say`: a text as speech, into a file, to standard output or to the loudspeaker."""
+"""`say`: synthesize a text to a file, standard output or the loudspeaker."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PLACEMENT = ("device", "dtype", "attn_impl")
 def _parse_field(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Read `NAME=VALUE`, the value as JSON if it is that, as text if not."""
+    """Parse `NAME=VALUE`; a value that is not JSON is a string."""
     fields: dict[str, Any] = {}
     for text in values:
         name, separator, value = text.partition("=")
@@ -124,7 +124,7 @@ def say(
     if in_process and (model := document.pop("model", None)):
         options["QWEN_MODEL_ID"] = model
     rate_hz = document.get("sample_rate") or NATIVE_RATE_HZ
-    client = None if in_process else ServerClient.from_options(server, timeout)
+    client = None if in_process else ServerClient(server, timeout)
     sink = _open_output(output, player, rate_hz)
     _speak(document, client, options, sink, output or player)
 

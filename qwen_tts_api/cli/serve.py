@@ -1,4 +1,4 @@
-"""`serve`: gunicorn with the project's settings, in place of this process."""
+"""`serve`: replace this process by gunicorn, with the project's settings."""
 
 from __future__ import annotations
 
@@ -32,4 +32,5 @@ def serve(port: int | None, options: dict[str, str]) -> None:
             raise click.UsageError("Give --port or --bind, not both.")
         options["QWEN_BIND"] = f"0.0.0.0:{port}"
     sys.stderr.flush()
+    # The new process has the options as variables of its environment: gunicorn's worker reads them.
     os.execve(sys.executable, [sys.executable, *GUNICORN], {**os.environ, **options})

@@ -1,4 +1,4 @@
-"""Options that stand for settings: `--dtype float32` is `QWEN_DTYPE=float32`."""
+"""Command-line options of settings: `--dtype float32` is `QWEN_DTYPE=float32`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 NONE_GIVEN: Mapping[str, str] = MappingProxyType({})
 
-# Where the setting's own name would be odd on a command line.
+# Options that are not named after their setting.
 OPTION_NAMES = {"model_id": "model"}
 
 
@@ -50,8 +50,8 @@ def read_settings(
     """Return the settings of the environment.
 
     Args:
-        options: By `QWEN_*` name; they go before the environment.
-        defaults: Likewise; the environment goes before them.
+        options: By `QWEN_*` name; they override the environment.
+        defaults: By `QWEN_*` name; the environment overrides them.
 
     Raises:
         click.ClickException: One is wrong.

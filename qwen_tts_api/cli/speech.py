@@ -1,4 +1,4 @@
-"""Two ways from a request to audio: a server, or a model that is loaded here."""
+"""Synthesis for `say`: by a server, or by a model in this process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from qwen_tts_api.errors import StartupError, TTSError
 LOAD_POLL_S = 0.05
 CLOSE_TIMEOUT_S = 1.0
 
-# In a process of its own there is no queue and nobody to share memory with.
+# A process with one request needs no queue, and memory for few streams only.
 LOCAL_DEFAULTS = {
     "QWEN_MAX_STREAMS": "4",
     "QWEN_MAX_TEXT_CHARS": "1000000",
@@ -30,11 +30,11 @@ LOCAL_DEFAULTS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """Audio as it comes.
+    """Audio and its metadata.
 
     Attributes:
-        chunks: The file's bytes. Raises a click.ClickException where the rest does not come.
-        seed: With which the same audio is made again.
+        chunks: Bytes of the audio file. Raises a click.ClickException if synthesis fails.
+        seed: Reproduces the same audio.
         model: Name of the model.
         is_cut: Whether the frame budget ended it, as far as that is known.
     """
@@ -47,10 +47,14 @@ class Answer:
 
 @contextlib.contextmanager
 def speak_by_server(client: ServerClient, document: dict[str, Any]) -> Iterator[Answer]:
-    """Ask a server; leaving ends its work.
+    """Request speech from a server; leaving the block cancels the request.
+
+    Args:
+        client: Of the server.
+        document: For `POST /api/tts`.
 
     Raises:
-        click.ClickException: With the server's sentence, or why there is none.
+        click.ClickException: With the server's error message, or why there is no response.
     """
     with client.post("/api/tts", document) as response:
         yield Answer(
@@ -65,16 +69,16 @@ def speak_by_server(client: ServerClient, document: dict[str, Any]) -> Iterator[
 def speak_here(
     document: dict[str, Any], options: dict[str, str], progress: Progress
 ) -> Iterator[Answer]:
-    """Load the model into this process, and ask it.
+    """Load the model into this process, and synthesize.
 
     Args:
         document: As for `POST /api/tts`.
-        options: Settings by `QWEN_*` name, which go before the environment.
-        progress: Shows what is being loaded.
+        options: Settings by `QWEN_*` name, which override the environment.
+        progress: Shows the stages of loading.
 
     Raises:
-        click.ClickException: The request cannot be met; the sentence is the server's.
-        click.exceptions.Exit: The model cannot be loaded; why is on standard error.
+        click.ClickException: The request is invalid, or synthesis fails.
+        click.exceptions.Exit: The model cannot be loaded; the reason is on standard error.
     """
     from qwen_tts_api.routes.speech.schema import load_speech_request
     from qwen_tts_api.service.assembly import build_service

@@ -1,4 +1,4 @@
-"""`voices`: who speaks, and in which languages."""
+"""`voices`: list speakers and languages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def voices(model: str, as_json: bool, server: str | None, timeout: float) -> Non
     if model and server is None:
         listing = _of_checkpoint(model)
     else:
-        client = ServerClient.from_options(server, timeout)
+        client = ServerClient(server, timeout)
         listing = {
             "speakers": client.get_json("/speakers", model=model),
             "languages": client.get_json("/languages", model=model),
@@ -39,7 +39,7 @@ def voices(model: str, as_json: bool, server: str | None, timeout: float) -> Non
 
 
 def _of_checkpoint(model: str) -> dict[str, list[Entry]]:
-    """Return what the configuration of a checkpoint says, in the server's words.
+    """Return the speakers and languages of a checkpoint, as the server lists them.
 
     Raises:
         click.ClickException: There is no such checkpoint.
@@ -73,6 +73,6 @@ def _table(listing: dict[str, list[Entry]]) -> str:
 
 
 def _remark(entry: Entry) -> str:
-    """Return what is special about a speaker: a dialect, or that somebody registered the voice."""
+    """Return the dialect of a speaker, or that the voice is registered."""
     kind = entry.get("kind") if entry.get("kind") != "speaker" else None
     return ", ".join(str(part).replace("_", " ") for part in (entry.get("dialect"), kind) if part)

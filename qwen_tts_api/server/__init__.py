@@ -1,1 +1,1 @@
-"""The process: gunicorn's worker, its connections and requests, the ops port."""
+"""The server process: gunicorn's settings and worker, the event loop, HTTP, the ops port."""

@@ -1,6 +1,6 @@
-"""gunicorn's settings: one process with the model, many threads that wait for it.
+"""gunicorn's settings: one worker process with the model, many threads that wait for it.
 
-A checkout's `gunicorn.conf.py` and the command `qwen-tts-api serve` both take them from here:
+Used by a checkout's `gunicorn.conf.py` and by `qwen-tts-api serve`:
 
     gunicorn -c python:qwen_tts_api.server.gunicorn_conf qwen_tts_api.server.wsgi:app
 """
@@ -15,7 +15,7 @@ from gunicorn.errors import HaltServer
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import EXIT_CANNOT_START, EXIT_LOST, ConfigError
-from qwen_tts_api.server.descriptors import raise_limit
+from qwen_tts_api.server.limits import raise_limit
 from qwen_tts_api.server.signals import ignore_in_master, ignore_until_started, reset_in_worker
 from qwen_tts_api.server.starting import check_start
 from qwen_tts_api.telemetry.log_stream import open_standard_streams
@@ -35,17 +35,17 @@ workers = 1
 worker_class = "qwen_tts_api.server.worker.QwenWorker"
 threads = settings.num_threads
 keepalive = settings.keepalive_s
-# The heartbeat of the worker's main loop, not a deadline of requests (QWEN_REQUEST_TIMEOUT_S).
+# For the heartbeat of the worker's main loop; that of requests is QWEN_REQUEST_TIMEOUT_S.
 timeout = 60
-# After which the master kills a worker that has not ended. The worker takes the setting itself,
-# then a second to notice, one for the engines, two to send the last spans.
+# After which the master kills the worker. The worker itself keeps to QWEN_GRACEFUL_TIMEOUT_S, and
+# then needs a second to notice, one for the engines, two to export the last spans.
 graceful_timeout = int(settings.graceful_timeout_s) + 5
 # A heartbeat file on a disk can block the worker for seconds.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 control_socket_disable = True
-# As long as gunicorn allows: Coqui's and MaryTTS's clients send the text in the query.
+# gunicorn's maximum: Coqui's and MaryTTS's clients send the text in the query.
 limit_request_line = 8190
-# By default a client on this machine may say by SCRIPT_NAME and PATH_INFO what its path is.
+# By default a client on this machine may set its path by the headers SCRIPT_NAME and PATH_INFO.
 forwarder_headers = ""
 # CUDA does not survive a fork: only the worker imports the application.
 preload_app = False
@@ -54,7 +54,7 @@ logconfig_dict = logging_config(settings.log_level, settings.log_format)
 
 
 def on_starting(server: Any) -> None:
-    """Check what gunicorn's own start would fail over with less than a sentence."""
+    """Check what gunicorn itself would report with a traceback, or retry; ignore reload signals."""
     try:
         check_start(settings, server.cfg)
     except ConfigError as error:
@@ -64,7 +64,10 @@ def on_starting(server: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Start loading the model in its own thread: blocking here would come before signals work."""
+    """Start the ops port, and loading the model in its own thread.
+
+    Nothing may block here: the worker's signal handlers are not installed yet.
+    """
     reset_in_worker()
     try:
         from qwen_tts_api.routes import EXTENSION, create_ops_app
@@ -80,6 +83,6 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """End the master with a worker that crashed, so that the orchestrator sees it and restarts."""
+    """Exit the master when the worker crashed, so that the orchestrator restarts the server."""
     if server.LISTENERS:
         raise HaltServer("The worker ended unexpectedly.", EXIT_LOST)

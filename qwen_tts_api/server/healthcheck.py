@@ -1,8 +1,8 @@
-"""Whether the server of this machine is alive: what the image's HEALTHCHECK runs.
+"""Liveness check of the local server, for the image's HEALTHCHECK.
 
-    python -m qwen_tts_api.server.healthcheck    # exit code 0 if it is
+    python -m qwen_tts_api.server.healthcheck    # exit code 0 if it is alive
 
-It reads the server's own settings, and asks where an answer comes even if every thread is busy.
+Reads the server's settings, and requests `/healthz` from the ops port, or else the main port.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import sys
 from qwen_tts_api.config import Config
 
 TIMEOUT_S = 8
-"""Less than the HEALTHCHECK's own, which would kill without a word."""
+"""Less than the HEALTHCHECK's own timeout, which kills without a message."""
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}
 
 
 def main() -> int:
-    """Ask; return the exit code."""
+    """Request `/healthz`, print the result and return the exit code."""
     config = Config.from_env()
     address = config.ops_bind or config.bind
     host, _, port = address.rpartition(":")
-    # Not urllib.request, which would ask a proxy that the environment names.
+    # Not urllib.request, which would use a proxy of the environment.
     connection = http.client.HTTPConnection(
         ANY_ADDRESS.get(host, host.strip("[]")), int(port), timeout=TIMEOUT_S
     )

@@ -1,4 +1,4 @@
-"""Sockets that are listened on, and connections that are accepted from them."""
+"""Listening sockets, and accepting connections from them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from qwen_tts_api.errors import ConfigError
 logger = logging.getLogger(__name__)
 
 BACKLOG = 2048
-ACCEPTS_AT_ONCE = 16  # between two looks at those that are open
+ACCEPTS_AT_ONCE = 16
+"""Accepted in a row, before open connections have their turn."""
 PAUSE_S = 0.05
+"""How long nothing is accepted when there is no room."""
 
 NOTHING_YET = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _NO_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -53,12 +55,14 @@ def listen(name: str, address: str) -> socket.socket:
 
 
 class Acceptor:
-    """Accepts connections, unless there is no room for them.
+    """Accept connections while there is room for them.
 
     Args:
-        has_room: Whether one more may be accepted.
-        evict: Closes a connection where there is no room or no descriptor for another; tells
-            whether there was one to close.
+        selector: The loop's.
+        listeners: Listening sockets.
+        has_room: Returns whether one more may be accepted.
+        evict: Closes a connection to make room, or to free a file descriptor; returns whether
+            there was one to close.
         opened: Called with a connection's socket, its client's address and its listener.
     """
 
@@ -81,13 +85,13 @@ class Acceptor:
         self._reported_at = float("-inf")
 
     def resume(self, timeout_s: float) -> float:
-        """Go on after a pause, if it is over; return how long to wait at most until it is."""
+        """Accept again if a pause is over; return `timeout_s`, or the rest of the pause if less."""
         rest_s = self._paused_until - time.monotonic()
         self._listen(rest_s <= 0)
         return timeout_s if rest_s <= 0 else min(timeout_s, rest_s)
 
     def close(self) -> None:
-        """Accept what is in the backlog, and nothing after it."""
+        """Accept the backlog, then close the listening sockets."""
         self._listen(False)
         self._paused_until = float("inf")
         for listener in self._listeners:
@@ -108,13 +112,13 @@ class Acceptor:
                 self._selector.unregister(listener)
 
     def _accept(self, listener: Any) -> bool:
-        """Accept some of what is in the backlog; tell whether there may be more."""
+        """Accept up to ACCEPTS_AT_ONCE connections; return whether there may be more."""
         for _ in range(ACCEPTS_AT_ONCE):
-            # `accept` would tell only after others had been closed for nobody.
-            if not _is_awaited(listener):
+            # Looked at first: connections must not be evicted for a backlog that is empty.
+            if not _has_backlog(listener):
                 return False
             if not self._has_room() and not self._evict():
-                self._pause("every connection that may be open is being answered, or new")
+                self._pause("all connections are busy or new")
                 return False
             try:
                 sock, client = listener.accept()
@@ -123,7 +127,7 @@ class Acceptor:
             except ConnectionAbortedError:
                 continue
             except OSError as error:
-                # Whatever it is (a firewall's refusal, no memory), it does not end the server.
+                # No error of `accept` (a firewall, no memory) may end the server.
                 if error.errno not in _NO_RESOURCES or not self._evict():
                     self._pause(error.strerror or str(error))
                     return False
@@ -132,16 +136,16 @@ class Acceptor:
         return True
 
     def _pause(self, reason: str) -> None:
-        """Accept nothing for a moment: what cannot be accepted would be told of again and again."""
+        """Stop accepting for PAUSE_S: the selector would report the backlog again and again."""
         now = time.monotonic()
         self._paused_until = max(self._paused_until, now + PAUSE_S)
         if now - self._reported_at >= 1:
             self._reported_at = now
-            logger.warning("no connection is accepted for a moment: %s", reason)
+            logger.warning("accepting no connections for %g s: %s", PAUSE_S, reason)
 
 
-def _is_awaited(listener: Any) -> bool:
-    """Whether there is a connection to accept."""
+def _has_backlog(listener: Any) -> bool:
+    """Return whether there is a connection to accept."""
     poll = select.poll()
     poll.register(listener, select.POLLIN)
     return bool(poll.poll(0))

@@ -1,7 +1,8 @@
-"""One thread that has all connections of a port, and gives whole requests to other threads.
+"""The event loop of a port: one thread owns all connections, a pool of threads handles requests.
 
-A request takes a thread only when all of it is there. Until then it costs a descriptor and its
-bytes, both of which are bounded: where there is no room, the slowest connection goes.
+A request takes a thread only when it has been received completely. Until then it costs a file
+descriptor and its bytes. Both are bounded: when a limit is reached, the slowest connection is
+evicted.
 """
 
 from __future__ import annotations
@@ -29,22 +30,27 @@ from qwen_tts_api.server.waiting import WaitingConnections
 logger = logging.getLogger(__name__)
 
 RECEIVE_BYTES = 65_536
-MAX_BUFFERED_BODIES = 16  # of the largest size
+MAX_BUFFERED_BODIES = 16
+"""How many bodies of the largest size may be buffered, over all connections."""
 
 _TOO_MANY_CHUNKS = "The body is in too many chunks: send larger ones, or a Content-Length."
 
 
 class ConnectionLoop:
-    """Accepts connections, receives requests, and lets `answer` answer them in threads.
+    """Accept connections, receive requests, and dispatch them to a thread pool.
 
-    All methods but `defer` are for the one thread that calls `step`.
+    All methods except `defer` belong to the one thread that calls `step`.
 
     Args:
+        name: Prefix of the names of the pool's threads.
+        listeners: Listening sockets.
         cfg: gunicorn's settings.
-        answer: Answers one request; returns whether the connection may have another.
-        refuse: Writes an error where there is no request to answer; must not block.
-        needs_body: Tells of a head whether its body is worth waiting for.
-        tls: Whether connections are encrypted, as gunicorn's settings say.
+        limits: Of this port.
+        handle: Handles one request in a thread of the pool; returns whether to keep the connection
+            alive.
+        send_error: Sends an error response to an incomplete request; must not block.
+        needs_body: Returns whether the body that follows a head has to be received.
+        tls: Whether to use TLS, with the certificate of gunicorn's settings.
     """
 
     def __init__(
@@ -54,16 +60,16 @@ class ConnectionLoop:
         cfg: Any,
         limits: LoopLimits,
         *,
-        answer: Callable[[Connection], bool],
-        refuse: Callable[[Connection, Exception], None],
+        handle: Callable[[Connection], bool],
+        send_error: Callable[[Connection, Exception], None],
         needs_body: Callable[[bytes], bool] = lambda head: True,
         tls: bool = False,
     ) -> None:
         self._cfg = cfg
         self._tls: ssl.SSLContext | None = ssl_context(cfg) if tls else None
         self._limits = limits
-        self._answer = answer
-        self._refuse = refuse
+        self._handle = handle
+        self._send_error = send_error
         self._needs_body = needs_body
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix=name)
         self._selector = selectors.DefaultSelector()
@@ -86,32 +92,32 @@ class ConnectionLoop:
 
     @property
     def num_connections(self) -> int:
-        """How many connections are open."""
+        """Return the number of open connections."""
         return len(self.busy) + len(self._waiting)
 
     def defer(self, callback: Callable[[], object]) -> None:
-        """Let the loop's thread call something (from any thread, or from a signal handler)."""
+        """Schedule a call in the loop's thread; safe from any thread and from signal handlers."""
         self._queue.defer(callback)
 
     def step(self, timeout_s: float) -> None:
-        """Do what is to be done; wait for it `timeout_s` seconds at most."""
+        """Handle the events that are ready; wait up to `timeout_s` seconds for the first."""
         for key, _ in self._selector.select(self._acceptor.resume(timeout_s)):
             key.data(key.fileobj)
         for connection in self._waiting.take_expired():
             self._expire(connection)
         if self._num_evicted:
-            logger.warning("%d slow or idle connections were closed for others", self._num_evicted)
+            logger.warning("%d slow or idle connections were evicted", self._num_evicted)
             self._num_evicted = 0
 
     def drain(self, reason: TTSError) -> None:
-        """Accept what is in the backlog and nothing after it; wait for nobody any more.
+        """Begin a graceful shutdown: accept the backlog, then stop listening; shorten all timeouts.
 
         Args:
-            reason: What those are told whose body is not there within `LINGER_S`.
+            reason: The error for requests whose body does not arrive within `LINGER_S`.
         """
         self._acceptor.close()
         self._stopping = reason
-        self._waiting.shorten(LINGER_S)
+        self._waiting.limit_timeouts(LINGER_S)
 
     def _open(self, sock: socket.socket, client: Any, listener: Any) -> None:
         try:
@@ -119,7 +125,7 @@ class ConnectionLoop:
             sock.setblocking(False)
             if self._tls is not None:
                 sock = self._tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        except OSError:  # it has gone already
+        except OSError:  # the client has disconnected already
             sock.close()
             return
         connection = Connection(sock, client, server, self._cfg)
@@ -128,7 +134,7 @@ class ConnectionLoop:
 
     def _on_readable(self, connection: Connection) -> None:
         try:
-            data = self._receive(connection)
+            data = self._read(connection)
         except NOTHING_YET:
             return
         except OSError:
@@ -138,31 +144,31 @@ class ConnectionLoop:
             if not data:
                 self._close(connection)
         elif data:
-            self._take(connection, data)
-        elif connection.buffer:  # the client has sent all that it will, and may wait for an answer
+            self._receive(connection, data)
+        elif connection.buffer:  # half-closed: the client may still wait for a response
             self._dispatch(connection, None, reusable=False)
         else:
             self._close(connection)
 
-    def _receive(self, connection: Connection) -> bytes:
+    def _read(self, connection: Connection) -> bytes:
         sock = connection.sock
         data: bytes = sock.recv(RECEIVE_BYTES)
         if isinstance(sock, ssl.SSLSocket):
-            # It gives a record at a time, and the selector does not see those that it has already.
+            # `recv` returns one TLS record, and the selector does not see decrypted ones.
             with suppress(*NOTHING_YET):
                 while (len(data) < RECEIVE_BYTES or sock.pending()) and (more := sock.recv(16_384)):
                     data += more
         return data
 
-    def _take(self, connection: Connection, data: bytes) -> None:
-        """Take bytes of a request."""
+    def _receive(self, connection: Connection, data: bytes) -> None:
+        """Add bytes to a request; dispatch it when it is complete or invalid."""
         if connection.phase is Phase.IDLE:
             self._waiting.move(connection, Phase.HEAD)
         self._buffered_bytes += len(data)
         progress = connection.receive(data, self._limits.framing)
-        if progress is Progress.WHOLE:
+        if progress is Progress.COMPLETE:
             self._dispatch(connection, None, reusable=True)
-        elif progress is Progress.DOUBTFUL:
+        elif progress is Progress.INVALID:
             self._dispatch(connection, InvalidRequestLine("not HTTP"), reusable=False)
         elif progress is Progress.TOO_LARGE:
             self._dispatch(connection, self._too_large(), reusable=False)
@@ -171,10 +177,10 @@ class ConnectionLoop:
         elif progress is Progress.BODY and connection.phase is Phase.HEAD:
             self._await_body(connection)
         if self._buffered_bytes > MAX_BUFFERED_BODIES * self._limits.framing.body:
-            self._free_memory()
+            self._evict_for_memory()
 
     def _await_body(self, connection: Connection) -> None:
-        """Ask for the body, unless the head alone is refused already."""
+        """Wait for the body (`100 Continue`), unless the head alone decides the response."""
         framing = connection.framing
         assert framing is not None
         head = bytes(connection.buffer[: framing.head_end])
@@ -195,27 +201,32 @@ class ConnectionLoop:
     def _dispatch(
         self, connection: Connection, ending: Exception | None, *, reusable: bool
     ) -> None:
-        """Let a thread answer what has been received."""
+        """Give a request to the thread pool.
+
+        Args:
+            ending: Raised by the parser behind the received bytes; None is the end of the stream.
+            reusable: Whether the connection may be kept alive after the response.
+        """
         self._buffered_bytes -= len(connection.buffer)
         self._waiting.remove(connection)
         self.busy[connection] = None
-        connection.hand_over(ending, reusable=reusable)
-        # Where no thread can be started, the request waits for one of those that there are.
+        connection.feed_parser(ending, reusable=reusable)
+        # If no thread can be started, the request waits for one of those that run.
         with suppress(RuntimeError):
             self._pool.submit(self._run, connection)
 
     def _run(self, connection: Connection) -> None:
-        """Answer one request (one of the threads)."""
+        """Handle one request (in a thread of the pool)."""
         keep = False
         try:
-            keep = connection.context.run(self._answer, connection)
+            keep = connection.context.run(self._handle, connection)
         except Exception:
-            logger.exception("a request was not answered")
+            logger.exception("a request failed without a response")
         finally:
             self._queue.defer(self._finish, connection, keep)
 
     def _finish(self, connection: Connection, keep: bool) -> None:
-        """Go on with a connection whose request has been answered."""
+        """Keep a connection alive after a response, or close it."""
         del self.busy[connection]
         if not keep:
             self._linger(connection)
@@ -224,12 +235,12 @@ class ConnectionLoop:
         rest = connection.parser.unreader.take_rest()
         self._waiting.add(connection, Phase.IDLE)
         if rest:
-            self._take(connection, bytes(rest))
+            self._receive(connection, bytes(rest))
         elif isinstance(connection.sock, ssl.SSLSocket):
             self._on_readable(connection)
 
     def _linger(self, connection: Connection) -> None:
-        """Close a connection that waits for nothing (RFC 9112, section 9.6)."""
+        """Close the sending side, then wait for the client to close (RFC 9112, section 9.6)."""
         try:
             connection.sock.setblocking(False)
             connection.sock.shutdown(socket.SHUT_WR)
@@ -239,48 +250,46 @@ class ConnectionLoop:
             self._waiting.add(connection, Phase.LINGER)
 
     def _close(self, connection: Connection) -> None:
-        """Close a connection that waits."""
+        """Close a waiting connection."""
         self._buffered_bytes -= len(connection.buffer)
         self._waiting.remove(connection)
         connection.sock.close()
 
     def _expire(self, connection: Connection) -> None:
-        """End a connection that has waited long enough."""
+        """Time out a connection."""
         limit = f"within {self._limits.client_timeout_s:g} s (QWEN_CLIENT_TIMEOUT_S)."
         if connection.phase is Phase.BODY:
             late = RequestTimeout(f"The body did not arrive {limit}")
             self._dispatch(connection, self._stopping or late, reusable=False)
         elif connection.phase is Phase.HEAD and connection.buffer:
-            self._refuse_slow(connection, f"The head did not arrive {limit}")
+            self._reject(connection, f"The head did not arrive {limit}")
         else:
             self._close(connection)
 
-    def _refuse_slow(self, connection: Connection, message: str) -> None:
-        """Refuse a request that is not whole, without a thread."""
+    def _reject(self, connection: Connection, message: str) -> None:
+        """Answer an incomplete request with 408, without a thread."""
         self._buffered_bytes -= len(connection.buffer)
         connection.buffer.clear()
         self._waiting.remove(connection)
-        self._refuse(connection, RequestTimeout(message))
+        self._send_error(connection, RequestTimeout(message))
         self._linger(connection)
 
     def _evict(self) -> bool:
-        """Make room for a connection; tell whether there was one to close for it."""
+        """Close a connection to make room for another; return whether there was one to close."""
         num_connections = self.num_connections
-        while connection := self._waiting.least_missed():
-            self._on_readable(connection)  # what has come by now may be a whole request
+        while connection := self._waiting.next_to_evict():
+            self._on_readable(connection)  # its request may have become complete
             if self.num_connections < num_connections:
                 return True
-            if connection is self._waiting.least_missed():
+            if connection is self._waiting.next_to_evict():
                 self._num_evicted += connection.phase is not Phase.LINGER
                 self._close(connection)
                 return True
         return False
 
-    def _free_memory(self) -> None:
-        """Make room in memory."""
-        connection = self._waiting.largest_oldest()
+    def _evict_for_memory(self) -> None:
+        """Reject one of the requests that fill the buffers."""
+        connection = self._waiting.largest_receiving()
         if connection is not None:
             self._num_evicted += 1
-            self._refuse_slow(
-                connection, "It came too slowly while many others had to be received."
-            )
+            self._reject(connection, "It came too slowly while many others had to be received.")

@@ -1,7 +1,7 @@
-"""What signals mean: to end, at once or when all is answered; and those that mean nothing here.
+"""Signal handlers, and the signals that are ignored.
 
-gunicorn would start another worker on SIGHUP, SIGTTIN and SIGUSR2. Another worker is another model,
-for which there is neither memory nor a second ops port; so they are ignored, with a line.
+gunicorn would start another worker on SIGHUP, SIGTTIN and SIGUSR2. It would load the model a second
+time, and needs a second ops port; so these signals are ignored, and logged.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ IGNORED = {
 
 
 def why_ignored(number: int) -> str:
-    """Return the sentence for the log."""
+    """Return the log message for an ignored signal."""
     known = signal.Signals(number)
     return f"{known.name} is ignored: {IGNORED[known]}"
 
 
 def ignore_until_started() -> bool:
-    """Ignore them while gunicorn is not yet there to handle them.
+    """Ignore these signals until gunicorn installs its handlers.
 
     Returns:
-        Whether SIGHUP was ignored before, as `nohup` does.
+        Whether SIGHUP was ignored already, as under `nohup`.
     """
     before = signal.getsignal(signal.SIGHUP)
     for number in IGNORED:
@@ -47,9 +47,9 @@ def ignore_until_started() -> bool:
 
 
 def reset_in_worker() -> None:
-    """Undo the master's handlers in a new worker, which would only note the signal down.
+    """Reset the handlers that a new worker inherits from the master, which would only queue them.
 
-    What ends a process ends this one at once, as long as it has nothing to finish.
+    Until the worker installs its own, SIGTERM, SIGINT and SIGQUIT end it at once.
     """
     ignore_until_started()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
@@ -57,9 +57,9 @@ def reset_in_worker() -> None:
 
 
 def ignore_in_master(arbiter: Any, *, nohup: bool) -> None:
-    """Let gunicorn's master ignore them, too.
+    """Let gunicorn's master ignore these signals, too.
 
-    A SIGHUP because the terminal was closed does mean the end, unless it was started by `nohup`.
+    SIGHUP shuts down if it was sent because the terminal was closed, unless under `nohup`.
     """
     for number in IGNORED:
         name = number.name.removeprefix("SIG").lower()

@@ -1,4 +1,4 @@
-"""What has to be there before anything is started; what is not, is one sentence and an exit."""
+"""Checks before the start: the address is free, the heartbeat file can be written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qwen_tts_api.server.listening import listen
 
 
 def check_start(config: Config, cfg: Any) -> None:
-    """Check what gunicorn would try again and again, or end over with a traceback.
+    """Check what gunicorn would retry, or fail over with a traceback.
 
     Args:
         cfg: gunicorn's settings.
@@ -21,17 +21,17 @@ def check_start(config: Config, cfg: Any) -> None:
     Raises:
         ConfigError: The address cannot be listened on, or there is no place for the heartbeat.
     """
-    # Where somebody else has opened the sockets (systemd), they are taken as they are.
+    # Under socket activation (systemd), the sockets are open already.
     if "LISTEN_FDS" not in os.environ and cfg.bind == [config.bind]:
         listen("QWEN_BIND", config.bind).close()
     check_heartbeat_folder(Path(cfg.worker_tmp_dir or tempfile.gettempdir()))
 
 
 def check_heartbeat_folder(folder: Path) -> None:
-    """Make a file where the worker's heartbeat will be.
+    """Check that the worker's heartbeat file can be created.
 
     Raises:
-        ConfigError: That cannot be done.
+        ConfigError: The folder cannot be written.
     """
     try:
         with tempfile.TemporaryFile(dir=folder):

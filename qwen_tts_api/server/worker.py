@@ -1,4 +1,4 @@
-"""gunicorn's worker: the one process that serves, and how it ends."""
+"""gunicorn's worker: the process that serves, and its graceful shutdown."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from qwen_tts_api.errors import ShuttingDown
 from qwen_tts_api.routes import EXTENSION
 from qwen_tts_api.routes.bodies.body import largest_body
 from qwen_tts_api.routes.security.authentication import has_key
-from qwen_tts_api.server.descriptors import DescriptorBudget
-from qwen_tts_api.server.http.answering import RequestAnswerer
+from qwen_tts_api.server.http.handler import RequestHandler
 from qwen_tts_api.server.http.parsing import framing_limits
-from qwen_tts_api.server.limits import LoopLimits
+from qwen_tts_api.server.limits import DescriptorBudget, LoopLimits
 from qwen_tts_api.server.loop import ConnectionLoop
 from qwen_tts_api.server.signals import IGNORED, why_ignored
 from qwen_tts_api.telemetry import log_stream, logs
@@ -27,27 +26,27 @@ from qwen_tts_api.telemetry import log_stream, logs
 logger = logging.getLogger(__name__)
 
 EXIT_TIMEOUT_S = 1.0
-"""How long the engines have to end when every connection is closed: nothing runs any more then."""
+"""Timeout for the engines' threads to end, after all connections are closed."""
 
 STEP_S = 1.0
-"""How often the master is told that this process lives, at least."""
+"""Longest time between two heartbeats to the master."""
 
 
 class QwenWorker(Worker):  # type: ignore[misc]
-    """Serves until it is told to stop; then it ends without losing a request.
+    """Serves until SIGTERM, then shuts down gracefully.
 
-    New connections are refused at once, those in the kernel's backlog answered (503, unless it is a
-    probe); what runs has QWEN_GRACEFUL_TIMEOUT_S.
+    It stops listening at once, answers the kernel's backlog (503, except probes), and gives running
+    requests QWEN_GRACEFUL_TIMEOUT_S.
     """
 
     def init_signals(self) -> None:
-        """Let no signal end this process but those that mean it."""
+        """Install the signal handlers."""
         super().init_signals()
         for number in IGNORED:
             signal.signal(number, self._ignore)
-        # The master sends it to a worker that hangs: where, is what one wants to know then.
+        # The master sends it to a worker that hangs: faulthandler prints where.
         signal.signal(signal.SIGABRT, signal.SIG_DFL)
-        signal.set_wakeup_fd(-1)  # nobody reads what gunicorn has it write
+        signal.set_wakeup_fd(-1)  # gunicorn's pipe has no reader here
         faulthandler.disable()
         faulthandler.enable()
 
@@ -56,9 +55,9 @@ class QwenWorker(Worker):  # type: ignore[misc]
         self._loop.defer(lambda: logger.info("%s", message))
 
     def init_process(self) -> None:
-        """Make what a signal's handler needs, then go on."""
+        """Build the loop before gunicorn installs signal handlers, which use it."""
         self._config = config = Config.from_env()
-        self._answerer = RequestAnswerer(
+        self._handler = RequestHandler(
             lambda *arguments: self.wsgi(*arguments), self.cfg, config.client_timeout_s
         )
         self._loop = ConnectionLoop(
@@ -66,8 +65,8 @@ class QwenWorker(Worker):  # type: ignore[misc]
             self.sockets,
             self.cfg,
             loop_limits(config, self.cfg),
-            answer=self._answerer.answer,
-            refuse=self._answerer.refuse,
+            handle=self._handler.handle,
+            send_error=self._handler.send_error,
             needs_body=self._needs_body,
             tls=self.cfg.is_ssl,
         )
@@ -77,10 +76,10 @@ class QwenWorker(Worker):  # type: ignore[misc]
         return has_key(head, self.wsgi.extensions[EXTENSION].keys)
 
     def run(self) -> None:
-        """Serve until told to stop; then end the process, even if a model is still loading."""
+        """Serve until shutdown, then exit the process, even while a model is loading."""
         while self.alive and self.ppid == os.getppid():
             self._step()
-        self._answerer.is_stopping = True
+        self._handler.is_stopping = True
         service = self.wsgi.extensions[EXTENSION]
         service.drain()
         self._loop.drain(ShuttingDown("The server is shutting down."))
@@ -103,17 +102,17 @@ class QwenWorker(Worker):  # type: ignore[misc]
         self._loop.step(STEP_S)
 
     def handle_exit(self, sig: int, frame: object) -> None:
-        """Begin to end (SIGTERM)."""
+        """Begin a graceful shutdown (SIGTERM)."""
         self.alive = False
         self._loop.defer(lambda: None)
 
     def handle_quit(self, sig: int, frame: object) -> None:
-        """End now (SIGINT, SIGQUIT)."""
+        """Exit at once (SIGINT, SIGQUIT)."""
         _exit()
 
 
 def loop_limits(config: Config, cfg: Any) -> LoopLimits:
-    """Return what the main port takes."""
+    """Return the limits of the main port."""
     return LoopLimits(
         threads=config.num_threads,
         connections=DescriptorBudget.of_this_process().main_connections,
@@ -124,10 +123,9 @@ def loop_limits(config: Config, cfg: Any) -> LoopLimits:
 
 
 def _exit() -> NoReturn:
-    """End the process at once.
+    """Exit the process without finalizing the interpreter.
 
-    Taking the interpreter down with PyTorch in it takes seconds, and can crash where a thread is
-    inside PyTorch.
+    With PyTorch that takes seconds, and crashes if a thread is inside PyTorch.
     """
     logging.shutdown()
     os._exit(0)

@@ -1,4 +1,4 @@
-"""The application that gunicorn serves. Importing this makes it; gunicorn's hook starts it."""
+"""The WSGI application, built at import; gunicorn's `post_fork` hook starts its service."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Logs, metrics and traces: what is told of the process while it runs."""
+"""Logs, metrics and traces."""

@@ -1,9 +1,9 @@
-"""Standard error as a log that never blocks: what nobody reads is dropped, and counted.
+"""Non-blocking logging to standard error: lines that are not read are dropped and counted.
 
-A pipe that nobody reads is full after 64 KiB, and a plain `write` to it stops the thread that logs,
-and soon every thread. Here the stream is asked whether it takes more. What it does not take waits,
-up to `MAX_PENDING_BYTES`; beyond that, lines are lost, and their number is logged when it flows
-again. A stream that is closed loses everything, and nothing else happens.
+A pipe without a reader is full after 64 KiB; a plain `write` would then block every thread that
+logs. Here the descriptor is polled before each write. Lines that it does not accept are buffered,
+up to `MAX_PENDING_BYTES`; beyond that they are dropped, and their number is logged once the pipe is
+read again. If the stream is closed, all lines are dropped.
 """
 
 from __future__ import annotations
@@ -18,43 +18,43 @@ from collections import deque
 STDERR = 2
 MAX_PENDING_BYTES = 1 << 20
 FLUSH_TIMEOUT_S = 0.5
-"""How long the end of the process waits for a reader."""
+"""How long the exit of the process waits for a reader."""
 
-# What poll(2) tells room for: PIPE_BUF of a pipe; a terminal promises less.
-_PIECE_BYTES = 4096
-_TERMINAL_PIECE_BYTES = 256
+# A writable pipe takes PIPE_BUF bytes without blocking; a terminal guarantees less.
+_WRITE_BYTES = 4096
+_TERMINAL_WRITE_BYTES = 256
 
 
 class NonBlockingHandler(logging.Handler):
-    """Writes lines to a file descriptor as far as that takes them.
+    """Write log lines to a file descriptor without blocking.
 
     Args:
-        descriptor: Where to; standard error by default.
+        descriptor: Standard error by default.
     """
 
     def __init__(self, descriptor: int = STDERR) -> None:
         super().__init__()
         self._descriptor = descriptor
-        self._piece_bytes = _TERMINAL_PIECE_BYTES if _is_terminal(descriptor) else _PIECE_BYTES
+        self._write_bytes = _TERMINAL_WRITE_BYTES if _is_terminal(descriptor) else _WRITE_BYTES
         self._pending: deque[bytes] = deque()
         self._pending_bytes = 0
-        self._num_lost = 0
+        self._num_dropped = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line, or keep it for later, or lose it."""
+        """Write, buffer or drop a line."""
         try:
             line = (self.format(record) + "\n").encode(errors="backslashreplace")
         except Exception:
             self.handleError(record)
             return
         if self._pending_bytes + len(line) > MAX_PENDING_BYTES:
-            self._num_lost += 1
+            self._num_dropped += 1
         else:
             self._append(line)
         self._write(0)
 
     def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> None:
-        """Write what waits; give a reader `timeout_s` to take it."""
+        """Write the buffered lines; wait up to `timeout_s` for a reader."""
         self.acquire()
         try:
             self._write(timeout_s)
@@ -70,8 +70,8 @@ class NonBlockingHandler(logging.Handler):
         while self._pending:
             line = self._pending.popleft()
             try:
-                written = self._write_piece(line, deadline)
-            except OSError:  # it is closed, at this end or the other
+                written = self._write_part(line, deadline)
+            except OSError:  # closed, at this end or the other
                 self._pending.clear()
                 self._pending_bytes = 0
                 return
@@ -80,20 +80,20 @@ class NonBlockingHandler(logging.Handler):
                 self._pending.appendleft(line[written:])
             if not written:
                 return
-            if not self._pending and self._num_lost:
-                self._report_lost()
+            if not self._pending and self._num_dropped:
+                self._report_dropped()
 
-    def _write_piece(self, line: bytes, deadline: float) -> int:
+    def _write_part(self, line: bytes, deadline: float) -> int:
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
         wait_ms = max(0, round(1000 * (deadline - time.monotonic())))
         if not poll.poll(wait_ms):
             return 0
-        return os.write(self._descriptor, line[: self._piece_bytes])
+        return os.write(self._descriptor, line[: self._write_bytes])
 
-    def _report_lost(self) -> None:
-        """Tell how many lines are missing here."""
-        number, self._num_lost = self._num_lost, 0
+    def _report_dropped(self) -> None:
+        """Log how many lines are missing at this place."""
+        number, self._num_dropped = self._num_dropped, 0
         message = "%d lines of the log are missing here: nobody read it"
         record = logging.LogRecord(__name__, logging.WARNING, "", 0, message, (number,), None)
         self._append((self.format(record) + "\n").encode())
@@ -107,17 +107,16 @@ def _is_terminal(descriptor: int) -> bool:
 
 
 def flush_pending() -> None:
-    """Write what waited for a reader, if there is one now."""
+    """Write the buffered lines of the root logger's handlers, without waiting."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, NonBlockingHandler):
             handler.flush(0)
 
 
 def open_standard_streams() -> None:
-    """Open what is closed of standard input, output and error, as `/dev/null`.
+    """Open closed standard streams as `/dev/null`.
 
-    Otherwise the next file or socket would get that number, and what is meant for standard error
-    would be written into it.
+    Otherwise the next file or socket would get that descriptor, and receive the log.
     """
     for descriptor in range(3):
         try:

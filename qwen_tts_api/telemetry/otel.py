@@ -1,6 +1,6 @@
-"""Spans in OpenTelemetry's SDK, sent by OTLP over HTTP. Imported only where traces are asked for.
+"""OpenTelemetry spans, exported by OTLP over HTTP. Imported only if traces are enabled.
 
-Its variables (endpoint, headers, sampler, batches, resource) are read by the SDK itself.
+The SDK itself reads its environment variables (endpoint, headers, sampler, batches, resource).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SERVICE_NAME = "qwen-tts-api"
 
 
 class OpenTelemetry:
-    """A provider of our own: libraries that have one find none of ours in their way."""
+    """A tracer provider of its own, not the global one, which libraries may set."""
 
     def __init__(self) -> None:
         self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
@@ -32,23 +32,23 @@ class OpenTelemetry:
         self._propagator = TraceContextTextMapPropagator()
 
     def begin(self, name: str, headers: Mapping[str, str], attributes: Attributes) -> Span:
-        """Begin a request's span, which goes on with the trace that its headers name, if any."""
+        """Start a server span; it continues the trace of the headers (`traceparent`), if any."""
         context = self._propagator.extract(headers)
         span = self._tracer.start_span(name, context, trace.SpanKind.SERVER, attributes)
         return Span(self._tracer, span)
 
     def close(self, timeout_s: float) -> None:
-        """Send what was not sent yet; the SDK itself waits for a collector as long as it takes."""
+        """Export the pending spans within `timeout_s`; the SDK's own shutdown may hang."""
         sending = threading.Thread(target=self._provider.shutdown, daemon=True)
         sending.start()
         sending.join(timeout_s)
 
 
 class Span:
-    """A request on its way through the server.
+    """The server span of a request.
 
     Attributes:
-        trace_id: In hexadecimal digits, for the log.
+        trace_id: Hexadecimal, for the log.
     """
 
     def __init__(self, tracer: trace.Tracer, span: trace.Span) -> None:
@@ -70,15 +70,15 @@ class Span:
         events: Mapping[str, float],
         error: str = "",
     ) -> None:
-        """Add a stage that is over.
+        """Add a child span that has ended.
 
         Args:
-            name: The stage's.
-            began_at: By `time.monotonic`, as are the others.
-            ended_at: When it did.
-            attributes: Of the stage.
-            events: What happened in it, and when.
-            error: What it failed with.
+            name: Of the stage.
+            began_at: By `time.monotonic`, as all times here.
+            ended_at: When it ended.
+            attributes: Of the span.
+            events: Times by name.
+            error: Error code; empty if it succeeded.
         """
         parent = trace.set_span_in_context(self._span)
         start = _to_ns(began_at)
@@ -88,7 +88,7 @@ class Span:
         _end(span, error, _to_ns(ended_at))
 
     def end(self, error: str = "") -> None:
-        """End it, with what it failed with."""
+        """End the span, with an error code if it failed."""
         _end(self._span, error, time.time_ns())
 
 
@@ -100,7 +100,7 @@ def _end(span: trace.Span, error: str, at_ns: int) -> None:
 
 
 def _resource() -> Resource:
-    """Return what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say, with a name in any case."""
+    """Return the resource of OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, named by default."""
     resource = Resource.create()
     if str(resource.attributes["service.name"]).startswith("unknown_service"):
         resource = resource.merge(Resource({"service.name": SERVICE_NAME}))
@@ -108,5 +108,5 @@ def _resource() -> Resource:
 
 
 def _to_ns(at: float) -> int:
-    """Return an instant of `time.monotonic` as the time of day in ns."""
+    """Convert a time of `time.monotonic` to Unix time in ns."""
     return time.time_ns() - round(1e9 * (time.monotonic() - at))

@@ -1,7 +1,7 @@
-"""Traces for OpenTelemetry, where its own environment variables ask for them.
+"""OpenTelemetry traces, enabled by OpenTelemetry's own environment variables.
 
-Without them nothing of OpenTelemetry is imported, and a request costs one look at a variable. With
-them `telemetry/otel.py` beside this file does the work, from `start` on.
+If they are disabled, OpenTelemetry is not imported. If they are enabled, `telemetry/otel.py` is
+imported by `Tracer.start`.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ PACKAGE = "opentelemetry-exporter-otlp-proto-http"
 
 
 class Tracer:
-    """What makes spans and sends them: begins in `start`, since threads survive no fork."""
+    """Starts and exports spans. `start` is called after the fork: the exporter has a thread."""
 
     def __init__(self) -> None:
         self._otel: OpenTelemetry | None = None
 
     def start(self) -> None:
-        """Import OpenTelemetry, and start the thread that sends."""
+        """Import OpenTelemetry and start the exporter's thread."""
         from qwen_tts_api.telemetry.otel import OpenTelemetry
 
         self._otel = OpenTelemetry()
 
     def begin(self, name: str, headers: Mapping[str, str], attributes: Attributes) -> Span | None:
-        """Begin a request's span, which goes on with the trace that its headers name, if any."""
+        """Start a server span; it continues the trace of the headers (`traceparent`), if any."""
         return self._otel.begin(name, headers, attributes) if self._otel else None
 
     def close(self, timeout_s: float) -> None:
-        """Send what was not sent yet, within `timeout_s`."""
+        """Export the pending spans within `timeout_s`."""
         if self._otel is not None:
             self._otel.close(timeout_s)
 
@@ -49,23 +49,23 @@ _current: ContextVar[Span | None] = ContextVar("span", default=None)
 
 
 def current() -> Span | None:
-    """Return the span of the request that this thread works on."""
+    """Return the span of the current request, or None."""
     return _current.get()
 
 
 def enter(span: Span | None) -> None:
-    """Let a span be the one of the request that this thread works on; None: it is over."""
+    """Set the span of the current request; None after its end."""
     _current.set(span)
 
 
 def tracer_from_env(environ: Mapping[str, str] = os.environ) -> Tracer | None:
-    """Return what OpenTelemetry's variables ask for; None if there is nothing to trace.
+    """Return a tracer if OpenTelemetry's variables enable traces, else None.
 
-    They are those of its specification: traces are on where an OTLP endpoint is set, unless
-    OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER says otherwise.
+    Traces are enabled by an OTLP endpoint, unless OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER
+    disables them.
 
     Raises:
-        ConfigError: They ask for what is not here.
+        ConfigError: A variable asks for an exporter, a protocol or a package that is not there.
     """
     endpoints = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
     exporter = environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() or "otlp"

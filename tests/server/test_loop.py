@@ -30,7 +30,7 @@ class SmallLoop:
         self.address = listener.getsockname()
         self.answered: Queue[int] = Queue()
         self._loop = ConnectionLoop(
-            "test", [listener], Config(), LIMITS, answer=self._answer, refuse=lambda *_: None
+            "test", [listener], Config(), LIMITS, handle=self._answer, send_error=lambda *_: None
         )
         self._clients: list[socket.socket] = []
 

@@ -1,4 +1,4 @@
-"""Builds the unmodified Dockerfile without a daemon, upon a stand-in for its base.
+"""Build the unmodified Dockerfile without a daemon, on a substitute for its base image.
 
 python -m tools.image build     # what the tests of the image run first
 python -m tools.image layers    # how large each layer is

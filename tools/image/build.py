@@ -1,4 +1,4 @@
-"""The image, built by buildah in a storage of its own under `build/image`."""
+"""Build the image with buildah, in its own storage under `build/image`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Layer:
 
 
 def build() -> str:
-    """Build the image for the CPU, with what earlier builds have left; return its name."""
+    """Build the CPU image, using cached layers; return its name."""
     require_programs()
     if STORAGE.exists() and _num_bytes(STORAGE) > MAX_STORAGE_BYTES:
         clean()
@@ -70,7 +70,7 @@ def build() -> str:
 
 
 def require_programs() -> None:
-    """Refuse to begin what cannot be ended."""
+    """Raise an ImageError if a required program is missing."""
     if os.geteuid() != 0:
         raise ImageError("only root can build and run the image here.")
     missing = [name for name in PROGRAMS if not shutil.which(name)]
@@ -79,14 +79,14 @@ def require_programs() -> None:
 
 
 def base_name() -> str:
-    """Return the name of the base that the Dockerfile takes where nobody says otherwise."""
+    """Return the name of the Dockerfile's default base image."""
     match = re.search(r"^ARG BASE_IMAGE=(\S+)$", (ROOT / "Dockerfile").read_text(), re.M)
     assert match
     return f"docker.io/{match[1]}"
 
 
 def make_base(outside: Outside) -> None:
-    """Make this machine's own Debian or Ubuntu bear the name of the Dockerfile's base."""
+    """Make a base image of this machine's Debian or Ubuntu, under the name of the Dockerfile's."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     if not BASE.exists():
         with _step("making the base"):
@@ -128,7 +128,7 @@ def _codename() -> str:
 
 
 def _add_mount_points(container: str, outside: Outside) -> None:
-    """Make what buildah would make in every layer, to mount upon, once in the base."""
+    """Create the mount points in the base, which buildah would add to every layer."""
     root = Path(_buildah("mount", container).strip())
     (root / "etc/apt/apt.conf.d/docker-clean").write_text(DOCKER_CLEAN)
     for source, target in outside.mounts.items():
@@ -141,7 +141,7 @@ def _add_mount_points(container: str, outside: Outside) -> None:
 
 
 def config() -> dict[str, Any]:
-    """Return the image's configuration, in Docker's words."""
+    """Return the image's configuration in Docker's format."""
     settings: dict[str, Any] = _inspect(IMAGE)["Docker"]["config"]
     return settings
 
@@ -160,7 +160,7 @@ def layers() -> list[Layer]:
 
 @contextmanager
 def mounted() -> Iterator[Path]:
-    """Mount the image's files; unmount them at the end."""
+    """Mount the image's file system inside the block."""
     remove_containers()
     container = _buildah("from", "--pull-never", IMAGE).strip()
     try:
@@ -171,13 +171,13 @@ def mounted() -> Iterator[Path]:
 
 
 def remove_containers() -> None:
-    """Remove what an earlier build or test has left, if it was killed."""
+    """Remove the containers of builds and tests that were killed."""
     if STORAGE.exists():
         _buildah("rm", "--all")
 
 
 def clean(*, base: bool = False) -> None:
-    """Remove everything but the base; that, too, if asked."""
+    """Remove everything except the base image, or that too."""
     remove_containers()
     kept = None if base else BASE
     folders = [path for path in FOLDER.glob("*") if path.is_dir()]
@@ -192,7 +192,7 @@ def clean(*, base: bool = False) -> None:
 
 
 def _num_bytes(folder: Path) -> int:
-    """Return what a folder takes on the disk."""
+    """Return the disk usage of a folder."""
     return 1024 * int(_run("du", "--summarize", "--one-file-system", str(folder)).split()[0])
 
 
@@ -212,7 +212,7 @@ def _label(name: str, label: str) -> str | None:
 
 
 def _buildah(*arguments: str) -> str:
-    """Run buildah, with few privileges and with all that it writes under FOLDER."""
+    """Run buildah, with few privileges, writing under FOLDER only."""
     config_file, temporary = FOLDER / "storage.conf", FOLDER / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     paths = {"graphroot": STORAGE, "runroot": FOLDER / "run"}
@@ -228,7 +228,7 @@ def _buildah(*arguments: str) -> str:
 
 
 def _run(*command: str, **environ: str) -> str:
-    """Run a program; return what it prints, or raise an `ImageError` with all that it said."""
+    """Run a program; return its output, or raise an `ImageError` with it."""
     result = subprocess.run(
         command, capture_output=True, text=True, env={**os.environ, **environ}, check=False
     )

@@ -1,4 +1,4 @@
-"""What a build must see of this machine: where its pip and its apt find packages.
+"""Pass the package sources of this machine's pip and apt to a build.
 
 With pip and apt as they come, that is nothing. A machine with a mirror, a proxy, a certificate of
 its own, or wheels in a folder names them in its configuration, and the build gets the same.
@@ -32,21 +32,21 @@ APT_SOURCES = ("sources.list", "sources.list.d/debian.sources", "sources.list.d/
 
 @dataclass
 class Outside:
-    """A pip.conf for the build, and which paths of this machine it names: outside to inside."""
+    """A pip.conf for the build, and the paths that it needs: host path to path in the build."""
 
     pip_conf: str = ""
     mounts: dict[Path, Path] = field(default_factory=dict)
 
 
 def pip_outside() -> Outside:
-    """Return what this machine's pip is configured to, by files and by its environment."""
+    """Return the configuration of this machine's pip, from files and the environment."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True)
     return outside(listed.stdout)
 
 
 def outside(pip_config: str) -> Outside:
-    """Return what `pip config list` says, as a build can use it."""
+    """Convert the output of `pip config list` for a build."""
     result = Outside()
     options = {}
     for line in pip_config.splitlines():
@@ -68,7 +68,7 @@ def outside(pip_config: str) -> Outside:
 
 
 def _seen_inside(option: str, word: str, mounts: dict[Path, Path]) -> str:
-    """Return one of an option's values as the build has to say it; add what it must see."""
+    """Return the value of an option inside the build, and add the path that it needs."""
     is_url = word.startswith("file://")
     path = Path(unquote(urlsplit(word).path) if is_url else word)
     if not path.is_absolute() or not path.exists():
@@ -84,10 +84,10 @@ def _seen_inside(option: str, word: str, mounts: dict[Path, Path]) -> str:
 
 
 def apt_options(dumped: str) -> list[str]:
-    """Return the lines of `apt-config dump` that say how to reach the archives."""
+    """Return the lines of `apt-config dump` about access to the archives."""
     return [line for line in dumped.splitlines() if APT_OPTIONS.match(line)]
 
 
 def apt_sources(etc_apt: Path = Path("/etc/apt")) -> list[Path]:
-    """Return the files that name the archives of this machine's distribution."""
+    """Return the files with the archives of this machine's distribution."""
     return [etc_apt / name for name in APT_SOURCES if (etc_apt / name).is_file()]

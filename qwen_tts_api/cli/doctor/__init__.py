@@ -1,4 +1,4 @@
-"""`doctor`: whether a server would work here, found out before it is started. Asks no network."""
+"""`doctor`: check whether a server would start here, without a network."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def doctor(as_json: bool, options: dict[str, str]) -> None:
 
 
 def judge(findings: Sequence[Finding], description: str) -> tuple[bool, str]:
-    """Return whether a server would start, and a sentence that says so."""
+    """Return whether a server would start, and the verdict as a sentence."""
     numbers = Counter(finding.level for finding in findings)
     warnings = _count(numbers[WARNING], "warning")
     if numbers[ERROR]:

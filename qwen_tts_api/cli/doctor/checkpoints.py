@@ -1,4 +1,4 @@
-"""The files of the served models, the defaults that depend on them, and the memory they take."""
+"""Checks of the served models: their files, the defaults of the settings, memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BYTES_OF = {"bfloat16": 2, "float16": 2, "float32": 4}
 
 
 def check_files(subject: Subject) -> Iterator[Finding]:
-    """Every served model is here, whole, and of a kind that is served."""
+    """Check that every served model is present, complete, and of a supported kind."""
     for model_id in dict.fromkeys(subject.config.served_models.values()):
         yield from _check_model(model_id, subject)
 
@@ -55,11 +55,11 @@ def _check_model(model_id: str, subject: Subject) -> Iterator[Finding]:
 
 
 def check_defaults(subject: Subject) -> Iterator[Finding]:
-    """The default model has the default speaker and language."""
+    """Check that the default model has the default speaker and language."""
     from qwen_tts_api.service.assembly import check_defaults as check_model_defaults
 
     if subject.card is None:
-        return  # said by `check_files`
+        return  # reported by `check_files`
     try:
         substitute = check_model_defaults(subject.config, subject.card)
     except ConfigError as failure:
@@ -76,17 +76,17 @@ def check_defaults(subject: Subject) -> Iterator[Finding]:
 
 
 def check_memory(subject: Subject) -> Iterator[Finding]:
-    """The weights fit, and as many utterances at once as are allowed."""
+    """Check that the weights and QWEN_MAX_STREAMS utterances fit into memory."""
     from qwen_tts_api.engine.memory.planning import available_bytes
 
     config = subject.config
     if subject.folder is None or (config.device != "cpu" and subject.gpu is None):
-        return  # said by `check_files` or `check_device`
+        return  # reported by `check_files` or `check_device`
     try:
         weights = num_parameters(subject.folder) * BYTES_OF[config.dtype]
         row = row_numbers(subject.folder, config.max_positions) * BYTES_OF[config.dtype]
     except (DamagedFile, LoadError):
-        return  # said by `check_files`
+        return  # reported by `check_files`
     free = available_bytes(config.device)
     fitting = max(0, free - weights) // row
     found = (
@@ -111,9 +111,9 @@ def check_memory(subject: Subject) -> Iterator[Finding]:
 
 
 def row_numbers(folder: Path, max_positions: int) -> int:
-    """Return how many numbers the talker keeps of an utterance: its keys and values.
+    """Return the number of elements in the talker's KV cache of one utterance.
 
-    What the codec keeps besides is less than the margin that is left free.
+    The codec's state is smaller than the margin that is left free.
     """
     document = read_json(folder / "config.json").get("talker_config")
     talker = TransformerConfig.read(completed(document, TALKER_DEFAULTS, TALKER))

@@ -1,4 +1,4 @@
-"""The table of checks, and the order in which they are made."""
+"""The table of checks, in the order in which they run."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ CHECKS: dict[str, Check] = {
 
 
 def examine(subject: Subject) -> Iterator[Finding]:
-    """Make every check; one that fails itself is an error, and the others go on."""
+    """Run every check; an exception in one is a finding, and the others still run."""
     for name, check in CHECKS.items():
         try:
             findings = list(check(subject))
-        except Exception as failure:  # a border: whatever a broken installation raises
+        except Exception as failure:  # a broken installation may raise anything
             logger.debug("checking %s failed", name, exc_info=True)
             findings = [error(f"This could not be checked: {failure!r}.", "")]
         for finding in findings:

@@ -1,4 +1,4 @@
-"""PyTorch, the device, the number format and the attention kernel."""
+"""Checks of PyTorch, the device, the dtype and the attention kernel."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from qwen_tts_api.cli.doctor.subject import Subject
 GIB = 2**30
 
 AMPERE = (8, 0)
-"""The first compute capability with bfloat16 and with what flash-attn needs."""
+"""The first compute capability that has bfloat16 and runs flash-attn."""
 
 
 def check_pytorch(subject: Subject) -> Iterator[Finding]:
-    """Its build is for the hardware that is here."""
+    """Check that PyTorch can be imported, and that its build can use the GPUs."""
     try:
         hardware = subject.hardware
     except Exception as failure:  # ImportError, OSError (a library), RuntimeError (two versions)
@@ -43,7 +43,7 @@ def check_pytorch(subject: Subject) -> Iterator[Finding]:
 
 
 def check_device(subject: Subject) -> Iterator[Finding]:
-    """It is there."""
+    """Check that the device exists."""
     device, gpus = subject.config.device, subject.hardware.gpus
     if device == "cpu" and gpus:
         yield warning(f"The CPU computes, and {gpus[0].name} is idle.", "Set QWEN_DEVICE=cuda:0.")
@@ -61,7 +61,7 @@ def check_device(subject: Subject) -> Iterator[Finding]:
 
 
 def check_dtype(subject: Subject) -> Iterator[Finding]:
-    """The device computes in it, and well."""
+    """Check that the device supports the dtype, and efficiently."""
     dtype, gpu = subject.config.dtype, subject.gpu
     if subject.config.device == "cpu" and dtype != "float32":
         yield warning(
@@ -88,7 +88,7 @@ def check_dtype(subject: Subject) -> Iterator[Finding]:
 
 
 def check_attention(subject: Subject) -> Iterator[Finding]:
-    """The kernel that is asked for can run."""
+    """Check that the attention kernel of the settings can run."""
     from qwen_tts_api.model.placement import attention_kernel, flash_attention_obstacle
 
     config = subject.config
@@ -115,7 +115,7 @@ def check_attention(subject: Subject) -> Iterator[Finding]:
 def _try_flash_attention() -> Finding:
     try:
         importlib.import_module("flash_attn")
-    except Exception as failure:  # ImportError and OSError: it was built for another PyTorch
+    except Exception as failure:  # built for another PyTorch: ImportError, OSError
         return error(
             f"flash-attn is installed and cannot be imported: {failure!r}.",
             "Install a wheel for this very PyTorch and Python, or set QWEN_ATTN_IMPL=sdpa.",

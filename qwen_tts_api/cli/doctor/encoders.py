@@ -1,4 +1,4 @@
-"""Every audio format: a second of it is encoded, and decoded again where that can be done."""
+"""Check of the audio formats: encode one second, and decode it if it has a header."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 TONE_HZ = 440
 
 TOLERANCE_S = 0.2
-"""Codecs add the padding of their last frame."""
+"""Codecs pad their last frame."""
 
 
 def check_encoders(subject: Subject) -> Iterator[Finding]:
-    """All encoders work, at once and piece by piece."""
+    """Check that every encoder works, for a whole file and as a stream."""
     times = np.arange(SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
     tone = (8000 * np.sin(2 * np.pi * TONE_HZ * times)).astype(np.int16)
     broken = [finding for audio_format in FORMATS.values() for finding in _try(audio_format, tone)]
@@ -37,7 +37,7 @@ def _try(audio_format: AudioFormat, tone: Samples) -> Iterator[Finding]:
             if problem := _problem(audio_format, data, tells_length):
                 yield error(f"{audio_format.name} does not work: {problem}.", advice)
                 return
-    except Exception as failure:  # a border: a library that is missing or broken
+    except Exception as failure:  # a broken library may raise anything
         yield error(f"{audio_format.name} does not work: {failure!r}.", advice)
 
 
@@ -50,6 +50,6 @@ def _problem(audio_format: AudioFormat, data: bytes, tells_length: bool) -> str:
         duration_s = file.frames / file.samplerate
         if tells_length and abs(duration_s - 1) > TOLERANCE_S:
             return f"one second became {duration_s:.2f} s"
-        # Half of it: libsndfile fails at the end of FLAC that does not tell its length.
+        # Half of it: libsndfile fails at the end of a FLAC stream without a length.
         decoded = file.read(file.samplerate // 2)
     return "" if np.abs(decoded).max(initial=0) > 0.1 else "the tone became silence"

@@ -1,4 +1,4 @@
-"""What a check finds."""
+"""The result of a check."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Finding:
 
     Attributes:
         level: `ok`; `warning`: it works, but not as well as it could; `error`: it does not.
-        message: What was found: one sentence.
-        advice: What to do about it; empty where nothing is to be done.
-        check: What was looked at; filled in by `examine`.
+        message: What was found, as one sentence.
+        advice: What to do about it; may be empty.
+        check: Name of the check; set by `examine`.
     """
 
     level: str
@@ -26,20 +26,20 @@ class Finding:
     check: str = ""
 
     def of(self, check: str) -> Finding:
-        """Return it with the name of its check."""
+        """Return a copy with the name of its check."""
         return replace(self, check=check)
 
 
 def ok(message: str) -> Finding:
-    """Return that something is as it should be."""
+    """Return a finding without a problem."""
     return Finding(OK, message)
 
 
 def warning(message: str, advice: str) -> Finding:
-    """Return that something could be better."""
+    """Return a finding that a server starts with."""
     return Finding(WARNING, message, advice)
 
 
 def error(message: str, advice: str) -> Finding:
-    """Return that something is in the way."""
+    """Return a finding that keeps a server from starting."""
     return Finding(ERROR, message, advice)

@@ -1,4 +1,4 @@
-"""Python, the packages and the settings."""
+"""Checks of Python, the installed packages and the settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DISTRIBUTION = "qwen-tts-api"
 
 
 def check_python(subject: Subject) -> Iterator[Finding]:
-    """Its version is one that the package allows."""
+    """Check that the package supports this version of Python."""
     version = platform.python_version()
     try:
         allowed = metadata.metadata(DISTRIBUTION)["Requires-Python"]
@@ -37,11 +37,11 @@ def check_python(subject: Subject) -> Iterator[Finding]:
 
 
 def check_packages(subject: Subject) -> Iterator[Finding]:
-    """What the package requires is there, in a version that it can do with."""
+    """Check that the requirements of the package are installed, in allowed versions."""
     try:
         lines = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
-        return  # said by `check_python`
+        return  # reported by `check_python`
     requirements = [Requirement(line) for line in lines]
     meant = [
         need for need in requirements if not need.marker or need.marker.evaluate({"extra": ""})
@@ -51,7 +51,7 @@ def check_packages(subject: Subject) -> Iterator[Finding]:
 
 
 def check_requirement(requirement: Requirement) -> Iterator[Finding]:
-    """Yield what is wrong with one requirement."""
+    """Yield an error if a requirement is not met."""
     advice = f"Install {requirement.name}{requirement.specifier} (make setup)."
     try:
         version = metadata.version(requirement.name)
@@ -65,7 +65,7 @@ def check_requirement(requirement: Requirement) -> Iterator[Finding]:
 
 
 def check_settings(subject: Subject) -> Iterator[Finding]:
-    """No name is unknown and no value wrong; the file of keys can be read."""
+    """Check that every setting is known and valid, and that the API keys file can be read."""
     wrong = [*subject.wrong_settings, *_wrong_keys(subject)]
     for sentence in wrong:
         yield error(sentence, "")

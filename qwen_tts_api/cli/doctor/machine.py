@@ -1,4 +1,4 @@
-"""The machine: folders and disks, shared memory, the port, the limit of open files."""
+"""Checks of the machine: folders, disks, shared memory, ports, the limit of open files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qwen_tts_api.cli.doctor.subject import Subject
 from qwen_tts_api.config import PREFIX
 from qwen_tts_api.config.folders import expand
 from qwen_tts_api.errors import ConfigError, LoadError
-from qwen_tts_api.server.descriptors import (
+from qwen_tts_api.server.limits import (
     OPS_CONNECTIONS,
     SPARE_FILES,
     DescriptorBudget,
@@ -27,14 +27,14 @@ from qwen_tts_api.server.listening import listen
 GB = 10**9
 
 CHECKPOINT_BYTES = 6 * GB
-"""More than the largest published checkpoint takes: 1.7B in 16 bits, and its codec in 32."""
+"""Above the size of the largest published checkpoint: 1.7B in 16 bits, with its codec in 32."""
 SMALL_BYTES = GB // 10
 
 SHARED_MEMORY = Path("/dev/shm")
 
 
 def check_folders(subject: Subject) -> Iterator[Finding]:
-    """What the server writes to can be written, and the disk has room."""
+    """Check that the server's folders are writable, and that the disk has room."""
     ids = subject.config.served_models.values()
     builds_nano = any(model in NANO_NAMES for model in ids)
     for setting in fields(subject.config):
@@ -42,7 +42,7 @@ def check_folders(subject: Subject) -> Iterator[Finding]:
         if setting.name.endswith("_dir") and folder is not None:
             is_needed = setting.name != "cache_dir" or builds_nano
             finding = _check_folder(PREFIX + setting.name.upper(), folder, SMALL_BYTES)
-            # Such a server starts: its checkpoint is elsewhere.
+            # A server whose checkpoint is elsewhere starts without its cache.
             yield finding if is_needed or finding.level == OK else replace(finding, level=WARNING)
     if any(model not in NANO_NAMES and not _is_folder(model) for model in ids):
         missing = subject.folder is None
@@ -59,13 +59,13 @@ def _is_folder(model_id: str) -> bool:
     try:
         return expand(model_id).is_dir()
     except (OSError, ValueError):
-        return True  # it is none of the hub's; said by `check_files`
+        return True  # not of the hub; reported by `check_files`
 
 
 def _check_folder(
     name: str, folder: Path, needed_bytes: int, *, must_write: bool = True
 ) -> Finding:
-    """Write a file that is gone at once, as permissions alone do not tell of read-only disks."""
+    """Check a folder by writing a temporary file: permissions do not show read-only disks."""
     place = next(parent for parent in (folder, *folder.parents) if parent.exists())
     advice = f"Set {name} to a folder that can be written."
     try:
@@ -85,7 +85,7 @@ def _check_folder(
 
 
 def check_shared_memory(subject: Subject) -> Iterator[Finding]:
-    """The worker's heartbeat file can be there, and not on a disk."""
+    """Check that the worker's heartbeat file can be in shared memory."""
     if not SHARED_MEMORY.is_dir():
         yield ok("there is none; the worker's heartbeat is a file in the temporary folder")
         return
@@ -102,7 +102,7 @@ def check_shared_memory(subject: Subject) -> Iterator[Finding]:
 
 
 def check_port(subject: Subject) -> Iterator[Finding]:
-    """Nobody else listens where the server is to."""
+    """Check that the ports are free."""
     for setting in fields(subject.config):
         address = getattr(subject.config, setting.name)
         if setting.name.endswith("bind") and address:
@@ -118,7 +118,7 @@ def _check_address(name: str, address: str) -> Finding:
 
 
 def check_open_files(subject: Subject) -> Iterator[Finding]:
-    """Each thread of the server may have its connection open, by the limit that it raises."""
+    """Check that each thread may have a connection open, under the limit that the server sets."""
     limit = raised(*resource.getrlimit(resource.RLIMIT_NOFILE))
     connections = DescriptorBudget.under(limit).main_connections
     threads = subject.config.num_threads

@@ -1,4 +1,4 @@
-"""What is examined: settings, hardware and the default model's checkpoint, each looked at once."""
+"""The subject of the checks: settings, hardware and the default model's checkpoint."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Hardware:
-    """What computes here.
+    """PyTorch, GPUs and drivers.
 
     Attributes:
-        torch_version: PyTorch's.
-        cuda_version: What PyTorch is built for; None is a build without CUDA.
-        gpus: The devices that PyTorch can use.
-        drivers: A line for each GPU that the driver lists, used or not: name and driver's version.
+        torch_version: Of PyTorch.
+        cuda_version: That PyTorch is built for; None for a build without CUDA.
+        gpus: Devices that PyTorch can use.
+        drivers: Name and driver version of each GPU that `nvidia-smi` lists.
     """
 
     torch_version: str
@@ -45,12 +45,12 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Subject:
-    """Everything that checks look at.
+    """Everything that the checks examine; expensive parts are computed once.
 
     Attributes:
-        config: The settings; a wrong one has its default, so that the rest can be checked, too.
-        environ: Where they come from.
-        wrong_settings: A sentence for each wrong one.
+        config: The settings; invalid ones have their defaults, so that all checks can run.
+        environ: The environment of the settings.
+        wrong_settings: The error message of each invalid setting.
     """
 
     config: Config
@@ -59,12 +59,12 @@ class Subject:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Subject:
-        """Read the settings one by one, so that every wrong one is found, not only the first."""
+        """Read the settings one by one, so that every invalid one is reported."""
         good: dict[str, str] = {}
         wrong: list[str] = []
         try:
             Config.from_env({})
-        except ConfigError as failure:  # there is no home folder, so that a default is missing
+        except ConfigError as failure:  # without a home folder, cache_dir has no default
             good["QWEN_CACHE_DIR"] = tempfile.gettempdir()
             if "QWEN_CACHE_DIR" not in environ:
                 wrong.append(str(failure))
@@ -78,7 +78,7 @@ class Subject:
 
     @cached_property
     def hardware(self) -> Hardware:
-        """Return what computes here.
+        """Return PyTorch, GPUs and drivers.
 
         Raises:
             Exception: Whatever importing PyTorch raises.
@@ -96,7 +96,7 @@ class Subject:
 
     @property
     def gpu(self) -> Gpu | None:
-        """Return the GPU that is to compute; None for the CPU, and where it is not there."""
+        """Return the GPU of QWEN_DEVICE; None for the CPU, or if it does not exist."""
         if self.config.device == "cpu":
             return None
         index = int(self.config.device.removeprefix("cuda:"))
@@ -104,23 +104,23 @@ class Subject:
 
     @cached_property
     def folder(self) -> Path | None:
-        """Return the folder of the default model's checkpoint; None where it is not here."""
+        """Return the folder of the default model's checkpoint; None if it is not present."""
         try:
             return locate_here(self.config.model_id, self.config.cache_dir)
-        except Exception:  # a border: said by `check_files`, whatever it is
+        except Exception:  # whatever it is, `check_files` reports it
             return None
 
     @cached_property
     def card(self) -> ModelCard | None:
-        """Return what the default model can do; None where that cannot be read."""
+        """Return the card of the default model; None if it cannot be read."""
         try:
             return read_card(self.folder) if self.folder else None
-        except Exception:  # a border, likewise
+        except Exception:  # likewise
             return None
 
     @property
     def description(self) -> str:
-        """Return what would be served and where."""
+        """Return the model, device, dtype and address of the server."""
         kind = f" ({self.card.kind})" if self.card else ""
         return (
             f"{self.config.default_model}{kind} on {self.config.device} in {self.config.dtype} at "

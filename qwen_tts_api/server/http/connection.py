@@ -1,4 +1,4 @@
-"""A connection, and what has come over it so far."""
+"""A client's connection and the request that it is receiving."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qwen_tts_api.server.http.parsing import StrictParser
 
 
 class Phase(enum.Enum):
-    """What a connection waits for."""
+    """The state of a connection, by what it waits for."""
 
     IDLE = "the next request"
     HEAD = "the rest of a head"
@@ -23,13 +23,13 @@ class Phase(enum.Enum):
 
 
 class Connection:
-    """One client's connection; the loop's thread owns it, or while it is busy another one.
+    """One client's connection. The loop's thread owns it; while BUSY, a thread of the pool does.
 
     Attributes:
         phase: What it waits for.
-        since: Since when, by `time.monotonic`.
-        buffer: What has been received of a request that is not whole.
-        reusable: Whether another request may follow the one that is being answered.
+        since: When the phase began, by `time.monotonic`.
+        buffer: Received bytes of an incomplete request.
+        reusable: Whether it may be kept alive after the current request.
         context: The contextvars of the request that is being answered, its log context among them.
     """
 
@@ -46,14 +46,14 @@ class Connection:
         self.context = contextvars.Context()
 
     def receive(self, data: bytes, limits: FramingLimits) -> Progress:
-        """Take more bytes of a request; tell how much of it is there."""
+        """Add bytes to the request; return how much of it has been received."""
         self.buffer += data
         if self.framing is None:
             self.framing = RequestFraming(limits)
         return self.framing.advance(self.buffer)
 
-    def hand_over(self, ending: Exception | None, *, reusable: bool) -> None:
-        """Let the parser read what is there, and find `ending` behind it."""
+    def feed_parser(self, ending: Exception | None, *, reusable: bool) -> None:
+        """Give the buffer to the parser, which raises `ending` behind it."""
         self.parser.unreader.fill(self.buffer, ending)
         self.buffer = bytearray()
         self.framing = None

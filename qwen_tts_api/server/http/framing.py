@@ -1,7 +1,7 @@
-"""Where a request ends, told from its bytes while they arrive.
+"""Incremental HTTP/1.1 framing: finds the end of a request while its bytes arrive.
 
-It decides when a request takes a thread, and nothing else: gunicorn's parser, which then reads the
-same bytes, alone judges the syntax. Whatever is doubtful here is handed to it as it is.
+It only decides when a request is dispatched to a thread. gunicorn's parser then reads the same
+bytes, and alone judges the syntax: a request that looks invalid here is given to it as it is.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from dataclasses import dataclass
 
 
 class Progress(enum.Enum):
-    """How much of a request is there."""
+    """How much of a request has been received."""
 
-    HEAD = "its head is not whole yet"
-    BODY = "its body is not whole yet"
-    WHOLE = "all of it"
-    DOUBTFUL = "more than could be right: more bytes would not mend it"
-    TOO_LARGE = "a body longer than any that is read"
-    TOO_MANY_CHUNKS = "a body in more chunks than are read"
+    HEAD = "the head is incomplete"
+    BODY = "the body is incomplete"
+    COMPLETE = "complete"
+    INVALID = "invalid, whatever follows"
+    TOO_LARGE = "the body is larger than the limit"
+    TOO_MANY_CHUNKS = "the body has more chunks than the limit"
 
 
 @dataclass(frozen=True)
 class FramingLimits:
-    """What is waited for at most, in bytes.
+    """Size limits of one request, in bytes.
 
     Attributes:
         request_line, head, body: Of a request.
-        chunk_heads: Of a body, what frames its chunks: one of a byte costs as much time as a large
-            one, and has five bytes of this.
+        chunk_heads: The framing of a chunked body. It limits the number of chunks: a chunk of one
+            byte costs as much time as a large one, and 5 bytes of this.
     """
 
     request_line: int
@@ -51,17 +51,17 @@ _MAX_CHUNK_LINE = 8190
 
 
 class RequestFraming:
-    r"""Looks at a growing buffer, each byte once, until a request in it is whole.
+    r"""Scan a growing buffer, each byte once, until it holds a complete request.
 
     >>> framing = RequestFraming(FramingLimits(8190, 65_536, 1024, 512))
     >>> framing.advance(bytearray(b"GET / HTTP/1.1\r\nHost: x\r\n"))
-    <Progress.HEAD: 'its head is not whole yet'>
+    <Progress.HEAD: 'the head is incomplete'>
     >>> framing.advance(bytearray(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
-    <Progress.WHOLE: 'all of it'>
+    <Progress.COMPLETE: 'complete'>
 
     Attributes:
-        head_end: Where the body begins; 0 as long as the head is not whole.
-        expects_continue: The client waits for `100 Continue` before it sends the body.
+        head_end: Where the body begins; 0 while the head is incomplete.
+        expects_continue: Whether the client waits for `100 Continue` before it sends the body.
     """
 
     def __init__(self, limits: FramingLimits) -> None:
@@ -75,7 +75,7 @@ class RequestFraming:
         self.expects_continue = False
 
     def advance(self, buffer: bytearray) -> Progress:
-        """Tell how much is there; the buffer is that of the last call, with more behind it."""
+        """Return the progress; `buffer` is that of the last call with bytes appended."""
         if not self.head_end:
             progress = self._find_head(buffer)
             if progress is not None:
@@ -84,20 +84,20 @@ class RequestFraming:
             return self._follow_chunks(buffer)
         if self._body_end - self.head_end > self._limits.body:
             return Progress.TOO_LARGE
-        return Progress.WHOLE if len(buffer) >= self._body_end else Progress.BODY
+        return Progress.COMPLETE if len(buffer) >= self._body_end else Progress.BODY
 
     def _find_head(self, buffer: bytearray) -> Progress | None:
-        """Return None as soon as it is clear where the body would end."""
+        """Return None when the head is complete and valid, else the progress."""
         end = buffer.find(_HEAD_END, max(0, self._seen - 3))
         if end < 0:
-            doubtful = self._is_no_head(buffer)
+            is_invalid = self._is_no_head(buffer)
             self._seen = len(buffer)
-            return Progress.DOUBTFUL if doubtful else Progress.HEAD
+            return Progress.INVALID if is_invalid else Progress.HEAD
         self.head_end = end + len(_HEAD_END)
         return self._read_fields(bytes(buffer[: self.head_end]))
 
     def _is_no_head(self, buffer: bytearray) -> bool:
-        """Whether the parser would refuse these bytes, whatever follows."""
+        """Return whether the parser would reject these bytes, whatever follows."""
         longest_line = self._limits.request_line + 2 * len(_CRLF)
         return bool(
             not _FIRST_BYTE.match(buffer)
@@ -110,21 +110,21 @@ class RequestFraming:
         values: dict[bytes, bytes] = {}
         for name, value in _FIELD.findall(head):
             if name.lower() in values:
-                return Progress.DOUBTFUL
+                return Progress.INVALID
             values[name.lower()] = value
         length = values.get(b"content-length")
         coding = values.get(b"transfer-encoding")
         expectation = values.get(b"expect", b"").lower()
         if expectation not in (b"", b"100-continue") or (length and coding):
-            return Progress.DOUBTFUL
+            return Progress.INVALID
         self.expects_continue = bool(expectation)
         self._body_end = self.head_end
         if coding is not None:
             self._chunk_at = self.head_end
-            return None if coding.lower() == b"chunked" else Progress.DOUBTFUL
+            return None if coding.lower() == b"chunked" else Progress.INVALID
         if length is not None:
             if not _LENGTH.fullmatch(length):
-                return Progress.DOUBTFUL
+                return Progress.INVALID
             self._body_end += int(length)
         return None
 
@@ -134,10 +134,10 @@ class RequestFraming:
             end = buffer.find(_CRLF, self._chunk_at)
             if end < 0:
                 is_long = len(buffer) - self._chunk_at > _MAX_CHUNK_LINE
-                return Progress.DOUBTFUL if is_long else Progress.BODY
+                return Progress.INVALID if is_long else Progress.BODY
             size = buffer[self._chunk_at : end].split(b";", 1)[0].rstrip(b" \t")
             if not _CHUNK_SIZE.fullmatch(size):
-                return Progress.DOUBTFUL
+                return Progress.INVALID
             num_bytes = int(size, 16)
             self._chunked_bytes += num_bytes
             self._chunk_heads_bytes += end - self._chunk_at + 2 * len(_CRLF)
@@ -155,8 +155,8 @@ class RequestFraming:
     def _find_trailers_end(self, buffer: bytearray) -> Progress:
         start = self._trailers_at
         if buffer.startswith(_CRLF, start):
-            return Progress.WHOLE
+            return Progress.COMPLETE
         if buffer.find(_HEAD_END, max(start, self._seen - 3)) >= 0:
-            return Progress.WHOLE
+            return Progress.COMPLETE
         self._seen = len(buffer)
-        return Progress.DOUBTFUL if len(buffer) - start > self._limits.head else Progress.BODY
+        return Progress.INVALID if len(buffer) - start > self._limits.head else Progress.BODY

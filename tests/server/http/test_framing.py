@@ -39,7 +39,7 @@ def test_a_request_is_whole_with_its_last_byte(request_: bytes) -> None:
     for cut in range(1, len(request_)):
         first, last = progress_of(request_, cut)
         assert first in (Progress.HEAD, Progress.BODY), cut
-        assert last is Progress.WHOLE, cut
+        assert last is Progress.COMPLETE, cut
 
 
 @pytest.mark.parametrize("request_", WHOLE)
@@ -76,7 +76,7 @@ def test_the_parser_ends_at_the_same_byte(request_: bytes) -> None:
 def test_what_no_more_bytes_would_mend_is_not_waited_for(data: bytes) -> None:
     """The parser refuses it, now."""
     for cut in range(1, len(data)):
-        assert progress_of(data, cut)[1] in (Progress.DOUBTFUL, Progress.TOO_LARGE)
+        assert progress_of(data, cut)[1] in (Progress.INVALID, Progress.TOO_LARGE)
 
 
 @pytest.mark.parametrize(

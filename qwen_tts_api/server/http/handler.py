@@ -1,4 +1,4 @@
-"""From a whole request to the application's answer, and from what is no request to an error."""
+"""Handles requests: parse, call the WSGI application, send the response or an error."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from qwen_tts_api.telemetry import logs
 logger = logging.getLogger(__name__)
 
 MAX_MESSAGE_CHARS = 300
-"""Of an answer to a malformed request, which quotes it."""
+"""Limit for error messages, which quote the malformed request."""
 
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 
-# What the parser raises that 400 is not the right answer to.
+# Status codes of parser errors; all others are 400.
 _STATUS: dict[type[Exception], HTTPStatus] = {
     parse_errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     parse_errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -33,12 +33,13 @@ _STATUS: dict[type[Exception], HTTPStatus] = {
 }
 
 
-class RequestAnswerer:
-    """Lets a WSGI application answer the requests of connections.
+class RequestHandler:
+    """Handle the requests of connections by a WSGI application.
 
     Args:
+        application: WSGI.
         cfg: gunicorn's settings.
-        timeout_s: For a client to take a piece of the answer.
+        timeout_s: Write timeout.
     """
 
     def __init__(self, application: Any, cfg: Any, timeout_s: float) -> None:
@@ -47,27 +48,27 @@ class RequestAnswerer:
         self._timeout_s = timeout_s
         self.is_stopping = False
 
-    def answer(self, connection: Connection) -> bool:
-        """Answer one request; return whether the connection may have another."""
+    def handle(self, connection: Connection) -> bool:
+        """Handle one request; return whether to keep the connection alive."""
         try:
             request = next(connection.parser)
             connection.sock.settimeout(self._timeout_s)
             keep = self._call(request, connection) and connection.reusable
-            # A body that nobody wanted is here, too: what follows it is the next request.
+            # A body that the application did not read is skipped: the next request follows it.
             return keep and connection.parser.finish_body()
         except (parse_errors.NoMoreData, StopIteration):
             return False
         except TimeoutError:
-            logger.info("a client took nothing for %g s; it is cut off", self._timeout_s)
+            logger.info("a client read nothing for %g s: closing its connection", self._timeout_s)
         except OSError as error:
             if error.errno not in _GONE:
                 logger.exception("a connection failed")
         except Exception as error:
-            self.refuse(connection, error)
+            self.send_error(connection, error)
         return False
 
     def _call(self, request: Any, connection: Connection) -> bool:
-        # It has been sent, if the client waited for it.
+        # The loop has sent `100 Continue` already.
         request._expected_100_continue = False
         response, environ = wsgi.create(
             request, connection.sock, connection.client, connection.server, self._cfg
@@ -75,26 +76,26 @@ class RequestAnswerer:
         environ["wsgi.multithread"] = True
         if self.is_stopping or not self._cfg.keepalive or not connection.reusable:
             response.force_close()
-        pieces = self._application(environ, response.start_response)
+        chunks = self._application(environ, response.start_response)
         try:
-            for piece in pieces:
-                response.write(piece)
+            for chunk in chunks:
+                response.write(chunk)
             response.close()
         except OSError:
             raise
         except Exception:
             if not response.headers_sent:
                 raise
-            # An error behind the beginning of an answer would be taken for a part of it.
+            # Behind the headers, an error response would be taken for a part of the body.
             logger.exception("an answer was broken off")
             return False
         finally:
-            if hasattr(pieces, "close"):
-                pieces.close()
+            if hasattr(chunks, "close"):
+                chunks.close()
         return not response.should_close()
 
-    def refuse(self, connection: Connection, error: Exception) -> None:
-        """Answer what never became a request of the application, in the one shape of errors."""
+    def send_error(self, connection: Connection, error: Exception) -> None:
+        """Send an error response for a request that did not reach the application."""
         status, code, message = _describe(error)
         request_id = logs.current_context().get("request_id") or uuid.uuid4().hex
         # %r: the line stays one line, whatever bytes the client sent.
@@ -106,7 +107,7 @@ class RequestAnswerer:
             exc_info=error if status == HTTPStatus.INTERNAL_SERVER_ERROR else None,
         )
         body = {"error": message, "code": code, "request_id": request_id}
-        with suppress(OSError):  # it is small: who has no room for it does not read
+        with suppress(OSError):  # small: if the socket buffer is full, the client does not read
             connection.sock.setblocking(False)
             connection.sock.send(_response(status, json.dumps(body).encode()))
 
