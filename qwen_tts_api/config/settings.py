@@ -1,8 +1,7 @@
-"""What can be set: each field of `Settings` is one setting.
+"""The settings: each field of `Settings` is one.
 
-Its metadata say how it is read and what is allowed, so that this file is the only place where a
-setting is described: `make docs` makes the table of docs/settings.md of it, and a test holds the
-ConfigMap to it.
+The metadata of a field are its reader, allowed values and purpose. The command line's options and
+the table in docs/settings.md (`make docs`) are generated from them.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class Settings:
             readers.required_text,
             "a hub id, a local folder, `nano-en`, `nano`, `nano-design` or `nano-base`",
         ),
-        "The model that is loaded at start and used where a request names none.",
+        "Model that is loaded at the start, and used by requests without `model`.",
     )
     models: tuple[tuple[str, str], ...] = _setting(
         (),
@@ -46,22 +45,22 @@ class Settings:
             readers.models,
             "a comma-separated list of hub ids or folders, each plain or as `name=id`",
         ),
-        "What a request's `model` may name, besides the default model.",
+        "Further models that requests may name in `model`; loaded on demand.",
     )
     max_loaded_models: int = _setting(
         1,
         readers.integer(1, 16),
-        "Models in memory at once; the least recently used goes.",
+        "Models in memory at once; the least recently used one is unloaded.",
     )
     device: str = _setting(
         "cuda:0",
         Reader(readers.device, "`cpu`, `cuda` or `cuda:N`"),
-        "Where the model computes.",
+        "Device that the models run on.",
     )
     dtype: str = _setting(
         "bfloat16",
         readers.choice("bfloat16", "float16", "float32"),
-        "Number format of the weights.",
+        "Data type of weights and computation.",
     )
     attn_impl: str = _setting(
         "flash_attention_2",
@@ -71,81 +70,81 @@ class Settings:
     default_language: str = _setting(
         "Auto",
         Reader(readers.required_text, "`Auto`, a language's name or its code"),
-        "Where a request names none.",
+        "Language of requests without `language`.",
     )
     default_speaker: str = _setting(
         "Ryan",
         Reader(
             readers.required_text, "a speaker of the model; for a Base model a registered voice"
         ),
-        "Where a request names none. A model without it uses its first speaker.",
+        "Speaker of requests without `speaker`. A model that lacks it uses its first speaker.",
     )
     default_instruct: str = _setting(
         "",
         Reader(readers.text, "any text"),
-        "Style instruction where a request has none and the model takes one.",
+        "Style instruction of requests without `instruct`, for models that support one.",
     )
     speaker_aliases: tuple[tuple[str, str], ...] = _setting(
         (),
         Reader(readers.pairs, "a comma-separated list of `alias=speaker`"),
-        "Other names for speakers, such as `p376=Ryan` for scripts written for Coqui.",
+        "Aliases of speakers, such as `p376=Ryan` for scripts written for Coqui.",
     )
     unknown_speaker: str = _setting(
         "error",
         readers.choice("error", "default"),
-        "Refuse an unknown speaker with a 400, or use the default speaker.",
+        "Unknown speaker in a request: respond 400, or use the default speaker.",
     )
     strict_parameters: bool = _setting(
         False,
         readers.boolean,
-        "OpenAI-compatible API: refuse fields that have no use, instead of ignoring and naming "
-        "them.",
+        "OpenAI-compatible API: reject unsupported fields with 400, instead of ignoring them and "
+        "naming them in a header.",
     )
     openai_stream: str = _setting(
         "requested",
         readers.choice("requested", "always"),
-        "OpenAI-compatible API: send audio as it is made to whoever asks for it, or to everybody "
-        "who does not say `stream: false`.",
+        "OpenAI-compatible API: stream if the request asks for it, or always unless it has "
+        "`stream: false`.",
     )
     voices_dir: Path | None = _setting(
         None,
         Reader(readers.optional_path, "a writable folder; empty: `voices` in `QWEN_CACHE_DIR`"),
-        "Where registered voices are kept.",
+        "Folder of the registered voices.",
     )
     voice_uploads: bool = _setting(
         True,
         readers.boolean,
-        "Whether requests may add and delete registered voices.",
+        "Allow requests to add and delete registered voices.",
     )
     max_voices: int = _setting(
         100,
         readers.integer(1, 10_000),
-        "Registered voices, each of up to 2.9 MB on the disk.",
+        "Largest number of registered voices, each of up to 2.9 MB on disk.",
     )
     max_audio_bytes: int = _setting(
         10_485_760,
         readers.integer(1024, 1 << 25),
-        "Largest recording to clone from, as a file.",
+        "Largest audio file to clone a voice from, in bytes.",
     )
     bind: str = _setting(
         "0.0.0.0:8888",
         Reader(readers.bind, "`address:port`"),
-        "Where the server listens.",
+        "Address of the main port.",
     )
     ops_bind: str = _setting(
         "0.0.0.0:8889",
         Reader(readers.optional_bind, "`address:port` or `off`"),
-        "Where probes and metrics are answered even if every thread of the main port is busy.",
+        "Address of the ops port: probes and metrics, with threads of its own.",
     )
     api_keys_file: Path | None = _setting(
         None,
-        Reader(readers.optional_path, "a file with a key a line, plain or as `name=key`"),
-        "Keys that clients must show; read again when it changes. Without it everybody may come.",
+        Reader(readers.optional_path, "a file with one key per line, plain or as `name=key`"),
+        "API keys that clients must send; reloaded when the file changes. Empty: no keys needed.",
     )
     rate_limit: int = _setting(
         0,
         readers.integer(0, 1_000_000),
-        "Requests a minute of one key, or of one address where there are no keys; 0 is no limit.",
+        "Requests per minute of one API key, or of one IP address without API keys; 0: no limit.",
     )
     cors_origins: tuple[str, ...] = _setting(
         (),
@@ -153,7 +152,7 @@ class Settings:
             readers.origins,
             "a comma-separated list of `https://host:port` (any scheme), `null`, or `*`",
         ),
-        "Origins of web pages that may use the server from a browser, besides its own.",
+        "Origins of web pages that may call the server from a browser, besides its own page.",
     )
     allowed_hosts: tuple[str, ...] = _setting(
         (),
@@ -162,101 +161,103 @@ class Settings:
             "a comma-separated list of names without ports; `*.example.com` is all under one; "
             "or `*`",
         ),
-        "Names that clients may call the server by, besides IP addresses and `localhost`; "
-        "empty: any (see docs/operations/secure.md).",
+        "`Host` names that are accepted, besides IP addresses and `localhost`; empty: any (see "
+        "docs/operations/secure.md).",
     )
     max_text_chars: int = _setting(
         4096,
         readers.integer(1, 1_000_000),
-        "Longest text of a request, in characters.",
+        "Maximum length of a request's text, in characters.",
     )
     max_segment_chars: int = _setting(
         400,
         readers.integer(50, 1_000_000),
-        "Longest part of a text that is spoken at once; a longer text is divided (see "
+        "Maximum length of a segment, in characters; longer texts are split (see "
         "docs/long-text.md).",
     )
     normalize_text: bool = _setting(
         True,
         readers.boolean,
-        "Take markup, emoji and invisible characters out of texts, where a request does not say.",
+        "Remove markup, emoji and invisible characters from texts, in requests without "
+        "`normalize`.",
     )
     unspeakable_text: str = _setting(
         "error",
         readers.choice("error", "silence"),
-        "What `/api/tts` answers to a text with nothing to say: a 400, or a short silence, as the "
-        "OpenAI- and MaryTTS-compatible APIs always do.",
+        "Response of `/api/tts` to a text without anything to speak: 400, or a short silence, as "
+        "the OpenAI- and MaryTTS-compatible APIs always send.",
     )
     max_body_bytes: int = _setting(
         1_048_576,
         # 1,000,000 characters of 12 bytes: of any text in JSON.
         readers.integer(1024, 12 << 20),
-        "Largest body of a request, without the recording in it.",
+        "Maximum size of a request body in bytes, without the recording in it.",
     )
     max_streams: int = _setting(
         32,
         readers.integer(1, 1024),
-        "Utterances that are computed at once, as far as they fit into memory.",
+        "Maximum batch size: utterances computed at once, if they fit into memory.",
     )
     max_positions: int = _setting(
         8192,
         readers.integer(512, 32_768),
-        "Tokens of the text and frames of the audio (12.5 a second) of one utterance together.",
+        "Maximum length of an utterance: text tokens plus audio frames (12.5 per second).",
     )
     enforce_eager: bool = _setting(
         False,
         readers.boolean,
-        "Launch every GPU kernel by itself instead of replaying CUDA graphs: slow, for debugging.",
+        "Launch GPU kernels one by one instead of replaying CUDA graphs: slow, for debugging.",
     )
     max_queue: int = _setting(
         64,
         readers.integer(1, 1024),
-        "Requests that may wait while the model is busy; one more is answered 429.",
+        "Maximum number of waiting requests; further ones get 429.",
     )
     request_timeout_s: float = _setting(
         300.0,
         readers.seconds(0.1, 86_400),
-        "Seconds that a request waits for each segment of its text; then it is answered 504.",
+        "Timeout for each segment of a request's text, in seconds; then 504.",
     )
     client_timeout_s: float = _setting(
         30.0,
         readers.seconds(0.1, 3600),
-        "Seconds that a client may take to send its request, or to take 64 KiB of the answer.",
+        "Timeout for a client to send its request, or to receive 64 KiB of the response, in "
+        "seconds.",
     )
     keepalive_s: int = _setting(
         75,
         readers.integer(0, 3600),
-        "Seconds that a connection stays open for its next request; more than what stands in front "
-        "keeps its own idle. 0 closes each after its answer.",
+        "Keep-alive timeout in seconds; should exceed that of a reverse proxy in front. 0: close "
+        "each connection after its response.",
     )
     hang_timeout_s: float = _setting(
         120.0,
         readers.seconds(1, 86_400),
-        "Seconds after which a model that computes nothing of what it has is taken to hang: "
-        "`/healthz` is then 503.",
+        "Seconds without progress after which a busy model counts as hung: `/healthz` is then 503.",
     )
     graceful_timeout_s: float = _setting(
         60.0,
         readers.seconds(1, 86_400),
-        "Seconds that running requests have to finish after SIGTERM.",
+        "Timeout of a graceful shutdown: running requests are cancelled this many seconds after "
+        "SIGTERM.",
     )
     cache_dir: Path = _setting(
         DEFAULT_CACHE_DIR,
         Reader(readers.path, "a writable folder"),
-        "Where the nano checkpoints are built. Downloads go to `HF_HOME`.",
+        "Folder in which the nano checkpoints are built. Downloads go to `HF_HOME`.",
     )
     log_level: str = _setting(
         "INFO",
         readers.choice("DEBUG", "INFO", "WARNING", "ERROR"),
-        "Least severe message that is logged.",
+        "Lowest level of messages that are logged.",
     )
     log_format: str = _setting(
         "json",
         readers.choice("json", "text"),
-        "One JSON object a line, or plain text.",
+        "Format of log lines.",
     )
     log_text: bool = _setting(
         False,
         readers.boolean,
-        "Whether the line of a request has the beginning of its text, 200 characters.",
+        "Log the first 200 characters of each request's text.",
     )
