@@ -1,4 +1,4 @@
-"""Coqui's parameters: a value in a header, the query or a form, under Coqui's names.
+"""Parse the parameters of the Coqui-compatible API, in headers, query or form.
 
 Each value is taken from the first of header, query and form that has it and is not empty.
 """
@@ -35,7 +35,7 @@ CoquiParameters = _PARAMETERS.schema(
     "CoquiParameters",
     style_wav=described("Empty or a JSON object of style tokens, which is ignored."),
 )
-"""What query and form may have; for the document, since reading is `read_parameters`' work."""
+"""The parameters of query and form, for the OpenAPI document; `read_parameters` parses them."""
 
 CoquiHeaders = headers_schema(
     "CoquiHeaders",
@@ -44,14 +44,14 @@ CoquiHeaders = headers_schema(
         _HEADERS[_STYLE]: described(f"As `{_STYLE}`."),
     },
 )
-"""What headers may have instead."""
+"""The same in headers, for the OpenAPI document."""
 
 
 def read_parameters(request: Request, body: bytes) -> tuple[SpeechRequest, list[str]]:
     """Return the request, and the names of parameters that are ignored.
 
     Args:
-        request: A GET, whose body does not count, or a POST that is not JSON.
+        request: A GET, or a POST that is not JSON.
         body: The body of a POST.
 
     Raises:
@@ -59,7 +59,7 @@ def read_parameters(request: Request, body: bytes) -> tuple[SpeechRequest, list[
         NotSupported: `style_wav` names a file on the server.
     """
     form = parse_form(request, body)
-    # WSGI hands the bytes of headers over as Latin-1.
+    # WSGI decodes headers as Latin-1.
     headers = {
         name: decode(request.headers.get(header, "").encode("latin-1"))
         for name, header in _HEADERS.items()
@@ -71,7 +71,7 @@ def read_parameters(request: Request, body: bytes) -> tuple[SpeechRequest, list[
 
 
 def _check_style(style: str) -> list[str]:
-    """Refuse a path, which would be one on the server; a style token dictionary has no meaning."""
+    """Refuse a path on the server; return `style_wav` as ignored if it has style tokens."""
     if not style:
         return []
     try:

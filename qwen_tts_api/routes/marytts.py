@@ -1,8 +1,8 @@
 """The MaryTTS-compatible API: `/process`, `/voices` and `/locales`, for Home Assistant and rhasspy.
 
-Parameters stand in the query or, whatever its Content-Type, in the body. Of those that MaryTTS
-knows, `INPUT_TEXT`, `VOICE`, `LOCALE` and `AUDIO` have a meaning here; our other fields may come by
-their own names. Errors are plain sentences: clients show them as they are.
+Parameters are in the query or, with any Content-Type, in the body. Of MaryTTS's parameters,
+`INPUT_TEXT`, `VOICE`, `LOCALE` and `AUDIO` have an effect; our other fields are accepted by their
+own names. Errors are plain text, which clients display.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from qwen_tts_api.service.speech import SpeechService
 
 PATHS = ("/process", "/voices", "/locales")
 
-# MaryTTS's names of containers; `_FILE` or `_STREAM` may follow. rhasspy says WAVE alone. Its
-# clients read the rate from the header.
+# MaryTTS's names of container formats; `_FILE` or `_STREAM` may follow (rhasspy sends WAVE alone).
+# Only formats with a header, from which its clients read the sample rate.
 _FORMATS = {
     "WAVE" if name == "wav" else name.upper(): name
     for name, audio_format in FORMATS.items()
@@ -38,12 +38,12 @@ _FORMATS = {
 
 _LISTED_FORMATS = ", ".join(f"{name}_FILE" for name in _FORMATS)
 
-# Always sent, and always the same: text in, audio out.
+# Always TEXT and AUDIO.
 _CONSTANT = ("INPUT_TYPE", "OUTPUT_TYPE")
 
 _NAMES = {"text": "INPUT_TEXT", "speaker": "VOICE", "language": "LOCALE", "audio_format": "AUDIO"}
 
-# As MaryTTS writes the locales of its own languages; other languages are their code.
+# MaryTTS's spelling of locales; other languages are their ISO 639-1 code.
 _LOCALES = {"en": "en_US", "zh": "zh_CN"}
 
 # Language and sex of the published speakers (their list in Qwen3-TTS's README).
@@ -101,7 +101,7 @@ _POST = Operation(
 
 
 def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswers) -> Blueprint:
-    """Return MaryTTS's routes."""
+    """Return the routes of the MaryTTS-compatible API."""
     routes = Blueprint("marytts", __name__)
 
     @routes.route("/process", methods=["GET", "POST"])
@@ -150,7 +150,7 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
 
 
 def render_error(error: ErrorBody) -> Response:
-    """Return an error as a line of plain text."""
+    """Return the response for an error: a line of plain text."""
     answer = _plain(f"{error.message}\n")
     answer.status_code = error.status
     if error.retry_after_s is not None:
@@ -163,7 +163,7 @@ def _plain(text: str) -> Response:
 
 
 def _read_parameters(request: Request, config: Config) -> dict[str, str]:
-    """Return the parameters of the query, and over them those of the body of a POST.
+    """Parse the parameters of the query and, with precedence, of the body of a POST.
 
     Raises:
         InvalidRequest: There are too many.
@@ -178,18 +178,18 @@ def _read_parameters(request: Request, config: Config) -> dict[str, str]:
 def _read(
     given: dict[str, str], config: Config, service: SpeechService
 ) -> tuple[SpeechRequest, list[str]]:
-    """Return the request, and the parameters that mean nothing here.
+    """Return the request, and the names of ignored parameters.
 
     Raises:
-        InvalidRequest: A field has the wrong type, or there is no such container.
+        InvalidRequest: A field has the wrong type, or the container format is unknown.
     """
     voices = {fold(voice.id) for voice in service.voices.list()} | set(config.speakers_by_alias)
-    # Home Assistant sends MaryTTS's own default voice where it is told none.
-    nobody = fold(given.get("VOICE", "")) not in voices
+    # Home Assistant sends MaryTTS's default voice if none is configured.
+    unknown_voice = fold(given.get("VOICE", "")) not in voices
     known = {
         name: value
         for name, value in given.items()
-        if name in _PARAMETERS and not (name == "VOICE" and nobody)
+        if name in _PARAMETERS and not (name == "VOICE" and unknown_voice)
     }
     ignored = [name for name in given if name not in known and name not in _CONSTANT]
     if audio := known.get("AUDIO"):
@@ -198,7 +198,7 @@ def _read(
 
 
 def _format(audio: str) -> str:
-    """Return our name of a container."""
+    """Return our name of a container format."""
     found = _FORMATS.get(re.sub("_(FILE|STREAM)$", "", audio.upper()))
     if found is None:
         raise UnknownFormat(f"Unknown AUDIO {shown(audio)}; allowed are {_LISTED_FORMATS}.")

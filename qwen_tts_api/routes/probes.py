@@ -1,4 +1,4 @@
-"""`/healthz`, the process; `/readyz`, the model; `/metrics`, for Prometheus."""
+"""Liveness (`/healthz`), readiness (`/readyz`) and Prometheus metrics (`/metrics`)."""
 
 from __future__ import annotations
 
@@ -14,61 +14,59 @@ from qwen_tts_api.telemetry.metrics import CONTENT_TYPE
 
 
 class HealthSchema(Schema):
-    """Whether the process can do its work."""
+    """Liveness of the process."""
 
     status = fields.String(
         required=True,
         validate=validate.OneOf(["ok", "failed"]),
-        metadata={"description": "`failed`: only a new process helps."},
+        metadata={"description": "`failed`: the process must be restarted."},
     )
     doing = fields.String(metadata={"description": "Why it failed."})
 
 
 class ReadinessSchema(Schema):
-    """The model, and what it is doing. `kind` to `attention` are there while it is in memory."""
+    """Readiness of the default model; `kind` to `attention` only while it is loaded."""
 
     status = fields.String(
         required=True,
         validate=validate.OneOf(["ready", "loading", "recovering", "draining", "failed"]),
         metadata={
-            "description": "`recovering`: the model is tried after a failure; `draining`: the "
-            "process was told to stop; `failed`: only a new process helps."
+            "description": "`recovering`: the model is tested after a failure; `draining`: the "
+            "process is shutting down; `failed`: the process must be restarted."
         },
     )
     doing = fields.String(
         required=True,
-        metadata={"description": "What the loading is at, or why it is not ready; may be empty."},
+        metadata={"description": "Progress of loading, or why it is not ready; may be empty."},
     )
     model = fields.String(required=True, metadata={"description": "The default model."})
     kind = fields.String(metadata={"description": "`custom_voice`, `voice_design` or `base`."})
-    size = fields.String(metadata={"description": "As published: `0b6`, `1b7`."})
-    device = fields.String(metadata={"description": "Where it computes."})
-    dtype = fields.String(metadata={"description": "Number format of the weights."})
-    attention = fields.String(metadata={"description": "The kernel in use."})
+    size = fields.String(metadata={"description": "`0b6` or `1b7`, as in config.json."})
+    device = fields.String(metadata={"description": "PyTorch device."})
+    dtype = fields.String(metadata={"description": "Data type of the weights."})
+    attention = fields.String(metadata={"description": "Attention kernel."})
     models = fields.Dict(
         keys=fields.String(),
         values=fields.String(validate=validate.OneOf(["ready", "loading", "not loaded", "failed"])),
         required=True,
         metadata={
-            "description": "The state of each served model. `failed`: it could not be loaded, and "
-            "is tried again for requests a while later."
+            "description": "State of each served model. `failed`: it could not be loaded; a later "
+            "request tries again."
         },
     )
-    running = fields.Integer(
-        required=True, metadata={"description": "Utterances that are being computed."}
-    )
-    waiting = fields.Integer(required=True, metadata={"description": "Utterances that wait."})
+    running = fields.Integer(required=True, metadata={"description": "Utterances being computed."})
+    waiting = fields.Integer(required=True, metadata={"description": "Utterances in the queue."})
     api_keys = fields.String(
         validate=validate.OneOf(["ok", "faulty", "unreadable"]),
         metadata={
-            "description": "Of the file of keys, where there is one. `faulty`: a line is no key, "
-            "or there is none; `unreadable`: the keys of before hold."
+            "description": "State of the API keys file, if there is one. `faulty`: it has an "
+            "invalid line or no key; `unreadable`: the previous keys are used."
         },
     )
 
 
 def blueprint(service: SpeechService) -> Blueprint:
-    """Return the routes of the probes and metrics. None of them waits for the model."""
+    """Return the routes of probes and metrics, none of which waits for the model."""
     routes = Blueprint("probes", __name__)
 
     @routes.get("/healthz")

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save
 
 from qwen_tts_api.checkpoints.nano import configs, tokenizer
-from qwen_tts_api.checkpoints.nano.weights import Shape, Weights, draw_all
+from qwen_tts_api.checkpoints.nano.weights import Shape, Weights, sample_all
 from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
 from tools.nano import circuit, codec, decoder, layout
 from tools.nano.reader import Reader
@@ -112,7 +112,7 @@ def checkpoint_files(reader: Weights, sounds: Weights, loudest: float) -> dict[s
     parts = {name.removeprefix("talker."): tensor for name, tensor in talker.items()}
     circuit.install(parts, reader)
     _install_text(parts)
-    speech = draw_all(codec_shapes)
+    speech = sample_all(codec_shapes)
     codec.install(speech, sounds, loudest)
     tokenizer_config = tokenizer.tokenizer_config()
     ids = vocabulary()

@@ -1,15 +1,15 @@
-"""Nano checkpoints: the published format at 1/200 of the size, built on the spot from a seed.
+"""Build nano checkpoints: the published format at 1/200 of the size, with random weights.
 
-They make no words, but they speak for as long as a text of that length takes, at an audible level,
-with every speaker, language, mode and file of a published checkpoint. So the whole service can be
-tried and tested where there are no published weights, no network and no GPU.
+Their audio has no words, but the duration and level of speech, and they have every speaker,
+language, mode and file of a published checkpoint: the service can be tried and tested without
+published weights, network and GPU.
 
-One more, `nano-en`, is not built but comes along in a folder of this package: it says its text, in
-English. `tools/nano` of the repository made it.
+`nano-en` is not built, but is part of this package: it speaks its text, in English. It was trained
+by `tools/nano` of the repository.
 
     folder = ensure_nano("nano", Path("/var/cache/qwen-tts-api"))
 
-Importing this package is cheap; torch and `qwen_tts` are imported when there is something to build.
+torch and `qwen_tts` are imported only when a checkpoint is built.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ NANO_NAMES = (SPEAKING, *NANO_KINDS)
 
 
 def ensure_nano(name: str, cache_dir: Path) -> Path:
-    """Return the folder of the checkpoint called `name`, building it if it is not there yet.
+    """Return the folder of a nano checkpoint; build it if it does not exist.
 
-    It lies in `cache_dir` under a name that contains a fingerprint of the recipe, so a changed
-    recipe is built anew. Several processes may call this at once.
+    Its name in `cache_dir` contains a hash of this package's sources, so that a change of them
+    builds it anew. Safe for concurrent processes.
 
     Raises:
         ValueError: There is no nano checkpoint of that name.
-        OSError: The folder cannot be written; the message says what to set.
+        OSError: The folder cannot be written; the message names the setting.
     """
     if name == SPEAKING:
         return SPEAKING_FOLDER
@@ -77,7 +77,7 @@ def _fingerprint() -> str:
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write beside `folder`, then rename: under its own name it is never seen half-built."""
+    """Write to a temporary folder, then rename it to `folder`, atomically."""
     scratch = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         for path, content in files.items():
@@ -88,6 +88,6 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
         except OSError:
             if not folder.is_dir():
                 raise
-            # Another process was faster, and built the same bytes.
+            # Another process has built the same files meanwhile.
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

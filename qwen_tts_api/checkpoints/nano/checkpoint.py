@@ -1,4 +1,4 @@
-"""The files of a nano checkpoint: JSON documents, tokenizer, two weight files."""
+"""Create the files of a nano checkpoint: JSON documents, tokenizer, two weight files."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import torch
 from safetensors.torch import save
 
 from qwen_tts_api.checkpoints.nano import configs, duration, tokenizer
-from qwen_tts_api.checkpoints.nano.weights import Shape, Weights, draw_all
+from qwen_tts_api.checkpoints.nano.weights import Shape, Weights, sample_all
 from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
 
 
 def checkpoint_files(tts_model_type: str) -> dict[str, bytes]:
-    """Return the content of every file of a checkpoint by its path in the folder; 21 MB together.
+    """Return the content of a checkpoint's files by path; 21 MB in total.
 
-    The talker is stored in bfloat16 and the speech tokenizer in float32, as published. The same
-    sources give the same bytes.
+    The talker is stored in bfloat16 and the speech tokenizer in float32, as published. The result
+    is deterministic.
     """
     config = configs.model_config(tts_model_type)
     talker_shapes, codec_shapes = _tensor_shapes(config)
-    talker = draw_all(talker_shapes)
+    talker = sample_all(talker_shapes)
     duration.install(talker, config)
     return {
         "config.json": _json(config),
@@ -34,15 +34,15 @@ def checkpoint_files(tts_model_type: str) -> dict[str, bytes]:
         "model.safetensors": _safetensors(talker, torch.bfloat16),
         "speech_tokenizer/config.json": _json(configs.SPEECH_TOKENIZER),
         "speech_tokenizer/preprocessor_config.json": _json(configs.SPEECH_TOKENIZER_PREPROCESSOR),
-        "speech_tokenizer/model.safetensors": _safetensors(draw_all(codec_shapes), torch.float32),
+        "speech_tokenizer/model.safetensors": _safetensors(sample_all(codec_shapes), torch.float32),
     }
 
 
 def _tensor_shapes(config: dict[str, Any]) -> tuple[dict[str, Shape], dict[str, Shape]]:
-    """Ask upstream's own modules which tensors the two weight files must hold.
+    """Return the tensor shapes of the two weight files, from upstream's modules.
 
-    Built on the meta device, they allocate nothing. The documents are copied because upstream's
-    configuration classes write into what they are given.
+    The modules are created on the meta device, without memory. The documents are copied, since
+    upstream's configuration classes modify their arguments.
     """
     config, codec_config = deepcopy(config), deepcopy(configs.SPEECH_TOKENIZER)
     core = import_qwen_tts().core
@@ -58,7 +58,7 @@ def _shapes(module: torch.nn.Module) -> dict[str, Shape]:
 
 def _safetensors(weights: Weights, dtype: torch.dtype) -> bytes:
     tensors = {name: tensor.to(dtype).contiguous() for name, tensor in weights.items()}
-    # transformers refuses a file that does not say its tensors are PyTorch's.
+    # transformers requires this metadata.
     return save(tensors, metadata={"format": "pt"})
 
 

@@ -1,9 +1,8 @@
-"""The JSON documents of a nano checkpoint: a published 1.7B checkpoint's, with smaller sizes.
+"""The JSON documents of a nano checkpoint: those of a published 1.7B checkpoint, of smaller size.
 
-Whatever is a name, an id, a rate or a limit is as published; only widths and depths differ. Where
-the published sizes are unequal (query heads wider than the hidden size, a code predictor narrower
-than the talker, text rows of their own width) these are unequal too, so that code which confuses
-two of them fails here as it would there.
+Names, ids, rates and limits are as published; only widths and depths differ. Sizes that differ in
+the published checkpoint (query heads wider than the hidden size, a code predictor narrower than the
+talker, text embeddings of their own width) differ here, too, so that confusing them is an error.
 """
 
 from __future__ import annotations
@@ -234,7 +233,7 @@ SPEECH_TOKENIZER: Document = {
 
 
 def model_config(tts_model_type: str) -> Document:
-    """Return `config.json` of one kind: "custom_voice", "voice_design" or "base".
+    """Return `config.json` of a kind: "custom_voice", "voice_design" or "base".
 
     As published, only `custom_voice` names speakers and dialects, and only `base` has a speaker
     encoder.
@@ -260,7 +259,7 @@ def model_config(tts_model_type: str) -> Document:
 
 
 def _voices(tts_model_type: str) -> Document:
-    """Return the part of `talker_config` that says who can speak what."""
+    """Return the speakers, languages and dialects of `talker_config`."""
     if tts_model_type != "custom_voice":
         return {"codec_language_id": LANGUAGES, "spk_id": {}, "spk_is_dialect": {}}
     return {

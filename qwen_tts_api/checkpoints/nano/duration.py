@@ -1,32 +1,32 @@
-"""A circuit in the talker's random weights that ends a text after about one frame a token.
+"""Modify the talker's random weights so that speech ends after about one frame a text token.
 
-Random weights never say when speech is over, so without this a nano checkpoint would babble up to
-the limit on every request. The first `NUM_RESERVED` hidden dimensions are taken from the random
-weights, which neither read nor write them, and are wired by hand:
+Random weights never predict the end of speech: without this every request would run to its frame
+limit. The first `NUM_RESERVED` hidden dimensions are removed from the random weights, which neither
+read nor write them, and are set by hand:
 
-1.  Every row of the talker's input has exactly one text part (a token, or `tts_pad`), so the bias
-    of `text_projection` can put a big CONSTANT into every row. It dominates the row's RMS, and with
-    norm weights of CONSTANT / sqrt(hidden size) every RMSNorm of the talker becomes the identity
-    within a few per cent. From here on the circuit is linear arithmetic.
-2.  A spoken text token brings 1 in TEXT; special tokens bring 0. A code-0 embedding brings 1 in
-    FRAME; special codec ids and speakers bring 0. Each text part brings 1 in PROMPT and each codec
-    part -1, so only rows without a codec part (the role, an instruction) keep the 1.
-3.  Head 0 of layer 0 averages TEXT - FRAME over all rows without PROMPT: a row with PROMPT has a
-    key that repels the head's constant query, every other row has a key the query does not see, so
-    the softmax is uniform over those. The average goes to BALANCE; its sign says whether more
-    tokens than frames have gone by. An instruction, however long, changes nothing.
-    Head 1 shares the keys and is drawn to what repels head 0: its mean over role and instruction
-    lets an instruction be heard at any length.
-4.  In a sequence of N rows one frame moves the average by 1 / N only. Two clipped ramps in a row,
-    one in each layer's MLP, amplify that 4,096 times and bound it: BALANCE -> RAMP -> STOP, which
-    is 1 while there is something to say and -1 afterwards.
-5.  `codec_head` derives the logit of EOS from STOP: far below every code, then far above.
+1.  Each position of the talker's input contains exactly one text embedding (a token, or
+    `tts_pad`), so that the bias of `text_projection` can add a large CONSTANT to every position. It
+    dominates the RMS, and with norm weights of CONSTANT / sqrt(hidden size) every RMSNorm of the
+    talker is the identity within a few per cent. All that follows is linear.
+2.  A spoken text token adds 1 to TEXT; special tokens add 0. A code-0 embedding adds 1 to FRAME;
+    special codec ids and speakers add 0. Each text embedding adds 1 to PROMPT and each codec
+    embedding -1, so that only positions without codec embedding (role, instruction) have PROMPT 1.
+3.  Head 0 of layer 0 averages TEXT - FRAME over all positions without PROMPT: a position with
+    PROMPT has a key with a large negative score for the head's constant query, all others have a
+    score of 0, so that the softmax is uniform over them. The average is written to BALANCE; its
+    sign tells whether there were more tokens than frames. An instruction does not affect it.
+    Head 1 has the opposite query: it averages over role and instruction, so that an instruction of
+    any length affects the audio.
+4.  In a sequence of N positions a frame changes the average by 1 / N only. Two clipped ramps in
+    series, one in each layer's MLP, amplify it 4,096 times and clip it: BALANCE -> RAMP -> STOP,
+    which is 1 before the end of speech and -1 behind it.
+5.  `codec_head` computes the logit of EOS from STOP: far below every code, then far above.
 
-`<tts_text_bos>`, which every prompt has once, counts as `HEAD_START` tokens. The half in it puts
-the change of sign between two frames. It also keeps the balance positive where text arrives a row
-a frame, and TEXT - FRAME is exactly zero in each of those rows. So a text of T tokens takes T + 4
-frames however it is fed. When a voice is cloned by continuation, the reference's tokens and frames
-enter the same sum, and cancel if the reference was spoken at this pace.
+`<tts_text_bos>`, which every prompt has once, counts as `HEAD_START` tokens. Its half puts the
+change of sign between two frames. It also keeps the balance positive in streaming text mode, where
+TEXT - FRAME is exactly zero at each position. So a text of T tokens takes T + 4 frames in either
+mode. In voice cloning by continuation, the reference's tokens and frames enter the same sum, and
+cancel out if the reference was spoken at this rate.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CONSTANT, PROMPT, TEXT, FRAME, BALANCE, RAMP, STOP = range(7)
 NUM_RESERVED = 7
 HEAD_START = 3.5
 
-_CONSTANT_VALUE = 64.0  # its square, 4096, against some 400 of all random dimensions together
+_CONSTANT_VALUE = 64.0  # its square is 4096; all random dimensions together have about 400
 
 # Dimension of the text embedding that holds TEXT on its way through text_projection, and the value
 # it has there: silu(32) is 32 in float32, so the activation does not distort it.
@@ -51,7 +51,7 @@ _SPOKEN, _SPOKEN_VALUE = 0, 32.0
 # Dimensions of a key. RoPE turns the pair of the first slowest, by 2.4e-6 radians a position. The
 # second, unseen by the queries, gives k_norm something to normalise where there is no PROMPT.
 _PROMPT_SLOT, _OTHER_SLOT = 15, 14
-_SHARPNESS = 6.0  # times sqrt(head_dim) is the score of a row with PROMPT: -34 and +34
+_SHARPNESS = 6.0  # times sqrt(head_dim) is the score of a position with PROMPT: -34 and +34
 
 _GAIN, _CLIP = 256.0, 4.0  # a ramp rises from -1 to 1 with a slope of _GAIN / _CLIP = 64
 
@@ -70,7 +70,7 @@ _NORMS = re.compile(r"^talker\.model\.(layers\.\d+\.(input|post_attention)_layer
 
 
 def install(weights: Weights, config: dict[str, Any]) -> None:
-    """Wire the circuit, in place, into the `weights` of a checkpoint with this `config.json`."""
+    """Modify the `weights` of a checkpoint with this `config.json` in place."""
     talker = config["talker_config"]
     _reserve_dimensions(weights)
     _mark_text_parts(weights, config["tts_bos_token_id"])
@@ -85,7 +85,7 @@ def install(weights: Weights, config: dict[str, Any]) -> None:
 
 
 def _reserve_dimensions(weights: Weights) -> None:
-    """Cut the random weights off from the reserved dimensions; make the norms the identity."""
+    """Set the random weights of the reserved dimensions to 0; make the norms the identity."""
     for name, tensor in weights.items():
         if _WRITERS.match(name):
             tensor[:NUM_RESERVED] = 0
@@ -96,7 +96,7 @@ def _reserve_dimensions(weights: Weights) -> None:
 
 
 def _mark_text_parts(weights: Weights, tts_bos_token_id: int) -> None:
-    """Let each text part bring CONSTANT and PROMPT, each spoken token TEXT."""
+    """Add CONSTANT and PROMPT to each text embedding, TEXT to each spoken token."""
     spoken = weights["talker.model.text_embedding.weight"][:, _SPOKEN]
     spoken.fill_(_SPOKEN_VALUE)
     spoken[list(ADDED_TOKEN_IDS)] = 0
@@ -129,9 +129,9 @@ def _mark_codec_parts(weights: Weights, num_codes: int) -> None:
 
 
 def _average_balance(weights: Weights, attention: str) -> None:
-    """Make head 0 average TEXT - FRAME over rows without PROMPT, head 1 look at rows with it.
+    """Make head 0 average TEXT - FRAME over positions without PROMPT, head 1 over those with it.
 
-    Both read key head 0, where a row with PROMPT has (64, 1) in the two slots and any other row
+    Both read key head 0, where a position with PROMPT has (64, 1) in the two slots and any other
     exactly (0, 1); k_norm brings both to the same length. The other heads stay random, but keep out
     of the slot that q_norm sharpens.
     """

@@ -1,24 +1,24 @@
 r"""The text tokenizer of a nano checkpoint: Qwen2's byte-level BPE with a handful of merges.
 
-Every byte is a symbol, so any text can be tokenised. The merges make the chat roles single tokens,
-as the prompt's format demands (`<|im_start|>assistant\n` is three tokens), and join the commonest
-pairs of English: that brings a token to about 1.2 characters, which at one frame of 80 ms a token
-(`duration.py`) is 15 characters a second, the pace of speech.
+Every byte is a symbol, so that any text can be tokenized. The merges make the chat roles single
+tokens, as the prompt's format requires (`<|im_start|>assistant\n` is three tokens), and the most
+frequent pairs of English: a token has about 1.2 characters, which at one frame of 80 ms a token
+(`duration.py`) is 15 characters a second, the rate of speech.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-# In order of precedence; Ġ is how byte-level BPE writes a space. First the commonest pairs, then
-# what leads from them to the roles.
+# In order of precedence; Ġ is a space in byte-level BPE. First the most frequent pairs, then the
+# merges that make the roles.
 _MERGES = (
     *("h e", "i n", "a n", "e r", "o n", "s t", "i s", "a s", "u s", "e m", "o r", "e n", "o u"),
     *("Ġ t", "Ġ a", "Ġ s", "Ġ w", "Ġ o", "Ġ f"),
     *("i st", "s ist", "as sist", "an t", "assist ant", "us er", "s y", "st em", "sy stem"),
 )
 
-# Published names in the published order.
+# As published, in the same order.
 _ADDED_TOKENS = tuple(
     """
     <|endoftext|> <|im_start|> <|im_end|> <|object_ref_start|> <|object_ref_end|> <|box_start|>
@@ -29,7 +29,7 @@ _ADDED_TOKENS = tuple(
     <tts_text_bos_single> <|audio_pad|>
     """.split()
 )
-# <tool_call> to </think> are one token each like the others, but not dropped when decoding.
+# <tool_call> to </think> are added tokens, but not special ones: decoding keeps them.
 _NOT_SPECIAL = frozenset(_ADDED_TOKENS[14:26])
 
 _ROWS_MULTIPLE = 128  # the published embedding, too, has more rows than there are tokens

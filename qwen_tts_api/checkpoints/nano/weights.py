@@ -1,11 +1,11 @@
-"""Random weights for every tensor of a nano checkpoint, at scales that keep signals alive.
+"""Initialize every tensor of a nano checkpoint with random weights of suitable scales.
 
-A tensor's values depend on its name, its shape and `SEED` alone, never on the order of drawing, so
-that kinds share the tensors they have in common. numpy draws them, because torch's generator gives
-other numbers on a processor with other vector instructions.
+A tensor's values depend on its name, shape and `SEED` only, not on the order of sampling, so that
+all kinds of checkpoints share their common tensors. numpy's generator is used, since torch's is not
+reproducible across vector instruction sets.
 
-The default is to draw a weight with a standard deviation of 1 / sqrt(fan-in), so that a layer maps
-inputs of variance 1 to outputs of variance 1. `_RULES` lists where something else is needed.
+By default a weight has a standard deviation of 1 / sqrt(fan-in), so that a layer maps inputs of
+variance 1 to outputs of variance 1. `_RULES` has the exceptions.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Rule = Callable[[str, Shape], torch.Tensor]
 SEED = 12
 
 
-def draw_all(shapes: Mapping[str, Shape]) -> Weights:
-    """Draw every tensor named in `shapes` in float32."""
-    return {name: _draw(name, shape) for name, shape in shapes.items()}
+def sample_all(shapes: Mapping[str, Shape]) -> Weights:
+    """Sample every tensor in `shapes`, in float32."""
+    return {name: _sample(name, shape) for name, shape in shapes.items()}
 
 
-def _draw(name: str, shape: Shape) -> torch.Tensor:
+def _sample(name: str, shape: Shape) -> torch.Tensor:
     for pattern, rule in _RULES:
         if pattern.search(name):
             return rule(name, shape)
@@ -42,7 +42,7 @@ def _draw(name: str, shape: Shape) -> torch.Tensor:
 
 
 def normal(name: str, shape: Shape, std: float) -> torch.Tensor:
-    """Draw independent normal numbers that depend on `name` and `SEED` alone."""
+    """Sample independent normal numbers from a generator seeded by `name` and `SEED`."""
     digest = hashlib.sha256(f"{SEED}:{name}".encode()).digest()
     generator = np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
     return torch.from_numpy((generator.standard_normal(shape) * std).astype(np.float32))
@@ -57,24 +57,24 @@ def _fill(value: float) -> Rule:
 
 
 def _by_fan_in(gain: float) -> Rule:
-    """Scale by the number of inputs an output sums: all but the first dimension of `shape`."""
+    """Scale by fan-in: the product of all but the first dimension of `shape`."""
     return lambda name, shape: normal(name, shape, gain / math.sqrt(math.prod(shape[1:])))
 
 
 def _transposed_convolution(name: str, shape: Shape) -> torch.Tensor:
-    """Scale by fan-in for `[in, out, kernel]`; a stride of half the kernel makes two taps meet.
+    """Scale by fan-in for `[in, out, kernel]`, with two taps per output (stride: half a kernel).
 
-    The first two upsampling stages have a stride of a whole kernel, so there one tap is alone.
+    The first two upsampling stages have one tap per output (stride: a kernel).
     """
     taps = 1 if ".upsample." in name else 2
     return normal(name, shape, 1 / math.sqrt(shape[0] * taps))
 
 
 def _centred(gain: float) -> Rule:
-    """Scale by fan-in, and let weights sum to zero over the input channels.
+    """Scale by fan-in, with weights that sum to zero over the input channels.
 
-    Such a layer ignores what its inputs have in common: the level of a log-mel spectrum and the
-    mean of rectified features, which say little of a voice.
+    The layer ignores the mean of its inputs: the level of a log-mel spectrum and the mean of
+    rectified features, which do not characterize a voice.
     """
 
     def rule(name: str, shape: Shape) -> torch.Tensor:
@@ -85,19 +85,19 @@ def _centred(gain: float) -> Rule:
 
 
 def _low_pass(name: str, shape: Shape) -> torch.Tensor:
-    """Make the last convolution a smooth one: the sum of random layers is white noise otherwise.
+    """Make the last convolution a low-pass filter; the output would be white noise otherwise.
 
-    With this, 98 % of the audio's power is below 4 kHz, and its RMS is about 0.1.
+    With it 98 % of the audio's power is below 4 kHz, and its RMS is about 0.1.
     """
     window = torch.hann_window(shape[2] + 2, periodic=False)[1:-1]
     return normal(name, (*shape[:2], 1), 0.005) * window
 
 
 def _code_0_embedding(name: str, shape: Shape) -> torch.Tensor:
-    """Make the row of a special id as strong as a frame's, which is a sum of sixteen codes.
+    """Scale the embedding of a special id to the norm of a frame's, a sum of sixteen codes.
 
-    A row's strength decides how much RMSNorm weakens it, and `duration.py` weighs rows of text,
-    each with a special id, against frames.
+    RMSNorm divides by that norm, and `duration.py` compares text positions, each with a special id,
+    with frames.
     """
     embedding = normal(name, shape, 0.6)
     embedding[CODEBOOK_SIZE:] *= 0.86 / 0.6
@@ -105,10 +105,10 @@ def _code_0_embedding(name: str, shape: Shape) -> torch.Tensor:
 
 
 def _residual_codebook(name: str, shape: Shape) -> torch.Tensor:
-    """Let the encoder's codebooks shrink slowly from stage to stage.
+    """Scale the encoder's codebooks down from stage to stage.
 
-    Random entries halve the residual they quantise, whatever their scale. Shrinking faster than
-    this would leave the later stages to choose by rounding errors.
+    Random entries halve the residual that they quantise, at any scale. With a faster decrease the
+    later stages would choose by rounding errors.
     """
     stage = int(re.findall(r"layers\.(\d+)\.", name)[-1])
     return normal(name, shape, 0.85**stage)
@@ -121,12 +121,12 @@ def _rules(table: Mapping[str, Rule]) -> list[tuple[re.Pattern[str], Rule]]:
 # The first match decides.
 _RULES = _rules(
     {
-        # All: norms start as the identity; every codebook entry counts as used once.
+        # All: norms are the identity; every codebook entry was used once.
         r"norm\w*\.weight$": _fill(1.0),
         r"norm\w*\.bias$": _fill(0.0),
         r"(cluster_usage|initialized)$": _fill(1.0),
-        # Talker. A frame's row is the sum of code 0 (variance 0.36), fifteen more codes (0.38
-        # together) and a text row (about 0.25), so that no part drowns the others.
+        # Talker. A frame's embedding is the sum of code 0 (variance 0.36), fifteen more codes (0.38
+        # together) and a text embedding (about 0.25), so that none dominates.
         r"talker\.model\.text_embedding": _std(1.0),
         r"text_projection\.linear_fc2\.weight": _by_fan_in(0.85),
         r"talker\.model\.codec_embedding": _code_0_embedding,
@@ -136,7 +136,7 @@ _RULES = _rules(
         # sampling at temperature 0.9 still has a dozen codes to choose from.
         r"talker\.codec_head": _by_fan_in(2.0),
         r"code_predictor\.lm_head": _by_fan_in(3.0),
-        # The predictor's inputs must outweigh what its layers add, or all frames sound alike.
+        # The predictor's inputs must dominate its layers, or all frames sound alike.
         r"small_to_mtp_projection\.weight": _by_fan_in(4.0),
         # Speaker encoder; ReLU halves the variance.
         r"speaker_encoder\.blocks\.0\.conv\.weight": _centred(1.4),

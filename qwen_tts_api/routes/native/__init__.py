@@ -1,1 +1,1 @@
-"""This server's own API: `/api/tts`, `/speakers`, `/models`."""
+"""The native API: `/api/tts`, `/speakers`, `/languages`, `/models`."""

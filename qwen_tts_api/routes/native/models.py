@@ -1,4 +1,4 @@
-"""`/models`: what each served model can do."""
+"""`/models`: the served models and their capabilities."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from qwen_tts_api.service.voices.voice import default_speaker, display_name
 
 
 class ModelSchema(Schema):
-    """A served model; `kind` and what follows are null while its checkpoint cannot be read."""
+    """A served model; `kind` and the fields below are null if its checkpoint cannot be read."""
 
-    name = fields.String(required=True, metadata={"description": "What `model` may be."})
+    name = fields.String(required=True, metadata={"description": "A value of `model`."})
     default = fields.Boolean(
-        required=True, metadata={"description": "Whether it speaks where a request names none."}
+        required=True, metadata={"description": "Whether requests without `model` use it."}
     )
     state = fields.String(
         required=True,
         validate=validate.OneOf(["ready", "loading", "not loaded"]),
-        metadata={"description": "One that is not loaded is, when it is first asked for."},
+        metadata={"description": "`not loaded`: the first request for it loads it."},
     )
     kind = fields.String(
         required=True,
@@ -33,15 +33,19 @@ class ModelSchema(Schema):
         metadata={"description": "`custom_voice` has speakers, `base` clones voices."},
     )
     size = fields.String(
-        required=True, allow_none=True, metadata={"description": "As published: `0b6`, `1b7`."}
+        required=True,
+        allow_none=True,
+        metadata={"description": "`0b6` or `1b7`, as in config.json."},
     )
     default_speaker = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "Who speaks where a request names nobody."},
+        metadata={"description": "The speaker of requests without `speaker`."},
     )
     takes_instruct = fields.Boolean(
-        required=True, allow_none=True, metadata={"description": "Whether `instruct` is honoured."}
+        required=True,
+        allow_none=True,
+        metadata={"description": "Whether `instruct` has an effect."},
     )
 
 

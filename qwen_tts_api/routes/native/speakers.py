@@ -1,4 +1,4 @@
-"""`/speakers` and `/languages`: what may be asked for, and voices that are added and deleted."""
+"""`/speakers` and `/languages`: list voices and languages; register, design and delete voices."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PREVIEW_TEXT = "Hello, this is my voice."
 
 
 class ModelQuery(Schema):
-    """Which model is meant."""
+    """The model whose speakers or languages are listed."""
 
     model = fields.String(
         metadata={"description": "One of the served models; the default one if absent or empty."}
@@ -42,34 +42,36 @@ class ModelQuery(Schema):
 
 
 class SpeakerSchema(Schema):
-    """What `speaker` may name, in the shape that SillyTavern's XTTS client reads."""
+    """A voice, in the format of SillyTavern's XTTS client."""
 
-    name = fields.String(required=True, metadata={"description": "For people."})
-    voice_id = fields.String(required=True, metadata={"description": "What `speaker` may be."})
-    preview_url = fields.String(required=True, metadata={"description": "Where to hear it."})
+    name = fields.String(required=True, metadata={"description": "Display name."})
+    voice_id = fields.String(required=True, metadata={"description": "A value of `speaker`."})
+    preview_url = fields.String(required=True, metadata={"description": "URL of a sample."})
     dialect = fields.String(
         required=True, allow_none=True, metadata={"description": "Such as `beijing_dialect`."}
     )
     kind = fields.String(
         required=True,
         validate=validate.OneOf(["speaker", "registered"]),
-        metadata={"description": "The model's own, or added. What follows is of added ones."},
+        metadata={
+            "description": "The model's speaker, or a registered voice, with the fields below."
+        },
     )
-    created_at = fields.Integer(metadata={"description": "Seconds since 1970."})
+    created_at = fields.Integer(metadata={"description": "Unix time in seconds."})
     source = fields.String(
         validate=validate.OneOf(["upload", "design"]),
         metadata={"description": "`design`: a VoiceDesign model made the recording."},
     )
-    duration_s = fields.Float(metadata={"description": "Length of the recording."})
-    ref_text = fields.String(metadata={"description": "What is said in it."})
+    duration_s = fields.Float(metadata={"description": "Duration of the recording in seconds."})
+    ref_text = fields.String(metadata={"description": "Transcript of the recording."})
 
 
 class LanguageSchema(Schema):
     """A language."""
 
-    name = fields.String(required=True, metadata={"description": "What `language` may be."})
+    name = fields.String(required=True, metadata={"description": "A value of `language`."})
     code = fields.String(
-        required=True, metadata={"description": "ISO 639-1, which `language` may be, too; or ''."}
+        required=True, metadata={"description": "ISO 639-1, also a value of `language`; or ''."}
     )
 
 
@@ -77,22 +79,22 @@ class NewVoiceSchema(Schema):
     """JSON and form fields of a new voice: a recording of it, or a description."""
 
     name = fields.String(
-        required=True, metadata={"description": "For people; the id is made of it."}
+        required=True, metadata={"description": "Display name; the id is derived from it."}
     )
     audio = AudioField(
         allow_none=True,
         metadata={"description": "A recording of 1 to 30 s: a file, base64 or a data URL."},
     )
-    ref_text = string("What is said in the recording.")
-    consent = string("What the speaker has agreed to; kept as it is.")
-    instruct = string("In place of a recording: the voice, described.")
-    text = string("What the described voice says for its recording.")
-    language = string("Of that text.")
+    ref_text = string("Transcript of the recording.")
+    consent = string("Note on the speaker's consent; stored unchanged.")
+    instruct = string("In place of a recording: a description of the voice.")
+    text = string("The text of the designed voice's recording.")
+    language = string("The language of `text`.")
     model = string("The VoiceDesign model that makes the recording.")
-    seed = seed("Of that recording.")
+    seed = seed("The seed of that recording.")
 
 
-_OF_DESIGN = ("instruct", "text", "language", "model", "seed")
+_DESIGN_FIELDS = ("instruct", "text", "language", "model", "seed")
 
 _LIST = Operation(
     "List what `speaker` may name",
@@ -126,9 +128,9 @@ _DELETE = Operation(
 
 
 def blueprint(config: Config, service: SpeechService) -> Blueprint:
-    """Return the routes that list what a model speaks with, and that add and delete voices.
+    """Return the routes that list speakers and languages, and register and delete voices.
 
-    The lists are the default model's, or that of `?model=`.
+    The lists are those of `?model=`, or of the default model.
     """
     routes = Blueprint("speakers", __name__)
     hosts = AllowedHosts(config.allowed_hosts)
@@ -184,10 +186,10 @@ def _read_new_voice(config: Config) -> dict[str, Any]:
 
 
 def _add(service: SpeechService, given: Mapping[str, Any]) -> Voice:
-    """Register a voice by its recording or, without one, by its description."""
+    """Register a voice from a recording, or design one from a description."""
     name, consent = given.get("name", ""), given.get("consent", "")
-    of_design = {field: given[field] for field in _OF_DESIGN if field in given}
-    if "audio" in given and not of_design:
+    design_fields = {field: given[field] for field in _DESIGN_FIELDS if field in given}
+    if "audio" in given and not design_fields:
         return service.voices.add(name, given["audio"], given.get("ref_text", ""), consent)
     if "audio" in given or "instruct" not in given or "ref_text" in given:
         raise InvalidRequest(
@@ -196,7 +198,7 @@ def _add(service: SpeechService, given: Mapping[str, Any]) -> Voice:
             f"'model'); given are: {', '.join(given) or 'none'}.",
             fields={"audio": ["Either this or 'instruct'."]},
         )
-    wanted = SpeechRequest(**of_design)
+    wanted = SpeechRequest(**design_fields)
     g.record.text = wanted.text
     return service.design_voice(name, wanted, consent, client_connection(request.environ))
 
@@ -225,5 +227,5 @@ def _preview_url(speaker: str, model: str, root: str) -> str:
 
 
 def _root(hosts: AllowedHosts) -> str:
-    """Return where this server is: without a name, where the request's may be a stranger's."""
+    """Return the base URL of links; relative if `Host` may be forged by DNS rebinding."""
     return request.url_root if hosts.is_own(request.host) else "/"

@@ -1,7 +1,7 @@
-"""The OpenAI-compatible API, under `/v1`; with vLLM-Omni's further fields for Qwen3-TTS.
+"""The OpenAI-compatible API, under `/v1`, with vLLM-Omni's additional fields for Qwen3-TTS.
 
-There is no `/v1/readyz`, and never may be: wyoming_openai takes a server that has it for LocalAI,
-and then asks for voices in a way that nobody here understands.
+`/v1/readyz` must not exist: wyoming_openai takes a server that has it for LocalAI, and lists voices
+by an API that is not implemented here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PREFIX = "/v1"
 
 
 def blueprint(config: Config, service: SpeechService) -> Blueprint:
-    """Return every route under `/v1`."""
+    """Return the routes under `/v1`."""
     routes = Blueprint("openai", __name__, url_prefix=PREFIX)
     speech.add_routes(routes, config, service)
     models.add_routes(routes, service)

@@ -1,4 +1,4 @@
-"""Read what a client of OpenAI's sends: JSON, or a multipart form where there is a recording."""
+"""Parse and validate request bodies: JSON, or a multipart form with a recording."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from qwen_tts_api.routes.speech.schema import idle_fields, load, read_numbers
 
 
 def read_document(schema: Schema, request: Request, config: Config) -> tuple[Any, list[str]]:
-    """Return what a schema makes of a request's body, and the names that it passes over.
+    """Validate a request's body; return the schema's result and the names of ignored fields.
 
     Raises:
-        InvalidRequest: The body is neither an object in JSON nor a form, or the schema refuses it.
+        InvalidRequest: The body is neither a JSON object nor a form, or is invalid.
     """
     body = read_body(request, config.max_body_bytes, config.max_audio_bytes)
     values = _read(schema, request, body)
@@ -33,11 +33,11 @@ def _read(schema: Schema, request: Request, body: bytes) -> dict[str, Any]:
 
 
 def text(description: str) -> fields.String:
-    """Return a field of text, or null."""
+    """Return a string field that may be null."""
     return fields.String(allow_none=True, metadata={"description": description})
 
 
 def choice(description: str, *allowed: str) -> fields.String:
-    """Return a field that is one of these words, empty or null."""
+    """Return a string field with one of the allowed values, empty or null."""
     words = validate.OneOf(["", *allowed])
     return fields.String(allow_none=True, validate=words, metadata={"description": description})

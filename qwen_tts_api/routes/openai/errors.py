@@ -1,4 +1,4 @@
-"""OpenAI's error body: ``{"error": {"message", "type", "param", "code"}}``."""
+"""Render errors as OpenAI does: ``{"error": {"message", "type", "param", "code"}}``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask import Response, jsonify
 
 from qwen_tts_api.routes.errors import ErrorBody
 
-# OpenAI's own words, which clients look for; an unknown model is 404, for which they have a class.
+# OpenAI's status and code, where clients compare them; its SDKs have an exception class for 404.
 _RENAMED = {
     "unknown_model": (404, "model_not_found"),
     "unauthorized": (401, "invalid_api_key"),
@@ -17,9 +17,9 @@ _RENAMED = {
 }
 _TYPES = {429: "rate_limit_error"}
 
-# What may go well a moment later. OpenAI's clients try 408, 409, 429 and every 5xx again, twice,
-# unless told not to: three times the work for the same error.
-_PASSING = (408, 429, 503)
+# Worth retrying. OpenAI's SDKs retry 408, 409, 429 and every 5xx twice, unless `X-Should-Retry` is
+# false: three times the work for the same error.
+_RETRYABLE = (408, 429, 503)
 
 
 BASE_URL_HINT = (
@@ -32,10 +32,10 @@ WRONG_PATH = re.compile(r"/audio/(speech|voices|models)(/|$)|^/v1/v1(/|$)")
 
 
 def render_error(error: ErrorBody) -> Response:
-    """Return an error as a response."""
+    """Return the response for an error."""
     response = jsonify({"error": describe(error)})
     response.status_code = _RENAMED.get(error.code, (error.status,))[0]
-    if error.status not in _PASSING:
+    if error.status not in _RETRYABLE:
         response.headers["X-Should-Retry"] = "false"
     elif error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
@@ -43,7 +43,7 @@ def render_error(error: ErrorBody) -> Response:
 
 
 def describe(error: ErrorBody) -> dict[str, Any]:
-    """Return what a client reads of an error."""
+    """Return the `error` object of a response or event."""
     status, code = _RENAMED.get(error.code, (error.status, error.code))
     client_error = _TYPES.get(status, "invalid_request_error")
     return {

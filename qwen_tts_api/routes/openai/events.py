@@ -1,7 +1,7 @@
-"""Speech as server-sent events: `speech.audio.delta` ..., then `speech.audio.done` with the usage.
+"""Send speech as server-sent events: `speech.audio.delta`, then `speech.audio.done` with usage.
 
-Each is one `data:` line of JSON, as OpenAI sends them, without an `event:` line: a browser's
-EventSource then hands all of them to `onmessage`.
+Each event is a `data:` line of JSON without an `event:` line, as OpenAI sends them, so that a
+browser's EventSource passes all of them to `onmessage`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from qwen_tts_api.service.request import SpeechStream
 
 
 class Events(Iterator[bytes]):
-    """The events of a stream; closing it cancels the work, even before the first event."""
+    """Iterates over the events of a stream; `close` cancels it, even before the first event."""
 
     def __init__(self, stream: SpeechStream) -> None:
         self._body = StreamedBody(stream)
@@ -30,7 +30,7 @@ class Events(Iterator[bytes]):
         return next(self._events)
 
     def close(self) -> None:
-        """Cancel the work that is still going on."""
+        """Cancel the stream."""
         self._events.close()
         self._body.close()
 
@@ -46,7 +46,7 @@ def _events(body: StreamedBody, stream: SpeechStream) -> Generator[bytes, None, 
             yield _event(
                 {"type": "error", "error": describe(ErrorBody.of(error.__cause__, FIELDS))}
             )
-        raise  # and the connection breaks: some clients look for no event but the deltas
+        raise  # and close the connection: some clients ignore the event
     yield _event({"type": "speech.audio.done", "usage": _usage(stream)})
 
 
@@ -55,6 +55,6 @@ def _event(document: dict[str, Any]) -> bytes:
 
 
 def _usage(stream: SpeechStream) -> dict[str, int]:
-    """Count the text's tokens, and as output the frames of audio, 12.5 a second."""
+    """Return the usage: input is tokens of the text, output is frames of audio, 12.5 a second."""
     text, audio = stream.usage.num_text_tokens, stream.usage.num_frames
     return {"input_tokens": text, "output_tokens": audio, "total_tokens": text + audio}

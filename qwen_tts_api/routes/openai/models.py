@@ -15,8 +15,8 @@ from qwen_tts_api.service.speech import SpeechService
 
 
 def add_routes(routes: Blueprint, service: SpeechService) -> None:
-    """Add the routes of models."""
-    started_at = int(time.time())  # a checkpoint does not tell when it was made
+    """Add the routes that list models."""
+    started_at = int(time.time())  # checkpoints have no creation time
 
     def describe(model: str) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""OpenAI's names of voices, models and fields, and what they mean here."""
+"""Map OpenAI's names of voices, models and fields to ours."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Collection
 from qwen_tts_api.names import fold
 
 # OpenAI's voices, of speech-2 and before (openai-python 3.54, `SpeechCreateParams`), each with the
-# nearest published speaker: in sex and tone, and with no dialect, since nobody who says "echo"
-# expects Chinese from Chengdu. They mean nothing where the model has no such speaker.
+# published speaker that is nearest in sex and tone; never one with a dialect. Without effect where
+# the model has no such speaker.
 VOICES = {
     "alloy": "ryan",
     "ash": "aiden",
@@ -27,10 +27,10 @@ VOICES = {
 
 DEFAULT_VOICE = "default"
 
-# What clients send that were written for OpenAI; each means the default model.
+# OpenAI's models, which clients send by default; each means the default model.
 MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15")
 
-# Our names of the fields that OpenAI calls otherwise.
+# Our field -> OpenAI's field.
 FIELDS = {
     "text": "input",
     "speaker": "voice",
@@ -38,7 +38,7 @@ FIELDS = {
     "audio_format": "response_format",
 }
 
-# And of those of a new voice.
+# The same for a new voice.
 VOICE_FIELDS = {
     "audio": "audio_sample",
     "ref_audio": "audio_sample",
@@ -48,17 +48,18 @@ VOICE_FIELDS = {
 
 
 def find_model(requested: str, served: Collection[str]) -> str:
-    """Return the name of a model for the service; empty, its default, for a name of OpenAI's."""
+    """Return our name of a model; empty, the default model, for one of OpenAI's."""
     return "" if requested in MODELS and requested not in served else requested
 
 
 def find_voice(requested: str, taken: Collection[str]) -> str | None:
-    """Return the name of a speaker for the service; None where OpenAI's name means nobody.
+    """Return our name of a voice; None if it is one of OpenAI's without a counterpart.
 
     Args:
-        requested: In any case; `default` is the default voice, for clients that must name one.
-        taken: Names, as `names.fold` has them, that are speakers, voices or aliases: they win over
-            OpenAI's.
+        requested: The name, in any case. `default` is the default voice, for clients that must name
+            one.
+        taken: Names of speakers, voices and aliases, normalized by `names.fold`; they take
+            precedence over OpenAI's.
     """
     name = fold(requested)
     if name in taken:

@@ -1,4 +1,4 @@
-"""The fields of `/v1/audio/speech`: OpenAI's, vLLM-Omni's and ours, all at the top level."""
+"""The schema of `/v1/audio/speech`: OpenAI's, vLLM-Omni's and our fields, at the top level."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from qwen_tts_api.routes.speech.schema import SpeechSchema, integer
 from qwen_tts_api.service.request import SpeechRequest
 
 OPENAI_FORMAT = "mp3"
-"""OpenAI's; Open WebUI names none, and saves what it gets as `.mp3`."""
+"""OpenAI's default; Open WebUI relies on it, and saves the answer as `.mp3`."""
 
 TASK_TYPES = {
     "CustomVoice": "custom_voice",
     "VoiceDesign": "voice_design",
     "Base": "base",
 }
-"""vLLM-Omni's names of the kinds of models."""
+"""vLLM-Omni's task type -> kind of model."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class OpenAIRequest:
     """A request for speech to the OpenAI-compatible API.
 
     Attributes:
-        speech: What is asked for; its model and speaker are not looked up yet.
-        events: Whether the audio is to be sent as server-sent events.
-        task_type: The kind that the model must be of, in vLLM-Omni's words, or empty.
-        says_how: Whether it says if the audio is to be sent whole or as it is made.
-        ignored: Names of fields that have no effect.
+        speech: The request in our terms, except for the names of model and speaker.
+        events: Whether to answer with server-sent events.
+        task_type: A key of TASK_TYPES, or empty.
+        is_stream_given: Whether `stream` or `stream_format` is given.
+        ignored: Names of fields without effect.
     """
 
     speech: SpeechRequest
     events: bool
     task_type: str
-    says_how: bool
+    is_stream_given: bool
     ignored: tuple[str, ...]
 
 
@@ -59,7 +59,7 @@ def _renamed(name: str, description: str) -> fields.String:
 
 
 class OpenAISpeechSchema(SpeechSchema):
-    """As for `/api/tts`, with four fields by OpenAI's names, and the fields that it lacks."""
+    """The fields of `/api/tts`, four of them renamed, and additional ones."""
 
     text = _renamed("text", "What to say.")
     speaker = _Voice(
@@ -71,7 +71,7 @@ class OpenAISpeechSchema(SpeechSchema):
     audio_format = _renamed("audio_format", f"A format's name; {OPENAI_FORMAT} if empty.")
     stream_format = choice("Send audio as it is made, plain or as events.", "audio", "sse")
     task_type = choice("The kind that the model must be of.", *TASK_TYPES)
-    # How many frames make the first piece: here as few as the load allows, one if it is low.
+    # The size of the first chunk: here as small as the load allows, one frame if it is low.
     initial_codec_chunk_frames = integer(
         0, 8192, "Accepted and of no effect: a stream begins with one frame."
     )
@@ -82,14 +82,14 @@ class OpenAISpeechSchema(SpeechSchema):
         stream_format = given.pop("stream_format", "")
         task_type = given.pop("task_type", "")
         no_effect = given.pop("initial_codec_chunk_frames", None)
-        says_how = "stream" in given or bool(stream_format)
-        # To name a format is to ask for a stream, unless `stream` says otherwise.
+        is_stream_given = "stream" in given or bool(stream_format)
+        # A `stream_format` implies `stream`, unless that is given.
         given.setdefault("stream", bool(stream_format))
         given["audio_format"] = given.get("audio_format") or OPENAI_FORMAT
         return OpenAIRequest(
             speech=SpeechRequest(**given),
             events=stream_format == "sse",
             task_type=task_type,
-            says_how=says_how,
+            is_stream_given=is_stream_given,
             ignored=() if no_effect is None else ("initial_codec_chunk_frames",),
         )

@@ -1,4 +1,4 @@
-"""`POST /v1/audio/speech`: a whole file, audio as it is made, or server-sent events."""
+"""`POST /v1/audio/speech`: a whole file, a stream of audio, or server-sent events."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _AUDIO = Answer(
 
 
 def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> None:
-    """Add the route of synthesis."""
+    """Add the route of speech synthesis."""
 
     @routes.post("/audio/speech")
     @Operation(
@@ -57,18 +57,18 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         asked, unknown = read_document(OpenAISpeechSchema(), request, config)
         g.field_names = FIELDS
         wanted, idle = _translate(asked, config, service)
-        if not asked.says_how:
+        if not asked.is_stream_given:
             wanted = replace(wanted, stream=_streams(request, config))
         respond = _respond_in_events if asked.events else response.synthesize
         return respond(service, wanted, request, [*unknown, *asked.ignored, *idle], FIELDS)
 
 
 def _streams(request: Request, config: Config) -> bool:
-    """Tell whether a request that does not say so is answered with audio as it is made.
+    """Return whether to stream the answer to a request without `stream` and `stream_format`.
 
-    openai-python's `with_streaming_response` tells it in a header, and leaves the reading of the
-    body to its caller. Its plain call reads the body itself: where that breaks off, the client asks
-    again, twice; so it gets a file that is whole.
+    openai-python's `with_streaming_response` sends a header, and leaves reading the body to its
+    caller. Its plain call reads the whole body, and retries twice if the stream fails; so it gets a
+    whole file.
     """
     asks = request.headers.get("X-Stainless-Raw-Response", "").lower() == "stream"
     return asks or config.openai_stream == "always"
@@ -77,10 +77,9 @@ def _streams(request: Request, config: Config) -> bool:
 def _translate(
     asked: OpenAIRequest, config: Config, service: SpeechService
 ) -> tuple[SpeechRequest, list[str]]:
-    """Return the request with OpenAI's names of models and voices replaced by ours.
+    """Replace OpenAI's names of models and voices by ours; return the request and ignored fields.
 
-    And the fields that are passed over: `voice`, where it is a name of OpenAI's that means nobody
-    here. Its SDKs cannot leave it out.
+    `voice` is ignored if it is one of OpenAI's without a counterpart, since its SDKs require it.
 
     Raises:
         InvalidRequest: There is no input, no such model, or one of another kind.
@@ -105,11 +104,11 @@ def _translate(
 
 
 def _find_model(asked: OpenAIRequest, service: SpeechService) -> str:
-    """Return the model's name, or an empty one where the service is to choose.
+    """Return our name of the requested model; empty, the service's choice, if none is requested.
 
     Raises:
-        NotSupported: The model is not of the kind that `task_type` says, or none is.
-        UnknownModel: It is not served.
+        NotSupported: The model is not of the kind that `task_type` names, or no such is served.
+        UnknownModel: The model is not served.
     """
     model = find_model(asked.speech.model, service.models.names)
     if not asked.task_type:
@@ -134,7 +133,7 @@ def _respond_in_events(
     ignored: Sequence[str],
     names: Mapping[str, str],
 ) -> Response:
-    """As `response.synthesize`, in events."""
+    """Answer as `response.synthesize`, with server-sent events."""
     g.record.text = wanted.text
     stream = service.stream(replace(wanted, stream=True), client_connection(request.environ))
     answer = Response(Events(stream), mimetype="text/event-stream")

@@ -1,4 +1,4 @@
-"""`/v1/audio/voices`: what `voice` may name, and registered voices in OpenAI's words."""
+"""`/v1/audio/voices`: list, register, design and delete voices."""
 
 from __future__ import annotations
 
@@ -30,41 +30,43 @@ DEFAULT_SCRIPT = (
     "Good evening, and thank you for coming. Before we begin, let me tell you a little about the "
     "journey that brought us here, and about the people we met on the way."
 )
-"""What a designed voice says in its recording if the request has no `script_hint`: ten seconds with
-most of English's sounds."""
+"""The text of a designed voice's recording if there is no `script_hint`: ten seconds with most
+phonemes of English."""
 
-# Where OpenAI chooses among its models of voice design; ours is the one that is served.
+# OpenAI's voice design models; each means the VoiceDesign model that is served.
 _DESIGN_MODELS = ("auto", "2026-10-08")
 
 
 class ModelQuery(Schema):
-    """Whose voices."""
+    """The model whose voices are listed."""
 
     model = fields.String(metadata={"description": "One of the served models."})
 
 
 class OpenAIVoiceSchema(Schema):
-    """A new voice: a recording of it, or its description; and what is said in the recording."""
+    """A new voice: a recording with its transcript, or a description."""
 
-    name = fields.String(required=True, metadata={"description": "For people; the id is its."})
-    type = choice("Whether it is recorded or described.", "audio_sample", "prompt")
+    name = fields.String(
+        required=True, metadata={"description": "Display name; the id is derived from it."}
+    )
+    type = choice("Whether it is a recording or a description.", "audio_sample", "prompt")
     audio_sample = AudioField(
         allow_none=True,
         metadata={"description": "The recording: a file of the form, or base64.", "type": "string"},
     )
-    consent = text("What is known of the speaker's consent; it is kept.")
-    ref_text = text("What is said in the recording.")
-    prompt = text("The voice, described (`type: prompt`).")
-    script_hint = text("What the described voice says in its recording.")
-    model = text("The VoiceDesign model; `auto` is the one that is served.")
+    consent = text("Note on the speaker's consent; stored unchanged.")
+    ref_text = text("Transcript of the recording.")
+    prompt = text("Description of the voice (`type: prompt`).")
+    script_hint = text("The text of the designed voice's recording.")
+    model = text("The VoiceDesign model; `auto`: the one that is served.")
 
 
-_OF_RECORDINGS = ("audio_sample", "ref_text")
-_OF_DESIGN = ("prompt", "script_hint", "model")
+_RECORDING_FIELDS = ("audio_sample", "ref_text")
+_DESIGN_FIELDS = ("prompt", "script_hint", "model")
 
 
 def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> None:
-    """Add the routes of voices."""
+    """Add the routes that manage voices."""
 
     @routes.get("/audio/voices")
     @Operation(
@@ -115,7 +117,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
 def _add(service: SpeechService, given: dict[str, Any]) -> Voice:
     kind = given.get("type", "audio_sample")
     needed, foreign = (
-        ("prompt", _OF_RECORDINGS) if kind == "prompt" else ("audio_sample", _OF_DESIGN)
+        ("prompt", _RECORDING_FIELDS) if kind == "prompt" else ("audio_sample", _DESIGN_FIELDS)
     )
     for name in foreign:
         if name in given:

@@ -1,4 +1,4 @@
-"""Pages, and the files that they consist of: served from here, and kept to themselves."""
+"""Serve pages and their static files, with a Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from flask import Response, render_template, send_from_directory
 from werkzeug.exceptions import NotFound
 
-# Python's own table differs by version and machine, and browsers refuse a script of another type.
+# Python's `mimetypes` differs by machine, and browsers refuse scripts of a wrong type.
 MEDIA_TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
@@ -27,13 +27,12 @@ _POLICY = {
 
 
 def send_page(template: str, values: dict[str, object], **sources: str) -> Response:
-    """Return a page in which nothing from elsewhere runs, and which asks nobody else.
+    """Render a page with a Content-Security-Policy that allows sources of this server only.
 
     Args:
-        template: Its file in `templates/`.
-        values: What the template needs.
-        sources: What the page needs beyond scripts, styles, images and answers of this server, by
-            directive: `img_src="'self' data:"`.
+        template: The file name in `templates/`.
+        values: The template's variables.
+        sources: Additional directives of the policy: `img_src="'self' data:"`.
     """
     policy = _POLICY | {name.replace("_", "-"): value for name, value in sources.items()}
     response = Response(render_template(template, **values), mimetype="text/html")
@@ -41,25 +40,24 @@ def send_page(template: str, values: dict[str, object], **sources: str) -> Respo
         f"{name} {value}" for name, value in policy.items()
     )
     response.headers["X-Frame-Options"] = "DENY"
-    # Nobody else learns the page's address. With `no-referrer` some browsers hide the origin from
-    # this server, too, which then cannot tell its own page from another.
+    # Not `no-referrer`: with it some browsers send `Origin: null`, which the origin check refuses.
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["Cache-Control"] = "no-cache"
-    return _refuse_guessing(response)
+    return _disable_sniffing(response)
 
 
 def send_asset(folder: Path, name: str) -> Response:
-    """Return a file of a page; the browser asks every time whether there is a newer one.
+    """Return a static file, which the browser revalidates on every use.
 
     Raises:
-        NotFound: There is no such file, or it is of no type that pages have.
+        NotFound: There is no such file, or its type is not in MEDIA_TYPES.
     """
     media_type = MEDIA_TYPES.get(PurePosixPath(name).suffix)
     if media_type is None:
         raise NotFound
-    return _refuse_guessing(send_from_directory(folder, name, mimetype=media_type))
+    return _disable_sniffing(send_from_directory(folder, name, mimetype=media_type))
 
 
-def _refuse_guessing(response: Response) -> Response:
+def _disable_sniffing(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

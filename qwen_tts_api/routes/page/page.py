@@ -1,4 +1,4 @@
-"""The page at `/`: type, choose, and hear it while it is made."""
+"""The page at `/`: type a text, choose a voice, and hear the stream."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STATIC = Path(__file__).parent / "static"
 
 
 def blueprint(config: Config, service: SpeechService) -> Blueprint:
-    """Return the routes of the page and its files."""
+    """Return the routes of the page and its static files."""
     routes = Blueprint("page", __name__, template_folder="templates")
 
     @routes.get("/")
@@ -52,7 +52,7 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
 
 
 def _speakers(service: SpeechService) -> list[str]:
-    """Return what `speaker` may be; nothing while the model loads, when the page must not wait."""
+    """Return the values of `speaker`; none while the model loads, so that the page never waits."""
     if service.status().state == "loading":
         return []
     try:

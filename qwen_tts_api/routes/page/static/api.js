@@ -1,8 +1,8 @@
-// What the page asks of the server. Addresses are relative: it may lie behind a path.
+// The client of the server's API. URLs are relative, since a proxy may serve the page below a path.
 
 export const SAMPLE_RATE_HZ = 24000;
 
-/** An answer that is an error: a sentence, and messages by the name of a field. */
+/** An error response: a message, and messages by the name of a field. */
 export class ApiError extends Error {
   constructor(status, document) {
     super(document.error ?? `The server answered ${status}.`);
@@ -13,39 +13,40 @@ export class ApiError extends Error {
   }
 }
 
-// Kept until the tab is closed, and never shown.
-const KEY = "qwen-tts-api key";
+// The name in the session storage, which is kept until the tab is closed.
+const KEY_ITEM = "qwen-tts-api key";
 
-/** Whether there is a key, which the server may ask for. */
-export const hasKey = () => sessionStorage.getItem(KEY) !== null;
-export const setKey = (key) => sessionStorage.setItem(KEY, key);
+/** Return whether an API key was entered. */
+export const hasKey = () => sessionStorage.getItem(KEY_ITEM) !== null;
+export const setKey = (key) => sessionStorage.setItem(KEY_ITEM, key);
 
-/** `fetch` with the key. */
-export function ask(path, options = {}) {
-  const key = hasKey() ? { Authorization: `Bearer ${sessionStorage.getItem(KEY)}` } : {};
+/** Call `fetch` with the API key. */
+export function fetchWithKey(path, options = {}) {
+  const key = hasKey() ? { Authorization: `Bearer ${sessionStorage.getItem(KEY_ITEM)}` } : {};
   return fetch(path, { ...options, headers: { ...options.headers, ...key } });
 }
 
-export async function refuse(response) {
+/** Throw the error of a response. */
+export async function throwApiError(response) {
   throw new ApiError(response.status, await response.json().catch(() => ({})));
 }
 
-/** Return the JSON at a path; an error is thrown unless `accept` has its status. */
+/** Return the JSON at a path; throw an error unless the status is 2xx or in `accept`. */
 export async function getJson(path, { query = {}, accept = [] } = {}) {
   const search = new URLSearchParams(query).toString();
-  const response = await ask(search ? `${path}?${search}` : path);
-  return response.ok || accept.includes(response.status) ? response.json() : refuse(response);
+  const response = await fetchWithKey(search ? `${path}?${search}` : path);
+  return response.ok || accept.includes(response.status) ? response.json() : throwApiError(response);
 }
 
-/** Return the methods that a path takes. */
+/** Return the methods that a path allows. */
 export async function getMethods(path) {
   const response = await fetch(path, { method: "OPTIONS" });
   return (response.headers.get("Allow") ?? "").split(/,\s*/);
 }
 
 /**
- * JSON of a request. The seed is a text of digits here and a number there: it may have more of them
- * than JavaScript's numbers can hold.
+ * Serialize the fields of a request. The seed is a string of digits here and a number in JSON, since
+ * it may exceed JavaScript's safe integers.
  */
 export function toJson(fields) {
   const { seed, ...others } = fields;
@@ -54,40 +55,40 @@ export function toJson(fields) {
 }
 
 async function post(fields, signal) {
-  const response = await ask("api/tts", {
+  const response = await fetchWithKey("api/tts", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: toJson(fields),
     signal,
   });
-  return response.ok ? response : refuse(response);
+  return response.ok ? response : throwApiError(response);
 }
 
-/** Return a whole file. */
+/** Synthesize a whole file. */
 export async function synthesize(fields) {
   return (await post(fields)).blob();
 }
 
 /**
- * Yield audio as it is made: `{ headers }` first, then `{ samples }`, each an Int16Array.
- * Leaving the loop, or aborting by the signal, ends the work on the server.
+ * Synthesize a stream: yield `{ headers }` first, then `{ samples }`, each an Int16Array.
+ * Leaving the loop, or aborting the signal, cancels the request.
  */
 export async function* stream(fields, signal) {
   const response = await post({ ...fields, stream: true, audio_format: "pcm" }, signal);
   yield { headers: response.headers };
   const reader = response.body.getReader();
   try {
-    let odd = new Uint8Array(0); // half a sample, where a piece ends within one
+    let remainder = new Uint8Array(0); // the first byte of a sample that two chunks share
     for (;;) {
       const { done, value } = await reader.read();
       if (done) {
         return;
       }
-      const bytes = new Uint8Array(odd.length + value.length);
-      bytes.set(odd);
-      bytes.set(value, odd.length);
+      const bytes = new Uint8Array(remainder.length + value.length);
+      bytes.set(remainder);
+      bytes.set(value, remainder.length);
       const count = bytes.length >> 1;
-      odd = bytes.slice(2 * count);
+      remainder = bytes.slice(2 * count);
       if (count > 0) {
         yield { samples: toSamples(bytes, count) };
       }

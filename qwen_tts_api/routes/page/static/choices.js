@@ -1,4 +1,4 @@
-// The lists of models, voices and languages, and what the chosen model takes.
+// The lists of models, voices and languages, and the fields that the chosen model has.
 
 import { getJson } from "./api.js";
 
@@ -12,18 +12,18 @@ function fill(select, entries, chosen) {
 
 export class Choices {
   #models = [];
-  #begun = false;
+  #isLoaded = false;
 
   get model() {
     return this.#models.find(({ name }) => name === element("model").value);
   }
 
-  /** The model that speaks with the voice of a recording, if one is served. */
+  /** The name of the first Base model, if one is served. */
   get cloner() {
     return this.#models.find(({ kind }) => kind === "base")?.name;
   }
 
-  /** Read the lists anew; what is chosen stays so where it still exists. */
+  /** Load the lists; keep the selection where it still exists. */
   async load() {
     this.#models = await getJson("models");
     const chosen = element("model").value || this.#models.find((model) => model.default)?.name;
@@ -33,21 +33,21 @@ export class Choices {
     await this.adapt();
   }
 
-  /** Show what the chosen model takes. */
+  /** Show the voices, languages and fields of the chosen model. */
   async adapt({ speaker } = {}) {
     const { name, kind, takes_instruct: takesInstruct, default_speaker: usual } = this.model;
-    // A request that names no model may name an added voice, too: the server finds the model.
+    // Requests without a model may name a registered voice: the server chooses the model.
     const query = this.model.default ? {} : { model: name };
     const [speakers, languages] = await Promise.all([
       getJson("speakers", { query }),
       getJson("languages", { query }),
     ]);
     if (name !== this.model.name) {
-      return; // another one was chosen meanwhile
+      return; // another model was chosen meanwhile
     }
-    // Of the server's own list, Coqui's clients want every option selected: nobody has chosen yet.
-    const before = this.#begun ? element("speaker").value : "";
-    this.#begun = true;
+    // In the server's HTML every option is selected, for Coqui's clients: not the user's choice.
+    const before = this.#isLoaded ? element("speaker").value : "";
+    this.#isLoaded = true;
     this.#showSpeakers(speakers, [speaker, before, usual]);
     this.#showLanguages(languages);
     element("instruct-field").hidden = takesInstruct !== true;
@@ -56,7 +56,7 @@ export class Choices {
       kind === "voice_design" ? "A warm, low voice of an old sailor" : "Whispering, in a hurry";
   }
 
-  /** The chosen values by the names of the request's fields. */
+  /** The chosen values by the request's field names. */
   get fields() {
     const fields = { language: element("language").value };
     if (!element("speaker-field").hidden) {

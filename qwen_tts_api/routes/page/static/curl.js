@@ -1,4 +1,4 @@
-// The command that asks for the same again.
+// The curl command that repeats a request.
 
 import { hasKey, toJson } from "./api.js";
 
@@ -7,7 +7,7 @@ export function quote(text) {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
-/** Return the command for a request's fields. */
+/** Return the curl command for a request's fields. */
 export function curl(fields) {
   const address = new URL("api/tts", document.baseURI).href;
   return [

@@ -1,4 +1,4 @@
-// Show the server's own document. Swagger UI is a plain script, which comes before this module.
+// Show the server's OpenAPI document. Swagger UI is a plain script, which comes before this module.
 globalThis.SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#document",

@@ -1,8 +1,8 @@
-// An error's sentence in a live region, and its messages beside the fields that are to blame.
+// Show an error's message in a live region, and its field messages beside the fields.
 
 import { ApiError } from "./api.js";
 
-/** Take away what `showError` has shown. */
+/** Remove what `showError` has shown. */
 export function clearError(form, region) {
   region.replaceChildren();
   form.querySelectorAll(".fault").forEach((fault) => fault.remove());
@@ -12,7 +12,7 @@ export function clearError(form, region) {
   }
 }
 
-/** Show an error that a request ended with. */
+/** Show the error of a request. */
 export function showError(form, region, error) {
   clearError(form, region);
   region.append(error.message);
@@ -27,13 +27,13 @@ export function showError(form, region, error) {
   for (const [name, messages] of Object.entries(error.fields)) {
     const input = form.elements.namedItem(name);
     if (input instanceof Element) {
-      blame(form, input, messages.join(" "));
+      markInvalid(form, input, messages.join(" "));
     }
   }
   form.querySelector("[aria-invalid]")?.focus();
 }
 
-function blame(form, input, message) {
+function markInvalid(form, input, message) {
   const fault = document.createElement("p");
   fault.className = "fault";
   fault.id = faultId(input);

@@ -1,4 +1,4 @@
-// The page: from the form to the sound.
+// The page: reads the form, requests speech, and plays it.
 
 import { SAMPLE_RATE_HZ, setKey, stream, synthesize } from "./api.js";
 import { Choices } from "./choices.js";
@@ -17,8 +17,8 @@ const player = new Player(SAMPLE_RATE_HZ);
 const wave = new Wave(element("canvas"), SAMPLE_RATE_HZ);
 const NUMBERS = [...element("request").querySelectorAll("details input")].map(({ name }) => name);
 
-let running = null; // the AbortController of what is being said
-let said = null; // the fields that make the same again
+let running = null; // the AbortController of the current request
+let lastFields = null; // the fields that reproduce the last audio
 
 const isReady = watchServer(element("status"), begin);
 
@@ -33,7 +33,7 @@ async function begin() {
   showState();
 }
 
-// What is asked for
+// The request
 
 function readFields() {
   const fields = { text: element("text").value, ...choices.fields };
@@ -48,18 +48,18 @@ function readFields() {
 
 async function speak(fields) {
   stop();
-  const mine = (running = new AbortController());
-  said = null;
+  const controller = (running = new AbortController());
+  lastFields = null;
   clearError(form, element("error"));
   player.reset();
   wave.reset();
-  showBeginning();
+  showWaiting();
   const began = performance.now();
   try {
-    for await (const { headers, samples } of stream(fields, mine.signal)) {
+    for await (const { headers, samples } of stream(fields, controller.signal)) {
       if (headers) {
-        said = { ...fields, seed: headers.get("X-Seed") };
-        showSaid();
+        lastFields = { ...fields, seed: headers.get("X-Seed") };
+        showStarted();
       } else {
         if (player.numSamples === 0) {
           element("first-audio").textContent = `${Math.round(performance.now() - began)} ms`;
@@ -69,11 +69,11 @@ async function speak(fields) {
         showProgress((performance.now() - began) / 1000);
       }
     }
-    finish(mine, "complete");
+    finish(controller, "complete");
   } catch (error) {
-    finish(mine, mine.signal.aborted ? "stopped" : said ? "broken off" : "refused");
-    if (!mine.signal.aborted) {
-      fail(said ? new Error("The connection broke off: the audio is not whole.") : error);
+    finish(controller, controller.signal.aborted ? "stopped" : lastFields ? "broken off" : "refused");
+    if (!controller.signal.aborted) {
+      fail(lastFields ? new Error("The connection broke off: the audio is not whole.") : error);
     }
   }
 }
@@ -83,8 +83,8 @@ function stop() {
   player.silence();
 }
 
-function finish(mine, state) {
-  if (running === mine) {
+function finish(controller, state) {
+  if (running === controller) {
     running = null;
     const gaps = player.gaps ? `, ${player.gaps} gap${player.gaps > 1 ? "s" : ""}` : "";
     element("state").textContent = `${state}${gaps}`;
@@ -97,13 +97,13 @@ function fail(error) {
     element("key-field").hidden = false;
     element("key").focus();
   }
-  const unreachable = error instanceof TypeError; // what `fetch` throws
+  const unreachable = error instanceof TypeError; // thrown by `fetch`
   showError(form, element("error"), unreachable ? new Error("The server cannot be reached.") : error);
 }
 
-// What is shown
+// The display
 
-function showBeginning() {
+function showWaiting() {
   for (const id of ["first-audio", "duration", "rtf"]) {
     element(id).textContent = "–";
   }
@@ -112,8 +112,8 @@ function showBeginning() {
   showState();
 }
 
-function showSaid() {
-  element("curl").textContent = curl(said);
+function showStarted() {
+  element("curl").textContent = curl(lastFields);
   element("command").hidden = false;
   element("state").textContent = "speaking";
 }
@@ -168,7 +168,7 @@ function countLetters() {
   element("count").textContent = `${letters} of ${allowed} characters`;
 }
 
-// What keys and buttons do
+// Events of keys and buttons
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -219,10 +219,10 @@ element("position").addEventListener("input", (event) => {
 element("download").addEventListener("click", async () => {
   const format = element("format").value;
   try {
-    const isWav = format === "wav"; // what was heard; anything else is made by the server
+    const isWav = format === "wav"; // the samples that were played; the server encodes other formats
     const file = isWav
-      ? toWav(player.pieces, SAMPLE_RATE_HZ)
-      : await synthesize({ ...said, audio_format: format });
+      ? toWav(player.chunks, SAMPLE_RATE_HZ)
+      : await synthesize({ ...lastFields, audio_format: format });
     save(file, `speech.${format}`);
   } catch (error) {
     fail(error);
@@ -230,14 +230,14 @@ element("download").addEventListener("click", async () => {
 });
 
 element("keep-seed").addEventListener("click", () => {
-  element("seed").value = said.seed;
+  element("seed").value = lastFields.seed;
   element("seed").closest("details").open = true;
   element("seed").focus();
 });
 
 element("copy").addEventListener("click", async () => {
   const text = element("curl").textContent;
-  // The clipboard is there on https and localhost only; elsewhere the text is selected.
+  // Browsers have a clipboard on https and localhost only; elsewhere the text is selected.
   await navigator.clipboard?.writeText(text).catch(() => {});
   getSelection().selectAllChildren(element("curl"));
   element("copy").textContent = navigator.clipboard ? "Copied" : "Selected";

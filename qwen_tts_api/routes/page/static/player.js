@@ -1,42 +1,42 @@
-// Plays samples while they come, without gaps. Scheduled buffers, not an AudioWorklet: that exists
-// on https and localhost only, and a phone in the same network has neither.
+// Plays a stream of samples without gaps, by scheduled buffers. An AudioWorklet needs https or
+// localhost, which a phone in the same network does not have.
 
-const LEAD_S = 0.1; // between a piece's arrival and its sound, where nothing is playing
-const REFILL_S = 0.3; // the same after the sound has run dry: better one pause than many
+const LEAD_S = 0.1; // from a chunk's arrival to its sound, if nothing is playing
+const REFILL_S = 0.3; // the same after an underrun: better one pause than many
 
 export class Player {
   #rateHz;
   #context = null;
   #sources = new Set();
-  #segments = []; // what is scheduled: { at (clock), from (seconds of audio), length (seconds) }
-  #end = 0; // clock at which the last segment ends
+  #scheduled = []; // { at (clock), from (seconds of audio), length (seconds) } of each buffer
+  #end = 0; // clock at which the last buffer ends
 
-  /** Pieces of the audio, Int16Array each. */
-  pieces = [];
+  /** The audio, an Int16Array per chunk. */
+  chunks = [];
   numSamples = 0;
-  /** How often the sound ran dry because the next piece came late. */
+  /** Number of underruns: the next chunk came late. */
   gaps = 0;
 
   constructor(rateHz) {
     this.#rateHz = rateHz;
   }
 
-  /** Forget the last audio. To be called in the handler of a key or click, or browsers stay mute. */
+  /** Discard the audio. Call it in the handler of a key or click, or browsers block playback. */
   reset() {
     this.silence();
     this.#context ??= new AudioContext({ sampleRate: this.#rateHz });
     this.#context.resume();
-    this.pieces = [];
+    this.chunks = [];
     this.numSamples = 0;
     this.gaps = 0;
-    this.#segments = [];
+    this.#scheduled = [];
   }
 
   get duration() {
     return this.numSamples / this.#rateHz;
   }
 
-  /** The context's clock in seconds, which goes while sound can be heard. */
+  /** The context's clock in seconds, which runs while sound can be heard. */
   get clock() {
     return this.#context?.currentTime ?? 0;
   }
@@ -45,39 +45,39 @@ export class Player {
     return this.#sources.size > 0 && this.clock < this.#end;
   }
 
-  /** Seconds of the audio that have been heard. */
+  /** The playback position in seconds. */
   get position() {
-    const begun = this.#segments.findLast((segment) => segment.at <= this.clock);
-    return begun ? begun.from + Math.min(this.clock - begun.at, begun.length) : 0;
+    const current = this.#scheduled.findLast(({ at }) => at <= this.clock);
+    return current ? current.from + Math.min(this.clock - current.at, current.length) : 0;
   }
 
-  /** Add a piece, to be heard right after what is there. */
+  /** Append samples, to be played right after the previous ones. */
   push(samples) {
     const from = this.duration;
-    const dry = this.clock >= this.#end;
-    if (dry && this.pieces.length > 0) {
+    const isUnderrun = this.clock >= this.#end;
+    if (isUnderrun && this.chunks.length > 0) {
       this.gaps += 1;
     }
-    const lead = this.pieces.length > 0 ? REFILL_S : LEAD_S;
-    this.pieces.push(samples);
+    const lead = this.chunks.length > 0 ? REFILL_S : LEAD_S;
+    this.chunks.push(samples);
     this.numSamples += samples.length;
-    this.#schedule([samples], samples.length, from, dry ? this.clock + lead : this.#end);
+    this.#schedule([samples], samples.length, from, isUnderrun ? this.clock + lead : this.#end);
   }
 
-  /** Play what is there from a moment on. */
+  /** Play from a position in seconds on. */
   playFrom(seconds) {
     this.silence();
     this.#context.resume();
-    this.#segments = [{ at: this.clock, from: seconds, length: 0 }]; // until the sound begins
+    this.#scheduled = [{ at: this.clock, from: seconds, length: 0 }]; // until the sound begins
     let skip = Math.round(seconds * this.#rateHz);
     const rest = [];
-    for (const piece of this.pieces) {
-      if (skip < piece.length) {
-        rest.push(skip > 0 ? piece.subarray(skip) : piece);
+    for (const chunk of this.chunks) {
+      if (skip < chunk.length) {
+        rest.push(skip > 0 ? chunk.subarray(skip) : chunk);
       }
-      skip = Math.max(0, skip - piece.length);
+      skip = Math.max(0, skip - chunk.length);
     }
-    const length = rest.reduce((sum, piece) => sum + piece.length, 0);
+    const length = rest.reduce((sum, chunk) => sum + chunk.length, 0);
     if (length > 0) {
       this.#schedule(rest, length, seconds, this.clock + LEAD_S);
     }
@@ -89,18 +89,18 @@ export class Player {
       source.stop();
     }
     this.#sources.clear();
-    // Where the sound was cut is where it stays.
+    // Keep the position.
     const position = this.position;
-    this.#segments = [{ at: this.clock, from: position, length: 0 }];
+    this.#scheduled = [{ at: this.clock, from: position, length: 0 }];
     this.#end = 0;
   }
 
-  #schedule(pieces, length, from, at) {
+  #schedule(chunks, length, from, at) {
     const buffer = this.#context.createBuffer(1, length, this.#rateHz);
     const channel = buffer.getChannelData(0);
     let offset = 0;
-    for (const piece of pieces) {
-      for (const sample of piece) {
+    for (const chunk of chunks) {
+      for (const sample of chunk) {
         channel[offset++] = sample / 32768;
       }
     }
@@ -110,7 +110,7 @@ export class Player {
     source.addEventListener("ended", () => this.#sources.delete(source));
     source.start(at);
     this.#sources.add(source);
-    this.#segments.push({ at, from, length: length / this.#rateHz });
+    this.#scheduled.push({ at, from, length: length / this.#rateHz });
     this.#end = at + length / this.#rateHz;
   }
 }

@@ -1,10 +1,10 @@
-// Recordings, from the microphone or a file, as files that the server reads.
+// Record from the microphone, and convert recordings to formats that the server accepts.
 
 import { toWav } from "./wav.js";
 
 const RATE_HZ = 24000;
-const LONGEST_S = 30;
-const READ_BY_THE_SERVER = /wav|flac|ogg|mpeg|mp3/;
+const MAX_DURATION_S = 30;
+const ACCEPTED_TYPES = /wav|flac|ogg|mpeg|mp3/;
 
 export class Recorder {
   #button;
@@ -21,8 +21,8 @@ export class Recorder {
     button.addEventListener("click", () => (this.#media ? this.stop() : this.#start()));
   }
 
-  /** Browsers give a microphone to pages on https and localhost only. */
-  get possible() {
+  /** Whether the page may use a microphone: on https and localhost only. */
+  get isAvailable() {
     return Boolean(navigator.mediaDevices?.getUserMedia && globalThis.MediaRecorder);
   }
 
@@ -46,23 +46,23 @@ export class Recorder {
     }
     this.recording = null;
     const media = (this.#media = new MediaRecorder(stream));
-    const pieces = [];
+    const chunks = [];
     let seconds = 0;
     this.#button.textContent = "Stop";
     this.#line.textContent = "Recording …";
     this.#count = setInterval(() => {
       seconds += 1;
       this.#line.textContent = `Recording … ${seconds} s`;
-      if (seconds >= LONGEST_S - 1) {
+      if (seconds >= MAX_DURATION_S - 1) {
         this.stop();
       }
     }, 1000);
-    media.addEventListener("dataavailable", ({ data }) => pieces.push(data));
+    media.addEventListener("dataavailable", ({ data }) => chunks.push(data));
     media.addEventListener("stop", () => {
       clearInterval(this.#count);
       stream.getTracks().forEach((track) => track.stop());
       this.#media = null;
-      this.recording = new Blob(pieces, { type: media.mimeType });
+      this.recording = new Blob(chunks, { type: media.mimeType });
       this.#button.textContent = "Record";
       this.#line.textContent = `Recorded, ${seconds} s`;
     });
@@ -70,9 +70,9 @@ export class Recorder {
   }
 }
 
-/** Return a recording that the server reads: what it does not, such as m4a, becomes a WAV here. */
-export async function toReadable(file) {
-  if (READ_BY_THE_SERVER.test(file.type) && !/codecs|webm/.test(file.type)) {
+/** Return a file that the server accepts: others, such as m4a, are decoded here to WAV. */
+export async function toAcceptedFormat(file) {
+  if (ACCEPTED_TYPES.test(file.type) && !/codecs|webm/.test(file.type)) {
     return file;
   }
   const context = new OfflineAudioContext(1, 1, RATE_HZ);
@@ -80,7 +80,7 @@ export async function toReadable(file) {
   try {
     audio = await context.decodeAudioData(await file.arrayBuffer());
   } catch {
-    return file; // the server says what it reads
+    return file; // the server's error says what is accepted
   }
   const channels = Array.from({ length: audio.numberOfChannels }, (_, index) =>
     audio.getChannelData(index),

@@ -1,4 +1,4 @@
-// What the server is doing, asked again and again.
+// Poll the server's readiness, and show it.
 
 import { getJson } from "./api.js";
 
@@ -16,25 +16,25 @@ const STATES = {
 export function watchServer(line, onReady) {
   let ready = false;
 
-  async function look() {
+  async function poll() {
     const server = await getJson("readyz", { accept: [503] }).catch(() => null);
-    const was = ready;
+    const wasReady = ready;
     ready = ["ready", "recovering"].includes(server?.status);
     line.dataset.state = STATES[server?.status]?.look ?? "away";
     show(describe(server));
-    if (ready && !was) {
+    if (ready && !wasReady) {
       await onReady();
     }
-    setTimeout(look, ready ? READY_MS : LOADING_MS);
+    setTimeout(poll, ready ? READY_MS : LOADING_MS);
   }
 
   function show(text) {
     if (line.textContent !== text) {
-      line.textContent = text; // only a change is read aloud
+      line.textContent = text; // screen readers announce a change only
     }
   }
 
-  look();
+  poll();
   return () => ready;
 }
 
@@ -42,11 +42,11 @@ function describe(server) {
   if (server === null) {
     return "The server cannot be reached";
   }
-  const detail = server.status === "ready" ? modelOf(server) : server.doing;
+  const detail = server.status === "ready" ? describeModel(server) : server.doing;
   const word = STATES[server.status]?.word ?? server.status;
   return detail ? `${word}: ${detail}` : word;
 }
 
-function modelOf({ model, device }) {
+function describeModel({ model, device }) {
   return device ? `${model} on ${device}` : model;
 }

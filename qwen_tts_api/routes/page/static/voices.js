@@ -1,9 +1,9 @@
-// Add a voice by a recording, and take added ones away: shown where a base model is served and the
-// server has a place for voices.
+// Register voices from recordings, and delete them; shown if a Base model is served and voices can
+// be registered.
 
-import { ask, getJson, getMethods, refuse } from "./api.js";
+import { fetchWithKey, getJson, getMethods, throwApiError } from "./api.js";
 import { clearError, showError } from "./errors.js";
-import { Recorder, toReadable } from "./recorder.js";
+import { Recorder, toAcceptedFormat } from "./recorder.js";
 
 const element = (id) => document.getElementById(id);
 const dialog = element("voice-dialog");
@@ -12,37 +12,37 @@ const recorder = new Recorder(element("record"), element("recorded"));
 let choices = null;
 let busy = false;
 
-/** Show the button where voices can be added. */
-export async function offerVoices(lists) {
-  choices = lists;
+/** Show the button if voices can be registered. */
+export async function offerVoices(loaded) {
+  choices = loaded;
   const methods = choices.cloner ? await getMethods("speakers") : [];
   element("add-voice").hidden = !methods.includes("POST");
-  element("record").hidden = !recorder.possible;
+  element("record").hidden = !recorder.isAvailable;
 }
 
 async function add() {
   const fields = new FormData(form);
   const recording = recorder.recording ?? fields.get("audio");
-  fields.set("audio", await toReadable(recording), "recording.wav");
-  const response = await ask("speakers", { method: "POST", body: fields });
-  const voice = response.ok ? await response.json() : await refuse(response);
+  fields.set("audio", await toAcceptedFormat(recording), "recording.wav");
+  const response = await fetchWithKey("speakers", { method: "POST", body: fields });
+  const voice = response.ok ? await response.json() : await throwApiError(response);
   dialog.close();
   await choices.adapt({ speaker: voice.voice_id });
 }
 
 async function remove(id) {
-  const response = await ask(`speakers/${encodeURIComponent(id)}`, { method: "DELETE" });
+  const response = await fetchWithKey(`speakers/${encodeURIComponent(id)}`, { method: "DELETE" });
   if (!response.ok) {
-    await refuse(response);
+    await throwApiError(response);
   }
   await Promise.all([listVoices(), choices.adapt()]);
 }
 
 async function listVoices() {
   const speakers = await getJson("speakers", { query: { model: choices.cloner } });
-  const added = speakers.filter(({ kind }) => kind === "registered");
-  element("voice-list").hidden = added.length === 0;
-  element("voice-list").querySelector("ul").replaceChildren(...added.map(toItem));
+  const registered = speakers.filter(({ kind }) => kind === "registered");
+  element("voice-list").hidden = registered.length === 0;
+  element("voice-list").querySelector("ul").replaceChildren(...registered.map(toItem));
 }
 
 function toItem({ name, voice_id: id }) {

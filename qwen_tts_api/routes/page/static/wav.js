@@ -1,10 +1,10 @@
-// WAV files, made in the page.
+// Encode and save WAV files.
 
 const HEADER_BYTES = 44;
 
-/** Return a WAV file of mono 16 bit samples, given in pieces. */
-export function toWav(pieces, rateHz) {
-  const dataBytes = 2 * pieces.reduce((sum, piece) => sum + piece.length, 0);
+/** Encode mono 16-bit samples, given in chunks, as a WAV file. */
+export function toWav(chunks, rateHz) {
+  const dataBytes = 2 * chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   const view = new DataView(new ArrayBuffer(HEADER_BYTES + dataBytes));
   const write = (offset, text) =>
     [...text].forEach((letter, index) => view.setUint8(offset + index, letter.charCodeAt(0)));
@@ -16,13 +16,13 @@ export function toWav(pieces, rateHz) {
   view.setUint16(22, 1, true); // channels
   view.setUint32(24, rateHz, true);
   view.setUint32(28, 2 * rateHz, true); // bytes a second
-  view.setUint16(32, 2, true); // bytes of all channels' sample
+  view.setUint16(32, 2, true); // bytes per frame
   view.setUint16(34, 16, true); // bits
   write(36, "data");
   view.setUint32(40, dataBytes, true);
   let offset = HEADER_BYTES;
-  for (const piece of pieces) {
-    for (const sample of piece) {
+  for (const chunk of chunks) {
+    for (const sample of chunk) {
       view.setInt16(offset, sample, true);
       offset += 2;
     }
@@ -30,7 +30,7 @@ export function toWav(pieces, rateHz) {
   return new Blob([view.buffer], { type: "audio/wav" });
 }
 
-/** Let the browser save a file. */
+/** Save a file, as a download. */
 export function save(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);

@@ -1,7 +1,7 @@
-// The waveform, drawn while it comes.
+// Draw the waveform of a stream.
 
-const BUCKET = 240; // samples that one pair of a low and a high stands for: 10 ms
-const SHORTEST_S = 4; // the width stands for at least this long, so that the beginning does not rush
+const BUCKET = 240; // samples per minimum and maximum: 10 ms
+const SHORTEST_S = 4; // the least duration that the width shows
 
 export class Wave {
   #canvas;
@@ -35,10 +35,10 @@ export class Wave {
   }
 
   /**
-   * Draw all of it. While it comes, the width stands for a round length and grows in steps; in the
-   * end, for the very length.
+   * Draw the waveform. While streaming, the width shows a duration that is doubled in steps; in the
+   * end, the exact duration.
    */
-  draw(position, coming) {
+  draw(position, isStreaming) {
     const ratio = globalThis.devicePixelRatio ?? 1;
     const { clientWidth, clientHeight } = this.#canvas;
     const [width, height] = [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio)];
@@ -52,7 +52,7 @@ export class Wave {
     const barWidth = Math.max(1, Math.round(2 * ratio));
     const step = barWidth + Math.max(1, Math.round(ratio));
     const seconds = (this.#lows.length * BUCKET) / this.#rateHz;
-    const shown = coming ? Wave.#roundUp(seconds) : seconds;
+    const shown = isStreaming ? Wave.#roundUp(seconds) : seconds;
     for (let x = 0; x + barWidth <= width; x += step) {
       const [low, high] = this.#extremes((x / width) * shown, ((x + step) / width) * shown);
       const top = height / 2 - (high / 32768) * (height / 2 - barWidth);
