@@ -76,3 +76,4 @@ def _register_ops(app: Flask, service: SpeechService, *, log_text: bool) -> None
     app.json.sort_keys = False  # type: ignore[attr-defined]
     request_log.register(app, service.metrics, log_text=log_text)
     app.register_blueprint(probes.blueprint(service))
+    app.register_blueprint(probes.metrics_blueprint(service))

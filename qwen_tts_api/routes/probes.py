@@ -66,8 +66,9 @@ class ReadinessSchema(Schema):
 
 
 def blueprint(service: SpeechService) -> Blueprint:
-    """Return the routes of probes and metrics, none of which waits for the model."""
-    routes = Blueprint("probes", __name__)
+    """Return the routes of the probes, none of which waits for the model."""
+    # Blueprints' names are part of the operation ids in openapi.json.
+    routes = Blueprint("health", __name__)
 
     @routes.get("/healthz")
     @Operation(
@@ -114,6 +115,13 @@ def blueprint(service: SpeechService) -> Blueprint:
             response.status_code = 503
             response.headers["Retry-After"] = "5"
         return response
+
+    return routes
+
+
+def metrics_blueprint(service: SpeechService) -> Blueprint:
+    """Return the route of Prometheus metrics."""
+    routes = Blueprint("metrics", __name__)
 
     @routes.get("/metrics")
     @Operation(
