@@ -16,7 +16,7 @@ from torch.profiler import ProfilerActivity, profile
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import TTSError
-from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.model.utterance import Prompt, SamplingParams
 
 FRAME_S = 0.08
 TEXT = "The quick brown fox jumps over the lazy dog, and nobody minds."
@@ -31,7 +31,7 @@ def prompts(count: int, *, streaming: bool, frames: int | None = None) -> list[P
     """Return requests with different seeds; `frames` gives all the same length."""
     max_new_tokens = None if frames is None else frames + 1
     return [
-        Prompt(TEXT, "english", "ryan", "", Sampling(seed=seed), max_new_tokens, streaming)
+        Prompt(TEXT, "english", "ryan", "", SamplingParams(seed=seed), max_new_tokens, streaming)
         for seed in range(count)
     ]
 

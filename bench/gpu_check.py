@@ -20,7 +20,7 @@ from qwen_tts_api.checkpoints.nano import SPEAKING
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.loading import LoadOptions, load_runner
 from qwen_tts_api.engine.scheduler import Scheduler
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Sampling
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, SamplingParams
 
 PACKAGES = "torch triton numpy numba safetensors transformers tokenizers qwen-tts flash-attn"
 
@@ -57,7 +57,7 @@ def _speak(device: str) -> None:
         runner = load_runner(SPEAKING, options, lambda card: None, print, lambda: None)
     print(f"{SPEAKING} is loaded on {device} after {time.perf_counter() - began:.1f} s", flush=True)
     scheduler = Scheduler(runner, fail)
-    job = Job(Prompt("This machine can speak.", "english", "ryan", "", Sampling(seed=1)))
+    job = Job(Prompt("This machine can speak.", "english", "ryan", "", SamplingParams(seed=1)))
     began = time.perf_counter()
     scheduler.add(job)
     pieces = []

@@ -12,7 +12,7 @@ from bench.engine_speed import prompts
 from bench.playback import Playback, summary
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.scheduler import Scheduler
-from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME, Sampling
+from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME, SamplingParams
 
 
 @dataclass
@@ -65,7 +65,7 @@ def _serve(scheduler: Scheduler, arrivals: Sequence[float], frames: int) -> Serv
     while len(playbacks) < len(arrivals) or waiting or not scheduler.is_idle:
         now = time.perf_counter() - began
         while len(playbacks) < len(arrivals) and arrivals[len(playbacks)] <= now:
-            job = Job(with_changes(prompt, sampling=Sampling(seed=len(playbacks))))
+            job = Job(with_changes(prompt, sampling=SamplingParams(seed=len(playbacks))))
             playbacks.append(Playback(arrivals[len(playbacks)]))
             listeners.append(Listener(job, playbacks[-1]))
             waiting.append(job)

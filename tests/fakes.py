@@ -59,8 +59,8 @@ class Ready:
 
 
 @dataclass
-class FakeRow:
-    """What a row of the fake has: the frames are as many as the text has characters."""
+class FakeSlot:
+    """What a slot of the fake has: the frames are as many as the text has characters."""
 
     num_frames: int
     position: int
@@ -73,8 +73,8 @@ class FakeRow:
 class FakeRunner:
     """Says one frame for each character: a tone that depends on the text and the frame's number.
 
-    It checks what the scheduler may not do: step a row that is not running or has no position left,
-    decode out of order.
+    It checks what the scheduler may not do: step a slot that is not running or has no position
+    left, decode out of order.
 
     Attributes:
         prompts: What it was asked to say.
@@ -84,7 +84,7 @@ class FakeRunner:
         hang: A frame waits for it, where there is one, whatever happens.
         error: Raised by the next frame, once.
         prefill_error: Raised by the next prefill, once.
-        batches: The rows of every frame.
+        batches: The slots of every frame.
     """
 
     card: ModelCard = CUSTOM_VOICE
@@ -95,7 +95,7 @@ class FakeRunner:
     chunk_sizes: Sequence[int] = (1, 2, 4, 8, 12, 24)
     prompts: list[Prompt] = field(default_factory=list)
     voices: set[str] = field(default_factory=set)
-    rows: dict[int, FakeRow] = field(default_factory=dict)
+    slots: dict[int, FakeSlot] = field(default_factory=dict)
     batches: list[list[int]] = field(default_factory=list)
     chunks: list[tuple[list[int], int]] = field(default_factory=list)
     hang: threading.Event | None = None
@@ -109,7 +109,7 @@ class FakeRunner:
         self.gate.set()
         self.running = threading.Event()
 
-    def is_prompt_quick(self, prompt: Prompt) -> bool:
+    def has_cached_voice(self, prompt: Prompt) -> bool:
         return prompt.reference is None or prompt.reference.key in self.voices
 
     def forget(self, reference: Reference) -> None:
@@ -122,57 +122,57 @@ class FakeRunner:
             self.voices.add(prompt.reference.key)
         return FakePrompt(prompt)
 
-    def prefill(self, rows: Sequence[int], prepared: Sequence[FakePrompt]) -> Ready:
+    def prefill(self, slots: Sequence[int], prepared: Sequence[FakePrompt]) -> Ready:
         if self.prefill_error is not None:
             error, self.prefill_error = self.prefill_error, None
             raise error
-        for row, item in zip(rows, prepared, strict=True):
-            assert row not in self.rows or not self.rows[row].running
+        for slot, item in zip(slots, prepared, strict=True):
+            assert slot not in self.slots or not self.slots[slot].running
             assert item.num_positions <= self.max_positions
-            self.rows[row] = FakeRow(len(item.prompt.text), item.num_positions)
-        return Ready([self._draw(row) for row in rows])
+            self.slots[slot] = FakeSlot(len(item.prompt.text), item.num_positions)
+        return Ready([self._draw(slot) for slot in slots])
 
-    def advance(self, rows: Sequence[int], end: int) -> Ready:
+    def advance(self, slots: Sequence[int], end: int) -> Ready:
         self.running.set()
-        assert list(rows) == sorted(rows)
+        assert list(slots) == sorted(slots)
         assert end <= self.max_positions
-        self.batches.append(list(rows))
+        self.batches.append(list(slots))
         if self.hang is not None:
             self.hang.wait(10)
         if not self.gate.wait(0.005):
             # A frame that takes longer: nothing is drawn, and the frame is not counted.
-            for row in rows:
-                self.rows[row].num_frames += 1
+            for slot in slots:
+                self.slots[slot].num_frames += 1
         if self.error is not None:
             error, self.error = self.error, None
             raise error
-        for row in rows:
-            assert self.rows[row].running
-            assert self.rows[row].position < end
-            self.rows[row].frame += 1
-        self._move(rows[-1] + 1)
-        return Ready([self._draw(row) for row in rows])
+        for slot in slots:
+            assert self.slots[slot].running
+            assert self.slots[slot].position < end
+            self.slots[slot].frame += 1
+        self._move(slots[-1] + 1)
+        return Ready([self._draw(slot) for slot in slots])
 
-    def _move(self, num_rows: int) -> None:
+    def _move(self, num_slots: int) -> None:
         """Move on what runs, surplus frames too; nothing goes beyond its last position."""
-        for index, row in self.rows.items():
-            if row.running and index < num_rows:
-                row.position = min(row.position + 1, self.max_positions - 1)
+        for index, slot in self.slots.items():
+            if slot.running and index < num_slots:
+                slot.position = min(slot.position + 1, self.max_positions - 1)
 
-    def _draw(self, row: int) -> int:
-        state = self.rows[row]
+    def _draw(self, slot: int) -> int:
+        state = self.slots[slot]
         return EOS if state.frame >= state.num_frames else 7
 
-    def stop(self, row: int) -> None:
-        self.rows.setdefault(row, FakeRow(0, 0)).running = False
+    def stop(self, slot: int) -> None:
+        self.slots.setdefault(slot, FakeSlot(0, 0)).running = False
 
-    def decode(self, rows: Sequence[int], starts: Sequence[int], num_frames: int) -> Ready:
+    def decode(self, slots: Sequence[int], starts: Sequence[int], num_frames: int) -> Ready:
         assert num_frames in self.chunk_sizes
-        self.chunks.append((list(rows), num_frames))
-        for row, start in zip(rows, starts, strict=True):
-            assert self.rows[row].decoded == start
-            self.rows[row].decoded += num_frames
-            assert self.rows[row].decoded <= self.rows[row].frame
+        self.chunks.append((list(slots), num_frames))
+        for slot, start in zip(slots, starts, strict=True):
+            assert self.slots[slot].decoded == start
+            self.slots[slot].decoded += num_frames
+            assert self.slots[slot].decoded <= self.slots[slot].frame
         return Ready(np.stack([self._tone(start, num_frames) for start in starts]))
 
     def _tone(self, start: int, num_frames: int) -> npt.NDArray[np.int16]:

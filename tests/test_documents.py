@@ -22,7 +22,7 @@ from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.memory import planning
 from qwen_tts_api.errors import TTSError
-from qwen_tts_api.model.utterance import Sampling
+from qwen_tts_api.model.utterance import SamplingParams
 from qwen_tts_api.routes.openapi.operations import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
@@ -246,7 +246,7 @@ def test_every_field_of_a_request_is_told_and_no_other() -> None:
 
 def test_ranges_and_defaults_of_fields_are_told() -> None:
     """As the schema has them, and the model where a request says nothing."""
-    defaults = {each.name: each.default for each in dataclasses.fields(Sampling)}
+    defaults = {each.name: each.default for each in dataclasses.fields(SamplingParams)}
     for name, (meaning, default) in table("docs/api/native.md", "field").items():
         field = SpeechSchema().fields[name]
         for bounds in (each for each in field.validators if isinstance(each, validate.Range)):

@@ -25,7 +25,7 @@ from qwen_tts_api.engine.runner.capture_lock import CAPTURES
 from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import SynthesisFailed
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Reference, Sampling
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Reference, SamplingParams
 
 if TYPE_CHECKING:
     from qwen_tts_api.model.placement import Placement
@@ -205,7 +205,7 @@ def say_something(runner: Runner) -> None:
 
     scheduler = Scheduler(runner, explain)
     speaker = next(iter(runner.card.speakers), None)
-    prompt = Prompt("Hi.", "auto", speaker, "", Sampling(seed=0), 16, streaming=True)
+    prompt = Prompt("Hi.", "auto", speaker, "", SamplingParams(seed=0), 16, streaming=True)
     if runner.card.kind == "base":
         noise = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE_HZ).astype(np.float32)
         prompt = with_changes(prompt, reference=Reference(noise, "Hi."))

@@ -1,8 +1,8 @@
-"""Which sequences compute what, frame by frame: continuous batching without a tensor in it.
+"""Continuous batching: which sequences are computed in each step. Has no tensors.
 
-Utterances join and leave between any two frames. One `step` is: forget who was cancelled, prepare
-who is new (of recordings that must be encoded, one) and prefill them, make one frame of every
-running sequence, and decode the frames that are due.
+Jobs join and leave between any two frames. One `step` removes cancelled sequences, prepares new
+jobs (at most one whose recording must be encoded) and prefills them, generates one frame of every
+running sequence, and decodes the frames that are due.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ logger = logging.getLogger(__name__)
 
 FRAMES_PER_TEXT_TOKEN = 12
 MIN_FRAME_BUDGET = 192
-"""A text is given 12 frames (0.96 s) a token, at least 192 (15 s): 0.3 to 0.5 % of utterances never
+"""A text may take 12 frames (0.96 s) a token, at least 192 (15 s): 0.3 to 0.5 % of utterances never
 reach the end of speech by themselves, and upstream's limit is eleven minutes of noise."""
 
 MAX_PREFILL_POSITIONS = 1024
-"""How much may be prefilled between two frames: more would stall the sequences that run."""
+"""How many positions may be prefilled between two frames: more would stall running sequences."""
 
 
 class Scheduler:
-    """The sequences in the slots of one runner. Used by the thread that owns it, and no other.
+    """The sequences in the slots of one runner. Used only by the thread that owns the runner.
 
     Args:
-        runner: Has no running slot.
-        explain: Turns what the runner raises about one utterance into the error that it ends with.
+        runner: None of its slots is running.
+        explain: Converts what the runner raises about a job into the error that the job ends with.
     """
 
     def __init__(self, runner: Runner, explain: Callable[[Exception], TTSError]) -> None:
@@ -50,7 +50,7 @@ class Scheduler:
 
     @property
     def num_free(self) -> int:
-        """How many utterances can be added."""
+        """How many jobs can be added."""
         return len(self._free) - len(self._added)
 
     @property
@@ -60,12 +60,12 @@ class Scheduler:
 
     @property
     def num_running(self) -> int:
-        """How many utterances are in slots."""
+        """How many jobs have been added and have not ended."""
         return len(self._added) + len(self._prepared) + len(self._running)
 
     @property
     def log_contexts(self) -> list[LogContext]:
-        """Whose utterances are in slots."""
+        """The log contexts of these jobs."""
         return [
             job.log_context for job in (*self._added, *(each.job for each in self._sequences()))
         ]
@@ -74,38 +74,39 @@ class Scheduler:
         return [*self._prepared, *self._running.values()]
 
     def add(self, job: Job) -> None:
-        """Take a job in; the next steps give it a slot. One that fits into none fails alone."""
+        """Add a job; the next steps give it a slot. One that is too long fails alone."""
         job.start()
         self._added.append(job)
 
     def _prepare(self) -> None:
-        """Give slots to the jobs that were added; after a recording that is new, others wait.
+        """Prepare the jobs that were added, up to one whose recording has to be encoded.
 
-        The lowest free slot, so that few slots beyond the running ones are computed.
+        To encode a recording takes longer than a frame, so other jobs wait for the next step.
         """
-        quick = True
-        while self._added and quick:
+        has_cached_voice = True
+        while self._added and has_cached_voice:
             job = self._added.popleft()
             with bound_context(job.log_context):
-                quick = self._prepare_job(job)
+                has_cached_voice = self._prepare_job(job)
 
     def _prepare_job(self, job: Job) -> bool:
-        """Give a slot to a job, or fail it; return whether that was quick."""
-        quick = True
+        """Give a slot to a job, or fail it; return whether no recording had to be encoded."""
+        has_cached_voice = True
         try:
-            quick = self.runner.is_prompt_quick(job.prompt)
+            has_cached_voice = self.runner.has_cached_voice(job.prompt)
             prepared = self.runner.prepare(job.prompt)
             job.num_text_tokens = prepared.num_text_tokens
             max_frames = self._frame_budget(job.prompt, prepared)
         except Exception as error:  # a boundary: a prompt that cannot be built fails alone
             job.fail(self._explain(error))
-            return quick
+            return has_cached_voice
+        # The lowest, because a batch has all slots up to the highest running one.
         slot = heapq.heappop(self._free)
         self._prepared.append(Sequence(slot, job, prepared, prepared.num_positions, max_frames))
         logger.debug(
             "slot %d: %d positions, at most %d frames", slot, prepared.num_positions, max_frames
         )
-        return quick
+        return has_cached_voice
 
     def _frame_budget(self, prompt: Prompt, prepared: Prepared) -> int:
         budget = max(MIN_FRAME_BUDGET, FRAMES_PER_TEXT_TOKEN * prepared.num_text_tokens)
@@ -121,7 +122,7 @@ class Scheduler:
         return min(budget, room)
 
     def step(self) -> list[Job]:
-        """Compute one frame of everything; return the jobs that were finished."""
+        """Compute one frame of every sequence; return the jobs that were finished."""
         self._forget_cancelled()
         self._prepare()
         self._prefill()
@@ -131,7 +132,7 @@ class Scheduler:
         return self._deliver(num_earlier)
 
     def fail_all(self, error: TTSError) -> None:
-        """End every utterance with an error, and free its slot."""
+        """End every job with an error, and release its slot."""
         self._codes.clear()
         self._audio.clear()
         sequences = self._sequences()
@@ -139,7 +140,7 @@ class Scheduler:
             job.fail(error)
         self._added.clear()
         self._prepared.clear()
-        for sequence in sequences:  # last: what a lost device raises keeps no client waiting
+        for sequence in sequences:  # last, because a lost device raises here
             self._release(sequence)
 
     def _forget_cancelled(self) -> None:
@@ -168,7 +169,7 @@ class Scheduler:
                 codes = self.runner.prefill(
                     [each.slot for each in batch], [each.prepared for each in batch]
                 )
-        except Exception as error:  # a boundary: out of memory, say; what runs is untouched
+        except Exception as error:  # a boundary: out of memory, say; running sequences go on
             for sequence in batch:
                 with bound_context(sequence.job.log_context):
                     sequence.job.fail(self._explain(error))
@@ -182,10 +183,9 @@ class Scheduler:
     def _advance(self) -> None:
         """Launch a frame of every running sequence, then read the codes of earlier ones.
 
-        With a lag, whether a sequence has ended is in codes that are not read yet: it gets one
-        surplus frame. That harms nobody. The frame is never decoded (`valid_frames`), it is written
-        into the slot's own cache, at its last position at most, and a later utterance in the slot
-        begins by clearing what was written (`prefill`).
+        With a lag, the code that ends a sequence is read after its next frame was launched: a
+        surplus frame. It has no effect. It is never decoded (`valid_frames`), it is written within
+        the slot's own cache, and `prefill` clears what was written before the slot is used again.
         """
         running = [each for each in self._running.values() if self._runs(each)]
         if running:
@@ -202,10 +202,10 @@ class Scheduler:
         return not sequence.finish_reason and sequence.launched < sequence.max_frames
 
     def _collect_codes(self, lag: int) -> None:
-        """Read the codes that were sampled, but for those of the last `lag` calls.
+        """Read the sampled codes of all calls but the last `lag` ones.
 
-        To read the codes of a call makes the host wait for it. Those of the latest are left until
-        the next is launched, so that the device computes while the host decides.
+        To read a call's codes, the host has to wait until the call is computed. Those of the latest
+        call are read when the next has been launched, so that the two overlap.
         """
         while len(self._codes) > lag:
             sequences, codes = self._codes.popleft()
@@ -224,7 +224,7 @@ class Scheduler:
                     self.runner.stop(sequence.slot)
 
     def _decode(self) -> None:
-        """Begin to decode every chunk that is due, those of equal size together."""
+        """Launch the decoding of every chunk that is due; chunks of equal size are one batch."""
         while due := self._due_chunks():
             for size, sequences in due.items():
                 audio = self.runner.decode(
@@ -248,10 +248,10 @@ class Scheduler:
         return due
 
     def _chunk_size(self, sequence: Sequence) -> int:
-        """Return how many frames make the next chunk: few at first, and more under load.
+        """Return how many frames the next chunk has: few at first, and more under load.
 
-        A ramp that starts at one frame costs little while few sequences run, and is heard soonest;
-        with more of them, chunks that small would take longer than they sound.
+        A ramp that starts at one frame gives the earliest first audio, and costs little while few
+        sequences run. With more of them, chunks so small would take longer than they last.
         """
         sizes = self.runner.chunk_sizes
         if not sequence.job.prompt.streaming:
@@ -260,10 +260,10 @@ class Scheduler:
         return sizes[min(start + sequence.num_chunks, len(sizes) - 2)]
 
     def _deliver(self, num_earlier: int) -> list[Job]:
-        """Hand over what has been decoded, and finish what is complete.
+        """Write decoded audio to the jobs, and finish the jobs that are complete.
 
-        Where there is a lag, only what earlier steps began, which the next frame hides the wait
-        for; unless there is no next frame.
+        With a lag only the audio of earlier steps (`num_earlier`), as long as a next frame is to be
+        launched, which the wait for this step's audio would delay.
         """
         waits = self.runner.lag and any(map(self._runs, self._running.values()))
         for _ in range(num_earlier if waits else len(self._audio)):

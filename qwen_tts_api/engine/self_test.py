@@ -1,4 +1,4 @@
-"""How one tells that a model computes, and computes right."""
+"""Whether a model works: what its thread records of its work, and the self-test after a failure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from qwen_tts_api.telemetry.logs import bound_context
 
 SELF_TEST_INTERVAL_S = 5.0
@@ -17,14 +17,14 @@ SELF_TEST_FRAMES = 4
 
 
 class Health:
-    """What an engine's thread notes of its work, for others to read.
+    """What an engine's thread records of its work, for other threads to read.
 
     Attributes:
         degraded: The last computation failed, and none has succeeded since.
-        num_frames: Frames that were computed, whatever the number of rows in them.
-        num_row_frames: Rows in those frames.
+        num_frames: Steps that were computed, each of one frame for all running jobs.
+        num_row_frames: Frames that were computed, over all jobs.
         num_failures: Computations that failed.
-        num_out_of_memory: How many of them for want of memory.
+        num_out_of_memory: How many of them failed for lack of memory.
     """
 
     def __init__(self) -> None:
@@ -37,15 +37,15 @@ class Health:
         self._next_test_at = 0.0
 
     def progress(self) -> None:
-        """Note that the thread has come round."""
+        """Record that the thread's loop has begun anew."""
         self._progressed_at = time.monotonic()
 
     def idle_s(self) -> float:
-        """Return the seconds since the thread last came round."""
+        """Return the seconds since the thread's loop last began anew."""
         return time.monotonic() - self._progressed_at
 
     def computed(self, num_running: int, *, finished: bool) -> None:
-        """Note a frame of so many jobs, and whether it finished any."""
+        """Record a step with so many jobs, and whether it finished any."""
         self.num_frames += 1
         self.num_row_frames += num_running
         if finished:
@@ -53,13 +53,13 @@ class Health:
             self._next_test_at = 0.0
 
     def failed(self, out_of_memory: bool) -> None:
-        """Note that a computation failed."""
+        """Record that a computation failed."""
         self.degraded = True
         self.num_failures += 1
         self.num_out_of_memory += out_of_memory
 
     def self_test_is_due(self) -> bool:
-        """Whether it is time to try the model; the next time is then a while later."""
+        """Whether a self-test is to be run now; the next one is then due an interval later."""
         if not self.degraded or time.monotonic() < self._next_test_at:
             return False
         self._next_test_at = time.monotonic() + SELF_TEST_INTERVAL_S
@@ -73,7 +73,9 @@ class Health:
 def self_test(card: ModelCard) -> Job:
     """Return a short utterance, whose success shows that the model works again."""
     speaker = card.speakers[0] if card.speakers else None
-    prompt = Prompt("Hi.", "auto", speaker, "", Sampling(), max_new_tokens=SELF_TEST_FRAMES + 1)
+    prompt = Prompt(
+        "Hi.", "auto", speaker, "", SamplingParams(), max_new_tokens=SELF_TEST_FRAMES + 1
+    )
     with bound_context({"request_id": "self-test"}):
         return Job(prompt)
 

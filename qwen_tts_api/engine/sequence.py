@@ -1,4 +1,4 @@
-"""An utterance while it is computed."""
+"""A job while it is computed: its slot, its frames and its end."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from qwen_tts_api.engine.job import Job
 
 @dataclass(eq=False)
 class Sequence:
-    """An utterance in a slot of the batch.
+    """A job that has a slot.
 
     Attributes:
-        slot: Which slot.
-        job: Whose utterance.
+        slot: The slot's index.
+        job: The job.
         prepared: Its prompt, until it is prefilled.
         num_positions: How many positions the prompt takes.
         max_frames: The frame budget.
-        launched: Frames whose making has begun.
-        sampled: Codes 0 that are known. The frame that begins with one is valid: frame d is, as
-            soon as code 0 number d is known and not the end of speech.
-        decoded: Frames whose decoding has begun.
+        launched: Frames whose generation was launched.
+        sampled: Codes 0 that the host has read and that are not the end of speech. Each begins a
+            valid frame.
+        decoded: Frames whose decoding was launched.
         finish_reason: Set as soon as it is known that no further frame is valid.
         num_chunks: Chunks of audio so far, which the size of the next depends on.
     """
@@ -39,5 +39,5 @@ class Sequence:
 
     @property
     def valid_frames(self) -> int:
-        """How many frames are made and known to be speech."""
+        """How many frames were launched and are known to be speech."""
         return min(self.launched, self.sampled)

@@ -1,8 +1,8 @@
-"""The code predictor: a small transformer that makes codes 1 to 15 of a frame, one after the other.
+"""The code predictor: a small transformer that generates codes 1 to 15 of a frame, in order.
 
-Every frame is a sequence of its own: the talker's hidden state, then the frame's codes, from
-position 0. So all rows are always at the same position, nothing is masked, and a frame's sixteen
-passes are one static sequence of operations.
+Every frame is a sequence of its own: the talker's hidden state at position 0, then the frame's
+codes. So all slots are at the same position, no mask is needed, and the sixteen passes of a frame
+are a static sequence of operators.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from qwen_tts_api.model.layers import (
     decoder_layer,
 )
 from qwen_tts_api.model.parameters import Parameters
-from qwen_tts_api.model.sampling import SamplingRows, Truncation, draw
+from qwen_tts_api.model.sampling import SamplingTensors, TopKTopP, sample
 from qwen_tts_api.model.talker import TalkerWeights
 
 
@@ -41,8 +41,8 @@ class CodePredictorWeights:
     Attributes:
         decoder: The transformer, D_p wide.
         lm_heads: G - 1 of `[D_p, V_p]`: codes 1 to G - 1.
-        inputs: G - 1 tables `[V or V_p, D_p]`: what codes 0 to G - 2 are as inputs; parts of the
-            talker's `code_embeddings` where they are not projected.
+        inputs: G - 1 tables `[V or V_p, D_p]`: the input embeddings of codes 0 to G - 2; views of
+            the talker's `code_embeddings` where they are not projected.
         projection: Weight `[D_p, D]` and bias `[D_p]` from the talker's hidden state; None where
             both models are of one width.
     """
@@ -58,13 +58,13 @@ class CodePredictorWeights:
     ) -> CodePredictorWeights:
         """Read the code predictor.
 
-        Where the inputs are projected, every code's row is projected here once (64 MB for 1.7B in
-        16 bits), which saves fifteen products a frame.
+        Where the inputs are projected, whole tables are projected here once (64 MB for 1.7B in 16
+        bits), which saves fifteen matrix products a frame.
 
         Args:
             parameters: Those within `talker.code_predictor`.
             config: config.json's `talker_config.code_predictor_config`.
-            talker: Has the embeddings.
+            talker: Has the embeddings of all codes.
 
         Raises:
             LoadError: As `TransformerConfig.read` and `DecoderWeights.read`.
@@ -107,7 +107,7 @@ def _project(parameters: Parameters, table: Tensor, weight: Tensor, bias: Tensor
 
 @dataclass(frozen=True)
 class CodePredictorCache:
-    """Keys and values of one frame of every row; each frame overwrites the last. Allocated once.
+    """Keys and values of the current frame of every slot. Allocated once, overwritten each frame.
 
     Attributes:
         key_value: `[L_p, R, G, 2 * H_kv, head_dim]`, as of `DecoderWeights.allocate_cache`.
@@ -118,9 +118,9 @@ class CodePredictorCache:
     rope: Rope
 
     @classmethod
-    def allocate(cls, weights: CodePredictorWeights, max_rows: int) -> CodePredictorCache:
-        """Return a cache of `max_rows` rows."""
-        return cls(*weights.decoder.allocate_cache(max_rows, weights.num_code_groups))
+    def allocate(cls, weights: CodePredictorWeights, max_slots: int) -> CodePredictorCache:
+        """Return a cache of `max_slots` slots."""
+        return cls(*weights.decoder.allocate_cache(max_slots, weights.num_code_groups))
 
 
 def predict_frame(
@@ -128,30 +128,29 @@ def predict_frame(
     cache: CodePredictorCache,
     past_hidden: Tensor,
     code_0: Tensor,
-    sampling: SamplingRows,
+    sampling: SamplingTensors,
     uniforms: Tensor,
-    truncation: Truncation,
+    top_k_top_p: TopKTopP,
 ) -> Tensor:
-    """Make codes 1 to G - 1 of one frame for the first B rows.
+    """Generate codes 1 to G - 1 of one frame for the first B slots.
 
-    Neither a repetition penalty nor a suppressed code: the plain chain of `sampling.draw`.
+    There is neither a repetition penalty nor a suppressed code, only temperature, top-k and top-p.
 
     Args:
         weights: The code predictor's.
-        cache: Overwritten in rows 0 to B - 1.
-        past_hidden: `[B, D]`, the talker's hidden state that code 0 was drawn from.
+        cache: Overwritten in slots 0 to B - 1.
+        past_hidden: `[B, D]`, the talker's hidden state that code 0 was sampled from.
         code_0: `[B]` int64.
-        sampling: Parameters of the B rows, for these codes.
-        uniforms: `[B, G - 1]` float32, as `sampling.draw` wants them.
-        truncation: Of these codes.
+        sampling: The B slots' parameters for these codes.
+        uniforms: `[B, G - 1]` float32: the random numbers for `sampling.sample`.
+        top_k_top_p: The one that `sampling` was made with.
 
-    Returns the whole frame, code 0 included: `[B, G]` int64.
+    Returns the frame with code 0, `[B, G]` int64.
     Source: upstream's `Qwen3TTSTalkerCodePredictorModelForConditionalGeneration`.
     """
     codes = [code_0]
     if weights.projection is not None:
         past_hidden = functional.linear(past_hidden, *weights.projection)
-    draws = uniforms.split(1, 1)
     for group, lm_head in enumerate(weights.lm_heads, start=1):
         x = functional.embedding(codes[-1], weights.inputs[group - 1])
         if group == 1:
@@ -160,19 +159,19 @@ def predict_frame(
             x = _continue(weights, cache, x, position=group)
         hidden = weights.decoder.finish(x)
         logits = hidden.mm(lm_head).float()
-        codes.append(draw(logits, sampling, draws[group - 1], truncation))
+        codes.append(sample(logits, sampling, uniforms[:, group - 1 : group], top_k_top_p))
     return torch.stack(codes, 1)
 
 
 def _open(weights: CodePredictorWeights, cache: CodePredictorCache, pair: Tensor) -> Tensor:
     """Run positions 0 and 1, `pair` `[B, 2, D_p]`; return position 1's state, `[B, D_p]`."""
-    num_rows = pair.shape[0]
-    rope = cache.rope.sequences(num_rows, 2)
+    num_slots = pair.shape[0]
+    rope = cache.rope.sequences(num_slots, 2)
     x = pair.flatten(0, 1)
     for layer, block in enumerate(weights.decoder.layers):
-        attend = partial(_write_two, weights.decoder.heads, cache.key_value[layer, :num_rows, :2])
+        attend = partial(_write_two, weights.decoder.heads, cache.key_value[layer, :num_slots, :2])
         x = decoder_layer(x, block, weights.decoder.heads, rope, attend)
-    return x.view(num_rows, 2, -1)[:, 1]
+    return x.view(num_slots, 2, -1)[:, 1]
 
 
 def _write_two(heads: Heads, cached: Tensor, query: Tensor, key_value: Tensor) -> Tensor:
@@ -183,7 +182,7 @@ def _write_two(heads: Heads, cached: Tensor, query: Tensor, key_value: Tensor) -
 def _continue(
     weights: CodePredictorWeights, cache: CodePredictorCache, x: Tensor, position: int
 ) -> Tensor:
-    """Run one position for all rows, `x` `[B, D_p]`; return its state, `[B, D_p]`."""
+    """Run one position for all slots, `x` `[B, D_p]`; return its state, `[B, D_p]`."""
     rope = cache.rope.one(position)
     for layer, block in enumerate(weights.decoder.layers):
         attend = partial(_write_one, cache.key_value[layer, : x.shape[0], : position + 1])

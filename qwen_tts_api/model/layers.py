@@ -1,10 +1,10 @@
-"""What the talker, the code predictor and the codec's transformer have in common.
+"""Transformer layers of the talker, the code predictor and (in part) the codec's transformer.
 
 The arithmetic is that of transformers 4.57.3, rounding included: RMSNorm in float32, then a cast,
 then the weight; RoPE tables in float32, then a cast; products and sums of RoPE and the residual
 additions each rounded to the model's dtype. Fusing them is audible in 16 bits.
 
-Everything here works on flat tokens `[N, ...]`; only attention knows which row a token belongs to.
+Layers run over flat tokens `[N, ...]`; only attention depends on which sequence a token is of.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ Attention = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class BlockWeights:
-    """One decoder layer; the projections that read the same input are packed into one matrix.
+    """One decoder layer; projections of the same input are packed into one matrix.
 
-    Matrices are as `Parameters.matrix` makes them: an input's rows times them.
+    Matrices are `[in, out]`, from `Parameters.matrix`: `x.mm(matrix)`.
 
     Attributes:
         input_norm: `[D]`.
-        qkv: `[D, (H + 2 * H_kv) * head_dim]`: query, key and value heads, side by side.
+        qkv: `[D, (H + 2 * H_kv) * head_dim]`: query, key and value heads, concatenated.
         qk_norm: `[H + H_kv, head_dim]`: the norm weight of each query head, then of each key head.
         output: `[H * head_dim, D]`.
         post_attention_norm: `[D]`.
@@ -57,7 +57,7 @@ class BlockWeights:
 
 @dataclass(frozen=True)
 class Rope:
-    """Rotary tables `[P, 1, head_dim]` in the model's dtype, the sines with rotate_half's sign."""
+    """RoPE tables `[P, 1, head_dim]` in the model's dtype; `sin` includes rotate_half's sign."""
 
     cos: Tensor
     sin: Tensor
@@ -71,7 +71,7 @@ class Rope:
         return Rope(self.cos[position : position + 1], self.sin[position : position + 1])
 
     def sequences(self, num_sequences: int, num_positions: int) -> Rope:
-        """Return the tables of sequences that begin at 0, one after the other."""
+        """Return the tables of sequences from position 0, concatenated: `[n * T, 1, head_dim]`."""
         cos, sin = self.cos[:num_positions], self.sin[:num_positions]
         return Rope(cos.repeat(num_sequences, 1, 1), sin.repeat(num_sequences, 1, 1))
 
@@ -102,7 +102,7 @@ def rope_tables(inv_freq: Tensor, positions: Tensor, dtype: torch.dtype) -> Rope
 def rotate(x: Tensor, rope: Rope) -> Tensor:
     """Apply RoPE to `x` `[..., H, head_dim]`.
 
-    rotate_half is a swap of the halves with the first negated; the table has the sign, exactly.
+    rotate_half swaps the halves and negates the first; the sign is in `rope.sin`, which is exact.
     """
     return x * rope.cos + x.roll(x.shape[-1] // 2, -1) * rope.sin
 
@@ -115,15 +115,15 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 
 
 def _normalise(x: Tensor, eps: float) -> Tensor:
-    """Divide by the root of the mean square, in float32.
+    """Divide by the root mean square, in float32.
 
-    PyTorch's `rms_norm` is one kernel on a GPU, but a dozen operators on a CPU: 7.6 us for a row of
-    nano, which is normalised 112 times a frame, where these take 3.5 us.
+    PyTorch's `rms_norm` is one kernel on a GPU, but a dozen operators on a CPU: 7.6 us for a vector
+    of nano, of which 112 are normalised a frame; these take 3.5 us.
     """
     if x.device.type != "cpu":
         return functional.rms_norm(x, x.shape[-1:], None, eps)
-    rows = x.reshape(-1, 1, x.shape[-1])
-    mean_square = torch.baddbmm(_on_cpu(eps), rows, rows.mT, alpha=1 / x.shape[-1])
+    vectors = x.reshape(-1, 1, x.shape[-1])
+    mean_square = torch.baddbmm(_on_cpu(eps), vectors, vectors.mT, alpha=1 / x.shape[-1])
     return x * mean_square.rsqrt_().view(*x.shape[:-1], 1)
 
 
@@ -144,7 +144,7 @@ def decoder_layer(
     query, key_value = packed.split([heads.num_query, 2 * heads.num_kv], 1)
     query_key = packed.narrow(1, 0, heads.num_query + heads.num_kv)
     normed = rms_norm(query_key, weights.qk_norm, weights.eps)
-    # Written over what it came from, so that keys and values stay side by side for the cache.
+    # Written in place, so that keys and values stay contiguous for the cache.
     torch.add(normed * rope.cos, normed.roll(heads.head_dim // 2, -1) * rope.sin, out=query_key)
     mixed = attend(query, key_value)
     x = x + mixed.mm(weights.output)
@@ -159,8 +159,10 @@ def attend_causal(query: Tensor, key_value: Tensor, num_sequences: int, heads: H
     Args:
         query: `[num_sequences * T, H, head_dim]`.
         key_value: `[num_sequences * T, 2 * H_kv, head_dim]`.
-        num_sequences: How many.
-        heads: Their numbers.
+        num_sequences: The number of sequences.
+        heads: The numbers of heads.
+
+    Returns `[num_sequences * T, H * head_dim]`.
     """
     query = query.unflatten(0, (num_sequences, -1)).transpose(1, 2)
     key, value = key_value.unflatten(0, (num_sequences, -1)).transpose(1, 2).chunk(2, 1)
@@ -171,10 +173,10 @@ def attend_causal(query: Tensor, key_value: Tensor, num_sequences: int, heads: H
 
 
 def attend_cached(query: Tensor, cached: Tensor, mask: Tensor | None) -> Tensor:
-    """Attend from one token a row to that row's cache.
+    """Attend from one token of each slot to the slot's cache; return `[B, H * head_dim]`.
 
-    The query heads that share a key head are its queries, so nothing is repeated: grouped-query
-    attention costs one read of the cache.
+    The query heads that share a key head are passed as its queries, so that keys and values are not
+    repeated: grouped-query attention reads the cache once.
 
     Args:
         query: `[B, H, head_dim]`.
@@ -190,7 +192,8 @@ def attend_cached(query: Tensor, cached: Tensor, mask: Tensor | None) -> Tensor:
 def flash_attention(device: torch.device, dtype: torch.dtype) -> Callable[..., Any] | None:
     """Return flash-attn's `flash_attn_with_kvcache` where it can be used, else None.
 
-    It reads each row's own length instead of a masked bucket, and splits long rows over the GPU.
+    It reads only the length of each slot instead of a masked bucket, and splits long ones over the
+    GPU.
     """
     if device.type != "cuda" or dtype not in (torch.bfloat16, torch.float16):
         return None
@@ -240,14 +243,14 @@ class DecoderWeights:
         """Apply the final norm."""
         return rms_norm(x, self.norm, self.eps)
 
-    def allocate_cache(self, max_rows: int, num_positions: int) -> tuple[Tensor, Rope]:
+    def allocate_cache(self, max_slots: int, num_positions: int) -> tuple[Tensor, Rope]:
         """Return keys and values `[L, R, S, 2 * H_kv, head_dim]`, and the tables of S positions.
 
-        A position's key heads come first, then its value heads. Zeros, not empty memory: what is
-        masked must still be a number, or 0 times it is not 0.
+        At each position the key heads come first, then the value heads. They are zeros because
+        masked positions must be finite: 0 times NaN is NaN.
         """
         device, dtype, heads = self.norm.device, self.norm.dtype, self.heads
-        shape = (len(self.layers), max_rows, num_positions, 2 * heads.num_kv, heads.head_dim)
+        shape = (len(self.layers), max_slots, num_positions, 2 * heads.num_kv, heads.head_dim)
         positions = torch.arange(num_positions, device=device)
         rope = rope_tables(self.inv_freq, positions, dtype)
         return zeros(shape, dtype, device), rope

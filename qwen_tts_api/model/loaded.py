@@ -1,4 +1,4 @@
-"""A checkpoint in memory: its tensors, by what they are for, and what reads text for them."""
+"""A checkpoint in memory: its weights and its tokenizer."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from qwen_tts_api.checkpoints.transformer_config import TALKER, TALKER_DEFAULTS,
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.codec.loading import read_codec
 from qwen_tts_api.model.codec.weights import CodecWeights
+from qwen_tts_api.model.frame_state import SpeechModel
 from qwen_tts_api.model.parameters import Parameters, storage_bytes
 from qwen_tts_api.model.placement import Placement, to_device
 from qwen_tts_api.model.prompt import (
@@ -29,7 +30,6 @@ from qwen_tts_api.model.prompt import (
     TalkerPrompt,
     build_prompt,
 )
-from qwen_tts_api.model.rows import SpeechModel
 from qwen_tts_api.model.sampling import NUM_SPECIAL_IDS
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Prompt, Reference
 from qwen_tts_api.model.voice.cloning import Clone, clone
@@ -47,11 +47,11 @@ class LoadedModel:
     Attributes:
         card: What the model can do.
         placement: Where it computes.
-        tokenizer: Of text.
-        speech: Talker and code predictor.
-        prompts: What turns text into the talker's input.
-        codec: The decoder from frames to samples.
-        encoders: What makes a voice of a recording; None but for the kind base.
+        tokenizer: The text tokenizer.
+        speech: The weights of talker and code predictor.
+        prompts: Turns text into the talker's input.
+        codec: The weights of the decoder from frames to samples.
+        encoders: Turn a recording into a voice; None except for the kind base.
         eos: The code 0 that ends an utterance.
     """
 
@@ -96,7 +96,7 @@ class LoadedModel:
         placement: Placement,
         open_weights: Callable[[str], Parameters],
     ) -> LoadedModel:
-        """Read a folder's documents, and the tensors that `open_weights` gives for a file.
+        """Read a folder's JSON files, and the tensors that `open_weights` returns for a file name.
 
         Raises:
             LoadError: As `load`.
@@ -123,11 +123,11 @@ class LoadedModel:
         """Read a checkpoint's tensors.
 
         Args:
-            card: What it can do.
-            placement: Where the tensors are to be.
-            tokenizer: Its tokenizer.
+            card: What the model can do.
+            placement: Where it is to compute.
+            tokenizer: The text tokenizer.
             model: The model's tensors, and its config.json.
-            codec: Those of its codec.
+            codec: The codec's tensors, and its config.json.
 
         Raises:
             LoadError: A tensor or a field is missing or of a kind that is not served.
@@ -152,7 +152,7 @@ class LoadedModel:
 
     @property
     def num_bytes(self) -> int:
-        """How much memory the tensors take: weights, and what is computed of them once."""
+        """How much memory the weights take, with what is precomputed from them."""
         return storage_bytes((self.speech, self.prompts, self.codec, self.encoders))
 
     def tokenize(self, template: str, text: str) -> Tensor:
@@ -161,16 +161,16 @@ class LoadedModel:
         return to_device(ids, torch.device(self.placement.device))
 
     def clone(self, reference: Reference) -> Clone:
-        """Make a voice of a recording (base)."""
+        """Turn a recording into a voice (base)."""
         assert self.encoders is not None
         ids = self.tokenize(REFERENCE_TEMPLATE, reference.text)
         return clone(self.encoders, self.codec, reference, ids)
 
     def build(self, prompt: Prompt, clone: ClonedVoice | None) -> tuple[TalkerPrompt, int]:
-        """Return what the talker reads for a prompt, and how many tokens its text has.
+        """Return the talker's input for a prompt, and the number of tokens of its text.
 
-        As upstream's defaults are, all of the text is in the prefill, but for a cloned voice, which
-        hears a row of it in every frame.
+        As in upstream's defaults, all text is in the prefill, except for a cloned voice, for which
+        one token of it is in each frame.
         """
         text_ids = self.tokenize(SPEECH_TEMPLATE, prompt.text)
         instruct_ids = None
@@ -188,7 +188,7 @@ class LoadedModel:
 
 
 def judge(folder: Path) -> ModelCard:
-    """Return what a checkpoint can do, if it can be served: all is read but the numbers.
+    """Check whether a checkpoint can be served, and return its card; no weights are read.
 
     Raises:
         LoadError: As `read_card` and `LoadedModel.load`, in one sentence.
@@ -225,7 +225,7 @@ def _check_codec(config: Document) -> None:
 
 
 def _check_codes(model: LoadedModel) -> None:
-    """Refuse codes that the codec does not know, which would be read beyond its tables' ends."""
+    """Refuse a codec whose tables are smaller than the models' vocabularies."""
     codec, predictor = model.codec, model.speech.code_predictor
     if codec.samples_per_frame != SAMPLES_PER_FRAME:
         raise LoadError(

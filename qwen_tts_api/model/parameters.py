@@ -1,8 +1,8 @@
-"""A checkpoint's tensors by name, brought to where and how a model computes as they are read.
+"""A checkpoint's tensors by name, converted to the model's device and dtype as they are read.
 
-What a file holds is mapped, not read, and each tensor is copied out of it once: into its place
-among those that it is packed with, on the device and in the dtype of the model. So nothing is held
-twice, and nothing stays mapped: a file that is replaced later cannot take the process with it.
+Files are memory-mapped, and each tensor is copied once: into its place in a packed matrix, on the
+device and in the dtype of the model. So no tensor is in memory twice, and no file stays mapped,
+which would end the process (SIGBUS) if it was truncated later.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ _DTYPE_NAMES = {
 
 
 class Parameters:
-    """Tensors to read, each once.
+    """The tensors of a checkpoint, or of a part of it.
 
     Args:
         tensors: By name, in any dtype, on any device.
-        device: Where a model computes.
-        dtype: In what.
-        prefix: What the names of the part that is looked at begin with.
-        has_numbers: Whether the tensors have numbers, and not shapes and types alone.
+        device: The model's.
+        dtype: The model's.
+        prefix: The part's: names are relative to it.
+        has_numbers: Whether the tensors have data, and not only shapes and types.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Parameters:
     def of_files(
         cls, folder: Path, name: str, device: torch.device | str, dtype: torch.dtype
     ) -> Parameters:
-        """Open the safetensors file of that name, or those that its index names.
+        """Open the safetensors file of that name, or the files that its index lists.
 
         Raises:
             LoadError: One is missing or damaged.
@@ -89,7 +89,7 @@ class Parameters:
 
     @classmethod
     def of_headers(cls, folder: Path, name: str, dtype: torch.dtype) -> Parameters:
-        """Read no more than the headers of those files: shapes and types, and no numbers.
+        """Read only the headers of these files: shapes and types, no data.
 
         Raises:
             LoadError: As `of_files`.
@@ -105,7 +105,7 @@ class Parameters:
         return cls(tensors, "cpu", dtype, has_numbers=False)
 
     def within(self, part: str) -> Parameters:
-        """Return the tensors whose names begin with `part` and a dot, to be named without it."""
+        """Return the part with the prefix `part` and a dot."""
         prefix, has_numbers = f"{self._prefix}{part}.", self._has_numbers
         return Parameters(self._tensors, self.device, self.dtype, prefix, has_numbers=has_numbers)
 
@@ -148,7 +148,7 @@ class Parameters:
         return self.read(f"{name}.weight", *shape), self.read(f"{name}.bias", *shape[:1])
 
     def stack(self, heights: Mapping[str, int], width: int) -> Tensor:
-        """Return matrices one below the other: `[height, width]` by their names.
+        """Return matrices concatenated along dimension 0: `[sum of heights, width]`.
 
         Raises:
             LoadError: As `read`.
@@ -159,10 +159,10 @@ class Parameters:
         return stacked
 
     def matrix(self, heights: Mapping[str, int], width: int) -> Tensor:
-        """Return the weights of layers that read the same input: `[width, out of all]`.
+        """Return the transposed weights of layers with the same input: `[width, sum of heights]`.
 
-        In the order of memory, too, where a CPU computes in 32 bits: a row times a matrix of
-        64 x 2048 then takes 7 us instead of 15. Elsewhere the memory stays in the layers' order.
+        On a CPU in 32 bits they are contiguous: a vector times a matrix of 64 x 2048 takes 7 us
+        instead of 15. Elsewhere it is a transposed view.
 
         Raises:
             LoadError: As `read`.
@@ -175,7 +175,7 @@ class Parameters:
         return turned
 
     def computed(self, compute: Callable[[], Tensor], *shape: int) -> Tensor:
-        """Return what costly arithmetic makes of tensors that were read: `shape`."""
+        """Return the result of `compute`, of this shape; without data, an empty tensor."""
         return compute() if self._has_numbers else self._empty(*shape)
 
     def full_name(self, name: str) -> str:
@@ -208,7 +208,7 @@ class Parameters:
 
 
 def _without_numbers(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    """Return a tensor that takes the memory of one number.
+    """Return a tensor of this shape that takes the memory of one number.
 
     On the device `meta` it would take none; but nearly every operator there first imports
     PyTorch's compiler, which takes seconds.
@@ -217,7 +217,7 @@ def _without_numbers(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
 
 
 def storage_bytes(value: Any) -> int:
-    """Return the bytes behind the tensors in dataclasses, sequences and modules, each once."""
+    """Return the memory of the tensors in dataclasses, sequences and modules, each storage once."""
     storages = (tensor.untyped_storage() for tensor in _tensors(value))
     return sum({storage._cdata: storage.nbytes() for storage in storages}.values())
 

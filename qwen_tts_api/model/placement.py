@@ -1,4 +1,4 @@
-"""Decide where and how a model computes: device, number format, attention kernel."""
+"""Where a model computes: device, dtype, attention kernel."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class Placement:
 
 
 def zeros(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return zeros, on a CPU in memory that the system gives when it is first written.
+    """Return zeros; on a CPU in memory that the system allocates when it is first written.
 
-    What rows keep is large, and most of it is never used: filling it with zeros would take half a
-    second and a gigabyte for nano, too.
+    Caches are large, and most of them is never used: to fill them with zeros would take half a
+    second and a gigabyte even for nano.
     """
     if device.type != "cpu":
         return torch.zeros(tuple(shape), dtype=dtype, device=device)
@@ -53,9 +53,9 @@ def zeros(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Ten
 
 
 def to_device(numbers: Sequence[int], device: torch.device) -> Tensor:
-    """Return int64 `[n]` on a device, without making the host wait for what the device does.
+    """Return int64 `[n]` on a device, without synchronising with it.
 
-    A copy from memory that is not pinned would, and so would one that may block.
+    That takes an asynchronous copy from pinned memory.
     """
     pinned = torch.tensor(numbers, dtype=torch.int64, pin_memory=device.type == "cuda")
     return pinned.to(device, non_blocking=True)

@@ -1,8 +1,10 @@
-"""From token ids to what the talker reads: the prefill's rows, and the text rows of later frames.
+"""Turn token ids into the talker's input: embeddings of the prefill, and text of later frames.
 
-Every row is the sum of a text part and a codec part, except the role and an instruction, which are
-text alone. Which text meets which codec row is all there is to a prompt; this is upstream's
-`Qwen3TTSForConditionalGeneration.generate` up to the call of `talker.generate`, for one utterance.
+Each position's embedding is the sum of a text embedding and a codec embedding, except for the role
+and an instruction, which have text only.
+
+Source: upstream's `Qwen3TTSForConditionalGeneration.generate` up to the call of `talker.generate`,
+for one utterance.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ class SpecialCodes:
         """Read them from config.json's `talker_config`.
 
         Raises:
-            LoadError: One is no row of the talker's codec embedding.
+            LoadError: An id is beyond the talker's codec embedding.
         """
         config = completed(config, TALKER_DEFAULTS, TALKER)
         voices = TalkerVoices.read(config)
@@ -82,9 +84,9 @@ class SpecialCodes:
         )
 
     def tag(self, language: str, speaker: str | None) -> list[int]:
-        """Return the ids that announce a language, `auto` included; a speaker in any case.
+        """Return the ids that tell the language, which may be `auto`; a speaker in any case.
 
-        A speaker's dialect takes the place of Chinese and of `auto`, never of another language.
+        A speaker's dialect replaces Chinese and `auto`, but no other language.
 
         Raises:
             ValueError: There is no such language.
@@ -110,7 +112,7 @@ class SpecialCodes:
 
 @dataclass(frozen=True)
 class PromptWeights:
-    """What turns ids into rows.
+    """Turns text tokens and codec ids into embeddings.
 
     Attributes:
         text_embedding: `[V_text, D_text]`.
@@ -118,7 +120,7 @@ class PromptWeights:
         contract: Of its second half, to D.
         talker: Has the codec embeddings.
         special: Ids.
-        tts_bos: `[1, D]`, the projected row of this text token.
+        tts_bos: `[1, D]`, the projected embedding of this text token.
         tts_eos: `[1, D]`.
         tts_pad: `[1, D]`.
     """
@@ -134,7 +136,7 @@ class PromptWeights:
 
     @classmethod
     def read(cls, parameters: Parameters, config: Document, talker: TalkerWeights) -> PromptWeights:
-        """Read what is not the talker's own.
+        """Read the text embedding and its projection.
 
         Args:
             parameters: Those of the whole model.
@@ -152,16 +154,16 @@ class PromptWeights:
         expand = parameters.linear("talker.text_projection.linear_fc1", text[1], text[1])
         contract = parameters.linear("talker.text_projection.linear_fc2", width, text[1])
         ids = read_text_ids(config, text[0])
-        rows = _project(torch.tensor(ids, device=embedding.device), embedding, expand, contract)
+        tokens = _project(torch.tensor(ids, device=embedding.device), embedding, expand, contract)
         special = SpecialCodes.read(talker_config)
-        return cls(embedding, expand, contract, talker, special, *rows.split(1))
+        return cls(embedding, expand, contract, talker, special, *tokens.split(1))
 
     def text(self, ids: Tensor) -> Tensor:
-        """Project the rows of text tokens: int64 `[T]` -> `[T, D]`."""
+        """Return the projected embeddings of text tokens: int64 `[T]` -> `[T, D]`."""
         return _project(ids, self.text_embedding, self.expand, self.contract)
 
     def codec(self, ids: list[int]) -> Tensor:
-        """Return rows of code 0's embedding: `[len(ids), D]`; no ids are sent to the device."""
+        """Return the codec embeddings of ids, `[len(ids), D]`; no ids are sent to the device."""
         table = self.talker.code_embeddings
         return torch.cat([table[index : index + 1] for index in ids])
 
@@ -195,8 +197,8 @@ class TalkerPrompt:
 
     Attributes:
         embeds: `[T, D]` in the model's dtype: the prefill.
-        trailing_text: `[N, D]`: a text row for each of the first N frames; later frames have the
-            tts_pad row. N may be 0.
+        trailing_text: `[N, D]`: the text embeddings of the first N frames; later frames have that
+            of tts_pad. N may be 0.
     """
 
     embeds: Tensor
@@ -218,7 +220,7 @@ def build_prompt(
         weights: Tell the device and the dtype.
         text_ids: `[T]` int64: the text in `SPEECH_TEMPLATE`, at least one token of text.
         language: In lower case, or `auto`.
-        non_streaming_mode: Whether all the text is in the prefill, or a row of it in every frame.
+        non_streaming_mode: Whether all text is in the prefill; else one token is in each frame.
         voice: A speaker's name (custom_voice), a recording's (base), or none
             (voice_design).
         instruct_ids: `[T]` int64: an instruction in `INSTRUCTION_TEMPLATE`, where the model takes
@@ -228,9 +230,9 @@ def build_prompt(
         ValueError: There is no such language or speaker.
     """
     instruct = text_ids[:0] if instruct_ids is None else instruct_ids
-    rows = weights.text(torch.cat((instruct, text_ids[:-_SPEECH_END])))
-    opening, text = rows.split(
-        [instruct.shape[0] + _ROLE, rows.shape[0] - instruct.shape[0] - _ROLE]
+    embeds = weights.text(torch.cat((instruct, text_ids[:-_SPEECH_END])))
+    opening, text = embeds.split(
+        [instruct.shape[0] + _ROLE, embeds.shape[0] - instruct.shape[0] - _ROLE]
     )
     announcement = _announcement(weights, language, voice)
     if isinstance(voice, ClonedVoice) and voice.reference_ids is not None:
@@ -244,9 +246,9 @@ def build_prompt(
 
 
 def _announcement(weights: PromptWeights, language: str, voice: str | ClonedVoice | None) -> Tensor:
-    """Return the rows that say the language and the speaker, `[3 to 6, D]`.
+    """Return the embeddings that tell language and speaker, `[3 to 6, D]`.
 
-    Their text is tts_pad, and tts_bos in the last of them.
+    Their text is tts_pad, except for the last, which has tts_bos.
     """
     special = weights.special
     name = voice if isinstance(voice, str) else None
@@ -261,7 +263,7 @@ def _announcement(weights: PromptWeights, language: str, voice: str | ClonedVoic
 
 
 def _whole_text(weights: PromptWeights, text: Tensor) -> Tensor:
-    """Return the text and its end over codec_pad, then codec_bos over tts_pad."""
+    """Return the text and tts_eos, each plus codec_pad, then tts_pad plus codec_bos."""
     pad, bos = weights.codec([weights.special.pad, weights.special.bos]).split(1)
     return torch.cat((text + pad, weights.tts_eos + pad, weights.tts_pad + bos))
 
@@ -269,9 +271,10 @@ def _whole_text(weights: PromptWeights, text: Tensor) -> Tensor:
 def _continuation(
     weights: PromptWeights, voice: ClonedVoice, text: Tensor, non_streaming_mode: bool
 ) -> tuple[Tensor, Tensor]:
-    """Let the utterance continue a recording: its text and frames come first.
+    """Make the utterance continue a recording, whose text and frames come first.
 
-    Returns the prefill's rows and the trailing text. Source: upstream's `generate_icl_prompt`.
+    Returns the prefill's embeddings and the trailing text.
+    Source: upstream's `generate_icl_prompt`.
     """
     assert voice.reference_ids is not None
     if voice.reference_codes is None:

@@ -1,12 +1,12 @@
-"""From logits to a code, row by row, without one decision on the host.
+"""Sample codes from logits, for a batch, without a decision on the host.
 
-Every parameter is a tensor with a value a row, so requests of different settings share a batch and
-a CUDA graph. The chain and its order are those of transformers 4.57.3 as upstream's `generate` sets
-it up: repetition penalty, no end of speech among the first two codes, suppressed ids, temperature,
-top-k, top-p; the last three are skipped where a row is greedy.
+Every parameter is a tensor with one value a slot, so that requests with different parameters share
+a batch and a CUDA graph. The logits processors and their order are those of transformers 4.57.3 as
+upstream's `generate` sets them up: repetition penalty, no end of speech among the first two codes,
+suppressed ids, temperature, top-k, top-p; the last three are skipped where a slot is greedy.
 
-Draws come from a counter instead of a generator's state: the request's seed, the frame and the
-codebook alone decide a draw, so that a request sounds the same in any slot and any company.
+Random numbers come from a counter-based generator (`CounterRng`): seed, frame and codebook alone
+determine a number, so that a request's audio depends neither on its slot nor on the batch.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ MIN_NEW_TOKENS = 2
 """Before these the end of speech is forbidden (upstream's `min_new_tokens`)."""
 
 NUM_SPECIAL_IDS = 1024
-"""The last ids of the talker's vocabulary, never drawn but for the end of speech."""
+"""The last ids of the talker's vocabulary, never sampled except for the end of speech."""
 
 # SplitMix64 (Steele, Lea and Flood 2014; the constants of Vigna's version), as signed 64 bits.
 _GAMMA = 0x9E3779B97F4A7C15 - 2**64
 _MULTIPLIERS = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
 _SHIFTS = (30, 27, 31)
 
-_DRAW_BITS = 24
-# Below 1 by more than the rounding of a running sum of 3,072 probabilities: whichever way it is
-# added up, a draw is below what the last code of any probability brings it to.
-_DRAW_SCALE = 2.0**-_DRAW_BITS * (1 - 2.0**-19)
+_UNIFORM_BITS = 24
+# Below 1 by more than the rounding error of a cumulative sum of 3,072 probabilities: in whatever
+# order it is added up, a random number is below the sum at the last code of nonzero probability.
+_UNIFORM_SCALE = 2.0**-_UNIFORM_BITS * (1 - 2.0**-19)
 
 
 @dataclass(frozen=True)
-class Truncation:
-    """What the rows of a batch need of top-k and top-p; static, so it is part of a graph's key.
+class TopKTopP:
+    """How much of top-k and top-p a batch needs; static, so it is part of a graph's key.
 
     Sorting thousands of logits sixteen times a frame is expensive on a GPU.
 
     Attributes:
-        max_top_k: No row's top_k is above it, and only that many logits are ranked. None: all are.
-        top_p: Whether any row's top_p is below 1.
+        max_top_k: At least every slot's top_k; only so many logits are ranked. None: all are.
+        top_p: Whether any slot's top_p is below 1.
     """
 
     max_top_k: int | None
@@ -50,67 +50,72 @@ class Truncation:
 
 
 @dataclass(frozen=True)
-class SamplingRows:
-    """The sampling parameters of all rows, written by `set_row`, owned by whoever allocated them.
+class SamplingTensors:
+    """The sampling parameters of all slots, written by `set_slot`.
 
     Attributes:
-        temperature: `[R, 1]` float32; 1 where a row is greedy.
+        temperature: `[R, 1]` float32; 1 where a slot is greedy.
         last_rank: `[R, 1]` int64: top_k - 1, the rank of the last code kept; 0 where greedy.
-        tail: `[R, 1]` float32: 1 - top_p, how much probability top-p cuts off; 0 where greedy.
-        draws: `[R, 1]` float32; 0 where a row is greedy, else 1.
-        vocabulary: How many logits there are.
+        tail: `[R, 1]` float32: 1 - top_p, the probability that top-p removes; 0 where greedy.
+        uniform_scale: `[R, 1]` float32: what random numbers are multiplied by: 0 where a slot is
+            greedy, else 1.
+        vocabulary: The number of logits.
     """
 
     temperature: Tensor
     last_rank: Tensor
     tail: Tensor
-    draws: Tensor
+    uniform_scale: Tensor
     vocabulary: int
 
     @classmethod
-    def allocate(cls, num_rows: int, vocabulary: int, device: torch.device) -> SamplingRows:
-        """Return parameters of `num_rows` greedy rows."""
+    def allocate(cls, num_slots: int, vocabulary: int, device: torch.device) -> SamplingTensors:
+        """Return the parameters of `num_slots` greedy slots."""
         return cls(
-            temperature=torch.ones(num_rows, 1, device=device),
-            last_rank=torch.zeros(num_rows, 1, dtype=torch.int64, device=device),
-            tail=torch.zeros(num_rows, 1, device=device),
-            draws=torch.zeros(num_rows, 1, device=device),
+            temperature=torch.ones(num_slots, 1, device=device),
+            last_rank=torch.zeros(num_slots, 1, dtype=torch.int64, device=device),
+            tail=torch.zeros(num_slots, 1, device=device),
+            uniform_scale=torch.zeros(num_slots, 1, device=device),
             vocabulary=vocabulary,
         )
 
-    def set_row(self, row: int, temperature: float, top_k: int, top_p: float) -> None:
-        """Set one row's parameters; does not synchronise.
+    def set_slot(self, slot: int, temperature: float, top_k: int, top_p: float) -> None:
+        """Set the parameters of one slot; does not synchronise with the device.
 
         Args:
-            row: Which.
+            slot: The slot's index.
             temperature: 0 is greedy, whatever the others say.
             top_k: 0 is no limit.
             top_p: In (0, 1]; 1 is no limit.
         """
         greedy = temperature == 0
-        self.temperature[row].fill_(1.0 if greedy else temperature)
+        self.temperature[slot].fill_(1.0 if greedy else temperature)
         limit = min(top_k or self.vocabulary, self.vocabulary)
-        self.last_rank[row].fill_(0 if greedy else limit - 1)
-        self.tail[row].fill_(0.0 if greedy else 1 - top_p)
-        self.draws[row].fill_(0.0 if greedy else 1.0)
+        self.last_rank[slot].fill_(0 if greedy else limit - 1)
+        self.tail[slot].fill_(0.0 if greedy else 1 - top_p)
+        self.uniform_scale[slot].fill_(0.0 if greedy else 1.0)
 
-    def at(self, rows: Tensor | slice, truncation: Truncation) -> SamplingRows:
-        """Return some rows' parameters, with top_k cut down to `truncation`.
+    def at(self, slots: Tensor | slice, top_k_top_p: TopKTopP) -> SamplingTensors:
+        """Return the parameters of some slots, with top_k limited to `top_k_top_p.max_top_k`.
 
-        It is cut where a row is idle and still has the parameters of its last request: there is no
-        such rank. Views of a slice otherwise, copies for an int64 `[n]`.
+        The limit matters only in idle slots, which still have the parameters of their last request.
+        For a slice the other tensors are views, for int64 indices `[n]` copies.
         """
-        last_rank = self.last_rank[rows]
-        if truncation.max_top_k is not None:
-            last_rank = last_rank.clamp(max=truncation.max_top_k - 1)
-        return SamplingRows(
-            self.temperature[rows], last_rank, self.tail[rows], self.draws[rows], self.vocabulary
+        last_rank = self.last_rank[slots]
+        if top_k_top_p.max_top_k is not None:
+            last_rank = last_rank.clamp(max=top_k_top_p.max_top_k - 1)
+        return SamplingTensors(
+            self.temperature[slots],
+            last_rank,
+            self.tail[slots],
+            self.uniform_scale[slots],
+            self.vocabulary,
         )
 
 
 @dataclass(frozen=True)
-class Restrictions:
-    """What code 0 may not be.
+class LogitsBias:
+    """The logits of code 0 that are suppressed.
 
     Attributes:
         bias: `[MIN_NEW_TOKENS + 1, V]` float32, 0 or -inf, by the number of codes 0 so far.
@@ -119,8 +124,8 @@ class Restrictions:
     bias: Tensor
 
     @classmethod
-    def build(cls, vocabulary: int, eos: int, device: torch.device) -> Restrictions:
-        """Suppress the last 1,024 ids but `eos`, and `eos` too as long as codes are too few."""
+    def build(cls, vocabulary: int, eos: int, device: torch.device) -> LogitsBias:
+        """Suppress the last 1,024 ids except `eos`, and `eos` before MIN_NEW_TOKENS codes."""
         bias = torch.zeros(MIN_NEW_TOKENS + 1, vocabulary)
         bias[:, -NUM_SPECIAL_IDS:] = -math.inf
         bias[:, eos] = -math.inf
@@ -128,13 +133,13 @@ class Restrictions:
         return cls(bias.to(device))
 
     def apply(self, logits: Tensor, seen: Tensor, penalty: Tensor, num_codes: Tensor) -> Tensor:
-        """Penalise what was said before, and forbid what may not be said.
+        """Apply the repetition penalty, then the bias; return `[B, V]` float32.
 
         Args:
             logits: `[B, V]` float32.
-            seen: `[B, V]` bool: the codes 0 that this utterance has generated.
+            seen: `[B, V]` bool: the codes 0 that the utterance has so far.
             penalty: `[B, 1]` float32; 1 is none.
-            num_codes: `[B]` int64: how many codes 0 this utterance has generated.
+            num_codes: `[B]` int64: how many codes 0 the utterance has so far.
 
         Source: transformers' `RepetitionPenaltyLogitsProcessor`,
         `MinNewTokensLengthLogitsProcessor` and `SuppressTokensLogitsProcessor`, in this order.
@@ -144,55 +149,62 @@ class Restrictions:
         return torch.where(seen, penalised, logits) + bias
 
 
-def truncate(scores: Tensor, rows: SamplingRows, truncation: Truncation) -> tuple[Tensor, Tensor]:
+def apply_top_k_top_p(
+    scores: Tensor, params: SamplingTensors, top_k_top_p: TopKTopP
+) -> tuple[Tensor, Tensor]:
     """Apply temperature, top-k and top-p to `scores`, `[B, V]` float32.
 
-    Equal logits at the edge of top-k are all kept, as transformers does, as far as they are ranked.
+    Of equal logits at the top-k threshold all that are ranked are kept, as transformers does.
 
     Returns:
-        The ranked scores, largest first, -inf where a code is ruled out, and the codes they belong
-        to: `[B, K]` float32 and int64, K being `truncation.max_top_k` or V.
+        The scores in descending order, -inf where a code is excluded, and their codes: `[B, K]`
+        float32 and int64, K being `top_k_top_p.max_top_k` or V.
 
     Source: transformers' `TemperatureLogitsWarper`, `TopKLogitsWarper`, `TopPLogitsWarper`.
     """
-    if truncation.max_top_k is None:
+    if top_k_top_p.max_top_k is None:
         ranked, codes = scores.sort(dim=-1, descending=True, stable=True)
     else:
-        ranked, codes = scores.topk(truncation.max_top_k, -1)
-    ranked = ranked / rows.temperature
-    ranked = ranked.masked_fill(ranked < ranked.gather(-1, rows.last_rank), -math.inf)
-    if truncation.top_p:
-        # A code goes if it and all that are less likely have at most 1 - top_p together; summed
-        # from the least likely up, as rounding decides the close calls. The likeliest one stays.
+        ranked, codes = scores.topk(top_k_top_p.max_top_k, -1)
+    ranked = ranked / params.temperature
+    ranked = ranked.masked_fill(ranked < ranked.gather(-1, params.last_rank), -math.inf)
+    if top_k_top_p.top_p:
+        # A code is excluded if it and all less likely ones have at most 1 - top_p together. They
+        # are summed from the least likely up, as in transformers: rounding decides close cases.
+        # The most likely code is always kept.
         rest = ranked.softmax(-1).flip(-1).cumsum(-1).flip(-1)
         rest[:, 0] = math.inf
-        ranked = ranked.masked_fill(rest <= rows.tail, -math.inf)
+        ranked = ranked.masked_fill(rest <= params.tail, -math.inf)
     return ranked, codes
 
 
-def draw(scores: Tensor, rows: SamplingRows, uniform: Tensor, truncation: Truncation) -> Tensor:
-    """Draw one code a row: the first, by rank, whose running sum of probability is over `uniform`.
+def sample(
+    scores: Tensor, params: SamplingTensors, uniform: Tensor, top_k_top_p: TopKTopP
+) -> Tensor:
+    """Sample one code a slot by inverse transform sampling.
+
+    That is the first code, by rank, at which the cumulative probability exceeds `uniform`.
 
     Args:
         scores: `[B, V]` float32.
-        rows: Parameters of these rows, from `SamplingRows.at`.
-        uniform: `[B, 1]` float32 from `Counter.uniforms`, times `rows.draws`: of equal logits a
-            greedy row takes the same one whatever its seed.
-        truncation: The one that `rows` were made with.
+        params: Parameters of these slots, from `SamplingTensors.at`.
+        uniform: `[B, 1]` float32 from `CounterRng.uniforms`, times `params.uniform_scale`: of equal
+            logits a greedy slot takes the same one whatever its seed.
+        top_k_top_p: The one that `params` was made with.
 
     Returns:
-        `[B]` int64. Without synchronisation, and in range even where a row's scores are NaN.
+        `[B]` int64, in range even where scores are NaN. Does not synchronise with the device.
     """
-    ranked, codes = truncate(scores, rows, truncation)
+    ranked, codes = apply_top_k_top_p(scores, params, top_k_top_p)
     running = ranked.softmax(-1).cumsum(-1)
     rank = torch.searchsorted(running, uniform * running.narrow(-1, -1, 1), right=True)
     return codes.gather(-1, rank.clamp_(max=codes.shape[-1] - 1)).squeeze(-1)
 
 
 def seed_key(seed: int) -> int:
-    """Return the key of a request's draws, a signed 64-bit integer: its seed, well mixed.
+    """Return the key of a request's random numbers, a signed 64-bit integer: a hash of its seed.
 
-    Unmixed, seeds that are a multiple of the generator's step apart would share their draws.
+    Seeds that are a multiple of the generator's step apart would otherwise share their numbers.
     """
     mixed = (seed + _GAMMA) % 2**64
     for shift, multiplier in zip(_SHIFTS, (*_MULTIPLIERS, 1), strict=True):
@@ -201,11 +213,12 @@ def seed_key(seed: int) -> int:
 
 
 @dataclass(frozen=True)
-class Counter:
-    """The draws `first` to `first + num_draws - 1` of every frame.
+class CounterRng:
+    """A counter-based generator of uniform random numbers, stateless: SplitMix64.
 
-    Draw number `frame * num_code_groups + g` is that of code g, so the draws of codes 1 to 15 and
-    of the next frame's code 0 are next to each other.
+    Number `frame * num_code_groups + g` of a key is used for code g of that frame. One call returns
+    the numbers `first` to `first + num_uniforms - 1` of a frame: those of codes 1 to 15 and that of
+    the next frame's code 0 are consecutive.
     """
 
     steps: Tensor
@@ -213,30 +226,34 @@ class Counter:
 
     @classmethod
     def build(
-        cls, first: int, num_draws: int, num_code_groups: int, device: torch.device
-    ) -> Counter:
-        """Precompute the steps `[num_draws]` int64."""
-        steps = torch.arange(first + 1, first + 1 + num_draws, device=device) * _GAMMA
+        cls, first: int, num_uniforms: int, num_code_groups: int, device: torch.device
+    ) -> CounterRng:
+        """Precompute the counter's increments, `[num_uniforms]` int64."""
+        steps = torch.arange(first + 1, first + 1 + num_uniforms, device=device) * _GAMMA
         return cls(steps, num_code_groups)
 
     def uniforms(self, key: Tensor, frame: Tensor) -> Tensor:
-        """Draw from [0, 1): `[B, num_draws]` float32, by `key` and `frame`, both `[B]` int64.
+        """Return numbers in [0, 1), `[B, num_uniforms]` float32.
 
-        The numbers of SplitMix64 with `key` as its state; multiplication wraps around.
+        They are SplitMix64's with `key` as its state; integer multiplication wraps around.
+
+        Args:
+            key: `[B]` int64, from `seed_key`.
+            frame: `[B]` int64.
         """
         start = key + frame * _signed(self.num_code_groups * _GAMMA)
         mixed = start.unsqueeze(-1) + self.steps
         for shift, multiplier in zip(_SHIFTS[:2], _MULTIPLIERS, strict=True):
             mixed = (mixed ^ _shift_right(mixed, shift)) * multiplier
         mixed ^= _shift_right(mixed, _SHIFTS[2])
-        return _shift_right(mixed, 64 - _DRAW_BITS).to(torch.float32) * _DRAW_SCALE
+        return _shift_right(mixed, 64 - _UNIFORM_BITS).to(torch.float32) * _UNIFORM_SCALE
 
 
 def _signed(number: int) -> int:
-    """Return the lower 64 bits as a signed number, which is what fits a tensor."""
+    """Return the lower 64 bits as a signed number, as int64 tensors need it."""
     return (number + 2**63) % 2**64 - 2**63
 
 
 def _shift_right(x: Tensor, bits: int) -> Tensor:
-    """Shift int64 to the right and fill with zeros, where `>>` alone copies the sign."""
+    """Shift int64 right logically; `>>` alone extends the sign."""
     return (x >> bits) & ((1 << (64 - bits)) - 1)

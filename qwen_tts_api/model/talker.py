@@ -1,7 +1,7 @@
-"""The talker: one decoder-only transformer, a row of text and codes in, code 0 of a frame out.
+"""The talker: a decoder-only transformer from text and code embeddings to code 0 of each frame.
 
-Rows are slots of a cache that is allocated once. A prompt is written into a slot by `prefill`; then
-`step` takes one input for each of the first B rows, wherever in its utterance each of them is.
+Its key-value cache has R slots and is allocated once. `prefill` writes whole prompts into slots;
+`step` then runs one position for each of the first B slots, each at a position of its own.
 """
 
 from __future__ import annotations
@@ -95,79 +95,79 @@ class TalkerWeights:
         return self.codec_head.shape[1]
 
     def embed_frame(self, codes: Tensor) -> Tensor:
-        """Sum the embeddings of whole frames: int64 `[..., G]` -> `[..., D]`.
+        """Sum the embeddings of a frame's codes: int64 `[..., G]` -> `[..., D]`.
 
-        Added up in one sum over the group, as upstream does: in 16 bits the order is audible.
+        In one sum over the codes, as upstream does: in 16 bits the order is audible.
         """
         return functional.embedding(codes + self.code_offsets, self.code_embeddings).sum(-2)
 
 
 @dataclass(frozen=True)
 class TalkerCache:
-    """Keys and values of every row, and the tables that go with positions. Allocated once.
+    """Keys and values of all slots, and the RoPE tables. Allocated once.
 
     Attributes:
         key_value: `[L, R, S, 2 * H_kv, head_dim]`, as of `DecoderWeights.allocate_cache`.
         rope: Tables of all S positions.
-        row_starts: `[R]` int64: row * S, where a row begins in a layer's flattened positions.
+        slot_starts: `[R]` int64: slot * S, where a slot begins in a layer's flattened positions.
         flash: flash-attn's `flash_attn_with_kvcache`, or None for masked SDPA.
     """
 
     key_value: Tensor
     rope: Rope
-    row_starts: Tensor
+    slot_starts: Tensor
     flash: Callable[..., Any] | None
 
     @classmethod
     def allocate(
-        cls, weights: TalkerWeights, max_rows: int, max_positions: int, flash: bool = False
+        cls, weights: TalkerWeights, max_slots: int, max_positions: int, flash: bool = False
     ) -> TalkerCache:
-        """Return a cache of `max_rows` slots for prompts and frames of `max_positions` together.
+        """Return an empty cache.
 
         Args:
             weights: Tell the device, the dtype and the shapes.
-            max_rows: R.
-            max_positions: S.
+            max_slots: R.
+            max_positions: S, for a prompt and its frames together.
             flash: Use flash-attn, where it is installed and computes in this dtype.
         """
-        key_value, rope = weights.decoder.allocate_cache(max_rows, max_positions)
+        key_value, rope = weights.decoder.allocate_cache(max_slots, max_positions)
         device = key_value.device
         return cls(
             key_value=key_value,
             rope=rope,
-            row_starts=torch.arange(max_rows, device=device) * max_positions,
+            slot_starts=torch.arange(max_slots, device=device) * max_positions,
             flash=flash_attention(device, key_value.dtype) if flash else None,
         )
 
     @property
     def max_positions(self) -> int:
-        """How many positions a row has."""
+        """How many positions a slot has."""
         return self.key_value.shape[2]
 
-    def clear(self, row: int, num_positions: int) -> None:
-        """Forget what a row has at its first positions; does not synchronise.
+    def clear(self, slot: int, num_positions: int) -> None:
+        """Zero the first positions of a slot; does not synchronise with the device.
 
-        What a mask hides has to be finite nevertheless: 0 times NaN is NaN, and an utterance that
-        overflowed its dtype left some.
+        Masked positions must be finite, because 0 times NaN is NaN, and an utterance that
+        overflowed its dtype leaves NaN behind.
         """
-        self.key_value[:, row, :num_positions].fill_(0)
+        self.key_value[:, slot, :num_positions].fill_(0)
 
 
 def prefill(
-    weights: TalkerWeights, cache: TalkerCache, embeds: Tensor, lengths: Tensor, rows: Tensor
+    weights: TalkerWeights, cache: TalkerCache, embeds: Tensor, lengths: Tensor, slots: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Run whole prompts and write their keys and values into `rows`; no other row is touched.
+    """Run whole prompts and write their keys and values into `slots` of the cache.
 
-    Padding on the right needs no mask: it comes after everything that is read, and what it leaves
-    in the cache is overwritten before a step's mask lets it be seen.
+    Padding on the right needs no mask: attention is causal, and the keys and values of padding are
+    overwritten before the mask of a later step exposes them.
 
     Args:
         weights: The talker's.
-        cache: Written at positions 0 to T - 1 of `rows`.
-        embeds: `[n, T, D]` in the weights' dtype, T at most the cache's positions; finite also
-            where it is padding.
+        cache: Written at positions 0 to T - 1 of `slots`.
+        embeds: `[n, T, D]` in the weights' dtype, finite also where it is padding; T is at most the
+            number of positions in the cache.
         lengths: `[n]` int64, 1 to T.
-        rows: `[n]` int64, distinct.
+        slots: `[n]` int64, distinct.
 
     Returns:
         The hidden state after the final norm, `[n, D]`, and the logits, `[n, V]` float32, of each
@@ -175,7 +175,7 @@ def prefill(
     """
     num_prompts, num_positions = embeds.shape[:2]
     span = torch.arange(num_positions, device=embeds.device)
-    slots = (cache.row_starts.index_select(0, rows).unsqueeze(-1) + span).flatten()
+    indices = (cache.slot_starts.index_select(0, slots).unsqueeze(-1) + span).flatten()
     rope = cache.rope.sequences(num_prompts, num_positions)
     x = embeds.flatten(0, 1)
     heads = weights.decoder.heads
@@ -183,7 +183,7 @@ def prefill(
         flat = cache.key_value[layer].flatten(0, 1)
 
         def attend(query: Tensor, key_value: Tensor, flat: Tensor = flat) -> Tensor:
-            flat.index_copy_(0, slots, key_value)
+            flat.index_copy_(0, indices, key_value)
             return attend_causal(query, key_value, num_prompts, heads)
 
         x = decoder_layer(x, block, heads, rope, attend)
@@ -194,27 +194,31 @@ def prefill(
 def step(
     weights: TalkerWeights, cache: TalkerCache, x: Tensor, positions: Tensor, kv_len: int
 ) -> tuple[Tensor, Tensor]:
-    """Run one input for each of the first B rows.
+    """Run one position for each of the first B slots.
 
     Args:
         weights: The talker's.
-        cache: Written at `positions` of rows 0 to B - 1.
+        cache: Written at `positions` of slots 0 to B - 1.
         x: `[B, D]` in the weights' dtype.
-        positions: `[B]` int64, below the cache's size, in rows that nobody reads too.
-        kv_len: How many positions attention reads, above every position that matters; a constant
-            of a captured graph, so one of a few.
+        positions: `[B]` int64, below the cache's size also in slots that are not running.
+        kv_len: How many positions attention reads: more than the position of every running slot. A
+            constant of a captured graph, so one of a few values.
 
     Returns:
         The hidden state after the final norm, `[B, D]`, and the logits, `[B, V]` float32.
     """
-    num_rows = x.shape[0]
-    slots = cache.row_starts[:num_rows] + positions
+    num_slots = x.shape[0]
+    indices = cache.slot_starts[:num_slots] + positions
     rope = cache.rope.take(positions)
     read = _flash_reader(cache, positions) or _masked_reader(x, positions, kv_len)
     for layer, block in enumerate(weights.decoder.layers):
         layer_cache = cache.key_value[layer]
         attend = partial(
-            _write_and_read, layer_cache.flatten(0, 1), slots, layer_cache[:num_rows, :kv_len], read
+            _write_and_read,
+            layer_cache.flatten(0, 1),
+            indices,
+            layer_cache[:num_slots, :kv_len],
+            read,
         )
         x = decoder_layer(x, block, weights.decoder.heads, rope, attend)
     return _head(weights, x)
@@ -224,21 +228,21 @@ Reader = Callable[[Tensor, Tensor], Tensor]
 
 
 def _write_and_read(
-    flat: Tensor, slots: Tensor, cached: Tensor, read: Reader, query: Tensor, key_value: Tensor
+    flat: Tensor, indices: Tensor, cached: Tensor, read: Reader, query: Tensor, key_value: Tensor
 ) -> Tensor:
-    flat.index_copy_(0, slots, key_value)
+    flat.index_copy_(0, indices, key_value)
     return read(query, cached)
 
 
 def _masked_reader(x: Tensor, positions: Tensor, kv_len: int) -> Reader:
-    """Return attention that masks what lies beyond each row's position; the mask is made once."""
+    """Return SDPA that masks what is after each slot's position; all layers share the mask."""
     beyond = torch.arange(kv_len, device=x.device) > positions.unsqueeze(-1)
     mask = torch.zeros_like(beyond, dtype=x.dtype).masked_fill_(beyond, -torch.inf)
     return partial(attend_cached, mask=mask[:, None, None])
 
 
 def _flash_reader(cache: TalkerCache, positions: Tensor) -> Reader | None:
-    """Return attention that reads as many positions as each row has."""
+    """Return flash-attn over as many positions as each slot has, where it is used."""
     flash = cache.flash
     if flash is None:
         return None

@@ -17,8 +17,8 @@ SAMPLES_PER_FRAME = 1920
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """How codes are drawn; the defaults are those of the published generation_config.json.
+class SamplingParams:
+    """How codes are sampled; the defaults are those of the published generation_config.json.
 
     Attributes:
         seed: 0 to 2**63 - 1: the same prompt and seed, the same audio.
@@ -80,7 +80,7 @@ class Prompt:
         language: A language of the model in lower case, or `auto`.
         speaker: A speaker of the model in lower case; None for a kind without speakers.
         instruct: How to say it (CustomVoice), or the voice itself (VoiceDesign); may be empty.
-        sampling: How codes are drawn.
+        sampling: How codes are sampled.
         max_new_tokens: As upstream's: at most one frame less is made. None: the text's own budget.
         streaming: Whether audio is wanted as it is made; else in pieces that cost less.
         reference: Whose voice to speak with (base); None for the other kinds.
@@ -90,7 +90,7 @@ class Prompt:
     language: str
     speaker: str | None
     instruct: str
-    sampling: Sampling
+    sampling: SamplingParams
     max_new_tokens: int | None = None
     streaming: bool = False
     reference: Reference | None = None

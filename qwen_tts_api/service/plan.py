@@ -16,7 +16,7 @@ from qwen_tts_api.audio.speed import FASTEST, SLOWEST
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, NotSupported, UnknownFormat
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Sampling
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, SamplingParams
 from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.service.models import resolve_language
 from qwen_tts_api.service.request import SpeechRequest
@@ -192,11 +192,11 @@ def _instruct(config: Config, voice: ResolvedVoice) -> str:
     return ""
 
 
-def _sampling(request: SpeechRequest) -> Sampling:
+def _sampling(request: SpeechRequest) -> SamplingParams:
     """Return how to sample: what the request says, and the published defaults for the rest."""
-    given = {field.name: getattr(request, field.name) for field in fields(Sampling)}
+    given = {field.name: getattr(request, field.name) for field in fields(SamplingParams)}
     given["seed"] = secrets.randbits(RANDOM_SEED_BITS) if request.seed is None else request.seed
-    return Sampling(**{name: value for name, value in given.items() if value is not None})
+    return SamplingParams(**{name: value for name, value in given.items() if value is not None})
 
 
 def _seeds(first: int) -> Iterator[int]:

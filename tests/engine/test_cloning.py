@@ -21,7 +21,7 @@ from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import place
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Reference, Sampling
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Reference, SamplingParams
 from tests.conftest import assert_same, read, wait_until
 from tests.engine.runner.test_model_runner import GREEDY, explain, say
 
@@ -42,7 +42,7 @@ SPOKEN = Reference(recording(2.03), "What I said then.")
 EMBEDDED = Reference(recording(3.0, seed=1), x_vector_only=True)
 
 
-def prompt(reference: Reference, sampling: Sampling = GREEDY) -> Prompt:
+def prompt(reference: Reference, sampling: SamplingParams = GREEDY) -> Prompt:
     return Prompt(TEXT, "english", None, "", sampling, FRAMES + 1, reference=reference)
 
 
@@ -95,7 +95,7 @@ def test_greedy_speech_is_upstream_s(
 
 def test_a_cloned_voice_sounds_the_same_in_any_company(scheduler: Scheduler) -> None:
     """Beside other voices, joining late, in another row, from the cache; streamed or whole."""
-    wanted = prompt(SPOKEN, Sampling(seed=5))
+    wanted = prompt(SPOKEN, SamplingParams(seed=5))
     [alone] = say(scheduler, wanted)
     company = say(scheduler, prompt(EMBEDDED), wanted, replace(wanted, streaming=True))
     assert_same(company[1], alone)
@@ -117,15 +117,15 @@ def test_a_recording_is_encoded_once(base: LoadedModel, monkeypatch: pytest.Monk
     runner = runner_of(base)
     one = recording(1.0)
     runner.prepare(prompt(Reference(one, "Hm.")))
-    assert runner.is_prompt_quick(prompt(Reference(one.copy(), "Hm.")))
+    assert runner.has_cached_voice(prompt(Reference(one.copy(), "Hm.")))
     runner.prepare(prompt(Reference(one.copy(), "Hm.")))
     assert len(encoded) == 1
     others = [Reference(one, "Hm?"), Reference(one, "Hm.", True), Reference(-one, "Hm.")]
-    assert not any(runner.is_prompt_quick(prompt(other)) for other in others)
+    assert not any(runner.has_cached_voice(prompt(other)) for other in others)
     for amount in range(MAX_VOICES):
         quieter = one * np.float32(0.01 * (amount + 1))
         runner.prepare(prompt(Reference(quieter, x_vector_only=True)))
-    assert not runner.is_prompt_quick(prompt(Reference(one, "Hm.")))
+    assert not runner.has_cached_voice(prompt(Reference(one, "Hm.")))
 
 
 def test_what_is_kept_is_counted(base: LoadedModel) -> None:
@@ -136,7 +136,7 @@ def test_what_is_kept_is_counted(base: LoadedModel) -> None:
     assert stream is not None
     held = stream.past.numel() + stream.key_value.numel()
     assert plan.voices_bytes == MAX_VOICES * held * 4
-    state, codec = runner._state.rows, runner._state.codec
+    state, codec = runner._state.speech, runner._state.codec
     tensors = [state.talker_cache.key_value, state.text[:, 1:], codec.past[:3], codec.key_value[:3]]
     assert plan.row_bytes * 3 == sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 

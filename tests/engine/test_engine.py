@@ -13,7 +13,7 @@ from qwen_tts_api.engine.engine import Engine
 from qwen_tts_api.engine.job import Job, Series
 from qwen_tts_api.engine.states import TRANSITIONS, Actor, EngineState, IllegalTransition
 from qwen_tts_api.errors import LoadError, SynthesisFailed, TTSError
-from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from tests.conftest import read, wait_until
 from tests.fakes import FakeRunner
 
@@ -23,7 +23,7 @@ Change = tuple[EngineState, EngineState, Actor]
 
 
 def job(*, follows: bool = False) -> Job:
-    return Job(Prompt("ab", "auto", "ryan", "", Sampling(seed=1)), follows=follows)
+    return Job(Prompt("ab", "auto", "ryan", "", SamplingParams(seed=1)), follows=follows)
 
 
 class Runner(FakeRunner):

@@ -26,10 +26,10 @@ from qwen_tts_api.engine.runner.state import FrameKey
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model import frame
+from qwen_tts_api.model.frame_state import FrameState
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import to_device
-from qwen_tts_api.model.rows import FrameState
-from qwen_tts_api.model.utterance import Prompt, Reference, Sampling
+from qwen_tts_api.model.utterance import Prompt, Reference, SamplingParams
 from qwen_tts_api.model.voice.cloning import Clone
 from tests.conftest import read
 from tests.engine.fake_cuda import CudaRules, HostWaits, fake_cuda
@@ -93,7 +93,11 @@ def test_utterances_beside_each_other(cuda: CudaRules, cache: Path, kind: str) -
     samples = np.zeros(36_000, np.float32)
     spoken, embedded = Reference(samples, "So."), Reference(samples + 0.1, x_vector_only=True)
     references = (spoken, embedded, spoken) if kind == "nano-base" else (None, None, None)
-    samplings = (Sampling(), Sampling(temperature=0, top_k=0), Sampling(seed=3, top_p=0.9))
+    samplings = (
+        SamplingParams(),
+        SamplingParams(temperature=0, top_k=0),
+        SamplingParams(seed=3, top_p=0.9),
+    )
     jobs = [
         Job(Prompt("Word after word.", "english", speaker, "", sampling, 7, reference=reference))
         for sampling, reference in zip(samplings, references, strict=True)
@@ -135,12 +139,12 @@ def in_32_bits(model: LoadedModel, patched: pytest.MonkeyPatch) -> None:
 
 
 def asking_for_a_value(model: LoadedModel, patched: pytest.MonkeyPatch) -> None:
-    text_row = frame._text_row
+    text_embedding = frame._text_embedding
 
     def deciding(state: FrameState, frames: Tensor) -> Tensor:
-        return text_row(state, frames + int(frames[0].item() > 0))
+        return text_embedding(state, frames + int(frames[0].item() > 0))
 
-    patched.setattr(frame, "_text_row", deciding)
+    patched.setattr(frame, "_text_embedding", deciding)
 
 
 def copying_a_value(model: LoadedModel, patched: pytest.MonkeyPatch) -> None:
@@ -150,12 +154,12 @@ def copying_a_value(model: LoadedModel, patched: pytest.MonkeyPatch) -> None:
 
 
 def copying_in_a_graph(model: LoadedModel, patched: pytest.MonkeyPatch) -> None:
-    text_row = frame._text_row
+    text_embedding = frame._text_embedding
 
     def counting(state: FrameState, frames: Tensor) -> Tensor:
-        return text_row(state, frames + to_device([0], frames.device))
+        return text_embedding(state, frames + to_device([0], frames.device))
 
-    patched.setattr(frame, "_text_row", counting)
+    patched.setattr(frame, "_text_embedding", counting)
 
 
 @pytest.mark.parametrize(

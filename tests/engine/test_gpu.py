@@ -21,13 +21,13 @@ from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import place
-from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from tests.conftest import assert_same, read
 from tests.engine.runner.test_capture_lock import assert_speaks_while_another_loads
 
 pytestmark = pytest.mark.gpu
 
-GREEDY = Sampling(temperature=0, subtalker_temperature=0)
+GREEDY = SamplingParams(temperature=0, subtalker_temperature=0)
 
 
 def explain(error: Exception) -> TTSError:
@@ -55,7 +55,7 @@ def scheduler_of(model: LoadedModel, *, enforce_eager: bool) -> Scheduler:
     return Scheduler(runner, explain)
 
 
-def say(scheduler: Scheduler, *samplings: Sampling) -> list[npt.NDArray[np.int16]]:
+def say(scheduler: Scheduler, *samplings: SamplingParams) -> list[npt.NDArray[np.int16]]:
     """Return utterances of different lengths that join one after the other."""
     jobs = [
         Job(Prompt("Word after word. " * (index + 1), "english", "ryan", "", sampling))
@@ -74,7 +74,7 @@ def say(scheduler: Scheduler, *samplings: Sampling) -> list[npt.NDArray[np.int16
 def test_graphs_are_their_eager_twins(tmp_path: Path, dtype: str) -> None:
     """Greedy, sampled and with other settings beside each other, in a batch that grows."""
     model = load(tmp_path, "cuda:0", dtype)
-    samplings = [GREEDY, Sampling(seed=1), Sampling(seed=2, top_k=0, top_p=0.9)]
+    samplings = [GREEDY, SamplingParams(seed=1), SamplingParams(seed=2, top_k=0, top_p=0.9)]
     captured = say(scheduler_of(model, enforce_eager=False), *samplings)
     eager = say(scheduler_of(model, enforce_eager=True), *samplings)
     for samples, expected in zip(captured, eager, strict=True):

@@ -20,7 +20,7 @@ from qwen_tts_api.errors import (
     SynthesisFailed,
     TTSError,
 )
-from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from tests.conftest import Bench, read, wait_until
 from tests.fakes import FakeRunner
 
@@ -28,7 +28,7 @@ MakeBench = Callable[..., Bench]
 
 
 def prompt(text: str = "ab") -> Prompt:
-    return Prompt(text, "auto", "ryan", "", Sampling(seed=1))
+    return Prompt(text, "auto", "ryan", "", SamplingParams(seed=1))
 
 
 def test_the_default_model_is_loaded_at_start_and_no_other(bench: Bench) -> None:

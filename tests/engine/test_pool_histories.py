@@ -18,7 +18,7 @@ from qwen_tts_api.engine.pool import ModelPool, ProcessHooks
 from qwen_tts_api.engine.roster import PoolSettings
 from qwen_tts_api.engine.states import TRANSITIONS, Actor, EngineState
 from qwen_tts_api.errors import LoadError, QueueFull, StartupError, TTSError, Unavailable
-from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from tests.conftest import CARDS, wait_until
 from tests.fakes import FakeHub, FakeRunner
 
@@ -155,7 +155,7 @@ def events(kinds: tuple[str, ...], most: int) -> st.SearchStrategy[list[tuple[An
 
 
 def prompt(length: int) -> Prompt:
-    return Prompt("x" * (1 + length), "auto", "ryan", "", Sampling(seed=1))
+    return Prompt("x" * (1 + length), "auto", "ryan", "", SamplingParams(seed=1))
 
 
 @contextmanager

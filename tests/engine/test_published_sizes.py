@@ -15,8 +15,8 @@ from bench.published_sizes import empty_model
 from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.engine.runner.state import RunnerState
 from qwen_tts_api.model.codec.decoder import decode_chunk
-from qwen_tts_api.model.frame import advance, prefill_rows
-from qwen_tts_api.model.sampling import Truncation
+from qwen_tts_api.model.frame import advance, prefill_slots
+from qwen_tts_api.model.sampling import TopKTopP
 from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME
 
 ROWS, POSITIONS, PROMPT, FRAMES = 4, 1024, 60, 12
@@ -35,11 +35,11 @@ def test_an_utterance_from_its_prompt_to_its_samples(tmp_path: Path, size: str, 
     state = RunnerState.allocate(model, ROWS, POSITIONS, flash=False)
     hidden = model.speech.talker.decoder.norm.shape[0]
     assert hidden == {"0.6b": 1024, "1.7b": 2048}[size]
-    assert state.rows.talker_cache.key_value.dtype == torch.bfloat16
+    assert state.speech.talker_cache.key_value.dtype == torch.bfloat16
     embeds = torch.empty(2, PROMPT, hidden, dtype=torch.bfloat16, device="meta")
-    sampling = Truncation(64, False)
-    prefill_rows(model.speech, state.rows, embeds, indices(2), indices(2), sampling)
-    advance(model.speech, state.rows, ROWS, POSITIONS, sampling)
+    sampling = TopKTopP(64, False)
+    prefill_slots(model.speech, state.speech, embeds, indices(2), indices(2), sampling)
+    advance(model.speech, state.speech, ROWS, POSITIONS, sampling)
     codes = indices(2, FRAMES, model.codec.num_code_groups)
     samples = decode_chunk(model.codec, state.codec, codes, indices(2))
     assert samples.shape == (2, FRAMES * SAMPLES_PER_FRAME)

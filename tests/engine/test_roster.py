@@ -15,7 +15,7 @@ from qwen_tts_api.engine.roster import Places, PoolSettings, Roster, assign_plac
 from qwen_tts_api.engine.snapshot import EngineSnapshot
 from qwen_tts_api.engine.states import EngineState
 from qwen_tts_api.errors import LoadError, ModelUnavailable, ShuttingDown, TTSError
-from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from tests.conftest import Bench, read, wait_until
 from tests.fakes import FakeRunner
 
@@ -23,7 +23,7 @@ MakeBench = Callable[..., Bench]
 
 
 def prompt(text: str = "ab") -> Prompt:
-    return Prompt(text, "auto", "ryan", "", Sampling(seed=1))
+    return Prompt(text, "auto", "ryan", "", SamplingParams(seed=1))
 
 
 def state_of(bench: Bench, name: str) -> str:

@@ -25,7 +25,7 @@ from qwen_tts_api.errors import SynthesisFailed, TTSError
 from qwen_tts_api.model import talker
 from qwen_tts_api.model.layers import attend_cached
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.utterance import Sampling
+from qwen_tts_api.model.utterance import SamplingParams
 from tests.conftest import assert_same, read
 from tests.engine.runner.fake_graphs import LateCopy, fake_graphs, graph_runner
 from tests.engine.runner.test_model_runner import GREEDY, explain, load, prompt, say
@@ -39,12 +39,12 @@ UNENDING = prompt(LONG, GREEDY, max_new_tokens=ROOM + 1)
 
 PROMPTS = [
     UNENDING,
-    prompt(LONG, Sampling(seed=1), max_new_tokens=ROOM + 1, streaming=True),
+    prompt(LONG, SamplingParams(seed=1), max_new_tokens=ROOM + 1, streaming=True),
     prompt(LONG, GREEDY, max_new_tokens=ROOM),
     prompt("Hm.", GREEDY, max_new_tokens=20, streaming=True),
-    prompt("A word.", Sampling(seed=2, top_k=0, top_p=0.9), max_new_tokens=20),
-    prompt("Hm.", Sampling(seed=3), max_new_tokens=3),
-    prompt("Hm.", Sampling(seed=4), max_new_tokens=2),
+    prompt("A word.", SamplingParams(seed=2, top_k=0, top_p=0.9), max_new_tokens=20),
+    prompt("Hm.", SamplingParams(seed=3), max_new_tokens=3),
+    prompt("Hm.", SamplingParams(seed=4), max_new_tokens=2),
 ]
 
 
@@ -89,17 +89,17 @@ def runner(
     if runner.lag:
         fake_graphs(monkeypatch)
     yield runner
-    assert not runner._state.rows.running.any()
+    assert not runner._state.speech.running.any()
     assert bool(len(runner._frame)) == (request.param == "captured")
 
 
 def assert_within_caches(runner: Runner) -> None:
     """Every row, running or not, is at a position of its own, and finite."""
     assert isinstance(runner, ModelRunner)
-    rows = runner._state.rows
-    assert all(0 <= position < runner.max_positions for position in rows.positions.tolist())
-    assert rows.past_hidden.isfinite().all()
-    assert rows.talker_cache.key_value.isfinite().all()
+    speech = runner._state.speech
+    assert all(0 <= position < runner.max_positions for position in speech.positions.tolist())
+    assert speech.past_hidden.isfinite().all()
+    assert speech.talker_cache.key_value.isfinite().all()
 
 
 def finish(scheduler: Scheduler) -> None:
@@ -120,7 +120,7 @@ def test_a_row_at_its_last_position_harms_nobody(
         scheduler.step()
     finish(scheduler)  # the third goes on when the first is over, and covers its row
     last = runner.max_positions - 1
-    assert runner._state.rows.positions[[0, 2]].tolist() == [last, last]
+    assert runner._state.speech.positions[[0, 2]].tolist() == [last, last]
     for job, index in zip(jobs, (0, 3, 0), strict=True):
         assert_same(read(job), expected[index])
     assert [job.finish_reason for job in jobs] == ["length", "stop", "length"]
@@ -141,11 +141,11 @@ def test_what_an_utterance_overflowed_is_not_heard_in_the_next(
     for _ in range(3):
         scheduler.step()
     with torch.inference_mode():
-        runner._state.rows.text[0].fill_(torch.nan)
+        runner._state.speech.text[0].fill_(torch.nan)
         runner._state.codec.past[0].fill_(torch.nan)
     while not scheduler.is_idle:
         scheduler.step()
-    assert runner._state.rows.talker_cache.key_value[:, 0].isnan().any()
+    assert runner._state.speech.talker_cache.key_value[:, 0].isnan().any()
     assert runner._state.codec.key_value[0].isnan().any()
     assert_same(say(scheduler, PROMPTS[3])[0], expected[3])
     finish(scheduler)
@@ -174,7 +174,7 @@ def test_rows_have_the_positions_that_flash_attention_reads(
     scheduler.add(short)
     finish(scheduler)  # the long one's row is idle before, further on than a step of 64
     assert len(read(long)) == 40 * 1920
-    assert int(runner._state.rows.positions[0]) > 64
+    assert int(runner._state.speech.positions[0]) > 64
     assert_same(read(short), expected[3])
 
 
@@ -223,7 +223,7 @@ class Failures:
         self.places: list[str] = []
         self.due = ""
         for owner, names in (
-            (model_runner, ("prefill_rows", "advance", "decode_chunk")),
+            (model_runner, ("prefill_slots", "advance", "decode_chunk")),
             (runner, ("prefill", "advance", "decode")),
         ):
             for name in names:

@@ -10,7 +10,7 @@ import pytest
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import SynthesisFailed, TextTooLong, TTSError
-from qwen_tts_api.model.utterance import Prompt, Reference, Sampling
+from qwen_tts_api.model.utterance import Prompt, Reference, SamplingParams
 from tests.conftest import read
 from tests.fakes import BASE, SAMPLES_PER_FRAME, FakeRunner
 
@@ -21,7 +21,9 @@ def explain(error: Exception) -> TTSError:
 
 def job(num_frames: int, *, streaming: bool = False, max_new_tokens: int | None = None) -> Job:
     """Return a job of so many frames."""
-    return Job(Prompt("x" * num_frames, "auto", "ryan", "", Sampling(), max_new_tokens, streaming))
+    return Job(
+        Prompt("x" * num_frames, "auto", "ryan", "", SamplingParams(), max_new_tokens, streaming)
+    )
 
 
 def finish(scheduler: Scheduler) -> None:
@@ -186,7 +188,7 @@ def test_cancelling_frees_the_row_within_a_frame(runner: FakeRunner, scheduler: 
     new.cancel(TTSError("nobody listens"))
     scheduler.step()
     assert scheduler.num_free == runner.max_rows - 1
-    assert not runner.rows[0].running
+    assert not runner.slots[0].running
     finish(scheduler)
     assert read(stays).tolist() == sound(30)
 
@@ -259,7 +261,7 @@ def test_whatever_happens_everything_comes_back(runner: FakeRunner, seed: int) -
     runner.prefill_error = None
     finish(scheduler)
     assert scheduler.num_free == runner.max_rows
-    assert not any(row.running for row in runner.rows.values())
+    assert not any(row.running for row in runner.slots.values())
     finished = 0
     for each in jobs:
         try:
@@ -276,7 +278,7 @@ def test_whatever_happens_everything_comes_back(runner: FakeRunner, seed: int) -
 def cloning_job(num_frames: int, voice: int) -> Job:
     """Return a job of so many frames in one of some voices."""
     reference = Reference(np.full(8, voice, np.float32), x_vector_only=True)
-    prompt = Prompt("x" * num_frames, "auto", None, "", Sampling(), reference=reference)
+    prompt = Prompt("x" * num_frames, "auto", None, "", SamplingParams(), reference=reference)
     return Job(prompt)
 
 
@@ -338,7 +340,7 @@ def test_what_a_lost_device_raises_keeps_nobody_waiting(runner: FakeRunner) -> N
         scheduler.add(each)
     scheduler.step()
 
-    def stop(row: int) -> None:
+    def stop(slot: int) -> None:
         raise RuntimeError("CUDA error")
 
     runner.stop = stop  # type: ignore[method-assign]

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qwen_tts_api.model.frame import advance, prefill_rows
+from qwen_tts_api.model.frame import advance, prefill_slots
+from qwen_tts_api.model.frame_state import FrameState, SpeechModel
 from qwen_tts_api.model.prompt import ClonedVoice, PromptWeights, TalkerPrompt, build_prompt
-from qwen_tts_api.model.rows import FrameState, SpeechModel
-from qwen_tts_api.model.sampling import Truncation
-from qwen_tts_api.model.utterance import Sampling
+from qwen_tts_api.model.sampling import TopKTopP
+from qwen_tts_api.model.utterance import SamplingParams
 from tests.model.checkpoints import parameters_of
 
-GREEDY = Sampling(
+GREEDY = SamplingParams(
     seed=0,
     temperature=0,
     top_k=0,
@@ -28,7 +28,7 @@ GREEDY = Sampling(
     repetition_penalty=1.05,
 )
 SAMPLED = replace(GREEDY, temperature=0.9, top_k=50, subtalker_temperature=0.9, subtalker_top_k=50)
-TOP_64 = Truncation(max_top_k=64, top_p=False)
+TOP_64 = TopKTopP(max_top_k=64, top_p=False)
 
 
 @dataclass
@@ -150,8 +150,8 @@ class Request:
     """One utterance of ours: where and when it runs, and until when."""
 
     prompt: TalkerPrompt
-    row: int
-    draws: Sampling = GREEDY
+    slot: int
+    sampling: SamplingParams = GREEDY
     joins_at: int = 0
     max_new_tokens: int = 12
 
@@ -161,12 +161,14 @@ def our_codes(
     checkpoint: Checkpoint,
     requests: list[Request],
     *,
-    num_rows: int,
+    num_slots: int,
     kv_len: int = 128,
-    truncation: Truncation = TOP_64,
+    top_k_top_p: TopKTopP = TOP_64,
 ) -> list[Tensor]:
     """Run requests in rows of one state, each from the step it joins at: `[F, G]` each."""
-    state = FrameState.allocate(checkpoint.speech, num_rows, max_positions=128, max_text_rows=64)
+    state = FrameState.allocate(
+        checkpoint.speech, num_slots, max_positions=128, max_text_embeddings=64
+    )
     frames: list[list[Tensor]] = [[] for _ in requests]
     running: set[int] = set()
     waiting = set(range(len(requests)))
@@ -174,25 +176,25 @@ def our_codes(
     while waiting or running:
         joining = sorted(index for index in waiting if requests[index].joins_at <= step)
         if joining:
-            _join(checkpoint, state, [requests[index] for index in joining], truncation)
+            _join(checkpoint, state, [requests[index] for index in joining], top_k_top_p)
         running.update(joining)
         waiting.difference_update(joining)
         for index in sorted(running):
             request = requests[index]
-            ended = int(state.code_0[request.row]) == checkpoint.eos
+            ended = int(state.code_0[request.slot]) == checkpoint.eos
             if ended or len(frames[index]) == request.max_new_tokens - 1:
-                state.stop(request.row)
+                state.stop(request.slot)
                 running.discard(index)
-        advance(checkpoint.speech, state, num_rows, kv_len, truncation)
+        advance(checkpoint.speech, state, num_slots, kv_len, top_k_top_p)
         for index in running:
-            frames[index].append(state.codes[requests[index].row].clone())
+            frames[index].append(state.codes[requests[index].slot].clone())
         step += 1
     groups = state.codes.shape[1]
     return [torch.stack(made) if made else torch.zeros(0, groups) for made in frames]
 
 
 def _join(
-    checkpoint: Checkpoint, state: FrameState, requests: list[Request], truncation: Truncation
+    checkpoint: Checkpoint, state: FrameState, requests: list[Request], top_k_top_p: TopKTopP
 ) -> None:
     """Prefill several requests at once, padded on the right with numbers that must not matter."""
     lengths = torch.tensor([request.prompt.embeds.shape[0] for request in requests])
@@ -203,6 +205,6 @@ def _join(
         prompt = request.prompt
         embeds[index, : lengths[index]] = prompt.embeds
         pad = checkpoint.prompts.tts_pad[0]
-        state.set_row(request.row, request.draws, prompt.trailing_text, pad)
-    rows = torch.tensor([request.row for request in requests])
-    prefill_rows(checkpoint.speech, state, embeds, lengths, rows, truncation)
+        state.set_slot(request.slot, request.sampling, prompt.trailing_text, pad)
+    rows = torch.tensor([request.slot for request in requests])
+    prefill_slots(checkpoint.speech, state, embeds, lengths, rows, top_k_top_p)

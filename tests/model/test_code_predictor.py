@@ -13,7 +13,7 @@ from qwen_tts_api.model.code_predictor import (
     CodePredictorWeights,
     predict_frame,
 )
-from qwen_tts_api.model.sampling import SamplingRows, Truncation, draw
+from qwen_tts_api.model.sampling import SamplingTensors, TopKTopP, sample
 from tests.model.generation import TOP_64, Checkpoint
 
 
@@ -24,12 +24,12 @@ def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
     return checkpoint
 
 
-def inputs(checkpoint: Checkpoint, num_rows: int, seed: int) -> tuple[Tensor, Tensor]:
+def inputs(checkpoint: Checkpoint, num_slots: int, seed: int) -> tuple[Tensor, Tensor]:
     """Return a hidden state as long as a norm leaves it, and a code 0, for each row."""
     generator = torch.Generator().manual_seed(seed)
     width = checkpoint.speech.talker.decoder.norm.shape[0]
-    hidden = torch.randn(num_rows, width, generator=generator)
-    return hidden, torch.randint(0, 256, (num_rows,), generator=generator)
+    hidden = torch.randn(num_slots, width, generator=generator)
+    return hidden, torch.randint(0, 256, (num_slots,), generator=generator)
 
 
 def ours(
@@ -37,15 +37,15 @@ def ours(
     cache: CodePredictorCache,
     hidden: Tensor,
     code_0: Tensor,
-    truncation: Truncation = TOP_64,
+    top_k_top_p: TopKTopP = TOP_64,
 ) -> Tensor:
     """Predict greedily."""
     weights = checkpoint.speech.code_predictor
-    rows = SamplingRows.allocate(len(code_0), weights.vocabulary, torch.device("cpu"))
+    rows = SamplingTensors.allocate(len(code_0), weights.vocabulary, torch.device("cpu"))
     uniforms = torch.zeros(len(code_0), weights.num_code_groups - 1)
     with torch.inference_mode():
-        sampling = rows.at(slice(None), truncation)
-        return predict_frame(weights, cache, hidden, code_0, sampling, uniforms, truncation)
+        sampling = rows.at(slice(None), top_k_top_p)
+        return predict_frame(weights, cache, hidden, code_0, sampling, uniforms, top_k_top_p)
 
 
 def upstreams(checkpoint: Checkpoint, hidden: Tensor, code_0: Tensor) -> Tensor:
@@ -62,8 +62,8 @@ def upstreams(checkpoint: Checkpoint, hidden: Tensor, code_0: Tensor) -> Tensor:
 def test_upstreams_codes_frame_after_frame(checkpoint: Checkpoint) -> None:
     """Each frame begins anew; rows of other sizes of batch have been there before."""
     cache = CodePredictorCache.allocate(checkpoint.speech.code_predictor, 6)
-    for seed, num_rows in enumerate((5, 1, 3)):
-        hidden, code_0 = inputs(checkpoint, num_rows, seed)
+    for seed, num_slots in enumerate((5, 1, 3)):
+        hidden, code_0 = inputs(checkpoint, num_slots, seed)
         expected = upstreams(checkpoint, hidden, code_0)
         assert torch.equal(ours(checkpoint, cache, hidden, code_0), expected)
 
@@ -72,9 +72,9 @@ def test_each_code_has_a_draw_of_its_own(checkpoint: Checkpoint) -> None:
     """Sampled codes are what upstream's logits for them and their own uniform number give."""
     weights, talker = checkpoint.speech.code_predictor, checkpoint.upstream.talker
     hidden, code_0 = inputs(checkpoint, 5, seed=4)
-    rows = SamplingRows.allocate(5, weights.vocabulary, torch.device("cpu"))
+    rows = SamplingTensors.allocate(5, weights.vocabulary, torch.device("cpu"))
     for row in range(5):
-        rows.set_row(row, temperature=1.5, top_k=60 - row, top_p=1.0)
+        rows.set_slot(row, temperature=1.5, top_k=60 - row, top_p=1.0)
     sampling = rows.at(slice(None), TOP_64)
     uniforms = torch.rand(
         5, weights.num_code_groups - 1, generator=torch.Generator().manual_seed(8)
@@ -84,15 +84,15 @@ def test_each_code_has_a_draw_of_its_own(checkpoint: Checkpoint) -> None:
         codes = predict_frame(weights, cache, hidden, code_0, sampling, uniforms, TOP_64)
         logits, _ = talker.forward_sub_talker_finetune(codes, hidden)
     for group in range(1, weights.num_code_groups):
-        drawn = draw(logits[:, group - 1], sampling, uniforms[:, group - 1 : group], TOP_64)
-        assert torch.equal(codes[:, group], drawn)
+        sampled = sample(logits[:, group - 1], sampling, uniforms[:, group - 1 : group], TOP_64)
+        assert torch.equal(codes[:, group], sampled)
 
 
 def test_greedy_needs_one_rank_only(checkpoint: Checkpoint) -> None:
     """A batch of greedy rows need not sort anything."""
     cache = CodePredictorCache.allocate(checkpoint.speech.code_predictor, 4)
     hidden, code_0 = inputs(checkpoint, 4, seed=9)
-    codes = ours(checkpoint, cache, hidden, code_0, Truncation(1, False))
+    codes = ours(checkpoint, cache, hidden, code_0, TopKTopP(1, False))
     assert torch.equal(codes, ours(checkpoint, cache, hidden, code_0))
 
 

@@ -19,13 +19,13 @@ from transformers.generation.logits_process import (
 )
 
 from qwen_tts_api.model.sampling import (
-    Counter,
-    Restrictions,
-    SamplingRows,
-    Truncation,
-    draw,
+    CounterRng,
+    LogitsBias,
+    SamplingTensors,
+    TopKTopP,
+    apply_top_k_top_p,
+    sample,
     seed_key,
-    truncate,
 )
 
 CPU = torch.device("cpu")
@@ -41,16 +41,18 @@ SETTINGS = [
 UNLIMITED = [(0.7, 0, 1.0), (1.0, 0, 0.9), (1.0, 5000, 0.5), (0.9, 500, 1.0)]
 
 
-def logits_of(num_rows: int, seed: int = 0, vocabulary: int = VOCABULARY) -> Tensor:
+def logits_of(num_slots: int, seed: int = 0, vocabulary: int = VOCABULARY) -> Tensor:
     """Return logits as spread as a model's."""
-    return torch.randn(num_rows, vocabulary, generator=torch.Generator().manual_seed(seed)) * 3
+    return torch.randn(num_slots, vocabulary, generator=torch.Generator().manual_seed(seed)) * 3
 
 
-def rows_of(settings: list[tuple[float, int, float]], vocabulary: int = VOCABULARY) -> SamplingRows:
+def params_of(
+    settings: list[tuple[float, int, float]], vocabulary: int = VOCABULARY
+) -> SamplingTensors:
     """Return rows with these temperatures, top_k and top_p."""
-    rows = SamplingRows.allocate(len(settings), vocabulary, CPU)
+    rows = SamplingTensors.allocate(len(settings), vocabulary, CPU)
     for row, setting in enumerate(settings):
-        rows.set_row(row, *setting)
+        rows.set_slot(row, *setting)
     return rows
 
 
@@ -66,20 +68,22 @@ def warped(logits: Tensor, temperature: float, top_k: int, top_p: float) -> Tens
 
 
 @pytest.mark.parametrize(
-    ("settings", "truncation"),
+    ("settings", "top_k_top_p"),
     [
-        (SETTINGS, Truncation(64, True)),
-        (SETTINGS + UNLIMITED, Truncation(None, True)),
-        (SETTINGS[:1], Truncation(50, False)),
-        (UNLIMITED[:1], Truncation(None, False)),
+        (SETTINGS, TopKTopP(64, True)),
+        (SETTINGS + UNLIMITED, TopKTopP(None, True)),
+        (SETTINGS[:1], TopKTopP(50, False)),
+        (UNLIMITED[:1], TopKTopP(None, False)),
     ],
 )
 def test_the_distribution_is_that_of_transformers(
-    settings: list[tuple[float, int, float]], truncation: Truncation
+    settings: list[tuple[float, int, float]], top_k_top_p: TopKTopP
 ) -> None:
     """The same codes are left, with the same probabilities; every row by its own parameters."""
     logits = logits_of(len(settings))
-    ranked, codes = truncate(logits, rows_of(settings).at(slice(None), truncation), truncation)
+    ranked, codes = apply_top_k_top_p(
+        logits, params_of(settings).at(slice(None), top_k_top_p), top_k_top_p
+    )
     scores = torch.full_like(logits, -math.inf).scatter(1, codes, ranked)
     for row, setting in enumerate(settings):
         expected = warped(logits[row : row + 1], *setting)[0]
@@ -91,9 +95,9 @@ def test_equal_logits_at_the_edge_are_kept() -> None:
     """As transformers does: top-k is a threshold, not a count."""
     logits = torch.zeros(1, VOCABULARY)
     logits[0, 10:25] = 4.0
-    truncation = Truncation(64, False)
-    ranked, codes = truncate(
-        logits, rows_of([(1.0, 5, 1.0)]).at(slice(None), truncation), truncation
+    top_k_top_p = TopKTopP(64, False)
+    ranked, codes = apply_top_k_top_p(
+        logits, params_of([(1.0, 5, 1.0)]).at(slice(None), top_k_top_p), top_k_top_p
     )
     kept = codes[ranked.isfinite()].sort().values
     assert kept.tolist() == list(range(10, 25))
@@ -115,8 +119,8 @@ def test_the_restrictions_are_those_of_transformers(num_codes: int) -> None:
         ]
     )
     seen = torch.zeros(3, VOCABULARY, dtype=torch.bool).scatter(1, said, True)
-    restrictions = Restrictions.build(VOCABULARY, EOS, CPU)
-    scores = restrictions.apply(logits, seen, torch.full((3, 1), 1.5), torch.full((3,), num_codes))
+    logits_bias = LogitsBias.build(VOCABULARY, EOS, CPU)
+    scores = logits_bias.apply(logits, seen, torch.full((3, 1), 1.5), torch.full((3,), num_codes))
     assert torch.equal(scores, chain(said, logits))
     assert bool(scores[0].argmax() == EOS) == (num_codes >= 2)
 
@@ -125,42 +129,42 @@ def test_each_row_has_its_own_penalty_and_count() -> None:
     """Rows of a batch are at different places of different requests."""
     logits = logits_of(2).abs()
     seen = torch.ones(2, VOCABULARY, dtype=torch.bool)
-    restrictions = Restrictions.build(VOCABULARY, EOS, CPU)
-    scores = restrictions.apply(logits, seen, torch.tensor([[2.0], [1.0]]), torch.tensor([1, 7]))
+    logits_bias = LogitsBias.build(VOCABULARY, EOS, CPU)
+    scores = logits_bias.apply(logits, seen, torch.tensor([[2.0], [1.0]]), torch.tensor([1, 7]))
     assert torch.equal(scores[0, :2048], logits[0, :2048] / 2)
     assert torch.equal(scores[1, :2048], logits[1, :2048])
     assert scores[:, EOS].isinf().tolist() == [True, False]
 
 
-def draws_of(logits: Tensor, setting: tuple[float, int, float], truncation: Truncation) -> Tensor:
+def codes_of(logits: Tensor, setting: tuple[float, int, float], top_k_top_p: TopKTopP) -> Tensor:
     """Draw once from each row of `logits`, row n with seed n."""
-    rows = rows_of([setting], logits.shape[1]).at(
-        torch.zeros(len(logits), dtype=torch.int64), truncation
+    rows = params_of([setting], logits.shape[1]).at(
+        torch.zeros(len(logits), dtype=torch.int64), top_k_top_p
     )
     keys = torch.tensor([seed_key(seed) for seed in range(len(logits))])
-    uniforms = Counter.build(0, 1, 16, CPU).uniforms(keys, torch.full((len(logits),), 3))
-    return draw(logits, rows, uniforms * rows.draws, truncation)
+    uniforms = CounterRng.build(0, 1, 16, CPU).uniforms(keys, torch.full((len(logits),), 3))
+    return sample(logits, rows, uniforms * rows.uniform_scale, top_k_top_p)
 
 
 @pytest.mark.parametrize(
-    ("setting", "truncation"),
+    ("setting", "top_k_top_p"),
     [
-        ((0.9, 20, 1.0), Truncation(64, False)),
-        ((0.9, 30, 0.9), Truncation(64, True)),
-        ((0.9, 0, 0.95), Truncation(None, True)),
+        ((0.9, 20, 1.0), TopKTopP(64, False)),
+        ((0.9, 30, 0.9), TopKTopP(64, True)),
+        ((0.9, 0, 0.95), TopKTopP(None, True)),
     ],
 )
 def test_codes_are_drawn_as_often_as_they_should_be(
-    setting: tuple[float, int, float], truncation: Truncation
+    setting: tuple[float, int, float], top_k_top_p: TopKTopP
 ) -> None:
-    """A chi-square test over 20,000 seeds; nothing that was ruled out is ever drawn."""
-    num_draws = 20_000
+    """A chi-square test over 20,000 seeds; nothing that was ruled out is ever sampled."""
+    num_uniforms = 20_000
     logits = logits_of(1, seed=5, vocabulary=200)
     probability = warped(logits, *setting)[0].softmax(-1)
-    drawn = draws_of(logits.expand(num_draws, -1), setting, truncation)
-    counts = torch.bincount(drawn, minlength=200).float()
+    sampled = codes_of(logits.expand(num_uniforms, -1), setting, top_k_top_p)
+    counts = torch.bincount(sampled, minlength=200).float()
     assert (counts[probability == 0] == 0).all()
-    expected = num_draws * probability
+    expected = num_uniforms * probability
     often = expected >= 5
     statistic = float(((counts - expected)[often] ** 2 / expected[often]).sum())
     freedom = int(often.sum()) - 1
@@ -172,40 +176,40 @@ def test_codes_are_drawn_as_often_as_they_should_be(
 def test_greedy_is_argmax_whatever_else_is_set() -> None:
     """Temperature 0 wins over top_k and top_p, and a seed means nothing."""
     logits = logits_of(40)
-    for truncation in (Truncation(1, False), Truncation(64, True), Truncation(None, True)):
-        drawn = draws_of(logits, (0.0, 50, 0.9), truncation)
-        assert torch.equal(drawn, logits.argmax(-1))
+    for top_k_top_p in (TopKTopP(1, False), TopKTopP(64, True), TopKTopP(None, True)):
+        sampled = codes_of(logits, (0.0, 50, 0.9), top_k_top_p)
+        assert torch.equal(sampled, logits.argmax(-1))
     tied = torch.zeros(40, VOCABULARY)
-    assert len(set(draws_of(tied, (0.0, 0, 1.0), Truncation(64, False)).tolist())) == 1
+    assert len(set(codes_of(tied, (0.0, 0, 1.0), TopKTopP(64, False)).tolist())) == 1
 
 
 def test_scores_that_are_no_numbers_still_give_a_code() -> None:
     """An index out of range would end the process on a GPU."""
     logits = torch.full((3, VOCABULARY), math.nan)
     logits[1:] = -math.inf
-    for truncation in (Truncation(64, True), Truncation(None, True)):
-        drawn = draws_of(logits, (0.9, 50, 0.9), truncation)
-        assert ((drawn >= 0) & (drawn < VOCABULARY)).all()
+    for top_k_top_p in (TopKTopP(64, True), TopKTopP(None, True)):
+        sampled = codes_of(logits, (0.9, 50, 0.9), top_k_top_p)
+        assert ((sampled >= 0) & (sampled < VOCABULARY)).all()
 
 
 def test_an_idle_row_may_exceed_the_truncation() -> None:
     """Its parameters are those of a request that is over."""
-    truncation = Truncation(64, False)
-    drawn = draws_of(logits_of(4), (1.0, 900, 1.0), truncation)
-    assert ((drawn >= 0) & (drawn < VOCABULARY)).all()
+    top_k_top_p = TopKTopP(64, False)
+    sampled = codes_of(logits_of(4), (1.0, 900, 1.0), top_k_top_p)
+    assert ((sampled >= 0) & (sampled < VOCABULARY)).all()
 
 
 def test_a_row_draws_the_same_in_any_batch() -> None:
     """The same seed, frame and logits: alone, last of many, and with every logit ranked."""
     logits, setting = logits_of(9), (0.9, 50, 1.0)
-    together = draws_of(logits, setting, Truncation(64, False))
-    ranked = draws_of(logits, setting, Truncation(None, True))
+    together = codes_of(logits, setting, TopKTopP(64, False))
+    ranked = codes_of(logits, setting, TopKTopP(None, True))
     assert torch.equal(together, ranked)
-    rows = rows_of([setting]).at(slice(None), Truncation(64, False))
+    rows = params_of([setting]).at(slice(None), TopKTopP(64, False))
     for seed in range(9):
         key = torch.tensor([seed_key(seed)])
-        uniform = Counter.build(0, 1, 16, CPU).uniforms(key, torch.tensor([3]))
-        alone = draw(logits[seed : seed + 1], rows, uniform, Truncation(64, False))
+        uniform = CounterRng.build(0, 1, 16, CPU).uniforms(key, torch.tensor([3]))
+        alone = sample(logits[seed : seed + 1], rows, uniform, TopKTopP(64, False))
         assert alone == together[seed]
 
 
@@ -227,8 +231,8 @@ def test_the_draws_are_split_mix_64() -> None:
         key = seed_key(seed)
         assert key % 2**64 == split_mix_64(seed, 1)[0]
         numbers = [number >> 40 for number in split_mix_64(key % 2**64, 16 * 3 + 17)]
-        counter = Counter.build(1, 16, 16, CPU)
-        uniforms = counter.uniforms(torch.tensor([key] * 2), torch.tensor([0, 3]))
+        rng = CounterRng.build(1, 16, 16, CPU)
+        uniforms = rng.uniforms(torch.tensor([key] * 2), torch.tensor([0, 3]))
         ours = (uniforms * 2**24 * (1 + 2.0**-19)).round().long()
         expected = torch.tensor([numbers[1:17], numbers[49:65]])
         assert (ours - expected).abs().max() <= 1
@@ -238,8 +242,8 @@ def test_one_frame_ends_where_the_next_begins() -> None:
     """The last of a frame's draws is for the next frame's code 0; no two draws are the same."""
     key = torch.tensor([seed_key(7)] * 50)
     frames = torch.arange(50)
-    first = Counter.build(0, 1, 16, CPU).uniforms(key, frames)
-    rest = Counter.build(1, 16, 16, CPU).uniforms(key, frames)
+    first = CounterRng.build(0, 1, 16, CPU).uniforms(key, frames)
+    rest = CounterRng.build(1, 16, 16, CPU).uniforms(key, frames)
     assert torch.equal(first[1:, 0], rest[:-1, -1])
     assert len(set(rest.flatten().tolist())) > 795
 
@@ -247,8 +251,8 @@ def test_one_frame_ends_where_the_next_begins() -> None:
 def test_draws_are_uniform_and_unrelated() -> None:
     """Over seeds, frames and codebooks, neighbours of each included."""
     keys = torch.tensor([seed_key(seed) for seed in range(2000)])
-    counter = Counter.build(1, 16, 16, CPU)
-    uniforms = torch.stack([counter.uniforms(keys, torch.full((2000,), n)) for n in range(8)])
+    rng = CounterRng.build(1, 16, 16, CPU)
+    uniforms = torch.stack([rng.uniforms(keys, torch.full((2000,), n)) for n in range(8)])
     assert uniforms.min() >= 0
     assert uniforms.max() < 1
     counts = torch.histc(uniforms, 64, 0, 1)

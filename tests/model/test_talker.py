@@ -14,15 +14,15 @@ from torch import Tensor
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model import frame, layers, talker
 from qwen_tts_api.model.code_predictor import predict_frame
-from qwen_tts_api.model.frame import advance, prefill_rows
+from qwen_tts_api.model.frame import advance, prefill_slots
+from qwen_tts_api.model.frame_state import FrameState
 from qwen_tts_api.model.prompt import (
     INSTRUCTION_TEMPLATE,
     REFERENCE_TEMPLATE,
     SPEECH_TEMPLATE,
     ClonedVoice,
 )
-from qwen_tts_api.model.rows import FrameState
-from qwen_tts_api.model.sampling import Counter, Truncation, draw, seed_key
+from qwen_tts_api.model.sampling import CounterRng, TopKTopP, sample, seed_key
 from qwen_tts_api.model.talker import TalkerCache, TalkerWeights
 from tests.model.checkpoints import odd_model, parameters_of
 from tests.model.conftest import odd_case
@@ -40,7 +40,7 @@ from tests.model.generation import (
 Say = Callable[[str, str], Tensor]
 MAX_NEW_TOKENS = 12
 # Rows out of order, and one that is never used.
-ROWS = (4, 0, 7, 2, 6, 1, 8, 3)
+SLOTS = (4, 0, 7, 2, 6, 1, 8, 3)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def requests_for(
     return [
         Request(
             checkpoint.prompt(case, non_streaming_mode),
-            row=ROWS[index],
+            slot=SLOTS[index],
             joins_at=stride * index,
             max_new_tokens=MAX_NEW_TOKENS,
         )
@@ -99,7 +99,7 @@ def test_alone(nano: Checkpoint, cases: list[Case], expected: list[Tensor]) -> N
     """With or without an instruction, with a dialect, to the end of speech or the limit."""
     for case, codes in zip(cases, expected, strict=True):
         [request] = requests_for(nano, [case], True)
-        assert_same(our_codes(nano, [replace(request, row=0)], num_rows=1), [codes])
+        assert_same(our_codes(nano, [replace(request, slot=0)], num_slots=1), [codes])
 
 
 @pytest.mark.parametrize(("count", "stride"), [(3, 0), (3, 4), (8, 0), (8, 1)])
@@ -108,16 +108,16 @@ def test_together(
 ) -> None:
     """Prompts of different lengths, prefilled at once or while other rows are running."""
     requests = requests_for(nano, cases[:count], True, stride)
-    assert_same(our_codes(nano, requests, num_rows=9), expected[:count])
+    assert_same(our_codes(nano, requests, num_slots=9), expected[:count])
 
 
 def test_a_row_is_used_again(nano: Checkpoint, cases: list[Case], expected: list[Tensor]) -> None:
     """Nothing of the last utterance is left: neither its keys, nor its text, nor its codes."""
     requests = [
-        replace(request, row=1, joins_at=15 * index)
+        replace(request, slot=1, joins_at=15 * index)
         for index, request in enumerate(requests_for(nano, cases[:3], True))
     ]
-    assert_same(our_codes(nano, requests, num_rows=2), expected[:3])
+    assert_same(our_codes(nano, requests, num_slots=2), expected[:3])
 
 
 def test_attention_reads_no_further_than_it_is_told(
@@ -126,7 +126,7 @@ def test_attention_reads_no_further_than_it_is_told(
     """The bucket changes nothing as long as every position is in it."""
     requests = requests_for(nano, cases[:3], True)
     longest = max(len(request.prompt.embeds) for request in requests) + MAX_NEW_TOKENS
-    assert_same(our_codes(nano, requests, num_rows=9, kv_len=longest), expected[:3])
+    assert_same(our_codes(nano, requests, num_slots=9, kv_len=longest), expected[:3])
 
 
 def test_text_that_arrives_row_by_row(nano: Checkpoint, cases: list[Case]) -> None:
@@ -134,9 +134,9 @@ def test_text_that_arrives_row_by_row(nano: Checkpoint, cases: list[Case]) -> No
     options: dict[str, Any] = {"max_new_tokens": MAX_NEW_TOKENS, "repetition_penalty": 1.6}
     chosen = [cases[6], cases[1], cases[2]]
     draws = replace(GREEDY, repetition_penalty=1.6)
-    requests = [replace(r, draws=draws) for r in requests_for(nano, chosen, False, stride=2)]
+    requests = [replace(r, sampling=draws) for r in requests_for(nano, chosen, False, stride=2)]
     assert_same(
-        our_codes(nano, requests, num_rows=9), upstream_codes(nano, chosen, False, **options)
+        our_codes(nano, requests, num_slots=9), upstream_codes(nano, chosen, False, **options)
     )
 
 
@@ -149,7 +149,7 @@ def test_voice_design(nano_design: Checkpoint, say: Say) -> None:
     ]
     requests = requests_for(nano_design, chosen, True)
     codes = upstream_codes(nano_design, chosen, True, max_new_tokens=MAX_NEW_TOKENS)
-    assert_same(our_codes(nano_design, requests, num_rows=5), codes)
+    assert_same(our_codes(nano_design, requests, num_slots=5), codes)
 
 
 @pytest.mark.parametrize("non_streaming_mode", [False, True])
@@ -168,7 +168,7 @@ def test_cloned_voices(nano_base: Checkpoint, say: Say, non_streaming_mode: bool
     ]
     requests = requests_for(nano_base, chosen, non_streaming_mode, stride=1)
     codes = upstream_codes(nano_base, chosen, non_streaming_mode, max_new_tokens=MAX_NEW_TOKENS)
-    assert_same(our_codes(nano_base, requests, num_rows=9), codes)
+    assert_same(our_codes(nano_base, requests, num_slots=9), codes)
 
 
 @pytest.mark.parametrize("non_streaming_mode", [False, True])
@@ -181,13 +181,13 @@ def test_another_shape_of_model(odd: Checkpoint, non_streaming_mode: bool) -> No
     ]
     requests = requests_for(odd, chosen, non_streaming_mode, stride=3)
     codes = upstream_codes(odd, chosen, non_streaming_mode, max_new_tokens=MAX_NEW_TOKENS)
-    assert_same(our_codes(odd, requests, num_rows=9), codes)
+    assert_same(our_codes(odd, requests, num_slots=9), codes)
 
 
 def test_two_frames_at_least(odd: Checkpoint) -> None:
     """A model that wants to end at once may not before its third code 0."""
     case = odd_case(4, voice="ryan")
-    request = replace(requests_for(odd, [case], True)[0], row=0)
+    request = replace(requests_for(odd, [case], True)[0], slot=0)
     # With the mean of the first hidden states as its weights, the end is what they point to.
     upstream = odd_model()
     upstream.talker.codec_head.weight.data[odd.eos] = 10 * _first_hidden_states(
@@ -196,16 +196,16 @@ def test_two_frames_at_least(odd: Checkpoint) -> None:
     eager_to_end = Checkpoint.of(upstream)
     [codes] = upstream_codes(eager_to_end, [case], True, max_new_tokens=8)
     assert len(codes) == 2
-    assert_same(our_codes(eager_to_end, [request], num_rows=1), [codes])
+    assert_same(our_codes(eager_to_end, [request], num_slots=1), [codes])
 
 
 @torch.inference_mode()
 def _first_hidden_states(checkpoint: Checkpoint, request: Request, count: int) -> Tensor:
-    state = FrameState.allocate(checkpoint.speech, 1, max_positions=64, max_text_rows=1)
-    state.set_row(0, GREEDY, request.prompt.trailing_text, checkpoint.prompts.tts_pad[0])
+    state = FrameState.allocate(checkpoint.speech, 1, max_positions=64, max_text_embeddings=1)
+    state.set_slot(0, GREEDY, request.prompt.trailing_text, checkpoint.prompts.tts_pad[0])
     embeds = request.prompt.embeds.unsqueeze(0)
     lengths = torch.tensor([embeds.shape[1]])
-    prefill_rows(checkpoint.speech, state, embeds, lengths, torch.tensor([0]), TOP_64)
+    prefill_slots(checkpoint.speech, state, embeds, lengths, torch.tensor([0]), TOP_64)
     states = [state.past_hidden[0].clone()]
     for _ in range(count - 1):
         advance(checkpoint.speech, state, 1, 64, TOP_64)
@@ -218,15 +218,15 @@ def test_a_sampled_utterance_depends_on_nothing_but_its_seed(
 ) -> None:
     """Alone, in another row, in company, and with every logit ranked: the same codes."""
     base = requests_for(nano, cases, True)
-    first = replace(base[0], draws=replace(SAMPLED, seed=2**63 + 5))
-    others = [replace(r, draws=replace(SAMPLED, seed=n)) for n, r in enumerate(base[1:5])]
-    [alone] = our_codes(nano, [replace(first, row=0)], num_rows=1)
-    [again, *_] = our_codes(nano, [replace(first, joins_at=3), *others], num_rows=9)
-    everything = Truncation(max_top_k=None, top_p=True)
-    [ranked] = our_codes(nano, [first], num_rows=9, truncation=everything)
+    first = replace(base[0], sampling=replace(SAMPLED, seed=2**63 + 5))
+    others = [replace(r, sampling=replace(SAMPLED, seed=n)) for n, r in enumerate(base[1:5])]
+    [alone] = our_codes(nano, [replace(first, slot=0)], num_slots=1)
+    [again, *_] = our_codes(nano, [replace(first, joins_at=3), *others], num_slots=9)
+    everything = TopKTopP(max_top_k=None, top_p=True)
+    [ranked] = our_codes(nano, [first], num_slots=9, top_k_top_p=everything)
     assert_same([again, ranked], [alone, alone])
-    another = replace(first, draws=replace(SAMPLED, seed=6))
-    [different] = our_codes(nano, [another], num_rows=9)
+    another = replace(first, sampling=replace(SAMPLED, seed=6))
+    [different] = our_codes(nano, [another], num_slots=9)
     assert different.tolist() != alone.tolist()
 
 
@@ -234,23 +234,23 @@ def test_every_draw_has_a_number_of_its_own(
     nano: Checkpoint, cases: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The number of a code's draw is that of its frame and its codebook."""
-    drawn: list[Tensor] = []
+    sampled: list[Tensor] = []
 
     def noting(function: Callable[..., Tensor], position: int) -> Callable[..., Tensor]:
         def note(*arguments: Any) -> Tensor:
-            drawn.append(arguments[position])
+            sampled.append(arguments[position])
             return function(*arguments)
 
         return note
 
     monkeypatch.setattr(frame, "predict_frame", noting(predict_frame, 5))
-    monkeypatch.setattr(frame, "draw", noting(draw, 2))
-    request = replace(requests_for(nano, cases[:1], True)[0], draws=replace(SAMPLED, seed=11))
-    our_codes(nano, [replace(request, row=0, max_new_tokens=4)], num_rows=1)
-    numbers = torch.cat(drawn, 1)[0]
+    monkeypatch.setattr(frame, "sample", noting(sample, 2))
+    request = replace(requests_for(nano, cases[:1], True)[0], sampling=replace(SAMPLED, seed=11))
+    our_codes(nano, [replace(request, slot=0, max_new_tokens=4)], num_slots=1)
+    numbers = torch.cat(sampled, 1)[0]
     key = torch.tensor([seed_key(11)])
-    counter = Counter.build(0, 16, 16, torch.device("cpu"))
-    expected = torch.cat([counter.uniforms(key, torch.tensor([n])) for n in range(4)], 1)[0]
+    rng = CounterRng.build(0, 16, 16, torch.device("cpu"))
+    expected = torch.cat([rng.uniforms(key, torch.tensor([n])) for n in range(4)], 1)[0]
     assert torch.equal(numbers[: 3 * 16 + 1], expected[: 3 * 16 + 1])
 
 
@@ -259,16 +259,16 @@ def test_greedy_and_sampled_rows_share_a_batch(
 ) -> None:
     """A neighbour that samples leaves a greedy row's codes alone."""
     requests = requests_for(nano, cases[:2], True)
-    requests[1] = replace(requests[1], draws=SAMPLED)
-    assert_same(our_codes(nano, requests, num_rows=9)[:1], expected[:1])
+    requests[1] = replace(requests[1], sampling=SAMPLED)
+    assert_same(our_codes(nano, requests, num_slots=9)[:1], expected[:1])
 
 
 def test_a_sampled_code_0_with_greedy_others(nano: Checkpoint, cases: list[Case]) -> None:
     """Code 0 and the others have their own parameters."""
     base = requests_for(nano, cases[:1], True)[0]
-    one = replace(base, draws=replace(GREEDY, subtalker_temperature=5.0, subtalker_top_k=64))
-    two = replace(base, draws=replace(GREEDY, temperature=5.0, top_k=64))
-    greedy, mixed, first = (our_codes(nano, [r], num_rows=9)[0][0] for r in (base, one, two))
+    one = replace(base, sampling=replace(GREEDY, subtalker_temperature=5.0, subtalker_top_k=64))
+    two = replace(base, sampling=replace(GREEDY, temperature=5.0, top_k=64))
+    greedy, mixed, first = (our_codes(nano, [r], num_slots=9)[0][0] for r in (base, one, two))
     assert mixed[0] == greedy[0]
     assert mixed[1:].tolist() != greedy[1:].tolist()
     assert first[0] != greedy[0]
@@ -286,21 +286,21 @@ def to_meta(value: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize("truncation", [TOP_64, Truncation(None, True)])
-def test_a_frame_asks_nothing_of_the_host(nano: Checkpoint, truncation: Truncation) -> None:
+@pytest.mark.parametrize("top_k_top_p", [TOP_64, TopKTopP(None, True)])
+def test_a_frame_asks_nothing_of_the_host(nano: Checkpoint, top_k_top_p: TopKTopP) -> None:
     """Tensors without data cannot be read: whatever runs on them can be captured in a graph."""
-    state = FrameState.allocate(nano.speech, 4, max_positions=32, max_text_rows=3)
+    state = FrameState.allocate(nano.speech, 4, max_positions=32, max_text_embeddings=3)
     speech, state = to_meta(nano.speech), to_meta(state)
     lengths, rows = torch.empty(2, 2, dtype=torch.int64, device="meta").unbind(0)
     with torch.inference_mode():
         embeds = torch.empty(2, 9, speech.talker.decoder.norm.shape[0], device="meta")
-        prefill_rows(speech, state, embeds, lengths, rows, truncation)
-        advance(speech, state, 3, 16, truncation)
+        prefill_slots(speech, state, embeds, lengths, rows, top_k_top_p)
+        advance(speech, state, 3, 16, top_k_top_p)
 
 
 def test_rows_that_do_not_run_stay_finite_and_in_range(nano: Checkpoint) -> None:
     """Rows that were never started compute along with the others, for as long as those run."""
-    state = FrameState.allocate(nano.speech, 4, max_positions=8, max_text_rows=0)
+    state = FrameState.allocate(nano.speech, 4, max_positions=8, max_text_embeddings=0)
     with torch.inference_mode():
         for _ in range(10):
             advance(nano.speech, state, 4, 8, TOP_64)
@@ -311,10 +311,10 @@ def test_rows_that_do_not_run_stay_finite_and_in_range(nano: Checkpoint) -> None
 
 def test_too_much_trailing_text_is_refused(nano: Checkpoint) -> None:
     """The state was allocated for less."""
-    state = FrameState.allocate(nano.speech, 1, max_positions=8, max_text_rows=2)
+    state = FrameState.allocate(nano.speech, 1, max_positions=8, max_text_embeddings=2)
     row = nano.prompts.tts_pad
-    with pytest.raises(ValueError, match="3 text rows; there is room for 2"):
-        state.set_row(0, GREEDY, row.expand(3, -1), row[0])
+    with pytest.raises(ValueError, match="3 text embeddings; there is room for 2"):
+        state.set_slot(0, GREEDY, row.expand(3, -1), row[0])
 
 
 def test_layers_of_another_kind_are_refused(odd: Checkpoint) -> None:
@@ -376,8 +376,8 @@ def test_a_model_in_sixteen_bits() -> None:
         assert torch.equal(checkpoint.speech.talker.embed_frame(codes), summed)
     assert (logits.dtype, expected.dtype) == (torch.float32, torch.bfloat16)
     assert (logits[0] - expected.float()).abs().max() < 0.05 * expected.abs().max()
-    request = Request(prompt, row=0, draws=SAMPLED, max_new_tokens=5)
-    assert our_codes(checkpoint, [request], num_rows=2)[0].shape == (4, 6)
+    request = Request(prompt, slot=0, sampling=SAMPLED, max_new_tokens=5)
+    assert our_codes(checkpoint, [request], num_slots=2)[0].shape == (4, 6)
 
 
 def test_sixteen_bits_round_where_transformers_does(odd: Checkpoint) -> None:

@@ -70,11 +70,11 @@ def in_next_frame(bench: Bench, action: Callable[[], object]) -> list[int]:
     advance = bench.runner.advance
     numbers: list[int] = []
 
-    def advance_and_act(rows: Any, end: int) -> Any:
+    def advance_and_act(slots: Any, end: int) -> Any:
         if not numbers:
             numbers.append(len(bench.runner.batches))
             action()
-        return advance(rows, end)
+        return advance(slots, end)
 
     bench.runner.advance = advance_and_act  # type: ignore[method-assign]
     return numbers

@@ -482,7 +482,7 @@ def test_leaving_a_stream_of_events_frees_its_row(bench: Bench, num_events: int)
     for _ in range(num_events):
         next(events)
     events.close()
-    wait_until(lambda: not bench.runner.rows[0].running)
+    wait_until(lambda: not bench.runner.slots[0].running)
 
 
 def test_models_are_listed(client: FlaskClient) -> None:

@@ -80,8 +80,8 @@ def test_closing_a_stream_frees_its_row(bench: Bench) -> None:
     )
     next(response.iter_encoded())
     response.close()
-    wait_until(lambda: not bench.runner.rows[0].running)
-    assert bench.runner.rows[0].frame < 3000
+    wait_until(lambda: not bench.runner.slots[0].running)
+    assert bench.runner.slots[0].frame < 3000
 
 
 def test_sampling_parameters_reach_the_model(bench: Bench) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from qwen_tts_api.service.plan import divide, max_letters
 from tests.fakes import BASE, CUSTOM_VOICE, VOICE_DESIGN
 
-PROMPT = Prompt("x", "german", "ryan", "calm", Sampling(seed=7, top_k=3), 99, streaming=True)
+PROMPT = Prompt("x", "german", "ryan", "calm", SamplingParams(seed=7, top_k=3), 99, streaming=True)
 TEXT = "Here is a sentence of some length. " * 20 + "\n\n" + "And here is one more of them. " * 20
 
 
@@ -36,7 +36,7 @@ def test_the_same_request_and_seed_give_the_same_segments() -> None:
     """And another seed gives others, from beginning to end."""
     prompt = replace(PROMPT, text=TEXT)
     assert divide(prompt, 400) == divide(prompt, 400)
-    other = divide(replace(prompt, sampling=Sampling(seed=8)), 400)
+    other = divide(replace(prompt, sampling=SamplingParams(seed=8)), 400)
     seeds = {each.prompt.sampling.seed for each in divide(prompt, 400)}
     assert not seeds & {each.prompt.sampling.seed for each in other}
 

@@ -18,7 +18,7 @@ from qwen_tts_api.errors import (
     SynthesisFailed,
     TTSError,
 )
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Sampling
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, SamplingParams
 from qwen_tts_api.service.plan import SpeechSegment
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.segmented_job import AHEAD_OF_FILE, AHEAD_OF_STREAM, SegmentedJob
@@ -27,14 +27,14 @@ from tests.conftest import Bench, wait_until
 from tests.fakes import SAMPLES_PER_FRAME
 
 MakeBench = Callable[..., Bench]
-SHORT = Prompt("x", "auto", "ryan", "", Sampling(seed=1))
+SHORT = Prompt("x", "auto", "ryan", "", SamplingParams(seed=1))
 
 
 def begin(
     pool: ModelPool, *texts: str, streaming: bool = False, timeout_s: float = 60
 ) -> SegmentedJob:
     prompts = [
-        Prompt(text, "auto", "ryan", "", Sampling(seed=number), streaming=streaming)
+        Prompt(text, "auto", "ryan", "", SamplingParams(seed=number), streaming=streaming)
         for number, text in enumerate(texts)
     ]
     segments = [SpeechSegment(prompt, 0.25) for prompt in prompts]
@@ -210,7 +210,7 @@ def test_the_deadline_is_for_each(make_bench: MakeBench) -> None:
     samples = job.samples()
     next(samples)
     others = [
-        bench.pool.submit("voice", Prompt("x" * 3000, "auto", "ryan", "", Sampling()))
+        bench.pool.submit("voice", Prompt("x" * 3000, "auto", "ryan", "", SamplingParams()))
         for _ in range(20)
     ]
     threading.Event().wait(0.4)

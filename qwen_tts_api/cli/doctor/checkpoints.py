@@ -84,7 +84,7 @@ def check_memory(subject: Subject) -> Iterator[Finding]:
         return  # reported by `check_files` or `check_device`
     try:
         weights = num_parameters(subject.folder) * BYTES_OF[config.dtype]
-        row = row_numbers(subject.folder, config.max_positions) * BYTES_OF[config.dtype]
+        row = numbers_per_slot(subject.folder, config.max_positions) * BYTES_OF[config.dtype]
     except (DamagedFile, LoadError):
         return  # reported by `check_files`
     free = available_bytes(config.device)
@@ -110,7 +110,7 @@ def check_memory(subject: Subject) -> Iterator[Finding]:
         yield ok(found)
 
 
-def row_numbers(folder: Path, max_positions: int) -> int:
+def numbers_per_slot(folder: Path, max_positions: int) -> int:
     """Return the number of elements in the talker's KV cache of one utterance.
 
     The codec's state is smaller than the margin that is left free.

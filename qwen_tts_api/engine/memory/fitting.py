@@ -14,7 +14,7 @@ import torch
 from qwen_tts_api.engine.memory import planning
 from qwen_tts_api.engine.memory.planning import MemoryPlan, WorkingMemory
 from qwen_tts_api.engine.memory.profiling import measure_working_memory
-from qwen_tts_api.engine.runner.buckets import row_buckets
+from qwen_tts_api.engine.runner.buckets import slot_buckets
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.loaded import LoadedModel
@@ -76,7 +76,7 @@ def _measure(
         lambda num_rows: make(replace(trial, max_rows=num_rows)),
         lambda: planning.free_bytes(model.placement.device)[0],
         row,
-        num_row_buckets=len(row_buckets(max_rows)),
+        num_slot_buckets=len(slot_buckets(max_rows)),
     )
     try:
         return measure(max_rows)

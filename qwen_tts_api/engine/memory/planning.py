@@ -109,11 +109,11 @@ def row_bytes(model: LoadedModel, max_positions: int) -> int:
     talker = model.speech.talker.decoder
     heads, size = talker.heads, talker.norm.element_size()
     key_value = len(talker.layers) * max_positions * 2 * heads.num_kv * heads.head_dim
-    text = max_text_rows(model.card, max_positions) * talker.norm.shape[0]
+    text = max_text_embeddings(model.card, max_positions) * talker.norm.shape[0]
     return size * (key_value + text) + _stream_bytes(model)
 
 
-def max_text_rows(card: ModelCard, max_positions: int) -> int:
+def max_text_embeddings(card: ModelCard, max_positions: int) -> int:
     """Return how many rows of text a frame at a time hears: only cloned voices do."""
     return max_positions if card.kind == "base" else 0
 

@@ -24,7 +24,7 @@ def measure_working_memory(
     free_bytes: Callable[[], int],
     row_bytes: int,
     max_rows: int,
-    num_row_buckets: int,
+    num_slot_buckets: int,
 ) -> WorkingMemory:
     """Return what runners take while they compute.
 
@@ -33,7 +33,7 @@ def measure_working_memory(
         free_bytes: What is free on the device.
         row_bytes: What a row takes by itself.
         max_rows: Rows that will be asked for.
-        num_row_buckets: For how many numbers of rows graphs will be captured.
+        num_slot_buckets: For how many numbers of rows graphs will be captured.
     """
 
     def run(num_rows: int) -> tuple[int, int]:
@@ -54,7 +54,7 @@ def measure_working_memory(
     run(num_rows)  # not counted: it loads kernels and makes workspaces, which stay
     one, graphs = run(1)
     if num_rows == 1:  # then another row takes at most as much
-        return WorkingMemory(graphs * num_row_buckets, one)
+        return WorkingMemory(graphs * num_slot_buckets, one)
     several, _ = run(num_rows)
     each = max(0, several - one) // (num_rows - 1)
-    return WorkingMemory(max(0, one - each) + graphs * num_row_buckets, each)
+    return WorkingMemory(max(0, one - each) + graphs * num_slot_buckets, each)

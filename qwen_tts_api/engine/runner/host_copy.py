@@ -1,4 +1,4 @@
-"""Results on their way from the device to the host, without making the device wait."""
+"""Asynchronous copies of results from the device to the host."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 
 
 class HostCopy:
-    """A tensor on its way to the host, on a stream of its own where there is a GPU."""
+    """An asynchronous copy of a tensor to the host, on a stream of its own; on a CPU the tensor."""
 
     def __init__(self, tensor: Tensor, stream: torch.cuda.Stream | None) -> None:
         self._event: torch.cuda.Event | None = None
         if stream is None:
             self._host = tensor
             return
-        # A copy on the device first: the next replay overwrites the tensor.
+        # First a copy on the device, because the next replay overwrites the tensor.
         tensor = tensor.clone()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -29,32 +29,37 @@ class HostCopy:
             self._event.record(stream)
 
     def wait(self) -> Tensor:
-        """Return the tensor; the one place where the host waits for the device."""
+        """Return the tensor on the host: the only place where the host waits for the device."""
         if self._event is not None:
             self._event.synchronize()
         return self._host
 
 
-class DrawnCodes:
-    """Codes 0 on their way to the host."""
+class SampledCodes:
+    """Codes 0 that are being copied to the host.
 
-    def __init__(self, copy: HostCopy, rows: Sequence[int] | None) -> None:
+    Args:
+        copy: One code a slot.
+        slots: The slots that are wanted of it; None: all.
+    """
+
+    def __init__(self, copy: HostCopy, slots: Sequence[int] | None) -> None:
         self._copy = copy
-        self._rows = rows
+        self._slots = slots
 
     def read(self) -> list[int]:
-        """Return one code a row of the call."""
+        """Return one code for each wanted slot; waits for the device if it must."""
         codes: list[int] = self._copy.wait().tolist()
-        return codes if self._rows is None else [codes[row] for row in self._rows]
+        return codes if self._slots is None else [codes[slot] for slot in self._slots]
 
 
 class DecodedAudio:
-    """Samples on their way to the host."""
+    """Samples that are being copied to the host."""
 
     def __init__(self, copy: HostCopy) -> None:
         self._copy = copy
 
     def read(self) -> npt.NDArray[np.int16]:
-        """Return `[rows, samples]`."""
+        """Return int16 `[B, n]`; waits for the device if it must."""
         samples: npt.NDArray[np.int16] = self._copy.wait().numpy()
         return samples

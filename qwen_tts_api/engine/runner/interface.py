@@ -1,4 +1,8 @@
-"""What the scheduler needs of a loaded model. It holds no tensors; the runner holds no queues."""
+"""What the scheduler needs of a loaded model. It has no tensors; the runner has no queues.
+
+These are protocols because the scheduler and the engine are used without PyTorch: by tests, which
+have a runner of their own.
+"""
 
 from __future__ import annotations
 
@@ -17,42 +21,42 @@ class Prepared(Protocol):
 
     @property
     def num_positions(self) -> int:
-        """How many positions of a row its prefill takes."""
+        """How many positions the prefill takes."""
 
     @property
     def num_text_tokens(self) -> int:
-        """How many tokens its text has."""
+        """How many tokens the text has."""
 
     @property
     def num_trailing(self) -> int:
-        """How many frames it takes to hear the text that is not in the prefill."""
+        """How many frames have text that is not in the prefill."""
 
 
 class Codes(Protocol):
-    """Codes 0 that were drawn, on their way to the host."""
+    """Sampled codes 0 that are being copied to the host."""
 
     def read(self) -> list[int]:
-        """Return one code a row, in the order of the call; waits for the device if it must."""
+        """Return one code a slot, in the call's order; waits for the device if it must."""
 
 
 class Audio(Protocol):
-    """Samples that were decoded, on their way to the host."""
+    """Decoded samples that are being copied to the host."""
 
     def read(self) -> npt.NDArray[np.int16]:
-        """Return `[rows, frames * samples_per_frame]`; waits for the device if it must."""
+        """Return int16 `[B, frames * samples_per_frame]`; waits for the device if it must."""
 
 
 class Runner(Protocol):
-    """A model in memory, with the state of `max_rows` utterances. Used by one thread only.
+    """A loaded model with `max_rows` slots, each for one utterance. Used by one thread only.
 
     Attributes:
         card: What the model can do.
         placement: Where it computes: `device`, `dtype`, `attention`.
-        max_rows: Utterances at once.
+        max_rows: The number of slots.
         max_positions: Prompt and frames of one utterance together.
         eos: The code 0 that ends an utterance.
-        lag: How many calls of `advance` may be under way before the first one's codes are read: 0
-            on a CPU; 1 on a GPU, which then never waits for the host.
+        lag: How many calls of `advance` are launched before the codes of the first are read: 0 on a
+            CPU; 1 on a GPU, which then never waits for the host.
         chunk_sizes: The frame counts that `decode` takes, ascending.
     """
 
@@ -64,34 +68,34 @@ class Runner(Protocol):
     lag: int
     chunk_sizes: Sequence[int]
 
-    def is_prompt_quick(self, prompt: Prompt) -> bool:
-        """Whether `prepare` takes no longer than a frame: all but a recording that is new does."""
+    def has_cached_voice(self, prompt: Prompt) -> bool:
+        """Whether `prepare` has no recording to encode, which takes longer than a frame."""
 
     def forget(self, reference: Reference) -> None:
-        """Keep nothing of a recording for later utterances; any thread may say so."""
+        """Discard what is cached of a recording. Any thread may call it."""
 
     def prepare(self, prompt: Prompt) -> Prepared:
-        """Turn a prompt into the rows of its prefill."""
+        """Turn a prompt into the embeddings of its prefill."""
 
-    def prefill(self, rows: Sequence[int], prepared: Sequence[Any]) -> Codes:
-        """Begin utterances in free rows, and draw the first code 0 of each."""
+    def prefill(self, slots: Sequence[int], prepared: Sequence[Any]) -> Codes:
+        """Begin utterances in free slots, and sample the first code 0 of each."""
 
-    def advance(self, rows: Sequence[int], end: int) -> Codes:
-        """Make the next frame of the running `rows`, and draw the code 0 after it.
+    def advance(self, slots: Sequence[int], end: int) -> Codes:
+        """Generate the next frame of the running `slots`, and sample the code 0 after it.
 
         Args:
-            rows: All rows that run, ascending.
-            end: Above the position of each of them.
+            slots: All running slots, ascending.
+            end: More than the position of each of them.
         """
 
-    def stop(self, row: int) -> None:
-        """Take a row out of the running."""
+    def stop(self, slot: int) -> None:
+        """Mark a slot as not running."""
 
-    def decode(self, rows: Sequence[int], starts: Sequence[int], num_frames: int) -> Audio:
-        """Decode the next `num_frames` frames of some rows; `starts` are their frame numbers."""
+    def decode(self, slots: Sequence[int], starts: Sequence[int], num_frames: int) -> Audio:
+        """Decode the next `num_frames` frames of some slots; `starts` are their frame numbers."""
 
     def memory_bytes(self) -> int:
         """Return how much GPU memory PyTorch holds, 0 on a CPU. Any thread may ask."""
 
     def close(self) -> None:
-        """Give the memory back. Attributes and `memory_bytes` can be read on."""
+        """Release the memory. Attributes and `memory_bytes` can still be read."""

@@ -1,4 +1,4 @@
-"""The tensors that captured functions read and change, and what they are captured for."""
+"""The static tensors of captured functions, and the keys that the functions are captured for."""
 
 from __future__ import annotations
 
@@ -8,56 +8,56 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from qwen_tts_api.engine.memory.planning import max_text_rows
+from qwen_tts_api.engine.memory.planning import max_text_embeddings
 from qwen_tts_api.model.codec.decoder import CodecState
+from qwen_tts_api.model.frame_state import FrameState
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.rows import FrameState
-from qwen_tts_api.model.sampling import Truncation
+from qwen_tts_api.model.sampling import TopKTopP
 
 HISTORY_FRAMES = 64
-"""Frames of each row that are kept for the codec; the scheduler never lets more wait."""
+"""How many frames of each slot are kept until they are decoded; the scheduler needs no more."""
 
 
 class FrameKey(NamedTuple):
-    """What a graph of one frame is captured for."""
+    """The static arguments of a graph of one frame."""
 
-    num_rows: int
+    num_slots: int
     kv_len: int
-    truncation: Truncation
+    top_k_top_p: TopKTopP
 
 
 class ChunkKey(NamedTuple):
-    """What a graph of the codec is captured for."""
+    """The static arguments of a graph that decodes a chunk."""
 
-    num_rows: int
+    num_slots: int
     num_frames: int
 
 
 @dataclass(frozen=True)
 class RunnerState:
-    """Every tensor that frames and chunks read and change. Allocated once.
+    """All tensors that frames and chunks read and write; allocated once. R is the number of slots.
 
     Attributes:
-        rows: What belongs to the rows of the language models.
-        codec: What belongs to the codec's streams: one a row, and one that nobody reads.
-        history: `[R + 1, HISTORY_FRAMES, G]` int64: the latest frames of each row, as a ring.
-        slots: `[R]` int64: the streams of a batch of chunks.
-        starts: `[R]` int64: the first frame of each chunk of that batch.
-        row_numbers: `[R]` int64: 0, 1, ...
+        speech: The slots of the language models.
+        codec: The codec's state: a stream for each slot, and slot R, which pads batches.
+        history: `[R + 1, HISTORY_FRAMES, G]` int64: the latest frames of each slot, a ring buffer.
+        chunk_slots: `[R]` int64: the slots of a batch of chunks.
+        chunk_starts: `[R]` int64: the number of the first frame of each chunk.
+        slot_numbers: `[R]` int64: 0, 1, ...
     """
 
-    rows: FrameState
+    speech: FrameState
     codec: CodecState
     history: Tensor
-    slots: Tensor
-    starts: Tensor
-    row_numbers: Tensor
+    chunk_slots: Tensor
+    chunk_starts: Tensor
+    slot_numbers: Tensor
 
     @classmethod
     def allocate(
-        cls, model: LoadedModel, max_rows: int, max_positions: int, flash: bool
+        cls, model: LoadedModel, max_slots: int, max_positions: int, flash: bool
     ) -> RunnerState:
-        """Return the state of `max_rows` rows, none of them running."""
+        """Return the state of `max_slots` slots, none of them running."""
         device = torch.device(model.placement.device)
         groups = model.codec.num_code_groups
 
@@ -65,16 +65,16 @@ class RunnerState:
             return torch.zeros(shape, dtype=torch.int64, device=device)
 
         return cls(
-            rows=FrameState.allocate(
+            speech=FrameState.allocate(
                 model.speech,
-                max_rows,
+                max_slots,
                 max_positions,
-                max_text_rows(model.card, max_positions),
+                max_text_embeddings(model.card, max_positions),
                 flash,
             ),
-            codec=CodecState.allocate(model.codec, max_rows + 1),
-            history=integers(max_rows + 1, HISTORY_FRAMES, groups),
-            slots=integers(max_rows),
-            starts=integers(max_rows),
-            row_numbers=torch.arange(max_rows, device=device),
+            codec=CodecState.allocate(model.codec, max_slots + 1),
+            history=integers(max_slots + 1, HISTORY_FRAMES, groups),
+            chunk_slots=integers(max_slots),
+            chunk_starts=integers(max_slots),
+            slot_numbers=torch.arange(max_slots, device=device),
         )

@@ -1,9 +1,9 @@
-"""Codes to samples, a few frames at a time, with the samples of one long decode.
+"""Decode codes to samples in chunks of frames; the samples are those of one decode of all frames.
 
-The decoder is causal, so a stream needs no context to be decoded again, only what its layers would
-look back at: the last inputs of each convolution, the part of each transposed convolution's output
-that reaches into the next chunk, and the transformer's last 71 keys and values. A stream is a slot
-of `CodecState`; a chunk of any slots, each wherever it is, is one call.
+The decoder is causal, so a stream keeps the state of its layers instead of decoding context again:
+the last inputs of each convolution, the part of each transposed convolution's output that overlaps
+the next chunk, and the transformer's last 71 keys and values. Each stream has a slot in
+`CodecState`; one call decodes a chunk of several slots, each at a position of its own.
 
 Source: upstream's `Qwen3TTSTokenizerV2Decoder.forward`.
 """
@@ -33,12 +33,12 @@ from qwen_tts_api.model.placement import zeros
 
 @dataclass(frozen=True)
 class CodecState:
-    """What streams remember, allocated once, updated in place.
+    """The state of all streams; allocated once, updated in place. S is the number of slots.
 
     Attributes:
-        past: `[slots, W]` in the model's dtype: every convolution's past, one after the other.
-        key_value: `[slots, L, window - 1, 2 * H_kv, head_dim]`: the last positions, oldest first.
-        frames: `[slots]` int64: how many frames the stream has decoded.
+        past: `[S, W]` in the model's dtype: the state of all convolutions, concatenated.
+        key_value: `[S, L, window - 1, 2 * H_kv, head_dim]`: the last positions, oldest first.
+        frames: `[S]` int64: how many frames the stream has decoded.
     """
 
     past: Tensor
@@ -47,7 +47,7 @@ class CodecState:
 
     @classmethod
     def allocate(cls, weights: CodecWeights, num_slots: int) -> CodecState:
-        """Return `num_slots` streams that begin: 5 MB each as published, in 32 bits."""
+        """Return the state of `num_slots` new streams: 5 MB each as published, in 32 bits."""
         transformer, device = weights.transformer, weights.tables.device
         width = sum(math.prod(stage.past_shape) for stage in weights.streaming_stages())
         heads = (2 * transformer.num_kv, transformer.head_dim)
@@ -59,32 +59,32 @@ class CodecState:
         )
 
     def reset(self, slot: int) -> None:
-        """Let a stream begin anew.
+        """Reset a slot to a new stream.
 
-        Its old keys and values lie before frame 0, which none sees; but 0 times NaN is NaN.
+        Keys and values before frame 0 are masked, but must be finite: 0 times NaN is NaN.
         """
         self.past[slot].fill_(0)
         self.key_value[slot].fill_(0)
         self.frames[slot].fill_(0)
 
     def put(self, slot: int, stream: CodecState) -> None:
-        """Let a stream go on from where another state's only one is."""
+        """Set a slot to the state of the only stream of another `CodecState`."""
         self.past[slot] = stream.past[0]
         self.key_value[slot] = stream.key_value[0]
         self.frames[slot] = stream.frames[0]
 
 
-class _Pasts:
-    """The pasts of a batch's convolutions, handed out in the order in which they are used."""
+class _StateCursor:
+    """Reads the states of the convolutions from `past`, `[B, W]`, in the order of their use."""
 
-    def __init__(self, rows: Tensor) -> None:
-        self._rows = rows
+    def __init__(self, past: Tensor) -> None:
+        self._past = past
         self._next = 0
 
     def take(self, shape: tuple[int, int]) -> Tensor:
-        """Return the next past `[B, channels, steps]`, a view to be overwritten."""
+        """Return the next convolution's state, `[B, channels, steps]`: a view to be overwritten."""
         start, self._next = self._next, self._next + math.prod(shape)
-        past: Tensor = self._rows[:, start : self._next].unflatten(1, shape)
+        past: Tensor = self._past[:, start : self._next].unflatten(1, shape)
         return past
 
 
@@ -93,117 +93,122 @@ def decode_chunk(weights: CodecWeights, state: CodecState, codes: Tensor, slots:
 
     Args:
         weights: The decoder's.
-        state: Moved on by n frames in `slots`; no other slot is touched.
-        codes: `[B, n, G]` int64, from 0 to the codebook's size.
-        slots: `[B]` int64: whose frames these are. Distinct, but for one that nobody reads and that
-            fills up a batch.
+        state: Advanced by n frames in `slots`; other slots are not changed.
+        codes: `[B, n, G]` int64, below the codebook's size.
+        slots: `[B]` int64, the slot of each stream. Distinct, except for a slot that no stream has
+            and that pads a batch.
 
     Returns:
-        `[B, n * samples_per_frame]` in the model's dtype, from -1 to 1: whatever the chunks, the
-        samples of one decode of all frames.
+        `[B, n * samples_per_frame]` in the model's dtype, -1 to 1. They do not depend on how frames
+        are divided into chunks.
     """
-    rows, key_value = state.past.index_select(0, slots), state.key_value.index_select(0, slots)
+    past, key_value = state.past.index_select(0, slots), state.key_value.index_select(0, slots)
     frames = state.frames.index_select(0, slots)
-    pasts = _Pasts(rows)
-    x = _vocode(weights, _understand(weights, codes, pasts, key_value, frames), pasts)
-    state.past.index_copy_(0, slots, rows)
+    cursor = _StateCursor(past)
+    x = _decoder(weights, _pre_transformer(weights, codes, cursor, key_value, frames), cursor)
+    state.past.index_copy_(0, slots, past)
     state.key_value.index_copy_(0, slots, key_value)
     state.frames.index_copy_(0, slots, frames + codes.shape[1])
     return x.squeeze(1).clamp(-1, 1)
 
 
 def stream_after(weights: CodecWeights, codes: Tensor) -> CodecState:
-    """Return a stream that has decoded `codes`, `[n, G]` int64, without making their samples.
+    """Return the state of a stream that has decoded `codes`, `[n, G]` int64.
 
-    The transformer must see all frames, at one step each; the convolutions, which cost nearly
-    everything, forget all but the last few.
+    The transformer has to run over all frames, at one position each. The convolutions, which take
+    nearly all the time, only over the last frames, as their state depends on no earlier ones.
     """
     stream = CodecState.allocate(weights, 1)
-    pasts = _Pasts(stream.past)
-    x = _understand(weights, codes.unsqueeze(0), pasts, stream.key_value, stream.frames)
-    _vocode(weights, x[..., -weights.vocoder_reach_frames :], pasts)
+    cursor = _StateCursor(stream.past)
+    x = _pre_transformer(weights, codes.unsqueeze(0), cursor, stream.key_value, stream.frames)
+    _decoder(weights, x[..., -weights.decoder_reach_frames :], cursor)
     stream.frames.fill_(codes.shape[0])
     return stream
 
 
-def _understand(
-    weights: CodecWeights, codes: Tensor, pasts: _Pasts, key_value: Tensor, frames: Tensor
+def _pre_transformer(
+    weights: CodecWeights, codes: Tensor, cursor: _StateCursor, key_value: Tensor, frames: Tensor
 ) -> Tensor:
-    """Turn codes `[B, n, G]` into what the vocoder reads, `[B, C, n]`."""
+    """Run quantizer, pre_conv and pre_transformer: codes `[B, n, G]` to `[B, C, n]`."""
     quantised = functional.embedding(codes + weights.table_starts, weights.tables).sum(2)
-    x = _convolve(quantised.to(weights.dtype).transpose(1, 2), weights.pre_conv, pasts)
-    return _transform(x.transpose(1, 2), weights.transformer, key_value, frames).transpose(1, 2)
+    x = _convolve(quantised.to(weights.dtype).transpose(1, 2), weights.pre_conv, cursor)
+    return _transformer(x.transpose(1, 2), weights.transformer, key_value, frames).transpose(1, 2)
 
 
-def _vocode(weights: CodecWeights, x: Tensor, pasts: _Pasts) -> Tensor:
-    """Turn `[B, C, n]` into samples `[B, 1, n * samples_per_frame]`."""
+def _decoder(weights: CodecWeights, x: Tensor, cursor: _StateCursor) -> Tensor:
+    """Run upsample and decoder: `[B, C, n]` to samples `[B, 1, n * samples_per_frame]`."""
     for upsampling, convnext in weights.upsample:
-        x = _mix(_upsample(x, upsampling, pasts), convnext, pasts)
-    x = _convolve(x, weights.conv_in, pasts)
+        x = _convnext(_upsample(x, upsampling, cursor), convnext, cursor)
+    x = _convolve(x, weights.conv_in, cursor)
     for snake, upsampling, units in weights.blocks:
-        x = _upsample(_activate(x, snake), upsampling, pasts)
+        x = _upsample(_snake(x, snake), upsampling, cursor)
         for unit in units:
-            x = x + _residual(x, unit, pasts)
-    return _convolve(_activate(x, weights.snake_out), weights.conv_out, pasts)
+            x = x + _residual_unit(x, unit, cursor)
+    return _convolve(_snake(x, weights.snake_out), weights.conv_out, cursor)
 
 
-def _convolve(x: Tensor, conv: Convolution, pasts: _Pasts) -> Tensor:
+def _convolve(x: Tensor, conv: Convolution, cursor: _StateCursor) -> Tensor:
     """Convolve `[B, in, T]` causally to `[B, out, T]`."""
     channels, history = conv.past_shape
     if history:
-        past = pasts.take((channels, history))
+        past = cursor.take((channels, history))
         x = torch.cat((past, x), -1)
         past.copy_(x[..., -history:])
     return functional.conv1d(x, conv.weight, conv.bias, dilation=conv.dilation, groups=conv.groups)
 
 
-def _upsample(x: Tensor, upsampling: Upsampling, pasts: _Pasts) -> Tensor:
+def _upsample(x: Tensor, upsampling: Upsampling, cursor: _StateCursor) -> Tensor:
     """Upsample `[B, in, T]` to `[B, out, T * stride]`.
 
-    The bias goes on once: to the outputs, and not to the part of them that is kept for later.
+    The bias is added once: to the outputs, not to the overlap that is kept for the next chunk.
     """
     stride, weight = upsampling.stride, upsampling.weight
     channels, overlap = upsampling.past_shape
     x = functional.conv_transpose1d(x, weight, upsampling.bias, stride=stride)
     if not overlap:
         return x
-    past = pasts.take((channels, overlap))
+    past = cursor.take((channels, overlap))
     x[..., :overlap] += past
     torch.sub(x[..., -overlap:], upsampling.bias.unsqueeze(-1), out=past)
     return x[..., :-overlap]
 
 
-def _activate(x: Tensor, snake: Snake) -> Tensor:
+def _snake(x: Tensor, snake: Snake) -> Tensor:
     """Apply SnakeBeta to `[B, C, T]`."""
     wave = (x * snake.frequency).sin_().square_().mul_(snake.amount)
     return wave.add_(x)
 
 
-def _residual(x: Tensor, unit: ResidualUnit, pasts: _Pasts) -> Tensor:
-    """Return what a residual unit adds to `[B, C, T]`."""
-    x = _convolve(_activate(x, unit.snake_1), unit.dilated, pasts)
-    return _convolve(_activate(x, unit.snake_2), unit.pointwise, pasts)
+def _residual_unit(x: Tensor, unit: ResidualUnit, cursor: _StateCursor) -> Tensor:
+    """Return a residual unit's output without the residual, `[B, C, T]`."""
+    x = _convolve(_snake(x, unit.snake_1), unit.dilated, cursor)
+    return _convolve(_snake(x, unit.snake_2), unit.pointwise, cursor)
 
 
-def _mix(x: Tensor, weights: ConvNeXt, pasts: _Pasts) -> Tensor:
+def _convnext(x: Tensor, weights: ConvNeXt, cursor: _StateCursor) -> Tensor:
     """Run a ConvNeXt block over `[B, C, T]`."""
-    y = _convolve(x, weights.depthwise, pasts).transpose(1, 2)
+    y = _convolve(x, weights.depthwise, cursor).transpose(1, 2)
     y = functional.layer_norm(y, y.shape[-1:], *weights.norm, weights.eps)
     y = functional.linear(functional.gelu(functional.linear(y, *weights.expand)), *weights.contract)
     return x + (weights.gamma * y).transpose(1, 2)
 
 
-def _transform(x: Tensor, weights: CodecTransformer, cached: Tensor, frames: Tensor) -> Tensor:
-    """Run the transformer over `[B, n, C]`, positions `frames` and on; moves `cached` on."""
-    num_rows, num_new = x.shape[:2]
+def _transformer(x: Tensor, weights: CodecTransformer, cached: Tensor, frames: Tensor) -> Tensor:
+    """Run the transformer over `[B, n, C]`, at positions `frames` to `frames + n - 1`.
+
+    `cached`, `[B, L, window - 1, 2 * H_kv, head_dim]`, is advanced by n positions.
+    """
+    num_streams, num_new = x.shape[:2]
     positions = frames.unsqueeze(-1) + torch.arange(num_new, device=x.device)
     rope = rope_tables(weights.inv_freq, positions, x.dtype)
     mask = _window_mask(frames, num_new, weights.window, x.dtype)
     x = functional.linear(x, *weights.input)
     for index, layer in enumerate(weights.layers):
         normed = rms_norm(x, layer.input_norm, weights.eps)
-        heads = functional.linear(normed, layer.qkv).view(num_rows, num_new, -1, weights.head_dim)
-        mixed = _attend(heads, weights, rope, cached[:, index], mask)
+        heads = functional.linear(normed, layer.qkv).view(
+            num_streams, num_new, -1, weights.head_dim
+        )
+        mixed = _sliding_attention(heads, weights, rope, cached[:, index], mask)
         x = x + layer.attention_scale * functional.linear(mixed, layer.output)
         x = x + layer.mlp_scale * _feed_forward(
             rms_norm(x, layer.post_attention_norm, weights.eps), layer
@@ -216,12 +221,12 @@ def _feed_forward(x: Tensor, layer: CodecLayer) -> Tensor:
     return functional.linear(functional.silu(gate) * up, layer.down)
 
 
-def _attend(
+def _sliding_attention(
     heads: Tensor, weights: CodecTransformer, rope: Rope, past: Tensor, mask: Tensor
 ) -> Tensor:
-    """Attend from packed heads `[B, n, H + 2 * H_kv, head_dim]` to the past and to themselves.
+    """Attend from packed heads `[B, n, H + 2 * H_kv, head_dim]` to the cache and to themselves.
 
-    `past` is `[B, window - 1, 2 * H_kv, head_dim]`, and moves on by n.
+    `past`, `[B, window - 1, 2 * H_kv, head_dim]`, is advanced by n positions.
     """
     num_rotated = weights.num_heads + weights.num_kv
     heads[:, :, :num_rotated] = rotate(heads[:, :, :num_rotated], rope)
@@ -236,9 +241,9 @@ def _attend(
 
 
 def _window_mask(frames: Tensor, num_new: int, window: int, dtype: torch.dtype) -> Tensor:
-    """Return 0 where a new position sees one, -inf elsewhere: `[B, 1, n, window - 1 + n]`.
+    """Return the additive mask of sliding attention, `[B, 1, n, window - 1 + n]`: 0 or -inf.
 
-    Key j is the position `frames - (window - 1) + j`; before 0 there is none.
+    Key j is at position `frames - (window - 1) + j`; negative positions are masked.
     """
     query = torch.arange(num_new, device=frames.device).unsqueeze(-1)
     key = torch.arange(window - 1 + num_new, device=frames.device)

@@ -1,4 +1,4 @@
-"""From a codec's checkpoint to the tensors of its decoder. Names and numbers are upstream's."""
+"""Read the codec's decoder from a checkpoint. Names and numbers are upstream's."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def read_codec(parameters: Parameters, config: Document) -> CodecWeights:
         config: The codec's config.json's `decoder_config`.
 
     Raises:
-        LoadError: A tensor is missing or of another shape than `config` says, or the decoder does
-            what no published one does, and `codec.py` neither.
+        LoadError: A tensor is missing or of another shape than `config` says, or the decoder has a
+            feature that no published one has, and that `decoder.py` does not support.
     """
     config = completed(config, CODEC_DEFAULTS, CODEC)
     config.pop("layer_types", None)  # all layers slide, whatever is said
     latent, width = config["latent_dim"], config["decoder_dim"]
     tables = _tables(parameters.within("quantizer"), config)
     sizes = torch.tensor([0] + [table.shape[0] for table in tables[:-1]])
-    vocoder = parameters.within("decoder")
+    decoder = parameters.within("decoder")
     num_blocks = len(config["upsample_rates"])
     return CodecWeights(
         tables=torch.cat(tables),
@@ -63,30 +63,30 @@ def read_codec(parameters: Parameters, config: Document) -> CodecWeights:
             (_upsampling(part, "0", stride, (latent, latent)), _convnext(part.within("1"), latent))
             for part, stride in _stages(parameters.within("upsample"), config["upsampling_ratios"])
         ],
-        conv_in=_convolution(vocoder, "0", width, latent),
+        conv_in=_convolution(decoder, "0", width, latent),
         blocks=[
             _block(part.within("block"), stride, (width >> number, width >> (number + 1)))
             for number, (part, stride) in enumerate(
-                _stages(vocoder, config["upsample_rates"], first=1)
+                _stages(decoder, config["upsample_rates"], first=1)
             )
         ],
-        snake_out=_snake(vocoder.within(f"{num_blocks + 1}"), width >> num_blocks),
-        conv_out=_convolution(vocoder, f"{num_blocks + 2}", 1, width >> num_blocks),
+        snake_out=_snake(decoder.within(f"{num_blocks + 1}"), width >> num_blocks),
+        conv_out=_convolution(decoder, f"{num_blocks + 2}", 1, width >> num_blocks),
     )
 
 
 def _stages(
     parameters: Parameters, strides: Sequence[int], first: int = 0
 ) -> Iterator[tuple[Parameters, int]]:
-    """Yield the parts that raise the rate, numbered from `first` on, each with its stride."""
+    """Yield the parameters of each upsampling stage, numbered from `first`, with its stride."""
     for number, stride in enumerate(strides, start=first):
         yield parameters.within(f"{number}"), stride
 
 
 def _tables(parameters: Parameters, config: Document) -> list[Tensor]:
-    """Return what each code adds, `[entries, C_q]` float32 a codebook.
+    """Return each codebook's vectors, `[entries, C_q]` float32.
 
-    Projecting is linear, so the rows are projected here once instead of their sum every time.
+    The projection is linear, so the vectors are projected here once instead of each frame's sum.
     """
     tables = []
     for part, num_codebooks in (("rvq_first", 1), ("rvq_rest", config["num_quantizers"] - 1)):
@@ -110,7 +110,7 @@ def _convolution(
     *,
     depthwise: bool = False,
 ) -> Convolution:
-    """Read a convolution to `out` channels from `into`, of whatever kernel."""
+    """Read a convolution from `into` to `out` channels, of any kernel size."""
     weight, bias = parameters.linear(f"{name}.conv")
     _check_channels(parameters, name, weight, (out, into or weight.shape[1]), bias, out)
     return Convolution(weight, bias, dilation, groups=len(weight) if depthwise else 1)

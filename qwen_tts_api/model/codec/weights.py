@@ -1,4 +1,4 @@
-"""The tensors of the 12 Hz codec's decoder, in the order in which `codec.py` uses them."""
+"""The tensors of the 12 Hz codec's decoder, in the order of their use in `decoder.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Convolution:
-    """A causal convolution `[out, in / groups, kernel]`, padded with its past."""
+    """A causal convolution `[out, in / groups, kernel]`, padded with its last inputs."""
 
     weight: Tensor
     bias: Tensor
@@ -21,7 +21,7 @@ class Convolution:
 
     @property
     def past_shape(self) -> tuple[int, int]:
-        """Channels and steps of the past that a stream keeps for it."""
+        """The shape of a stream's state: channels and steps of the last inputs."""
         return self.weight.shape[1] * self.groups, (self.weight.shape[-1] - 1) * self.dilation
 
 
@@ -35,7 +35,7 @@ class Upsampling:
 
     @property
     def past_shape(self) -> tuple[int, int]:
-        """Channels and steps that a stream's last outputs reach into its next ones."""
+        """The shape of a stream's state: channels and steps that overlap the next output."""
         return self.weight.shape[1], self.weight.shape[-1] - self.stride
 
 
@@ -49,7 +49,7 @@ class Snake:
 
 @dataclass(frozen=True)
 class ResidualUnit:
-    """Snake, dilated convolution, snake, pointwise convolution, and the input again."""
+    """Snake, dilated convolution, snake, pointwise convolution, added to the input."""
 
     snake_1: Snake
     dilated: Convolution
@@ -117,14 +117,14 @@ class CodecWeights:
     """The decoder's tensors.
 
     Attributes:
-        tables: `[G * entries, C_q]` float32: what each code adds to the quantised frame, with the
-            codebook's usage and the output projection already applied (64 MB as published).
+        tables: `[G * entries, C_q]` float32: the vectors of all codebooks, with their usage and the
+            output projection already applied (64 MB as published).
         table_starts: `[G]` int64: where each codebook begins in `tables`.
         pre_conv: The first convolution, at one step a frame.
-        transformer: At one step a frame.
-        upsample: Pairs that raise the rate before the vocoder.
-        conv_in: The vocoder's first convolution.
-        blocks: The vocoder's stages.
+        transformer: Upstream's pre_transformer, at one step a frame.
+        upsample: Upstream's upsample: transposed convolutions, each with a ConvNeXt block.
+        conv_in: The first convolution of upstream's decoder.
+        blocks: The decoder's blocks, each of which raises the rate.
         snake_out: Before the last convolution.
         conv_out: To one channel.
     """
@@ -156,8 +156,8 @@ class CodecWeights:
         return math.prod(stage.stride for stage in stages if isinstance(stage, Upsampling))
 
     @property
-    def vocoder_reach_frames(self) -> int:
-        """How many frames back what comes after the transformer looks, all of it together."""
+    def decoder_reach_frames(self) -> int:
+        """How many frames back the output of `upsample` and the decoder depends on."""
         reach, steps_per_frame, frames = 0, 1, 0
         for stage in list(self.streaming_stages())[1:]:
             history = stage.past_shape[1]
@@ -168,7 +168,7 @@ class CodecWeights:
         return frames
 
     def streaming_stages(self) -> Iterator[Convolution | Upsampling]:
-        """Yield every convolution in the order of use, which is that of a stream's state."""
+        """Yield every convolution in the order of use, which is the order in `CodecState.past`."""
         yield self.pre_conv
         for upsampling, convnext in self.upsample:
             yield upsampling

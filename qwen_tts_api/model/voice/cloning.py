@@ -1,4 +1,4 @@
-"""From a recording to a voice: the checkpoint's own encoders, run once for each recording."""
+"""Turn a recording into a voice with the checkpoint's own encoders."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from qwen_tts_api.model.voice.encoders import VoiceEncoders
 
 @dataclass(frozen=True)
 class Clone:
-    """What a recording becomes.
+    """A voice from a recording.
 
     Attributes:
-        voice: What the prompt needs of it.
-        stream: The codec's stream at the recording's end, which the utterance's audio goes on
-            from; None where it begins anew.
+        voice: Its part of the prompt.
+        stream: The state of the codec's stream at the end of the recording, which the utterance's
+            audio continues; None where it begins a new stream.
     """
 
     voice: ClonedVoice
@@ -39,8 +39,8 @@ def clone(
         reference: The recording.
         reference_ids: `[T]` int64: its text in `REFERENCE_TEMPLATE`.
 
-    Source: upstream's `create_voice_clone_prompt`; instead of decoding the recording's frames
-    before each utterance and cutting them off, their trace in the codec is kept.
+    Source: upstream's `create_voice_clone_prompt`. Upstream decodes the recording's frames before
+    each utterance and cuts them off; here the codec's state after them is kept.
     """
     # Upstream prints a warning to stdout where samples are beyond this.
     samples = np.clip(reference.samples, -1, 1).astype(np.float32, copy=False)

@@ -1,7 +1,7 @@
-"""What makes a voice of a recording: upstream's own encoders, of Base checkpoints only.
+"""The encoders of recordings, of Base checkpoints only: upstream's own modules.
 
-They run once for each recording, so their speed does not matter, and their arithmetic is upstream's
-by being it. Importing them takes seconds, which other checkpoints are spared.
+They run once a recording, so their speed does not matter. Importing them takes seconds, so they are
+imported only when such a checkpoint is loaded.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class VoiceEncoders:
     Attributes:
         speaker: Upstream's `Qwen3TTSSpeakerEncoder`.
         codec: Upstream's `Qwen3TTSTokenizerV2Encoder`.
-        num_code_groups: How many codes of a frame the codec's encoder makes that the talker reads.
+        num_code_groups: How many codes of each frame the talker reads.
     """
 
     speaker: Any
@@ -54,17 +54,17 @@ class VoiceEncoders:
     def read(
         cls, parameters: Parameters, config: Document, codec: Parameters, codec_config: Document
     ) -> VoiceEncoders:
-        """Read both.
+        """Read both encoders.
 
         Args:
-            parameters: Those of the whole model.
-            config: Its config.json.
-            codec: Those of the whole codec.
-            codec_config: Its config.json.
+            parameters: The model's.
+            config: The model's config.json.
+            codec: The codec's.
+            codec_config: The codec's config.json.
 
         Raises:
             LoadError: A tensor is missing, or has another shape than the documents say; or they
-                are for recordings that are not those which are served.
+                are for recordings of another sample rate.
         """
         codec_config = _CODEC_DEFAULTS | codec_config
         _check_recordings(config, codec_config)
@@ -118,16 +118,16 @@ class VoiceEncoders:
 
     @property
     def _like(self) -> Tensor:
-        """A parameter, which has the device and the dtype of all."""
+        """A parameter, for the device and the dtype."""
         parameter: Tensor = next(self.speaker.parameters())
         return parameter
 
 
 def check_preprocessor(folder: Path) -> None:
-    """Refuse a codec that is to be given recordings of another rate, where it says of which.
+    """Check the sample rate that a codec's preprocessor_config.json has, if any.
 
     Raises:
-        LoadError: It does, or what it says cannot be read.
+        LoadError: It is another, or the file cannot be read.
     """
     path = folder / "speech_tokenizer" / "preprocessor_config.json"
     rate_hz = read_json(path).get("sampling_rate", SAMPLE_RATE_HZ) if path.is_file() else None
@@ -136,7 +136,7 @@ def check_preprocessor(folder: Path) -> None:
 
 
 def _check_recordings(config: Document, codec_config: Document) -> None:
-    """Refuse encoders of other recordings or frames, whose voices would not be those recorded."""
+    """Refuse encoders for another sample rate, frame rate or number of codes."""
     talker = TALKER_DEFAULTS | config["talker_config"]
     speaker: Any = config.get("speaker_encoder_config") or {}
     speaker_rate = speaker.get("sample_rate", SAMPLE_RATE_HZ) if isinstance(speaker, dict) else None

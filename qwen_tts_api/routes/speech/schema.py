@@ -12,13 +12,13 @@ from marshmallow import RAISE, Schema, ValidationError, fields, post_load, valid
 from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS
 from qwen_tts_api.audio.speed import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Sampling
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SamplingParams
 from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.routes.bodies.audio_field import AudioField
 from qwen_tts_api.service.request import SpeechRequest
 
 MAX_SEED = 2**63 - 1
-USUAL = Sampling()
+USUAL = SamplingParams()
 """What holds where a request says nothing."""
 MAX_EXPLAINED = 5
 """How many fields an error names."""

@@ -75,9 +75,9 @@ class Runner:
         self._device.free = self._before
 
 
-def measure(device: Device, max_rows: int, num_row_buckets: int = 7) -> WorkingMemory:
+def measure(device: Device, max_rows: int, num_slot_buckets: int = 7) -> WorkingMemory:
     return measure_working_memory(
-        device.make, lambda: device.free, device.row, max_rows, num_row_buckets
+        device.make, lambda: device.free, device.row, max_rows, num_slot_buckets
     )
 
 

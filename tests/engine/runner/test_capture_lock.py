@@ -25,7 +25,7 @@ from qwen_tts_api.engine.runner.graphs import GraphCache, GraphPool
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import LoadError, TTSError
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from tests.conftest import Bench, assert_same, read, wait_until
 from tests.engine.runner.fake_graphs import fake_graphs, graph_runner
 
@@ -258,7 +258,9 @@ def assert_speaks_while_another_loads(device: str, cache: Path) -> None:
         return Scheduler(runner, explain)
 
     def speak(scheduler: Scheduler) -> npt.NDArray[np.int16]:
-        scheduler.add(job := Job(Prompt("Two models.", "english", "ryan", "", Sampling(seed=1))))
+        scheduler.add(
+            job := Job(Prompt("Two models.", "english", "ryan", "", SamplingParams(seed=1)))
+        )
         while not scheduler.is_idle:
             with capture_lock.CAPTURES.work():
                 scheduler.step()
@@ -291,7 +293,7 @@ def test_one_speaks_while_another_loads(
 def test_no_frame_is_made_while_another_model_is_captured(lock: CaptureLock, bench: Bench) -> None:
     """Nor does one give its memory back; both are done after it."""
     with lock.capture():
-        job = bench.pool.submit("voice", Prompt("ab", "auto", "ryan", "", Sampling()))
+        job = bench.pool.submit("voice", Prompt("ab", "auto", "ryan", "", SamplingParams()))
         wait_until(lambda: lock._turns)
         assert not bench.runner.prompts
     read(job)

@@ -20,23 +20,23 @@ from qwen_tts_api.checkpoints.card import locate, read_card
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory.planning import plan_memory
 from qwen_tts_api.engine.runner import graphs, model_runner
-from qwen_tts_api.engine.runner.model_runner import ModelRunner, truncation_for
+from qwen_tts_api.engine.runner.model_runner import ModelRunner, top_k_top_p_for
 from qwen_tts_api.engine.runner.state import ChunkKey, FrameKey
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import LoadError, TTSError
 from qwen_tts_api.model import frame
-from qwen_tts_api.model.frame import prefill_rows
+from qwen_tts_api.model.frame import prefill_slots
+from qwen_tts_api.model.frame_state import FrameState
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import place
-from qwen_tts_api.model.rows import FrameState
-from qwen_tts_api.model.sampling import Truncation
-from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.model.sampling import TopKTopP
+from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from tests.conftest import assert_same, read
 from tests.engine.fake_cuda import HostWaits
 from tests.engine.runner import fake_graphs
 
 CPU = place("cpu", "float32", "sdpa")
-GREEDY = Sampling(temperature=0, subtalker_temperature=0)
+GREEDY = SamplingParams(temperature=0, subtalker_temperature=0)
 ROWS = 4
 
 
@@ -77,7 +77,7 @@ def scheduler(model: LoadedModel) -> Scheduler:
     return Scheduler(runner_of(model), explain)
 
 
-def prompt(text: str, sampling: Sampling, **fields: Any) -> Prompt:
+def prompt(text: str, sampling: SamplingParams, **fields: Any) -> Prompt:
     arguments: dict[str, Any] = {"language": "english", "speaker": "ryan", "instruct": ""}
     return Prompt(text=text, sampling=sampling, **(arguments | fields))
 
@@ -122,17 +122,19 @@ def test_greedy_audio_is_upstream_s(
 
 def test_a_request_sounds_the_same_in_any_company(scheduler: Scheduler) -> None:
     """Alone or in a batch, in any row, streamed or whole, with other settings beside it."""
-    one = prompt("The rain in Spain.", Sampling(seed=7))
+    one = prompt("The rain in Spain.", SamplingParams(seed=7))
     [alone] = say(scheduler, one)
     others = [
         prompt("Short.", GREEDY),
-        prompt("A longer sentence, to outlast the first.", Sampling(seed=8, top_k=0, top_p=0.8)),
+        prompt(
+            "A longer sentence, to outlast the first.", SamplingParams(seed=8, top_k=0, top_p=0.8)
+        ),
     ]
-    company = say(scheduler, *others, one, prompt("Hm.", Sampling(seed=9, subtalker_top_k=5)))
+    company = say(scheduler, *others, one, prompt("Hm.", SamplingParams(seed=9, subtalker_top_k=5)))
     assert_same(company[2], alone)
     streamed = prompt(one.text, one.sampling, streaming=True)
     assert_same(say(scheduler, streamed)[0], alone)
-    assert not np.array_equal(say(scheduler, prompt(one.text, Sampling(seed=8)))[0], alone)
+    assert not np.array_equal(say(scheduler, prompt(one.text, SamplingParams(seed=8)))[0], alone)
 
 
 @pytest.fixture
@@ -148,8 +150,8 @@ def test_graphs_are_their_eager_twins(model: LoadedModel, graph_runner: ModelRun
     eager = Scheduler(runner_of(model), explain)
     requests = [
         prompt("A word.", GREEDY),
-        prompt("A word, and another.", Sampling(seed=1)),
-        prompt("A word, and another, and more.", Sampling(seed=2, top_k=0, top_p=0.9)),
+        prompt("A word, and another.", SamplingParams(seed=1)),
+        prompt("A word, and another, and more.", SamplingParams(seed=2, top_k=0, top_p=0.9)),
     ]
     for samples, expected in zip(say(scheduler, *requests), say(eager, *requests), strict=True):
         assert_same(samples, expected)
@@ -167,7 +169,9 @@ def test_after_the_start_no_usual_request_waits_for_a_capture(model: LoadedModel
     assert captured == (2 + 3, 2 * len(runner.chunk_sizes))
     eager = ModelRunner(model, plan, max_positions=256, enforce_eager=False)
     eager.warm_up()
-    requests = [prompt("Before and after.", Sampling(seed=4), streaming=each) for each in (0, 1)]
+    requests = [
+        prompt("Before and after.", SamplingParams(seed=4), streaming=each) for each in (0, 1)
+    ]
     spoken, expected = (
         [*say(scheduler, *requests), *say(scheduler, requests[1])]
         for scheduler in (Scheduler(runner, explain), Scheduler(eager, explain))
@@ -210,12 +214,12 @@ def test_the_recorder_finds_what_a_graph_may_not_do(
     error: type[Exception],
 ) -> None:
     """What a CPU does without complaint, and a graph would do wrong or not at all."""
-    text_row = frame._text_row
+    text_embedding = frame._text_embedding
 
     def changed(state: FrameState, frames: torch.Tensor) -> torch.Tensor:
-        return text_row(state, frames) + changing(frames).unsqueeze(-1)
+        return text_embedding(state, frames) + changing(frames).unsqueeze(-1)
 
-    monkeypatch.setattr(frame, "_text_row", changed)
+    monkeypatch.setattr(frame, "_text_embedding", changed)
     one = prompt("A word.", GREEDY, max_new_tokens=10)
     [expected] = say(Scheduler(runner_of(model), explain), one)
     COUNTED.clear()
@@ -230,8 +234,8 @@ def test_the_largest_is_captured_first(model: LoadedModel, monkeypatch: pytest.M
     monkeypatch.setattr(graphs.GraphCache, "prepare", lambda cache, key: keys.append(key))
     runner.warm_up()
     usual, other = keys[:-4], keys[-4:]
-    assert [key.num_rows for key in usual] == [n for n in (6, 4, 2, 1) for _ in range(8)]
-    of_six = [key for key in usual if key.num_rows == 6]
+    assert [key.num_slots for key in usual] == [n for n in (6, 4, 2, 1) for _ in range(8)]
+    of_six = [key for key in usual if key.num_slots == 6]
     assert [key.num_frames for key in of_six if isinstance(key, ChunkKey)] == [24, 12, 8, 4, 2, 1]
     assert [key.kv_len for key in of_six if isinstance(key, FrameKey)] == [1024, 512]
     assert of_six[0] == (6, 24)
@@ -249,10 +253,10 @@ def test_a_trial_does_the_most_there_is(
 
     def prefill(speech: Any, state: Any, embeds: torch.Tensor, *others: Any) -> None:
         prefilled.append(embeds.shape)
-        prefill_rows(speech, state, embeds, *others)
+        prefill_slots(speech, state, embeds, *others)
 
     monkeypatch.setattr(graphs.GraphCache, "__call__", lambda cache, key: keys.append(key))
-    monkeypatch.setattr(model_runner, "prefill_rows", prefill)
+    monkeypatch.setattr(model_runner, "prefill_slots", prefill)
     runner.run_largest()
     assert [key[:2] for key in keys] == [(ROWS, 24), (ROWS, 1024)]
     assert [shape[:2] for shape in prefilled] == [(1, 1024)]
@@ -260,7 +264,7 @@ def test_a_trial_does_the_most_there_is(
 
 def test_joining_later_changes_nothing(scheduler: Scheduler) -> None:
     """Neither for who joins nor for who was there."""
-    first, second = prompt("Who was there first?", GREEDY), prompt("Me.", Sampling(seed=3))
+    first, second = prompt("Who was there first?", GREEDY), prompt("Me.", SamplingParams(seed=3))
     [expected_first], [expected_second] = say(scheduler, first), say(scheduler, second)
     jobs = [Job(first), Job(second)]
     scheduler.add(jobs[0])
@@ -275,9 +279,9 @@ def test_joining_later_changes_nothing(scheduler: Scheduler) -> None:
 
 def test_a_row_that_was_cancelled_is_clean(scheduler: Scheduler) -> None:
     """What its utterance left behind is not heard in the next."""
-    one = prompt("Clean.", Sampling(seed=5), instruct="Calmly.")
+    one = prompt("Clean.", SamplingParams(seed=5), instruct="Calmly.")
     [expected] = say(scheduler, one)
-    job = Job(prompt("Somebody else was here before, for long.", Sampling(seed=6)))
+    job = Job(prompt("Somebody else was here before, for long.", SamplingParams(seed=6)))
     scheduler.add(job)
     for _ in range(9):
         scheduler.step()
@@ -326,13 +330,13 @@ def test_voice_design_hears_the_description(cache: Path) -> None:
 
 def test_settings_decide_what_is_ranked() -> None:
     """All logits are sorted only where a row needs it."""
-    usual = Sampling()
-    assert truncation_for([usual, GREEDY]) == Truncation(64, False)
-    assert truncation_for([usual, Sampling(top_k=0)]) == Truncation(None, False)
-    assert truncation_for([usual, Sampling(subtalker_top_k=65)]) == Truncation(None, False)
-    assert truncation_for([usual, Sampling(top_p=0.9)]) == Truncation(64, True)
-    greedy = Sampling(temperature=0, subtalker_temperature=0, top_k=0)
-    assert truncation_for([greedy]) == Truncation(64, False)
+    usual = SamplingParams()
+    assert top_k_top_p_for([usual, GREEDY]) == TopKTopP(64, False)
+    assert top_k_top_p_for([usual, SamplingParams(top_k=0)]) == TopKTopP(None, False)
+    assert top_k_top_p_for([usual, SamplingParams(subtalker_top_k=65)]) == TopKTopP(None, False)
+    assert top_k_top_p_for([usual, SamplingParams(top_p=0.9)]) == TopKTopP(64, True)
+    greedy = SamplingParams(temperature=0, subtalker_temperature=0, top_k=0)
+    assert top_k_top_p_for([greedy]) == TopKTopP(64, False)
 
 
 def test_rows_are_as_many_as_fit(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,7 +345,7 @@ def test_rows_are_as_many_as_fit(model: LoadedModel, monkeypatch: pytest.MonkeyP
 
     plan = plan_memory(model, ROWS, 1024)
     runner = runner_of(model)
-    state, codec = runner._state.rows, runner._state.codec
+    state, codec = runner._state.speech, runner._state.codec
     tensors = [state.talker_cache.key_value, codec.past[:ROWS], codec.key_value[:ROWS]]
     held = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     assert plan.row_bytes * ROWS == held

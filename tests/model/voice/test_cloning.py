@@ -70,7 +70,7 @@ def test_a_clone_is_upstream_s_prompt(
 
 @pytest.mark.parametrize("num_frames", [1, 3, 40, 130])
 def test_a_stream_goes_on_as_if_it_had_decoded_all(codec: CodecWeights, num_frames: int) -> None:
-    """From fewer frames than the vocoder looks back at, and from more than the window has."""
+    """From fewer frames than the decoder looks back at, and from more than the window has."""
     codes = random_codes(codec, 1, num_frames + 9)
     slots = torch.zeros(1, dtype=torch.int64)
     with torch.inference_mode():
@@ -86,7 +86,7 @@ def test_a_stream_goes_on_as_if_it_had_decoded_all(codec: CodecWeights, num_fram
 def test_a_frame_less_than_the_reach_would_not_do(odd_decoder: Any) -> None:
     """What is computed of the recording is little, and as much as is needed."""
     codec = codec_of(odd_decoder)
-    assert codec.vocoder_reach_frames < 30
+    assert codec.decoder_reach_frames < 30
     codes = random_codes(codec, 1, 60)[0]
     with torch.inference_mode():
         exact, short = stream_after(codec, codes), stream_after(codec, codes[-3:])

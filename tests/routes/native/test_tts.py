@@ -15,12 +15,12 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from qwen_tts_api.audio import FORMATS
-from qwen_tts_api.model.utterance import Prompt, Sampling
+from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from tests.audio.decoding import audible, decode, peak_hz, rates
 from tests.conftest import Bench, wait_until
 
 MakeBench = Callable[..., Bench]
-PROMPT = Prompt("x", "auto", "ryan", "", Sampling(seed=1))
+PROMPT = Prompt("x", "auto", "ryan", "", SamplingParams(seed=1))
 
 
 def post(client: FlaskClient, **fields: Any) -> TestResponse:
@@ -303,7 +303,7 @@ def test_past_the_deadline(make_bench: MakeBench) -> None:
     bench = make_bench(request_timeout_s=0.2)
     bench.runner.gate.clear()
     assert_error(post(bench.client, text="a"), 504, "deadline_exceeded", "0.2 s")
-    wait_until(lambda: not bench.runner.rows[0].running)
+    wait_until(lambda: not bench.runner.slots[0].running)
     bench.runner.gate.set()
     assert post(bench.client, text="a").status_code == 200
 

@@ -1,0 +1,190 @@
+"""The language models' weights, and the tensors of the slots that utterances are generated in.
+
+A slot is an index into the tensors of `FrameState`. It holds one utterance from its prefill until
+it is released; R is the number of slots.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from qwen_tts_api.checkpoints.documents import Document
+from qwen_tts_api.checkpoints.transformer_config import TALKER, TALKER_DEFAULTS, completed
+from qwen_tts_api.model.code_predictor import CodePredictorCache, CodePredictorWeights
+from qwen_tts_api.model.parameters import Parameters
+from qwen_tts_api.model.sampling import CounterRng, LogitsBias, SamplingTensors, seed_key
+from qwen_tts_api.model.talker import TalkerCache, TalkerWeights
+from qwen_tts_api.model.utterance import SamplingParams
+
+
+@dataclass(frozen=True)
+class SpeechModel:
+    """The weights of both language models, and constants derived from them.
+
+    Attributes:
+        talker: Generates code 0 of each frame.
+        code_predictor: Generates codes 1 to G - 1.
+        logits_bias: Suppresses codes 0.
+        rng: Random numbers of one `advance`: for codes 1 to G - 1 and the next frame's code 0.
+        first_rng: The random number of the first code 0.
+    """
+
+    talker: TalkerWeights
+    code_predictor: CodePredictorWeights
+    logits_bias: LogitsBias
+    rng: CounterRng
+    first_rng: CounterRng
+
+    @classmethod
+    def read(cls, parameters: Parameters, config: Document) -> SpeechModel:
+        """Read the weights of both models.
+
+        Args:
+            parameters: Those within `talker`.
+            config: config.json's `talker_config`.
+
+        Raises:
+            LoadError: As `TalkerWeights.read`.
+        """
+        talker = TalkerWeights.read(parameters, config)
+        code_predictor = CodePredictorWeights.read(
+            parameters.within("code_predictor"), config.get("code_predictor_config") or {}, talker
+        )
+        device, num_groups = parameters.device, code_predictor.num_code_groups
+        eos = completed(config, TALKER_DEFAULTS, TALKER)["codec_eos_token_id"]
+        return cls(
+            talker=talker,
+            code_predictor=code_predictor,
+            logits_bias=LogitsBias.build(talker.vocabulary, eos, device),
+            rng=CounterRng.build(1, num_groups, num_groups, device),
+            first_rng=CounterRng.build(0, 1, num_groups, device),
+        )
+
+
+@dataclass(frozen=True)
+class FrameState:
+    """The tensors of all slots, on the device; allocated once, updated in place.
+
+    Attributes:
+        talker_cache: The talker's keys and values.
+        code_predictor_cache: The code predictor's.
+        code_0: `[R]` int64: the code 0 that was sampled last. Where it is the end of speech, the
+            utterance is complete, and frames computed until the slot is stopped are surplus.
+        codes: `[R, G]` int64: the frame that was generated last.
+        past_hidden: `[R, D]`: the talker's hidden state that `code_0` was sampled from.
+        positions: `[R]` int64: the position of the talker's next input. It stays at the last one of
+            the cache, where surplus frames are computed until the host stops the slot.
+        frames: `[R]` int64: the number of the frame that `code_0` begins.
+        running: `[R]` int64, 1 or 0: whether `advance` advances the slot. In other slots of a batch
+            it computes finite numbers that nothing reads, and writes within the slot's own cache.
+        text: `[R, N + 1, D]`: the text embeddings of the first frames, then that of tts_pad.
+        text_lengths: `[R]` int64: how many text embeddings come before tts_pad's.
+        text_starts: `[R]` int64: slot * (N + 1), where a slot begins in `text.flatten(0, 1)`.
+        seen: `[R, V]` bool: the codes 0 of the slot's utterance.
+        penalty: `[R, 1]` float32: the repetition penalty.
+        keys: `[R]` int64: `sampling.seed_key` of the slot's seed.
+        sampling: Parameters of code 0.
+        subtalker_sampling: Parameters of codes 1 to 15.
+    """
+
+    talker_cache: TalkerCache
+    code_predictor_cache: CodePredictorCache
+    code_0: Tensor
+    codes: Tensor
+    past_hidden: Tensor
+    positions: Tensor
+    frames: Tensor
+    running: Tensor
+    text: Tensor
+    text_lengths: Tensor
+    text_starts: Tensor
+    seen: Tensor
+    penalty: Tensor
+    keys: Tensor
+    sampling: SamplingTensors
+    subtalker_sampling: SamplingTensors
+
+    @classmethod
+    def allocate(
+        cls,
+        model: SpeechModel,
+        max_slots: int,
+        max_positions: int,
+        max_text_embeddings: int,
+        flash: bool = False,
+    ) -> FrameState:
+        """Return the state of `max_slots` slots, none of them running.
+
+        Args:
+            model: Tells the device, the dtype and the shapes.
+            max_slots: R.
+            max_positions: Of a prompt and its frames together.
+            max_text_embeddings: N: of the text that is not in the prefill.
+            flash: As for `TalkerCache.allocate`.
+        """
+        weights, predictor = model.talker, model.code_predictor
+        norm = weights.decoder.norm
+        device, dtype, width = norm.device, norm.dtype, norm.shape[0]
+
+        def integers(*shape: int) -> Tensor:
+            return torch.zeros(shape, dtype=torch.int64, device=device)
+
+        return cls(
+            talker_cache=TalkerCache.allocate(weights, max_slots, max_positions, flash),
+            code_predictor_cache=CodePredictorCache.allocate(predictor, max_slots),
+            code_0=integers(max_slots),
+            codes=integers(max_slots, predictor.num_code_groups),
+            past_hidden=torch.zeros(max_slots, width, dtype=dtype, device=device),
+            positions=integers(max_slots),
+            frames=integers(max_slots),
+            running=integers(max_slots),
+            text=torch.zeros(max_slots, max_text_embeddings + 1, width, dtype=dtype, device=device),
+            text_lengths=integers(max_slots),
+            text_starts=torch.arange(max_slots, device=device) * (max_text_embeddings + 1),
+            seen=torch.zeros(max_slots, weights.vocabulary, dtype=torch.bool, device=device),
+            penalty=torch.ones(max_slots, 1, device=device),
+            keys=integers(max_slots),
+            sampling=SamplingTensors.allocate(max_slots, weights.vocabulary, device),
+            subtalker_sampling=SamplingTensors.allocate(max_slots, predictor.vocabulary, device),
+        )
+
+    @property
+    def last_position(self) -> int:
+        """The last position that a slot has."""
+        return self.talker_cache.max_positions - 1
+
+    def set_slot(
+        self, slot: int, params: SamplingParams, trailing_text: Tensor, tts_pad: Tensor
+    ) -> None:
+        """Prepare a slot for `frame.prefill_slots`; does not synchronise with the device.
+
+        Args:
+            slot: The slot's index; it must not be running.
+            params: Sampling parameters.
+            trailing_text: `[n, D]`: the text embeddings of the first n frames.
+            tts_pad: `[D]`: the text embedding of all later frames.
+
+        Raises:
+            ValueError: There are more text embeddings than the state was allocated for.
+        """
+        num_text, max_text = trailing_text.shape[0], self.text.shape[1] - 1
+        if num_text > max_text:
+            raise ValueError(f"{num_text} text embeddings; there is room for {max_text}.")
+        self.text[slot, :num_text] = trailing_text
+        self.text[slot, num_text] = tts_pad
+        # `tensor[slot] = number` would be a copy to the GPU that the host waits for.
+        self.text_lengths[slot].fill_(num_text)
+        self.seen[slot].fill_(False)
+        self.penalty[slot].fill_(params.repetition_penalty)
+        self.keys[slot].fill_(seed_key(params.seed))
+        self.sampling.set_slot(slot, params.temperature, params.top_k, params.top_p)
+        self.subtalker_sampling.set_slot(
+            slot, params.subtalker_temperature, params.subtalker_top_k, params.subtalker_top_p
+        )
+
+    def stop(self, slot: int) -> None:
+        """Mark a slot as not running: `advance` no longer advances it. Does not synchronise."""
+        self.running[slot].fill_(0)
