@@ -82,6 +82,21 @@ def methods_of(rule: Rule) -> set[str]:
     return rule.methods or set()
 
 
+def test_operation_ids_do_not_change(document: Document) -> None:
+    """Generated clients name their methods by them, whatever the modules here are called."""
+    ids = {
+        operation["operationId"]
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        if "operationId" in operation
+    }
+    assert ids >= {
+        *("health_healthz_get", "health_readyz_get", "metrics_exposition_get", "page_page_get"),
+        *("tts_synthesize_get", "tts_synthesize_post", "models_models_get", "openai_speech_post"),
+        *("speakers_speakers_get", "speakers_add_post", "marytts_process_get"),
+    }
+
+
 def test_every_error_of_the_tree_is_in_the_document(document: Document) -> None:
     """Each code that a client may see, in the envelope and at synthesis with its status."""
 
