@@ -19,7 +19,7 @@ VENV_PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run docs figures test test-browser test-fake-gpu test-gpu-kit test-image check check-deploy bench bench-gpu gpu-kit soak lock image docker-run
+.PHONY: help setup run docs figures test test-all test-browser test-fake-gpu test-gpu-kit test-image check check-deploy bench bench-gpu gpu-kit soak lock image docker-run
 .PHONY: nano-train deploy clean
 
 help: ## Print this list
@@ -64,8 +64,14 @@ run: $(INSTALLED) ## Serve on port 8888 (PORT=9000; any QWEN_* setting: QWEN_MOD
 	@echo "Serving $$QWEN_MODEL_ID on http://$(subst 0.0.0.0,localhost,$(QWEN_BIND)) (Ctrl-C ends it)"
 	@exec $(VENV_PYTHON) -m gunicorn -c gunicorn.conf.py wsgi:app
 
-test: $(INSTALLED) ## Run the tests (ARGS="-k words" and the like)
-	@$(VENV_PYTHON) -m pytest $(ARGS)
+# Two files at once; each has its own server. ARGS=-n0 for a debugger.
+PYTEST := $(VENV_PYTHON) -m pytest -n 2 --dist loadfile
+
+test: $(INSTALLED) ## Run the quick tests, in three minutes (ARGS="-k words" and the like)
+	@$(PYTEST) $(ARGS)
+
+test-all: $(INSTALLED) ## Run them with those that start servers, measure or take long
+	@$(PYTEST) -m "not (gpu or fake_gpu or browser or image or kit)" $(ARGS)
 
 test-browser: $(INSTALLED) ## Run the tests of the page; needs Chromium and its driver
 	@$(VENV_PYTHON) -m pytest -m browser $(ARGS)

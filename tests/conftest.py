@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -40,7 +41,15 @@ CARDS = {
 }
 
 
-StartServer = Callable[..., Server]
+Serve = Callable[..., Server]
+START_TIMEOUT_S = 120
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start servers: `server` alone is one of all tests, and quick."""
+    for item in items:
+        if {"serve", "serve_shared"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
@@ -167,15 +176,56 @@ def client(bench: Bench) -> FlaskClient:
     return bench.client
 
 
-@pytest.fixture(scope="module")
-def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
-    """Return a function that starts a server; what is still running at the end is killed."""
-    servers: list[Server] = []
-
-    def start(**settings: Any) -> Server:
-        servers.append(Server(tmp_path_factory.mktemp("server") / "log", **settings))
-        return servers[-1]
-
-    yield start
-    for server in servers:
+@contextlib.contextmanager
+def running(folder: Path, **settings: Any) -> Iterator[Server]:
+    """Start a server; kill it if it is still running at the end."""
+    server = Server(folder / "log", **settings)
+    try:
+        yield server
+    finally:
         server.kill()
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Return a function that starts a server of the test's own, for tests that end or harm it.
+
+    It returns when the server is ready, or `until(server)` holds; with None, at once.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def start(
+            *, until: Callable[[Server], object] | None = Server.is_ready, **settings: Any
+        ) -> Server:
+            folder = tmp_path_factory.mktemp("server")
+            server = stack.enter_context(running(folder, **settings))
+            if until is not None:
+                wait_until(lambda: until(server), START_TIMEOUT_S)
+            return server
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def serve_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Return a function that returns a ready server, one for all tests with the same settings."""
+    servers: dict[str, Server] = {}
+    with contextlib.ExitStack() as stack:
+
+        def get(**settings: str) -> Server:
+            key = repr(sorted(settings.items()))
+            if key not in servers:
+                folder = tmp_path_factory.mktemp("server")
+                servers[key] = stack.enter_context(running(folder, **settings))
+                wait_until(servers[key].is_ready, START_TIMEOUT_S)
+            return servers[key]
+
+        yield get
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return the one ready server of the default selection; no test harms it."""
+    with running(tmp_path_factory.mktemp("server")) as server:
+        wait_until(server.is_ready, START_TIMEOUT_S)
+        yield server

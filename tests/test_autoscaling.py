@@ -99,6 +99,7 @@ def with_noise(mean: Load, seed: int) -> Load:
     return lambda time_s: max(0.0, rng.gauss(mean(time_s), math.sqrt(mean(time_s))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("utterances", [1, 20, 40, 70, 90, 110, 150, 180, 250])
 def test_a_constant_load_has_a_constant_number_of_replicas(utterances: int) -> None:
     """Once there are enough; nothing waits then, unless all replicas are not enough."""

@@ -44,6 +44,7 @@ def test_sizes_are_the_published_ones(size: str, layers: int, total: int) -> Non
     assert total in (0, num_parameters(talker))
 
 
+@pytest.mark.bench
 def test_a_checkpoint_of_a_published_size_is_one_that_upstream_loads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,6 +68,7 @@ echo "{\\"x\\": $3}"
 """
 
 
+@pytest.mark.bench
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
@@ -112,6 +114,7 @@ def test_a_closed_loop_begins_together_as_often_as_asked() -> None:
     assert result["steps"] >= 40
 
 
+@pytest.mark.bench
 def test_a_checkpoint_that_is_there_is_not_made_again(tmp_path: Path) -> None:
     """Each part of the benchmark asks for it; one that was ended leaves nothing half-made."""
     folder = tmp_path / "nano"
@@ -123,6 +126,7 @@ def test_a_checkpoint_that_is_there_is_not_made_again(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [folder]
 
 
+@pytest.mark.bench
 def test_eight_streams_of_a_minute_fit_into_8_gb(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +140,7 @@ def test_eight_streams_of_a_minute_fit_into_8_gb(
     assert total < 6.5 * 10**9  # the rest is for CUDA's context, graphs and activations
 
 
+@pytest.mark.bench
 def test_the_encoders_benchmark_knows_every_format() -> None:
     """Each with its speed, and what streams hold back."""
     result = encoders.measure(seconds=3)
@@ -146,6 +151,7 @@ def test_the_encoders_benchmark_knows_every_format() -> None:
         assert figures["first bytes after ms"] == first_ms
 
 
+@pytest.mark.bench
 def test_the_startup_benchmark_waits_until_it_speaks() -> None:
     """A real server, polled from its start."""
     result = startup.measure(runs=1)

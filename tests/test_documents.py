@@ -179,7 +179,15 @@ def test_every_format_is_told_and_no_other() -> None:
         assert int(speed) == pytest.approx(slower, rel=0.05), name
 
 
-@pytest.mark.parametrize("path", document_tables.TABLES, ids=name_of)
+@pytest.mark.parametrize(
+    "path",
+    [
+        # What fits on a card is computed from models of every size.
+        pytest.param(path, marks=[pytest.mark.slow] if path.name == "sizing.md" else [])
+        for path in document_tables.TABLES
+    ],
+    ids=name_of,
+)
 def test_tables_that_come_from_the_code_are_the_code_s(path: Path) -> None:
     """`make docs` makes them anew."""
     assert path.read_text() == document_tables.updated(path)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
 
 import pytest
 import soundfile
 
 from bench.server import Server
 from qwen_tts_api.checkpoints.nano import SPEAKING, SPEAKING_FOLDER
-from tests.conftest import wait_until
+from tests.conftest import Serve
 from tools.nano.evaluate import speaker
 from tools.nano.judge import judge, load_whisper
 from tools.nano.text import sentences
@@ -22,11 +21,8 @@ SENTENCES_EACH = 8
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server") / "log", QWEN_MODEL_ID=SPEAKING)
-    wait_until(server.is_ready, 60)
-    yield server
-    server.stop()
+def server(serve: Serve) -> Server:
+    return serve(QWEN_MODEL_ID=SPEAKING)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the recogniser's libraries

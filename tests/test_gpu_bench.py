@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bench import gpu_part
 from bench.figures import Figures
 from bench.gpu_table import read_results, write_table
@@ -16,13 +18,14 @@ from bench.http_streams import run_clients
 from bench.parts import Outcome, Part, run_parts
 from bench.playback import Playback, summary
 from bench.plot import plot
-from tests.conftest import StartServer, wait_until
+from bench.server import Server
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = ["--device=cpu", "--frames=3", "--streams=1,2", "--burst=3", "--rates=20"]
 QUICK += ["--open-loop-s=0.2", "--http-streams=1,2"]
 
 
+@pytest.mark.bench
 def test_all_of_the_engine_but_what_only_a_gpu_has_is_measured_on_a_cpu(tmp_path: Path) -> None:
     """Into a folder that is not there yet."""
     out = tmp_path / "not" / "there"
@@ -54,16 +57,16 @@ def test_what_was_heard_is_summed_up() -> None:
     }
 
 
-def test_clients_over_http_hear_every_frame(start_server: StartServer) -> None:
+@pytest.mark.bench
+def test_clients_over_http_hear_every_frame(server: Server) -> None:
     """As often as asked, together."""
-    server = start_server()
-    wait_until(server.is_ready, 60)
     result = run_clients(server, 2, rounds=2, frames=3)
     assert result["requests"] == 4
     assert result["x"] > 0
     assert 0 < result["first_audio_p50_ms"] <= result["first_audio_p95_ms"]
 
 
+@pytest.mark.bench
 def test_a_run_that_is_ended_leaves_what_it_measured(tmp_path: Path) -> None:
     """With a table of it, and no process."""
     command = [sys.executable, "-m", "bench.gpu", f"--out={tmp_path}", "--size=nano", *QUICK]
@@ -126,6 +129,7 @@ def test_figures_are_on_the_disk_as_they_come(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.bench
 def test_half_of_the_figures_make_a_table_and_a_picture(tmp_path: Path) -> None:
     for size in ("1.7b", "0.6b"):
         figures = Figures(size, tmp_path)

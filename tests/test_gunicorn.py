@@ -20,27 +20,18 @@ import requests
 import soundfile
 
 from bench.server import Server
-from tests.conftest import StartServer, assert_same, endings, wait_until
+from tests.conftest import Serve, assert_same, endings, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG_TEXT = "The quick brown fox jumps over the lazy dog. " * 2
 
 
-@pytest.fixture(scope="module")
-def server(start_server: StartServer) -> Server:
-    """Return a ready server that the tests of this file share."""
-    server = start_server()
-    wait_until(server.is_ready, 60)
-    return server
-
-
 def test_health_answers_during_the_load_and_readiness_only_after(
-    start_server: StartServer, tmp_path: Path
+    serve: Serve, tmp_path: Path
 ) -> None:
     """/healthz at any time; /readyz 503 with what it is doing, then 200."""
     may_load = tmp_path / "file"
-    server = start_server(app="tests.slow_load:app", LOAD_WHEN=str(may_load))
-    wait_until(server.is_up, 20)
+    server = serve(until=Server.is_up, app="tests.slow_load:app", LOAD_WHEN=str(may_load))
     answer = server.say("too early")
     assert (answer.status_code, answer.json()["code"]) == (503, "model_loading")
     assert int(answer.headers["Retry-After"]) > 0
@@ -243,10 +234,9 @@ def test_a_long_text(server: Server) -> None:
     assert_same(pcm(stream.content), pcm(whole.content))
 
 
-def test_two_kinds_of_model(start_server: StartServer) -> None:
+def test_two_kinds_of_model(serve: Serve) -> None:
     """With room for one model: the other is loaded on its first request, and back again."""
-    server = start_server(QWEN_MODELS="nano-design,nano-base", QWEN_DEFAULT_SPEAKER="serena")
-    wait_until(server.is_ready, 60)
+    server = serve(QWEN_MODELS="nano-design,nano-base", QWEN_DEFAULT_SPEAKER="serena")
     response = server.say("Hi.", model="nano-design", instruct="A deep voice.")
     assert (response.status_code, response.headers.get("X-Model")) == (200, "nano-design")
     assert server.say("Hi.", model="nano-design", speaker="Ryan").status_code == 400
@@ -278,10 +268,10 @@ def test_two_kinds_of_model(start_server: StartServer) -> None:
     ],
 )
 def test_what_cannot_start_says_why_and_exits_with_4(
-    start_server: StartServer, settings: dict[str, str], sentence: str
+    serve: Serve, settings: dict[str, str], sentence: str
 ) -> None:
     """A clear sentence, no traceback, no worker started again: the master ends too."""
-    server = start_server(QWEN_LOG_FORMAT="text", **settings)
+    server = serve(until=None, QWEN_LOG_FORMAT="text", **settings)
     assert server.process.wait(60) == 4
     assert sentence in server.log
     assert "Traceback" not in server.log
@@ -289,9 +279,9 @@ def test_what_cannot_start_says_why_and_exits_with_4(
 
 
 @pytest.mark.parametrize("setting", ["QWEN_BIND", "QWEN_OPS_BIND"])
-def test_a_taken_port_is_refused(start_server: StartServer, server: Server, setting: str) -> None:
+def test_a_taken_port_is_refused(serve: Serve, server: Server, setting: str) -> None:
     """At once: gunicorn alone would try for five seconds, and exit with 1."""
-    second = start_server(**{setting: server.settings["QWEN_BIND"]})
+    second = serve(until=None, **{setting: server.settings["QWEN_BIND"]})
     assert second.process.wait(60) == 4
     assert second.log.count(f"{setting}={server.settings['QWEN_BIND']} cannot be listened on") == 1
     assert "Traceback" not in second.log

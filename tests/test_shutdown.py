@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from bench.server import Server
-from tests.conftest import StartServer, wait_until
+from tests.conftest import Serve, wait_until
+from tests.sockets import connect_with_small_buffers
 
 TEXT = "The quick brown fox jumps over the lazy dog. " * 16  # two segments
 
@@ -31,25 +32,33 @@ def num(server: Server, state: str) -> int:
     return count
 
 
-def test_sigterm_finishes_what_runs_and_refuses_the_rest(start_server: StartServer) -> None:
+def refuses_connections(server: Server) -> bool:
+    """Whether nobody listens any more: a server that is only slow does not."""
+    try:
+        socket.create_connection(server.address, 10).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_sigterm_finishes_what_runs_and_refuses_the_rest(serve: Serve) -> None:
     """The running request is answered whole, a waiting one 503, a new one not at all; exit 0.
 
     The running one's second segment waits, too; it follows all the same.
     """
-    server = start_server(QWEN_MAX_STREAMS="1")
-    wait_until(server.is_ready, 60)
+    server = serve(QWEN_MAX_STREAMS="1")
     answers: dict[str, requests.Response] = {}
-    threads = []
-    for name in ("running", "waiting"):
 
-        def ask(name: str = name) -> None:
-            answers[name] = server.say(TEXT, seed=1)
+    def ask(name: str) -> None:
+        answers[name] = server.say(TEXT, seed=1)
 
-        threads.append(threading.Thread(target=ask))
-        threads[-1].start()
-        wait_until(lambda name=name: num(server, name) >= 1)  # type: ignore[misc]
+    threads = [threading.Thread(target=ask, args=(name,)) for name in ("running", "waiting")]
+    threads[0].start()
+    wait_until(lambda: num(server, "running") == num(server, "waiting") == 1)
+    threads[1].start()
+    wait_until(lambda: num(server, "waiting") > 1)
     server.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: not server.is_up(), 5)
+    wait_until(lambda: refuses_connections(server))
     assert threads[0].is_alive(), "the request was over before the signal"
     for thread in threads:
         thread.join()
@@ -62,39 +71,34 @@ def test_sigterm_finishes_what_runs_and_refuses_the_rest(start_server: StartServ
     assert "Traceback" not in server.log
 
 
-def test_sigterm_in_a_stream(start_server: StartServer) -> None:
+def test_sigterm_in_a_stream(serve: Serve) -> None:
     """It goes on to its end, second segment included."""
-    server = start_server()
-    wait_until(server.is_ready, 60)
+    server = serve()
     whole = say(server).content
     parts = say(server).iter_content(None)
     data = next(parts)
     server.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: not server.is_up(), 5)
+    wait_until(lambda: refuses_connections(server))
     assert data + b"".join(parts) == whole
     assert server.process.wait(30) == 0
 
 
-def test_sigterm_with_a_reader_that_stopped(start_server: StartServer) -> None:
+def test_sigterm_with_a_reader_that_stopped(serve: Serve) -> None:
     """It is cut off when its time is over, and holds the end no longer."""
-    server = start_server(QWEN_CLIENT_TIMEOUT_S="1", QWEN_GRACEFUL_TIMEOUT_S="600")
-    wait_until(server.is_ready, 60)
+    server = serve(QWEN_CLIENT_TIMEOUT_S="1", QWEN_GRACEFUL_TIMEOUT_S="600")
     body = json.dumps({"text": TEXT * 4, "audio_format": "pcm", "stream": True}).encode()
     head = "POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect(server.address)
+    with connect_with_small_buffers(server.address) as connection:
         connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(60) == 0
+        assert server.process.wait(30) == 0
     assert "closing its connection" in server.log
 
 
-def test_sigterm_and_work_without_an_end(start_server: StartServer) -> None:
+def test_sigterm_and_work_without_an_end(serve: Serve) -> None:
     """QWEN_GRACEFUL_TIMEOUT_S breaks it off: the client sees it, and the log says whose it was."""
-    server = start_server(QWEN_GRACEFUL_TIMEOUT_S="1")
-    wait_until(server.is_ready, 60)
+    server = serve(QWEN_GRACEFUL_TIMEOUT_S="1")
     answer = say(server, TEXT * 5)
     parts = answer.iter_content(None)
     next(parts)
@@ -108,12 +112,9 @@ def test_sigterm_and_work_without_an_end(start_server: StartServer) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
-def test_ctrl_c_does_not_wait_for_anybody(
-    start_server: StartServer, number: signal.Signals
-) -> None:
+def test_ctrl_c_does_not_wait_for_anybody(serve: Serve, number: signal.Signals) -> None:
     """Not for a request that would take a minute; the exit code is 0 all the same."""
-    server = start_server()
-    wait_until(server.is_ready, 60)
+    server = serve()
     parts = say(server, TEXT * 5).iter_content(None)
     next(parts)
     server.process.send_signal(number)
@@ -123,17 +124,15 @@ def test_ctrl_c_does_not_wait_for_anybody(
     assert "Traceback" not in server.log
 
 
-def test_sigterm_during_the_load(start_server: StartServer) -> None:
+def test_sigterm_during_the_load(serve: Serve) -> None:
     """The end does not wait for the model."""
-    server = start_server(app="tests.slow_load:app", LOAD_WHEN="/never")
-    wait_until(server.is_up, 20)
+    server = serve(until=Server.is_up, app="tests.slow_load:app", LOAD_WHEN="/never")
     assert server.stop() == 0
     assert "ready in" not in server.log
 
 
-def test_a_crash_of_the_worker_ends_the_master(start_server: StartServer) -> None:
+def test_a_crash_of_the_worker_ends_the_master(serve: Serve) -> None:
     """The orchestrator sees it and counts it, instead of a silent new worker."""
-    server = start_server()
-    wait_until(server.is_ready, 60)
+    server = serve()
     os.kill(server.worker(), signal.SIGKILL)
     assert server.process.wait(30) == 70

@@ -14,23 +14,22 @@ import pytest
 import requests
 
 from bench.server import Server, free_port
-from tests.conftest import endings, wait_until
+from tests.conftest import Serve, endings, wait_until
+from tests.sockets import connect_with_small_buffers
 
 CODED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: %s\r\n\r\n0\r\n\r\n"
 HEAD = b"POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(serve: Serve) -> Iterator[Server]:
     """Return a server that waits for its clients for one second, and for few at a time."""
-    server = Server(
-        tmp_path_factory.mktemp("server") / "log",
+    server = serve(
         QWEN_CLIENT_TIMEOUT_S="1",
         QWEN_MAX_QUEUE="1",
         QWEN_MAX_STREAMS="1",
         QWEN_OPS_BIND=f"127.0.0.1:{free_port()}",
     )
-    wait_until(server.is_ready, 60)
     yield server
     assert server.stop() == 0
     assert "Traceback" not in server.log
@@ -95,15 +94,12 @@ def test_a_body_that_drips(server: Server) -> None:
 def test_a_reader_that_stops(server: Server) -> None:
     """It is cut off, and its row is free for the next."""
     body = json.dumps({"text": "a" * 3000, "audio_format": "pcm", "stream": True}).encode()
-    connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    connection.connect(server.address)
     before = endings(server)
-    with connection:
+    with connect_with_small_buffers(server.address) as connection:
         head = HEAD + b"X-Request-Id: sleeper\r\nContent-Length: %d\r\n\r\n" % len(body)
         connection.sendall(head + body)
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
-        wait_until(lambda: endings(server) - before == Counter(client_left=1), 60)
+        wait_until(lambda: endings(server) - before == Counter(client_left=1))
     assert server.say("Next.").status_code == 200
     lines = [line for line in server.log.splitlines() if "read nothing" in line]
     assert [json.loads(line)["request_id"] for line in lines] == ["sleeper"]

@@ -18,6 +18,7 @@ from qwen_tts_api.errors import InvalidAudio
 from qwen_tts_api.service.voices.recording import read_recording
 
 
+@pytest.mark.bench
 def test_half_a_minute_of_everything(tmp_path: Path) -> None:
     """Nobody gets a wrong answer, while calls fail and the device is lost; see `make soak`."""
     result = soak(tmp_path, seconds=25, clients=6, faults=0.03, deaths=1, seed=1, rounds=1)

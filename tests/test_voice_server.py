@@ -7,39 +7,18 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 import requests
 
 from bench.server import Server
-from tests.conftest import assert_same, wait_until
+from tests.conftest import Serve, assert_same, wait_until
 from tests.recordings import encode, recording, tone
 
-StartServer = Callable[[], Server]
 TEXT = "Hello there, how are you?"
 REF_TEXT = "This is what is said."
-
-
-@pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[StartServer]:
-    """Return a function that starts a server for cloning; all share a folder of voices."""
-    servers: list[Server] = []
-
-    def start() -> Server:
-        log = tmp_path / f"log-{len(servers)}"
-        servers.append(
-            Server(log, QWEN_MODEL_ID="nano-base", QWEN_VOICES_DIR=str(tmp_path / "voices"))
-        )
-        wait_until(servers[-1].is_ready, 120)
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.kill()
 
 
 def upload(server: Server, name: str) -> requests.Response:
@@ -83,12 +62,13 @@ def kill_during_uploads(server: Server) -> list[str]:
     return answered
 
 
-def test_voices_outlive_a_killed_server(start_server: StartServer, tmp_path: Path) -> None:
+def test_voices_outlive_a_killed_server(serve: Serve, tmp_path: Path) -> None:
     """A registered voice says what a request with its recording says, before and after.
 
     No voice that was confirmed is lost, and none is there by half.
     """
-    server = start_server()
+    settings = {"QWEN_MODEL_ID": "nano-base", "QWEN_VOICES_DIR": str(tmp_path / "voices")}
+    server = serve(**settings)
     assert server.say(TEXT).json()["code"] == "reference_required"
     wanted = {"audio_format": "pcm", "seed": 3}
     ref_audio = base64.b64encode(recording(2.5, "FLAC")).decode()
@@ -103,7 +83,7 @@ def test_voices_outlive_a_killed_server(start_server: StartServer, tmp_path: Pat
     assert "Traceback" not in server.log
     answered = ["anna-muller", *kill_during_uploads(server)]
 
-    server = start_server()
+    server = serve(**settings)
     listed = [voice["voice_id"] for voice in server.get("/speakers").json()]
     assert set(answered) <= set(listed)
     assert len(listed) <= len(answered) + 1

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +14,7 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
 from bench.server import Server
-from tests.conftest import wait_until
+from tests.conftest import Serve
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage"),
@@ -23,8 +22,6 @@ FLAGS = (
     *("--disable-sync", "--autoplay-policy=no-user-gesture-required"),
     *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
 )
-
-StartServer = Callable[..., Server]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,33 +31,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
 
 
-@contextlib.contextmanager
-def running(folder: Path, **settings: str) -> Iterator[Server]:
-    """Start a server; kill it if it is still running at the end."""
-    server = Server(folder / "log", **settings)
-    try:
-        yield server
-    finally:
-        server.kill()
-
-
-@pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[StartServer]:
-    """Return a function that starts a server of the test's own."""
-    with contextlib.ExitStack() as stack:
-        yield lambda **settings: stack.enter_context(running(tmp_path, **settings))
-
-
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(serve_shared: Serve) -> Server:
     """Return a ready server with a model of each kind."""
-    with running(
-        tmp_path_factory.mktemp("server"),
-        QWEN_MODELS="nano-design,nano-base",
-        QWEN_MAX_LOADED_MODELS="3",
-    ) as server:
-        wait_until(server.is_ready, 120)
-        yield server
+    return serve_shared(QWEN_MODELS="nano-design,nano-base", QWEN_MAX_LOADED_MODELS="3")
 
 
 class Browser(Chrome):

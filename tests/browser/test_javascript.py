@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from bench.server import ROOT, Server, free_port
-from tests.browser.conftest import Browser, running
-from tests.conftest import wait_until
+from bench.server import ROOT, Server
+from tests.browser.conftest import Browser
+from tests.conftest import Serve
 
 SNIPPETS = re.findall(
     r"^```js\n(.+?)^```", (ROOT / "docs" / "api" / "javascript.md").read_text(), re.M | re.S
@@ -44,10 +44,8 @@ def origin() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def open_server(tmp_path_factory: pytest.TempPathFactory, origin: str) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("open"), QWEN_CORS_ORIGINS=origin) as server:
-        wait_until(server.is_ready, 120)
-        yield server
+def open_server(serve: Serve, origin: str) -> Server:
+    return serve(QWEN_CORS_ORIGINS=origin)
 
 
 def run(browser: Browser, origin: str, server: Server, call: str) -> Any:
@@ -71,13 +69,14 @@ def test_an_audio_element_plays(browser: Browser, origin: str, open_server: Serv
     run(browser, origin, open_server, 'await play("Hello.")')
 
 
-def test_a_file_is_fetched_with_a_key(browser: Browser, origin: str, tmp_path: Path) -> None:
+def test_a_file_is_fetched_with_a_key(
+    browser: Browser, origin: str, tmp_path: Path, serve: Serve
+) -> None:
     keys = tmp_path / "keys"
     keys.write_text(KEY)
     settings = {"QWEN_API_KEYS_FILE": str(keys), "QWEN_CORS_ORIGINS": origin}
-    with running(tmp_path, **settings, QWEN_BIND=f"127.0.0.1:{free_port()}") as server:
-        wait_until(server.is_ready, 120)
-        run(browser, origin, server, f'await playWithKey("Hello.", "{KEY}")')
+    server = serve(**settings)
+    run(browser, origin, server, f'await playWithKey("Hello.", "{KEY}")')
 
 
 def test_a_stream_is_played_to_its_last_sample(

@@ -9,21 +9,21 @@ from pathlib import Path
 
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser.conftest import Browser, StartServer
+from bench.server import Server
+from tests.browser.conftest import Browser
 from tests.browser.page import Page, read_wav
-from tests.conftest import wait_until
+from tests.conftest import Serve
 
 KEY = "alice-0123456789abcdef"
 LONG_TEXT = "The quick brown fox jumps over the lazy dog. " * 60
 
 
 def test_while_the_model_loads_the_page_says_so(
-    browser: Browser, start_server: StartServer, tmp_path: Path
+    browser: Browser, serve: Serve, tmp_path: Path
 ) -> None:
     """And can be used as soon as it is there, without a reload."""
     may_load = tmp_path / "file"
-    server = start_server(app="tests.slow_load:app", LOAD_WHEN=str(may_load))
-    wait_until(server.is_up, 60)
+    server = serve(until=Server.is_up, app="tests.slow_load:app", LOAD_WHEN=str(may_load))
     page = Page(browser, server.url)
     page.until(lambda: page["status"].text.startswith("Loading: "))
     assert not page["speak"].is_enabled()
@@ -33,12 +33,9 @@ def test_while_the_model_loads_the_page_says_so(
     assert all("503" in complaint for complaint in browser.complaints())
 
 
-def test_a_server_that_dies_is_not_taken_for_an_end(
-    browser: Browser, start_server: StartServer
-) -> None:
+def test_a_server_that_dies_is_not_taken_for_an_end(browser: Browser, serve: Serve) -> None:
     """What came of the audio stays, and is said to be only a part."""
-    server = start_server()
-    wait_until(server.is_ready, 120)
+    server = serve()
     page = Page(browser, server.url).until_ready()
     page.type(LONG_TEXT)
     page["speak"].click()
@@ -53,14 +50,11 @@ def test_a_server_that_dies_is_not_taken_for_an_end(
     browser.complaints()
 
 
-def test_a_server_with_keys_asks_for_one(
-    browser: Browser, start_server: StartServer, tmp_path: Path
-) -> None:
+def test_a_server_with_keys_asks_for_one(browser: Browser, serve: Serve, tmp_path: Path) -> None:
     """It is typed once, and the command names it without showing it."""
     keys = tmp_path / "keys"
     keys.write_text(KEY)
-    server = start_server(QWEN_API_KEYS_FILE=str(keys))
-    wait_until(server.is_ready, 120)
+    server = serve(QWEN_API_KEYS_FILE=str(keys))
     page = Page(browser, server.url)
     page.until(lambda: "key" in page["error"].text)
     assert browser.switch_to.active_element.get_attribute("id") == "key"

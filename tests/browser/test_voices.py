@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,23 +9,19 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
 from bench.server import Server
-from tests.browser.conftest import Browser, running
+from tests.browser.conftest import Browser
 from tests.browser.page import Page
-from tests.conftest import wait_until
+from tests.conftest import Serve
 
 
 @pytest.fixture(scope="module")
-def voices_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def voices_server(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> Server:
     """Return a ready server that has room for voices, and a model that speaks with them."""
-    folder = tmp_path_factory.mktemp("voices")
-    with running(
-        folder,
+    return serve(
         QWEN_MODELS="nano-base",
         QWEN_MAX_LOADED_MODELS="2",
-        QWEN_VOICES_DIR=str(folder / "voices"),
-    ) as server:
-        wait_until(server.is_ready, 120)
-        yield server
+        QWEN_VOICES_DIR=str(tmp_path_factory.mktemp("voices")),
+    )
 
 
 @pytest.fixture

@@ -305,6 +305,7 @@ def test_the_ids_in_the_configuration_are_the_tokenizers(voice: Any) -> None:
 # --- Length
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("non_streaming_mode", [True, False])
 @pytest.mark.parametrize("num_characters", [1, 5, 40])
 def test_greedy_speech_takes_a_frame_a_token(
@@ -315,6 +316,7 @@ def test_greedy_speech_takes_a_frame_a_token(
     assert num_frames(audio) == num_tokens(voice, text) + HEAD_START_FRAMES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("non_streaming_mode", [True, False])
 def test_sampled_speech_takes_as_long(voice: Any, non_streaming_mode: bool) -> None:
     """With the published sampling settings, whatever the seed."""
@@ -345,6 +347,7 @@ def test_length_follows_the_text_alone(
     assert abs(frames - num_tokens(voice, text) - HEAD_START_FRAMES) <= num_characters // 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("non_streaming_mode", [True, False])
 def test_a_long_text_ends_in_any_precision(
@@ -375,11 +378,13 @@ def assert_audible(audio: Audio) -> None:
     assert frame_levels.std() > 0.003
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["auto", "english", "chinese"])
 def test_speech_is_audible(voice: Any, language: str) -> None:
     assert_audible(say(voice, "Good morning.", language=language))
 
 
+@pytest.mark.slow
 def test_speakers_texts_and_instructions_sound_different(voice: Any) -> None:
     """From the first frames on."""
 
@@ -391,6 +396,7 @@ def test_speakers_texts_and_instructions_sound_different(voice: Any) -> None:
     assert len(set(beginnings)) == len(SPEAKERS) + 3
 
 
+@pytest.mark.slow
 def test_greedy_speech_is_not_one_sound_for_ever(load: Load) -> None:
     """Every codebook keeps changing, and few codes are repeated in a row."""
     model = load("nano")
@@ -438,6 +444,7 @@ def clone(model: Any, text: str, **options: Any) -> Audio:
     return audio
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("non_streaming_mode", [True, False])
 def test_cloning_by_continuation(
     load: Load, reference: tuple[Audio, int], non_streaming_mode: bool
@@ -455,6 +462,7 @@ def test_cloning_by_continuation(
     assert_audible(audio)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("non_streaming_mode", [True, False])
 def test_cloning_by_the_speakers_embedding(
     load: Load, reference: tuple[Audio, int], non_streaming_mode: bool

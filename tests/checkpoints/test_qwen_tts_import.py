@@ -122,6 +122,7 @@ def test_every_thread_gets_the_same_module(write_module: Write) -> None:
     assert modules == [import_qwen_tts()] * 4
 
 
+@pytest.mark.slow
 def test_the_real_package_is_imported_in_silence() -> None:
     """In a fresh process; transformers does not take the stand-in for an installed torchaudio."""
     code = """

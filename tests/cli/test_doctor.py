@@ -83,6 +83,7 @@ def test_a_machine_that_cannot_serve_is_told_what_to_do() -> None:
     assert report["verdict"].startswith(f"Not ready: {len(errors)} things to mend, ")
 
 
+@pytest.mark.slow
 def test_no_network_is_asked(tmp_path: Path) -> None:
     """A checkpoint that is not here is looked for in the cache alone."""
     hub = f"http://127.0.0.1:{free_port()}"  # would be a refused connection, and a traceback

@@ -68,12 +68,14 @@ def run(program: str, temporary: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_base_model_is_served(tmp_path: Path) -> None:
     """Its encoders import librosa, which wants to cache what numba compiles."""
     result = run(LOAD, tmp_path)
     assert result.stdout == "served\n", result.stderr
 
 
+@pytest.mark.slow
 def test_doctor_agrees(tmp_path: Path) -> None:
     """With a warning, since voices cannot be registered; and with no traceback."""
     result = run(DOCTOR, tmp_path)

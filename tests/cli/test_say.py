@@ -13,7 +13,6 @@ import struct
 import termios
 import wave
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 
@@ -24,18 +23,15 @@ import soundfile
 
 from bench.server import Server
 from tests.cli.command import ON_A_CPU, run, started
-from tests.conftest import assert_same, endings, wait_until
+from tests.conftest import Serve, assert_same, endings, wait_until
 
 TEXT = "Hello there, how are you?"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(serve: Serve) -> Server:
     """Return a ready server that the tests of this file share."""
-    server = Server(tmp_path_factory.mktemp("server") / "log", QWEN_MAX_TEXT_CHARS="100000")
-    wait_until(server.is_ready, 120)
-    yield server
-    server.kill()
+    return serve(QWEN_MAX_TEXT_CHARS="100000")
 
 
 def read_wav(data: bytes) -> npt.NDArray[np.int16]:

@@ -52,6 +52,7 @@ def pip(*arguments: str) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_everything_in_the_package_is_in_the_wheel(wheel: Path) -> None:
     """Pages and the like are named in pyproject.toml, or they are left out."""
     with zipfile.ZipFile(wheel) as archive:
@@ -60,6 +61,7 @@ def test_everything_in_the_package_is_in_the_wheel(wheel: Path) -> None:
     assert packed == {name for name in files if "__pycache__" not in name}
 
 
+@pytest.mark.slow
 def test_an_installed_server_serves(installed: Path, tmp_path: Path) -> None:
     """The process is gunicorn's own, so that it gets the signals; the client finds it."""
     environ = {name: value for name, value in environment().items() if name != "PYTHONPATH"}

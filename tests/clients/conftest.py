@@ -7,27 +7,21 @@ from collections.abc import Iterator
 import pytest
 
 from bench.server import Server
-from tests.conftest import wait_until
+from tests.conftest import Serve
 
 
-@pytest.fixture(scope="package")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, serve_shared: Serve) -> Iterator[Server]:
     """Return a ready server with a model of each kind, that the tests of this folder share."""
-    folder = tmp_path_factory.mktemp("server")
-    server = Server(
-        folder / "log",
+    server = serve_shared(
         QWEN_MODELS="nano-design,nano-base",
         QWEN_MAX_LOADED_MODELS="3",
-        QWEN_VOICES_DIR=str(folder / "voices"),
+        QWEN_VOICES_DIR=str(tmp_path_factory.mktemp("voices")),
         QWEN_CORS_ORIGINS="http://localhost:3000",  # Amica's
         QWEN_SPEAKER_ALIASES="p376=Ryan,p225=Serena",
         QWEN_MAX_STREAMS="4",
         # A long text is one long job then, which goes on whether or not its audio is read.
         QWEN_MAX_SEGMENT_CHARS="100000",
     )
-    try:
-        wait_until(server.is_ready, 120)
-        yield server
-        assert server.stop() == 0
-    finally:
-        server.kill()
+    yield server
+    assert server.stop() == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from http.client import HTTPResponse
 
@@ -16,18 +15,16 @@ import soundfile
 from bench.server import Server
 from tests.clients.recorded import RECORDING, STREAMING, VLLM_OMNI, Recording
 from tests.clients.test_coqui_clients import exchange
-from tests.conftest import wait_until
+from tests.conftest import Serve
 from tests.recordings import recording
 
 
 @pytest.fixture(scope="module")
-def agents_server(start_server: Callable[..., Server]) -> Server:
+def agents_server(serve: Serve) -> Server:
     """Return a server as `make run` starts it, with a model of each kind by its published name."""
     names = {"CustomVoice": "nano", "VoiceDesign": "nano-design", "Base": "nano-base"}
     models = ",".join(f"Qwen/Qwen3-TTS-12Hz-1.7B-{kind}={name}" for kind, name in names.items())
-    server = start_server(QWEN_MODEL_ID="nano-en", QWEN_MODELS=models, QWEN_MAX_LOADED_MODELS="4")
-    wait_until(server.is_ready, 120)
-    return server
+    return serve(QWEN_MODEL_ID="nano-en", QWEN_MODELS=models, QWEN_MAX_LOADED_MODELS="4")
 
 
 def audio_of(response: HTTPResponse, body: bytes) -> bytes:

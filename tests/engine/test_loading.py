@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROGRAM = """
 import gc, sys
 from pathlib import Path
@@ -56,11 +58,13 @@ def test_the_embedded_voice_needs_neither_qwen_tts_nor_transformers(tmp_path: Pa
     assert load("nano-en", tmp_path) == ["[]", "True True"]
 
 
+@pytest.mark.slow
 def test_cloning_needs_them(tmp_path: Path) -> None:
     """Its encoders are theirs."""
     assert "qwen_tts" in load("nano-base", tmp_path)[0]
 
 
+@pytest.mark.slow
 def test_each_model_computes_in_its_own_number_of_threads(tmp_path: Path) -> None:
     """One for a small model, and as many as were set for a large one after it."""
     assert run(THREADS, "nano", tmp_path) == [

@@ -26,6 +26,7 @@ def indices(*shape: int) -> torch.Tensor:
     return torch.empty(shape, dtype=torch.int64, device="meta")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["nano", "nano-base"])
 @pytest.mark.parametrize("size", ["0.6b", "1.7b"])
 @torch.inference_mode()

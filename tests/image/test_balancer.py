@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from bench.server import Server, free_port
-from tests.conftest import StartServer, wait_until
+from tests.conftest import Serve, wait_until
 from tools.image.build import ROOT
 
 CONFIGURATION = ROOT / "deploy" / "compose" / "haproxy.cfg"
@@ -52,11 +52,8 @@ class Balancer:
 
 
 @pytest.fixture
-def servers(start_server: StartServer) -> list[Server]:
-    servers = [start_server(QWEN_OPS_BIND=f"127.0.0.1:{free_port()}") for _ in range(2)]
-    for server in servers:
-        wait_until(server.is_ready, 60)
-    return servers
+def servers(serve: Serve) -> list[Server]:
+    return [serve(QWEN_OPS_BIND=f"127.0.0.1:{free_port()}") for _ in range(2)]
 
 
 @pytest.fixture

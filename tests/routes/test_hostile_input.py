@@ -101,6 +101,7 @@ WORK: dict[str, tuple[Callable[[Any], Any], Callable[[int], Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORK)
 def test_time_grows_with_the_input_at_most(name: str) -> None:
     """With the square of it, sixteen times as much would take 256 times as long."""

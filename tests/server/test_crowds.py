@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from bench.server import Server, free_port
-from tests.conftest import StartServer, wait_until
+from tests.conftest import Serve
 from tests.server.crowd import Crowd
 
 POST = b"POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -31,13 +31,9 @@ TIMEOUT_S = 15
 
 
 @pytest.fixture(scope="module")
-def server(start_server: StartServer) -> Server:
+def server(serve: Serve) -> Server:
     """Return a server with few threads, which gives slow clients 30 seconds."""
-    server = start_server(
-        QWEN_MAX_QUEUE="1", QWEN_MAX_STREAMS="1", QWEN_OPS_BIND=f"127.0.0.1:{free_port()}"
-    )
-    wait_until(server.is_ready, 60)
-    return server
+    return serve(QWEN_MAX_QUEUE="1", QWEN_MAX_STREAMS="1", QWEN_OPS_BIND=f"127.0.0.1:{free_port()}")
 
 
 def ops_address(server: Server) -> tuple[str, int]:
@@ -91,12 +87,11 @@ def test_a_body_that_is_too_large_is_refused_unread(server: Server, expectation:
         assert connection.recv(12) == b"HTTP/1.1 413"
 
 
-def test_who_has_no_key_is_not_asked_for_a_body(start_server: StartServer, tmp_path: Path) -> None:
+def test_who_has_no_key_is_not_asked_for_a_body(serve: Serve, tmp_path: Path) -> None:
     """401 by the head alone; with the key, the body is waited for."""
     keys = tmp_path / "keys"
     keys.write_text("a-key-that-is-long-enough\n")
-    server = start_server(QWEN_API_KEYS_FILE=str(keys))
-    wait_until(server.is_ready, 60)
+    server = serve(QWEN_API_KEYS_FILE=str(keys))
     rest = b"Expect: 100-continue\r\nContent-Length: 100\r\n\r\n"
     for key, answer in (
         (b"wrong", b"HTTP/1.1 401"),
@@ -109,11 +104,10 @@ def test_who_has_no_key_is_not_asked_for_a_body(start_server: StartServer, tmp_p
 
 @pytest.mark.parametrize(("keepalive_s", "connection_field"), [("1", "keep-alive"), ("0", "close")])
 def test_how_long_a_connection_stays_open(
-    start_server: StartServer, keepalive_s: str, connection_field: str
+    serve: Serve, keepalive_s: str, connection_field: str
 ) -> None:
     """For its next request as long as is set; the answer says whether there may be one."""
-    server = start_server(QWEN_KEEPALIVE_S=keepalive_s)
-    wait_until(server.is_ready, 60)
+    server = serve(QWEN_KEEPALIVE_S=keepalive_s)
     with socket.create_connection(server.address, TIMEOUT_S) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))
@@ -132,11 +126,10 @@ def test_requests_in_one_packet(server: Server) -> None:
     assert [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200", b"404", b"200", b"200"]
 
 
-def test_more_connections_than_files_may_be_open(start_server: StartServer) -> None:
+def test_more_connections_than_files_may_be_open(serve: Serve) -> None:
     """The oldest idle ones go; the process goes on, on both ports."""
     limit = ["sh", "-c", 'ulimit -n 400; exec "$@"', "sh"]
-    server = start_server(prefix=limit, QWEN_OPS_BIND=f"127.0.0.1:{free_port()}")
-    wait_until(server.is_ready, 60)
+    server = serve(prefix=limit, QWEN_OPS_BIND=f"127.0.0.1:{free_port()}")
     with Crowd(server.address, 500, b""), Crowd(ops_address(server), 200, b""):
         ask_often(f"{server.url}/speakers", 10)
         ask_often(f"http://127.0.0.1:{ops_address(server)[1]}/readyz", 10)
@@ -145,10 +138,9 @@ def test_more_connections_than_files_may_be_open(start_server: StartServer) -> N
     assert "Traceback" not in server.log
 
 
-def test_no_descriptor_left_for_a_connection(start_server: StartServer) -> None:
+def test_no_descriptor_left_for_a_connection(serve: Serve) -> None:
     """Others have taken them: an idle connection goes, or the next one waits a moment."""
-    server = start_server()
-    wait_until(server.is_ready, 60)
+    server = serve()
     worker = server.worker()
     num_open = len(list(Path(f"/proc/{worker}/fd").iterdir()))
     resource.prlimit(worker, resource.RLIMIT_NOFILE, (num_open + 5, num_open + 5))
@@ -158,10 +150,9 @@ def test_no_descriptor_left_for_a_connection(start_server: StartServer) -> None:
     assert "Traceback" not in server.log
 
 
-def test_the_soft_limit_is_raised(start_server: StartServer) -> None:
+def test_the_soft_limit_is_raised(serve: Serve) -> None:
     """1024 is the usual one; the hard limit is the operator's word."""
-    server = start_server(prefix=["sh", "-c", 'ulimit -Sn 300; exec "$@"', "sh"])
-    wait_until(server.is_ready, 60)
+    server = serve(prefix=["sh", "-c", 'ulimit -Sn 300; exec "$@"', "sh"])
     soft, hard = resource.prlimit(server.worker(), resource.RLIMIT_NOFILE)
     assert soft == min(hard, 10_192)
     assert server.stop() == 0

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.conftest import StartServer, wait_until
+from tests.conftest import Serve
 
 TEXT = "bla " * 61
 INSTRUCT = "Like somebody who reads aloud a very long list."
 """With it, 512 positions hold the text, but not all of its speech: nano says a letter a frame."""
 
 
-def test_several_at_once_that_do_not_end(start_server: StartServer) -> None:
+def test_several_at_once_that_do_not_end(serve: Serve) -> None:
     """They are cut; short ones beside and after them are whole, and as they are alone."""
-    server = start_server(QWEN_MAX_POSITIONS="512")
-    wait_until(server.is_ready, 120)
+    server = serve(QWEN_MAX_POSITIONS="512")
     alone = server.say("Short.", seed=1)
     assert alone.headers["X-Finish-Reason"] == "stop"
     with ThreadPoolExecutor(16) as clients:

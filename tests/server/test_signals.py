@@ -10,17 +10,9 @@ import pytest
 
 from bench.server import Server
 from qwen_tts_api.server.signals import IGNORED
-from tests.conftest import StartServer, wait_until
+from tests.conftest import Serve, wait_until
 
 HANDLED = "HUP TTIN TTOU USR1 USR2 WINCH".split()
-
-
-@pytest.fixture(scope="module")
-def server(start_server: StartServer) -> Server:
-    """Return a server that all of these leave as it is."""
-    server = start_server()
-    wait_until(server.is_ready, 60)
-    return server
 
 
 @pytest.mark.parametrize("to", ["master", "worker"])
@@ -60,13 +52,12 @@ def test_sigchld_means_nothing_by_itself(server: Server) -> None:
         ("ABRT", "master", -signal.SIGABRT),
     ],
 )
-def test_what_ends_the_server(start_server: StartServer, name: str, to: str, code: int) -> None:
+def test_what_ends_the_server(serve: Serve, name: str, to: str, code: int) -> None:
     """Told to end it exits with 0; a worker that ends without the master's word is a loss.
 
     A master that is gone takes the worker along.
     """
-    server = start_server()
-    wait_until(server.is_up, 60)
+    server = serve(until=Server.is_up)
     os.kill(
         server.worker() if to == "worker" else server.process.pid, getattr(signal, f"SIG{name}")
     )
@@ -76,16 +67,15 @@ def test_what_ends_the_server(start_server: StartServer, name: str, to: str, cod
     assert ("Current thread" in server.log) == ((name, to) == ("ABRT", "worker"))
 
 
-def test_sigterm_before_anything_is_there(start_server: StartServer) -> None:
+def test_sigterm_before_anything_is_there(serve: Serve) -> None:
     """While the worker imports the application, it has nothing to finish."""
-    server = start_server()
-    wait_until(lambda: "Booting worker" in server.log, 60)
+    server = serve(until=lambda server: "Booting worker" in server.log)
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(20) == 0
 
 
 @pytest.mark.parametrize("nohup", [False, True])
-def test_a_terminal_that_is_closed(start_server: StartServer, nohup: bool) -> None:
+def test_a_terminal_that_is_closed(serve: Serve, nohup: bool) -> None:
     """Ends the server that was started in it, unless it was started by `nohup`."""
     code = (
         "import os, signal, sys; os.setsid(); os.open(sys.argv[1], os.O_RDWR); "
@@ -93,8 +83,7 @@ def test_a_terminal_that_is_closed(start_server: StartServer, nohup: bool) -> No
         "os.execv(sys.argv[2], sys.argv[2:])"
     )
     terminal, other_end = os.openpty()
-    server = start_server(prefix=[sys.executable, "-c", code, os.ttyname(other_end)])
-    wait_until(server.is_up, 60)
+    server = serve(until=Server.is_up, prefix=[sys.executable, "-c", code, os.ttyname(other_end)])
     server.process.send_signal(signal.SIGHUP)
     wait_until(lambda: "SIGHUP is ignored" in server.log)
     os.close(other_end)

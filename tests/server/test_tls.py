@@ -7,21 +7,21 @@ from pathlib import Path
 import requests
 
 from bench.server import free_port
-from tests.conftest import StartServer, wait_until
+from tests.conftest import Serve
 from tests.server.crowd import Crowd
 
 CERTIFICATE = Path(__file__).parent / "localhost.pem"
 """Made for this test, with its key: nobody trusts it."""
 
 
-def test_an_encrypted_main_port(start_server: StartServer) -> None:
+def test_an_encrypted_main_port(serve: Serve) -> None:
     """Requests of one connection, a body that is too large, clients that never shake hands."""
-    server = start_server(
+    server = serve(
+        until=lambda server: "ready in" in server.log,
         GUNICORN_CMD_ARGS=f"--certfile {CERTIFICATE} --keyfile {CERTIFICATE}",
         QWEN_OPS_BIND=f"127.0.0.1:{free_port()}",
     )
     ops = f"http://{server.settings['QWEN_OPS_BIND']}"
-    wait_until(lambda: "ready in" in server.log, 60)
     session = requests.Session()
     session.trust_env = False
     session.verify = str(CERTIFICATE)

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from bench.server import ROOT, Server, free_port
+from bench.server import ROOT, free_port
 from qwen_tts_api.telemetry import log_stream
 from qwen_tts_api.telemetry.log_stream import NonBlockingHandler
-from tests.conftest import StartServer, wait_until
+from tests.conftest import Serve
 
 
 @pytest.fixture
@@ -88,45 +88,34 @@ def test_a_stream_that_is_closed_loses_lines_and_nothing_else(pipe: tuple[int, i
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", ">&- 2>&- <&-"])
-def test_a_server_without_standard_error(start_server: StartServer, redirection: str) -> None:
+def test_a_server_without_standard_error(serve: Serve, redirection: str) -> None:
     """It serves and ends as any other."""
-    server = start_server(prefix=["sh", "-c", f'exec "$@" {redirection}', "sh"])
-    wait_until(server.is_ready, 60)
+    server = serve(prefix=["sh", "-c", f'exec "$@" {redirection}', "sh"])
     assert server.say("Hi.", max_new_tokens=2).status_code == 200
     assert server.stop() == 0
 
 
-class PipedServer(Server):
-    """A server whose log is a pipe."""
-
-    def __init__(self, folder: Path) -> None:
-        # The process in between is replaced by the server.
-        super().__init__(folder / "log", prefix=[sys.executable, "-c", PIPED, str(folder / "fifo")])
-
-
+# A server whose log is a pipe: the process in between is replaced by it.
 PIPED = (
     "import os, sys; os.mkfifo(sys.argv[1]); reader = os.open(sys.argv[1], os.O_RDWR); "
     "os.dup2(reader, 1); os.dup2(reader, 2); os.execv(sys.argv[2], sys.argv[2:])"
 )
 
 
-def test_a_log_pipe_that_nobody_reads(tmp_path: Path) -> None:
+def test_a_log_pipe_that_nobody_reads(serve: Serve, tmp_path: Path) -> None:
     """More requests than lines fit into it; when somebody reads, it goes on; so does the end."""
-    server = PipedServer(tmp_path)
-    try:
-        wait_until(server.is_ready, 60)
-        session = requests.Session()
-        for _ in range(400):  # at 250 bytes a line, of 64 KiB
-            assert session.get(f"{server.url}/speakers", timeout=20).status_code == 200
-        with (tmp_path / "fifo").open("rb", buffering=0) as reader:
-            lines = b""
-            while lines.count(b"/speakers") < 400:
-                assert select.select([reader], [], [], 20)[0], lines
-                lines += reader.read(65_536)
-        assert all(json.loads(line) for line in lines.splitlines()[:-1])
-        assert server.stop() == 0
-    finally:
-        server.kill()
+    fifo = tmp_path / "fifo"
+    server = serve(prefix=[sys.executable, "-c", PIPED, str(fifo)])
+    session = requests.Session()
+    for _ in range(400):  # at 250 bytes a line, of 64 KiB
+        assert session.get(f"{server.url}/speakers", timeout=20).status_code == 200
+    with fifo.open("rb", buffering=0) as reader:
+        lines = b""
+        while lines.count(b"/speakers") < 400:
+            assert select.select([reader], [], [], 20)[0], lines
+            lines += reader.read(65_536)
+    assert all(json.loads(line) for line in lines.splitlines()[:-1])
+    assert server.stop() == 0
 
 
 def test_the_sentence_of_a_start_that_fails_is_read_where_standard_output_is_closed() -> None:
@@ -139,10 +128,9 @@ def test_the_sentence_of_a_start_that_fails_is_read_where_standard_output_is_clo
     assert (result.returncode, b"did you mean QWEN_DEVICE?" in result.stderr) == (4, True)
 
 
-def test_a_reader_that_has_gone(start_server: StartServer) -> None:
+def test_a_reader_that_has_gone(serve: Serve) -> None:
     """`qwen-tts-api serve 2>&1 | head`: the server goes on, and ends when it is told to."""
-    server = start_server(prefix=["bash", "-c", 'exec "$@" 2> >(head -n 1)', "bash"])
-    wait_until(server.is_ready, 60)
+    server = serve(prefix=["bash", "-c", 'exec "$@" 2> >(head -n 1)', "bash"])
     for _ in range(20):
         assert server.get("/speakers").status_code == 200
     server.process.send_signal(signal.SIGTERM)

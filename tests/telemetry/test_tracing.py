@@ -20,7 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from bench.server import Server, free_port
 from qwen_tts_api.errors import ConfigError
 from qwen_tts_api.telemetry.tracing import tracer_from_env
-from tests.conftest import Bench, wait_until
+from tests.conftest import Bench, Serve
 
 ROOT = Path(__file__).resolve().parents[2]
 TRACE_ID, PARENT_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -119,13 +119,8 @@ def make_traced(
 
 
 @pytest.fixture
-def server(tmp_path: Path, collector: Collector) -> Iterator[Server]:
-    server = Server(
-        tmp_path / "log", OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_SERVICE_NAME="mouth"
-    )
-    wait_until(server.is_ready, 60)
-    yield server
-    server.kill()
+def server(serve: Serve, collector: Collector) -> Server:
+    return serve(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_SERVICE_NAME="mouth")
 
 
 def test_a_request_to_the_real_server(server: Server, collector: Collector) -> None:
@@ -176,14 +171,12 @@ def test_a_request_to_the_real_server(server: Server, collector: Collector) -> N
     assert json.loads(line)["trace_id"] == TRACE_ID
 
 
-def test_a_dead_collector_holds_nothing(tmp_path: Path) -> None:
+def test_a_dead_collector_holds_nothing(serve: Serve) -> None:
     """Neither requests nor the end of the process."""
-    server = Server(
-        tmp_path / "log",
+    server = serve(
         OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}",
         OTEL_BSP_SCHEDULE_DELAY="50",
     )
-    wait_until(server.is_ready, 60)
     assert server.say("Hi.").status_code == 200
     assert server.stop() == 0
     assert "Traceback" not in server.log

@@ -187,6 +187,7 @@ def test_a_mean_is_drawn_to_that_of_wider_surroundings() -> None:
     np.testing.assert_allclose(means.of_edge((one, State("b", "a"))), 9)  # never heard
 
 
+@pytest.mark.slow
 def test_the_decoder_learns_what_the_code_after_changes(tmp_path: Path) -> None:
     """A table of codes cannot tell the same code in two surroundings apart."""
     states = [State(symbol, "s") for symbol in "abcdefghijkl"]
@@ -214,6 +215,7 @@ def test_the_decoder_learns_what_the_code_after_changes(tmp_path: Path) -> None:
     assert heard[0] > 2.5 * heard[1], heard
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_the_state_that_was_saved(tmp_path: Path) -> None:
     texts = ["hello there", "a class", "good night"] * 4
     data = Dataset(

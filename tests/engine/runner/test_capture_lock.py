@@ -281,6 +281,7 @@ def assert_speaks_while_another_loads(device: str, cache: Path) -> None:
             assert_same(each.result(), expected)
 
 
+@pytest.mark.slow
 def test_one_speaks_while_another_loads(
     lock: CaptureLock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -253,6 +253,7 @@ def test_every_number_that_the_document_allows_is_accepted(bench: Bench) -> None
     assert set(statuses) == {200}
 
 
+@pytest.mark.slow
 def test_what_the_document_does_not_allow_is_refused(bench: Bench) -> None:
     """Wrong types, values outside their range, unknown fields: `negative_data_rejection`."""
     assert 400 in check(bench, GenerationMode("negative"))

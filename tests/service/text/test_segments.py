@@ -147,6 +147,7 @@ def test_a_character_of_a_thousand_accents_is_not_torn_apart() -> None:
     assert segments[0].text.startswith("a" + "\u0301" * 1000)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(45)
 @pytest.mark.parametrize("unit", ["a", "。", "\n", "a\n\n", ". ", "!", "\U0001f1e9"])
 def test_no_text_hangs_it(unit: str) -> None:

@@ -49,6 +49,7 @@ def test_a_letter_number_or_sign_is_enough(text: str) -> None:
     assert prepare_text(text, 100, normalize=True).text == text.strip("*")
 
 
+@pytest.mark.slow
 def test_what_counts_as_something_to_say() -> None:
     """By one rule, for every character of Unicode: letters, numbers, currencies, a few signs."""
     spoken: dict[str, set[str]] = {}
@@ -120,6 +121,7 @@ UNITS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", UNITS)
 def test_no_text_holds_the_gil(unit: str) -> None:
     """Composed or divided as a whole, one of these would, and longer ones for a minute."""

@@ -192,6 +192,7 @@ def test_too_many_bytes() -> None:
         read_recording(recording(2), 96_000)
 
 
+@pytest.mark.slow
 def test_headers_that_lie_cost_no_memory() -> None:
     """40 bytes that claim 2^36 frames, and hours of silence in little.
 

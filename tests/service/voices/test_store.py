@@ -116,6 +116,7 @@ else:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["add", "delete"])
 def test_a_killed_process_leaves_all_or_nothing(tmp_path: Path, action: str) -> None:
     """Whichever step it dies at; the next start clears up what is hidden."""
