@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import threading
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 import requests
@@ -26,10 +29,24 @@ def say(server: Server, text: str = TEXT) -> requests.Response:
     return response
 
 
-def num(server: Server, state: str) -> int:
-    """Return how many utterances are `running`, or `waiting`."""
-    count: int = server.get("/readyz").json()[state]
-    return count
+@contextlib.contextmanager
+def held_stream(server: Server, text: str) -> Iterator[HTTPResponse]:
+    """Ask for a stream, which cannot end before it is read: little of it can be sent."""
+    fields = {"text": text, "seed": 1, "audio_format": "pcm", "stream": True}
+    with contextlib.closing(HTTPConnection(*server.address)) as connection:
+        connection.sock = connect_with_small_buffers(server.address)
+        connection.request(
+            "POST", "/api/tts", json.dumps(fields), {"Content-Type": "application/json"}
+        )
+        response = connection.getresponse()
+        assert response.status == 200
+        yield response
+
+
+def utterances(server: Server) -> tuple[int, int]:
+    """Return how many utterances are running, and how many wait."""
+    state = server.get("/readyz").json()
+    return state["running"], state["waiting"]
 
 
 def refuses_connections(server: Server) -> bool:
@@ -46,17 +63,18 @@ def test_sigterm_finishes_what_runs_and_refuses_the_rest(serve: Serve) -> None:
 
     The running one's second segment waits, too; it follows all the same.
     """
-    server = serve(QWEN_MAX_STREAMS="1")
+    server = serve(QWEN_MAX_STREAMS="1", QWEN_MAX_SEGMENT_CHARS="100")
+    text = TEXT[: 4 * 45]  # two segments of two sentences
     answers: dict[str, requests.Response] = {}
 
     def ask(name: str) -> None:
-        answers[name] = server.say(TEXT, seed=1)
+        answers[name] = server.say(text, seed=1)
 
     threads = [threading.Thread(target=ask, args=(name,)) for name in ("running", "waiting")]
     threads[0].start()
-    wait_until(lambda: num(server, "running") == num(server, "waiting") == 1)
+    wait_until(lambda: utterances(server) == (1, 0))
     threads[1].start()
-    wait_until(lambda: num(server, "waiting") > 1)
+    wait_until(lambda: utterances(server) == (1, 1))
     server.process.send_signal(signal.SIGTERM)
     wait_until(lambda: refuses_connections(server))
     assert threads[0].is_alive(), "the request was over before the signal"
@@ -73,13 +91,15 @@ def test_sigterm_finishes_what_runs_and_refuses_the_rest(serve: Serve) -> None:
 
 def test_sigterm_in_a_stream(serve: Serve) -> None:
     """It goes on to its end, second segment included."""
-    server = serve()
-    whole = say(server).content
-    parts = say(server).iter_content(None)
-    data = next(parts)
-    server.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: refuses_connections(server))
-    assert data + b"".join(parts) == whole
+    server = serve(QWEN_MAX_SEGMENT_CHARS="50")
+    text = TEXT[: 2 * 45]  # a sentence each
+    whole = say(server, text)
+    assert whole.headers["X-Segments"] == "2"
+    expected = whole.content
+    with held_stream(server, text) as stream:
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: refuses_connections(server))
+        assert stream.read() == expected
     assert server.process.wait(30) == 0
 
 
