@@ -1,4 +1,4 @@
-"""How names are compared; how errors and the log quote and list them: never at length."""
+"""Compare names without case; quote values and list names in messages, truncated."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import unicodedata
 from collections.abc import Iterable
 
 MAX_COMPOSED_CHARS = 400
-"""A longer name is nobody's, and composing it may take the square of its length."""
+"""Longer names are not normalized: NFC may take time by the square of the length."""
 
 MAX_SHOWN_CHARS = 80
 MAX_LISTED = 50
 
 
 def fold(name: str) -> str:
-    """Return what the spellings of one name have in common, whatever case and code of accents.
+    """Normalize a name for comparison: strip, casefold, and compose accents (NFC).
 
     >>> fold(" Uncle_Fu ")
     'uncle_fu'
@@ -25,7 +25,7 @@ def fold(name: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a client's value as Python writes it, cut where it is long.
+    """Return the `repr` of a client's value, truncated to MAX_SHOWN_CHARS.
 
     >>> shown("Bob"), len(shown("a" * 1_000_000))
     ("'Bob'", 83)
@@ -36,7 +36,7 @@ def shown(value: object) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return what is allowed as a list, of many the first ones; `none` where there is nothing.
+    """Return names joined by commas, the first MAX_LISTED of them; `none` if there are none.
 
     >>> listed(["Ryan", "Serena"])
     'Ryan, Serena'

@@ -11,7 +11,7 @@ import yaml
 from prometheus_client.core import Metric
 
 from qwen_tts_api.errors import EXIT_CANNOT_START, EXIT_LOST
-from qwen_tts_api.service.keys import ApiKeys
+from qwen_tts_api.service.api_keys import ApiKeys
 from qwen_tts_api.service.metrics import build_metrics
 from tests.conftest import Bench
 

@@ -31,7 +31,7 @@ from qwen_tts_api.routes.openapi.operations import (
 )
 from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
 from qwen_tts_api.routes.speech.schema import MAX_SEED, SpeechSchema
-from qwen_tts_api.service.keys import ApiKeys
+from qwen_tts_api.service.api_keys import ApiKeys
 from qwen_tts_api.service.metrics import build_metrics
 from tests.conftest import Bench
 from tools import document_tables

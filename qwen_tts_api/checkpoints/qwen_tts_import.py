@@ -56,7 +56,7 @@ def import_qwen_tts() -> ModuleType:
 
 @contextlib.contextmanager
 def _torchaudio_or_stub() -> Iterator[None]:
-    """Make `import torchaudio.compliance.kaldi` succeed inside the block."""
+    """Let `import torchaudio.compliance.kaldi` succeed inside the block."""
     try:
         importlib.import_module(_KALDI)
     except Exception:  # ImportError, OSError (a CUDA library), RuntimeError (a version mismatch)
@@ -102,12 +102,13 @@ def _torchaudio_stubs() -> dict[str, ModuleType]:
 
 
 class _Stub(ModuleType):
-    """A module whose every public name is a function that refuses to work."""
+    """A module whose public attributes are functions that raise RuntimeError."""
 
     def __getattr__(self, name: str) -> Any:
         """Return a function that raises RuntimeError when called.
 
-        Raises AttributeError for `__dunder__` names: those are how Python probes a module.
+        Raises:
+            AttributeError: The name begins with `__`, which Python's import system looks up.
         """
         if name.startswith("__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
@@ -124,13 +125,13 @@ class _Stub(ModuleType):
 
 @contextlib.contextmanager
 def _without_import_noise() -> Iterator[None]:
-    """Hold back exactly the three messages `qwen_tts` causes while it is imported."""
+    """Suppress the three messages that importing `qwen_tts` prints, and no others."""
     sox_logger = logging.getLogger("sox")
     sox_logger.addFilter(_is_not_sox_warning)
     popen = os.popen
 
     def popen_quiet_probe(cmd: str, mode: str = "r", buffering: int = -1) -> Any:
-        # The shell itself says on stderr that there is no `sox`; no filter in Python sees that.
+        # The shell prints to stderr that there is no `sox`, which no filter in Python can suppress.
         return popen(f"{cmd} 2>{os.devnull}" if cmd == _SOX_PROBE else cmd, mode, buffering)
 
     os.popen = popen_quiet_probe
@@ -143,22 +144,22 @@ def _without_import_noise() -> Iterator[None]:
 
 
 def _is_not_sox_warning(record: logging.LogRecord) -> bool:
-    """Tell whether a record of the `sox` logger is to be shown."""
+    """Return whether to log a record of the logger `sox`."""
     return not record.getMessage().startswith(_SOX_WARNING)
 
 
 class _WithoutBanner:
-    """A stdout that lets everything through but the flash-attn banner and its line end."""
+    """A stdout that passes on everything except the flash-attn banner and its line end."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._swallow_line_end = False
+        self._drops_line_end = False
 
     def write(self, text: str) -> int:
-        """Write `text` unless it is the banner; `print` sends a text and its line end apart."""
-        is_line_end_of_banner = self._swallow_line_end and text == "\n"
-        self._swallow_line_end = _FLASH_ATTN_BANNER in text
-        if self._swallow_line_end or is_line_end_of_banner:
+        """Write `text` unless it is the banner; `print` writes its line end separately."""
+        is_line_end_of_banner = self._drops_line_end and text == "\n"
+        self._drops_line_end = _FLASH_ATTN_BANNER in text
+        if self._drops_line_end or is_line_end_of_banner:
             return len(text)
         return self._stream.write(text)
 

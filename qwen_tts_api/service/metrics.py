@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from qwen_tts_api.engine.snapshot import PoolStatus
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
-from qwen_tts_api.service.keys import KeysStatus
+from qwen_tts_api.service.api_keys import KeysStatus
 from qwen_tts_api.service.segmented_job import SegmentedJob
 from qwen_tts_api.telemetry.metrics import Metrics
 

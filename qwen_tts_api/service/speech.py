@@ -19,7 +19,7 @@ from qwen_tts_api.errors import (
     TTSError,
 )
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
-from qwen_tts_api.service.keys import ApiKeys
+from qwen_tts_api.service.api_keys import ApiKeys
 from qwen_tts_api.service.metrics import RequestMetrics, build_metrics
 from qwen_tts_api.service.models import ServedModels
 from qwen_tts_api.service.plan import SpeechPlan, choose_output, make_segments

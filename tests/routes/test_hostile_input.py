@@ -1,4 +1,4 @@
-"""Input of strangers at its largest: refused in a moment, in few words, and without a standstill.
+"""Hostile input of maximum size: refused quickly, in few words, without blocking other threads.
 
 What takes its time grows with the input at most, which is seen by the processor's time of the
 thread: on a busy machine the clock on the wall says nothing.

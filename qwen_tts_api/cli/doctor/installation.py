@@ -14,7 +14,7 @@ from qwen_tts_api.cli.doctor.findings import Finding, error, ok, warning
 from qwen_tts_api.cli.doctor.subject import Subject
 from qwen_tts_api.config import PREFIX
 from qwen_tts_api.errors import ConfigError
-from qwen_tts_api.service.keys import ApiKeys
+from qwen_tts_api.service.api_keys import ApiKeys
 
 DISTRIBUTION = "qwen-tts-api"
 

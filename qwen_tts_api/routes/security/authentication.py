@@ -11,7 +11,7 @@ from flask import Flask, Response, g, request
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import RateLimited, Unauthorized
 from qwen_tts_api.routes.security.rate_limit import RateLimit
-from qwen_tts_api.service.keys import ApiKeys
+from qwen_tts_api.service.api_keys import ApiKeys
 
 MAX_WRONG_KEYS = 30
 """Failed authentications a minute and address; above it, valid keys still work."""

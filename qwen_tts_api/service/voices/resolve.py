@@ -89,9 +89,9 @@ class VoiceResolver:
     def _idle_fields(
         self, request: SpeechRequest, card: ModelCard, voice: Voice | None
     ) -> tuple[str, ...]:
-        """Return the fields that have no use, and are passed over without harm.
+        """Return the names of fields without effect that are ignored, not refused.
 
-        Those of a lenient request; and by QWEN_UNKNOWN_SPEAKER any speaker that there is not.
+        In a lenient request these are all such fields; by QWEN_UNKNOWN_SPEAKER, unknown speakers.
         """
         lenient, cloned = request.lenient, request.ref_audio is not None
         unknown = voice is None and not find_speaker(request.speaker, card, self._aliases)

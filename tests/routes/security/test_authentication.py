@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse as Response
 
 from qwen_tts_api.errors import ConfigError
 from qwen_tts_api.routes.security.authentication import MAX_WRONG_KEYS
-from qwen_tts_api.service.keys import ApiKeys
+from qwen_tts_api.service.api_keys import ApiKeys
 from tests.conftest import Bench
 
 MakeBench = Callable[..., Bench]
@@ -23,7 +23,7 @@ ALICE, BOB = "alice-0123456789abcdef", "Ym9iLTAxMjM0NTY3ODlhYg=="
 def keys_file(tmp_path: Path) -> Path:
     """Return a file with two keys."""
     path = tmp_path / "keys"
-    path.write_text(f"# who may come in\nalice={ALICE}\n\n{BOB}\n")
+    path.write_text(f"# API keys\nalice={ALICE}\n\n{BOB}\n")
     return path
 
 

@@ -177,8 +177,8 @@ def test_what_is_no_origin_is_refused(written: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8888", "10.0.0.1.evil.example"])
-def test_a_stranger_s_name_that_points_here_is_no_page_of_ours(bench: Bench, host: str) -> None:
-    """To the browser it is (DNS rebinding): page and server have one origin. HTTPS excludes it."""
+def test_dns_rebinding_is_refused(bench: Bench, host: str) -> None:
+    """To the browser page and server have one origin; HTTPS excludes it."""
     response = add_voice(bench, Host=host, Origin=f"http://{host}")
     assert (response.status_code, response.get_json()["code"]) == (403, "host_not_allowed")
     assert "QWEN_ALLOWED_HOSTS" in response.text
@@ -210,7 +210,7 @@ ALLOWED = "tts.example.com, *.cluster.example"
 def test_where_names_are_listed_others_are_refused(
     make_bench: MakeBench, host: str, status: int
 ) -> None:
-    """Addresses cannot be a stranger's page; probes are asked by any name."""
+    """Addresses cannot be rebound; probes are asked by any name."""
     names = Config.from_env({"QWEN_ALLOWED_HOSTS": ALLOWED}).allowed_hosts
     bench = make_bench(allowed_hosts=names)
     headers = {"Host": host}

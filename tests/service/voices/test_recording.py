@@ -1,4 +1,4 @@
-"""Recordings from strangers: good ones become samples, anything else a 400, at a bounded cost."""
+"""Untrusted recordings: valid ones are decoded, others are a 400, at a bounded cost."""
 
 from __future__ import annotations
 

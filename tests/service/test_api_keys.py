@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qwen_tts_api.errors import ConfigError
-from qwen_tts_api.service.keys import MAX_FILE_BYTES, ApiKeys, KeysStatus
+from qwen_tts_api.service.api_keys import MAX_FILE_BYTES, ApiKeys, KeysStatus
 
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
 
@@ -21,7 +21,7 @@ KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
         (f"\ufeffalice={KEY}\r\nbob={OTHER}\r\n", KEY, "alice"),
         (f"alice={KEY}\r\nbob={OTHER}\r\n", OTHER, "bob"),
         (f"  alice = {KEY}\t\n", KEY, "alice"),
-        (f"# who may come in\n\nalice={KEY}", KEY, "alice"),
+        (f"# API keys\n\nalice={KEY}", KEY, "alice"),
         (f"alice={KEY}\nalice={OTHER}", OTHER, "alice"),
         (f"alice={KEY}\nbob={KEY}", KEY, "bob"),
         ("Schlüssel-der-Tür\n", "Schlüssel-der-Tür", "key 1"),

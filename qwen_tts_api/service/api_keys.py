@@ -1,4 +1,4 @@
-"""The keys that clients show: read from a file, and again whenever it has changed."""
+"""API keys: read from a file, and reloaded when it changes."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ logger = logging.getLogger(__name__)
 MIN_KEY_CHARS = 16
 MAX_FILE_BYTES = 1 << 20
 
-# Shorter than any key: what stands before a `=` and is longer is a part of one.
+# Shorter than any key: longer text before a `=` is part of a key.
 _NAME = re.compile(rf"[\w.-]{{1,{MIN_KEY_CHARS - 1}}}")
 
 
 @dataclass(frozen=True)
 class _Keys:
-    """What is in a file of keys.
+    """The content of a keys file.
 
     Attributes:
-        names: By the digests of the keys.
-        faults: What is wrong with lines that are none.
+        names: Names by SHA-256 digest of the key.
+        faults: Error messages for invalid lines.
     """
 
     names: dict[bytes, str] = field(default_factory=dict)
@@ -39,12 +39,12 @@ class _Keys:
 
 @dataclass(frozen=True)
 class KeysStatus:
-    """Whether the file is as it should be.
+    """The state of the keys file.
 
     Attributes:
-        state: `ok`; `faulty`, where a line is no key or there is none at all; `unreadable`, where
-            those hold that were read last.
-        num_keys: How many let clients in.
+        state: `ok`; `faulty`: a line is invalid, or there is no key; `unreadable`: the keys that
+            were read last remain valid.
+        num_keys: Number of valid keys.
     """
 
     state: str
@@ -52,18 +52,19 @@ class KeysStatus:
 
 
 class ApiKeys:
-    """The keys of a file: one a line, plain or as `name=key`; empty lines and `#` are passed over.
+    """The API keys of a file, one a line: `key` or `name=key`; empty lines and `#` are ignored.
 
-    A name has fewer characters than a key, 16, so that no half of a plain key with a `=` in it
-    becomes one; since a plain key may begin like a name, the whole line lets in, too.
+    A name has fewer than 16 characters and a key at least 16, so that no part of a plain key with a
+    `=` in it is accepted as a key. Since a plain key may begin like a name, the whole line of a
+    named key is accepted, too.
 
-    The file is looked at for every request (its times and size, microseconds), so that a key can be
-    added or withdrawn without a restart, as Kubernetes does with a mounted Secret. What it then
-    says holds: a line that is no key lets nobody in, nor does a file without any. Only where it
-    cannot be read, the keys stay as they were.
+    The file is checked for every request (`stat`, microseconds) and reloaded if it has changed, so
+    that keys can be added and revoked without a restart, as in a mounted Secret of Kubernetes. An
+    invalid line accepts no key, and neither does an empty file; if the file cannot be read, the
+    previous keys remain valid.
 
     Raises:
-        ConfigError: The file cannot be read, has no key, or a line that is none.
+        ConfigError: The file cannot be read, has no key, or has an invalid line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,10 +78,10 @@ class ApiKeys:
             raise ConfigError(f"QWEN_API_KEYS_FILE={path}: {error.strerror}.") from error
         if self._keys.faults:
             raise ConfigError(f"QWEN_API_KEYS_FILE={path}: {self._keys.faults[0]}.")
-        self._tell()
+        self._log()
 
     def find(self, key: bytes) -> str | None:
-        """Return the name of a key, or None; takes equally long for any key that is wrong."""
+        """Return the name of a key, or None; compares in constant time."""
         digest = _digest(key)
         found = None
         for known, name in self._current().names.items():
@@ -89,30 +90,30 @@ class ApiKeys:
         return found
 
     def status(self) -> KeysStatus:
-        """Return whether the file is as it should be."""
+        """Return the state of the file."""
         keys = self._current()
         state = "faulty" if keys.faults else "ok"
         names = set(keys.names.values())
         return KeysStatus(state if self._readable else "unreadable", len(names))
 
     def _current(self) -> _Keys:
-        """Return the keys, read anew if the file has changed."""
+        """Return the keys; reload the file if it has changed."""
         with self._lock:
             try:
                 version = self._stat()
                 if version != self._version or not self._readable:
                     self._keys = _parse(read_regular(self._path, MAX_FILE_BYTES))
                     self._version, self._readable = version, True
-                    self._tell()
+                    self._log()
             except OSError as error:
                 if self._readable:
-                    logger.error("the API keys stay as they were: %s", error)
+                    logger.error("the previous API keys remain valid: %s", error)
                 self._readable = False
             return self._keys
 
-    def _tell(self) -> None:
+    def _log(self) -> None:
         names = dict.fromkeys(self._keys.names.values())
-        logger.info("API keys that let in: %s", ", ".join(names) or "none")
+        logger.info("valid API keys: %s", ", ".join(names) or "none")
         for fault in self._keys.faults:
             logger.error("the API keys in %s: %s", self._path, fault)
 
@@ -144,7 +145,7 @@ def _add(entry: str, number: int, keys: _Keys) -> None:
     is_named = len(after) >= MIN_KEY_CHARS and _NAME.fullmatch(before)
     name = before if is_named else f"key {number}"
     for key in (entry, after) if is_named else (entry,):
-        for encoding in ("utf-8", "latin-1"):  # clients send the one or the other
+        for encoding in ("utf-8", "latin-1"):  # clients send either
             with contextlib.suppress(UnicodeEncodeError):
                 keys.names[_digest(key.encode(encoding))] = name
     if after.strip("=") and not is_named:  # more than the padding of base64
