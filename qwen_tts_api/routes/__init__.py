@@ -7,14 +7,14 @@ from flask import Flask
 import qwen_tts_api
 from qwen_tts_api.config import Config
 from qwen_tts_api.routes import errors, marytts, openai, probes, request_log
-from qwen_tts_api.routes.connection import send_in_pieces
+from qwen_tts_api.routes.connection import split_large_body
 from qwen_tts_api.routes.native import models, speakers, tts
 from qwen_tts_api.routes.openai.errors import BASE_URL_HINT, WRONG_PATH
 from qwen_tts_api.routes.openai.errors import render_error as render_openai_error
 from qwen_tts_api.routes.openapi import document
 from qwen_tts_api.routes.page import page
 from qwen_tts_api.routes.security import authentication, origins
-from qwen_tts_api.routes.speech.ranges import LastAnswers
+from qwen_tts_api.routes.speech.ranges import ResponseCache
 from qwen_tts_api.service.assembly import build_service
 from qwen_tts_api.service.speech import SpeechService
 
@@ -60,11 +60,11 @@ def _register(app: Flask, config: Config, service: SpeechService) -> None:
         request_log.register_tracing(app, service.tracer)
     origins.register(app, config)
     authentication.register(app, config, service.keys)
-    app.after_request(send_in_pieces)
-    answers = LastAnswers()
-    app.register_blueprint(tts.blueprint(config, service, answers))
+    app.after_request(split_large_body)
+    cache = ResponseCache()
+    app.register_blueprint(tts.blueprint(config, service, cache))
     app.register_blueprint(openai.blueprint(config, service))
-    app.register_blueprint(marytts.blueprint(config, service, answers))
+    app.register_blueprint(marytts.blueprint(config, service, cache))
     app.register_blueprint(speakers.blueprint(config, service))
     app.register_blueprint(models.blueprint(config, service))
     app.register_blueprint(page.blueprint(config, service))

@@ -18,11 +18,11 @@ from qwen_tts_api.service.request import Client, NullClient
 
 logger = logging.getLogger(__name__)
 
-PIECE_BYTES = 65_536
-"""How much is sent at once: a socket's timeout is for each call of `send`."""
+CHUNK_BYTES = 65_536
+"""The size of what is sent at once: a socket's timeout is for each call of `send`."""
 
 RETRY_S = 1.0
-"""How long the watcher waits after an error of epoll itself, which may come again at once."""
+"""The delay before the watcher restarts after an error of epoll itself, which may recur at once."""
 
 
 def client_connection(environ: dict[str, Any]) -> Client:
@@ -40,7 +40,7 @@ def client_connection(environ: dict[str, Any]) -> Client:
 class SocketClient:
     """A client at the other end of a socket."""
 
-    def __init__(self, connection: socket.socket, watcher: Watcher) -> None:
+    def __init__(self, connection: socket.socket, watcher: DisconnectWatcher) -> None:
         self._connection = connection
         self._watcher = watcher
 
@@ -55,11 +55,11 @@ class SocketClient:
             self._watcher.forget(descriptor)
 
 
-class Watcher:
+class DisconnectWatcher:
     """A thread that waits for any of many sockets to be closed at the other end.
 
-    A look at the data (MSG_PEEK) would be blind to a close behind a pipelined request. Waiting
-    costs nothing; the kernel tells within a fraction of a frame. The thread serves every later
+    Peeking at the data (MSG_PEEK) would miss a close behind a pipelined request. Waiting costs
+    nothing; the kernel reports a close within a fraction of a frame. The thread serves every later
     request, so no error of one connection ends it.
     """
 
@@ -70,7 +70,7 @@ class Watcher:
         threading.Thread(target=self._run, name="connections", daemon=True).start()
 
     def watch(self, descriptor: int, callback: Callable[[], object]) -> None:
-        """Call back when the other end closes; the socket must be forgotten before it is closed.
+        """Call back when the other end closes; `forget` it before the socket is closed.
 
         Where the kernel cannot watch it (it has a limit, `max_user_watches`), no disconnect is
         noticed.
@@ -80,7 +80,7 @@ class Watcher:
             self._register(descriptor)
 
     def forget(self, descriptor: int) -> None:
-        """Watch a socket no longer."""
+        """Stop watching a socket."""
         with self._lock:
             self._callbacks.pop(descriptor, None)
             with suppress(OSError, ValueError):  # closed already, or never registered
@@ -98,27 +98,27 @@ class Watcher:
                 events = self._epoll.poll()
             except (OSError, ValueError):  # ValueError: it was closed
                 logger.exception("watching connections failed; beginning anew")
-                self._begin_anew()
+                self._restart()
                 continue
             for descriptor, _ in events:
-                self._tell(descriptor)
+                self._notify(descriptor)
 
-    def _begin_anew(self) -> None:
+    def _restart(self) -> None:
         time.sleep(RETRY_S)
         with self._lock, suppress(OSError):  # out of descriptors: the next error tries again
             self._epoll = select.epoll()
             for descriptor in self._callbacks:
                 self._register(descriptor)
 
-    def _tell(self, descriptor: int) -> None:
+    def _notify(self, descriptor: int) -> None:
         with self._lock:
             callback = self._callbacks.get(descriptor)
-            # By now the descriptor may be that of another client, who is there.
+            # By now the descriptor may be that of another client, which is connected.
             if callback is None or not _is_closed(descriptor):
                 return
         try:
             callback()
-        except Exception:  # a border: others' clients leave, too
+        except Exception:  # a boundary: other clients disconnect, too
             logger.exception("a client has left, and what was to be done then failed")
 
 
@@ -129,18 +129,18 @@ def _is_closed(descriptor: int) -> bool:
 
 
 @functools.cache
-def _watcher() -> Watcher:
+def _watcher() -> DisconnectWatcher:
     """Return this process's watcher, started when it is first needed: threads survive no fork."""
-    return Watcher()
+    return DisconnectWatcher()
 
 
-def send_in_pieces(response: Response) -> Response:
-    """Let a large answer be sent in pieces, since a socket's timeout is for each call of `send`."""
-    if not response.is_streamed and (response.content_length or 0) > PIECE_BYTES:
-        response.response = in_pieces(response.get_data())
+def split_large_body(response: Response) -> Response:
+    """Let a large body be sent in chunks, since a socket's timeout is for each call of `send`."""
+    if not response.is_streamed and (response.content_length or 0) > CHUNK_BYTES:
+        response.response = split_body(response.get_data())
     return response
 
 
-def in_pieces(data: bytes) -> list[bytes]:
-    """Return data in the pieces that it is to be sent in."""
-    return [data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)]
+def split_body(data: bytes) -> list[bytes]:
+    """Return the chunks that a body is sent in."""
+    return [data[start : start + CHUNK_BYTES] for start in range(0, len(data), CHUNK_BYTES)]

@@ -100,7 +100,7 @@ _POST = Operation(
 )
 
 
-def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswers) -> Blueprint:
+def blueprint(config: Config, service: SpeechService, cache: ranges.ResponseCache) -> Blueprint:
     """Return the routes of the MaryTTS-compatible API."""
     routes = Blueprint("marytts", __name__)
 
@@ -117,7 +117,7 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
 
         if request.method == "POST":
             return respond(asked)
-        return ranges.respond(answers, request, asked, respond)
+        return ranges.respond(cache, request, asked, respond)
 
     @routes.get("/voices")
     @Operation(

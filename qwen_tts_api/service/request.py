@@ -29,10 +29,10 @@ class SpeechRequest:
         sample_rate_hz: One of the format's rates.
         speed: 0.25 to 4; above 1 is faster, at the same pitch.
         stream: Whether the audio is sent as it is made.
-        lenient: Pass over fields that the model has no use for, if that does no harm, and name them
-            in the answer, instead of refusing them.
+        lenient: Ignore fields that the model has no use for, if that does no harm, and name them in
+            the response, instead of refusing them.
         silence: Answer a text with nothing to say with a short silence, instead of refusing it.
-        seed: Seed of the random draws; None draws one.
+        seed: Seed of the sampling; None is a random one.
         normalize: Whether markup, emoji and the like are taken out of the text; None: by setting.
         max_new_tokens: At most one frame less is made of each segment; None: the text's own budget.
         temperature, top_k, top_p, repetition_penalty: As in `model.utterance.Sampling`.
@@ -88,7 +88,7 @@ NULL_CLIENT = NullClient()
 
 @dataclass(frozen=True)
 class SpeechInfo:
-    """How the audio of a request comes about: what is known when its first samples are there.
+    """The description of a request's audio: what is known when its first samples are there.
 
     Attributes:
         media_type: The file's `Content-Type`.
@@ -118,7 +118,7 @@ class Speech:
     """A whole audio file.
 
     Attributes:
-        info: How it came about.
+        info: Its description.
         data: The file's bytes.
         duration_s: Length of the audio in seconds.
         model_s: Seconds that the model took.
@@ -152,7 +152,7 @@ class SpeechStream(Iterator[bytes]):
     finished. Closing it cancels the work.
 
     Args:
-        info: How it comes about.
+        info: Its description.
         first: The first chunk.
         others: Those that follow.
         usage: Returns the usage so far.

@@ -195,7 +195,7 @@ class SegmentedJob:
             pass
 
     def _log_context(self, number: int) -> AbstractContextManager[None]:
-        """Let the log tell, of a job that is made in the block, which segment it is."""
+        """Add the segment to the log context of a job that is made in the block."""
         total = len(self.segments)
         segment = {"segment": f"{number + 1}/{total}"} if total > 1 else {}
         return bound_context(current_context(), segment)

@@ -1,4 +1,4 @@
-"""The use case: from a request for speech to the bytes of an audio file."""
+"""Synthesis: from a request for speech to the chunks of an audio file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from qwen_tts_api.service.voices.voice import Voice
 from qwen_tts_api.telemetry.tracing import Tracer
 
 FLUSH_TIMEOUT_S = 2.0
-"""How long the end of the process waits for a collector of traces that does not answer."""
+"""The timeout of sending the last spans, at the end of the process."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Synthesis:
 
     Attributes:
         plan: What it is answered with.
-        job: Makes the audio of its segments.
-        encoder: Makes the file's bytes of it.
-        metrics: What is counted of it.
+        job: The jobs of its segments.
+        encoder: Turns their samples into the file's bytes.
+        metrics: Its metrics.
     """
 
     plan: SpeechPlan
@@ -83,7 +83,7 @@ class Synthesis:
             yield self.encoder.finish()
 
     def info(self, finish_reason: str) -> SpeechInfo:
-        """Return how the audio comes about."""
+        """Return the description of the audio."""
         return SpeechInfo(
             media_type=self.plan.output.audio_format.media_type,
             sample_rate_hz=self.plan.output.sample_rate_hz,
@@ -108,7 +108,7 @@ class SpeechService:
         keys: The API keys; None: none is needed.
         metrics: The metrics of its requests.
         models: The served models.
-        tracer: What traces its requests; None: nothing does.
+        tracer: Traces its requests; None: they are not traced.
         voices: The voices that requests may name.
     """
 
@@ -152,14 +152,14 @@ class SpeechService:
 
         Args:
             request: What the client asks for.
-            client: Who waits; the work ends where it leaves.
+            client: Cancels the work where it disconnects.
 
         Raises:
             InvalidRequest: The request cannot be met, by this model or at all.
             Unavailable: The model is not there at the moment.
             QueueFull: Too much work is waiting.
             DeadlineExceeded: A segment of the text took longer than `QWEN_REQUEST_TIMEOUT_S`.
-            ClientLeft: The client did.
+            ClientLeft: The client disconnected.
             SynthesisFailed: The model raised.
         """
         synthesis = self._begin(request, stream=False)
@@ -198,7 +198,7 @@ class SpeechService:
             request: With the description in `instruct`. The same text, description and seed are the
                 same voice, so that what was liked can be kept.
             consent: Kept as it is.
-            client: Who waits.
+            client: As in `synthesize`.
 
         Raises:
             InvalidRequest: There is no description, or the recording did not come to its end.

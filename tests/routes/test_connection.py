@@ -16,7 +16,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.routes import connection as connection_module
-from qwen_tts_api.routes.connection import Watcher
+from qwen_tts_api.routes.connection import DisconnectWatcher
 from tests.conftest import Bench, wait_until
 
 
@@ -134,7 +134,7 @@ def test_a_descriptor_that_is_given_out_again_is_another_client(
             return [(told.get(), select.EPOLLRDHUP)]
 
     monkeypatch.setattr(select, "epoll", Epoll)
-    watcher = Watcher()
+    watcher = DisconnectWatcher()
     left: list[bool] = []
     here, there = socket.socketpair()
     with here, there:
@@ -148,7 +148,7 @@ def test_a_descriptor_that_is_given_out_again_is_another_client(
         wait_until(lambda: left)
 
 
-def leaves(watcher: Watcher) -> None:
+def leaves(watcher: DisconnectWatcher) -> None:
     """Let one more client leave, and wait until the watcher has told."""
     left: list[bool] = []
     here, there = socket.socketpair()
@@ -163,7 +163,7 @@ def test_a_callback_that_raises_costs_no_other_client_anything(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It is logged with its stack, and whoever leaves later is seen."""
-    watcher = Watcher()
+    watcher = DisconnectWatcher()
     here, there = socket.socketpair()
     with here, there:
         watcher.watch(here.fileno(), lambda: 1 / 0)
@@ -194,7 +194,7 @@ def test_an_error_of_epoll_is_survived(
             raise OSError(9, "Bad file descriptor")
 
     monkeypatch.setattr(select, "epoll", Failing)
-    watcher = Watcher()
+    watcher = DisconnectWatcher()
     left: list[bool] = []
     here, there = socket.socketpair()
     with here, there:
@@ -212,7 +212,7 @@ def test_a_socket_that_cannot_be_watched_is_a_client_that_stays(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The request is served all the same; so is one whose socket was closed before its end."""
-    watcher = Watcher()
+    watcher = DisconnectWatcher()
     watcher.watch(-1, lambda: None)
     watcher.forget(-1)
     assert "not watched" in caplog.text

@@ -73,7 +73,7 @@ _OPTIONS = Operation(
 )
 
 
-def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswers) -> Blueprint:
+def blueprint(config: Config, service: SpeechService, cache: ranges.ResponseCache) -> Blueprint:
     """Return the routes of Coqui's server, one of which is ours, too."""
     routes = Blueprint("tts", __name__)
 
@@ -94,7 +94,7 @@ def blueprint(config: Config, service: SpeechService, answers: ranges.LastAnswer
 
         if request.method == "POST":
             return respond(speech_request)
-        return ranges.respond(answers, request, speech_request, respond)
+        return ranges.respond(cache, request, speech_request, respond)
 
     @routes.get("/details")
     @Operation(

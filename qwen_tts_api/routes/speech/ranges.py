@@ -1,8 +1,8 @@
-"""Speech by GET as players fetch it: in parts, all of the same audio.
+"""Speech by GET as players fetch it: by `Range` requests, all of the same audio.
 
 Safari asks an audio element's address for two bytes first, then for the rest, maybe in several
-parts. Where the request has no seed each of them would be other audio: so the last answers are kept
-for a while, for requests with a `Range`.
+parts. Where the request has no seed each of them would be other audio: so the last responses are
+cached for a while, for requests with a `Range`.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from werkzeug.datastructures import Headers, Range
 from werkzeug.http import parse_range_header
 
 from qwen_tts_api.audio import FORMATS
-from qwen_tts_api.routes.connection import in_pieces
+from qwen_tts_api.routes.connection import split_body
 from qwen_tts_api.routes.openapi.operations import BINARY, Answer
 from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
 from qwen_tts_api.service.plan import choose_output
 from qwen_tts_api.service.request import SpeechRequest
 
 KEPT_S = 60.0
-"""How long an answer is kept."""
+"""How long a response is cached."""
 
 MAX_KEPT_BYTES = 32 << 20
-"""How large the answers may be that are kept, in all: eleven minutes of WAV."""
+"""The size of the cache: eleven minutes of WAV."""
 
 PART = Answer(
     "The part of the audio that `Range` asks for.",
@@ -37,56 +37,56 @@ PART = Answer(
     (*SPEECH_HEADERS, "Accept-Ranges", "Content-Range", "ETag"),
 )
 BEHIND_THE_END = (416, "range_not_satisfiable")
-"""What a `GET` may also answer, for its documentation."""
+"""The error that a `GET` may also have, for its documentation."""
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _CachedResponse:
     data: bytes
     headers: Headers
     until: float
 
     def response(self) -> Response:
-        return Response(in_pieces(self.data), headers=self.headers.copy())
+        return Response(split_body(self.data), headers=self.headers.copy())
 
 
-class LastAnswers:
-    """Whole answers of the last minute; the oldest go first where they become too many bytes."""
+class ResponseCache:
+    """Whole responses of the last minute; the oldest are evicted where they are too many bytes."""
 
     def __init__(self) -> None:
-        self._answers: dict[Hashable, _Kept] = {}
+        self._responses: dict[Hashable, _CachedResponse] = {}
         self._lock = threading.Lock()
 
     def find(self, key: Hashable) -> Response | None:
-        """Return an answer of the last minute."""
+        """Return a cached response, or None."""
         with self._lock:
-            self._forget()
-            kept = self._answers.get(key)
+            self._evict()
+            kept = self._responses.get(key)
         return kept.response() if kept else None
 
     def keep(self, key: Hashable, response: Response) -> Response:
-        """Return the answer, which is kept if it is not too large."""
+        """Cache a response, unless it is too large, and return it."""
         data = response.get_data()
         response.set_etag(hashlib.sha256(data).hexdigest()[:32])
-        kept = _Kept(data, response.headers.copy(), time.monotonic() + KEPT_S)
+        kept = _CachedResponse(data, response.headers.copy(), time.monotonic() + KEPT_S)
         with self._lock:
-            self._answers.pop(key, None)
-            self._answers[key] = kept
-            self._forget()
+            self._responses.pop(key, None)
+            self._responses[key] = kept
+            self._evict()
         return kept.response()
 
-    def _forget(self) -> None:
-        """Drop what is too old or too much; a dictionary has the oldest first."""
+    def _evict(self) -> None:
+        """Evict what is too old or too much; a dictionary has the oldest first."""
         now = time.monotonic()
-        num_bytes = sum(len(kept.data) for kept in self._answers.values())
-        for key, kept in list(self._answers.items()):
+        num_bytes = sum(len(kept.data) for kept in self._responses.values())
+        for key, kept in list(self._responses.items()):
             if kept.until > now and num_bytes <= MAX_KEPT_BYTES:
                 break
-            num_bytes -= len(self._answers.pop(key).data)
+            num_bytes -= len(self._responses.pop(key).data)
 
 
 def respond(
-    answers: LastAnswers,
+    cache: ResponseCache,
     request: Request,
     asked: SpeechRequest,
     synthesize: Callable[[SpeechRequest], Response],
@@ -94,28 +94,28 @@ def respond(
     """Return what a request asks for: the whole, a part, or the head alone.
 
     Args:
-        answers: Of the last minute.
+        cache: Of whole responses.
         request: The client's, a GET or HEAD.
         asked: What it asks for. A stream is sent whole where a part of it is wanted.
-        synthesize: Makes an answer.
+        synthesize: Returns a new response.
 
     Raises:
         RequestedRangeNotSatisfiable: The part lies behind the end.
     """
     key = (g.get("client"), request.path, replace(asked, stream=False))
     if request.method == "HEAD":
-        return answers.find(key) or _head(asked)
+        return cache.find(key) or _head(asked)
     wanted = _wanted(request)
     if asked.stream and (wanted is None or wanted.ranges == [(0, None)]):
         return synthesize(asked)
-    response = (answers.find(key) if wanted else None) or answers.keep(
+    response = (cache.find(key) if wanted else None) or cache.keep(
         key, synthesize(replace(asked, stream=False))
     )
     return _part(response, request, wanted)
 
 
 def _head(asked: SpeechRequest) -> Response:
-    """Return the head of an answer that nobody has made yet; its length is not known."""
+    """Return the head of a response that was not made yet; its length is not known."""
     response = Response(mimetype=choose_output(asked).audio_format.media_type)
     response.automatically_set_content_length = False
     response.headers["Accept-Ranges"] = "none" if asked.stream else "bytes"
@@ -123,7 +123,7 @@ def _head(asked: SpeechRequest) -> Response:
 
 
 def _wanted(request: Request) -> Range | None:
-    """Return the part that is asked for; what is malformed, or several parts, may be passed over.
+    """Return the part that is asked for; what is malformed, or several parts, may be ignored.
 
     That is RFC 9110's rule (14.2); werkzeug's own is a 416.
     """

@@ -1,4 +1,4 @@
-"""Speech as an HTTP response, whole or in parts; its headers tell how it came about."""
+"""Speech as an HTTP response, whole or streamed, with headers that describe it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPEECH_HEADERS = (
     *("X-Finish-Reason", "X-Segments", "X-Text-Chars", "X-Text-Changes", "Server-Timing"),
     *("X-Ignored-Parameters", "X-Accel-Buffering"),
 )
-"""What an answer with speech may have, for its documentation."""
+"""The headers that a response with speech may have, for its documentation."""
 
 MAX_IGNORED = 32
 """How many ignored parameters are named: servers and proxies limit the size of a header."""
@@ -75,9 +75,9 @@ def synthesize(
 
     Args:
         service: Does it.
-        asked: What the client asks for; `stream` decides between whole and in parts.
+        asked: What the client asks for; `stream` decides between whole and streamed.
         request: The client's, whose disconnect cancels the work.
-        ignored: Names of parameters that have no meaning here; a header tells them.
+        ignored: Names of parameters that have no meaning here; a header lists them.
         names: What the client's API calls our fields, where it differs.
     """
     client = client_connection(request.environ)
@@ -121,7 +121,7 @@ def describe(
     report_ignored(response, [*ignored, *(names.get(name, name) for name in info.ignored)])
     response.headers["Cache-Control"] = "no-cache"
     if response.is_streamed:
-        response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the parts back
+        response.headers["X-Accel-Buffering"] = "no"  # nginx would buffer the chunks
     response.headers["X-Queue-Time"] = f"{info.queue_s:.3f}"
     response.headers["X-Seed"] = str(info.seed)
     response.headers["X-Sample-Rate"] = str(info.sample_rate_hz)
