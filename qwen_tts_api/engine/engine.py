@@ -140,7 +140,6 @@ class Engine:
             self._jobs = deque(kept)
             self._turn_s = math.inf
             self._move(states.RETIRE | states.DROP)
-            self._changed.notify_all()
             return dropped
 
     def forget(self, reference: Reference) -> None:

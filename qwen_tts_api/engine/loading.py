@@ -99,17 +99,12 @@ def load_runner(
     """
     report("importing PyTorch")
     _import_pytorch()
-    import torch
-
     from qwen_tts_api.engine.memory.fitting import release_memory
     from qwen_tts_api.model.loaded import judge
     from qwen_tts_api.model.placement import place
 
-    # PyTorch keeps the number by thread, and begins a new thread with what any other set last.
-    torch.set_num_threads(usual_threads())
     placement = place(options.device, options.dtype, options.attention)
-    if options.device != "cpu":
-        torch.cuda.set_device(options.device)  # of this thread: streams, events and graphs take it
+    _prepare_thread(options.device)
     report("finding the checkpoint")
     folder = _find(model_id, options, check)
     card = judge(folder)
@@ -121,6 +116,15 @@ def load_runner(
             # Before the next model is loaded, whose rows are planned for the rest.
             release_memory(error)
             raise
+
+
+def _prepare_thread(device: str) -> None:
+    import torch
+
+    # PyTorch keeps the number by thread, and begins a new thread with what any other set last.
+    torch.set_num_threads(usual_threads())
+    if device != "cpu":
+        torch.cuda.set_device(device)  # of this thread: streams, events and graphs take it
 
 
 def _find(model_id: str, options: LoadOptions, check: Callable[[ModelCard], None]) -> Path:
