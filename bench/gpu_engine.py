@@ -101,10 +101,10 @@ class EngineBench:
         synchronize(self._device)
         seconds = round(time.perf_counter() - began, 1)
         how = "eager" if enforce_eager else "graphs"
-        row_mib = round(plan.row_bytes / 2**20, 1)
+        row_mib = round(plan.slot_bytes / 2**20, 1)
         self._figures.add(
             "model",
-            f"{how}, {plan.max_rows} rows",
+            f"{how}, {plan.max_slots} rows",
             {"warm_up_s": seconds, "weights_gib": round(plan.weights_bytes / GIB, 2)}
             | {"row_mib": row_mib},
         )

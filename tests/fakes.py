@@ -88,7 +88,7 @@ class FakeRunner:
     """
 
     card: ModelCard = CUSTOM_VOICE
-    max_rows: int = 4
+    max_slots: int = 4
     max_positions: int = 4096
     lag: int = 0
     eos: int = EOS
@@ -199,10 +199,10 @@ class FakeHub:
         errors: Likewise, of single ids.
         refusal: Raised when the checkpoint is judged, before it has a place.
         asked: The ids in the order in which they were asked for.
-        max_rows: Of the runners that are loaded.
+        max_slots: Of the runners that are loaded.
     """
 
-    def __init__(self, cards: dict[str, ModelCard], max_rows: int) -> None:
+    def __init__(self, cards: dict[str, ModelCard], max_slots: int) -> None:
         self.cards = cards
         self.runners: dict[str, FakeRunner] = {}
         self.loads: list[str] = []
@@ -212,7 +212,7 @@ class FakeHub:
         self.errors: dict[str, Exception] = {}
         self.refusal: Exception | None = None
         self.asked: list[str] = []
-        self.max_rows = max_rows
+        self.max_slots = max_slots
 
     def load(
         self, model_id: str, report: Callable[[str], Any], await_place: Callable[[], Any]
@@ -226,5 +226,5 @@ class FakeHub:
         if error := self.error or self.errors.get(model_id):
             raise error
         self.loads.append(model_id)
-        self.runners[model_id] = FakeRunner(self.cards[model_id], self.max_rows)
+        self.runners[model_id] = FakeRunner(self.cards[model_id], self.max_slots)
         return self.runners[model_id]

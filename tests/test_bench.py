@@ -96,7 +96,7 @@ def test_an_interpreter_that_is_not_there_is_no_failure(tmp_path: Path) -> None:
 
 def test_an_open_loop_counts_what_a_listener_would_hear() -> None:
     """Every request is served whole; a model that stops makes those that listen run dry."""
-    runner = FakeRunner(max_rows=8)
+    runner = FakeRunner(max_slots=8)
     result = run_open_loop(Scheduler(runner, fail), 100, 0.1, frames=10)
     assert result["requests"] == 10
     assert result["underruns"] == 0
@@ -107,7 +107,7 @@ def test_an_open_loop_counts_what_a_listener_would_hear() -> None:
 
 def test_a_closed_loop_begins_together_as_often_as_asked() -> None:
     """More requests than rows wait for one, and are served all the same."""
-    runner = FakeRunner(max_rows=8)
+    runner = FakeRunner(max_slots=8)
     result = run_closed_loop(Scheduler(runner, fail), 12, rounds=2, frames=10)
     assert result["requests"] == 24
     assert result["frames"] == 240
@@ -135,8 +135,8 @@ def test_eight_streams_of_a_minute_fit_into_8_gb(
     model = published_sizes.empty_model("1.7b", locate("nano", tmp_path))
     frames, prompt = 750, 250
     plan = planning.plan_memory(model, 8, frames + prompt)
-    assert plan.max_rows == 8
-    total = plan.weights_bytes + 8 * plan.row_bytes
+    assert plan.max_slots == 8
+    total = plan.weights_bytes + 8 * plan.slot_bytes
     assert total < 6.5 * 10**9  # the rest is for CUDA's context, graphs and activations
 
 

@@ -202,8 +202,8 @@ def test_what_fits_is_what_a_server_plans(
     """On an empty card where computing takes nothing."""
     model, total = sizing.models()[name], card_gib * planning.GIB
     monkeypatch.setattr(planning, "free_bytes", lambda device: (total - model.num_bytes, total))
-    plan = planning.plan_memory(model, sizing.MAX_ROWS, positions)
-    assert plan.max_rows == sizing.rows_that_fit(model, card_gib, positions)
+    plan = planning.plan_memory(model, sizing.MAX_SLOTS, positions)
+    assert plan.max_slots == sizing.slots_that_fit(model, card_gib, positions)
 
 
 def test_every_metric_is_told_and_no_other(bench: Bench, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def _rounded(number: float) -> int:
 TABLES = {
     DOCS / "formats.md": [formats_table],
     DOCS / "settings.md": [settings_table],
-    DOCS / "operations" / "sizing.md": [sizing.rows_table, sizing.cards_table],
+    DOCS / "operations" / "sizing.md": [sizing.slots_table, sizing.cards_table],
 }
 """What makes each document's tables, which begin with a head of their own."""
 

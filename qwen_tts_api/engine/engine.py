@@ -157,7 +157,7 @@ class Engine:
                 created_at=self._created_at,
                 waiting=len(self._jobs),
                 running=self._num_running,
-                slots=self._runner.max_rows if self._runner else 0,
+                slots=self._runner.max_slots if self._runner else 0,
                 mean_job_s=self._mean_job_s,
                 card=self._runner.card if self._runner else None,
                 failure=self._failure,
@@ -193,7 +193,7 @@ class Engine:
         return True
 
     def _num_free(self) -> int:
-        return 0 if self._runner is None else self._runner.max_rows - self._num_running
+        return 0 if self._runner is None else self._runner.max_slots - self._num_running
 
     def _turn_left_s(self) -> float:
         """Return how long one that is retiring goes on with what follows."""

@@ -113,7 +113,7 @@ def load_runner(
         try:
             return _load(folder, card, placement, options, report)
         except Exception as error:
-            # Before the next model is loaded, whose rows are planned for the rest.
+            # Before the next model is loaded, whose slots are planned for the rest.
             release_memory(error)
             raise
 
@@ -162,7 +162,7 @@ def _load(
     return fit_runner(
         model,
         make,
-        max_rows=options.max_streams,
+        max_slots=options.max_streams,
         max_positions=max_positions,
         warm_up=_warm_up,
         report=report,

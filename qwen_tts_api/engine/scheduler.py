@@ -41,7 +41,7 @@ class Scheduler:
     def __init__(self, runner: Runner, explain: Callable[[Exception], TTSError]) -> None:
         self.runner = runner
         self._explain = explain
-        self._free = list(range(runner.max_rows))
+        self._free = list(range(runner.max_slots))
         self._added: deque[Job] = deque()
         self._prepared: deque[Sequence] = deque()
         self._running: dict[int, Sequence] = {}

@@ -89,7 +89,7 @@ class EngineStatus:
         running: Utterances that are being computed.
         waiting: Utterances that wait.
         rows: Utterances that can be computed at once; 0 while it is loading.
-        frames: Frames that were computed since it was loaded, whatever the number of rows in them.
+        frames: Frames that were computed since it was loaded, whatever the number of jobs in them.
         row_frames: Rows in those frames.
         failures: Computations that failed.
         out_of_memory: Computations for which the device had no memory.

@@ -40,7 +40,7 @@ class SegmentedJob:
     To be closed, whatever happens.
 
     The first job is admitted or refused; those that follow are not refused any more. They wait in
-    line, behind whoever is there, except for a few that begin early on rows that nobody needs. A
+    line, behind whoever is there, except for a few that begin early on slots that nobody needs. A
     text with nothing to say has no job: its audio is a short silence.
 
     Args:
@@ -189,7 +189,7 @@ class SegmentedJob:
         return self.jobs[number]
 
     def _look_ahead(self) -> None:
-        """Begin segments behind the current one, on rows that are free."""
+        """Begin segments behind the current one, on slots that are free."""
         limit = min(self._num_taken + 1 + self._ahead, len(self.segments))
         while len(self.jobs) < limit and self._submit(only_if_free=True):
             pass

@@ -94,14 +94,14 @@ def test_greedy_speech_is_upstream_s(
 
 
 def test_a_cloned_voice_sounds_the_same_in_any_company(scheduler: Scheduler) -> None:
-    """Beside other voices, joining late, in another row, from the cache; streamed or whole."""
+    """Beside other voices, joining late, in another slot, from the cache; streamed or whole."""
     wanted = prompt(SPOKEN, SamplingParams(seed=5))
     [alone] = say(scheduler, wanted)
     company = say(scheduler, prompt(EMBEDDED), wanted, replace(wanted, streaming=True))
     assert_same(company[1], alone)
     assert_same(company[2], alone)
     [again] = say(scheduler, prompt(EMBEDDED))
-    assert_same(company[0], again)  # in the row that was another's stream before
+    assert_same(company[0], again)  # in the slot that was another's stream before
 
 
 def test_a_recording_is_encoded_once(base: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +129,7 @@ def test_a_recording_is_encoded_once(base: LoadedModel, monkeypatch: pytest.Monk
 
 
 def test_what_is_kept_is_counted(base: LoadedModel) -> None:
-    """A voice's stream of the codec, and the rows of text that wait for their frame."""
+    """A voice's stream of the codec, and the text embeddings that wait for their frame."""
     plan = plan_memory(base, 3, 512)
     runner = runner_of(base)
     stream = base.clone(SPOKEN).stream
@@ -138,7 +138,7 @@ def test_what_is_kept_is_counted(base: LoadedModel) -> None:
     assert plan.voices_bytes == MAX_VOICES * held * 4
     state, codec = runner._state.speech, runner._state.codec
     tensors = [state.talker_cache.key_value, state.text[:, 1:], codec.past[:3], codec.key_value[:3]]
-    assert plan.row_bytes * 3 == sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    assert plan.slot_bytes * 3 == sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def test_a_pool_serves_base_models(base: LoadedModel, tmp_path: Path) -> None:

@@ -318,7 +318,7 @@ def test_a_turn_that_is_over_takes_nothing_more(drive: Drive) -> None:
 def test_what_waits_when_the_device_is_lost_can_be_told(drive: Drive) -> None:
     """The job in the frame has failed; one behind it is given back to the pool."""
     drive.reach(*PATHS[S.READY])
-    drive.runner.max_rows = 1
+    drive.runner.max_slots = 1
     drive.runner.gate.clear()
     running, behind = job(), job()
     drive.engine.submit(running)

@@ -68,8 +68,8 @@ def load(cuda: CudaRules, cache: Path, size: str = "0.6b", kind: str = "nano") -
     return empty_model(size, locate(kind, cache), "cuda:0", cuda.tensors(may_wait=True))
 
 
-def runner_of(model: LoadedModel, *, rows: int = 2, enforce_eager: bool = False) -> ModelRunner:
-    plan = MemoryPlan(rows, 0, 0, 0, WorkingMemory(), 0)
+def runner_of(model: LoadedModel, *, slots: int = 2, enforce_eager: bool = False) -> ModelRunner:
+    plan = MemoryPlan(slots, 0, 0, 0, WorkingMemory(), 0)
     return ModelRunner(model, plan, max_positions=POSITIONS, enforce_eager=enforce_eager)
 
 
@@ -79,7 +79,7 @@ def test_a_server_s_start(cuda: CudaRules, cache: Path, size: str, kind: str) ->
     """Every graph is captured, and a first utterance spoken: of a cloned voice, with Base."""
     model = load(cuda, cache, size, kind)
     with cuda.tensors():
-        runner = runner_of(model, rows=1)
+        runner = runner_of(model, slots=1)
         runner.warm_up()
         say_something(runner)
     assert len(runner._frame) == len(runner._buckets.positions) + 3
@@ -104,7 +104,7 @@ def test_utterances_beside_each_other(cuda: CudaRules, cache: Path, kind: str) -
         for speaker in [None if reference else "ryan"]
     ]
     with cuda.tensors():
-        scheduler = Scheduler(runner_of(model, rows=3, enforce_eager=True), explain)
+        scheduler = Scheduler(runner_of(model, slots=3, enforce_eager=True), explain)
         for job in jobs:
             scheduler.add(job)
             scheduler.step()
@@ -115,10 +115,10 @@ def test_utterances_beside_each_other(cuda: CudaRules, cache: Path, kind: str) -
 
 
 def test_the_most_there_is(cuda: CudaRules, cache: Path) -> None:
-    """What is measured before rows are planned."""
+    """What is measured before slots are planned."""
     model = load(cuda, cache)
     with cuda.tensors():
-        runner_of(model, rows=3).run_largest()
+        runner_of(model, slots=3).run_largest()
 
 
 def on_the_cpu(model: LoadedModel, patched: pytest.MonkeyPatch) -> None:
@@ -184,7 +184,7 @@ def test_the_net_has_no_holes(
     model = load(cuda, cache)
     with cuda.tensors():
         breaking(model, monkeypatch)
-        runner = runner_of(model, rows=1)
+        runner = runner_of(model, slots=1)
         with pytest.raises(error, match=message):
             prepare_and_speak(runner)
 

@@ -324,7 +324,7 @@ def test_errors_of_the_device_are_told_from_others(text: str, fatal: bool) -> No
 
 
 def test_what_follows_is_not_refused_when_the_queue_is_full(make_bench: MakeBench) -> None:
-    """It waits in line; ahead of its time it begins only on a row that nobody needs."""
+    """It waits in line; ahead of its time it begins only on a slot that nobody needs."""
     bench = make_bench(max_queue=1, rows=2)
     bench.runner.gate.clear()
     with bench.pool.series("voice") as series:

@@ -19,7 +19,7 @@ from qwen_tts_api.model.frame import advance, prefill_slots
 from qwen_tts_api.model.sampling import TopKTopP
 from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME
 
-ROWS, POSITIONS, PROMPT, FRAMES = 4, 1024, 60, 12
+SLOTS, POSITIONS, PROMPT, FRAMES = 4, 1024, 60, 12
 
 
 def indices(*shape: int) -> torch.Tensor:
@@ -31,16 +31,16 @@ def indices(*shape: int) -> torch.Tensor:
 @pytest.mark.parametrize("size", ["0.6b", "1.7b"])
 @torch.inference_mode()
 def test_an_utterance_from_its_prompt_to_its_samples(tmp_path: Path, size: str, kind: str) -> None:
-    """In 16 bits: the prompts of two rows, a frame of four, and a chunk of two streams."""
+    """In 16 bits: the prompts of two slots, a frame of four, and a chunk of two streams."""
     model = empty_model(size, locate(kind, tmp_path))
-    state = RunnerState.allocate(model, ROWS, POSITIONS, flash=False)
+    state = RunnerState.allocate(model, SLOTS, POSITIONS, flash=False)
     hidden = model.speech.talker.decoder.norm.shape[0]
     assert hidden == {"0.6b": 1024, "1.7b": 2048}[size]
     assert state.speech.talker_cache.key_value.dtype == torch.bfloat16
     embeds = torch.empty(2, PROMPT, hidden, dtype=torch.bfloat16, device="meta")
     sampling = TopKTopP(64, False)
     prefill_slots(model.speech, state.speech, embeds, indices(2), indices(2), sampling)
-    advance(model.speech, state.speech, ROWS, POSITIONS, sampling)
+    advance(model.speech, state.speech, SLOTS, POSITIONS, sampling)
     codes = indices(2, FRAMES, model.codec.num_code_groups)
     samples = decode_chunk(model.codec, state.codec, codes, indices(2))
     assert samples.shape == (2, FRAMES * SAMPLES_PER_FRAME)

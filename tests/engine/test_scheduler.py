@@ -41,7 +41,7 @@ def sound(num_frames: int) -> list[int]:
 @pytest.fixture(params=[0, 1], ids=["lag 0", "lag 1"])
 def runner(request: pytest.FixtureRequest) -> FakeRunner:
     """Return a runner that answers at once, or a frame later as a GPU does."""
-    return FakeRunner(max_rows=4, lag=request.param)
+    return FakeRunner(max_slots=4, lag=request.param)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_an_utterance_is_exactly_its_frames(
     assert one.finish_reason == "stop"
 
 
-def test_rows_join_and_leave_between_frames(runner: FakeRunner, scheduler: Scheduler) -> None:
+def test_slots_join_and_leave_between_frames(runner: FakeRunner, scheduler: Scheduler) -> None:
     """A short utterance does not wait for a long one that began before it, nor after it."""
     long, short = job(50), job(3)
     scheduler.add(long)
@@ -78,8 +78,8 @@ def test_rows_join_and_leave_between_frames(runner: FakeRunner, scheduler: Sched
     assert [0, 1] in runner.batches
 
 
-def test_the_lowest_free_row_is_taken(runner: FakeRunner, scheduler: Scheduler) -> None:
-    """So that few rows beyond the running ones are computed."""
+def test_the_lowest_free_slot_is_taken(runner: FakeRunner, scheduler: Scheduler) -> None:
+    """So that few slots beyond the running ones are computed."""
     jobs = [job(n) for n in (30, 2, 30)]
     for each in jobs:
         scheduler.add(each)
@@ -90,7 +90,7 @@ def test_the_lowest_free_row_is_taken(runner: FakeRunner, scheduler: Scheduler) 
     scheduler.step()
     assert runner.batches[-1] == [0, 1, 2]
     finish(scheduler)
-    assert scheduler.num_free == runner.max_rows
+    assert scheduler.num_free == runner.max_slots
 
 
 def test_the_frame_budget_ends_what_does_not_end(scheduler: Scheduler) -> None:
@@ -106,7 +106,7 @@ def test_the_frame_budget_ends_what_does_not_end(scheduler: Scheduler) -> None:
 
 
 def test_what_could_never_fit_is_refused(runner: FakeRunner, scheduler: Scheduler) -> None:
-    """It fails alone, and takes no row."""
+    """It fails alone, and takes no slot."""
     runner.max_positions = 300
     too_long, fits = job(200), job(100)
     scheduler.add(too_long)
@@ -115,11 +115,11 @@ def test_what_could_never_fit_is_refused(runner: FakeRunner, scheduler: Schedule
     with pytest.raises(TextTooLong, match="QWEN_MAX_POSITIONS"):
         read(too_long)
     assert read(fits).tolist() == sound(100)
-    assert scheduler.num_free == runner.max_rows
+    assert scheduler.num_free == runner.max_slots
 
 
 def test_every_position_may_be_used(scheduler: Scheduler, runner: FakeRunner) -> None:
-    """And none beyond, whoever goes on beside a row that has used all it has."""
+    """And none beyond, whoever goes on beside a slot that has used all it has."""
     runner.max_positions = 300
     full, beside, after = job(160, max_new_tokens=141), job(50), job(105)
     for each in (full, beside, after):
@@ -157,7 +157,7 @@ def test_the_first_piece_comes_with_the_first_frame(
 def test_chunks_of_equal_size_are_decoded_together(
     runner: FakeRunner, scheduler: Scheduler
 ) -> None:
-    """One call for all rows that are at the same place."""
+    """One call for all slots that are at the same place."""
     for _ in range(4):
         scheduler.add(job(24))
     finish(scheduler)
@@ -165,7 +165,7 @@ def test_chunks_of_equal_size_are_decoded_together(
 
 
 def test_a_piece_keeps_no_other_s(scheduler: Scheduler) -> None:
-    """A reader that is slow with one row's samples does not hold those of the whole batch."""
+    """A reader that is slow with one slot's samples does not hold those of the whole batch."""
     jobs = [job(24) for _ in range(4)]
     for each in jobs:
         scheduler.add(each)
@@ -177,7 +177,7 @@ def test_a_piece_keeps_no_other_s(scheduler: Scheduler) -> None:
         assert piece.nbytes == 24 * SAMPLES_PER_FRAME * 2
 
 
-def test_cancelling_frees_the_row_within_a_frame(runner: FakeRunner, scheduler: Scheduler) -> None:
+def test_cancelling_frees_the_slot_within_a_frame(runner: FakeRunner, scheduler: Scheduler) -> None:
     """Whether it runs or was just added; the others do not notice."""
     gone, stays, new = job(50), job(30), job(20)
     scheduler.add(gone)
@@ -187,7 +187,7 @@ def test_cancelling_frees_the_row_within_a_frame(runner: FakeRunner, scheduler: 
     scheduler.add(new)
     new.cancel(TTSError("nobody listens"))
     scheduler.step()
-    assert scheduler.num_free == runner.max_rows - 1
+    assert scheduler.num_free == runner.max_slots - 1
     assert not runner.slots[0].running
     finish(scheduler)
     assert read(stays).tolist() == sound(30)
@@ -207,10 +207,10 @@ def test_a_prefill_that_fails_fails_alone(runner: FakeRunner, scheduler: Schedul
         read(failing)
     assert read(before).tolist() == sound(30)
     assert read(after).tolist() == sound(10)
-    assert scheduler.num_free == runner.max_rows
+    assert scheduler.num_free == runner.max_slots
 
 
-def test_after_a_frame_that_failed_all_rows_are_free(
+def test_after_a_frame_that_failed_all_slots_are_free(
     runner: FakeRunner, scheduler: Scheduler
 ) -> None:
     """Everyone in it is told; the next utterance is served."""
@@ -222,7 +222,7 @@ def test_after_a_frame_that_failed_all_rows_are_free(
     with pytest.raises(RuntimeError):
         finish(scheduler)
     scheduler.fail_all(SynthesisFailed("broken"))
-    assert scheduler.num_free == runner.max_rows
+    assert scheduler.num_free == runner.max_slots
     for each in jobs:
         with pytest.raises(SynthesisFailed):
             read(each)
@@ -233,7 +233,7 @@ def test_after_a_frame_that_failed_all_rows_are_free(
 
 
 def test_prefills_between_two_frames_are_bounded(runner: FakeRunner, scheduler: Scheduler) -> None:
-    """Four prompts of 600 positions do not stall the rows that run for all four."""
+    """Four prompts of 600 positions do not stall the slots that run for all four."""
     for _ in range(4):
         scheduler.add(job(600))
     scheduler.step()
@@ -244,7 +244,7 @@ def test_prefills_between_two_frames_are_bounded(runner: FakeRunner, scheduler: 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_happens_everything_comes_back(runner: FakeRunner, seed: int) -> None:
-    """Random arrivals, lengths, cancellations and failures: no row lost, no audio wrong."""
+    """Random arrivals, lengths, cancellations and failures: no slot lost, no audio wrong."""
     random_ = random.Random(seed)
     scheduler = Scheduler(runner, explain)
     jobs: list[Job] = []
@@ -260,8 +260,8 @@ def test_whatever_happens_everything_comes_back(runner: FakeRunner, seed: int) -
         scheduler.step()
     runner.prefill_error = None
     finish(scheduler)
-    assert scheduler.num_free == runner.max_rows
-    assert not any(row.running for row in runner.slots.values())
+    assert scheduler.num_free == runner.max_slots
+    assert not any(slot.running for slot in runner.slots.values())
     finished = 0
     for each in jobs:
         try:
@@ -283,7 +283,7 @@ def cloning_job(num_frames: int, voice: int) -> Job:
 
 
 def test_one_new_recording_is_encoded_between_two_frames(runner: FakeRunner) -> None:
-    """It takes longer than a frame, and rows that run wait; voices that are known do not queue."""
+    """It takes longer than a frame, and slots that run wait; voices that are known do not queue."""
     runner.card = BASE
     scheduler = Scheduler(runner, explain)
     jobs = [cloning_job(9, voice) for voice in (1, 1, 2, 2)]
@@ -299,13 +299,13 @@ def test_one_new_recording_is_encoded_between_two_frames(runner: FakeRunner) -> 
 
 
 def test_a_job_that_waits_for_a_recording_can_be_cancelled(runner: FakeRunner) -> None:
-    """It was never prepared, and takes no row."""
+    """It was never prepared, and takes no slot."""
     runner.card = BASE
     scheduler = Scheduler(runner, explain)
     jobs = [cloning_job(5, voice) for voice in (1, 2)]
     for each in jobs:
         scheduler.add(each)
-    assert scheduler.num_free == runner.max_rows - 2
+    assert scheduler.num_free == runner.max_slots - 2
     scheduler.step()
     jobs[1].cancel(TTSError("nobody listens"))
     finish(scheduler)
@@ -316,11 +316,11 @@ def test_a_job_that_waits_for_a_recording_can_be_cancelled(runner: FakeRunner) -
     scheduler.fail_all(SynthesisFailed("gone"))
     with pytest.raises(SynthesisFailed):
         read(late)
-    assert scheduler.num_free == runner.max_rows
+    assert scheduler.num_free == runner.max_slots
 
 
 def test_text_that_trails_must_be_heard_within_the_frames(runner: FakeRunner) -> None:
-    """A row of it takes a frame, where a voice is cloned."""
+    """Each token of it takes a frame, where a voice is cloned."""
     runner.card, runner.max_positions = BASE, 800
     scheduler = Scheduler(runner, explain)
     too_long, fits = cloning_job(500, 1), cloning_job(300, 1)
@@ -333,7 +333,7 @@ def test_text_that_trails_must_be_heard_within_the_frames(runner: FakeRunner) ->
 
 
 def test_what_a_lost_device_raises_keeps_nobody_waiting(runner: FakeRunner) -> None:
-    """Every job is failed before the first row is given back, which may fail itself."""
+    """Every job is failed before the first slot is given back, which may fail itself."""
     scheduler = Scheduler(runner, explain)
     jobs = [job(9) for _ in range(3)]
     for each in jobs:

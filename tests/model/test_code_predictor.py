@@ -96,7 +96,7 @@ def test_greedy_needs_one_rank_only(checkpoint: Checkpoint) -> None:
     assert torch.equal(codes, ours(checkpoint, cache, hidden, code_0))
 
 
-def test_rows_do_not_see_each_other(checkpoint: Checkpoint) -> None:
+def test_slots_do_not_see_each_other(checkpoint: Checkpoint) -> None:
     """Not even a row of infinities."""
     cache = CodePredictorCache.allocate(checkpoint.speech.code_predictor, 3)
     hidden, code_0 = inputs(checkpoint, 3, seed=7)

@@ -125,7 +125,7 @@ def test_the_restrictions_are_those_of_transformers(num_codes: int) -> None:
     assert bool(scores[0].argmax() == EOS) == (num_codes >= 2)
 
 
-def test_each_row_has_its_own_penalty_and_count() -> None:
+def test_each_slot_has_its_own_penalty_and_count() -> None:
     """Rows of a batch are at different places of different requests."""
     logits = logits_of(2).abs()
     seen = torch.ones(2, VOCABULARY, dtype=torch.bool)
@@ -192,14 +192,14 @@ def test_scores_that_are_no_numbers_still_give_a_code() -> None:
         assert ((sampled >= 0) & (sampled < VOCABULARY)).all()
 
 
-def test_an_idle_row_may_exceed_the_truncation() -> None:
+def test_an_idle_slot_may_exceed_the_truncation() -> None:
     """Its parameters are those of a request that is over."""
     top_k_top_p = TopKTopP(64, False)
     sampled = codes_of(logits_of(4), (1.0, 900, 1.0), top_k_top_p)
     assert ((sampled >= 0) & (sampled < VOCABULARY)).all()
 
 
-def test_a_row_draws_the_same_in_any_batch() -> None:
+def test_a_slot_draws_the_same_in_any_batch() -> None:
     """The same seed, frame and logits: alone, last of many, and with every logit ranked."""
     logits, setting = logits_of(9), (0.9, 50, 1.0)
     together = codes_of(logits, setting, TopKTopP(64, False))

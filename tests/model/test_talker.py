@@ -111,7 +111,7 @@ def test_together(
     assert_same(our_codes(nano, requests, num_slots=9), expected[:count])
 
 
-def test_a_row_is_used_again(nano: Checkpoint, cases: list[Case], expected: list[Tensor]) -> None:
+def test_a_slot_is_used_again(nano: Checkpoint, cases: list[Case], expected: list[Tensor]) -> None:
     """Nothing of the last utterance is left: neither its keys, nor its text, nor its codes."""
     requests = [
         replace(request, slot=1, joins_at=15 * index)
@@ -129,7 +129,7 @@ def test_attention_reads_no_further_than_it_is_told(
     assert_same(our_codes(nano, requests, num_slots=9, kv_len=longest), expected[:3])
 
 
-def test_text_that_arrives_row_by_row(nano: Checkpoint, cases: list[Case]) -> None:
+def test_text_that_arrives_slot_by_slot(nano: Checkpoint, cases: list[Case]) -> None:
     """Texts that end before and after their frames, with another penalty."""
     options: dict[str, Any] = {"max_new_tokens": MAX_NEW_TOKENS, "repetition_penalty": 1.6}
     chosen = [cases[6], cases[1], cases[2]]
@@ -254,7 +254,7 @@ def test_every_draw_has_a_number_of_its_own(
     assert torch.equal(numbers[: 3 * 16 + 1], expected[: 3 * 16 + 1])
 
 
-def test_greedy_and_sampled_rows_share_a_batch(
+def test_greedy_and_sampled_slots_share_a_batch(
     nano: Checkpoint, cases: list[Case], expected: list[Tensor]
 ) -> None:
     """A neighbour that samples leaves a greedy row's codes alone."""
@@ -298,7 +298,7 @@ def test_a_frame_asks_nothing_of_the_host(nano: Checkpoint, top_k_top_p: TopKTop
         advance(speech, state, 3, 16, top_k_top_p)
 
 
-def test_rows_that_do_not_run_stay_finite_and_in_range(nano: Checkpoint) -> None:
+def test_slots_that_do_not_run_stay_finite_and_in_range(nano: Checkpoint) -> None:
     """Rows that were never started compute along with the others, for as long as those run."""
     state = FrameState.allocate(nano.speech, 4, max_positions=8, max_text_embeddings=0)
     with torch.inference_mode():

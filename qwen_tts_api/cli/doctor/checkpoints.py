@@ -84,14 +84,14 @@ def check_memory(subject: Subject) -> Iterator[Finding]:
         return  # reported by `check_files` or `check_device`
     try:
         weights = num_parameters(subject.folder) * BYTES_OF[config.dtype]
-        row = numbers_per_slot(subject.folder, config.max_positions) * BYTES_OF[config.dtype]
+        slot = numbers_per_slot(subject.folder, config.max_positions) * BYTES_OF[config.dtype]
     except (DamagedFile, LoadError):
         return  # reported by `check_files`
     free = available_bytes(config.device)
-    fitting = max(0, free - weights) // row
+    fitting = max(0, free - weights) // slot
     found = (
         f"{weights / GIB:.2f} GiB of weights, {min(fitting, config.max_streams)} utterances at "
-        f"once of {row / 2**20:.0f} MiB; {free / GIB:.1f} GiB are free"
+        f"once of {slot / 2**20:.0f} MiB; {free / GIB:.1f} GiB are free"
     )
     if config.device != "cpu":
         found += ", less what computing takes, which the start measures"

@@ -1,4 +1,4 @@
-"""From a loaded model to a runner whose rows fit into the device's memory."""
+"""Make a runner for a loaded model, with as many slots as fit into the device's memory."""
 
 from __future__ import annotations
 
@@ -28,58 +28,58 @@ def fit_runner(
     model: LoadedModel,
     make: MakeRunner,
     *,
-    max_rows: int,
+    max_slots: int,
     max_positions: int,
     warm_up: Callable[[ModelRunner], None],
     report: Callable[[str], None],
 ) -> ModelRunner:
-    """Return a warm runner of `max_rows` rows, or of as many as fit.
+    """Return a warmed-up runner with `max_slots` slots, or as many as fit.
 
     Args:
         model: Whose.
         make: Makes its runner by a plan.
-        max_rows: Rows that are asked for.
+        max_slots: How many slots are wanted.
         max_positions: Of each.
         warm_up: Brings a runner to where it serves.
         report: Told what is being done.
 
     Raises:
-        LoadError: Not even one row fits.
+        LoadError: Not even one slot fits.
     """
     working = WorkingMemory()
     if model.placement.device != "cpu":
         report("measuring what computing takes")
-        working = _measure(model, make, max_rows, max_positions)
-    plan = planning.plan_memory(model, max_rows, max_positions, working)
+        working = _measure(model, make, max_slots, max_positions)
+    plan = planning.plan_memory(model, max_slots, max_positions, working)
     logger.info("%s", plan)
     report("warming up")
     while True:
         try:
             return _warm_runner(make, plan, warm_up)
         except torch.OutOfMemoryError as error:
-            if plan.max_rows == 1:
+            if plan.max_slots == 1:
                 raise _too_little(model, plan, error) from error
             release_memory(error)
-        logger.warning("%d utterances at once do not fit after all; trying half", plan.max_rows)
-        plan = replace(plan, max_rows=plan.max_rows // 2)
+        logger.warning("%d utterances at once do not fit after all; trying half", plan.max_slots)
+        plan = replace(plan, max_slots=plan.max_slots // 2)
 
 
 def _measure(
-    model: LoadedModel, make: MakeRunner, max_rows: int, max_positions: int
+    model: LoadedModel, make: MakeRunner, max_slots: int, max_positions: int
 ) -> WorkingMemory:
-    """Measure with a few rows; with one where those do not fit."""
-    row = planning.row_bytes(model, max_positions)
+    """Measure with a few slots, or with one if those do not fit."""
+    slot = planning.slot_bytes(model, max_positions)
     available = planning.available_bytes(model.placement.device)
-    trial = MemoryPlan(1, model.num_bytes, row, 0, WorkingMemory(), available)
+    trial = MemoryPlan(1, model.num_bytes, slot, 0, WorkingMemory(), available)
     measure = partial(
         measure_working_memory,
-        lambda num_rows: make(replace(trial, max_rows=num_rows)),
+        lambda num_slots: make(replace(trial, max_slots=num_slots)),
         lambda: planning.free_bytes(model.placement.device)[0],
-        row,
-        num_slot_buckets=len(slot_buckets(max_rows)),
+        slot,
+        num_slot_buckets=len(slot_buckets(max_slots)),
     )
     try:
-        return measure(max_rows)
+        return measure(max_slots)
     except torch.OutOfMemoryError as error:
         release_memory(error)
     try:

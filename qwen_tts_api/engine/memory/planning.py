@@ -1,9 +1,9 @@
 """How many utterances fit into a device's memory at once; decided before they are allocated.
 
-    rows = (available - cloned voices - working memory) / (a row + its working memory)
+    slots = (available - cloned voices - working memory) / (a slot + its working memory)
 
 - Available is what is free when the weights are loaded, less a share that is left alone.
-- A row (keys and values, text, the codec's stream) and a voice are computed from the shapes.
+- A slot (keys and values, text, the codec's stream) and a voice are computed from the shapes.
 - Working memory is what frames, chunks and prompts take while they are computed, with the graphs
   that are captured of them. Kernels and the allocator decide it, so it is measured (`profiling`)
   on a GPU. On a CPU the share that is left alone has to do for it.
@@ -37,75 +37,75 @@ MAX_VOICES = 32
 
 @dataclass(frozen=True)
 class WorkingMemory:
-    """What computing takes besides weights and rows.
+    """The memory that computing takes besides weights and slots.
 
     Attributes:
-        fixed_bytes: However many rows there are.
-        row_bytes: For each row.
+        fixed_bytes: However many slots there are.
+        slot_bytes: More for each slot.
     """
 
     fixed_bytes: int = 0
-    row_bytes: int = 0
+    slot_bytes: int = 0
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """What a model and its rows take.
+    """The memory that a model and its slots take.
 
     Attributes:
-        max_rows: Utterances at once.
+        max_slots: Utterances at once.
         weights_bytes: The model.
-        row_bytes: Keys and values, text and the codec's state of one utterance.
+        slot_bytes: Keys and values, text and the codec's state of one utterance.
         voices_bytes: What cloned voices may take that are kept for their next utterance.
         working: What computing takes.
-        available_bytes: What was free for the rows and their part of the working memory.
+        available_bytes: What was free for the slots and their part of the working memory.
     """
 
-    max_rows: int
+    max_slots: int
     weights_bytes: int
-    row_bytes: int
+    slot_bytes: int
     voices_bytes: int
     working: WorkingMemory
     available_bytes: int
 
     def __str__(self) -> str:
-        row_bytes = self.row_bytes + self.working.row_bytes
+        slot_bytes = self.slot_bytes + self.working.slot_bytes
         return (
             f"{self.weights_bytes / GIB:.2f} GiB of weights, {self.working.fixed_bytes / GIB:.2f} "
-            f"to compute in, {self.max_rows} utterances at once of {row_bytes / 2**20:.1f} MiB: "
-            f"{self.max_rows * row_bytes / GIB:.2f} of {self.available_bytes / GIB:.2f} GiB that "
+            f"to compute in, {self.max_slots} utterances at once of {slot_bytes / 2**20:.1f} MiB: "
+            f"{self.max_slots * slot_bytes / GIB:.2f} of {self.available_bytes / GIB:.2f} GiB that "
             "are free for them"
         )
 
 
 def plan_memory(
     model: LoadedModel,
-    max_rows: int,
+    max_slots: int,
     max_positions: int,
     working: WorkingMemory = WorkingMemory(),
 ) -> MemoryPlan:
-    """Return how many rows there can be: `max_rows`, or as many as fit.
+    """Return how many slots there can be: `max_slots`, or as many as fit.
 
     Raises:
         LoadError: Not even one fits.
     """
-    row = row_bytes(model, max_positions)
+    slot = slot_bytes(model, max_positions)
     voices_bytes = MAX_VOICES * _stream_bytes(model) if model.card.kind == "base" else 0
     available = available_bytes(model.placement.device) - voices_bytes - working.fixed_bytes
-    fitting = max(0, min(max_rows, available // (row + working.row_bytes)))
-    plan = MemoryPlan(fitting, model.num_bytes, row, voices_bytes, working, available)
+    fitting = max(0, min(max_slots, available // (slot + working.slot_bytes)))
+    plan = MemoryPlan(fitting, model.num_bytes, slot, voices_bytes, working, available)
     if fitting < 1:
         raise LoadError(
             f"{model.placement.device} has too little memory: {plan}. Set QWEN_MAX_POSITIONS "
             "lower, or QWEN_MODEL_ID to a smaller checkpoint."
         )
-    if fitting < max_rows:
-        logger.warning("only %d of QWEN_MAX_STREAMS=%d fit into memory", fitting, max_rows)
+    if fitting < max_slots:
+        logger.warning("only %d of QWEN_MAX_STREAMS=%d fit into memory", fitting, max_slots)
     return plan
 
 
-def row_bytes(model: LoadedModel, max_positions: int) -> int:
-    """Return what one row takes: keys and values, text, and the codec's stream."""
+def slot_bytes(model: LoadedModel, max_positions: int) -> int:
+    """Return what one slot takes: keys and values, text, and the codec's stream."""
     talker = model.speech.talker.decoder
     heads, size = talker.heads, talker.norm.element_size()
     key_value = len(talker.layers) * max_positions * 2 * heads.num_kv * heads.head_dim
@@ -114,7 +114,7 @@ def row_bytes(model: LoadedModel, max_positions: int) -> int:
 
 
 def max_text_embeddings(card: ModelCard, max_positions: int) -> int:
-    """Return how many rows of text a frame at a time hears: only cloned voices do."""
+    """Return how many text embeddings a slot has room for: cloned voices have text in frames."""
     return max_positions if card.kind == "base" else 0
 
 

@@ -85,7 +85,7 @@ class GraphCache(Generic[S, K]):
         return len(self._replays)
 
     def prepare(self, key: K) -> None:
-        """Warm up and capture, while there is no running row whose state this would move on.
+        """Warm up and capture, while there is no running slot whose state this would move on.
 
         CUDA loads kernels and libraries make their workspaces when first used, which a capture does
         not allow. So every kind of key must be prepared once before others are captured in passing.

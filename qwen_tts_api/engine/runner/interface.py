@@ -47,12 +47,12 @@ class Audio(Protocol):
 
 
 class Runner(Protocol):
-    """A loaded model with `max_rows` slots, each for one utterance. Used by one thread only.
+    """A loaded model with `max_slots` slots, each for one utterance. Used by one thread only.
 
     Attributes:
         card: What the model can do.
         placement: Where it computes: `device`, `dtype`, `attention`.
-        max_rows: The number of slots.
+        max_slots: The number of slots.
         max_positions: Prompt and frames of one utterance together.
         eos: The code 0 that ends an utterance.
         lag: How many calls of `advance` are launched before the codes of the first are read: 0 on a
@@ -62,7 +62,7 @@ class Runner(Protocol):
 
     card: ModelCard
     placement: Any
-    max_rows: int
+    max_slots: int
     max_positions: int
     eos: int
     lag: int

@@ -69,7 +69,7 @@ class ModelRunner:
         self.card = model.card
         self.placement = model.placement
         self.eos = model.eos
-        self.max_rows = plan.max_rows
+        self.max_slots = plan.max_slots
         self.max_positions = max_positions
         self._model = model
         on_gpu = model.placement.device != "cpu"
@@ -79,13 +79,13 @@ class ModelRunner:
         self.lag = int(on_gpu)
         self._copies = torch.cuda.Stream(self._device) if on_gpu else None
         flash = model.placement.attention == "flash_attention_2"
-        self._state = RunnerState.allocate(model, self.max_rows, max_positions, flash)
+        self._state = RunnerState.allocate(model, self.max_slots, max_positions, flash)
         reads_by_length = self._state.speech.talker_cache.flash is not None
         self._sampling: dict[int, SamplingParams] = {}
-        self._ends = [0] * self.max_rows  # the end of what is written in the talker's cache
+        self._ends = [0] * self.max_slots  # the end of what is written in the talker's cache
         self._clones: LruCache[str, Clone] = LruCache(MAX_VOICES)
         pool = None if enforce_eager else graph_pool(self._device)
-        self._buckets = Buckets(self.max_rows, max_positions, pool is not None, reads_by_length)
+        self._buckets = Buckets(self.max_slots, max_positions, pool is not None, reads_by_length)
         self._frame: GraphCache[RunnerState, FrameKey] = GraphCache(
             self._make_frame, self._state, pool
         )
@@ -180,7 +180,7 @@ class ModelRunner:
         # Graphs are captured for a few batch sizes. The batch is padded with the codec's last slot,
         # which no utterance has.
         padding = num_slots - len(slots)
-        padded = self._to_device([*slots, *[self.max_rows] * padding])
+        padded = self._to_device([*slots, *[self.max_slots] * padding])
         self._state.chunk_slots[:num_slots].copy_(padded)
         self._state.chunk_starts[:num_slots].copy_(self._to_device([*starts, *[0] * padding]))
         return self._chunk(ChunkKey(num_slots, num_frames))[: len(slots)]
@@ -211,10 +211,10 @@ class ModelRunner:
     @torch.inference_mode()
     def run_largest(self) -> None:
         """Run the largest chunk, frame and prefill there are, to measure the memory they take."""
-        chunk = ChunkKey(self.max_rows, self.chunk_sizes[-1])
+        chunk = ChunkKey(self.max_slots, self.chunk_sizes[-1])
         self._chunk.prepare(chunk)
         self._chunk(chunk)
-        frame = FrameKey(self.max_rows, self._buckets.positions[-1], USUAL)
+        frame = FrameKey(self.max_slots, self._buckets.positions[-1], USUAL)
         self._frame.prepare(frame)
         self._frame(frame)
         embeds = self._model.prompts.tts_pad.expand(1, self.max_positions, -1)

@@ -1,4 +1,4 @@
-"""Rows are planned for what computing leaves, which is measured: on a device made of numbers."""
+"""Slots are planned for what computing leaves, which is measured: on a device made of numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qwen_tts_api.engine import loading
 from qwen_tts_api.engine.memory import fitting, planning
 from qwen_tts_api.engine.memory.fitting import fit_runner, release_memory
 from qwen_tts_api.engine.memory.planning import MemoryPlan, WorkingMemory, plan_memory
-from qwen_tts_api.engine.memory.profiling import TRIAL_ROWS, measure_working_memory
+from qwen_tts_api.engine.memory.profiling import TRIAL_SLOTS, measure_working_memory
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.placement import Placement, place
@@ -27,11 +27,11 @@ POSITIONS = 512
 
 
 class Device:
-    """Memory as numbers: what kernels take once, and what a runner takes for its rows and works."""
+    """Memory as numbers: what kernels take once, and what a runner's slots and work take."""
 
-    def __init__(self, free: int, row: int, *, fixed: int, each: int, graphs: int = 0) -> None:
+    def __init__(self, free: int, slot: int, *, fixed: int, each: int, graphs: int = 0) -> None:
         self.free = self.total = free
-        self.row, self.fixed, self.each, self.graphs = row, fixed, each, graphs
+        self.slot, self.fixed, self.each, self.graphs = slot, fixed, each, graphs
         self.kernels = 300 * MIB
         self.made: list[int] = []
         self.least_free = free
@@ -42,64 +42,64 @@ class Device:
         if self.free < 0:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    def make(self, num_rows: int) -> Any:
-        self.made.append(num_rows)
-        return Runner(self, num_rows)
+    def make(self, num_slots: int) -> Any:
+        self.made.append(num_slots)
+        return Runner(self, num_slots)
 
 
 class Runner:
     """Takes memory where a model runner does."""
 
-    def __init__(self, device: Device, num_rows: int) -> None:
-        self.max_rows = num_rows
+    def __init__(self, device: Device, num_slots: int) -> None:
+        self.max_slots = num_slots
         self._device = device
         self._before = device.free
-        device.take(num_rows * device.row)
+        device.take(num_slots * device.slot)
 
     def run_largest(self) -> None:
         kernels, self._device.kernels = self._device.kernels, 0
         self._before -= kernels
-        self._device.take(kernels + self._device.fixed + self.max_rows * self._device.each)
+        self._device.take(kernels + self._device.fixed + self.max_slots * self._device.each)
 
-    def capture(self, num_rows: int) -> None:
-        assert num_rows == 1
+    def capture(self, num_slots: int) -> None:
+        assert num_slots == 1
         self._device.take(self._device.graphs)
 
     def warm_up(self) -> None:
-        """Capture everything: for 1, 2, 4, ... rows and for all of them."""
+        """Capture everything: for 1, 2, 4, ... slots and for all of them."""
         self.run_largest()
-        for _ in range((self.max_rows - 1).bit_length() + 1):
+        for _ in range((self.max_slots - 1).bit_length() + 1):
             self.capture(1)
 
     def close(self) -> None:
         self._device.free = self._before
 
 
-def measure(device: Device, max_rows: int, num_slot_buckets: int = 7) -> WorkingMemory:
+def measure(device: Device, max_slots: int, num_slot_buckets: int = 7) -> WorkingMemory:
     return measure_working_memory(
-        device.make, lambda: device.free, device.row, max_rows, num_slot_buckets
+        device.make, lambda: device.free, device.slot, max_slots, num_slot_buckets
     )
 
 
-def test_what_is_fixed_and_what_each_row_takes() -> None:
-    """Of rows themselves nothing is counted, nor of what stays once it is there."""
+def test_what_is_fixed_and_what_each_slot_takes() -> None:
+    """Of slots themselves nothing is counted, nor of what stays once it is there."""
     device = Device(10_000 * MIB, 100 * MIB, fixed=900 * MIB, each=50 * MIB)
     assert measure(device, 64) == WorkingMemory(900 * MIB, 50 * MIB)
-    assert device.made == [TRIAL_ROWS, 1, TRIAL_ROWS]
+    assert device.made == [TRIAL_SLOTS, 1, TRIAL_SLOTS]
     assert device.free == 9_700 * MIB
 
 
 def test_every_graph_is_counted() -> None:
-    """Those of one row as often as there are numbers of rows that are captured."""
+    """Those of one slot as often as there are numbers of slots that are captured."""
     device = Device(10_000 * MIB, 100 * MIB, fixed=900 * MIB, each=50 * MIB, graphs=20 * MIB)
     assert measure(device, 64, 7) == WorkingMemory(1_040 * MIB, 50 * MIB)
 
 
-@pytest.mark.parametrize(("free", "max_rows"), [(3_000, 64), (20_000, 1)])
-def test_a_single_row_is_the_measure_of_others(free: int, max_rows: int) -> None:
+@pytest.mark.parametrize(("free", "max_slots"), [(3_000, 64), (20_000, 1)])
+def test_a_single_slot_is_the_measure_of_others(free: int, max_slots: int) -> None:
     """Where no other fits into half of the memory, or is asked for."""
     device = Device(free * MIB, 1_400 * MIB, fixed=700 * MIB, each=50 * MIB)
-    assert measure(device, max_rows) == WorkingMemory(0, 750 * MIB)
+    assert measure(device, max_slots) == WorkingMemory(0, 750 * MIB)
     assert device.made == [1, 1]
 
 
@@ -125,13 +125,13 @@ Fit = Callable[[Device, int], Any]
 def fit(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> Fit:
     """Return what fits a runner into a device made of numbers."""
 
-    def fit(device: Device, max_rows: int) -> Any:
+    def fit(device: Device, max_slots: int) -> Any:
         monkeypatch.setattr(planning, "free_bytes", lambda name: (device.free, device.total))
-        make: Any = lambda plan: device.make(plan.max_rows)  # noqa: E731
+        make: Any = lambda plan: device.make(plan.max_slots)  # noqa: E731
         return fit_runner(
             model,
             make,
-            max_rows=max_rows,
+            max_slots=max_slots,
             max_positions=POSITIONS,
             warm_up=lambda runner: runner.warm_up(),
             report=lambda doing: None,
@@ -140,24 +140,24 @@ def fit(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> Fit:
     return fit
 
 
-def device_of(model: LoadedModel, free_rows: float, **working: int) -> Device:
-    row = planning.row_bytes(model, POSITIONS)
-    return Device(int(free_rows * row), row, **working)
+def device_of(model: LoadedModel, free_slots: float, **working: int) -> Device:
+    slot = planning.slot_bytes(model, POSITIONS)
+    return Device(int(free_slots * slot), slot, **working)
 
 
-def test_rows_leave_room_for_what_was_measured(model: LoadedModel, fit: Fit) -> None:
+def test_slots_leave_room_for_what_was_measured(model: LoadedModel, fit: Fit) -> None:
     """As many as fit with their graphs and workspaces, and no more; 5 % are left alone."""
-    row = planning.row_bytes(model, POSITIONS)
-    device = device_of(model, 100, fixed=9 * row, each=row // 2, graphs=row)
-    device.kernels = 2 * row
+    slot = planning.slot_bytes(model, POSITIONS)
+    device = device_of(model, 100, fixed=9 * slot, each=slot // 2, graphs=slot)
+    device.kernels = 2 * slot
     runner = fit(device, 128)
-    # 100 - 5 left alone - 2 of kernels - 9 fixed - 8 sets of graphs, for rows of 1.5
-    assert runner.max_rows == 50
-    assert device.made == [TRIAL_ROWS, 1, TRIAL_ROWS, 50]
+    # 100 - 5 left alone - 2 of kernels - 9 fixed - 8 sets of graphs, for slots of 1.5
+    assert runner.max_slots == 50
+    assert device.made == [TRIAL_SLOTS, 1, TRIAL_SLOTS, 50]
     assert device.least_free > 0
 
 
-def test_rows_are_halved_until_they_fit(
+def test_slots_are_halved_until_they_fit(
     model: LoadedModel, fit: Fit, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where a larger batch takes more than smaller ones let expect."""
@@ -166,30 +166,30 @@ def test_rows_are_halved_until_they_fit(
 
     class Surprising(Runner):
         def warm_up(self) -> None:
-            if self.max_rows > 20:
+            if self.max_slots > 20:
                 self.close()
                 raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    device.make = lambda num_rows: Surprising(device, num_rows)  # type: ignore[method-assign]
-    assert fit(device, 64).max_rows == 16
+    device.make = lambda num_slots: Surprising(device, num_slots)  # type: ignore[method-assign]
+    assert fit(device, 64).max_slots == 16
     assert "64 utterances at once do not fit after all" in caplog.text
 
 
-def test_not_even_one_row(model: LoadedModel, fit: Fit) -> None:
+def test_not_even_one_slot(model: LoadedModel, fit: Fit) -> None:
     """Said with what would help, whether it is planned or found out."""
     with pytest.raises(LoadError, match="QWEN_MAX_POSITIONS"):
-        fit(device_of(model, 30, fixed=0, each=29 * planning.row_bytes(model, POSITIONS)), 8)
+        fit(device_of(model, 30, fixed=0, each=29 * planning.slot_bytes(model, POSITIONS)), 8)
     with pytest.raises(LoadError, match="QWEN_MAX_POSITIONS"):
         fit(device_of(model, 2, fixed=10**12, each=0), 8)
 
 
-def test_one_row_is_measured_where_a_few_do_not_fit(model: LoadedModel, fit: Fit) -> None:
+def test_one_slot_is_measured_where_a_few_do_not_fit(model: LoadedModel, fit: Fit) -> None:
     """A model is not refused because the trial took more than serving would."""
-    row = planning.row_bytes(model, POSITIONS)
-    device = device_of(model, 20, fixed=0, each=2 * row)
+    slot = planning.slot_bytes(model, POSITIONS)
+    device = device_of(model, 20, fixed=0, each=2 * slot)
     device.kernels = 0
-    assert fit(device, 64).max_rows == 6
-    assert device.made == [TRIAL_ROWS, 1, 1, 6]
+    assert fit(device, 64).max_slots == 6
+    assert device.made == [TRIAL_SLOTS, 1, 1, 6]
 
 
 def test_the_plan_says_what_computing_takes(model: LoadedModel) -> None:
@@ -201,13 +201,13 @@ def test_the_plan_says_what_computing_takes(model: LoadedModel) -> None:
 
 
 def test_working_memory_is_planned_for(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = planning.row_bytes(model, POSITIONS)
-    monkeypatch.setattr(planning, "available_bytes", lambda device: 10 * row)
-    assert plan_memory(model, 64, POSITIONS).max_rows == 10
-    assert plan_memory(model, 64, POSITIONS, WorkingMemory(2 * row)).max_rows == 8
-    assert plan_memory(model, 64, POSITIONS, WorkingMemory(2 * row, row)).max_rows == 4
+    slot = planning.slot_bytes(model, POSITIONS)
+    monkeypatch.setattr(planning, "available_bytes", lambda device: 10 * slot)
+    assert plan_memory(model, 64, POSITIONS).max_slots == 10
+    assert plan_memory(model, 64, POSITIONS, WorkingMemory(2 * slot)).max_slots == 8
+    assert plan_memory(model, 64, POSITIONS, WorkingMemory(2 * slot, slot)).max_slots == 4
     with pytest.raises(LoadError, match="too little memory"):
-        plan_memory(model, 64, POSITIONS, WorkingMemory(11 * row))
+        plan_memory(model, 64, POSITIONS, WorkingMemory(11 * slot))
 
 
 def test_what_a_failed_load_held_is_released(

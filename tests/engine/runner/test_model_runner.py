@@ -37,7 +37,7 @@ from tests.engine.runner import fake_graphs
 
 CPU = place("cpu", "float32", "sdpa")
 GREEDY = SamplingParams(temperature=0, subtalker_temperature=0)
-ROWS = 4
+SLOTS = 4
 
 
 def load(folder: Path) -> LoadedModel:
@@ -45,7 +45,7 @@ def load(folder: Path) -> LoadedModel:
 
 
 def runner_of(model: LoadedModel, *, enforce_eager: bool = False) -> ModelRunner:
-    plan = plan_memory(model, ROWS, 1024)
+    plan = plan_memory(model, SLOTS, 1024)
     return ModelRunner(model, plan, max_positions=1024, enforce_eager=enforce_eager)
 
 
@@ -121,7 +121,7 @@ def test_greedy_audio_is_upstream_s(
 
 
 def test_a_request_sounds_the_same_in_any_company(scheduler: Scheduler) -> None:
-    """Alone or in a batch, in any row, streamed or whole, with other settings beside it."""
+    """Alone or in a batch, in any slot, streamed or whole, with other settings beside it."""
     one = prompt("The rain in Spain.", SamplingParams(seed=7))
     [alone] = say(scheduler, one)
     others = [
@@ -141,7 +141,7 @@ def test_a_request_sounds_the_same_in_any_company(scheduler: Scheduler) -> None:
 def graph_runner(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> ModelRunner:
     """Return a runner that captures graphs, as on a GPU."""
     fake_graphs.fake_graphs(monkeypatch)
-    return fake_graphs.graph_runner(model, plan_memory(model, ROWS, 1024), max_positions=1024)
+    return fake_graphs.graph_runner(model, plan_memory(model, SLOTS, 1024), max_positions=1024)
 
 
 def test_graphs_are_their_eager_twins(model: LoadedModel, graph_runner: ModelRunner) -> None:
@@ -246,7 +246,7 @@ def test_the_largest_is_captured_first(model: LoadedModel, monkeypatch: pytest.M
 def test_a_trial_does_the_most_there_is(
     model: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All rows, the longest chunk, the most positions; the longest prompt for one."""
+    """All slots, the longest chunk, the most positions; the longest prompt for one."""
     runner = runner_of(model, enforce_eager=True)
     keys: list[Any] = []
     prefilled: list[torch.Size] = []
@@ -258,7 +258,7 @@ def test_a_trial_does_the_most_there_is(
     monkeypatch.setattr(graphs.GraphCache, "__call__", lambda cache, key: keys.append(key))
     monkeypatch.setattr(model_runner, "prefill_slots", prefill)
     runner.run_largest()
-    assert [key[:2] for key in keys] == [(ROWS, 24), (ROWS, 1024)]
+    assert [key[:2] for key in keys] == [(SLOTS, 24), (SLOTS, 1024)]
     assert [shape[:2] for shape in prefilled] == [(1, 1024)]
 
 
@@ -277,7 +277,7 @@ def test_joining_later_changes_nothing(scheduler: Scheduler) -> None:
     assert_same(read(jobs[1]), expected_second)
 
 
-def test_a_row_that_was_cancelled_is_clean(scheduler: Scheduler) -> None:
+def test_a_slot_that_was_cancelled_is_clean(scheduler: Scheduler) -> None:
     """What its utterance left behind is not heard in the next."""
     one = prompt("Clean.", SamplingParams(seed=5), instruct="Calmly.")
     [expected] = say(scheduler, one)
@@ -288,7 +288,7 @@ def test_a_row_that_was_cancelled_is_clean(scheduler: Scheduler) -> None:
     job.cancel(TTSError("nobody listens"))
     scheduler.step()
     assert scheduler.is_idle
-    assert scheduler.num_free == ROWS
+    assert scheduler.num_free == SLOTS
     assert_same(say(scheduler, one)[0], expected)
 
 
@@ -313,7 +313,7 @@ def test_a_closed_runner_gives_its_memory_back_and_can_be_read(model: LoadedMode
     assert [reference() for reference in kept] == [None, None, None]
     assert sys.getrefcount(model) < num_others
     assert (runner.card, runner.placement) == (model.card, CPU)
-    assert (runner.max_rows, runner.max_positions, runner.memory_bytes()) == (ROWS, 1024, 0)
+    assert (runner.max_slots, runner.max_positions, runner.memory_bytes()) == (SLOTS, 1024, 0)
 
 
 def test_voice_design_hears_the_description(cache: Path) -> None:
@@ -329,7 +329,7 @@ def test_voice_design_hears_the_description(cache: Path) -> None:
 
 
 def test_settings_decide_what_is_ranked() -> None:
-    """All logits are sorted only where a row needs it."""
+    """All logits are sorted only where a slot needs it."""
     usual = SamplingParams()
     assert top_k_top_p_for([usual, GREEDY]) == TopKTopP(64, False)
     assert top_k_top_p_for([usual, SamplingParams(top_k=0)]) == TopKTopP(None, False)
@@ -339,21 +339,21 @@ def test_settings_decide_what_is_ranked() -> None:
     assert top_k_top_p_for([greedy]) == TopKTopP(64, False)
 
 
-def test_rows_are_as_many_as_fit(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slots_are_as_many_as_fit(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """Computed from the shapes before anything is allocated."""
     from qwen_tts_api.engine.memory import planning
 
-    plan = plan_memory(model, ROWS, 1024)
+    plan = plan_memory(model, SLOTS, 1024)
     runner = runner_of(model)
     state, codec = runner._state.speech, runner._state.codec
-    tensors = [state.talker_cache.key_value, codec.past[:ROWS], codec.key_value[:ROWS]]
+    tensors = [state.talker_cache.key_value, codec.past[:SLOTS], codec.key_value[:SLOTS]]
     held = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-    assert plan.row_bytes * ROWS == held
-    monkeypatch.setattr(planning, "available_bytes", lambda device: int(2.5 * plan.row_bytes))
-    assert plan_memory(model, ROWS, 1024).max_rows == 2
-    monkeypatch.setattr(planning, "available_bytes", lambda device: plan.row_bytes // 2)
+    assert plan.slot_bytes * SLOTS == held
+    monkeypatch.setattr(planning, "available_bytes", lambda device: int(2.5 * plan.slot_bytes))
+    assert plan_memory(model, SLOTS, 1024).max_slots == 2
+    monkeypatch.setattr(planning, "available_bytes", lambda device: plan.slot_bytes // 2)
     with pytest.raises(LoadError, match="QWEN_MAX_POSITIONS"):
-        plan_memory(model, ROWS, 1024)
+        plan_memory(model, SLOTS, 1024)
 
 
 def test_a_damaged_checkpoint_is_not_loaded(cache: Path, tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_the_published_rates_and_window(
     assert_close(stream(nano_codec, codes, *schedule), expected)
 
 
-def test_rows_are_independent(odd_codec: CodecWeights) -> None:
+def test_slots_are_independent(odd_codec: CodecWeights) -> None:
     """Slots at different positions, in any order, with neighbours that come and go."""
     codes = random_codes(odd_codec, 3, 40)
     expected = stream(odd_codec, codes, 40)

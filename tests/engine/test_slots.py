@@ -1,4 +1,4 @@
-"""The real runner's rows: at once as on a CPU, a call late as on a GPU, eager and captured."""
+"""The real runner's slots: at once as on a CPU, a call late as on a GPU, eager and captured."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.conftest import assert_same, read
 from tests.engine.runner.fake_graphs import LateCopy, fake_graphs, graph_runner
 from tests.engine.runner.test_model_runner import GREEDY, explain, load, prompt, say
 
-ROWS = 4
+SLOTS = 4
 MAX_POSITIONS = 48
 LONG = "A word, and another, and more."
 ROOM = 14  # positions that LONG leaves for frames; it takes 27 to say it
@@ -55,7 +55,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
 
 
 def runner_of(model: LoadedModel, max_positions: int, *, enforce_eager: bool) -> ModelRunner:
-    plan = plan_memory(model, ROWS, max_positions)
+    plan = plan_memory(model, SLOTS, max_positions)
     return ModelRunner(model, plan, max_positions=max_positions, enforce_eager=enforce_eager)
 
 
@@ -69,7 +69,7 @@ def expected(model: LoadedModel) -> list[npt.NDArray[np.int16]]:
 @pytest.fixture(scope="module")
 def runners(model: LoadedModel) -> dict[str, ModelRunner]:
     """Return runners of few positions: as on a CPU, and as on a GPU with and without graphs."""
-    plan = plan_memory(model, ROWS, MAX_POSITIONS)
+    plan = plan_memory(model, SLOTS, MAX_POSITIONS)
     eager, captured = (
         graph_runner(model, plan, max_positions=MAX_POSITIONS, enforce_eager=each)
         for each in (True, False)
@@ -94,7 +94,7 @@ def runner(
 
 
 def assert_within_caches(runner: Runner) -> None:
-    """Every row, running or not, is at a position of its own, and finite."""
+    """Every slot, running or not, is at a position of its own, and finite."""
     assert isinstance(runner, ModelRunner)
     speech = runner._state.speech
     assert all(0 <= position < runner.max_positions for position in speech.positions.tolist())
@@ -109,7 +109,7 @@ def finish(scheduler: Scheduler) -> None:
         assert_within_caches(scheduler.runner)
 
 
-def test_a_row_at_its_last_position_harms_nobody(
+def test_a_slot_at_its_last_position_harms_nobody(
     runner: ModelRunner, expected: list[npt.NDArray[np.int16]]
 ) -> None:
     """Neither those beside it, nor those that come while nobody has taken it anew."""
@@ -118,7 +118,7 @@ def test_a_row_at_its_last_position_harms_nobody(
     for job in jobs:
         scheduler.add(job)
         scheduler.step()
-    finish(scheduler)  # the third goes on when the first is over, and covers its row
+    finish(scheduler)  # the third goes on when the first is over, and covers its slot
     last = runner.max_positions - 1
     assert runner._state.speech.positions[[0, 2]].tolist() == [last, last]
     for job, index in zip(jobs, (0, 3, 0), strict=True):
@@ -151,10 +151,10 @@ def test_what_an_utterance_overflowed_is_not_heard_in_the_next(
     finish(scheduler)
 
 
-def test_rows_have_the_positions_that_flash_attention_reads(
+def test_slots_have_the_positions_that_flash_attention_reads(
     model: LoadedModel, expected: list[npt.NDArray[np.int16]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It reads as many of an idle row as that one had, in a batch of shorter ones too."""
+    """It reads as many of an idle slot as that one had, in a batch of shorter ones too."""
 
     def stand_in(q: Tensor, k: Tensor, v: Tensor, *, cache_seqlens: Tensor) -> Tensor:
         assert int(cache_seqlens.max()) <= k.shape[1]
@@ -163,7 +163,7 @@ def test_rows_have_the_positions_that_flash_attention_reads(
         return attend_cached(q[:, 0], torch.cat((k, v), 2), mask[:, None, None]).view(q.shape)
 
     monkeypatch.setattr(talker, "flash_attention", lambda device, dtype: stand_in)
-    plan = plan_memory(model, ROWS, 128)
+    plan = plan_memory(model, SLOTS, 128)
     flash = replace(model, placement=replace(model.placement, attention="flash_attention_2"))
     runner = ModelRunner(flash, plan, max_positions=128, enforce_eager=True)
     scheduler = Scheduler(runner, explain)
@@ -172,7 +172,7 @@ def test_rows_have_the_positions_that_flash_attention_reads(
     for _ in range(38):
         scheduler.step()
     scheduler.add(short)
-    finish(scheduler)  # the long one's row is idle before, further on than a step of 64
+    finish(scheduler)  # the long one's slot is idle before, further on than a step of 64
     assert len(read(long)) == 40 * 1920
     assert int(runner._state.speech.positions[0]) > 64
     assert_same(read(short), expected[3])
@@ -191,7 +191,7 @@ def test_frames_do_not_wait_for_the_host(runner: ModelRunner) -> None:
 def test_a_surplus_frame_is_heard_by_nobody(
     runner: ModelRunner, expected: list[npt.NDArray[np.int16]], end: str
 ) -> None:
-    """The frame after an end that the host learns of late, with the row already taken anew."""
+    """The frame after an end that the host learns of late, with the slot already taken anew."""
     scheduler = Scheduler(runner, explain)
     first, beside = Job(PROMPTS[3]), Job(UNENDING)
     scheduler.add(first)
@@ -200,7 +200,7 @@ def test_a_surplus_frame_is_heard_by_nobody(
         for _ in range(4):
             scheduler.step()
         first.cancel(TTSError("nobody listens"))
-    while not first.times.ended_at or scheduler.num_free == ROWS - 2:
+    while not first.times.ended_at or scheduler.num_free == SLOTS - 2:
         scheduler.step()
     after = Job(PROMPTS[4])
     scheduler.add(after)
@@ -248,13 +248,13 @@ def explain_or_raise(error: Exception) -> TTSError:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_whatever_happens_rows_are_as_alone(
+def test_whatever_happens_slots_are_as_alone(
     runner: ModelRunner,
     expected: list[npt.NDArray[np.int16]],
     monkeypatch: pytest.MonkeyPatch,
     seed: int,
 ) -> None:
-    """Random arrivals, cancellations and failures, in rows that come to their last position."""
+    """Random arrivals, cancellations and failures, in slots that come to their last position."""
     random_ = random.Random(seed)
     failures = Failures(runner, monkeypatch)
     scheduler = Scheduler(runner, explain_or_raise)
@@ -275,7 +275,7 @@ def test_whatever_happens_rows_are_as_alone(
         assert_within_caches(runner)
     failures.due = ""
     finish(scheduler)
-    assert scheduler.num_free == ROWS
+    assert scheduler.num_free == SLOTS
     heard = Counter[int]()
     for job, index in jobs:
         try:
