@@ -6,10 +6,16 @@ import json
 from collections.abc import Iterator
 from dataclasses import Field, fields
 from pathlib import Path
+from typing import Any
+
+import marshmallow
+from marshmallow.validate import Range
 
 from bench import sizing
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import PREFIX, Config
+from qwen_tts_api.routes.speech.field_types import MAX_SEED
+from qwen_tts_api.routes.speech.schema import SpeechSchema
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -33,6 +39,27 @@ def _default(setting: Field[object]) -> str:
     if isinstance(default, bool):
         return f"`{int(default)}`"
     return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+
+
+def fields_table() -> Iterator[str]:
+    """Yield the lines of a table with a row for each field of a request for speech."""
+    yield "| field | allowed | meaning |"
+    yield "|---|---|---|"
+    for name, field in SpeechSchema().fields.items():
+        yield f"| `{name}` | {_allowed(field)} | {field.metadata['description']} |"
+
+
+def _allowed(field: marshmallow.fields.Field[Any]) -> str:
+    """Return what JSON may have, in words."""
+    for bounds in field.validators:
+        if isinstance(bounds, Range) and bounds.max == MAX_SEED:
+            return "0 to 2^63 - 1"
+        if isinstance(bounds, Range):
+            low, high = (f"{bound:g}" for bound in (bounds.min, bounds.max))
+            return f"{low} to {high}" if bounds.min_inclusive else f"above {low}, up to {high}"
+    if isinstance(field, marshmallow.fields.Boolean):
+        return "`true` or `false`"
+    return "a number" if isinstance(field, marshmallow.fields.Number) else "a string"
 
 
 ENCODERS = DOCS.parent / "bench" / "results" / "encoders.json"
@@ -62,6 +89,7 @@ def _rounded(number: float) -> int:
 
 
 TABLES = {
+    DOCS / "api" / "native.md": [fields_table],
     DOCS / "formats.md": [formats_table],
     DOCS / "settings.md": [settings_table],
     DOCS / "operations" / "sizing.md": [sizing.slots_table, sizing.cards_table],

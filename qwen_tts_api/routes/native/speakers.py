@@ -24,7 +24,8 @@ from qwen_tts_api.routes.bodies.body import parse_form, parse_json, read_body
 from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openapi.operations import BINARY, NOT_FOUND, Answer, Operation
 from qwen_tts_api.routes.security.origins import AllowedHosts
-from qwen_tts_api.routes.speech.schema import load, read_numbers, seed, string
+from qwen_tts_api.routes.speech.field_types import read_numbers, seed, string
+from qwen_tts_api.routes.speech.schema import load
 from qwen_tts_api.service.models import list_languages
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService

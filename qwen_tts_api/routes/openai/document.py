@@ -9,7 +9,8 @@ from marshmallow import Schema, fields, validate
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.routes.bodies.body import parse_form, parse_json, read_body
-from qwen_tts_api.routes.speech.schema import idle_fields, load, read_numbers
+from qwen_tts_api.routes.speech.field_types import read_numbers
+from qwen_tts_api.routes.speech.schema import idle_fields, load
 
 
 def read_document(schema: Schema, request: Request, config: Config) -> tuple[Any, list[str]]:

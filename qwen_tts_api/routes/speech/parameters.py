@@ -9,7 +9,8 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, fields
 
 from qwen_tts_api.routes.bodies.audio_field import AudioField
-from qwen_tts_api.routes.speech.schema import SpeechSchema, load_speech_request, read_numbers
+from qwen_tts_api.routes.speech.field_types import read_numbers
+from qwen_tts_api.routes.speech.schema import SpeechSchema, load_speech_request
 from qwen_tts_api.service.request import SpeechRequest
 
 

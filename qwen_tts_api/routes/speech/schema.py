@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load
 
-from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS
+from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS, SAMPLE_RATES_HZ
 from qwen_tts_api.audio.speed import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SamplingParams
 from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.routes.bodies.audio_field import AudioField
+from qwen_tts_api.routes.speech.field_types import integer, number, seed, string
 from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.text.normalize import MAX_INSTRUCT_CHARS
 
-MAX_SEED = 2**63 - 1
 USUAL = SamplingParams()
 """What holds where a request says nothing."""
 MAX_EXPLAINED = 5
@@ -35,74 +35,6 @@ _SYNONYMS = {
 # "presence_penalty" is no misspelled "repetition_penalty" (0.71), "streaming" is "stream" (0.8).
 _SIMILAR, _TYPO = 0.6, 0.8
 
-# As programs print them, 0.1 + 0.2 and 1e-05 among them. `float` would take "nan" and "1_0", too.
-_FLOAT = re.compile(
-    r"-?(\d{0,20}\.\d{1,20}|\d{1,20}(?=e))(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE
-)
-
-
-def string(description: str) -> fields.String:
-    """Return a field for a text, or null."""
-    return fields.String(allow_none=True, metadata={"description": description})
-
-
-class _StrictInteger(fields.Integer):
-    """A whole number; 5.0 is one to JSON Schema, "5" is none. marshmallow's own takes neither."""
-
-    def _validated(self, value: Any) -> int:
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        number: int = super()._validated(value)
-        return number
-
-
-class _Seed(_StrictInteger):
-    """A string of digits is a seed, too: JavaScript has no number for one above 2^53."""
-
-    def _validated(self, value: Any) -> int:
-        return super()._validated(read_number(value) if isinstance(value, str) else value)
-
-
-def seed(description: str) -> fields.Integer:
-    """Return a field for a seed, or null."""
-    return _bounded(_Seed, 0, MAX_SEED, description)
-
-
-def integer(low: int, high: int, description: str) -> fields.Integer:
-    """Return a field for a whole number from `low` to `high`, or null."""
-    return _bounded(_StrictInteger, low, high, description)
-
-
-def _bounded(kind: type[_StrictInteger], low: int, high: int, description: str) -> fields.Integer:
-    return kind(
-        allow_none=True,
-        strict=True,
-        validate=validate.Range(low, high),
-        metadata={"description": description},
-    )
-
-
-class _StrictFloat(fields.Float):
-    """A JSON number; marshmallow's own also takes a string that looks like one."""
-
-    def _validated(self, value: Any) -> float:
-        if not isinstance(value, int | float):
-            raise self.make_error("invalid", input=value)
-        number: float = super()._validated(value)
-        return number
-
-
-def _number(
-    low: float, high: float, description: str, *, min_inclusive: bool = True
-) -> fields.Float:
-    # apispec describes the bound as one that is allowed.
-    bound = {} if min_inclusive else {"exclusiveMinimum": low}
-    return _StrictFloat(
-        allow_none=True,
-        validate=validate.Range(low, high, min_inclusive=min_inclusive),
-        metadata={"description": description, **bound},
-    )
-
 
 class SpeechSchema(Schema):
     """JSON and form fields of `/api/tts`. Empty and null mean the default."""
@@ -112,60 +44,81 @@ class SpeechSchema(Schema):
 
         unknown = RAISE
 
-    text = string("What to say.")  # that it is required is the service's to say
-    language = string("A name or code: `German`, `de`, `de-DE`; `Auto` lets the model decide.")
-    speaker = string("A speaker of the model, in any case (CustomVoice).")
+    # That it is required is the service's to say.
+    text = string("What to say, up to `QWEN_MAX_TEXT_CHARS` characters.")
+    language = string(
+        "A name or code: `German`, `de`, `de-DE`; `Auto` lets the model decide; "
+        "`QWEN_DEFAULT_LANGUAGE` if empty."
+    )
+    speaker = string(
+        "A speaker of the model, in any case (CustomVoice); a registered voice (Base); "
+        "`QWEN_DEFAULT_SPEAKER` if empty."
+    )
     instruct = string(
-        "How to say it (CustomVoice 1.7B); the voice itself, described (VoiceDesign)."
+        "How to say it (CustomVoice 1.7B); the voice itself, described (VoiceDesign). Up to "
+        f"{MAX_INSTRUCT_CHARS} characters; `QWEN_DEFAULT_INSTRUCT` if empty."
     )
     ref_audio = AudioField(
         allow_none=True,
-        metadata={"description": "A recording whose voice is cloned (Base): base64 or a data URL."},
+        metadata={
+            "description": "A recording whose voice is cloned (Base): base64, a data URL, or a "
+            "file of a multipart form."
+        },
     )
-    ref_text = string("What is said in the recording.")
+    ref_text = string("The transcript of the recording.")
     x_vector_only_mode = fields.Boolean(
         allow_none=True,
-        metadata={"description": "Whether the recording's voice is taken without `ref_text`."},
+        metadata={"description": "Whether only the speaker embedding is used, without `ref_text`."},
     )
-    model = string("One of the served models.")
+    model = string("One of the served models; `QWEN_MODEL_ID` if empty.")
     audio_format = string(f"One of {', '.join(FORMATS)}; {DEFAULT_FORMAT} if empty.")
     sample_rate = fields.Integer(
         allow_none=True,
         strict=True,
         attribute="sample_rate_hz",
         metadata={
-            "description": "In Hz; which there are depends on the format; "
-            f"{SAMPLE_RATE_HZ} if null."
+            "description": f"One of {', '.join(map(str, SAMPLE_RATES_HZ))} Hz, as far as the "
+            f"format has it; {SAMPLE_RATE_HZ} if null, which is the model's own."
         },
     )
-    speed = _number(SLOWEST, FASTEST, "At the same pitch; 1 if null.")
+    speed = number(SLOWEST, FASTEST, "2 is twice as fast, at the same pitch; 1 if null.")
     stream = fields.Boolean(
         allow_none=True, metadata={"description": "Whether the audio is sent as it is made."}
     )
-    seed = seed("The same request and seed give the same audio; random if null. Or its digits.")
+    seed = seed(
+        "The same request and seed give the same audio, whatever else runs. Or its digits as a "
+        "string: JavaScript changes numbers above 2^53. Random if null."
+    )
     normalize = fields.Boolean(
         allow_none=True,
-        metadata={"description": "Whether markup, emoji and the like are taken out of the text."},
+        metadata={
+            "description": "Whether markup, emoji and the like are removed from the text; "
+            "`QWEN_NORMALIZE_TEXT` if null."
+        },
     )
-    max_new_tokens = integer(2, 8192, "Frames of 80 ms, of which one less is made; by the text.")
-    temperature = _number(
+    max_new_tokens = integer(
+        2,
+        8192,
+        "Frames of 80 ms, of which at most one less is made of each segment; by the text if null.",
+    )
+    temperature = number(
         0, 10, f"0 always takes the likeliest code; {USUAL.temperature:g} if null."
     )
     top_k = integer(0, 3072, f"How many codes to choose from, 0 is all; {USUAL.top_k} if null.")
-    top_p = _number(
+    top_p = number(
         0,
         1,
         f"How much probability to choose from; {USUAL.top_p:g} if null.",
         min_inclusive=False,
     )
-    repetition_penalty = _number(0.1, 10, f"1 is none; {USUAL.repetition_penalty:g} if null.")
-    subtalker_temperature = _number(
+    repetition_penalty = number(0.1, 10, f"1 is none; {USUAL.repetition_penalty:g} if null.")
+    subtalker_temperature = number(
         0, 10, f"Of the other 15 codes of a frame; {USUAL.subtalker_temperature:g} if null."
     )
     subtalker_top_k = integer(
         0, 3072, f"Of the other 15 codes of a frame; {USUAL.subtalker_top_k} if null."
     )
-    subtalker_top_p = _number(
+    subtalker_top_p = number(
         0,
         1,
         f"Of the other 15 codes of a frame; {USUAL.subtalker_top_p:g} if null.",
@@ -197,23 +150,6 @@ def load(schema: Schema, document: Mapping[str, Any]) -> Any:
         return schema.load(document)
     except ValidationError as error:
         raise _explain(error.messages_dict, schema, list(document)) from None
-
-
-def read_number(text: str) -> str | float:
-    """Return the number that a form's field is, or the text, which the schema then refuses."""
-    if re.fullmatch(r"-?\d{1,20}", text, re.ASCII):
-        return int(text)
-    return float(text) if _FLOAT.fullmatch(text) else text
-
-
-def read_numbers(schema: Schema, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return a form's fields, with the numbers that those of a schema are."""
-    numbers = {
-        field.data_key or name
-        for name, field in schema.fields.items()
-        if isinstance(field, fields.Number)
-    }
-    return {name: read_number(text) if name in numbers else text for name, text in texts.items()}
 
 
 def idle_fields(schema: Schema, document: Mapping[str, Any]) -> list[str]:
