@@ -73,7 +73,7 @@ class Worker:
         try:
             runner = self._load(self._report, self._engine.await_place)
         except NotWanted:
-            logger.info("%s: nobody waits for it any more; it is not loaded", name)
+            logger.info("%s: not loaded, since no request waits for it any more", name)
             self._engine.enter_end(EngineState.CLOSED)
             return None
         except IllegalTransition:

@@ -90,14 +90,14 @@ class DisconnectWatcher:
         try:
             self._epoll.register(descriptor, select.EPOLLRDHUP | select.EPOLLONESHOT)
         except (OSError, ValueError) as error:
-            logger.warning("a connection is not watched, should its client leave: %s", error)
+            logger.warning("a disconnect of this client will not be noticed: %s", error)
 
     def _run(self) -> None:
         while True:
             try:
                 events = self._epoll.poll()
             except (OSError, ValueError):  # ValueError: it was closed
-                logger.exception("watching connections failed; beginning anew")
+                logger.exception("watching connections for disconnects failed; restarting")
                 self._restart()
                 continue
             for descriptor, _ in events:
@@ -119,7 +119,7 @@ class DisconnectWatcher:
         try:
             callback()
         except Exception:  # a boundary: other clients disconnect, too
-            logger.exception("a client has left, and what was to be done then failed")
+            logger.exception("cancelling the request of a disconnected client failed")
 
 
 def _is_closed(descriptor: int) -> bool:

@@ -72,7 +72,7 @@ def _hang_up() -> None:
     if _has_terminal():
         logger.info("%s", why_ignored(signal.SIGHUP))
         return
-    logger.info("the terminal was closed: the server ends")
+    logger.info("the terminal was closed: shutting down")
     raise StopIteration  # as gunicorn has it for SIGTERM
 
 

@@ -90,7 +90,7 @@ class QwenWorker(Worker):  # type: ignore[misc]
             served = [logs.context_of(connection.context) for connection in list(self._loop.busy)]
             with logs.bound_context(*served):
                 logger.warning(
-                    "%d utterances did not end within QWEN_GRACEFUL_TIMEOUT_S; they are broken off",
+                    "%d utterances did not end within QWEN_GRACEFUL_TIMEOUT_S and are cancelled",
                     running,
                 )
         service.close(EXIT_TIMEOUT_S)

@@ -150,7 +150,7 @@ def _add(entry: str, number: int, keys: _Keys) -> None:
                 keys.names[_digest(key.encode(encoding))] = name
     if after.strip("=") and not is_named:  # more than the padding of base64
         logger.warning(
-            "line %d of the API keys is one key as a whole, with its '=': a name has up to %d "
+            "line %d of the API keys is a key without a name, despite its '=': a name has up to %d "
             "characters, and its key at least %d",
             *(number, MIN_KEY_CHARS - 1, MIN_KEY_CHARS),
         )
