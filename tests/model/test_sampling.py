@@ -1,4 +1,4 @@
-"""Sampling: transformers' distribution, and draws that depend on a request alone."""
+"""Sampling: transformers' distribution, and numbers that depend on a request alone."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_equal_logits_at_the_edge_are_kept() -> None:
 
 
 @pytest.mark.parametrize("num_codes", [0, 1, 2, 3])
-def test_the_restrictions_are_those_of_transformers(num_codes: int) -> None:
+def test_the_logits_bias_is_that_of_transformers(num_codes: int) -> None:
     """Penalty, minimum, suppression, in this order, where the end of speech is the likeliest."""
     logits = logits_of(3)
     logits[:, EOS] = 30.0
@@ -137,7 +137,7 @@ def test_each_slot_has_its_own_penalty_and_count() -> None:
 
 
 def codes_of(logits: Tensor, setting: tuple[float, int, float], top_k_top_p: TopKTopP) -> Tensor:
-    """Draw once from each row of `logits`, row n with seed n."""
+    """Sample a code from each row of `logits`, row n with seed n."""
     rows = params_of([setting], logits.shape[1]).at(
         torch.zeros(len(logits), dtype=torch.int64), top_k_top_p
     )
@@ -154,7 +154,7 @@ def codes_of(logits: Tensor, setting: tuple[float, int, float], top_k_top_p: Top
         ((0.9, 0, 0.95), TopKTopP(None, True)),
     ],
 )
-def test_codes_are_drawn_as_often_as_they_should_be(
+def test_codes_are_sampled_as_often_as_they_should_be(
     setting: tuple[float, int, float], top_k_top_p: TopKTopP
 ) -> None:
     """A chi-square test over 20,000 seeds; nothing that was ruled out is ever sampled."""
@@ -199,7 +199,7 @@ def test_an_idle_slot_may_exceed_the_truncation() -> None:
     assert ((sampled >= 0) & (sampled < VOCABULARY)).all()
 
 
-def test_a_slot_draws_the_same_in_any_batch() -> None:
+def test_a_slot_samples_the_same_in_any_batch() -> None:
     """The same seed, frame and logits: alone, last of many, and with every logit ranked."""
     logits, setting = logits_of(9), (0.9, 50, 1.0)
     together = codes_of(logits, setting, TopKTopP(64, False))
@@ -224,8 +224,8 @@ def split_mix_64(state: int, count: int) -> list[int]:
     return numbers
 
 
-def test_the_draws_are_split_mix_64() -> None:
-    """Of its published test vector, and the same numbers when a frame draws them at once."""
+def test_the_numbers_are_split_mix_64() -> None:
+    """Of its published test vector, and the same numbers when a frame takes them at once."""
     assert split_mix_64(1234567, 2) == [6457827717110365317, 3203168211198807973]
     for seed in (0, 1234567, 2**63 - 1, 2**64 - 1):
         key = seed_key(seed)
@@ -239,7 +239,7 @@ def test_the_draws_are_split_mix_64() -> None:
 
 
 def test_one_frame_ends_where_the_next_begins() -> None:
-    """The last of a frame's draws is for the next frame's code 0; no two draws are the same."""
+    """The last of a frame's numbers is for the next frame's code 0; no two are the same."""
     key = torch.tensor([seed_key(7)] * 50)
     frames = torch.arange(50)
     first = CounterRng.build(0, 1, 16, CPU).uniforms(key, frames)
@@ -248,7 +248,7 @@ def test_one_frame_ends_where_the_next_begins() -> None:
     assert len(set(rest.flatten().tolist())) > 795
 
 
-def test_draws_are_uniform_and_unrelated() -> None:
+def test_numbers_are_uniform_and_unrelated() -> None:
     """Over seeds, frames and codebooks, neighbours of each included."""
     keys = torch.tensor([seed_key(seed) for seed in range(2000)])
     rng = CounterRng.build(1, 16, 16, CPU)

@@ -133,8 +133,8 @@ def test_text_that_arrives_slot_by_slot(nano: Checkpoint, cases: list[Case]) -> 
     """Texts that end before and after their frames, with another penalty."""
     options: dict[str, Any] = {"max_new_tokens": MAX_NEW_TOKENS, "repetition_penalty": 1.6}
     chosen = [cases[6], cases[1], cases[2]]
-    draws = replace(GREEDY, repetition_penalty=1.6)
-    requests = [replace(r, sampling=draws) for r in requests_for(nano, chosen, False, stride=2)]
+    params = replace(GREEDY, repetition_penalty=1.6)
+    requests = [replace(r, sampling=params) for r in requests_for(nano, chosen, False, stride=2)]
     assert_same(
         our_codes(nano, requests, num_slots=9), upstream_codes(nano, chosen, False, **options)
     )
@@ -233,7 +233,7 @@ def test_a_sampled_utterance_depends_on_nothing_but_its_seed(
 def test_every_draw_has_a_number_of_its_own(
     nano: Checkpoint, cases: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The number of a code's draw is that of its frame and its codebook."""
+    """The random number of a code is that of its frame and its codebook."""
     sampled: list[Tensor] = []
 
     def noting(function: Callable[..., Tensor], position: int) -> Callable[..., Tensor]:
