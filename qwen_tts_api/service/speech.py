@@ -69,12 +69,11 @@ class Synthesis:
             ClientLeft: The client disconnected.
             TTSError: The rest cannot be made.
         """
-        left = ClientLeft("The client closed the connection.")
         with traced(self.plan.voice.model, self.job, self.encoder):
             with (
                 self.metrics,
                 contextlib.closing(self.job),
-                client.on_disconnect(lambda: self.job.cancel(left)),
+                client.on_disconnect(self._cancel),
             ):
                 for samples in self.job.samples():
                     self.metrics.record_audio(len(samples))
@@ -99,6 +98,9 @@ class Synthesis:
     def usage(self) -> Usage:
         """Return the usage so far."""
         return Usage(self.job.num_text_tokens, self.job.num_frames)
+
+    def _cancel(self) -> None:
+        self.job.cancel(ClientLeft("The client closed the connection."))
 
 
 class SpeechService:

@@ -185,7 +185,7 @@ def _explain(messages: dict[str, list[str]], schema: Schema, order: list[str]) -
 
 
 def _names(schema: Schema) -> dict[str, str]:
-    """Map our names of the fields to those of the schema's dialect."""
+    """Map our names of the fields to those of the schema's API."""
     return {name: field.data_key or name for name, field in schema.fields.items()}
 
 
