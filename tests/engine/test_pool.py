@@ -70,7 +70,7 @@ def test_work_is_refused_while_the_first_model_loads(make_bench: MakeBench) -> N
 
 
 def test_a_failure_to_load_the_first_model_is_reported(make_bench: MakeBench) -> None:
-    """The process ends over it; see test_gunicorn."""
+    """The process ends over it; see `tests/suites/server/test_gunicorn.py`."""
     bench = make_bench(start=False)
     bench.hub.error = LoadError("no such folder")
     bench.pool.start()

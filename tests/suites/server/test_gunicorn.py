@@ -22,7 +22,7 @@ import soundfile
 from bench.server import Server
 from tests.conftest import Serve, assert_same, endings, wait_until
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 LONG_TEXT = "The quick brown fox jumps over the lazy dog. " * 2
 
 

@@ -16,7 +16,7 @@ import requests
 
 from bench.server import Server
 from tests.conftest import Serve, wait_until
-from tests.sockets import connect_with_small_buffers
+from tests.suites.server.sockets import connect_with_small_buffers
 
 TEXT = "The quick brown fox jumps over the lazy dog. " * 16  # two segments
 

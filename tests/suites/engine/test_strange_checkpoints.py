@@ -18,7 +18,7 @@ from qwen_tts_api.checkpoints.nano import ensure_nano
 from qwen_tts_api.config.settings import DEFAULT_CACHE_DIR
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model import loaded
-from tests.engine.test_checkpoint_variants import (
+from tests.suites.engine.test_checkpoint_variants import (
     NORM,
     WEIGHTS,
     Change,

@@ -11,7 +11,7 @@ import requests
 
 from bench.server import Server, free_port
 from tests.conftest import Serve
-from tests.server.crowd import Crowd
+from tests.suites.server.crowd import Crowd
 
 POST = b"POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 CROWDS = {

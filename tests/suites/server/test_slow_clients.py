@@ -15,7 +15,7 @@ import requests
 
 from bench.server import Server, free_port
 from tests.conftest import Serve, endings, wait_until
-from tests.sockets import connect_with_small_buffers
+from tests.suites.server.sockets import connect_with_small_buffers
 
 CODED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: %s\r\n\r\n0\r\n\r\n"
 HEAD = b"POST /api/tts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

@@ -8,7 +8,7 @@ import requests
 
 from bench.server import free_port
 from tests.conftest import Serve
-from tests.server.crowd import Crowd
+from tests.suites.server.crowd import Crowd
 
 CERTIFICATE = Path(__file__).parent / "localhost.pem"
 """Made for this test, with its key: nobody trusts it."""
