@@ -33,6 +33,7 @@ from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
 from qwen_tts_api.routes.speech.schema import SpeechSchema
 from qwen_tts_api.service.api_keys import ApiKeys
 from qwen_tts_api.service.metrics import build_metrics
+from qwen_tts_api.telemetry.metrics import Metrics
 from tests.conftest import Bench
 from tools import document_tables
 from tools.document_manifests import write_manifests
@@ -256,6 +257,13 @@ def test_every_field_of_openai_s_is_told_and_no_other() -> None:
     names = {FIELDS.get(name, name) for name in own}
     assert told <= names
     assert told >= names - ours
+
+
+def test_every_metric_is_counted() -> None:
+    """Somewhere outside of its definition."""
+    modules = [path.read_text() for path in (ROOT / "qwen_tts_api").rglob("*.py")]
+    for name in set(vars(Metrics())) - {"registry"}:
+        assert any(re.search(rf"metrics\.{name}\.", module) for module in modules), name
 
 
 def data_classes() -> Iterator[type]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +15,14 @@ from marshmallow import fields
 from werkzeug.test import TestResponse
 
 from qwen_tts_api.audio import FORMATS
+from qwen_tts_api.model.utterance import SamplingParams
 from qwen_tts_api.routes.bodies.audio_field import AudioField
 from qwen_tts_api.routes.speech.schema import SpeechSchema
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 from tests.conftest import Bench
 
+ROOT = Path(__file__).resolve().parents[3]
 TEXT = "Hello"
 COQUI = {"speaker": "speaker_id", "language": "language_id"}
 MARY = {"text": "INPUT_TEXT", "speaker": "VOICE", "language": "LOCALE", "audio_format": "AUDIO"}
@@ -131,3 +136,12 @@ def test_every_format_has_its_media_type(bench: Bench, name: str) -> None:
         bench.client.post("/v1/audio/speech", json={"input": TEXT, "response_format": name}),
     ):
         assert response.headers["Content-Type"] == media_type
+
+
+@pytest.mark.parametrize("name", [each.name for each in dataclasses.fields(SpeechRequest)])
+def test_every_field_is_used(name: str) -> None:
+    """Accepted and without effect would be worse than refused."""
+    sampling = {each.name for each in dataclasses.fields(SamplingParams)}  # all are passed on
+    modules = (ROOT / "qwen_tts_api").rglob("*.py")
+    read = rf"\b(request|asked|wanted)\.{name}\b"
+    assert name in sampling or any(re.search(read, path.read_text()) for path in modules)
