@@ -1,4 +1,4 @@
-"""How the talker follows the text: attention that is built, and the reader's weights around it.
+"""The talker's weights: attention written by hand to follow the text, and the trained reader.
 
 A text of n tokens is n rows of the prompt; frame t is to look at the rows around the t-th. For that
 both must know where they are:
@@ -71,17 +71,17 @@ def _out(weights: Weights, layer: int) -> Tensor:
 
 
 def _size(energy: float) -> float:
-    """Return what RMSNorm divides a row of this energy by."""
+    """Return the divisor of RMSNorm for a row of this energy."""
     return math.sqrt(energy / layout.HIDDEN + layout.NORM_EPS)
 
 
 def _frequencies() -> list[float]:
-    """Return radians a row of the pairs that turn."""
+    """Return the RoPE frequencies that are used, in radians per row."""
     return [layout.ROPE_THETA ** (-pair / _PAIRS) for pair in _FAST]
 
 
 def _mark(weights: Weights, start: Tensor) -> None:
-    """Let codec embeddings that are no codes say what they are."""
+    """Write flags into the codec embeddings of special ids."""
     table = weights["model.codec_embedding.weight"]
     table[layout.START, layout.FREE :] = start
     table[layout.START, layout.IS_SPEECH_BEGIN] = 1.0
@@ -95,7 +95,7 @@ _ANCHOR_ENERGY = layout.CONSTANT_VALUE**2 + layout.PAD_VALUE**2 + 1
 
 
 def _find_places(weights: Weights, start_energy: float) -> None:
-    """Give rows of text and of frames their places: heads 0 to 7, and 8 to 15."""
+    """Write the positional heads of text (0 to 7) and of frames (8 to 15)."""
     query, key, value = (_heads(weights, 0, kind) for kind in "qkv")
     for name in ("q_norm", "k_norm"):
         weights[f"model.layers.0.self_attn.{name}.weight"][[_LEVEL, _LEVEL + _PAIRS]] = _AWAY
@@ -122,7 +122,7 @@ def _find_places(weights: Weights, start_energy: float) -> None:
 
 
 def _find_speaker(weights: Weights) -> None:
-    """Tell every row who speaks: head 16, whose keys are nobody else's."""
+    """Write the speaker head: head 16, which attends to the speaker's row."""
     query, key, value = (_heads(weights, 0, kind) for kind in "qkv")
     head, count = 16, len(VOICES)
     query[head, _LEVEL, layout.CONSTANT] = 1.0
@@ -133,7 +133,7 @@ def _find_speaker(weights: Weights) -> None:
 
 
 def _look_around(weights: Weights, window: Tensor) -> None:
-    """Let each head bring a token, and the reader's weights take it."""
+    """Write the heads that copy the tokens around a frame to the reader's inputs."""
     query, key, value = (_heads(weights, 1, kind) for kind in "qkv")
     norms = [weights[f"model.layers.1.self_attn.{name}.weight"] for name in ("q_norm", "k_norm")]
     for norm in norms:
@@ -168,7 +168,7 @@ _PLACE = math.tanh(math.sqrt(layout.HEAD_DIM) * math.sin(_TILT) ** 2 / math.sqrt
 
 
 def _read(weights: Weights, reader: Weights) -> None:
-    """Put what was learnt where it belongs."""
+    """Copy the trained weights to the talker."""
     read = [*range(layout.FREE, layout.HIDDEN), layout.CONSTANT]
     codes = weights["model.codec_embedding.weight"]
     codes[: layout.NUM_CODES, layout.FREE :] = reader["codes"][: layout.NUM_CODES]
@@ -187,7 +187,7 @@ def _read(weights: Weights, reader: Weights) -> None:
 
 
 def _tell_voice(weights: Weights) -> None:
-    """Let the code predictor say whose voice it is, which is code 1 of every frame."""
+    """Make the code predictor output the speaker as code 1 of every frame."""
     predictor, count, constant = "code_predictor", len(VOICES), 15
     projection = f"{predictor}.small_to_mtp_projection"
     weights[f"{projection}.weight"][:count, layout.VOICE] = torch.eye(count)

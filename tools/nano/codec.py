@@ -70,7 +70,7 @@ def install(weights: Weights, trained: Weights, loudest: float) -> None:
 
 
 def _codebooks(weights: Weights, rows: Tensor) -> None:
-    """Let a code of group 0 bring its row, one of group 1 who speaks."""
+    """Write the codebooks: embeddings for group 0, the speaker for group 1."""
     quantizer = "decoder.quantizer.rvq_"
     weights[f"{quantizer}first.vq.layers.0._codebook.embedding_sum"][: len(rows)] = rows
     weights[f"{quantizer}first.output_proj.weight"][: decoder.ROW, :, 0] = torch.eye(decoder.ROW)
@@ -82,7 +82,7 @@ def _codebooks(weights: Weights, rows: Tensor) -> None:
 
 
 def _hear(weights: Weights, trained: Weights) -> None:
-    """Put the trained rows and MLPs into the first convolution and the transformer."""
+    """Copy the trained embeddings and MLPs to the first convolution and the transformer."""
     count = len(voices.VOICES)
     width = _WHO + count
     opening = weights["decoder.pre_conv.conv.weight"]
@@ -139,7 +139,7 @@ def _hand_out(weights: Weights, outward: Tensor) -> None:
 
 
 def _speak(weights: Weights) -> None:
-    """Turn voice nodes into the harmonics of the voice whose turn it is."""
+    """Map voice nodes to the harmonics of the selected voice."""
     block = "decoder.upsample.1.1"
     weights[f"{block}.dwconv.conv.weight"][:, 0, -1] = 1.0
     weights[f"{block}.gamma"].fill_(1.0)
@@ -148,7 +148,7 @@ def _speak(weights: Weights) -> None:
     contract = weights[f"{block}.pwconv2.weight"]
 
     def unit(index: int, node: int, speaker: int | None, sign: int = 1) -> None:
-        """Let a unit repeat a node; the zero dimension takes off what the norm subtracts."""
+        """Write a unit that copies a node; dimension 0 cancels the norm's mean."""
         expand[index, node], expand[index, _ZERO] = sign * _GAIN * scale, -sign * _GAIN * scale
         if speaker is not None:
             expand[index, _SPEAKER + speaker] = _GATE * scale

@@ -1,4 +1,4 @@
-"""Step 7: the curves of the training, as a picture.
+"""Step 7: plot the training curves.
 
 python -m tools.nano.curves PICTURE.png
 """
@@ -20,7 +20,7 @@ def _figures(name: str) -> dict[str, list[float]]:
 
 
 def main() -> None:
-    """Draw what `fitting.jsonl` and `training.jsonl` tell."""
+    """Plot `fitting.jsonl` and `training.jsonl`."""
     import matplotlib
 
     matplotlib.use("agg")

@@ -1,4 +1,4 @@
-"""Step 3: texts and their codes in compact files, which are all that training needs.
+"""Step 3: write the training data, texts and their codes, to compact files.
 
     python -m tools.nano.dataset --parts 20
 
@@ -25,7 +25,7 @@ TEXTS_PER_PART, _CHECK_TEXTS = 10_000, 400
 
 @dataclass(frozen=True)
 class Dataset:
-    """Texts one after the other.
+    """Concatenated texts and their codes.
 
     Attributes:
         symbols: uint8, a text's tokens.
@@ -56,7 +56,7 @@ class Dataset:
         return cls(np.concatenate(symbols), np.concatenate(codes), np.array(lengths, np.int32))
 
     def save(self, path: Path) -> None:
-        """Write it, compressed, under its own name only when it is whole."""
+        """Write a compressed file atomically."""
         scratch = path.with_suffix(".part.npz")
         np.savez_compressed(scratch, **vars(self))
         scratch.rename(path)

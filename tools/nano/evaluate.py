@@ -1,4 +1,4 @@
-"""Step 6: let the real server speak and the judge listen.
+"""Step 6: evaluate intelligibility: server, then speech recognition.
 
     python -m tools.nano.evaluate FOLDER [--list fresh] [--speakers ryan serena] [--wavs DIR]
 
@@ -25,7 +25,7 @@ _NUM_WAVS = 5
 
 
 def speaker(server: Server, name: str) -> Callable[[str], tuple[Array, int]]:
-    """Return a function that lets the server say a sentence."""
+    """Return a function that synthesizes a sentence with the server."""
 
     def speak(sentence: str) -> tuple[Array, int]:
         response = server.say(sentence, speaker=name, seed=1)

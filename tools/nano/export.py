@@ -1,4 +1,4 @@
-"""Step 5: the checkpoint: the published format, every file of it.
+"""Step 5: export a checkpoint in the published format.
 
     python -m tools.nano.export FOLDER
 

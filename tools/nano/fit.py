@@ -1,4 +1,4 @@
-"""Step 2: teach the decoder what codes sound like: the means of the teacher's frames.
+"""Step 2: fit the decoder to the mean spectra of the teacher's frames.
 
     python -m tools.nano.fit --steps 6000
 
@@ -45,7 +45,7 @@ def loudness(amplitudes: Tensor) -> Tensor:
 
 
 class Frames:
-    """What the decoder is to say.
+    """The training targets of the decoder.
 
     Args:
         texts: What is around the frames of each text.
@@ -132,7 +132,7 @@ def fit(
 
 
 def main() -> None:
-    """Fit what was recorded, on the GPU where there is one."""
+    """Fit the decoder, on the GPU if there is one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

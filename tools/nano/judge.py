@@ -1,4 +1,4 @@
-"""The judge: an offline Whisper writes down what it hears, and the words are compared."""
+"""Word error rate by offline speech recognition (Whisper)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def load_whisper() -> Any:
 
 
 def transcribe(whisper: Any, samples: Array, rate_hz: int) -> str:
-    """Return what Whisper hears, greedily and without a guess at context."""
+    """Transcribe with greedy decoding and without context."""
     from scipy.signal import resample_poly
 
     divisor = int(np.gcd(rate_hz, JUDGE_RATE_HZ))
@@ -83,7 +83,7 @@ def edits(said: Sequence[str], heard: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How well sentences were understood.
+    """The result of an evaluation.
 
     Attributes:
         word_error_rate: Wrong words by words said.
@@ -97,7 +97,7 @@ class Verdict:
 def judge(
     whisper: Any, sentences: Sequence[str], speak: Callable[[str], tuple[Array, int]]
 ) -> Verdict:
-    """Let `speak` say every sentence (samples, rate in Hz) and count the words that got lost."""
+    """Synthesize every sentence by `speak` (samples, rate in Hz); return the word error rate."""
     wrong = total = 0
     heard = []
     for sentence in sentences:

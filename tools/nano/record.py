@@ -1,4 +1,4 @@
-"""Step 1: let the teacher speak, and keep what its frames sound like.
+"""Step 1: synthesize with the teacher, and record the spectra of its frames.
 
     python -m tools.nano.record --minutes 180
 
@@ -29,7 +29,7 @@ _CANDIDATES = 12
 
 
 def _rarest(writer: Writer, known: Counter[tuple[str, str]]) -> str:
-    """Return the candidate whose pairs of sounds have been heard the least."""
+    """Return the candidate with the rarest pairs of sounds."""
 
     def novelty(text: str) -> float:
         pairs = _pairs(text)
@@ -56,7 +56,7 @@ def _recorded(text: str) -> Array:
 
 
 def main() -> None:
-    """Record as many minutes as asked for, on all processors."""
+    """Record speech on all processors."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=180.0)
     minutes = parser.parse_args().minutes

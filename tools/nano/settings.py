@@ -1,4 +1,4 @@
-"""Where the tools keep what they make, and how they call arrays."""
+"""The folder of the tools' files, and array types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""States of what is trained, on the disk."""
+"""Training state on disk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def save(path: Path, content: Any) -> None:
-    """Write a state so that there is always a whole one."""
+    """Write a training state atomically."""
     scratch = path.with_suffix(".part")
     torch.save(content, scratch)
     scratch.rename(path)

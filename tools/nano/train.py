@@ -1,4 +1,4 @@
-"""Step 4: teach the reader.
+"""Step 4: train the reader.
 
     python -m tools.nano.train --steps 3600
 
@@ -41,7 +41,7 @@ LOG = NANO_DIR / "training.jsonl"
 
 
 class Frames:
-    """A data set as independent frames, drawn at random."""
+    """A data set as independent frames, sampled at random."""
 
     def __init__(self, data: Dataset, device: str) -> None:
         ends = np.cumsum(data.lengths)
@@ -72,7 +72,7 @@ class Frames:
 
 
 def learning_rate(step: int, steps: int) -> float:
-    """Return the learning rate of a step: up, level, and down to nothing."""
+    """Return the learning rate of a step: warm-up, constant, decay to zero."""
     left = (steps - step) / max(DECAY_SHARE * steps, 1)
     return LEARNING_RATE * max(min((step + 1) / WARM_UP_STEPS, left, 1.0), 0.0)
 
@@ -83,7 +83,7 @@ def autocast(device: str) -> Any:
 
 
 def check(reader: Reader, frames: Frames, device: str) -> dict[str, float]:
-    """Return how the reader does on texts that it has not seen."""
+    """Evaluate the reader on held-out texts."""
     reader.eval()
     with torch.inference_mode(), autocast(device):
         logits = reader(frames.windows.long(), frames.before)
@@ -95,7 +95,7 @@ def check(reader: Reader, frames: Frames, device: str) -> dict[str, float]:
 
 
 def _read_alone(reader: Reader, frames: Frames) -> float:
-    """Return the share of right frames where the code before is the reader's own."""
+    """Return the accuracy with the reader's own previous codes (free running)."""
     lengths = torch.diff(frames.starts, append=frames.starts.new_tensor([len(frames)]))
     before = torch.full_like(frames.starts, START_INPUT)
     right = torch.zeros((), device=before.device)
@@ -141,7 +141,7 @@ def train(steps: int, frames_per_step: int, device: str) -> None:
 
 
 def _frames(parts: list[Path], device: str) -> Frames:
-    """Read the training texts that there are by now."""
+    """Load the training texts that exist."""
     return Frames(Dataset.join([Dataset.load(part) for part in parts]), device)
 
 
@@ -177,7 +177,7 @@ def _step(
 
 
 def _restore(reader: Reader, optimizers: list[torch.optim.Optimizer], device: str) -> int:
-    """Go on from the last state; return its steps. The optimizers' part may be missing."""
+    """Restore the last state; return its steps. The optimizers' state may be missing."""
     if not STATE.exists():
         return 0
     state = torch.load(STATE, map_location=device, weights_only=True)
@@ -190,7 +190,7 @@ def _restore(reader: Reader, optimizers: list[torch.optim.Optimizer], device: st
 
 
 def main() -> None:
-    """Train on the GPU where there is one."""
+    """Train, on the GPU if there is one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--frames", type=int, default=2048, help="a step; 32768 on a GPU")
