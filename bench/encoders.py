@@ -17,7 +17,7 @@ import soundfile
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.audio.containers import Memory, SoundFileEncoder
 from qwen_tts_api.audio.encoder import Encoder, Samples
-from qwen_tts_api.audio.pipeline import Output
+from qwen_tts_api.audio.encoders import Output
 
 RATE_HZ = 24_000
 FRAME = 1920

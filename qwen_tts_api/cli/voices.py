@@ -46,8 +46,7 @@ def _of_checkpoint(model: str) -> dict[str, list[Entry]]:
     """
     from qwen_tts_api.checkpoints.card import describe
     from qwen_tts_api.errors import LoadError
-    from qwen_tts_api.service.models import list_languages
-    from qwen_tts_api.service.voices.voice import display_name
+    from qwen_tts_api.service.models import display_name, list_languages
 
     try:
         card = describe(model, read_settings().cache_dir)

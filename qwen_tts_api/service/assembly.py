@@ -22,9 +22,13 @@ from qwen_tts_api.errors import (
     StartupError,
     UnknownLanguage,
 )
-from qwen_tts_api.service.models import resolve_language
+from qwen_tts_api.service.models import (
+    default_speaker,
+    display_name,
+    find_speaker,
+    resolve_language,
+)
 from qwen_tts_api.service.speech import SpeechService
-from qwen_tts_api.service.voices.voice import default_speaker, display_name, find_speaker
 from qwen_tts_api.telemetry.tracing import Tracer, tracer_from_env
 
 logger = logging.getLogger(__name__)

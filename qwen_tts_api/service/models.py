@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from qwen_tts_api.checkpoints.card import ModelCard
@@ -139,3 +139,24 @@ def list_languages(card: ModelCard) -> list[dict[str, str]]:
     """Return the languages of a model as `{"name", "code"}`; `Auto` is first."""
     named = [{"name": name.title(), "code": _CODE_OF.get(name, "")} for name in card.languages]
     return [{"name": "Auto", "code": AUTO}, *sorted(named, key=lambda entry: entry["name"])]
+
+
+def display_name(speaker: str) -> str:
+    """Return a speaker's display name: in title case if the checkpoint spells it in lower case.
+
+    >>> display_name("uncle_fu"), display_name("Test_man")
+    ('Uncle_Fu', 'Test_man')
+    """
+    return speaker.title() if speaker == speaker.lower() else speaker
+
+
+def find_speaker(requested: str, card: ModelCard, aliases: Mapping[str, str]) -> str | None:
+    """Return a speaker as the model spells it, by name or alias without case, or None."""
+    name = fold(requested)
+    name = fold(aliases.get(name, name))
+    return next((speaker for speaker in card.speakers if fold(speaker) == name), None)
+
+
+def default_speaker(configured: str, card: ModelCard, aliases: Mapping[str, str]) -> str:
+    """Return the configured speaker, or the model's first one if the model does not have it."""
+    return find_speaker(configured, card, aliases) or card.speakers[0]

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
 from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS, AudioFormat
+from qwen_tts_api.audio.encoders import Output
 from qwen_tts_api.audio.formats import named_by
-from qwen_tts_api.audio.pipeline import Output
-from qwen_tts_api.audio.speed import FASTEST, SLOWEST
+from qwen_tts_api.audio.rates import FASTEST, SLOWEST
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, NotSupported, UnknownFormat
@@ -178,8 +178,11 @@ def _rate(rate_hz: int | None, audio_format: AudioFormat) -> int:
 
 def _instruct(config: Config, voice: ResolvedVoice) -> str:
     requested = voice.request.instruct
+    instruct = requested or config.default_instruct
+    if not instruct:
+        return ""
     if voice.card.takes_instruct:
-        return check_instruct(requested or config.default_instruct)
+        return check_instruct(instruct)
     if requested.strip():
         model = voice.model
         advice = "" if voice.card.kind == "base" else " or use a 1.7B one"

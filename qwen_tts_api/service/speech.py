@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 
-from qwen_tts_api.audio.pipeline import Pipeline
+from qwen_tts_api.audio.encoders import Pipeline
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.engine.snapshot import PoolStatus

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from qwen_tts_api.audio.pipeline import Pipeline
+from qwen_tts_api.audio.encoders import Pipeline
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.service.segmented_job import SegmentedJob
 from qwen_tts_api.telemetry import tracing

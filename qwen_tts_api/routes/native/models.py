@@ -10,8 +10,8 @@ from marshmallow import Schema, fields, validate
 from qwen_tts_api.checkpoints.card import KINDS, ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
+from qwen_tts_api.service.models import default_speaker, display_name
 from qwen_tts_api.service.speech import SpeechService
-from qwen_tts_api.service.voices.voice import default_speaker, display_name
 
 
 class ModelSchema(Schema):

@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load
 
 from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS, SAMPLE_RATES_HZ
-from qwen_tts_api.audio.speed import FASTEST, SLOWEST
+from qwen_tts_api.audio.rates import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SamplingParams
 from qwen_tts_api.names import MAX_SHOWN_CHARS, shown

@@ -18,16 +18,10 @@ from qwen_tts_api.errors import (
 )
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Reference
 from qwen_tts_api.names import fold, shown
-from qwen_tts_api.service.models import ServedModels
+from qwen_tts_api.service.models import ServedModels, display_name
 from qwen_tts_api.service.voices.recording import check_ref_text, read_recording
 from qwen_tts_api.service.voices.store import VoiceStore, too_many_voices, voice_exists
-from qwen_tts_api.service.voices.voice import (
-    MAX_NAME_CHARS,
-    Voice,
-    check_name,
-    display_name,
-    voice_id,
-)
+from qwen_tts_api.service.voices.voice import MAX_NAME_CHARS, Voice, check_name, voice_id
 
 logger = logging.getLogger(__name__)
 

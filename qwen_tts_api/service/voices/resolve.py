@@ -9,16 +9,11 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, NotSupported, ReferenceRequired
 from qwen_tts_api.model.utterance import Reference
 from qwen_tts_api.names import listed, shown
-from qwen_tts_api.service.models import ServedModels
+from qwen_tts_api.service.models import ServedModels, default_speaker, find_speaker
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.voices.recording import check_ref_text, read_recording
 from qwen_tts_api.service.voices.registry import VoiceRegistry
-from qwen_tts_api.service.voices.voice import (
-    Voice,
-    default_speaker,
-    find_speaker,
-    unknown_speaker,
-)
+from qwen_tts_api.service.voices.voice import Voice, unknown_speaker
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.errors import InvalidRequest, UnknownSpeaker
-from qwen_tts_api.names import MAX_COMPOSED_CHARS, fold, listed, shown
+from qwen_tts_api.names import MAX_COMPOSED_CHARS, listed, shown
 
 MAX_NAME_CHARS = 100
 MAX_ID_CHARS = 64
@@ -87,27 +86,6 @@ def voice_id(name: str) -> str:
         return slug
     digest = hashlib.sha256(folded.encode("utf-8", "replace")).hexdigest()[:8]
     return f"{slug[: MAX_ID_CHARS - 9].strip('-_') or 'voice'}-{digest}"
-
-
-def display_name(speaker: str) -> str:
-    """Return a speaker's display name: in title case if the checkpoint spells it in lower case.
-
-    >>> display_name("uncle_fu"), display_name("Test_man")
-    ('Uncle_Fu', 'Test_man')
-    """
-    return speaker.title() if speaker == speaker.lower() else speaker
-
-
-def find_speaker(requested: str, card: ModelCard, aliases: Mapping[str, str]) -> str | None:
-    """Return a speaker as the model spells it, by name or alias without case, or None."""
-    name = fold(requested)
-    name = fold(aliases.get(name, name))
-    return next((speaker for speaker in card.speakers if fold(speaker) == name), None)
-
-
-def default_speaker(configured: str, card: ModelCard, aliases: Mapping[str, str]) -> str:
-    """Return the configured speaker, or the model's first one if the model does not have it."""
-    return find_speaker(configured, card, aliases) or card.speakers[0]
 
 
 def unknown_speaker(requested: str, known: Sequence[str]) -> UnknownSpeaker:

@@ -9,7 +9,8 @@ from types import FrameType
 
 import pytest
 
-from qwen_tts_api.service.text.normalize import normalize_text
+from qwen_tts_api.service.text import normalize
+from qwen_tts_api.service.text.normalize import is_plain, normalize_text
 from tests.service.texts import PROSE, paragraphs
 
 
@@ -21,6 +22,31 @@ def test_prose_stays_as_it_is(language: str) -> None:
         normalized = normalize_text(text)
         assert normalized.text == text
         assert not normalized.changes
+
+
+def test_rules_change_nothing_of_a_plain_line() -> None:
+    """So they are not applied to it."""
+    source = random.Random(0)
+    alphabet = "aBz éÿ09 あ漢ン" * 2 + ".,;:!?'\"()/-‘’“”„«»"
+    texts = ["".join(source.choices(alphabet, k=10)).strip() for _ in range(2000)]
+    plain = [text for text in texts if is_plain(text)]
+    assert len(plain) > 300
+    for text in plain:
+        assert normalize._normalize(text) == normalize.NormalizedText(text), text
+
+
+@pytest.mark.parametrize(
+    "text", ["Hello.", "Don't you?", "Größe: 5 (etwa), «oui»", "he said: “yes”"]
+)
+def test_a_sentence_is_plain(text: str) -> None:
+    assert is_plain(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["*a*", "a\nb", "- a", "1. a", "wait...", "a & b", "ﬁne", "a" * 9999]
+)
+def test_what_rules_may_change_is_not_plain(text: str) -> None:
+    assert not is_plain(text)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from qwen_tts_api.audio import FORMATS
-from qwen_tts_api.audio.pipeline import Output
-from qwen_tts_api.audio.resampler import Resampler
-from qwen_tts_api.audio.speed import SpeedChanger
+from qwen_tts_api.audio.encoders import Output
+from qwen_tts_api.audio.rates import Resampler, SpeedChanger
 from tests.audio.decoding import RATE_HZ, in_pieces, sizes, voice
 
 

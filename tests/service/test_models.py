@@ -8,7 +8,7 @@ from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.model.prompt import SpecialCodes
 from qwen_tts_api.names import fold
-from qwen_tts_api.service.voices.voice import default_speaker, display_name, find_speaker
+from qwen_tts_api.service.models import default_speaker, display_name, find_speaker
 
 CARD = ModelCard("custom_voice", "1b7", ("Test_Man", "uncle_fu", "JÜRGEN"), {}, ("english",))
 
