@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import socket
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
+from typing import Any
+
+from bench.server import Server
 
 SEGMENT_BYTES = 536
 
@@ -18,3 +25,15 @@ def connect_with_small_buffers(address: tuple[str, int]) -> socket.socket:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
     connection.connect(address)
     return connection
+
+
+@contextlib.contextmanager
+def held_stream(server: Server, **fields: Any) -> Iterator[HTTPResponse]:
+    """Ask for speech, whose answer cannot end before it is read: little of it can be sent."""
+    body, headers = json.dumps(fields), {"Content-Type": "application/json"}
+    with contextlib.closing(HTTPConnection(*server.address)) as connection:
+        connection.sock = connect_with_small_buffers(server.address)
+        connection.request("POST", "/api/tts", body, headers)
+        response = connection.getresponse()
+        assert response.status == 200
+        yield response

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 import requests
 
 from bench.server import Server
 from tests.conftest import Serve, wait_until
-from tests.suites.server.sockets import connect_with_small_buffers
+from tests.suites.server.sockets import connect_with_small_buffers, held_stream
 
 TEXT = "The quick brown fox jumps over the lazy dog. " * 16  # two segments
 
@@ -27,20 +24,6 @@ def say(server: Server, text: str = TEXT) -> requests.Response:
     response = requests.post(f"{server.url}/api/tts", json=fields, stream=True, timeout=60)
     response.raise_for_status()
     return response
-
-
-@contextlib.contextmanager
-def held_stream(server: Server, text: str) -> Iterator[HTTPResponse]:
-    """Ask for a stream, which cannot end before it is read: little of it can be sent."""
-    fields = {"text": text, "seed": 1, "audio_format": "pcm", "stream": True}
-    with contextlib.closing(HTTPConnection(*server.address)) as connection:
-        connection.sock = connect_with_small_buffers(server.address)
-        connection.request(
-            "POST", "/api/tts", json.dumps(fields), {"Content-Type": "application/json"}
-        )
-        response = connection.getresponse()
-        assert response.status == 200
-        yield response
 
 
 def utterances(server: Server) -> tuple[int, int]:
@@ -96,7 +79,7 @@ def test_sigterm_in_a_stream(serve: Serve) -> None:
     whole = say(server, text)
     assert whole.headers["X-Segments"] == "2"
     expected = whole.content
-    with held_stream(server, text) as stream:
+    with held_stream(server, text=text, seed=1, audio_format="pcm", stream=True) as stream:
         server.process.send_signal(signal.SIGTERM)
         wait_until(lambda: refuses_connections(server))
         assert stream.read() == expected
