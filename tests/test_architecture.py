@@ -152,19 +152,19 @@ def test_making_the_application_imports_no_pytorch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
-DIALECTS = {"native": ("native", "coqui"), "openai": ("openai",), "marytts": ("marytts",)}
+APIS = {"native": ("native", "coqui"), "openai": ("openai",), "marytts": ("marytts",)}
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_no_dialect_knows_another(dialect: str) -> None:
-    """What they share is in the service, or in a module of the routes that is no dialect's."""
+@pytest.mark.parametrize("api", APIS)
+def test_no_api_knows_another(api: str) -> None:
+    """What they share is in the service, or in a module of the routes of no API."""
     routes = PACKAGE / "routes"
-    own = DIALECTS[dialect]
+    own = APIS[api]
     files = [
         path for name in own for path in [*routes.glob(f"{name}.py"), *routes.rglob(f"{name}/*.py")]
     ]
     assert files
-    others = {name for names in DIALECTS.values() for name in names} - set(own)
+    others = {name for names in APIS.values() for name in names} - set(own)
     for path in files:
         for module in imported_modules(path):
             parts = module.split(".")
