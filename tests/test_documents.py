@@ -194,6 +194,7 @@ def test_tables_that_come_from_the_code_are_the_code_s(path: Path) -> None:
     assert path.read_text() == document_tables.updated(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "card_gib", "positions"), [("1.7B", 24, 1024), ("0.6B Base", 8, 8192)]
 )

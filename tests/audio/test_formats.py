@@ -72,6 +72,7 @@ def test_pieces_change_no_byte(name: str) -> None:
         assert len(set(files)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_chapter(name: str) -> None:
     """Twenty minutes; one where encoding takes seconds."""

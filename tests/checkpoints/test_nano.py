@@ -143,6 +143,7 @@ def frames_of_random_codes(model: Any, text: str, **options: Any) -> int:
 # --- Files
 
 
+@pytest.mark.slow
 def test_the_files_are_the_published_ones(cache: Path) -> None:
     """And nothing is left over beside the three folders."""
     folders = list(cache.iterdir())
@@ -153,6 +154,7 @@ def test_the_files_are_the_published_ones(cache: Path) -> None:
         assert sum(p.stat().st_size for p in folder.rglob("*")) < 25e6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NANO_KINDS)
 def test_building_twice_gives_the_same_bytes(cache: Path, name: str) -> None:
     folder = ensure_nano(name, cache)
@@ -219,6 +221,7 @@ def test_a_changed_recipe_is_another_folder(
     assert len(names) == 1 + len(list(package.glob("*.py")))
 
 
+@pytest.mark.slow
 def test_several_builders_at_once(tmp_path: Path) -> None:
     """All get the same folder, which is whole, and no scratch folder stays behind."""
     barrier = threading.Barrier(3)
@@ -418,6 +421,7 @@ def test_greedy_speech_is_not_one_sound_for_ever(load: Load) -> None:
 # --- The other kinds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("non_streaming_mode", [True, False])
 def test_voice_design(load: Load, non_streaming_mode: bool) -> None:
     model = load("nano-design")

@@ -125,6 +125,7 @@ def test_ids_of_the_embedded_voice() -> None:
     assert_same_ids(SPEAKING_FOLDER)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written_by", [None, "4.46.1", "4.57.2", "4.57.3", "4.60.0", "5.0.0"])
 def test_ids_of_a_large_vocabulary(folder: Path, written_by: str | None) -> None:
     """It has Mistral's words where transformers takes it for Mistral's, as the published ones."""
@@ -157,6 +158,7 @@ def truncate(tokenizer: Tokenizer) -> None:
     tokenizer.enable_padding(length=9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edit", [lambda tokenizer: None, lower, truncate])
 @pytest.mark.parametrize("size", ["small", "large"])
 def test_ids_of_a_tokenizer_json(

@@ -52,6 +52,7 @@ def only(check: Check, subject: Subject) -> Finding:
     return finding
 
 
+@pytest.mark.slow
 def test_a_machine_that_can_serve_is_ready() -> None:
     """As a command: a line a finding, the verdict last, exit code 0."""
     free = f"127.0.0.1:{free_port()}"

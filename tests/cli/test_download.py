@@ -77,6 +77,7 @@ def most_of_a_part(folder: Path) -> int:
     return max(sizes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to_folder", [True, False])
 def test_an_interrupted_download_goes_on_where_it_was(
     hub: FakeHub, tmp_path: Path, to_folder: bool

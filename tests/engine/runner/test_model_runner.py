@@ -159,6 +159,7 @@ def test_graphs_are_their_eager_twins(model: LoadedModel, graph_runner: ModelRun
     assert len(graph_runner._chunk) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("graph_runner")
 def test_after_the_start_no_usual_request_waits_for_a_capture(model: LoadedModel) -> None:
     """Whole and streamed, alone and beside others; and a CPU captures nothing."""

@@ -243,6 +243,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", SERVED)
 def test_what_can_be_served_is(folder: Path, variant: str) -> None:
     """From the folder to the first word."""

@@ -109,6 +109,7 @@ def finish(scheduler: Scheduler) -> None:
         assert_within_caches(scheduler.runner)
 
 
+@pytest.mark.slow
 def test_a_slot_at_its_last_position_harms_nobody(
     runner: ModelRunner, expected: list[npt.NDArray[np.int16]]
 ) -> None:
