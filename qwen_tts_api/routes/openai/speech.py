@@ -16,7 +16,7 @@ from qwen_tts_api.routes.openai.document import read_document
 from qwen_tts_api.routes.openai.events import Events
 from qwen_tts_api.routes.openai.names import DEFAULT_VOICE, FIELDS, VOICES, find_model, find_voice
 from qwen_tts_api.routes.openai.schema import TASK_TYPES, OpenAIRequest, OpenAISpeechSchema
-from qwen_tts_api.routes.openapi.operations import BINARY, Answer, Operation
+from qwen_tts_api.routes.openapi.operations import BINARY, EVENT_STREAM, Answer, Operation
 from qwen_tts_api.routes.speech import response
 from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
 from qwen_tts_api.service.request import SpeechRequest
@@ -27,7 +27,7 @@ _AUDIO = Answer(
     BINARY,
     [
         *dict.fromkeys(audio_format.media_type for audio_format in FORMATS.values()),
-        "text/event-stream",
+        EVENT_STREAM,
     ],
     SPEECH_HEADERS,
 )
@@ -136,6 +136,6 @@ def _respond_in_events(
     """Answer as `response.synthesize`, with server-sent events."""
     g.record.text = wanted.text
     stream = service.stream(replace(wanted, stream=True), client_connection(request.environ))
-    answer = Response(Events(stream), mimetype="text/event-stream")
+    answer = Response(Events(stream), mimetype=EVENT_STREAM)
     response.describe(answer, stream.info, ignored, names)
     return answer

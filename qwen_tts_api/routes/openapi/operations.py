@@ -41,6 +41,14 @@ View = TypeVar("View", bound=Callable[..., Any])
 BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 TEXT: dict[str, Any] = {"type": "string"}
 
+EVENT_STREAM = "text/event-stream"
+# Of one event: OpenAPI before 3.2 describes a stream of them by each.
+_EVENT = {
+    "type": "object",
+    "properties": {"data": {"type": "string", "contentMediaType": "application/json"}},
+    "required": ["data"],
+}
+
 # Errors that are no TTSError: of the router, and of what nobody foresaw.
 NOT_FOUND = (404, "not_found")
 INTERNAL_ERROR = (500, "internal_error")
@@ -65,7 +73,7 @@ class Answer:
 
     Attributes:
         description: One sentence.
-        schema: Of the body; None where there is no body.
+        schema: Of the body, but for events, which have one of their own; None: there is no body.
         media_types: That the body may have.
         headers: Names in `document.HEADERS`; `X-Request-Id` is in every answer.
     """
@@ -80,7 +88,10 @@ class Answer:
         headers = {name: name for name in (*self.headers, "X-Request-Id")}
         document: dict[str, Any] = {"description": self.description, "headers": headers}
         if self.schema is not None:
-            document["content"] = {name: {"schema": self.schema} for name in self.media_types}
+            document["content"] = {
+                name: {"schema": _EVENT if name == EVENT_STREAM else self.schema}
+                for name in self.media_types
+            }
         return document
 
 

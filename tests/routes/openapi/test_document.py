@@ -247,6 +247,16 @@ def test_what_the_document_allows_is_answered_as_it_says(bench: Bench) -> None:
     assert {200, 400} <= set(check(bench, GenerationMode("positive")))
 
 
+def test_events_are_as_the_document_says(bench: Bench) -> None:
+    """Each event of a stream, whichever requests are drawn."""
+    api = schemathesis.openapi.from_wsgi("/openapi.json", bench.client.application)
+    operation = api["/v1/audio/speech"]["POST"]
+    body: Any = {"input": "Hello.", "voice": "alloy", "stream_format": "sse"}
+    case = operation.Case(body=body, media_type="application/json")
+    answer = case.call_and_validate(base_url="http://localhost/", checks=CHECKS)
+    assert answer.headers["content-type"][0].startswith("text/event-stream")
+
+
 def test_every_number_that_the_document_allows_is_accepted(bench: Bench) -> None:
     """However it is written."""
     statuses = check(bench, GenerationMode("positive"), names=False, path="/api/tts")
