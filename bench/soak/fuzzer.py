@@ -16,6 +16,7 @@ from typing import Any
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis.core.errors import LoaderError
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks as openapi_checks
@@ -24,6 +25,9 @@ from bench.soak.target import EXCUSED, TIMEOUT_S
 
 EXAMPLES = 3
 """Of each operation before the next one has its turn."""
+
+START_TIMEOUT_S = 60
+"""Of a server that restarts."""
 
 CHECKS = [
     openapi_checks.status_code_conformance,
@@ -39,13 +43,26 @@ def main() -> None:
     """Fuzz until the process is killed."""
     os.nice(10)  # making requests takes as much of a core as answering them
     url, first_seed, faults = sys.argv[1], int(sys.argv[2]), sys.argv[3] != "0"
-    api = schemathesis.openapi.from_url(f"{url}/openapi.json", timeout=TIMEOUT_S)
-    operations = [found.ok() for found in api.get_all_operations() if isinstance(found, Ok)]
+    operations = _read_operations(url)
     for number in range(1 << 30):
         for operation in operations:
             for mode in GenerationMode:
                 if mode is GenerationMode.POSITIVE or operation.query or operation.body:
                     _fuzz(operation, mode, first_seed + number, faults=faults)
+
+
+def _read_operations(url: str) -> list[Any]:
+    """Return what the document has; the server may be restarting just then."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            api = schemathesis.openapi.from_url(f"{url}/openapi.json", timeout=TIMEOUT_S)
+        except LoaderError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return [found.ok() for found in api.get_all_operations() if isinstance(found, Ok)]
 
 
 def _fuzz(operation: Any, mode: GenerationMode, number: int, *, faults: bool) -> None:
