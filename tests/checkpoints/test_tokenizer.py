@@ -117,6 +117,7 @@ def write_large_vocabulary(folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
 
 
+@pytest.mark.slow
 def test_ids_of_a_vocabulary_and_merges(nano: Path) -> None:
     assert assert_same_ids(nano).get_vocab_size() == len(TOKEN_IDS)
 

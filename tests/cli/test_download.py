@@ -20,6 +20,8 @@ from tests.cli.command import run, started
 from tests.cli.fake_hub import FakeHub
 from tests.conftest import wait_until
 
+pytestmark = pytest.mark.slow
+
 MODEL = "Qwen/speaks"
 
 

@@ -264,6 +264,7 @@ def test_no_text_and_no_probe_is_in_a_trace(make_traced: Traced, collector: Coll
     assert collector.resource["service.name"] == "qwen-tts-api"
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_unless_it_is_asked_for() -> None:
     """Nor where it is asked for and switched off."""
     code = (

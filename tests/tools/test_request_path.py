@@ -9,6 +9,8 @@ import pytest
 
 from tools.request_path import Part, figures, trace_request, trace_tree
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 MAX_FILES_UNTIL_QUEUED = 27

@@ -238,6 +238,7 @@ def check(
     return statuses
 
 
+@pytest.mark.slow
 def test_what_the_document_allows_is_answered_as_it_says(bench: Bench) -> None:
     """Status, media type, headers and body of every answer; no server error.
 

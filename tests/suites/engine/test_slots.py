@@ -249,6 +249,7 @@ def explain_or_raise(error: Exception) -> TTSError:
 
 
 @pytest.mark.parametrize("seed", range(2))
+@pytest.mark.slow
 def test_whatever_happens_slots_are_as_alone(
     runner: ModelRunner,
     expected: list[npt.NDArray[np.int16]],
