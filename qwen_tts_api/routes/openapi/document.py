@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -183,11 +184,12 @@ def blueprint(config: Config) -> Blueprint:
 
 def describe(app: Flask, config: Config) -> dict[str, Any]:
     """Return the OpenAPI document of an application's routes, with what its settings ask for."""
+    marshmallow = MarshmallowPlugin(schema_name_resolver=_schema_name)
     spec = APISpec(
         title="qwen-tts-api",
         version=__version__,
         openapi_version="3.1.0",
-        plugins=[MarshmallowPlugin(schema_name_resolver=_schema_name)],
+        plugins=[marshmallow],
         info={
             "description": "Speech from Qwen3-TTS. A page to try it is at [the root](./).",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -195,6 +197,8 @@ def describe(app: Flask, config: Config) -> dict[str, Any]:
         servers=[{"url": "./", "description": "This server."}],
         tags=[{"name": name, "description": text} for name, text in TAGS.items()],
     )
+    assert marshmallow.converter is not None  # the spec has made it
+    marshmallow.converter.add_parameter_attribute_function(_allow_empty)
     for name, (description, schema) in HEADERS.items():
         spec.components.header(name, {"description": description, "schema": schema})
     for name, error_schema in SCHEMAS.items():
@@ -235,6 +239,14 @@ def _document(described: Operation, config: Config, rule: Rule, method: str) -> 
     more_errors = tuple(error for error, happens in may_happen.items() if happens)
     security: dict[str, Any] = {"security": [{"key": []}]} if needs_key else {}
     return {**described.document(more_errors), **security}
+
+
+def _allow_empty(
+    _converter: object, field: fields.Field[Any], *, ret: Mapping[str, Any]
+) -> dict[str, bool]:
+    """Say that a parameter of a query may be empty, which is its default: of texts, any may."""
+    is_text = isinstance(field, fields.String)
+    return {"allowEmptyValue": True} if ret["in"] == "query" and not is_text else {}
 
 
 def path_of(rule: Rule) -> str:

@@ -248,6 +248,17 @@ def test_what_the_document_allows_is_answered_as_it_says(bench: Bench) -> None:
     assert {200, 400} <= set(check(bench, GenerationMode("positive")))
 
 
+@pytest.mark.parametrize("path", ["/api/tts?text=Hi.&", "/process?INPUT_TEXT=Hi.&"])
+def test_an_empty_parameter_is_valid(client: FlaskClient, document: Document, path: str) -> None:
+    """It has its default; the document says so of whatever is no text."""
+    parameters = document["paths"][path.partition("?")[0]]["get"]["parameters"]
+    allowed = [each["name"] for each in parameters if each.get("allowEmptyValue")]
+    assert {"normalize", "seed", "speed"} <= {*allowed}
+    assert "text" not in allowed
+    for name in allowed:
+        assert client.get(f"{path}{name}=").status_code == 200, name
+
+
 def test_events_are_as_the_document_says(bench: Bench) -> None:
     """Each event of a stream, whichever requests are drawn."""
     api = schemathesis.openapi.from_wsgi("/openapi.json", bench.client.application)
