@@ -25,7 +25,7 @@ from qwen_tts_api.engine.memory.planning import plan_memory
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.placement import place
+from qwen_tts_api.model.weights.placement import place
 
 STREAMS = 16
 RUNS = 5

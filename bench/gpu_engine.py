@@ -19,7 +19,7 @@ from qwen_tts_api.engine.memory.planning import GIB, plan_memory
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.placement import Placement
+from qwen_tts_api.model.weights.placement import Placement
 
 MAX_POSITIONS = 512
 """For the prompt and 10 s of audio there is one bucket of keys and values to capture."""

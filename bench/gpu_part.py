@@ -26,7 +26,7 @@ from bench.http_streams import run_clients, serving
 from bench.published_sizes import SIZES, ensure_checkpoint
 from bench.rivals import measure_faster_qwen3_tts
 from bench.upstream import load_upstream
-from qwen_tts_api.model.placement import Placement, place
+from qwen_tts_api.model.weights.placement import Placement, place
 
 UPSTREAM_FRAMES = 24
 RIVAL_RUNS = 2

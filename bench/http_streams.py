@@ -16,7 +16,7 @@ from threading import Barrier
 from bench.engine_speed import TEXT
 from bench.playback import Playback, summary
 from bench.server import Server
-from qwen_tts_api.model.placement import Placement
+from qwen_tts_api.model.weights.placement import Placement
 
 POLL_S = 0.1
 TIMEOUT_S = 60.0

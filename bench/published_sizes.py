@@ -21,8 +21,8 @@ from qwen_tts_api.checkpoints.nano import configs, ensure_nano
 from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
 from qwen_tts_api.checkpoints.tokenizer import load_tokenizer
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.parameters import Parameters
-from qwen_tts_api.model.placement import Placement
+from qwen_tts_api.model.weights.parameters import Parameters
+from qwen_tts_api.model.weights.placement import Placement
 
 _LAYERS = {"head_dim": 128, "num_attention_heads": 16, "num_key_value_heads": 8}
 _CODE_PREDICTOR = {

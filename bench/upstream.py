@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
-from qwen_tts_api.model.placement import Placement
+from qwen_tts_api.model.weights.placement import Placement
 
 
 def load_upstream(folder: Path, placement: Placement) -> Any:

@@ -18,7 +18,7 @@ from qwen_tts_api.checkpoints.card import locate, read_card
 from qwen_tts_api.engine.memory import planning
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.placement import Placement
+from qwen_tts_api.model.weights.placement import Placement
 from tests.fakes import FakeRunner
 
 CPU = Placement("cpu", "float32", "sdpa")

@@ -21,8 +21,8 @@ from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.memory import planning
 from qwen_tts_api.errors import TTSError
-from qwen_tts_api.routes.openai.names import FIELDS
-from qwen_tts_api.routes.openai.schema import OpenAISpeechSchema
+from qwen_tts_api.routes.apis.openai.names import FIELDS
+from qwen_tts_api.routes.apis.openai.schema import OpenAISpeechSchema
 from qwen_tts_api.routes.openapi.operations import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,

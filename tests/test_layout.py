@@ -16,7 +16,7 @@ LARGE_LINES = 250
 TESTED_BY = {
     "checkpoints/nano/configs.py": "checkpoints/test_nano.py",
     "model/layers.py": "model/test_talker.py",
-    "routes/speech/schema.py": "routes/native/test_tts.py",
+    "routes/speech/schema.py": "routes/apis/native/test_tts.py",
 }
 """Large modules without a namesake among the tests: one by which they alone are reached."""
 

@@ -28,7 +28,7 @@ from qwen_tts_api.errors import SynthesisFailed
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Reference, SamplingParams
 
 if TYPE_CHECKING:
-    from qwen_tts_api.model.placement import Placement
+    from qwen_tts_api.model.weights.placement import Placement
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ def load_runner(
     _import_pytorch()
     from qwen_tts_api.engine.memory.fitting import release_memory
     from qwen_tts_api.model.loaded import judge
-    from qwen_tts_api.model.placement import place
+    from qwen_tts_api.model.weights.placement import place
 
     placement = place(options.device, options.dtype, options.attention)
     _prepare_thread(options.device)

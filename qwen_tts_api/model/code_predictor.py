@@ -29,9 +29,9 @@ from qwen_tts_api.model.layers import (
     attend_causal,
     decoder_layer,
 )
-from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.sampling import SamplingTensors, TopKTopP, sample
 from qwen_tts_api.model.talker import TalkerWeights
+from qwen_tts_api.model.weights.parameters import Parameters
 
 
 @dataclass(frozen=True)

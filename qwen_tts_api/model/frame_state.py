@@ -14,10 +14,10 @@ from torch import Tensor
 from qwen_tts_api.checkpoints.documents import Document
 from qwen_tts_api.checkpoints.transformer_config import TALKER, TALKER_DEFAULTS, completed
 from qwen_tts_api.model.code_predictor import CodePredictorCache, CodePredictorWeights
-from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.sampling import CounterRng, LogitsBias, SamplingTensors, seed_key
 from qwen_tts_api.model.talker import TalkerCache, TalkerWeights
 from qwen_tts_api.model.utterance import SamplingParams
+from qwen_tts_api.model.weights.parameters import Parameters
 
 
 @dataclass(frozen=True)

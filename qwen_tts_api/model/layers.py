@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from qwen_tts_api.checkpoints.transformer_config import Heads, TransformerConfig
-from qwen_tts_api.model.parameters import Parameters
-from qwen_tts_api.model.placement import zeros
+from qwen_tts_api.model.weights.parameters import Parameters
+from qwen_tts_api.model.weights.placement import zeros
 
 # Queries `[N, H, head_dim]`, new keys and values `[N, 2 * H_kv, head_dim]` -> `[N, H * head_dim]`.
 Attention = Callable[[Tensor, Tensor], Tensor]

@@ -18,8 +18,6 @@ from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.codec.loading import read_codec
 from qwen_tts_api.model.codec.weights import CodecWeights
 from qwen_tts_api.model.frame_state import SpeechModel
-from qwen_tts_api.model.parameters import Parameters, storage_bytes
-from qwen_tts_api.model.placement import Placement, to_device
 from qwen_tts_api.model.prompt import (
     INSTRUCTION_TEMPLATE,
     REFERENCE_TEMPLATE,
@@ -34,6 +32,8 @@ from qwen_tts_api.model.sampling import NUM_SPECIAL_IDS
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Prompt, Reference
 from qwen_tts_api.model.voice.cloning import Clone, clone
 from qwen_tts_api.model.voice.encoders import VoiceEncoders, check_preprocessor
+from qwen_tts_api.model.weights.parameters import Parameters, storage_bytes
+from qwen_tts_api.model.weights.placement import Placement, to_device
 
 logger = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from torch.nn import functional
 from qwen_tts_api.checkpoints.documents import POSITIVE, Document, read_fields
 from qwen_tts_api.checkpoints.transformer_config import TALKER, TALKER_DEFAULTS, completed
 from qwen_tts_api.checkpoints.voice_names import TalkerVoices, check_rows, read_text_ids
-from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.talker import TalkerWeights
+from qwen_tts_api.model.weights.parameters import Parameters
 from qwen_tts_api.names import fold
 
 SPEECH_TEMPLATE = "<|im_start|>assistant\n{}<|im_end|>\n<|im_start|>assistant\n"

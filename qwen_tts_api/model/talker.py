@@ -34,7 +34,7 @@ from qwen_tts_api.model.layers import (
     decoder_layer,
     flash_attention,
 )
-from qwen_tts_api.model.parameters import Parameters
+from qwen_tts_api.model.weights.parameters import Parameters
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from flask import Flask
 
 import qwen_tts_api
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes import errors, marytts, openai, probes, request_log
+from qwen_tts_api.routes import errors, probes, request_log
+from qwen_tts_api.routes.apis import marytts, openai
+from qwen_tts_api.routes.apis.native import models, speakers, tts
+from qwen_tts_api.routes.apis.openai.errors import BASE_URL_HINT, WRONG_PATH
+from qwen_tts_api.routes.apis.openai.errors import render_error as render_openai_error
 from qwen_tts_api.routes.connection import split_large_body
-from qwen_tts_api.routes.native import models, speakers, tts
-from qwen_tts_api.routes.openai.errors import BASE_URL_HINT, WRONG_PATH
-from qwen_tts_api.routes.openai.errors import render_error as render_openai_error
 from qwen_tts_api.routes.openapi import document
 from qwen_tts_api.routes.page import page
 from qwen_tts_api.routes.security import authentication, origins

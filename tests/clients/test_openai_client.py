@@ -20,7 +20,7 @@ from openai import AsyncOpenAI, BaseModel, OpenAI, Stream
 
 from bench.server import Server
 from tests.conftest import Serve, assert_same, endings, wait_until
-from tests.routes.test_openai_voices import recording
+from tests.routes.apis.test_openai_voices import recording
 
 LONG_TEXT = "The quick brown fox jumps over the lazy dog. " * 90
 

@@ -12,7 +12,7 @@ import requests
 import soundfile
 
 from bench.server import Server
-from qwen_tts_api.routes.openai.names import VOICES
+from qwen_tts_api.routes.apis.openai.names import VOICES
 
 # What Open WebUI and SillyTavern send where the user has set no key.
 NO_KEY = {"Authorization": "Bearer "}

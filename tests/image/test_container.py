@@ -120,7 +120,7 @@ def test_nothing_went_wrong(container: Container) -> None:
     """The log is JSON; the only warning is of flash-attn, which a CPU cannot use."""
     lines = [json.loads(line) for line in container.log.splitlines()]
     loud = [line for line in lines if line["level"] not in ("INFO", "DEBUG")]
-    assert [line["logger"] for line in loud] == ["qwen_tts_api.model.placement"]
+    assert [line["logger"] for line in loud] == ["qwen_tts_api.model.weights.placement"]
 
 
 def test_sigterm_finishes_what_runs_and_exits_with_0(

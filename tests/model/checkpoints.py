@@ -18,8 +18,8 @@ from qwen_tts_api.checkpoints.nano import configs, ensure_nano
 from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
 from qwen_tts_api.model.codec.loading import read_codec
 from qwen_tts_api.model.codec.weights import CodecWeights
-from qwen_tts_api.model.parameters import Parameters
-from qwen_tts_api.model.placement import Placement
+from qwen_tts_api.model.weights.parameters import Parameters
+from qwen_tts_api.model.weights.placement import Placement
 
 ODD_CODES = 256
 _LAYERS = {

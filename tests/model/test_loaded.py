@@ -17,7 +17,7 @@ from qwen_tts_api.checkpoints.card import read_card
 from qwen_tts_api.checkpoints.nano import NANO_NAMES, ensure_nano
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.placement import Placement
+from qwen_tts_api.model.weights.placement import Placement
 from tests.model.checkpoints import codec_of
 
 

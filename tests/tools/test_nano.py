@@ -16,8 +16,8 @@ from bench.upstream import load_upstream
 from qwen_tts_api.checkpoints.card import read_card
 from qwen_tts_api.model.codec.decoder import CodecState, decode_chunk
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.placement import Placement
 from qwen_tts_api.model.prompt import SPEECH_TEMPLATE, build_prompt
+from qwen_tts_api.model.weights.placement import Placement
 from tools.nano import layout
 from tools.nano.dataset import Dataset
 from tools.nano.decoder import Decoder, around

@@ -89,7 +89,7 @@ def check_dtype(subject: Subject) -> Iterator[Finding]:
 
 def check_attention(subject: Subject) -> Iterator[Finding]:
     """Check that the attention kernel of the settings can run."""
-    from qwen_tts_api.model.placement import attention_kernel, flash_attention_obstacle
+    from qwen_tts_api.model.weights.placement import attention_kernel, flash_attention_obstacle
 
     config = subject.config
     kernel = attention_kernel(config.attn_impl)

@@ -23,11 +23,11 @@ from qwen_tts_api.engine.runner.state import (
 from qwen_tts_api.model.codec.decoder import CodecState, decode_chunk
 from qwen_tts_api.model.frame import advance, prefill_slots
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.placement import to_device
 from qwen_tts_api.model.prompt import TalkerPrompt
 from qwen_tts_api.model.sampling import TopKTopP
 from qwen_tts_api.model.utterance import Prompt, Reference, SamplingParams
 from qwen_tts_api.model.voice.cloning import Clone
+from qwen_tts_api.model.weights.placement import to_device
 
 RANKED = 64
 """How many logits are ranked where no slot's top_k is larger (the published default is 50)."""

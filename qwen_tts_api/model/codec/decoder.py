@@ -28,7 +28,7 @@ from qwen_tts_api.model.codec.weights import (
     Upsampling,
 )
 from qwen_tts_api.model.layers import Rope, rms_norm, rope_tables, rotate
-from qwen_tts_api.model.placement import zeros
+from qwen_tts_api.model.weights.placement import zeros
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from qwen_tts_api.model.codec.weights import (
     Upsampling,
 )
 from qwen_tts_api.model.layers import inverse_frequencies
-from qwen_tts_api.model.parameters import Parameters
+from qwen_tts_api.model.weights.parameters import Parameters
 
 # What upstream's modules have and no configuration says.
 USAGE_EPS = 1e-5

@@ -21,8 +21,8 @@ from qwen_tts_api.checkpoints.documents import Document, read_json
 from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
 from qwen_tts_api.checkpoints.transformer_config import TALKER_DEFAULTS, completed
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model.parameters import Parameters
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
+from qwen_tts_api.model.weights.parameters import Parameters
 
 ENCODER = "speech_tokenizer/config.json: encoder_config"
 

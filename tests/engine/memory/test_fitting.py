@@ -20,7 +20,7 @@ from qwen_tts_api.engine.memory.planning import MemoryPlan, WorkingMemory, plan_
 from qwen_tts_api.engine.memory.profiling import TRIAL_SLOTS, measure_working_memory
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.placement import Placement, place
+from qwen_tts_api.model.weights.placement import Placement, place
 
 MIB = 2**20
 POSITIONS = 512

@@ -28,9 +28,9 @@ from qwen_tts_api.model import frame
 from qwen_tts_api.model.frame import prefill_slots
 from qwen_tts_api.model.frame_state import FrameState
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.placement import place
 from qwen_tts_api.model.sampling import TopKTopP
 from qwen_tts_api.model.utterance import Prompt, SamplingParams
+from qwen_tts_api.model.weights.placement import place
 from tests.conftest import assert_same, read
 from tests.engine.fake_cuda import HostWaits
 from tests.engine.runner import fake_graphs

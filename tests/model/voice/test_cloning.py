@@ -13,9 +13,9 @@ from qwen_tts_api.checkpoints.nano import ensure_nano
 from qwen_tts_api.model.codec.decoder import CodecState, decode_chunk, stream_after
 from qwen_tts_api.model.codec.weights import CodecWeights
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.placement import Placement
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Reference
 from qwen_tts_api.model.voice.cloning import clone
+from qwen_tts_api.model.weights.placement import Placement
 from tests.model.checkpoints import codec_of, load_nano
 from tests.model.codec.test_decoder import random_codes
 

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS
 from qwen_tts_api.routes.page import page
 from tests.conftest import CARDS, Bench
-from tests.routes.native.test_tts import assert_error
+from tests.routes.apis.native.test_tts import assert_error
 
 MakeBench = Callable[..., Bench]
 STATIC = Path(page.__file__).parent / "static"

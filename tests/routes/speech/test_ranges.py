@@ -12,8 +12,8 @@ from werkzeug.datastructures import Headers
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.routes.speech import ranges
 from tests.conftest import Bench
-from tests.routes.native.test_tts import assert_error, post
-from tests.routes.test_marytts import assert_refused as assert_refused_in_a_line
+from tests.routes.apis.native.test_tts import assert_error, post
+from tests.routes.apis.test_marytts import assert_refused as assert_refused_in_a_line
 
 MakeBench = Callable[..., Bench]
 

@@ -291,7 +291,7 @@ def test_both_spellings_of_rope_are_the_same_model(folder: Path) -> None:
     """The frequency of every pair of dimensions."""
     from qwen_tts_api.checkpoints.card import read_card
     from qwen_tts_api.model.loaded import LoadedModel
-    from qwen_tts_api.model.placement import Placement
+    from qwen_tts_api.model.weights.placement import Placement
 
     def frequencies() -> Tensor:
         placement = Placement("cpu", "float32", "sdpa")

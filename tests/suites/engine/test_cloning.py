@@ -20,8 +20,8 @@ from qwen_tts_api.engine.roster import PoolSettings
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.placement import place
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Reference, SamplingParams
+from qwen_tts_api.model.weights.placement import place
 from tests.conftest import assert_same, read, wait_until
 from tests.engine.runner.test_model_runner import GREEDY, explain, say
 

@@ -28,9 +28,9 @@ from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model import frame
 from qwen_tts_api.model.frame_state import FrameState
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.placement import to_device
 from qwen_tts_api.model.utterance import Prompt, Reference, SamplingParams
 from qwen_tts_api.model.voice.cloning import Clone
+from qwen_tts_api.model.weights.placement import to_device
 from tests.conftest import read
 from tests.engine.fake_cuda import CudaRules, HostWaits, fake_cuda
 

@@ -20,8 +20,8 @@ from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.placement import place
 from qwen_tts_api.model.utterance import Prompt, SamplingParams
+from qwen_tts_api.model.weights.placement import place
 from tests.conftest import assert_same, read
 from tests.engine.runner.test_capture_lock import assert_speaks_while_another_loads
 

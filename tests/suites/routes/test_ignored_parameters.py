@@ -13,10 +13,10 @@ from flask.testing import FlaskClient
 
 from qwen_tts_api.routes.speech.response import MAX_IGNORED
 from tests.conftest import Bench
-from tests.routes.native.test_tts import assert_error, post
-from tests.routes.test_marytts import assert_refused as assert_refused_in_a_line
-from tests.routes.test_openai import assert_refused, speak
-from tests.routes.test_openai_voices import create, recording
+from tests.routes.apis.native.test_tts import assert_error, post
+from tests.routes.apis.test_marytts import assert_refused as assert_refused_in_a_line
+from tests.routes.apis.test_openai import assert_refused, speak
+from tests.routes.apis.test_openai_voices import create, recording
 
 MakeBench = Callable[..., Bench]
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from flask.testing import FlaskClient
 
 from tests.conftest import Bench
-from tests.routes.native.test_tts import assert_error
+from tests.routes.apis.native.test_tts import assert_error
 
 MakeBench = Callable[..., Bench]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import Bench
-from tests.routes.native.test_tts import assert_error, post
+from tests.routes.apis.native.test_tts import assert_error, post
 
 MakeBench = Callable[..., Bench]
 TEXT = "Here is a sentence of some length. " * 30

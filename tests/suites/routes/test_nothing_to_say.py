@@ -13,9 +13,9 @@ from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.service.segmented_job import SILENCE_S
 from tests.audio.decoding import decode, rates
 from tests.conftest import Bench
-from tests.routes.native.test_tts import assert_error, post
-from tests.routes.test_marytts import assert_refused as assert_refused_in_a_line
-from tests.routes.test_openai import assert_refused, audio_of, events_of, speak
+from tests.routes.apis.native.test_tts import assert_error, post
+from tests.routes.apis.test_marytts import assert_refused as assert_refused_in_a_line
+from tests.routes.apis.test_openai import assert_refused, audio_of, events_of, speak
 
 MakeBench = Callable[..., Bench]
 

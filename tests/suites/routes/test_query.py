@@ -6,8 +6,8 @@ import pytest
 
 from qwen_tts_api.routes.bodies.form import parse_multipart
 from tests.conftest import Bench
-from tests.routes.native.test_tts import assert_error
-from tests.routes.test_marytts import assert_refused as assert_refused_in_a_line
+from tests.routes.apis.native.test_tts import assert_error
+from tests.routes.apis.test_marytts import assert_refused as assert_refused_in_a_line
 
 ENCODED = [
     ("Gr%C3%BC%C3%9Fe", "Grüße"),

@@ -9,7 +9,7 @@ import pytest
 from qwen_tts_api.audio import FORMATS
 from tests.audio.decoding import audible, decode, difference
 from tests.conftest import Bench, wait_until
-from tests.routes.native.test_tts import assert_error, post
+from tests.routes.apis.native.test_tts import assert_error, post
 
 MakeBench = Callable[..., Bench]
 

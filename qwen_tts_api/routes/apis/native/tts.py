@@ -9,13 +9,13 @@ from flask import Blueprint, Response, jsonify, request
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, TTSError
-from qwen_tts_api.routes.bodies.body import parse_json, read_body
-from qwen_tts_api.routes.coqui import (
+from qwen_tts_api.routes.apis.coqui import (
     COQUI_NAMES,
     CoquiHeaders,
     CoquiParameters,
     read_parameters,
 )
+from qwen_tts_api.routes.bodies.body import parse_json, read_body
 from qwen_tts_api.routes.openapi.operations import BINARY, Answer, Operation
 from qwen_tts_api.routes.speech import ranges, response
 from qwen_tts_api.routes.speech.schema import SpeechSchema, load_speech_request

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model.parameters import Parameters
+from qwen_tts_api.model.weights.parameters import Parameters
 
 TENSORS = {
     "a.up.weight": torch.arange(6.0).view(2, 3),

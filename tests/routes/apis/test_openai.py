@@ -26,8 +26,8 @@ from qwen_tts_api.errors import (
     TTSError,
     VoiceExists,
 )
-from qwen_tts_api.routes.openai.events import Events
-from qwen_tts_api.routes.openai.names import VOICES
+from qwen_tts_api.routes.apis.openai.events import Events
+from qwen_tts_api.routes.apis.openai.names import VOICES
 from qwen_tts_api.routes.request_log import RequestRecord
 from qwen_tts_api.service.request import SpeechRequest
 from tests.conftest import Bench, wait_until

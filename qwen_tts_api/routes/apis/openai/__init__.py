@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes.openai import models, speech, voices
+from qwen_tts_api.routes.apis.openai import models, speech, voices
 from qwen_tts_api.service.speech import SpeechService
 
 PREFIX = "/v1"

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify
 
 from qwen_tts_api.errors import UnknownModel
 from qwen_tts_api.names import listed, shown
-from qwen_tts_api.routes.openai.names import find_model
+from qwen_tts_api.routes.apis.openai.names import find_model
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.service.speech import SpeechService
 

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.conftest import Bench
-from tests.routes.native.test_tts import assert_error
+from tests.routes.apis.native.test_tts import assert_error
 
 MakeBench = Callable[..., Bench]
 

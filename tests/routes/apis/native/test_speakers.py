@@ -22,7 +22,7 @@ from qwen_tts_api.errors import Unavailable
 from qwen_tts_api.model.utterance import Reference
 from tests.conftest import Bench
 from tests.recordings import encode, recording, tone
-from tests.routes.native.test_tts import assert_error, post
+from tests.routes.apis.native.test_tts import assert_error, post
 
 MakeBench = Callable[..., Bench]
 RECORDING = recording(2)

@@ -13,9 +13,9 @@ import soundfile
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from qwen_tts_api.routes.openai.voices import DEFAULT_SCRIPT
+from qwen_tts_api.routes.apis.openai.voices import DEFAULT_SCRIPT
 from tests.conftest import Bench
-from tests.routes.test_openai import assert_refused, speak
+from tests.routes.apis.test_openai import assert_refused, speak
 
 MakeBench = Callable[..., Bench]
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model.placement import place, zeros
+from qwen_tts_api.model.weights.placement import place, zeros
 
 
 def test_the_cpu_falls_back_to_sdpa_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:

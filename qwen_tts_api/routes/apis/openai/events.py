@@ -12,9 +12,9 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from qwen_tts_api.errors import TTSError
+from qwen_tts_api.routes.apis.openai.errors import describe
+from qwen_tts_api.routes.apis.openai.names import FIELDS
 from qwen_tts_api.routes.errors import ErrorBody
-from qwen_tts_api.routes.openai.errors import describe
-from qwen_tts_api.routes.openai.names import FIELDS
 from qwen_tts_api.routes.speech.response import StreamedBody
 from qwen_tts_api.service.request import SpeechStream
 

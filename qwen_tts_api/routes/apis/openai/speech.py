@@ -11,11 +11,17 @@ from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import NotSupported, TextRequired, TTSError
 from qwen_tts_api.names import fold
+from qwen_tts_api.routes.apis.openai.document import read_document
+from qwen_tts_api.routes.apis.openai.events import Events
+from qwen_tts_api.routes.apis.openai.names import (
+    DEFAULT_VOICE,
+    FIELDS,
+    VOICES,
+    find_model,
+    find_voice,
+)
+from qwen_tts_api.routes.apis.openai.schema import TASK_TYPES, OpenAIRequest, OpenAISpeechSchema
 from qwen_tts_api.routes.connection import client_connection
-from qwen_tts_api.routes.openai.document import read_document
-from qwen_tts_api.routes.openai.events import Events
-from qwen_tts_api.routes.openai.names import DEFAULT_VOICE, FIELDS, VOICES, find_model, find_voice
-from qwen_tts_api.routes.openai.schema import TASK_TYPES, OpenAIRequest, OpenAISpeechSchema
 from qwen_tts_api.routes.openapi.operations import BINARY, EVENT_STREAM, Answer, Operation
 from qwen_tts_api.routes.speech import response
 from qwen_tts_api.routes.speech.response import SPEECH_HEADERS

@@ -1,0 +1,1 @@
+"""The APIs: what each one's requests and answers look like."""
