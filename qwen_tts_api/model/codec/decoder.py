@@ -1,9 +1,8 @@
 """Decode codes to samples in chunks of frames; the samples are those of one decode of all frames.
 
 The decoder is causal, so a stream keeps the state of its layers instead of decoding context again:
-the last inputs of each convolution, the part of each transposed convolution's output that overlaps
-the next chunk, and the transformer's last 71 keys and values. Each stream has a slot in
-`CodecState`; one call decodes a chunk of several slots, each at a position of its own.
+the last inputs of each convolution, and the transformer's last 71 keys and values. Each stream has
+a slot in `CodecState`; one call decodes a chunk of several slots, each at a position of its own.
 
 Source: upstream's `Qwen3TTSTokenizerV2Decoder.forward`.
 """
@@ -81,11 +80,16 @@ class _StateCursor:
         self._past = past
         self._next = 0
 
-    def take(self, shape: tuple[int, int]) -> Tensor:
-        """Return the next convolution's state, `[B, channels, steps]`: a view to be overwritten."""
-        start, self._next = self._next, self._next + math.prod(shape)
-        past: Tensor = self._past[:, start : self._next].unflatten(1, shape)
-        return past
+    def extend(self, x: Tensor, past_shape: tuple[int, int]) -> Tensor:
+        """Put the last inputs before `x`, `[B, channels, T]`, and keep the last of both."""
+        channels, history = past_shape
+        if not history:
+            return x
+        start, self._next = self._next, self._next + channels * history
+        past = self._past[:, start : self._next].unflatten(1, past_shape)
+        x = torch.cat((past, x), -1)
+        past.copy_(x[..., -history:])
+        return x
 
 
 def decode_chunk(weights: CodecWeights, state: CodecState, codes: Tensor, slots: Tensor) -> Tensor:
@@ -149,28 +153,20 @@ def _decoder(weights: CodecWeights, x: Tensor, cursor: _StateCursor) -> Tensor:
 
 def _convolve(x: Tensor, conv: Convolution, cursor: _StateCursor) -> Tensor:
     """Convolve `[B, in, T]` causally to `[B, out, T]`."""
-    channels, history = conv.past_shape
-    if history:
-        past = cursor.take((channels, history))
-        x = torch.cat((past, x), -1)
-        past.copy_(x[..., -history:])
+    x = cursor.extend(x, conv.past_shape)
     return functional.conv1d(x, conv.weight, conv.bias, dilation=conv.dilation, groups=conv.groups)
 
 
 def _upsample(x: Tensor, upsampling: Upsampling, cursor: _StateCursor) -> Tensor:
     """Upsample `[B, in, T]` to `[B, out, T * stride]`.
 
-    The bias is added once: to the outputs, not to the overlap that is kept for the next chunk.
+    A kernel longer than a stride adds a share of the step before to each output.
     """
+    steps, history = x.shape[-1], upsampling.past_shape[1]
+    x = cursor.extend(x, upsampling.past_shape)
     stride, weight = upsampling.stride, upsampling.weight
-    channels, overlap = upsampling.past_shape
     x = functional.conv_transpose1d(x, weight, upsampling.bias, stride=stride)
-    if not overlap:
-        return x
-    past = cursor.take((channels, overlap))
-    x[..., :overlap] += past
-    torch.sub(x[..., -overlap:], upsampling.bias.unsqueeze(-1), out=past)
-    return x[..., :-overlap]
+    return x.narrow(-1, history * stride, steps * stride)
 
 
 def _snake(x: Tensor, snake: Snake) -> Tensor:

@@ -35,8 +35,8 @@ class Upsampling:
 
     @property
     def past_shape(self) -> tuple[int, int]:
-        """The shape of a stream's state: channels and steps that overlap the next output."""
-        return self.weight.shape[1], self.weight.shape[-1] - self.stride
+        """The shape of a stream's state: channels and steps of the last inputs."""
+        return self.weight.shape[0], int(self.weight.shape[-1] > self.stride)
 
 
 @dataclass(frozen=True)
@@ -160,10 +160,9 @@ class CodecWeights:
         """How many frames back the output of `upsample` and the decoder depends on."""
         reach, steps_per_frame, frames = 0, 1, 0
         for stage in list(self.streaming_stages())[1:]:
-            history = stage.past_shape[1]
+            reach += stage.past_shape[1]
             if isinstance(stage, Upsampling):
                 reach, steps_per_frame = reach * stage.stride, steps_per_frame * stage.stride
-            reach += history
             frames = max(frames, -(-reach // steps_per_frame))
         return frames
 
