@@ -66,6 +66,7 @@ class FakeSlot:
     position: int
     frame: int = 0
     running: bool = True
+    paused: bool = False
     decoded: int = 0
 
 
@@ -148,6 +149,7 @@ class FakeRunner:
             raise error
         for slot in slots:
             assert self.slots[slot].running
+            assert not self.slots[slot].paused
             assert self.slots[slot].position < end
             self.slots[slot].frame += 1
         self._move(slots[-1] + 1)
@@ -156,7 +158,7 @@ class FakeRunner:
     def _move(self, num_slots: int) -> None:
         """Move on what runs, surplus frames too; nothing goes beyond its last position."""
         for index, slot in self.slots.items():
-            if slot.running and index < num_slots:
+            if slot.running and not slot.paused and index < num_slots:
                 slot.position = min(slot.position + 1, self.max_positions - 1)
 
     def _draw(self, slot: int) -> int:
@@ -165,6 +167,16 @@ class FakeRunner:
 
     def stop(self, slot: int) -> None:
         self.slots.setdefault(slot, FakeSlot(0, 0)).running = False
+
+    def pause(self, slot: int) -> None:
+        assert self.slots[slot].running
+        assert not self.slots[slot].paused
+        self.slots[slot].paused = True
+
+    def resume(self, slot: int) -> None:
+        assert self.slots[slot].running
+        assert self.slots[slot].paused
+        self.slots[slot].paused = False
 
     def decode(self, slots: Sequence[int], starts: Sequence[int], num_frames: int) -> Ready:
         assert num_frames in self.chunk_sizes

@@ -59,12 +59,13 @@ def advance(
 ) -> None:
     """Generate the frame that `code_0` begins, for the first slots, and sample the next `code_0`.
 
-    Afterwards `state.codes` has the new frame, and `state.code_0` the code 0 of the next one.
+    Afterwards `state.codes` has the new frame, and `state.code_0` the code 0 of the next one. A
+    slot that is not running is computed like the others, and keeps all that it goes on with: it
+    may run again from there. Only its cache is written, at the position of its next input.
 
     Args:
         model: The weights.
-        state: Slots 0 to `num_slots` - 1 are computed; position and frame number advance only in
-            running slots.
+        state: Slots 0 to `num_slots` - 1 are computed; running ones are advanced.
         num_slots: B, a constant of a captured graph.
         kv_len: How many positions attention reads: more than the position of every running slot, at
             most those of the cache; a constant of the graph.
@@ -73,6 +74,7 @@ def advance(
     Source: upstream's `Qwen3TTSTalkerForConditionalGeneration.forward` after the prefill.
     """
     frames, positions = state.frames[:num_slots], state.positions[:num_slots]
+    running = state.running[:num_slots]
     code_0, sampling = state.code_0[:num_slots], state.sampling.at(slice(num_slots), top_k_top_p)
     subtalker = state.subtalker_sampling.at(slice(num_slots), top_k_top_p)
     uniforms = model.rng.uniforms(state.keys[:num_slots], frames)
@@ -89,12 +91,18 @@ def advance(
     hidden, logits = talker.step(model.talker, state.talker_cache, x, positions, kv_len)
     seen, penalty = state.seen[:num_slots], state.penalty[:num_slots]
     scores = model.logits_bias.apply(logits, seen, penalty, frames + 1)
-    code_0.copy_(sample(scores, sampling, uniforms[:, -1:] * sampling.uniform_scale, top_k_top_p))
-    seen.scatter_(1, code_0.unsqueeze(1), 1)
-    state.codes[:num_slots].copy_(codes)
-    state.past_hidden[:num_slots].copy_(hidden)
-    positions.add_(state.running[:num_slots]).clamp_(max=state.last_position)
-    frames.add_(state.running[:num_slots])
+    next_code_0 = sample(scores, sampling, uniforms[:, -1:] * sampling.uniform_scale, top_k_top_p)
+    moves = running.bool()
+    _replace(code_0, next_code_0, moves)
+    seen.scatter_(1, code_0.unsqueeze(1), 1)  # of a slot that keeps its code 0, it is there already
+    _replace(state.codes[:num_slots], codes, moves.unsqueeze(1))
+    _replace(state.past_hidden[:num_slots], hidden, moves.unsqueeze(1))
+    positions.add_(running).clamp_(max=state.last_position)
+    frames.add_(running)
+
+
+def _replace(kept: Tensor, new: Tensor, moves: Tensor) -> None:
+    torch.where(moves, new, kept, out=kept)
 
 
 def _text_embedding(state: FrameState, frames: Tensor) -> Tensor:

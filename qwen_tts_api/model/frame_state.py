@@ -73,13 +73,14 @@ class FrameState:
         code_predictor_cache: The code predictor's.
         code_0: `[R]` int64: the code 0 that was sampled last. Where it is the end of speech, the
             utterance is complete, and frames computed until the slot is stopped are surplus.
-        codes: `[R, G]` int64: the frame that was generated last.
+        codes: `[R, G]` int64: the frame of number `frames` - 1, which was generated last.
         past_hidden: `[R, D]`: the talker's hidden state that `code_0` was sampled from.
         positions: `[R]` int64: the position of the talker's next input. It stays at the last one of
             the cache, where surplus frames are computed until the host stops the slot.
         frames: `[R]` int64: the number of the frame that `code_0` begins.
         running: `[R]` int64, 1 or 0: whether `advance` advances the slot. In other slots of a batch
-            it computes finite numbers that nothing reads, and writes within the slot's own cache.
+            it computes finite numbers that nothing reads, and writes only in the slot's own cache,
+            at the position of its next input: a slot that waits can be resumed.
         text: `[R, N + 1, D]`: the text embeddings of the first frames, then that of tts_pad.
         text_lengths: `[R]` int64: how many text embeddings come before tts_pad's.
         text_starts: `[R]` int64: slot * (N + 1), where a slot begins in `text.flatten(0, 1)`.
@@ -188,3 +189,7 @@ class FrameState:
     def stop(self, slot: int) -> None:
         """Mark a slot as not running: `advance` no longer advances it. Does not synchronise."""
         self.running[slot].fill_(0)
+
+    def resume(self, slot: int) -> None:
+        """Mark a slot that was stopped as running: it goes on where it was. Likewise."""
+        self.running[slot].fill_(1)

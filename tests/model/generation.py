@@ -147,12 +147,13 @@ def upstream_prompt(
 
 @dataclass
 class Request:
-    """One utterance of ours: where and when it runs, and until when."""
+    """One utterance of ours: where and when it runs, when it waits, and until when."""
 
     prompt: TalkerPrompt
     slot: int
     sampling: SamplingParams = GREEDY
     joins_at: int = 0
+    waits_at: frozenset[int] = frozenset()
     max_new_tokens: int = 12
 
 
@@ -185,8 +186,13 @@ def our_codes(
             if ended or len(frames[index]) == request.max_new_tokens - 1:
                 state.stop(request.slot)
                 running.discard(index)
+        waiting_now = {index for index in running if step in requests[index].waits_at}
+        for index in waiting_now:
+            state.stop(requests[index].slot)
         advance(checkpoint.speech, state, num_slots, kv_len, top_k_top_p)
-        for index in running:
+        for index in waiting_now:
+            state.resume(requests[index].slot)
+        for index in running - waiting_now:
             frames[index].append(state.codes[requests[index].slot].clone())
         step += 1
     groups = state.codes.shape[1]

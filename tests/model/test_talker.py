@@ -24,6 +24,7 @@ from qwen_tts_api.model.prompt import (
 )
 from qwen_tts_api.model.sampling import CounterRng, TopKTopP, sample, seed_key
 from qwen_tts_api.model.talker import TalkerCache, TalkerWeights
+from qwen_tts_api.model.utterance import SamplingParams
 from tests.model.checkpoints import odd_model, parameters_of
 from tests.model.conftest import odd_case
 from tests.model.generation import (
@@ -272,6 +273,21 @@ def test_a_sampled_code_0_with_greedy_others(nano: Checkpoint, cases: list[Case]
     assert mixed[0] == greedy[0]
     assert mixed[1:].tolist() != greedy[1:].tolist()
     assert first[0] != greedy[0]
+
+
+@pytest.mark.parametrize("non_streaming_mode", [True, False])
+@pytest.mark.parametrize("sampling", [GREEDY, SAMPLED])
+def test_a_slot_that_waits_goes_on_as_if_it_had_not(
+    odd: Checkpoint, sampling: SamplingParams, non_streaming_mode: bool
+) -> None:
+    """Once, again and again, and for long, at any frame; its company notices nothing."""
+    prompts = [odd.prompt(odd_case(length), non_streaming_mode) for length in (5, 9, 7)]
+    plain = [Request(each, slot, sampling) for slot, each in enumerate(prompts)]
+    expected = our_codes(odd, plain, num_slots=3)
+    assert [len(codes) for codes in expected] == [11, 11, 11]
+    for waits in ([0], [3], [10], range(0, 20, 2), range(4, 60)):
+        waiting = [replace(plain[0], waits_at=frozenset(waits)), *plain[1:]]
+        assert_same(our_codes(odd, waiting, num_slots=3), expected)
 
 
 def to_meta(value: Any) -> Any:

@@ -91,6 +91,12 @@ class Runner(Protocol):
     def stop(self, slot: int) -> None:
         """Mark a slot as not running."""
 
+    def pause(self, slot: int) -> None:
+        """Let a running slot wait: it is not advanced, and keeps all that it goes on with."""
+
+    def resume(self, slot: int) -> None:
+        """Let a slot that was paused go on where it was, as if it had not waited."""
+
     def decode(self, slots: Sequence[int], starts: Sequence[int], num_frames: int) -> Audio:
         """Decode the next `num_frames` frames of some slots; `starts` are their frame numbers."""
 

@@ -163,6 +163,16 @@ class ModelRunner:
         self._state.speech.stop(slot)
 
     @torch.inference_mode()
+    def pause(self, slot: int) -> None:
+        """Let a running slot wait, keeping all that it goes on with."""
+        self._state.speech.stop(slot)
+
+    @torch.inference_mode()
+    def resume(self, slot: int) -> None:
+        """Let a slot that was paused go on where it was."""
+        self._state.speech.resume(slot)
+
+    @torch.inference_mode()
     def decode(self, slots: Sequence[int], starts: Sequence[int], num_frames: int) -> DecodedAudio:
         """Decode the next frames of some slots."""
         size = len(slots)
@@ -234,8 +244,9 @@ class ModelRunner:
             torch.cuda.empty_cache()
 
     def _make_frame(self, state: RunnerState, key: FrameKey) -> Tensor:
-        frames = state.speech.frames[: key.num_slots] % HISTORY_FRAMES
         advance(self._model.speech, state.speech, key.num_slots, key.kv_len, key.top_k_top_p)
+        # The frame that `codes` is of: a slot that waits writes its latest one once more.
+        frames = (state.speech.frames[: key.num_slots] - 1) % HISTORY_FRAMES
         slots = state.slot_numbers[: key.num_slots]
         state.history.index_put_((slots, frames), state.speech.codes[: key.num_slots])
         return state.speech.code_0

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from qwen_tts_api.checkpoints.card import locate, read_card
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory.planning import plan_memory
 from qwen_tts_api.engine.runner import graphs, model_runner
+from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.runner.model_runner import ModelRunner, top_k_top_p_for
 from qwen_tts_api.engine.runner.state import ChunkKey, FrameKey
 from qwen_tts_api.engine.scheduler import Scheduler
@@ -276,6 +277,41 @@ def test_joining_later_changes_nothing(scheduler: Scheduler) -> None:
         scheduler.step()
     assert_same(read(jobs[0]), expected_first)
     assert_same(read(jobs[1]), expected_second)
+
+
+def frames_of(runner: Runner, prompts: list[Prompt], waits_at: Container[int]) -> Any:
+    """Return the audio of 12 frames of each prompt, of which the first waits at some steps."""
+    slots = list(range(len(prompts)))
+    prepared = [runner.prepare(each) for each in prompts]
+    runner.prefill(slots, prepared).read()
+    launched, step = [0] * len(slots), 0
+    while min(launched) < 12:
+        running = [slot for slot in slots if launched[slot] < 12 and (slot or step not in waits_at)]
+        paused = [slot for slot in slots if slot not in running]
+        for slot in paused:
+            runner.pause(slot)
+        if running:
+            ends = [prepared[slot].num_positions + launched[slot] for slot in running]
+            runner.advance(running, max(ends) + 1).read()
+        for slot in paused:
+            runner.resume(slot)
+        for slot in running:
+            launched[slot] += 1
+        step += 1
+    samples = runner.decode(slots, [0] * len(slots), 12).read()
+    for slot in slots:
+        runner.stop(slot)
+    return samples
+
+
+def test_what_waits_loses_none_of_its_frames(
+    graph_runner: ModelRunner, scheduler: Scheduler
+) -> None:
+    """Nor does who runs on beside it, with captured graphs and without."""
+    prompts = [prompt("Wait for me.", SamplingParams(seed=n)) for n in range(2)]
+    expected = frames_of(scheduler.runner, prompts, ())
+    for runner in (scheduler.runner, graph_runner):
+        assert_same(frames_of(runner, prompts, {0, 5, 6, *range(9, 14)}), expected)
 
 
 def test_a_slot_that_was_cancelled_is_clean(scheduler: Scheduler) -> None:
