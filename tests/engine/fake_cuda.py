@@ -20,7 +20,6 @@ What cannot be had without a driver is replaced, and computes nothing, as all el
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,6 +34,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from bench.launches import is_composite
 from qwen_tts_api.engine.runner.host_copy import HostCopy
 from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME
 from qwen_tts_api.model.voice.encoders import VoiceEncoders
@@ -54,16 +54,6 @@ ONE_FORMAT = {
     aten._scaled_dot_product_fused_attention_overrideable,
 }
 """Operators whose kernels refuse floating-point tensors of more than one format."""
-
-
-@functools.cache
-def is_composite(func: Any) -> bool:
-    """Whether an operator is made of others."""
-    if func.namespace != "aten":
-        return False
-    key = "CompositeImplicitAutograd"
-    made: bool = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key)
-    return made
 
 
 class HostWaits(AssertionError):

@@ -11,26 +11,19 @@ from torch import Tensor
 
 from qwen_tts_api.engine.memory.planning import MAX_VOICES, MemoryPlan
 from qwen_tts_api.engine.runner.buckets import Buckets
-from qwen_tts_api.engine.runner.graphs import GraphCache, graph_pool
+from qwen_tts_api.engine.runner.chunks import CHUNK_SIZES, Chunks
+from qwen_tts_api.engine.runner.frames import USUAL, PlainFrames, top_k_top_p_for
+from qwen_tts_api.engine.runner.graphs import graph_pool
 from qwen_tts_api.engine.runner.host_copy import DecodedAudio, HostCopy, SampledCodes
 from qwen_tts_api.engine.runner.lru import LruCache
-from qwen_tts_api.engine.runner.state import (
-    HISTORY_FRAMES,
-    ChunkKey,
-    FrameKey,
-    RunnerState,
-)
-from qwen_tts_api.model.codec.decoder import CodecState, decode_chunk
-from qwen_tts_api.model.frame import advance, prefill_slots
+from qwen_tts_api.engine.runner.state import RunnerState
+from qwen_tts_api.model.codec.decoder import CodecState
+from qwen_tts_api.model.frame import prefill_slots
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.prompt import TalkerPrompt
-from qwen_tts_api.model.sampling import TopKTopP
 from qwen_tts_api.model.utterance import Prompt, Reference, SamplingParams
 from qwen_tts_api.model.voice.cloning import Clone
 from qwen_tts_api.model.weights.placement import to_device
-
-RANKED = 64
-"""How many logits are ranked where no slot's top_k is larger (the published default is 50)."""
 
 CPU_FRAMES_PER_CALL = 96
 """Frames that a CPU decodes in one call. More of them do not fit its caches: a frame of nano takes
@@ -60,7 +53,7 @@ class PreparedPrompt:
 class ModelRunner:
     """A loaded model and the state of all slots; see `interface.Runner`."""
 
-    chunk_sizes: Sequence[int] = (1, 2, 4, 8, 12, 24)
+    chunk_sizes: Sequence[int] = CHUNK_SIZES
 
     @torch.inference_mode()
     def __init__(
@@ -85,13 +78,10 @@ class ModelRunner:
         self._ends = [0] * self.max_slots  # the end of what is written in the talker's cache
         self._clones: LruCache[str, Clone] = LruCache(MAX_VOICES)
         pool = None if enforce_eager else graph_pool(self._device)
-        self._buckets = Buckets(self.max_slots, max_positions, pool is not None, reads_by_length)
-        self._frame: GraphCache[RunnerState, FrameKey] = GraphCache(
-            self._make_frame, self._state, pool
-        )
-        self._chunk: GraphCache[RunnerState, ChunkKey] = GraphCache(
-            self._make_chunk, self._state, pool
-        )
+        buckets = Buckets(self.max_slots, max_positions, pool is not None, reads_by_length)
+        self._batch_sizes = buckets.slots
+        self._frames = PlainFrames(model.speech, self._state, buckets, pool)
+        self._chunks = Chunks(model.codec, self._state, buckets, pool)
 
     def has_cached_voice(self, prompt: Prompt) -> bool:
         """Whether no recording has to be encoded for a prompt."""
@@ -149,9 +139,7 @@ class ModelRunner:
             # One more than this frame writes: a stopped slot below a running one is still computed,
             # and writes at the position where it stopped.
             self._ends[slot] = end + 1
-        top_k_top_p = top_k_top_p_for([self._sampling[slot] for slot in slots])
-        num_slots, kv_len = self._buckets.slots_for(slots[-1] + 1), self._buckets.positions_for(end)
-        self._frame(FrameKey(num_slots, kv_len, top_k_top_p))
+        self._frames.run(slots[-1] + 1, end, [self._sampling[slot] for slot in slots])
         sampled = self._state.speech.code_0[: slots[-1] + 1]
         if self._copies is None:
             sampled = sampled.clone()  # the next frame overwrites it
@@ -179,21 +167,11 @@ class ModelRunner:
         if self._copies is None:
             size = max(1, CPU_FRAMES_PER_CALL // num_frames)
         parts = [
-            self._decode(slots[first : first + size], starts[first : first + size], num_frames)
+            self._chunks.run(slots[first : first + size], starts[first : first + size], num_frames)
             for first in range(0, len(slots), size)
         ]
         samples = parts[0] if len(parts) == 1 else torch.cat(parts)
         return DecodedAudio(HostCopy(samples, self._copies))
-
-    def _decode(self, slots: Sequence[int], starts: Sequence[int], num_frames: int) -> Tensor:
-        num_slots = self._buckets.slots_for(len(slots))
-        # Graphs are captured for a few batch sizes. The batch is padded with the codec's last slot,
-        # which no utterance has.
-        padding = num_slots - len(slots)
-        padded = self._to_device([*slots, *[self.max_slots] * padding])
-        self._state.chunk_slots[:num_slots].copy_(padded)
-        self._state.chunk_starts[:num_slots].copy_(self._to_device([*starts, *[0] * padding]))
-        return self._chunk(ChunkKey(num_slots, num_frames))[: len(slots)]
 
     @torch.inference_mode()
     def warm_up(self) -> None:
@@ -202,31 +180,22 @@ class ModelRunner:
         The largest first, so that the others reuse its memory in the pool that they share. Graphs
         for other than usual sampling parameters are captured when needed, the smallest ones here.
         """
-        for num_slots in reversed(self._buckets.slots):
+        for num_slots in reversed(self._batch_sizes):
             self.capture(num_slots)
-        for limit in (RANKED, None):
-            for top_p in (False, True):
-                top_k_top_p = TopKTopP(limit, top_p)
-                self._frame.prepare(FrameKey(1, self._buckets.positions[0], top_k_top_p))
+        self._frames.capture_other()
         torch.cuda.empty_cache()  # what eager runs took before the captures
 
     @torch.inference_mode()
     def capture(self, num_slots: int) -> None:
         """Capture the graphs of one batch size, the largest first: chunks take more than frames."""
-        for num_frames in reversed(self.chunk_sizes):
-            self._chunk.prepare(ChunkKey(num_slots, num_frames))
-        for kv_len in reversed(self._buckets.positions):
-            self._frame.prepare(FrameKey(num_slots, kv_len, USUAL))
+        self._chunks.capture(num_slots)
+        self._frames.capture(num_slots)
 
     @torch.inference_mode()
     def run_largest(self) -> None:
         """Run the largest chunk, frame and prefill there are, to measure the memory they take."""
-        chunk = ChunkKey(self.max_slots, self.chunk_sizes[-1])
-        self._chunk.prepare(chunk)
-        self._chunk(chunk)
-        frame = FrameKey(self.max_slots, self._buckets.positions[-1], USUAL)
-        self._frame.prepare(frame)
-        self._frame(frame)
+        self._chunks.run_largest()
+        self._frames.run_largest()
         embeds = self._model.prompts.tts_pad.expand(1, self.max_positions, -1)
         lengths, slot = self._to_device([self.max_positions - 1]), self._to_device([0])
         prefill_slots(self._model.speech, self._state.speech, embeds, lengths, slot, USUAL)
@@ -238,44 +207,10 @@ class ModelRunner:
 
     def close(self) -> None:
         """Release the memory; attributes that other threads read stay."""
-        del self._model, self._state, self._clones, self._frame, self._chunk
+        del self._model, self._state, self._clones, self._frames, self._chunks
         gc.collect()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _make_frame(self, state: RunnerState, key: FrameKey) -> Tensor:
-        advance(self._model.speech, state.speech, key.num_slots, key.kv_len, key.top_k_top_p)
-        # The frame that `codes` is of: a slot that waits writes its latest one once more.
-        frames = (state.speech.frames[: key.num_slots] - 1) % HISTORY_FRAMES
-        slots = state.slot_numbers[: key.num_slots]
-        state.history.index_put_((slots, frames), state.speech.codes[: key.num_slots])
-        return state.speech.code_0
-
-    def _make_chunk(self, state: RunnerState, key: ChunkKey) -> Tensor:
-        slots, starts = state.chunk_slots[: key.num_slots], state.chunk_starts[: key.num_slots]
-        offsets = torch.arange(key.num_frames, device=self._device)
-        frames = (starts.unsqueeze(-1) + offsets) % HISTORY_FRAMES
-        codes = state.history[slots.unsqueeze(-1), frames]
-        samples = decode_chunk(self._model.codec, state.codec, codes, slots)
-        return (samples.float() * 32767.0).round().to(torch.int16)
-
     def _to_device(self, numbers: Sequence[int]) -> Tensor:
         return to_device(numbers, self._device)
-
-
-def top_k_top_p_for(settings: Sequence[SamplingParams]) -> TopKTopP:
-    """Return how much of top-k and top-p these parameters need, of code 0 and the other codes."""
-    limits = [
-        1 if temperature == 0 else top_k
-        for each in settings
-        for temperature, top_k in (
-            (each.temperature, each.top_k),
-            (each.subtalker_temperature, each.subtalker_top_k),
-        )
-    ]
-    ranked = RANKED if all(0 < limit <= RANKED for limit in limits) else None
-    top_p = any(min(each.top_p, each.subtalker_top_p) < 1 for each in settings)
-    return TopKTopP(ranked, top_p)
-
-
-USUAL = top_k_top_p_for([SamplingParams()])

@@ -24,13 +24,14 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from bench.launches import is_composite
 from qwen_tts_api.engine.memory.planning import MemoryPlan
 from qwen_tts_api.engine.runner import graphs, model_runner
 from qwen_tts_api.engine.runner.graphs import GraphPool
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.model import layers
 from qwen_tts_api.model.loaded import LoadedModel
-from tests.engine.fake_cuda import HostWaits, Stream, is_composite
+from tests.engine.fake_cuda import HostWaits, Stream
 
 OVERWRITTEN = 77
 """What is left of a graph's results when another one has run."""

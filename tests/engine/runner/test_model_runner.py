@@ -20,8 +20,9 @@ from qwen_tts_api.checkpoints.card import locate, read_card
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory.planning import plan_memory
 from qwen_tts_api.engine.runner import graphs, model_runner
+from qwen_tts_api.engine.runner.frames import top_k_top_p_for
 from qwen_tts_api.engine.runner.interface import Runner
-from qwen_tts_api.engine.runner.model_runner import ModelRunner, top_k_top_p_for
+from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.runner.state import ChunkKey, FrameKey
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import LoadError, TTSError
@@ -156,8 +157,8 @@ def test_graphs_are_their_eager_twins(model: LoadedModel, graph_runner: ModelRun
     ]
     for samples, expected in zip(say(scheduler, *requests), say(eager, *requests), strict=True):
         assert_same(samples, expected)
-    assert len(graph_runner._frame) > 0
-    assert len(graph_runner._chunk) > 0
+    assert len(graph_runner._frames) > 0
+    assert len(graph_runner._chunks) > 0
 
 
 @pytest.mark.slow
@@ -167,7 +168,7 @@ def test_after_the_start_no_usual_request_waits_for_a_capture(model: LoadedModel
     plan = plan_memory(model, 2, 256)
     runner = fake_graphs.graph_runner(model, plan, max_positions=256)
     runner.warm_up()
-    captured = len(runner._frame), len(runner._chunk)
+    captured = len(runner._frames), len(runner._chunks)
     assert captured == (2 + 3, 2 * len(runner.chunk_sizes))
     eager = ModelRunner(model, plan, max_positions=256, enforce_eager=False)
     eager.warm_up()
@@ -180,8 +181,8 @@ def test_after_the_start_no_usual_request_waits_for_a_capture(model: LoadedModel
     )
     for samples, others in zip(spoken, expected, strict=True):
         assert_same(samples, others)
-    assert (len(runner._frame), len(runner._chunk)) == captured
-    assert len(eager._frame) + len(eager._chunk) == 0
+    assert (len(runner._frames), len(runner._chunks)) == captured
+    assert len(eager._frames) + len(eager._chunks) == 0
 
 
 def deciding_on_the_host(frames: torch.Tensor) -> torch.Tensor:
@@ -344,7 +345,7 @@ def test_a_closed_runner_gives_its_memory_back_and_can_be_read(model: LoadedMode
     runner = runner_of(model)
     scheduler = Scheduler(runner, explain)
     say(scheduler, prompt("Hm.", GREEDY))
-    kept = [weakref.ref(each) for each in (runner._state, runner._frame, runner._chunk)]
+    kept = [weakref.ref(each) for each in (runner._state, runner._frames, runner._chunks)]
     num_others = sys.getrefcount(model)
     runner.close()
     assert [reference() for reference in kept] == [None, None, None]

@@ -21,8 +21,8 @@ from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.loading import say_something
 from qwen_tts_api.engine.memory.planning import MemoryPlan, WorkingMemory
 from qwen_tts_api.engine.runner import graphs, model_runner
-from qwen_tts_api.engine.runner.model_runner import USUAL, ModelRunner
-from qwen_tts_api.engine.runner.state import FrameKey
+from qwen_tts_api.engine.runner.buckets import Buckets
+from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model import frame
@@ -82,8 +82,8 @@ def test_a_server_s_start(cuda: CudaRules, cache: Path, size: str, kind: str) ->
         runner = runner_of(model, slots=1)
         runner.warm_up()
         say_something(runner)
-    assert len(runner._frame) == len(runner._buckets.positions) + 3
-    assert len(runner._chunk) == len(runner.chunk_sizes)
+    assert len(runner._frames) == len(Buckets(1, POSITIONS, True, False).positions) + 3
+    assert len(runner._chunks) == len(runner.chunk_sizes)
 
 
 @pytest.mark.parametrize("kind", ["nano", "nano-base"])
@@ -191,5 +191,5 @@ def test_the_net_has_no_holes(
 
 @torch.inference_mode()
 def prepare_and_speak(runner: ModelRunner) -> None:
-    runner._frame.prepare(FrameKey(1, POSITIONS, USUAL))
+    runner._frames.capture(1)
     say_something(runner)

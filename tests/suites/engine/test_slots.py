@@ -17,7 +17,7 @@ from torch import Tensor
 from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory.planning import plan_memory
-from qwen_tts_api.engine.runner import model_runner
+from qwen_tts_api.engine.runner import chunks, frames, model_runner
 from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
@@ -90,7 +90,7 @@ def runner(
         fake_graphs(monkeypatch)
     yield runner
     assert not runner._state.speech.running.any()
-    assert bool(len(runner._frame)) == (request.param == "captured")
+    assert bool(len(runner._frames)) == (request.param == "captured")
 
 
 def assert_within_caches(runner: Runner) -> None:
@@ -224,7 +224,9 @@ class Failures:
         self.places: list[str] = []
         self.due = ""
         for owner, names in (
-            (model_runner, ("prefill_slots", "advance", "decode_chunk")),
+            (model_runner, ("prefill_slots",)),
+            (frames, ("advance",)),
+            (chunks, ("decode_chunk",)),
             (runner, ("prefill", "advance", "decode")),
         ):
             for name in names:

@@ -1,0 +1,103 @@
+"""One frame of the first slots, and the graphs that it is captured in.
+
+Its codes go into the history, from where `chunks` decodes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from qwen_tts_api.engine.runner.buckets import Buckets
+from qwen_tts_api.engine.runner.graphs import GraphCache, GraphPool
+from qwen_tts_api.engine.runner.state import HISTORY_FRAMES, FrameKey, RunnerState
+from qwen_tts_api.model.frame import advance
+from qwen_tts_api.model.frame_state import SpeechModel
+from qwen_tts_api.model.sampling import TopKTopP
+from qwen_tts_api.model.utterance import SamplingParams
+
+RANKED = 64
+"""How many logits are ranked where no slot's top_k is larger (the published default is 50)."""
+
+
+class PlainFrames:
+    """Frames by PyTorch's operators: a graph for each batch size, length and kind of sampling.
+
+    Args:
+        model: The weights.
+        state: Every slot's.
+        buckets: The batch sizes and lengths.
+        pool: Where graphs are captured; None: nothing is.
+    """
+
+    def __init__(
+        self, model: SpeechModel, state: RunnerState, buckets: Buckets, pool: GraphPool | None
+    ) -> None:
+        self._model = model
+        self._buckets = buckets
+        self._graphs: GraphCache[RunnerState, FrameKey] = GraphCache(self._make, state, pool)
+
+    def __len__(self) -> int:
+        """Return how many graphs have been captured."""
+        return len(self._graphs)
+
+    def run(self, num_slots: int, end: int, settings: Sequence[SamplingParams]) -> None:
+        """Generate a frame of the first slots.
+
+        Args:
+            num_slots: More than the number of every running slot.
+            end: More than the position of every running slot.
+            settings: Of the running slots.
+        """
+        slots, kv_len = self._buckets.slots_for(num_slots), self._buckets.positions_for(end)
+        self._graphs(FrameKey(slots, kv_len, top_k_top_p_for(settings)))
+
+    def capture(self, num_slots: int) -> None:
+        """Capture the graphs of one batch size for usual settings, the largest first."""
+        for kv_len in reversed(self._buckets.positions):
+            self._graphs.prepare(FrameKey(num_slots, kv_len, USUAL))
+
+    def capture_other(self) -> None:
+        """Capture one graph of each other kind of sampling, so that more can be in passing."""
+        for limit in (RANKED, None):
+            for top_p in (False, True):
+                key = FrameKey(1, self._buckets.positions[0], TopKTopP(limit, top_p))
+                self._graphs.prepare(key)
+
+    def run_largest(self) -> None:
+        """Run what takes the most memory."""
+        key = FrameKey(self._buckets.max_slots, self._buckets.positions[-1], USUAL)
+        self._graphs.prepare(key)
+        self._graphs(key)
+
+    def _make(self, state: RunnerState, key: FrameKey) -> Tensor:
+        advance(self._model, state.speech, key.num_slots, key.kv_len, key.top_k_top_p)
+        _keep_codes(state, key.num_slots)
+        return state.speech.code_0
+
+
+def _keep_codes(state: RunnerState, num_slots: int) -> None:
+    """Put the frames that were just made into the history."""
+    # The frame that `codes` is of: a slot that waits writes its latest one once more.
+    frames = (state.speech.frames[:num_slots] - 1) % HISTORY_FRAMES
+    slots = state.slot_numbers[:num_slots]
+    state.history.index_put_((slots, frames), state.speech.codes[:num_slots])
+
+
+def top_k_top_p_for(settings: Sequence[SamplingParams]) -> TopKTopP:
+    """Return how much of top-k and top-p these parameters need, of code 0 and the other codes."""
+    limits = [
+        1 if temperature == 0 else top_k
+        for each in settings
+        for temperature, top_k in (
+            (each.temperature, each.top_k),
+            (each.subtalker_temperature, each.subtalker_top_k),
+        )
+    ]
+    ranked = RANKED if all(0 < limit <= RANKED for limit in limits) else None
+    top_p = any(min(each.top_p, each.subtalker_top_p) < 1 for each in settings)
+    return TopKTopP(ranked, top_p)
+
+
+USUAL = top_k_top_p_for([SamplingParams()])
