@@ -136,6 +136,12 @@ class Settings:
         Reader(readers.optional_bind, "`address:port` or `off`"),
         "Address of the ops port: probes and metrics, with threads of its own.",
     )
+    wyoming_bind: str = _setting(
+        "",
+        Reader(readers.optional_bind, "`address:port` or `off`"),
+        "Address of the Wyoming port, for Home Assistant; 10200 is the usual port. It has no "
+        "authentication: see docs/api/wyoming.md.",
+    )
     api_keys_file: Path | None = _setting(
         None,
         Reader(readers.optional_path, "a file with one key per line, plain or as `name=key`"),

@@ -32,7 +32,12 @@ def client_connection(environ: dict[str, Any]) -> Client:
     disconnect is noticed.
     """
     connection = environ.get("gunicorn.socket")
-    if connection is None or not hasattr(select, "epoll"):
+    return NullClient() if connection is None else socket_client(connection)
+
+
+def socket_client(connection: socket.socket) -> Client:
+    """Return the client at the other end of a socket."""
+    if not hasattr(select, "epoll"):
         return NullClient()
     return SocketClient(connection, _watcher())
 

@@ -116,7 +116,7 @@ def _prepare_log(response: Response, *, log_text: bool) -> Callable[[Metrics], N
         event["code"] = record.code or None
         event["duration_ms"] = round(1000 * seconds, 1)
         if log_text and record.text:
-            event["text"] = _shortened(record.text)
+            event["text"] = shortened(record.text)
         # %r: a path cannot break the line, whatever bytes it has.
         logger.log(
             logging.DEBUG if event["path"] in PROBES else logging.INFO,
@@ -128,7 +128,8 @@ def _prepare_log(response: Response, *, log_text: bool) -> Callable[[Metrics], N
     return log
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """Return the beginning of a text, as it is logged."""
     return text if len(text) <= MAX_TEXT_CHARS else text[: MAX_TEXT_CHARS - 1] + "…"
 
 

@@ -64,7 +64,7 @@ def on_starting(server: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Start the ops port, and loading the model in its own thread.
+    """Start the ops port, the Wyoming port, and loading the model in its own thread.
 
     Nothing may block here: the worker's signal handlers are not installed yet.
     """
@@ -72,10 +72,14 @@ def post_fork(server: Any, worker: Any) -> None:
     try:
         from qwen_tts_api.routes import EXTENSION, create_ops_app
         from qwen_tts_api.server.ops import start_ops_server
+        from qwen_tts_api.server.wyoming.listener import WyomingServer
 
         service = worker.app.wsgi().extensions[EXTENSION]
         if settings.ops_bind:
             start_ops_server(settings, create_ops_app(service), worker.cfg)
+        if settings.wyoming_bind:
+            worker.wyoming = WyomingServer(settings, service)
+            worker.wyoming.start()
     except ConfigError as error:
         server.log.error("qwen-tts-api cannot start: %s", error)
         sys.exit(EXIT_CANNOT_START)

@@ -15,6 +15,8 @@ close would reset the connection, and the client would lose the response."""
 SPARE_FILES = 128
 """File descriptors besides connections: libraries, weights, listening sockets, logs, voices."""
 OPS_CONNECTIONS = 64
+WYOMING_CONNECTIONS = 64
+"""Home Assistant opens one for each utterance."""
 MAX_CONNECTIONS = 10_000
 """More would cost memory and serve nobody: one model is busy with far fewer."""
 MIN_CONNECTIONS = 16

@@ -18,9 +18,10 @@ from qwen_tts_api.routes.bodies.body import largest_body
 from qwen_tts_api.routes.security.authentication import has_key
 from qwen_tts_api.server.http.handler import RequestHandler
 from qwen_tts_api.server.http.parsing import framing_limits
-from qwen_tts_api.server.limits import DescriptorBudget, LoopLimits
+from qwen_tts_api.server.limits import WYOMING_CONNECTIONS, DescriptorBudget, LoopLimits
 from qwen_tts_api.server.loop import ConnectionLoop
 from qwen_tts_api.server.signals import IGNORED, why_ignored
+from qwen_tts_api.server.wyoming.listener import WyomingServer
 from qwen_tts_api.telemetry import log_stream, logs
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,12 @@ class QwenWorker(Worker):  # type: ignore[misc]
 
     It stops listening at once, answers the kernel's backlog (503, except probes), and gives running
     requests QWEN_GRACEFUL_TIMEOUT_S.
+
+    Attributes:
+        wyoming: The Wyoming port, where there is one; it ends together with the main port.
     """
+
+    wyoming: WyomingServer | None = None
 
     def init_signals(self) -> None:
         """Install the signal handlers."""
@@ -83,8 +89,10 @@ class QwenWorker(Worker):  # type: ignore[misc]
         service = self.wsgi.extensions[EXTENSION]
         service.drain()
         self._loop.drain(ShuttingDown("The server is shutting down."))
+        if self.wyoming is not None:
+            self.wyoming.drain()
         deadline = time.monotonic() + int(self._config.graceful_timeout_s)
-        while self._loop.num_connections and time.monotonic() < deadline:
+        while self._is_answering() and time.monotonic() < deadline:
             self._step()
         if running := service.status().running:
             served = [logs.context_of(connection.context) for connection in list(self._loop.busy)]
@@ -95,6 +103,11 @@ class QwenWorker(Worker):  # type: ignore[misc]
                 )
         service.close(EXIT_TIMEOUT_S)
         _exit()
+
+    def _is_answering(self) -> bool:
+        """Return whether connections are still open, on which there may be answers."""
+        wyoming = self.wyoming is not None and self.wyoming.num_busy > 0
+        return wyoming or self._loop.num_connections > 0
 
     def _step(self) -> None:
         self.notify()
@@ -113,9 +126,10 @@ class QwenWorker(Worker):  # type: ignore[misc]
 
 def loop_limits(config: Config, cfg: Any) -> LoopLimits:
     """Return the limits of the main port."""
+    elsewhere = WYOMING_CONNECTIONS if config.wyoming_bind else 0
     return LoopLimits(
         threads=config.num_threads,
-        connections=DescriptorBudget.of_this_process().main_connections,
+        connections=DescriptorBudget.of_this_process().main_connections - elsewhere,
         client_timeout_s=config.client_timeout_s,
         keepalive_s=config.keepalive_s,
         framing=framing_limits(cfg, largest_body(config.max_body_bytes, config.max_audio_bytes)),

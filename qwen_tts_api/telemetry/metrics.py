@@ -54,6 +54,11 @@ class Metrics:
             "Duration of an HTTP request, from its head to the last byte of the response.",
             ["route"],
         )
+        self.wyoming_requests = counter(
+            "qwen_tts_wyoming_requests",
+            "Requests on the Wyoming port by outcome: ok, or an error's code.",
+            ["event", "outcome"],
+        )
         self.syntheses = counter(
             "qwen_tts_syntheses",
             "Speech requests by outcome: stop, length, nothing_to_say, or an error's code.",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.server import Server
+from bench.server import Server, free_port
 from tests.conftest import Serve
 
 
@@ -20,6 +20,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, serve_shared: Serve) -> Ite
         QWEN_CORS_ORIGINS="http://localhost:3000",  # Amica's
         QWEN_SPEAKER_ALIASES="p376=Ryan,p225=Serena",
         QWEN_MAX_STREAMS="4",
+        QWEN_WYOMING_BIND=f"127.0.0.1:{free_port()}",
         # A long text is one long job then, which goes on whether or not its audio is read.
         QWEN_MAX_SEGMENT_CHARS="100000",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 
@@ -10,7 +9,7 @@ from flask import Flask, Response, g, request
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import RateLimited, Unauthorized
-from qwen_tts_api.routes.security.rate_limit import RateLimit
+from qwen_tts_api.routes.security.rate_limit import RateLimit, counted_address
 from qwen_tts_api.service.api_keys import ApiKeys
 
 MAX_WRONG_KEYS = 30
@@ -33,7 +32,7 @@ def register(app: Flask, config: Config, keys: ApiKeys | None) -> None:
         # A CORS preflight never carries a key, and has no effect.
         if request.method == "OPTIONS" or is_open(request.path):
             return None
-        client = _address(request.remote_addr)
+        client = counted_address(request.remote_addr)
         if keys is not None:
             client = g.client = _check_key(keys, client, wrong_keys)
         if requests is not None:
@@ -88,16 +87,3 @@ def _check_key(keys: ApiKeys, address: str, wrong_keys: RateLimit) -> str:
         _count(wrong_keys, address, f"More than {MAX_WRONG_KEYS} wrong keys a minute.")
         raise Unauthorized("The key in the Authorization header is not one of this server's.")
     return name
-
-
-def _address(peer: str | None) -> str:
-    """Return the address to count by: for IPv6 the /64 network, which is usually one host's."""
-    try:
-        address = ipaddress.ip_address(peer or "")
-    except ValueError:  # a Unix socket has none
-        return ""
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((int(address), 64), strict=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 import time
 from collections import OrderedDict, deque
@@ -43,3 +44,16 @@ class RateLimit:
         """Remove clients without an event in the window."""
         while self._events and next(iter(self._events.values()))[-1] <= before:
             self._events.popitem(last=False)
+
+
+def counted_address(peer: str | None) -> str:
+    """Return the address to count by: for IPv6 the /64 network, which is usually one host's."""
+    try:
+        address = ipaddress.ip_address(peer or "")
+    except ValueError:  # a Unix socket has none
+        return ""
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address), 64), strict=False))

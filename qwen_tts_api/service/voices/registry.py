@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 
+from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import (
     InvalidRequest,
@@ -18,7 +19,7 @@ from qwen_tts_api.errors import (
 )
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Reference
 from qwen_tts_api.names import fold, shown
-from qwen_tts_api.service.models import ServedModels, display_name
+from qwen_tts_api.service.models import ServedModels, display_name, find_speaker
 from qwen_tts_api.service.voices.recording import check_ref_text, read_recording
 from qwen_tts_api.service.voices.store import VoiceStore, too_many_voices, voice_exists
 from qwen_tts_api.service.voices.voice import MAX_NAME_CHARS, Voice, check_name, voice_id
@@ -61,8 +62,25 @@ class VoiceRegistry:
             (display_name(speaker), card.dialects.get(speaker, "")) for speaker in card.speakers
         ]
         voices = [Voice(name, name, kind="speaker", dialect=dialect) for name, dialect in names]
-        usable = card.kind == "base" or (not model and self._models.first_of_kind("base"))
-        return [*voices, *self.all()] if usable else voices
+        return [*voices, *self.all()] if self._takes_registered(model, card) else voices
+
+    def is_known(self, requested: str, model: str = "") -> bool:
+        """Return whether `speaker` may be this: one of `list`, by its name, id or alias.
+
+        Raises:
+            ModelUnavailable: The model's checkpoint cannot be found or read.
+            UnknownModel: It is not served.
+        """
+        card = self._models.card(model)
+        if find_speaker(requested, card, self._aliases) is not None:
+            return True
+        return self._takes_registered(model, card) and self.find(requested) is not None
+
+    def _takes_registered(self, model: str, card: ModelCard) -> bool:
+        """Return whether requests for a model, or for none, may name registered voices."""
+        if card.kind == "base":
+            return True
+        return not model and self._models.first_of_kind("base") is not None
 
     def all(self) -> Sequence[Voice]:
         """Return the registered voices, oldest first.

@@ -261,6 +261,7 @@ def test_two_kinds_of_model(serve: Serve) -> None:
         ({"QWEN_BIND": "192.0.2.1:8888"}, "QWEN_BIND=192.0.2.1:8888 cannot be listened on"),
         ({"QWEN_BIND": "a..b:8888"}, "QWEN_BIND=a..b:8888 cannot be listened on"),
         ({"QWEN_OPS_BIND": "192.0.2.1:8889"}, "QWEN_OPS_BIND=192.0.2.1:8889 cannot be"),
+        ({"QWEN_WYOMING_BIND": "192.0.2.1:1"}, "QWEN_WYOMING_BIND=192.0.2.1:1 cannot be"),
     ],
 )
 def test_what_cannot_start_says_why_and_exits_with_4(
