@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from qwen_tts_api.audio.encoder import Encoder, Samples
 
-SAMPLE_RATES_HZ = (8_000, 16_000, 24_000, 48_000)
+SAMPLE_RATES_HZ = (8_000, 16_000, 22_050, 24_000, 44_100, 48_000)
+
+# Opus has no others.
+_OPUS_HZ = (8_000, 16_000, 24_000, 48_000)
 
 # Telephony's codecs are 8 kHz by their standard, and `audio/basic` by its own (RFC 2046).
 _TELEPHONE_HZ = (8_000,)
@@ -103,9 +106,9 @@ FORMATS = {
         AudioFormat(
             "mp3",
             "audio/mpeg",
-            "LAME, constant 64 kbit/s (32 at 8 kHz, 48 at 16, 96 at 48), by which players tell the "
-            "length; 46 ms of silence before the audio and 10 to 40 after it at 24 kHz, more at "
-            "lower rates",
+            "LAME, constant 64 kbit/s (32 at 8 kHz, 48 at 16, 96 at 44.1 and 48), by which players "
+            "tell the length; 46 ms of silence before the audio and 10 to 40 after it at 24 kHz, "
+            "more at lower rates",
             held_back="56 ms",
             joined=_ALL,
             other_names=("mpeg", "mpga", "mpeg3"),
@@ -117,6 +120,7 @@ FORMATS = {
             held_back="86 ms",
             joined=_SOME,
             other_names=("libopus", "webm"),
+            sample_rates_hz=_OPUS_HZ,
         ),
         AudioFormat(
             "ogg",

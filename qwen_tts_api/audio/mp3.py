@@ -11,7 +11,7 @@ import lameenc
 from qwen_tts_api.audio.encoder import Samples
 from qwen_tts_api.audio.pcm import little_endian
 
-BITRATES_KBPS = {8_000: 32, 16_000: 48, 24_000: 64, 48_000: 96}
+BITRATES_KBPS = {8_000: 32, 16_000: 48, 22_050: 64, 24_000: 64, 44_100: 96, 48_000: 96}
 
 # LAME's own default lies between 3 and 5; 2 takes twice the time (bench/results/encoders.json).
 _QUALITY = 5

@@ -7,7 +7,8 @@ from flask import Flask
 import qwen_tts_api
 from qwen_tts_api.config import Config
 from qwen_tts_api.routes import errors, probes, request_log
-from qwen_tts_api.routes.apis import marytts, openai
+from qwen_tts_api.routes.apis import elevenlabs, marytts, openai
+from qwen_tts_api.routes.apis.elevenlabs.errors import render_error as render_elevenlabs_error
 from qwen_tts_api.routes.apis.native import models, speakers, tts
 from qwen_tts_api.routes.apis.openai.errors import BASE_URL_HINT, WRONG_PATH
 from qwen_tts_api.routes.apis.openai.errors import render_error as render_openai_error
@@ -51,6 +52,7 @@ def _register(app: Flask, config: Config, service: SpeechService) -> None:
     """Add every route, the error handlers and the request log to an application."""
     app.extensions[EXTENSION] = service
     renderers = {
+        **dict.fromkeys(elevenlabs.PATHS, render_elevenlabs_error),
         openai.PREFIX: render_openai_error,
         **dict.fromkeys(marytts.PATHS, marytts.render_error),
     }
@@ -65,6 +67,7 @@ def _register(app: Flask, config: Config, service: SpeechService) -> None:
     cache = ResponseCache()
     app.register_blueprint(tts.blueprint(config, service, cache))
     app.register_blueprint(openai.blueprint(config, service))
+    app.register_blueprint(elevenlabs.blueprint(config, service))
     app.register_blueprint(marytts.blueprint(config, service, cache))
     app.register_blueprint(speakers.blueprint(config, service))
     app.register_blueprint(models.blueprint(config, service))

@@ -76,7 +76,7 @@ def test_little_is_held_back(speed: float) -> None:
         assert due - sum(map(len, pieces[:number])) <= 0.06 * RATE_HZ / min(speed, 1)
 
 
-RATES_HZ = [8_000, 16_000, 48_000]
+RATES_HZ = [8_000, 16_000, 22_050, 44_100, 48_000]
 
 
 def resample(samples: Samples, rate_hz: int, pieces: list[int]) -> Samples:

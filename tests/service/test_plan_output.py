@@ -17,23 +17,27 @@ def test_the_default_is_wav_as_the_model_makes_it() -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_has_its_rates(name: str) -> None:
-    """Telephony's have 8 kHz only, which they need not be asked for."""
+    """Telephony's have 8 kHz only, which they need not be asked for; Opus has none of CDs'."""
     telephony = name in ("mulaw", "alaw")
+    lacks = {"opus": (22_050, 44_100)}.get(name, ())
     output = choose_output(SpeechRequest("a", audio_format=f" {name.upper()} "))
     assert output.audio_format is FORMATS[name]
     assert output.sample_rate_hz == (8_000 if telephony else 24_000)
     for rate_hz in SAMPLE_RATES_HZ:
         request = SpeechRequest("a", audio_format=name, sample_rate_hz=rate_hz)
-        if telephony and rate_hz != 8_000:
+        if rate_hz in lacks:
+            with pytest.raises(InvalidRequest, match=rf"{rate_hz}; .* opus are 8000, 16000, 24000"):
+                choose_output(request)
+        elif telephony and rate_hz != 8_000:
             with pytest.raises(InvalidRequest, match=rf"{rate_hz}; .* {name} are 8000 \(Hz\)"):
                 choose_output(request)
         else:
             assert choose_output(request).sample_rate_hz == rate_hz
 
 
-@pytest.mark.parametrize("rate_hz", [0, -1, 7999, 44_100])
+@pytest.mark.parametrize("rate_hz", [0, -1, 7999, 44_101])
 def test_other_rates_are_refused(rate_hz: int) -> None:
-    with pytest.raises(InvalidRequest, match="8000, 16000, 24000, 48000") as raised:
+    with pytest.raises(InvalidRequest, match="8000, 16000, 22050, 24000, 44100, 48000") as raised:
         choose_output(SpeechRequest("a", sample_rate_hz=rate_hz))
     assert list(raised.value.fields or {}) == ["sample_rate"]
 

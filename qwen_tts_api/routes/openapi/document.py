@@ -12,22 +12,20 @@ import flask_swagger_ui
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Flask, Response, current_app
-from marshmallow import Schema, fields, validate
+from marshmallow import fields
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import Rule
 
 from qwen_tts_api import __version__
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import CrossSite, HostNotAllowed, RateLimited, TTSError, Unauthorized
+from qwen_tts_api.routes.openapi.error_schemas import SCHEMAS
 from qwen_tts_api.routes.openapi.operations import (
     BINARY,
-    INTERNAL_ERROR,
-    METHOD_NOT_ALLOWED,
     NOT_FOUND,
     TEXT,
     Answer,
     Operation,
-    codes_of,
     operations_of,
 )
 from qwen_tts_api.routes.page.assets import send_asset, send_page
@@ -38,6 +36,7 @@ from qwen_tts_api.routes.security.origins import SAFE_METHODS
 TAGS = {
     "speech": "Text in, audio out.",
     "openai": "The OpenAI-compatible API.",
+    "elevenlabs": "The ElevenLabs-compatible API.",
     "marytts": "The MaryTTS-compatible API.",
     "lists": "What may be asked for.",
     "health": "For orchestrators.",
@@ -74,65 +73,6 @@ HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "Allow": ("The methods of the path.", {"type": "string"}),
 }
 
-
-class ErrorSchema(Schema):
-    """The body of every error."""
-
-    error = fields.String(
-        required=True,
-        metadata={"description": "A sentence that names what was wrong, and what is allowed."},
-    )
-    code = fields.String(
-        required=True,
-        validate=validate.OneOf(
-            sorted(
-                {code for _, code in codes_of(TTSError)}
-                | {code for _, code in (NOT_FOUND, METHOD_NOT_ALLOWED, INTERNAL_ERROR)}
-            )
-        ),
-        metadata={"description": "A stable word for programs."},
-    )
-    fields_ = fields.Dict(
-        keys=fields.String(),
-        values=fields.List(fields.String()),
-        data_key="fields",
-        metadata={"description": "Messages by the name of the field that is to blame."},
-    )
-    request_id = fields.String(
-        required=True, metadata={"description": "Also in `X-Request-Id`, and in the log."}
-    )
-
-
-class OpenAIErrorDetailSchema(Schema):
-    """What OpenAI's clients read of an error."""
-
-    message = fields.String(
-        required=True, metadata={"description": "A sentence: what was wrong, and what is allowed."}
-    )
-    type = fields.String(required=True, metadata={"description": "Whose fault it is."})
-    param = fields.String(
-        required=True, allow_none=True, metadata={"description": "The field that is to blame."}
-    )
-    code = fields.String(required=True, metadata={"description": "A stable word for programs."})
-
-
-class OpenAIErrorSchema(Schema):
-    """The body of an error of the OpenAI-compatible API."""
-
-    error = fields.Nested(
-        OpenAIErrorDetailSchema, required=True, metadata={"description": "The error."}
-    )
-
-
-SCHEMAS: dict[str, type[Schema] | dict[str, Any]] = {
-    "Error": ErrorSchema,
-    "OpenAIError": OpenAIErrorSchema,
-    "Sentence": {
-        "type": "string",
-        "description": "A line of plain text, as MaryTTS's clients show it.",
-    },
-}
-"""Shapes of errors, by the name that `Operation(error_schema=...)` uses."""
 
 _VIEWER = Path(flask_swagger_ui.__file__).parent / "dist"
 _VIEWER_FILES = ("swagger-ui-bundle.js", "swagger-ui.css")

@@ -1,4 +1,7 @@
-"""Authenticate requests by API key (bearer token), and apply the rate limit."""
+"""Authenticate requests by API key, and apply the rate limit.
+
+A key is a bearer token or, as ElevenLabs' clients send it, in `xi-api-key`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ _OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/open
 _OPEN_PREFIXES = ("/static/", "/docs/")
 
 _REQUEST_LINE = re.compile(rb"(?:\r\n)?(\S+) ([^\s?]*)")
-_BEARER = re.compile(rb"\r\nauthorization:[ \t]*bearer[ \t]+([^\r\n]*?)[ \t]*\r\n", re.I)
+_KEY = re.compile(
+    rb"\r\n(?:authorization:[ \t]*bearer[ \t]+|xi-api-key:[ \t]*)([^\r\n]*?)[ \t]*(?=\r\n)", re.I
+)
 
 
 def register(app: Flask, config: Config, keys: ApiKeys | None) -> None:
@@ -57,8 +62,7 @@ def has_key(head: bytes, keys: ApiKeys | None) -> bool:
         return True
     if line[1] == b"OPTIONS" or is_open(line[2].decode("latin-1")):
         return True
-    bearer = _BEARER.search(head)
-    return bearer is not None and keys.find(bearer[1]) is not None
+    return any(keys.find(key) is not None for key in _KEY.findall(head))
 
 
 def is_open(path: str) -> bool:
@@ -79,11 +83,13 @@ def _check_key(keys: ApiKeys, address: str, wrong_keys: RateLimit) -> str:
         Unauthorized: The key is missing or wrong.
     """
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not key.strip():
+    if scheme.lower() != "bearer":
+        key = request.headers.get("xi-api-key", "")
+    if not key.strip():
         raise Unauthorized("This server needs a key: send 'Authorization: Bearer <key>'.")
     # WSGI decodes headers as Latin-1.
     name = keys.find(key.strip().encode("latin-1", "replace"))
     if name is None:
         _count(wrong_keys, address, f"More than {MAX_WRONG_KEYS} wrong keys a minute.")
-        raise Unauthorized("The key in the Authorization header is not one of this server's.")
+        raise Unauthorized("The request's key is not one of this server's.")
     return name

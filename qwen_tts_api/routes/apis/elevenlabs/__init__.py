@@ -1,0 +1,22 @@
+"""The ElevenLabs-compatible API, under `/v1`, as its SDK and voice assistants' frameworks send it.
+
+`/v1/models` is not ElevenLabs' list: at that path OpenAI's API has its own.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from qwen_tts_api.config import Config
+from qwen_tts_api.routes.apis.elevenlabs import speech, voices
+from qwen_tts_api.service.speech import SpeechService
+
+PATHS = ("/v1/text-to-speech", "/v1/voices", "/v2/voices")
+
+
+def blueprint(config: Config, service: SpeechService) -> Blueprint:
+    """Return the routes."""
+    routes = Blueprint("elevenlabs", __name__)
+    speech.add_routes(routes, config, service)
+    voices.add_routes(routes, service)
+    return routes

@@ -1,0 +1,98 @@
+"""The body of `/v1/text-to-speech/{voice_id}`: ElevenLabs' fields, and ours, at the top level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load
+
+from qwen_tts_api.audio.rates import FASTEST, SLOWEST
+from qwen_tts_api.routes.apis.elevenlabs.names import FIELDS
+from qwen_tts_api.routes.speech.field_types import number
+from qwen_tts_api.routes.speech.schema import SpeechSchema
+from qwen_tts_api.service.request import SpeechRequest
+
+NO_EFFECT = (
+    *("previous_text", "next_text", "previous_request_ids", "next_request_ids"),
+    *("pronunciation_dictionary_locators", "use_pvc_as_ivc"),
+    *("apply_text_normalization", "apply_language_text_normalization"),
+)
+"""Fields that are taken and do nothing here."""
+
+
+_SPEED = number(SLOWEST, FASTEST, "2 is twice as fast, at the same pitch.")
+
+
+def _check_speed(settings: dict[str, Any]) -> None:
+    """Check the one of a voice's settings that has an effect."""
+    try:
+        _SPEED.deserialize(settings.get("speed"))
+    except ValidationError as error:
+        raise ValidationError(f"speed: {error.messages[0]}") from None
+
+
+class OutputQuery(Schema):
+    """Parameters of the query."""
+
+    class Meta:
+        """Others are ignored."""
+
+        unknown = EXCLUDE
+
+    output_format = fields.String(
+        metadata={
+            "description": "Format, rate in Hz and, without effect, bitrate: `mp3_44100_128`, "
+            "`pcm_24000`; or the name of a format of `/api/tts`."
+        }
+    )
+
+
+@dataclass(frozen=True)
+class ElevenLabsRequest:
+    """A request for speech to the ElevenLabs-compatible API.
+
+    Attributes:
+        speech: The request in our terms, but for the names of the model; without voice and format.
+        ignored: Names of fields without effect.
+    """
+
+    speech: SpeechRequest
+    ignored: tuple[str, ...]
+
+
+class ElevenLabsSpeechSchema(SpeechSchema):
+    """The fields of `/api/tts` that are not in the path or query, three renamed, and others."""
+
+    class Meta(SpeechSchema.Meta):
+        """Voice and format are elsewhere."""
+
+        exclude = ("speaker", "audio_format", "sample_rate", "stream")
+
+    model = fields.String(
+        allow_none=True,
+        data_key=FIELDS["model"],
+        metadata={"description": "One of the served models; ElevenLabs' mean the default one."},
+    )
+    language = fields.String(
+        allow_none=True,
+        data_key=FIELDS["language"],
+        metadata={"description": "Of the text: `de`; `QWEN_DEFAULT_LANGUAGE` if empty."},
+    )
+    voice_settings = fields.Dict(
+        allow_none=True,
+        validate=_check_speed,
+        metadata={
+            "description": "`speed` is honoured; `stability`, `similarity_boost`, `style` and "
+            "`use_speaker_boost` are ignored."
+        },
+    )
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> ElevenLabsRequest:
+        given = {name: value for name, value in data.items() if value is not None}
+        settings: dict[str, Any] = given.pop("voice_settings", {})
+        if (speed := settings.pop("speed", None)) is not None:
+            given.setdefault("speed", speed)
+        ignored = tuple(f"voice_settings.{name}" for name in settings)
+        return ElevenLabsRequest(SpeechRequest(**given), ignored)

@@ -1,0 +1,129 @@
+"""`POST /v1/text-to-speech/{voice_id}`, and `/stream` below it: a whole file, or a stream."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask import Blueprint, Request, Response, g, request
+
+from qwen_tts_api.audio import FORMATS
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import TextRequired, TTSError
+from qwen_tts_api.names import fold
+from qwen_tts_api.routes.apis.elevenlabs.names import (
+    FIELDS,
+    find_model,
+    find_voice,
+    read_output_format,
+)
+from qwen_tts_api.routes.apis.elevenlabs.schema import (
+    NO_EFFECT,
+    ElevenLabsRequest,
+    ElevenLabsSpeechSchema,
+    OutputQuery,
+)
+from qwen_tts_api.routes.bodies.body import parse_json, read_body
+from qwen_tts_api.routes.openapi.operations import BINARY, Answer, Operation
+from qwen_tts_api.routes.speech import response
+from qwen_tts_api.routes.speech.schema import idle_fields, load
+from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.speech import SpeechService
+
+_SCHEMA = ElevenLabsSpeechSchema()
+
+_AUDIO = Answer(
+    "The audio.",
+    BINARY,
+    [*dict.fromkeys(audio_format.media_type for audio_format in FORMATS.values())],
+    response.SPEECH_HEADERS,
+)
+
+
+def _operation(summary: str) -> Operation:
+    return Operation(
+        summary,
+        tag="elevenlabs",
+        method="POST",
+        query=OutputQuery,
+        body={"application/json": {"allOf": [ElevenLabsSpeechSchema, {"required": ["text"]}]}},
+        example={"text": "Hello, I am here.", "model_id": "eleven_flash_v2_5"},
+        answers={200: _AUDIO},
+        errors=(TTSError,),
+        error_schema="ElevenLabsError",
+    )
+
+
+def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> None:
+    """Add the routes of speech synthesis."""
+
+    def respond(voice_id: str, *, stream: bool) -> Response:
+        asked, ignored = read_request(voice_id, request, config, service)
+        return response.synthesize(service, replace(asked, stream=stream), request, ignored, FIELDS)
+
+    @routes.post("/v1/text-to-speech/<voice_id>")
+    @_operation("Speak a text: ElevenLabs-compatible")
+    def convert(voice_id: str) -> Response:
+        return respond(voice_id, stream=False)
+
+    @routes.post("/v1/text-to-speech/<voice_id>/stream")
+    @_operation("Speak a text as it is made: ElevenLabs-compatible")
+    def stream(voice_id: str) -> Response:
+        return respond(voice_id, stream=True)
+
+
+def read_request(
+    voice_id: str, request: Request, config: Config, service: SpeechService
+) -> tuple[SpeechRequest, list[str]]:
+    """Return the request, and the names of fields that are ignored.
+
+    Raises:
+        InvalidRequest: The body is not a JSON object, or a field is wrong.
+    """
+    g.field_names = FIELDS
+    values = parse_json(read_body(request, config.max_body_bytes, config.max_audio_bytes))
+    ignored = [name for name in NO_EFFECT if values.pop(name, None) is not None]
+    if not config.strict_parameters:
+        unknown = idle_fields(_SCHEMA, values)
+        ignored += unknown
+        values = {name: value for name, value in values.items() if name not in unknown}
+    asked: ElevenLabsRequest = load(_SCHEMA, values)
+    wanted = translate(asked.speech, voice_id, request.args.get("output_format", ""), service)
+    if not wanted.text:
+        raise TextRequired("'text' is required.", fields={"text": ["Missing or empty."]})
+    lenient = not config.strict_parameters
+    voice = known_voice(wanted.speaker, wanted.model, config, service)
+    if voice is None and lenient:
+        ignored.append(FIELDS["speaker"])
+        voice = ""
+    elif voice is None:
+        voice = voice_id  # which is refused
+    return replace(wanted, speaker=voice, lenient=lenient), [*asked.ignored, *ignored]
+
+
+def translate(
+    asked: SpeechRequest, voice_id: str, output_format: str, service: SpeechService
+) -> SpeechRequest:
+    """Return a request with the voice, model and format that ElevenLabs' names mean here.
+
+    Raises:
+        UnknownFormat: There is no such `output_format`.
+    """
+    audio_format, rate_hz = read_output_format(output_format)
+    return replace(
+        asked,
+        model=find_model(asked.model, service.models.names),
+        speaker=voice_id,
+        audio_format=audio_format,
+        sample_rate_hz=rate_hz,
+        silence=True,
+    )
+
+
+def known_voice(voice_id: str, model: str, config: Config, service: SpeechService) -> str | None:
+    """Return the voice that an id means, empty for the default one.
+
+    None, for which that is taken, too: it is an id of ElevenLabs' cloud, which nobody has here.
+    """
+    listed = service.voices.list(model)
+    taken = {fold(name) for voice in listed for name in (voice.id, voice.name)}
+    return find_voice(voice_id, taken | set(config.speakers_by_alias))

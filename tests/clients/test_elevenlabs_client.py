@@ -1,0 +1,64 @@
+"""ElevenLabs' own client, against a real server."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+from elevenlabs import ElevenLabs, VoiceSettings
+from elevenlabs.core.api_error import ApiError
+
+from bench.server import Server
+from tests.conftest import assert_same
+
+CLOUD_VOICE = "JBFqnCBsd6RMkjVDRZzb"
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[ElevenLabs]:
+    """Return a client of the server."""
+    with httpx.Client() as http:
+        yield ElevenLabs(base_url=server.url, api_key="none", httpx_client=http)
+
+
+def test_a_whole_file(client: ElevenLabs) -> None:
+    """Its `convert` names MP3 of 44.1 kHz, and a voice of the cloud in every example."""
+    data = b"".join(
+        client.text_to_speech.convert(
+            CLOUD_VOICE,
+            text="Hello, I am here.",
+            model_id="eleven_multilingual_v2",
+            output_format="mp3_44100_128",
+            voice_settings=VoiceSettings(stability=0.5, similarity_boost=0.75, speed=1.0),
+            seed=4294967295,
+        )
+    )
+    samples, rate_hz = soundfile.read(io.BytesIO(data))
+    assert (len(samples) > rate_hz // 4, rate_hz) == (True, 44_100)
+
+
+def test_a_stream_has_the_samples_of_the_file(client: ElevenLabs) -> None:
+    options: dict[str, Any] = {"text": "Hello.", "output_format": "pcm_24000", "seed": 5}
+    whole = b"".join(client.text_to_speech.convert("Serena", **options))
+    streamed = b"".join(client.text_to_speech.stream("Serena", **options))
+    assert_same(np.frombuffer(streamed, np.int16), np.frombuffer(whole, np.int16))
+    assert whole
+
+
+def test_errors_are_its_exceptions(client: ElevenLabs) -> None:
+    with pytest.raises(ApiError) as raised:
+        b"".join(client.text_to_speech.convert("nobody", text="Hello."))
+    assert raised.value.status_code == 400
+    assert raised.value.body["detail"]["status"] == "voice_not_found"
+
+
+def test_voices_are_listed(client: ElevenLabs) -> None:
+    names = {voice.voice_id for voice in client.voices.get_all().voices}
+    assert {"Serena", "Ryan"} <= names
+    assert {voice.voice_id for voice in client.voices.search().voices} == names
+    assert client.voices.get("Serena").name == "Serena"
