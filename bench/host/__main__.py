@@ -81,9 +81,7 @@ def measure(
         }
 
 
-def _burst(
-    server: Server, name: str, count: int, frames: int, rounds: int
-) -> dict[str, float]:
+def _burst(server: Server, name: str, count: int, frames: int, rounds: int) -> dict[str, float]:
     rows = []
     for _ in range(rounds):
         cpu_s = cpu_seconds(server)

@@ -231,7 +231,6 @@ class ConnectionLoop:
         if not keep:
             self._linger(connection)
             return
-        connection.sock.setblocking(False)
         rest = connection.parser.unreader.take_rest()
         self._waiting.add(connection, Phase.IDLE)
         if rest:
@@ -242,7 +241,6 @@ class ConnectionLoop:
     def _linger(self, connection: Connection) -> None:
         """Close the sending side, then wait for the client to close (RFC 9112, section 9.6)."""
         try:
-            connection.sock.setblocking(False)
             connection.sock.shutdown(socket.SHUT_WR)
         except OSError:
             connection.sock.close()

@@ -15,6 +15,7 @@ from gunicorn.http import wsgi
 
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.server.http.connection import Connection
+from qwen_tts_api.server.http.response import SocketResponse
 from qwen_tts_api.telemetry import logs
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,6 @@ class RequestHandler:
         """Handle one request; return whether to keep the connection alive."""
         try:
             request = next(connection.parser)
-            connection.sock.settimeout(self._timeout_s)
             keep = self._call(request, connection) and connection.reusable
             # A body that the application did not read is skipped: the next request follows it.
             return keep and connection.parser.finish_body()
@@ -71,7 +71,9 @@ class RequestHandler:
         # The loop has sent `100 Continue` already.
         request._expected_100_continue = False
         response, environ = wsgi.create(
-            request, connection.sock, connection.client, connection.server, self._cfg
+            *(request, connection.sock, connection.client, connection.server, self._cfg),
+            response_class=SocketResponse,
+            response_args=(self._timeout_s,),
         )
         environ["wsgi.multithread"] = True
         if self.is_stopping or not self._cfg.keepalive or not connection.reusable:
@@ -84,7 +86,7 @@ class RequestHandler:
         except OSError:
             raise
         except Exception:
-            if not response.headers_sent:
+            if not response.has_begun:
                 raise
             # Behind the headers, an error response would be taken for a part of the body.
             logger.exception("an answer was broken off")
