@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from bench.encoders import FRAME, voice
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.model.utterance import Prompt, Reference
@@ -57,7 +55,7 @@ class NullRunner:
     eos = EOS
     lag = 1
     max_positions = 4096
-    chunk_sizes = (1, 2, 4, 8, 12, 24)
+    chunk_sizes: Sequence[int] = (1, 2, 4, 8, 12, 24)
 
     def __init__(self, card: ModelCard, max_slots: int) -> None:
         self.card = card

@@ -25,6 +25,7 @@ class SocketResponse(Response):  # type: ignore[misc]
 
     def __init__(self, request: Any, sock: socket.socket, cfg: Any, timeout_s: float) -> None:
         super().__init__(request, sock, cfg)
+        self.headers_sent = False
         self._timeout_s = timeout_s
         self._head = b""
 
