@@ -87,6 +87,12 @@ class NullRunner:
     def stop(self, slot: int) -> None:
         """Have nothing to stop."""
 
+    def pause(self, slot: int) -> None:
+        """Have nothing to pause."""
+
+    def resume(self, slot: int) -> None:
+        """Have nothing to resume."""
+
     def decode(self, slots: Sequence[int], starts: Sequence[int], num_frames: int) -> Pending:
         """Return the voice as it goes on."""
         begins = [FRAME * (start % (self._num_frames - num_frames)) for start in starts]
