@@ -181,6 +181,17 @@ class Settings:
         "Maximum length of a segment, in characters; longer texts are split (see "
         "docs/long-text.md).",
     )
+    live_pending_chars: int = _setting(
+        16_384,
+        readers.integer(1, 1_000_000),
+        "Maximum number of characters of a text that arrives while it is spoken that wait for it.",
+    )
+    live_silence_s: float = _setting(
+        30.0,
+        readers.seconds(0.1, 3600),
+        "Seconds without more of a text that arrives while it is spoken, and without anything left "
+        "to speak, after which the text ends.",
+    )
     normalize_text: bool = _setting(
         True,
         readers.boolean,

@@ -138,7 +138,7 @@ def divide(prompt: Prompt, max_letters: int) -> list[SpeechSegment]:
     segments = split(prompt.text, max_letters)
     if len(segments) == 1 and segments[0].text == prompt.text:
         return [SpeechSegment(prompt, PAUSES_S[segments[0].boundary])]
-    seeds = _seeds(prompt.sampling.seed)
+    seeds = segment_seeds(prompt.sampling.seed)
     return [
         SpeechSegment(
             replace(prompt, text=segment.text, sampling=replace(prompt.sampling, seed=seed)),
@@ -206,7 +206,7 @@ def _sampling(request: SpeechRequest) -> SamplingParams:
     return SamplingParams(**{name: value for name, value in given.items() if value is not None})
 
 
-def _seeds(first: int) -> Iterator[int]:
+def segment_seeds(first: int) -> Iterator[int]:
     """Yield a seed for each segment: the given one, and others that only depend on it."""
     yield first
     number = 1

@@ -31,7 +31,7 @@ class Metrics:
     """Counters and histograms of one service, and its registry.
 
     Labels: `route` is the URL's pattern; `outcome` is `stop`, `length`, `nothing_to_say` or the
-    code of an error; `delivery` is `whole` or `stream`.
+    code of an error; `delivery` is `whole`, `stream` or `live`.
 
     Args:
         snapshots: Each returns metric families of the current state, at every scrape.
