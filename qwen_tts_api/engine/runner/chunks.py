@@ -34,7 +34,7 @@ class Chunks:
         self._codec = codec
         self._state = state
         self._buckets = buckets
-        self._graphs: GraphCache[RunnerState, ChunkKey] = GraphCache(self._make, state, pool)
+        self._graphs: GraphCache[RunnerState, ChunkKey] = GraphCache(self.compute, state, pool)
 
     def __len__(self) -> int:
         """Return how many graphs have been captured."""
@@ -69,7 +69,8 @@ class Chunks:
         self._graphs.prepare(key)
         self._graphs(key)
 
-    def _make(self, state: RunnerState, key: ChunkKey) -> Tensor:
+    def compute(self, state: RunnerState, key: ChunkKey) -> Tensor:
+        """Decode chunks of `chunk_slots`: what a graph is captured of."""
         slots, starts = state.chunk_slots[: key.num_slots], state.chunk_starts[: key.num_slots]
         offsets = torch.arange(key.num_frames, device=slots.device)
         frames = (starts.unsqueeze(-1) + offsets) % HISTORY_FRAMES

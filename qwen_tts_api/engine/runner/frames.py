@@ -36,7 +36,7 @@ class PlainFrames:
     ) -> None:
         self._model = model
         self._buckets = buckets
-        self._graphs: GraphCache[RunnerState, FrameKey] = GraphCache(self._make, state, pool)
+        self._graphs: GraphCache[RunnerState, FrameKey] = GraphCache(self.compute, state, pool)
 
     def __len__(self) -> int:
         """Return how many graphs have been captured."""
@@ -71,7 +71,8 @@ class PlainFrames:
         self._graphs.prepare(key)
         self._graphs(key)
 
-    def _make(self, state: RunnerState, key: FrameKey) -> Tensor:
+    def compute(self, state: RunnerState, key: FrameKey) -> Tensor:
+        """Generate a frame: what a graph is captured of."""
         advance(self._model, state.speech, key.num_slots, key.kv_len, key.top_k_top_p)
         _keep_codes(state, key.num_slots)
         return state.speech.code_0
