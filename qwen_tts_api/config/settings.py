@@ -67,6 +67,12 @@ class Settings:
         readers.choice("flash_attention_2", "sdpa", "eager"),
         "Attention kernel; `eager` is `sdpa`, which is also used where flash-attn cannot run.",
     )
+    kernels: str = _setting(
+        "auto",
+        readers.choice("auto", "plain"),
+        "`auto`: fused kernels where they work on the GPU, which is tested at the start; `plain`: "
+        "PyTorch's operators, as on a CPU.",
+    )
     default_language: str = _setting(
         "Auto",
         Reader(readers.required_text, "`Auto`, a language's name or its code"),

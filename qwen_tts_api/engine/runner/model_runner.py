@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,9 +12,10 @@ from torch import Tensor
 from qwen_tts_api.engine.memory.planning import MAX_VOICES, MemoryPlan
 from qwen_tts_api.engine.runner.buckets import Buckets
 from qwen_tts_api.engine.runner.chunks import CHUNK_SIZES, Chunks
-from qwen_tts_api.engine.runner.frames import USUAL, PlainFrames, top_k_top_p_for
+from qwen_tts_api.engine.runner.frames import USUAL, make_frames, top_k_top_p_for
 from qwen_tts_api.engine.runner.graphs import graph_pool
 from qwen_tts_api.engine.runner.host_copy import DecodedAudio, HostCopy, SampledCodes
+from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
 from qwen_tts_api.engine.runner.lru import LruCache
 from qwen_tts_api.engine.runner.state import RunnerState
 from qwen_tts_api.model.codec.decoder import CodecState
@@ -57,10 +58,17 @@ class ModelRunner:
 
     @torch.inference_mode()
     def __init__(
-        self, model: LoadedModel, plan: MemoryPlan, *, max_positions: int, enforce_eager: bool
+        self,
+        model: LoadedModel,
+        plan: MemoryPlan,
+        *,
+        max_positions: int,
+        enforce_eager: bool,
+        kernels: Kernels = PLAIN,
     ) -> None:
         self.card = model.card
         self.placement = model.placement
+        self.kernels: Mapping[str, str] = kernels.names()
         self.eos = model.eos
         self.max_slots = plan.max_slots
         self.max_positions = max_positions
@@ -80,8 +88,9 @@ class ModelRunner:
         pool = None if enforce_eager else graph_pool(self._device)
         buckets = Buckets(self.max_slots, max_positions, pool is not None, reads_by_length)
         self._batch_sizes = buckets.slots
-        self._frames = PlainFrames(model.speech, self._state, buckets, pool)
-        self._chunks = Chunks(model.codec, self._state, buckets, pool)
+        self._frames = make_frames(model.speech, self._state, buckets, pool, kernels)
+        codec = kernels.codec and kernels.codec(model.codec)
+        self._chunks = Chunks(model.codec, self._state, buckets, pool, codec)
 
     def has_cached_voice(self, prompt: Prompt) -> bool:
         """Whether no recording has to be encoded for a prompt."""
