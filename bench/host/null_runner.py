@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -61,6 +61,7 @@ class NullRunner:
         self.card = card
         self.max_slots = max_slots
         self.placement = SimpleNamespace(device="cuda:0", dtype="bfloat16", attention="sdpa")
+        self.kernels: Mapping[str, str] = {"frame": "plain", "codec": "plain"}
         self._voice = voice(VOICE_S)
         self._num_frames = len(self._voice) // FRAME
         self._busy_until = 0.0
