@@ -236,6 +236,11 @@ class Settings:
         readers.integer(1, 1024),
         "Maximum number of waiting requests; further ones get 429.",
     )
+    max_sockets: int = _setting(
+        128,
+        readers.integer(0, 4096),
+        "Maximum number of open WebSockets; further ones get 503. 0: none.",
+    )
     request_timeout_s: float = _setting(
         300.0,
         readers.seconds(0.1, 86_400),

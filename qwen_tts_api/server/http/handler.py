@@ -14,6 +14,7 @@ from gunicorn.http import errors as parse_errors
 from gunicorn.http import wsgi
 
 from qwen_tts_api.errors import TTSError
+from qwen_tts_api.routes.live.upgrade import RECEIVED
 from qwen_tts_api.server.http.connection import Connection
 from qwen_tts_api.server.http.response import SocketResponse
 from qwen_tts_api.telemetry import logs
@@ -76,6 +77,7 @@ class RequestHandler:
             response_args=(self._timeout_s,),
         )
         environ["wsgi.multithread"] = True
+        environ[RECEIVED] = connection.parser.unreader.take_rest
         if self.is_stopping or not self._cfg.keepalive or not connection.reusable:
             response.force_close()
         chunks = self._application(environ, response.start_response)
@@ -94,7 +96,8 @@ class RequestHandler:
         finally:
             if hasattr(chunks, "close"):
                 chunks.close()
-        return not response.should_close()
+        # What was upgraded is no HTTP any more.
+        return not response.should_close() and not response.upgrade
 
     def send_error(self, connection: Connection, error: Exception) -> None:
         """Send an error response for a request that did not reach the application."""
