@@ -195,7 +195,7 @@ def test_a_drain_closes_sockets_and_refuses_others(serve_echo: Serve) -> None:
 def test_no_descriptor_or_thread_is_left(serve_echo: Serve) -> None:
     """Of sockets that end in any way."""
     port, _ = serve_echo()
-    ends = (
+    ends: tuple[Callable[[RawClient], None], ...] = (
         lambda client: client.send("bye"),
         lambda client: client.send("fail"),
         lambda client: client.connection.sendall(b"\xff" * 100),

@@ -159,7 +159,12 @@ def test_an_idle_client_is_told_from_one_that_is_spoken_to(pair: Pair) -> None:
 def test_a_client_without_a_pong_is_given_up(pair: Pair) -> None:
     """One that answers is not."""
     ours, theirs = pair(SocketLimits(send_timeout_s=5, ping_s=0.1))
-    answers = threading.Thread(target=lambda: [theirs.flush() for _ in theirs.frames()])
+
+    def answer() -> None:
+        for _ in theirs.frames():
+            theirs.flush()
+
+    answers = threading.Thread(target=answer)
     answers.start()
     assert ours.receive(0.5) is None
     theirs.connection.shutdown(socket.SHUT_WR)
