@@ -30,6 +30,7 @@ from qwen_tts_api.engine.runner.frames import USUAL, PlainFrames
 from qwen_tts_api.engine.runner.state import ChunkKey, FrameKey, RunnerState
 from qwen_tts_api.model.frame import prefill_slots
 from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.talker_cache import CacheSize
 
 POSITIONS = 512
 """Of a slot: the prompt and half a minute."""
@@ -87,7 +88,7 @@ def measure(size: str, num_slots: int, gpu: str) -> dict[str, Any]:
 @torch.inference_mode()
 def count_plain(model: LoadedModel, num_slots: int) -> Counted:
     """Return the launches of the plain paths, as the runner calls them."""
-    state = RunnerState.allocate(model, num_slots, POSITIONS, flash=False)
+    state = RunnerState.allocate(model, CacheSize.whole(num_slots, POSITIONS), flash=False)
     buckets = Buckets(num_slots, POSITIONS, captured=True, reads_by_length=False)
     frames = PlainFrames(model.speech, state, buckets, None)
     chunks = Chunks(model.codec, state, buckets, None)

@@ -19,6 +19,7 @@ from qwen_tts_api.model.codec.decoder import CodecState, decode_chunk
 from qwen_tts_api.model.codec.weights import CodecWeights
 from qwen_tts_api.model.frame import advance, prefill_slots
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
+from qwen_tts_api.model.talker_cache import CacheSize
 from qwen_tts_api.model.utterance import SamplingParams
 from qwen_tts_api.model.weights.placement import to_device
 
@@ -132,8 +133,13 @@ def _running_state(model: SpeechModel, settings: Sequence[SamplingParams]) -> Fr
         return table[rows]
 
     num_rows = len(LENGTHS)
-    state = FrameState.allocate(model, num_rows, POSITIONS, NUM_TEXTS)
+    per_row = CacheSize.whole(1, POSITIONS).num_pages
+    # With a page too many, so that the rows' pages may lie anywhere.
+    size = CacheSize(num_rows, POSITIONS, num_rows * per_row + 1)
+    state = FrameState.allocate(model, size, NUM_TEXTS)
+    pages = 1 + torch.randperm(size.num_pages, device=device, generator=random)
     for row, params in enumerate(settings):
+        state.talker_cache.give(row, 0, pages[row * per_row : (row + 1) * per_row])
         text = embeddings(row % (NUM_TEXTS + 1))
         state.set_slot(row, params, text, embeddings(1)[0])
     index = to_device(range(num_rows), device)
@@ -155,9 +161,9 @@ def _frames(state: FrameState, frame: Callable[[], None]) -> list[Small]:
 
 def _written(state: FrameState) -> Tensor:
     """Return the keys and values that the latest frame has written, a row each."""
-    cache, positions = state.talker_cache.key_value, state.positions - 1
-    rows = torch.arange(len(positions), device=positions.device)
-    return cache[:, rows, positions].transpose(0, 1).flatten(1)
+    cache = state.talker_cache
+    indices = cache.indices(cache.page_table, (state.positions - 1).unsqueeze(-1)).squeeze(-1)
+    return cache.key_value.flatten(1, 2)[:, indices].transpose(0, 1).flatten(1)
 
 
 def _small(state: FrameState) -> Small:
