@@ -69,7 +69,6 @@ class Port:
             return not self._loop.num_connections
 
         wait_until(is_empty)
-        self._loop._pool.shutdown()
 
     def _run(self) -> None:
         while not self._stop.is_set():
