@@ -35,11 +35,16 @@ class SocketResponse(Response):  # type: ignore[misc]
         return bool(self.headers_sent and not self._head)
 
     def send_headers(self) -> None:
-        """Keep the head for the first bytes of the body, or the end."""
+        """Keep the head for the first bytes of the body, or the end; send it where none may come.
+
+        Behind a 101 the connection is the application's.
+        """
         if not self.headers_sent:
             lines = [*self.default_headers(), *(f"{k}: {v}\r\n" for k, v in self.headers), "\r\n"]
             self._head = "".join(lines).encode("latin-1")
             self.headers_sent = True
+            if self._omits_body:
+                self._send(b"")
 
     def _emit_body(self, data: bytes) -> None:
         if self.chunked:

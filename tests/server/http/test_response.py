@@ -25,10 +25,10 @@ class CountedSocket:
         return len(data)
 
 
-def respond(sock: Any, headers: dict[str, str]) -> SocketResponse:
+def respond(sock: Any, headers: dict[str, str], status: str = "200 OK") -> SocketResponse:
     request = SimpleNamespace(method="GET", version=(1, 1), should_close=lambda: False)
     response = SocketResponse(request, sock, Config(), timeout_s=0.05)
-    response.start_response("200 OK", list(headers.items()))
+    response.start_response(status, list(headers.items()))
     return response
 
 
@@ -77,6 +77,13 @@ def test_an_answer_without_a_body_is_its_head() -> None:
     assert not response.has_begun
     response.close()
     assert response.has_begun
+    assert [piece[-4:] for piece in sock.pieces] == [b"\r\n\r\n"]
+
+
+def test_the_head_of_what_is_no_http_any_more_leaves_at_once() -> None:
+    """The application has the connection before its body ends."""
+    sock = CountedSocket()
+    respond(sock, {"Connection": "upgrade"}, "101 Switching Protocols").write(b"")
     assert [piece[-4:] for piece in sock.pieces] == [b"\r\n\r\n"]
 
 
