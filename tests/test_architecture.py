@@ -52,7 +52,7 @@ LIBRARIES = {
     "torch": ["engine", "model", "checkpoints.nano", "cli.doctor"],
     "qwen_tts": ["model.voice.encoders"],
     "transformers": ["model.voice.encoders"],
-    "websockets": ["routes.live"],
+    "triton": ["model.kernels"],
     "werkzeug": ["routes"],
 }
 """Who alone may import what is not of the package."""

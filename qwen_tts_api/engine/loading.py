@@ -75,7 +75,6 @@ class LoadOptions:
     max_streams: int
     max_positions: int
     enforce_eager: bool
-    kernels: str = "auto"
 
 
 def load_runner(
@@ -100,7 +99,7 @@ def load_runner(
     """
     report("importing PyTorch")
     _import_pytorch()
-    from qwen_tts_api.engine.memory.release import release_memory
+    from qwen_tts_api.engine.memory.fitting import release_memory
     from qwen_tts_api.model.loaded import judge
     from qwen_tts_api.model.weights.placement import place
 
@@ -149,7 +148,6 @@ def _load(
     import torch
 
     from qwen_tts_api.engine.memory.fitting import fit_runner
-    from qwen_tts_api.engine.runner.kernels.choice import choose_kernels, prepare_triton
     from qwen_tts_api.engine.runner.model_runner import ModelRunner
     from qwen_tts_api.model.loaded import LoadedModel
 
@@ -158,13 +156,8 @@ def _load(
     if options.device == "cpu" and model.num_bytes < ONE_THREAD_BYTES:
         torch.set_num_threads(1)
     max_positions = options.max_positions
-    prepare_triton(options.cache_dir)
     make = partial(
-        ModelRunner,
-        model,
-        max_positions=max_positions,
-        enforce_eager=options.enforce_eager,
-        kernels=choose_kernels(model, options.kernels, report),
+        ModelRunner, model, max_positions=max_positions, enforce_eager=options.enforce_eager
     )
     return fit_runner(
         model,

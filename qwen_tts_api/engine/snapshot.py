@@ -23,7 +23,6 @@ class ModelDetails:
         device: `cpu` or `cuda:N`.
         dtype: Number format of the weights.
         attention: The kernel in use.
-        kernels: What computes each part of the work: `fused` or `plain`.
     """
 
     kind: str
@@ -31,14 +30,12 @@ class ModelDetails:
     device: str
     dtype: str
     attention: str
-    kernels: Mapping[str, str]
 
     @classmethod
     def of(cls, runner: Runner) -> ModelDetails:
         """Return those of a loaded model."""
         card, place = runner.card, runner.placement
-        placement = place.device, place.dtype, place.attention
-        return cls(card.kind, card.size, *placement, runner.kernels)
+        return cls(card.kind, card.size, place.device, place.dtype, place.attention)
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,14 @@ NUM_SPECIAL_IDS = 1024
 """The last ids of the talker's vocabulary, never sampled except for the end of speech."""
 
 # SplitMix64 (Steele, Lea and Flood 2014; the constants of Vigna's version), as signed 64 bits.
-_GAMMA = 0x9E3779B97F4A7C15 - 2**64
-_MULTIPLIERS = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
-_SHIFTS = (30, 27, 31)
+GAMMA = 0x9E3779B97F4A7C15 - 2**64
+MULTIPLIERS = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
+SHIFTS = (30, 27, 31)
 
-_UNIFORM_BITS = 24
+UNIFORM_BITS = 24
 # Below 1 by more than the rounding error of a cumulative sum of 3,072 probabilities: in whatever
 # order it is added up, a random number is below the sum at the last code of nonzero probability.
-_UNIFORM_SCALE = 2.0**-_UNIFORM_BITS * (1 - 2.0**-19)
+UNIFORM_SCALE = 2.0**-UNIFORM_BITS * (1 - 2.0**-19)
 
 
 @dataclass(frozen=True)
@@ -206,8 +206,8 @@ def seed_key(seed: int) -> int:
 
     Seeds that are a multiple of the generator's step apart would otherwise share their numbers.
     """
-    mixed = (seed + _GAMMA) % 2**64
-    for shift, multiplier in zip(_SHIFTS, (*_MULTIPLIERS, 1), strict=True):
+    mixed = (seed + GAMMA) % 2**64
+    for shift, multiplier in zip(SHIFTS, (*MULTIPLIERS, 1), strict=True):
         mixed = (mixed ^ (mixed >> shift)) * multiplier % 2**64
     return _signed(mixed)
 
@@ -229,7 +229,7 @@ class CounterRng:
         cls, first: int, num_uniforms: int, num_code_groups: int, device: torch.device
     ) -> CounterRng:
         """Precompute the counter's increments, `[num_uniforms]` int64."""
-        steps = torch.arange(first + 1, first + 1 + num_uniforms, device=device) * _GAMMA
+        steps = torch.arange(first + 1, first + 1 + num_uniforms, device=device) * GAMMA
         return cls(steps, num_code_groups)
 
     def uniforms(self, key: Tensor, frame: Tensor) -> Tensor:
@@ -241,12 +241,12 @@ class CounterRng:
             key: `[B]` int64, from `seed_key`.
             frame: `[B]` int64.
         """
-        start = key + frame * _signed(self.num_code_groups * _GAMMA)
+        start = key + frame * _signed(self.num_code_groups * GAMMA)
         mixed = start.unsqueeze(-1) + self.steps
-        for shift, multiplier in zip(_SHIFTS[:2], _MULTIPLIERS, strict=True):
+        for shift, multiplier in zip(SHIFTS[:2], MULTIPLIERS, strict=True):
             mixed = (mixed ^ _shift_right(mixed, shift)) * multiplier
-        mixed ^= _shift_right(mixed, _SHIFTS[2])
-        return _shift_right(mixed, 64 - _UNIFORM_BITS).to(torch.float32) * _UNIFORM_SCALE
+        mixed ^= _shift_right(mixed, SHIFTS[2])
+        return _shift_right(mixed, 64 - UNIFORM_BITS).to(torch.float32) * UNIFORM_SCALE
 
 
 def _signed(number: int) -> int:

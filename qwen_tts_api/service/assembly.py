@@ -55,7 +55,6 @@ def build_service(
         max_streams=config.max_streams,
         max_positions=config.max_positions,
         enforce_eager=config.enforce_eager,
-        kernels=config.kernels,
     )
 
     def load(

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from qwen_tts_api.engine.runner.buckets import Buckets
 from qwen_tts_api.engine.runner.graphs import GraphCache, GraphPool
-from qwen_tts_api.engine.runner.kernels.paths import CodecKernels
 from qwen_tts_api.engine.runner.state import HISTORY_FRAMES, ChunkKey, RunnerState
 from qwen_tts_api.model.codec.decoder import decode_chunk
 from qwen_tts_api.model.codec.weights import CodecWeights
@@ -27,22 +26,15 @@ class Chunks:
         state: Every slot's.
         buckets: The batch sizes.
         pool: Where graphs are captured; None: nothing is.
-        kernels: What decodes; None: PyTorch's operators.
     """
 
     def __init__(
-        self,
-        codec: CodecWeights,
-        state: RunnerState,
-        buckets: Buckets,
-        pool: GraphPool | None,
-        kernels: CodecKernels | None = None,
+        self, codec: CodecWeights, state: RunnerState, buckets: Buckets, pool: GraphPool | None
     ) -> None:
         self._codec = codec
-        self._kernels = kernels
         self._state = state
         self._buckets = buckets
-        self._graphs: GraphCache[RunnerState, ChunkKey] = GraphCache(self.compute, state, pool)
+        self._graphs: GraphCache[RunnerState, ChunkKey] = GraphCache(self._make, state, pool)
 
     def __len__(self) -> int:
         """Return how many graphs have been captured."""
@@ -77,14 +69,10 @@ class Chunks:
         self._graphs.prepare(key)
         self._graphs(key)
 
-    def compute(self, state: RunnerState, key: ChunkKey) -> Tensor:
-        """Decode chunks of `chunk_slots`: what a graph is captured of."""
+    def _make(self, state: RunnerState, key: ChunkKey) -> Tensor:
         slots, starts = state.chunk_slots[: key.num_slots], state.chunk_starts[: key.num_slots]
         offsets = torch.arange(key.num_frames, device=slots.device)
         frames = (starts.unsqueeze(-1) + offsets) % HISTORY_FRAMES
         codes = state.history[slots.unsqueeze(-1), frames]
-        if self._kernels is None:
-            samples = decode_chunk(self._codec, state.codec, codes, slots)
-        else:
-            samples = self._kernels.decode(state.codec, codes, slots)
+        samples = decode_chunk(self._codec, state.codec, codes, slots)
         return (samples.float() * 32767.0).round().to(torch.int16)

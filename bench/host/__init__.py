@@ -1,1 +1,0 @@
-"""What the host costs: the real server over a model that costs it nothing."""

@@ -1,0 +1,236 @@
+"""Products of a few rows with a weight matrix: each reads the whole matrix once, which is its cost.
+
+A program makes a tile of the output. Weights are `[in, out]` tensors with any strides; where they
+are transposed views of `[out, in]`, as on a GPU, a program reads whole rows of memory. Sums are
+float32, in steps of `Tile.inner`, and rounded once.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from qwen_tts_api.model.kernels.tiles import Tile
+
+
+def norm_product(
+    x: Tensor,
+    norm: Tensor,
+    eps: float,
+    matrix: Tensor,
+    out: Tensor,
+    num_rows: int,
+    tile: Tile,
+    *,
+    gated: bool = False,
+    indices: Tensor | None = None,
+    hidden: Tensor | None = None,
+) -> None:
+    """RMSNorm of rows, then their product with a matrix.
+
+    Plain twin: `layers.rms_norm(x, norm, eps).mm(matrix)`; gated: `gate, up = (...).chunk(2, -1)`,
+    `silu(gate) * up`. Rounded after the norm, after its weight, after the product and after SiLU.
+    Reads `matrix` once for every `tile.rows` rows.
+
+    Args:
+        x: `[_, D]`.
+        norm: `[D]`, the norm's weight.
+        eps: Of the norm.
+        matrix: `[D, OUT]`; gated: `[D, 2 * OUT]`, the gate's columns first.
+        out: `[>= num_rows, OUT]`, in the dtype of `x` or wider; written.
+        num_rows: Of the output.
+        tile: Of the output.
+        gated: As above.
+        indices: `[num_rows]` int64: which row of `x` is read for each; None: the same.
+        hidden: `[>= num_rows, D]`: the rows after the norm; written if it is not None.
+    """
+    width, columns = matrix.shape[0], matrix.shape[1] // (1 + gated)
+    _norm_product_kernel[tile.grid(num_rows, columns)](
+        x,
+        norm,
+        matrix,
+        out,
+        indices,
+        hidden,
+        num_rows,
+        eps,
+        matrix.stride(0),
+        matrix.stride(1),
+        WIDTH=width,
+        OUT=columns,
+        GATED=gated,
+        **tile.options(),
+    )
+
+
+def product_add(a: Tensor, matrix: Tensor, x: Tensor, num_rows: int, tile: Tile) -> None:
+    """Add the product of rows with a matrix to the residual stream, in place.
+
+    Plain twin: `x + a.mm(matrix)`, rounded after the product and after the sum. Reads `matrix` once
+    for every `tile.rows` rows.
+
+    Args:
+        a: `[>= num_rows, IN]`.
+        matrix: `[IN, D]`.
+        x: `[>= num_rows, D]`, updated.
+        num_rows: How many.
+        tile: Of `x`.
+    """
+    _launch_product(a, matrix, None, x, num_rows, 1, tile)
+
+
+def linear(
+    a: Tensor, matrix: Tensor, bias: Tensor, out: Tensor, num_rows: int, step: int, tile: Tile
+) -> None:
+    """Write a linear layer's output to every `step`-th row of `out`, from the first.
+
+    Plain twin: `out[::step] = functional.linear(a, matrix.t(), bias)`, rounded once.
+
+    Args:
+        a: `[>= num_rows, IN]`.
+        matrix: `[IN, OUT]`.
+        bias: `[OUT]`.
+        out: `[>= num_rows * step, OUT]`.
+        num_rows: How many.
+        step: In rows.
+        tile: Of the output.
+    """
+    _launch_product(a, matrix, bias, out, num_rows, step, tile)
+
+
+def _launch_product(
+    a: Tensor,
+    matrix: Tensor,
+    bias: Tensor | None,
+    out: Tensor,
+    num_rows: int,
+    step: int,
+    tile: Tile,
+) -> None:
+    width, columns = matrix.shape
+    _product_kernel[tile.grid(num_rows, columns)](
+        a,
+        matrix,
+        bias,
+        out,
+        num_rows,
+        matrix.stride(0),
+        matrix.stride(1),
+        STEP=step,
+        WIDTH=width,
+        OUT=columns,
+        **tile.options(),
+    )
+
+
+@triton.jit
+def _product(a, matrix, cols, inner, stride_in, stride_out, WIDTH: tl.constexpr, OUT: tl.constexpr):
+    """Multiply `a` `[ROWS, INNER]` with the tile of `matrix` at `inner` and `cols`."""
+    mask = (inner < WIDTH)[:, None] & (cols < OUT)[None, :]
+    tile = tl.load(matrix + inner[:, None] * stride_in + cols[None, :] * stride_out, mask, 0.0)
+    return tl.dot(a, tile, input_precision="ieee")
+
+
+@triton.jit
+def _inverse_rms(
+    source, row_mask, eps, WIDTH: tl.constexpr, ROWS: tl.constexpr, INNER: tl.constexpr
+):
+    """Return 1 / root mean square of rows, `[ROWS]`; `source` `[ROWS, 1]` points to them."""
+    square = tl.zeros([ROWS], tl.float32)
+    for start in range(0, WIDTH, INNER):
+        inner = start + tl.arange(0, INNER)
+        mask = row_mask[:, None] & (inner < WIDTH)[None, :]
+        value = tl.load(source + inner[None, :], mask, 0.0).to(tl.float32)
+        square += tl.sum(value * value, 1)
+    return tl.rsqrt(square / WIDTH + eps)
+
+
+@triton.jit
+def _norm_product_kernel(
+    x,
+    norm,
+    matrix,
+    out,
+    indices,
+    hidden,
+    num_rows,
+    eps,
+    stride_in,
+    stride_out,
+    WIDTH: tl.constexpr,
+    OUT: tl.constexpr,
+    GATED: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    INNER: tl.constexpr,
+):
+    """One tile of `norm_product`."""
+    dtype = norm.dtype.element_ty
+    cols = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
+    rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
+    row_mask = rows < num_rows
+    sources = rows
+    if indices is not None:
+        sources = tl.load(indices + rows, row_mask, 0)
+    source = x + sources[:, None] * WIDTH
+    scale = _inverse_rms(source, row_mask, eps, WIDTH, ROWS, INNER)
+    product = tl.zeros([ROWS, COLUMNS], tl.float32)
+    up = tl.zeros([ROWS, COLUMNS], tl.float32)
+    for start in range(0, WIDTH, INNER):
+        inner = start + tl.arange(0, INNER)
+        mask = row_mask[:, None] & (inner < WIDTH)[None, :]
+        value = tl.load(source + inner[None, :], mask, 0.0).to(tl.float32)
+        weight = tl.load(norm + inner, inner < WIDTH, 0.0)[None, :]
+        normed = (weight * (value * scale[:, None]).to(dtype)).to(dtype)
+        product += _product(normed, matrix, cols, inner, stride_in, stride_out, WIDTH, OUT)
+        if GATED:
+            right = matrix + OUT * stride_out
+            up += _product(normed, right, cols, inner, stride_in, stride_out, WIDTH, OUT)
+        if hidden is not None:  # noqa: SIM102  (a constant, then a number)
+            if tl.program_id(0) == 0:
+                tl.store(hidden + rows[:, None] * WIDTH + inner[None, :], normed, mask)
+    result = product.to(dtype)
+    if GATED:
+        gate = result.to(tl.float32)
+        result = ((gate / (1.0 + tl.exp(-gate))).to(dtype) * up.to(dtype)).to(dtype)
+    target = out + rows[:, None] * OUT + cols[None, :]
+    mask = row_mask[:, None] & (cols < OUT)[None, :]
+    tl.store(target, result.to(out.dtype.element_ty), mask)
+
+
+@triton.jit
+def _product_kernel(
+    a,
+    matrix,
+    bias,
+    out,
+    num_rows,
+    stride_in,
+    stride_out,
+    STEP: tl.constexpr,
+    WIDTH: tl.constexpr,
+    OUT: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    INNER: tl.constexpr,
+):
+    """One tile of `linear`, or of `product_add` where `bias` is None."""
+    dtype = out.dtype.element_ty
+    cols = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
+    rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
+    row_mask = rows < num_rows
+    product = tl.zeros([ROWS, COLUMNS], tl.float32)
+    for start in range(0, WIDTH, INNER):
+        inner = start + tl.arange(0, INNER)
+        mask = row_mask[:, None] & (inner < WIDTH)[None, :]
+        value = tl.load(a + rows[:, None] * WIDTH + inner[None, :], mask, 0.0)
+        product += _product(value, matrix, cols, inner, stride_in, stride_out, WIDTH, OUT)
+    target = out + rows[:, None] * (STEP * OUT) + cols[None, :]
+    mask = row_mask[:, None] & (cols < OUT)[None, :]
+    if bias is None:
+        added = tl.load(target, mask, 0.0).to(tl.float32)
+        product = product.to(dtype).to(tl.float32)
+    else:
+        added = tl.load(bias + cols, cols < OUT, 0.0).to(tl.float32)[None, :]
+    tl.store(target, (product + added).to(dtype), mask)

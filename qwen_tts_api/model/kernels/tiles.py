@@ -1,0 +1,81 @@
+"""How launches are divided into programs. No result depends on who else is in the batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import triton
+
+
+@dataclass(frozen=True)
+class Tile:
+    """How a product is divided into programs; powers of two, at least 16.
+
+    Attributes:
+        rows: Of the output, in a program. 16 is the least that tensor cores multiply: one row costs
+            as much as sixteen.
+        columns: Of the output, in a program.
+        inner: How many elements of a row are multiplied at a time.
+        num_warps: Of a program.
+        num_stages: How many loads are in flight.
+    """
+
+    rows: int
+    columns: int
+    inner: int
+    num_warps: int = 4
+    num_stages: int = 4
+
+    def grid(self, num_rows: int, num_columns: int) -> tuple[int, int]:
+        """Return the programs that make an output of this size."""
+        return triton.cdiv(num_columns, self.columns), triton.cdiv(num_rows, self.rows)
+
+    def options(self) -> dict[str, int]:
+        """Return the constants and options of a launch."""
+        return {
+            "ROWS": self.rows,
+            "COLUMNS": self.columns,
+            "INNER": self.inner,
+            "num_warps": self.num_warps,
+            "num_stages": self.num_stages,
+            "enable_fp_fusion": False,
+        }
+
+
+@dataclass(frozen=True)
+class AttentionTile:
+    """How attention is divided into programs.
+
+    Attributes:
+        split: Positions of a split: 256 are 20 s of audio.
+        programs: How many programs share the splits of a token's key head.
+        block: Positions that a program reads at a time; a power of two.
+    """
+
+    split: int
+    programs: int
+    block: int
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How the launches of a decoder are divided into programs.
+
+    Attributes:
+        wide: Products from the model's width: 1.7B's have 128 to 192 programs; an H200 has 132
+            multiprocessors.
+        narrow: Products to the model's width: fewer columns, and longer sums.
+        attention: As it says.
+    """
+
+    wide: Tile
+    narrow: Tile
+    attention: AttentionTile
+
+
+FRAME_TILES = Tiles(
+    wide=Tile(rows=16, columns=32, inner=128),
+    narrow=Tile(rows=16, columns=16, inner=256),
+    attention=AttentionTile(split=256, programs=8, block=16),
+)
+"""For a token a slot."""

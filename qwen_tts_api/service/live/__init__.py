@@ -1,1 +1,0 @@
-"""Speech of a text that arrives while it is spoken."""

@@ -1,1 +1,0 @@
-"""Tests of `qwen_tts_api.service.live`."""
