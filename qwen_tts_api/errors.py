@@ -184,6 +184,10 @@ class UnsupportedEncoding(TTSError, status=415, code="unsupported_encoding"):
     """The body is compressed, or otherwise encoded on its way."""
 
 
+class UpgradeRequired(TTSError, status=426, code="upgrade_required"):
+    """The path is a WebSocket's, and the request is no handshake of one."""
+
+
 class QueueFull(TTSError, status=429, code="queue_full"):
     """As many requests are waiting as `QWEN_MAX_QUEUE` allows."""
 
@@ -218,6 +222,10 @@ class OutOfMemory(Unavailable, code="out_of_memory"):
 
 class RegistryUnavailable(Unavailable, code="registry_unavailable"):
     """The folder of the registered voices cannot be read or written; the cause is in the log."""
+
+
+class TooManySockets(Unavailable, code="too_many_sockets"):
+    """As many WebSockets are open as `QWEN_MAX_SOCKETS` allows."""
 
 
 class ShuttingDown(Unavailable, code="shutting_down"):

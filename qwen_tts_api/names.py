@@ -19,6 +19,8 @@ def fold(name: str) -> str:
     'uncle_fu'
     """
     name = name.strip()
+    if name.isascii():
+        return name.lower()
     if len(name) > MAX_COMPOSED_CHARS:
         return name.casefold()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -106,6 +106,7 @@ class FakeRunner:
 
     def __post_init__(self) -> None:
         self.placement = SimpleNamespace(device="cpu", dtype="float32", attention="sdpa")
+        self.kernels: Mapping[str, str] = {"frame": "plain", "codec": "plain"}
         self.gate = threading.Event()
         self.gate.set()
         self.running = threading.Event()

@@ -17,6 +17,9 @@ import click
 
 Write = Callable[[bytes], object]
 
+NATIVE_RATE_HZ = 24_000
+"""`model.utterance.SAMPLE_RATE_HZ`, without the import of numpy."""
+
 UNKNOWN_SIZE = 0xFFFFFFFF
 WAV_HEADER_BYTES = 44
 COMPLETED_FORMAT = "wav"

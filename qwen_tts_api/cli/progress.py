@@ -9,8 +9,7 @@ from types import TracebackType
 from tqdm import tqdm
 
 from qwen_tts_api.audio import FORMATS
-
-NATIVE_RATE_HZ = 24_000
+from qwen_tts_api.cli.outputs import NATIVE_RATE_HZ
 
 
 class Progress:
@@ -19,6 +18,10 @@ class Progress:
     Args:
         audio_format: If it is uncompressed, bytes are shown as seconds of audio.
         sample_rate_hz: Of the audio; None is the format's default.
+
+    Attributes:
+        delay_s: Seconds from the arrival of a text's latest segment to its first sound; None where
+            the whole text was there.
     """
 
     def __init__(self, audio_format: str, sample_rate_hz: int | None) -> None:
@@ -27,6 +30,7 @@ class Progress:
         if known is not None:
             rate_hz = sample_rate_hz or known.default_rate_hz(NATIVE_RATE_HZ)
             self._bytes_per_s = known.sample_bytes * rate_hz
+        self.delay_s: float | None = None
         self._num_bytes = 0
         self._began_at = time.monotonic()
         self._is_seen = sys.stderr.isatty()
@@ -61,14 +65,20 @@ class Progress:
     @property
     def summary(self) -> str:
         """Return the amount of audio, such as `3.2 s of audio, 8.1 times real time`."""
+        delay = "" if self.delay_s is None else f", {self.delay_s:.1f} s from word to sound"
         if not self._bytes_per_s:
-            return f"{self._num_bytes / 1000:.0f} kB"
+            return f"{self._num_bytes / 1000:.0f} kB{delay}"
         duration_s = self._num_bytes / self._bytes_per_s
         speed = duration_s / max(time.monotonic() - self._began_at, 1e-3)
-        return f"{duration_s:.1f} s of audio, {speed:.1f} times real time"
+        return f"{duration_s:.1f} s of audio, {speed:.1f} times real time{delay}"
 
     def close(self, summary: str) -> None:
         """Replace the line by a summary that stays."""
         self._bar.close()
         if self._is_seen:
             sys.stderr.write(summary + "\n")
+
+    def stop(self, message: str) -> None:
+        """Replace the line by a message, also where no terminal shows a line."""
+        self._bar.close()
+        sys.stderr.write(message + "\n")

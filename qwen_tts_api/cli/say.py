@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import stat
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 from click.core import ParameterSource
@@ -18,6 +21,8 @@ from qwen_tts_api.cli.client import ServerClient, server_options
 from qwen_tts_api.cli.outputs import (
     COMPLETED_FORMAT,
     FILE_PLAYER,
+    NATIVE_RATE_HZ,
+    PLAYERS,
     Write,
     find_player,
     to_file,
@@ -26,7 +31,6 @@ from qwen_tts_api.cli.outputs import (
 )
 from qwen_tts_api.cli.settings import option_of, setting_options, variable_of
 
-NATIVE_RATE_HZ = 24_000
 STANDARD_STREAM = "-"
 
 _PLACEMENT = ("device", "dtype", "attn_impl")
@@ -102,22 +106,26 @@ def say(
     options: dict[str, str],
     **named: Any,
 ) -> None:
-    """Say TEXT (- reads it from standard input).
+    """Say TEXT; - speaks what comes on standard input, while it comes.
 
     \b
     qwen-tts-api say "Hello, I am here." --speaker Ryan -o hello.wav
     qwen-tts-api say --file chapter.txt -o chapter.wav
+    llm "Tell me a story" | qwen-tts-api say -
     qwen-tts-api say --in-process --model nano --device cpu --dtype float32 Hello -o noise.wav
     """  # noqa: D301 - \b is click's mark of lines that stay lines
     _check_source(in_process, options)
     _check_output(output, audio_format)
     player = "" if output else find_player()
     audio_format = audio_format or _format_of(output, player)
-    to_known_file = output not in (None, STANDARD_STREAM)
-    if stream is None:
-        stream = _is_streamed(audio_format, to_file=to_known_file)
     document = {name: value for name, value in named.items() if value is not None} | fields
-    document |= {"text": _read_text(text, text_file), "audio_format": audio_format}
+    document["audio_format"] = audio_format
+    is_whole = text != (STANDARD_STREAM,) or text_file is not None or stream is False
+    pipe = None if is_whole else _open_pipe()
+    if pipe is None:
+        document["text"] = _read_text(text, text_file)
+    if stream is None:
+        stream = _is_streamed(audio_format, to_file=output not in (None, STANDARD_STREAM))
     document |= {"stream": True} if stream else {}
     if ref_audio is not None:
         document["ref_audio"] = base64.b64encode(ref_audio.read()).decode()
@@ -126,25 +134,35 @@ def say(
     rate_hz = document.get("sample_rate") or NATIVE_RATE_HZ
     client = None if in_process else ServerClient(server, timeout)
     sink = _open_output(output, player, rate_hz)
-    _speak(document, client, options, sink, output or player)
+    _speak(document, pipe, client, options, sink, output or player)
 
 
 def _speak(
     document: dict[str, Any],
+    pipe: IO[bytes] | None,
     client: ServerClient | None,
     options: dict[str, str],
     output: AbstractContextManager[Write],
     target: str,
 ) -> None:
     from qwen_tts_api.cli.progress import Progress
-    from qwen_tts_api.cli.speech import speak_by_server, speak_here
+    from qwen_tts_api.cli.speech import Speak, loaded_model, speak_by_server
 
-    with Progress(document["audio_format"], document.get("sample_rate")) as progress:
+    with ExitStack() as stack:
+        progress = stack.enter_context(
+            Progress(document["audio_format"], document.get("sample_rate"))
+        )
         progress.say("waiting")
         if client is not None:
-            source = speak_by_server(client, document)
+            speak: Speak = partial(speak_by_server, client)
         else:
-            source = speak_here(document, options, progress)
+            speak = stack.enter_context(loaded_model(document, options, progress))
+        if pipe is None:
+            source = speak(document)
+        else:
+            from qwen_tts_api.cli.live import speak_pipe
+
+            source = speak_pipe(pipe, speak, document, progress, in_real_time=target in PLAYERS)
         with source as answer, output as write:
             for chunk in answer.chunks:
                 write(chunk)
@@ -182,6 +200,20 @@ def _read_text(words: tuple[str, ...], file: Any) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         raise click.UsageError(f"The text is not UTF-8: {error}.") from error
+
+
+def _open_pipe() -> IO[bytes] | None:
+    """Return standard input if it is no file, so that more of it may come; unbuffered.
+
+    A thread that waits for a buffered one keeps the process from ending.
+    """
+    try:
+        descriptor = sys.stdin.fileno()
+    except (OSError, ValueError):  # it is closed, or no stream of the system
+        return None
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return None
+    return open(descriptor, "rb", buffering=0, closefd=False)
 
 
 def _format_of(output: str | None, player: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +18,9 @@ from qwen_tts_api.cli.exits import EXIT_FAILED
 from qwen_tts_api.cli.progress import Progress
 from qwen_tts_api.cli.settings import read_settings
 from qwen_tts_api.errors import StartupError, TTSError
+
+if TYPE_CHECKING:
+    from qwen_tts_api.service.speech import SpeechService
 
 LOAD_POLL_S = 0.05
 CLOSE_TIMEOUT_S = 1.0
@@ -28,14 +33,14 @@ LOCAL_DEFAULTS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Answer:
     """Audio and its metadata.
 
     Attributes:
         chunks: Bytes of the audio file. Raises a click.ClickException if synthesis fails.
         seed: Reproduces the same audio.
-        model: Name of the model.
+        model: Name of the model; empty while it is not known.
         is_cut: Whether the frame budget ended it, as far as that is known.
     """
 
@@ -43,6 +48,10 @@ class Answer:
     seed: str
     model: str
     is_cut: bool
+
+
+Speak = Callable[[dict[str, Any]], AbstractContextManager[Answer]]
+"""Speaks a document for `POST /api/tts`; leaving the block cancels it."""
 
 
 @contextlib.contextmanager
@@ -66,18 +75,18 @@ def speak_by_server(client: ServerClient, document: dict[str, Any]) -> Iterator[
 
 
 @contextlib.contextmanager
-def speak_here(
+def loaded_model(
     document: dict[str, Any], options: dict[str, str], progress: Progress
-) -> Iterator[Answer]:
-    """Load the model into this process, and synthesize.
+) -> Iterator[Speak]:
+    """Load a model into this process, and return what speaks with it.
 
     Args:
-        document: As for `POST /api/tts`.
+        document: Of the first request, which is checked before.
         options: Settings by `QWEN_*` name, which override the environment.
         progress: Shows the stages of loading.
 
     Raises:
-        click.ClickException: The request is invalid, or synthesis fails.
+        click.ClickException: The request is invalid.
         click.exceptions.Exit: The model cannot be loaded; the reason is on standard error.
     """
     from qwen_tts_api.routes.speech.schema import load_speech_request
@@ -86,7 +95,7 @@ def speak_here(
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     failures: list[StartupError] = []
     with _explained():
-        request = load_speech_request(document)
+        load_speech_request(document)
     service = build_service(
         read_settings(options, LOCAL_DEFAULTS), on_startup_failure=failures.append
     )
@@ -98,19 +107,30 @@ def speak_here(
                 raise click.exceptions.Exit(EXIT_FAILED)  # the engine has logged it
             time.sleep(LOAD_POLL_S)
         progress.say("speaking")
-        with _explained():
-            if request.stream:
-                stream = service.stream(request)
-                info = stream.info
-                answer = Answer(_explain_all(stream), str(info.seed), info.model, False)
-            else:
-                speech = service.synthesize(request)
-                info = speech.info
-                is_cut = info.finish_reason == "length"
-                answer = Answer(iter([speech.data]), str(info.seed), info.model, is_cut)
-        yield answer
+        yield partial(_speak_here, service)
     finally:
         service.close(CLOSE_TIMEOUT_S)
+
+
+@contextlib.contextmanager
+def _speak_here(service: SpeechService, document: dict[str, Any]) -> Iterator[Answer]:
+    """Synthesize in this process.
+
+    Raises:
+        click.ClickException: The request is invalid, or synthesis fails.
+    """
+    from qwen_tts_api.routes.speech.schema import load_speech_request
+
+    with _explained():
+        request = load_speech_request(document)
+        if request.stream:
+            stream = service.stream(request)
+            answer = Answer(_explain_all(stream), str(stream.info.seed), stream.info.model, False)
+        else:
+            speech = service.synthesize(request)
+            info, chunks = speech.info, iter([speech.data])
+            answer = Answer(chunks, str(info.seed), info.model, info.finish_reason == "length")
+    yield answer
 
 
 def _explain_all(chunks: Iterator[bytes]) -> Iterator[bytes]:

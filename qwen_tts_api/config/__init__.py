@@ -88,8 +88,9 @@ class Config(Settings):
 
     @property
     def num_threads(self) -> int:
-        """Return how many threads the server needs: one for each request that runs or waits."""
-        return self.max_loaded_models * self.max_streams + self.max_queue + SPARE_THREADS
+        """Return how many threads the server needs: one for each request or WebSocket."""
+        running = self.max_loaded_models * self.max_streams
+        return running + self.max_queue + self.max_sockets + SPARE_THREADS
 
 
 def _is_service_link(name: str, value: str) -> bool:

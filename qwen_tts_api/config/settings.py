@@ -67,6 +67,12 @@ class Settings:
         readers.choice("flash_attention_2", "sdpa", "eager"),
         "Attention kernel; `eager` is `sdpa`, which is also used where flash-attn cannot run.",
     )
+    kernels: str = _setting(
+        "auto",
+        readers.choice("auto", "plain"),
+        "`auto`: fused kernels where they work on the GPU, which is tested at the start; `plain`: "
+        "PyTorch's operators, as on a CPU.",
+    )
     default_language: str = _setting(
         "Auto",
         Reader(readers.required_text, "`Auto`, a language's name or its code"),
@@ -181,6 +187,17 @@ class Settings:
         "Maximum length of a segment, in characters; longer texts are split (see "
         "docs/long-text.md).",
     )
+    live_pending_chars: int = _setting(
+        16_384,
+        readers.integer(1, 1_000_000),
+        "Maximum number of characters of a text that arrives while it is spoken that wait for it.",
+    )
+    live_silence_s: float = _setting(
+        30.0,
+        readers.seconds(0.1, 3600),
+        "Seconds without more of a text that arrives while it is spoken, and without anything left "
+        "to speak, after which the text ends.",
+    )
     normalize_text: bool = _setting(
         True,
         readers.boolean,
@@ -218,6 +235,11 @@ class Settings:
         64,
         readers.integer(1, 1024),
         "Maximum number of waiting requests; further ones get 429.",
+    )
+    max_sockets: int = _setting(
+        128,
+        readers.integer(0, 4096),
+        "Maximum number of open WebSockets; further ones get 503. 0: none.",
     )
     request_timeout_s: float = _setting(
         300.0,

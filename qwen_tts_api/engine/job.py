@@ -39,7 +39,7 @@ class Times:
 class Job:
     """A prompt, and the audio that is made of it, chunk by chunk.
 
-    The HTTP thread creates and reads it; the engine thread starts it, writes to it and ends it.
+    One HTTP thread creates and reads it; the engine thread starts it, writes to it and ends it.
     What ends it first counts.
 
     Attributes:
@@ -62,14 +62,24 @@ class Job:
         self._chunks: deque[Samples] = deque()
         self._finish_reason = ""
         self._error: TTSError | None = None
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()  # guards all of this
+        # A condition would make a lock for every wait, and wake up whoever does not wait.
+        self._is_awaited = False
+        self._wake_up = threading.Lock()
+        self._wake_up.acquire()  # released for a reader that waits, which takes it again
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for samples or the end, at most `timeout_s` seconds; return whether it came."""
-        with self._changed:
-            return self._changed.wait_for(
-                lambda: bool(self._chunks) or self.times.ended_at is not None, timeout_s
-            )
+        with self._lock:
+            if self._chunks or self.times.ended_at is not None:
+                return True
+            self._is_awaited = True
+        if self._wake_up.acquire(timeout=min(max(timeout_s, 0.0), threading.TIMEOUT_MAX)):
+            return True
+        with self._lock:
+            was_told = not self._is_awaited
+            self._is_awaited = False
+            return was_told and self._wake_up.acquire()
 
     def take(self) -> Samples | None:
         """Return the next samples, int16 `[n]`; None where there are none, or none any more.
@@ -77,7 +87,7 @@ class Job:
         Raises:
             TTSError: The job ended with it.
         """
-        with self._changed:
+        with self._lock:
             if self._error is not None:
                 raise self._error
             return self._chunks.popleft() if self._chunks else None
@@ -85,7 +95,7 @@ class Job:
     @property
     def ended(self) -> bool:
         """Whether all samples have been written and taken."""
-        with self._changed:
+        with self._lock:
             return self.times.ended_at is not None and not self._chunks
 
     @property
@@ -135,23 +145,23 @@ class Job:
 
         A copy, because they are a part of their batch's buffer, which a slow reader would keep.
         """
-        with self._changed:
+        with self._lock:
             if self.times.ended_at is None:
                 self.times.first_audio_at = self.times.first_audio_at or time.monotonic()
                 self._chunks.append(samples.copy())
                 self._num_samples += len(samples)
-                self._changed.notify_all()
+                self._tell()
 
     def finish(self, reason: str) -> None:
         """End with all audio written (engine thread)."""
-        with self._changed:
+        with self._lock:
             if self.times.ended_at is None:
                 self._finish_reason = reason
                 self._end()
 
     def fail(self, error: TTSError) -> None:
         """End without the rest of the audio, and drop what was not taken."""
-        with self._changed:
+        with self._lock:
             if self.times.ended_at is None:
                 self._error = error
                 self._chunks.clear()
@@ -164,7 +174,13 @@ class Job:
 
     def _end(self) -> None:
         self.times.ended_at = time.monotonic()
-        self._changed.notify_all()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Wake the reader up, if it waits: once, whatever else comes before it runs."""
+        if self._is_awaited:
+            self._is_awaited = False
+            self._wake_up.release()
 
 
 class Series:

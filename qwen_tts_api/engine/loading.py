@@ -75,6 +75,7 @@ class LoadOptions:
     max_streams: int
     max_positions: int
     enforce_eager: bool
+    kernels: str = "auto"
 
 
 def load_runner(
@@ -99,7 +100,7 @@ def load_runner(
     """
     report("importing PyTorch")
     _import_pytorch()
-    from qwen_tts_api.engine.memory.fitting import release_memory
+    from qwen_tts_api.engine.memory.release import release_memory
     from qwen_tts_api.model.loaded import judge
     from qwen_tts_api.model.weights.placement import place
 
@@ -148,6 +149,7 @@ def _load(
     import torch
 
     from qwen_tts_api.engine.memory.fitting import fit_runner
+    from qwen_tts_api.engine.runner.kernels.choice import choose_kernels, prepare_triton
     from qwen_tts_api.engine.runner.model_runner import ModelRunner
     from qwen_tts_api.model.loaded import LoadedModel
 
@@ -156,8 +158,13 @@ def _load(
     if options.device == "cpu" and model.num_bytes < ONE_THREAD_BYTES:
         torch.set_num_threads(1)
     max_positions = options.max_positions
+    prepare_triton(options.cache_dir)
     make = partial(
-        ModelRunner, model, max_positions=max_positions, enforce_eager=options.enforce_eager
+        ModelRunner,
+        model,
+        max_positions=max_positions,
+        enforce_eager=options.enforce_eager,
+        kernels=choose_kernels(model, options.kernels, report),
     )
     return fit_runner(
         model,

@@ -23,6 +23,7 @@ class ModelDetails:
         device: `cpu` or `cuda:N`.
         dtype: Number format of the weights.
         attention: The kernel in use.
+        kernels: What computes each part of the work: `fused` or `plain`.
     """
 
     kind: str
@@ -30,12 +31,14 @@ class ModelDetails:
     device: str
     dtype: str
     attention: str
+    kernels: Mapping[str, str]
 
     @classmethod
     def of(cls, runner: Runner) -> ModelDetails:
         """Return those of a loaded model."""
         card, place = runner.card, runner.placement
-        return cls(card.kind, card.size, place.device, place.dtype, place.attention)
+        placement = place.device, place.dtype, place.attention
+        return cls(card.kind, card.size, *placement, runner.kernels)
 
 
 @dataclass(frozen=True)

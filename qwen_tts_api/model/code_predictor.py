@@ -120,7 +120,8 @@ class CodePredictorCache:
     @classmethod
     def allocate(cls, weights: CodePredictorWeights, max_slots: int) -> CodePredictorCache:
         """Return a cache of `max_slots` slots."""
-        return cls(*weights.decoder.allocate_cache(max_slots, weights.num_code_groups))
+        decoder, num_positions = weights.decoder, weights.num_code_groups
+        return cls(decoder.allocate_cache(max_slots, num_positions), decoder.rope(num_positions))
 
 
 def predict_frame(

@@ -15,7 +15,8 @@ from qwen_tts_api.checkpoints.documents import Document
 from qwen_tts_api.checkpoints.transformer_config import TALKER, TALKER_DEFAULTS, completed
 from qwen_tts_api.model.code_predictor import CodePredictorCache, CodePredictorWeights
 from qwen_tts_api.model.sampling import CounterRng, LogitsBias, SamplingTensors, seed_key
-from qwen_tts_api.model.talker import TalkerCache, TalkerWeights
+from qwen_tts_api.model.talker import TalkerWeights
+from qwen_tts_api.model.talker_cache import CacheSize, TalkerCache
 from qwen_tts_api.model.utterance import SamplingParams
 from qwen_tts_api.model.weights.parameters import Parameters
 
@@ -79,8 +80,8 @@ class FrameState:
             the cache, where surplus frames are computed until the host stops the slot.
         frames: `[R]` int64: the number of the frame that `code_0` begins.
         running: `[R]` int64, 1 or 0: whether `advance` advances the slot. In other slots of a batch
-            it computes finite numbers that nothing reads, and writes only in the slot's own cache,
-            at the position of its next input: a slot that waits can be resumed.
+            it computes numbers that nothing reads, and writes only in its own pages, at the
+            position of its next input, or in scratch where it has no page: it can be resumed.
         text: `[R, N + 1, D]`: the text embeddings of the first frames, then that of tts_pad.
         text_lengths: `[R]` int64: how many text embeddings come before tts_pad's.
         text_starts: `[R]` int64: slot * (N + 1), where a slot begins in `text.flatten(0, 1)`.
@@ -112,29 +113,28 @@ class FrameState:
     def allocate(
         cls,
         model: SpeechModel,
-        max_slots: int,
-        max_positions: int,
+        size: CacheSize,
         max_text_embeddings: int,
         flash: bool = False,
     ) -> FrameState:
-        """Return the state of `max_slots` slots, none of them running.
+        """Return the state of slots of which none is running or has a page of the talker's cache.
 
         Args:
             model: Tells the device, the dtype and the shapes.
-            max_slots: R.
-            max_positions: Of a prompt and its frames together.
+            size: R, and the talker's cache.
             max_text_embeddings: N: of the text that is not in the prefill.
             flash: As for `TalkerCache.allocate`.
         """
         weights, predictor = model.talker, model.code_predictor
         norm = weights.decoder.norm
         device, dtype, width = norm.device, norm.dtype, norm.shape[0]
+        max_slots = size.max_slots
 
         def integers(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=torch.int64, device=device)
 
         return cls(
-            talker_cache=TalkerCache.allocate(weights, max_slots, max_positions, flash),
+            talker_cache=TalkerCache.allocate(weights.decoder, size, flash),
             code_predictor_cache=CodePredictorCache.allocate(predictor, max_slots),
             code_0=integers(max_slots),
             codes=integers(max_slots, predictor.num_code_groups),
@@ -155,7 +155,7 @@ class FrameState:
     @property
     def last_position(self) -> int:
         """The last position that a slot has."""
-        return self.talker_cache.max_positions - 1
+        return self.talker_cache.size.max_positions - 1
 
     def set_slot(
         self, slot: int, params: SamplingParams, trailing_text: Tensor, tts_pad: Tensor

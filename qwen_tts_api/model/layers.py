@@ -243,17 +243,20 @@ class DecoderWeights:
         """Apply the final norm."""
         return rms_norm(x, self.norm, self.eps)
 
-    def allocate_cache(self, max_slots: int, num_positions: int) -> tuple[Tensor, Rope]:
-        """Return keys and values `[L, R, S, 2 * H_kv, head_dim]`, and the tables of S positions.
+    def allocate_cache(self, num_blocks: int, num_positions: int) -> Tensor:
+        """Return keys and values `[L, blocks, positions, 2 * H_kv, head_dim]`.
 
         At each position the key heads come first, then the value heads. They are zeros because
         masked positions must be finite: 0 times NaN is NaN.
         """
-        device, dtype, heads = self.norm.device, self.norm.dtype, self.heads
-        shape = (len(self.layers), max_slots, num_positions, 2 * heads.num_kv, heads.head_dim)
-        positions = torch.arange(num_positions, device=device)
-        rope = rope_tables(self.inv_freq, positions, dtype)
-        return zeros(shape, dtype, device), rope
+        heads = self.heads
+        shape = (len(self.layers), num_blocks, num_positions, 2 * heads.num_kv, heads.head_dim)
+        return zeros(shape, self.norm.dtype, self.norm.device)
+
+    def rope(self, num_positions: int) -> Rope:
+        """Return the tables of the first positions."""
+        positions = torch.arange(num_positions, device=self.norm.device)
+        return rope_tables(self.inv_freq, positions, self.norm.dtype)
 
 
 def _block(parameters: Parameters, config: TransformerConfig) -> BlockWeights:

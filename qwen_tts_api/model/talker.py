@@ -1,16 +1,14 @@
 """The talker: a decoder-only transformer from text and code embeddings to code 0 of each frame.
 
-Its key-value cache has R slots and is allocated once. `prefill` writes whole prompts into slots;
-`step` then runs one position for each of the first B slots, each at a position of its own.
+Its key-value cache is allocated once, in pages, and a table says which pages each of R slots has.
+`prefill` writes whole prompts into slots; `step` then runs one position for each of the first B
+slots, each at a position of its own.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,12 +26,10 @@ from qwen_tts_api.checkpoints.transformer_config import (
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.layers import (
     DecoderWeights,
-    Rope,
-    attend_cached,
     attend_causal,
     decoder_layer,
-    flash_attention,
 )
+from qwen_tts_api.model.talker_cache import TalkerCache
 from qwen_tts_api.model.weights.parameters import Parameters
 
 
@@ -102,57 +98,6 @@ class TalkerWeights:
         return functional.embedding(codes + self.code_offsets, self.code_embeddings).sum(-2)
 
 
-@dataclass(frozen=True)
-class TalkerCache:
-    """Keys and values of all slots, and the RoPE tables. Allocated once.
-
-    Attributes:
-        key_value: `[L, R, S, 2 * H_kv, head_dim]`, as of `DecoderWeights.allocate_cache`.
-        rope: Tables of all S positions.
-        slot_starts: `[R]` int64: slot * S, where a slot begins in a layer's flattened positions.
-        flash: flash-attn's `flash_attn_with_kvcache`, or None for masked SDPA.
-    """
-
-    key_value: Tensor
-    rope: Rope
-    slot_starts: Tensor
-    flash: Callable[..., Any] | None
-
-    @classmethod
-    def allocate(
-        cls, weights: TalkerWeights, max_slots: int, max_positions: int, flash: bool = False
-    ) -> TalkerCache:
-        """Return an empty cache.
-
-        Args:
-            weights: Tell the device, the dtype and the shapes.
-            max_slots: R.
-            max_positions: S, for a prompt and its frames together.
-            flash: Use flash-attn, where it is installed and computes in this dtype.
-        """
-        key_value, rope = weights.decoder.allocate_cache(max_slots, max_positions)
-        device = key_value.device
-        return cls(
-            key_value=key_value,
-            rope=rope,
-            slot_starts=torch.arange(max_slots, device=device) * max_positions,
-            flash=flash_attention(device, key_value.dtype) if flash else None,
-        )
-
-    @property
-    def max_positions(self) -> int:
-        """How many positions a slot has."""
-        return self.key_value.shape[2]
-
-    def clear(self, slot: int, num_positions: int) -> None:
-        """Zero the first positions of a slot; does not synchronise with the device.
-
-        Masked positions must be finite, because 0 times NaN is NaN, and an utterance that
-        overflowed its dtype leaves NaN behind.
-        """
-        self.key_value[:, slot, :num_positions].fill_(0)
-
-
 def prefill(
     weights: TalkerWeights, cache: TalkerCache, embeds: Tensor, lengths: Tensor, slots: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -163,7 +108,7 @@ def prefill(
 
     Args:
         weights: The talker's.
-        cache: Written at positions 0 to T - 1 of `slots`.
+        cache: Written at positions 0 to T - 1 of `slots`, as far as they have pages.
         embeds: `[n, T, D]` in the weights' dtype, finite also where it is padding; T is at most the
             number of positions in the cache.
         lengths: `[n]` int64, 1 to T.
@@ -174,8 +119,8 @@ def prefill(
         prompt's last position.
     """
     num_prompts, num_positions = embeds.shape[:2]
-    span = torch.arange(num_positions, device=embeds.device)
-    indices = (cache.slot_starts.index_select(0, slots).unsqueeze(-1) + span).flatten()
+    span = torch.arange(num_positions, device=embeds.device).expand(num_prompts, -1)
+    indices = cache.indices(cache.page_table.index_select(0, slots), span).flatten()
     rope = cache.rope.sequences(num_prompts, num_positions)
     x = embeds.flatten(0, 1)
     heads = weights.decoder.heads
@@ -198,62 +143,28 @@ def step(
 
     Args:
         weights: The talker's.
-        cache: Written at `positions` of slots 0 to B - 1.
+        cache: Written at `positions` of slots 0 to B - 1. A running slot has the page.
         x: `[B, D]` in the weights' dtype.
-        positions: `[B]` int64, below the cache's size also in slots that are not running.
+        positions: `[B]` int64, below S also in slots that are not running.
         kv_len: How many positions attention reads: more than the position of every running slot. A
             constant of a captured graph, so one of a few values.
 
     Returns:
         The hidden state after the final norm, `[B, D]`, and the logits, `[B, V]` float32.
     """
-    num_slots = x.shape[0]
-    indices = cache.slot_starts[:num_slots] + positions
+    table = cache.page_table[: x.shape[0]]
+    indices = cache.indices(table, positions.unsqueeze(-1)).squeeze(-1)
     rope = cache.rope.take(positions)
-    read = _flash_reader(cache, positions) or _masked_reader(x, positions, kv_len)
+    read = cache.reader(positions, kv_len)
     for layer, block in enumerate(weights.decoder.layers):
-        layer_cache = cache.key_value[layer]
-        attend = partial(
-            _write_and_read,
-            layer_cache.flatten(0, 1),
-            indices,
-            layer_cache[:num_slots, :kv_len],
-            read,
-        )
+        pages = cache.key_value[layer]
+
+        def attend(query: Tensor, key_value: Tensor, pages: Tensor = pages) -> Tensor:
+            pages.flatten(0, 1).index_copy_(0, indices, key_value)
+            return read(query, pages)
+
         x = decoder_layer(x, block, weights.decoder.heads, rope, attend)
     return _head(weights, x)
-
-
-Reader = Callable[[Tensor, Tensor], Tensor]
-
-
-def _write_and_read(
-    flat: Tensor, indices: Tensor, cached: Tensor, read: Reader, query: Tensor, key_value: Tensor
-) -> Tensor:
-    flat.index_copy_(0, indices, key_value)
-    return read(query, cached)
-
-
-def _masked_reader(x: Tensor, positions: Tensor, kv_len: int) -> Reader:
-    """Return SDPA that masks what is after each slot's position; all layers share the mask."""
-    beyond = torch.arange(kv_len, device=x.device) > positions.unsqueeze(-1)
-    mask = torch.zeros_like(beyond, dtype=x.dtype).masked_fill_(beyond, -torch.inf)
-    return partial(attend_cached, mask=mask[:, None, None])
-
-
-def _flash_reader(cache: TalkerCache, positions: Tensor) -> Reader | None:
-    """Return flash-attn over as many positions as each slot has, where it is used."""
-    flash = cache.flash
-    if flash is None:
-        return None
-    lengths = (positions + 1).to(torch.int32)
-
-    def read(query: Tensor, cached: Tensor) -> Tensor:
-        key, value = cached.chunk(2, 2)
-        out: Tensor = flash(query.unsqueeze(1), key, value, cache_seqlens=lengths)
-        return out.flatten(1)
-
-    return read
 
 
 def _head(weights: TalkerWeights, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from qwen_tts_api.routes.apis.native import models, speakers, tts
 from qwen_tts_api.routes.apis.openai.errors import BASE_URL_HINT, WRONG_PATH
 from qwen_tts_api.routes.apis.openai.errors import render_error as render_openai_error
 from qwen_tts_api.routes.connection import split_large_body
+from qwen_tts_api.routes.live.upgrade import SocketRoutes
 from qwen_tts_api.routes.openapi import document
 from qwen_tts_api.routes.page import page
 from qwen_tts_api.routes.security import authentication, origins
@@ -22,6 +23,9 @@ from qwen_tts_api.service.speech import SpeechService
 
 EXTENSION = "qwen_tts_api"
 """Where the application keeps its `SpeechService`: `app.extensions[EXTENSION]`."""
+
+SOCKETS = "qwen_tts_api.sockets"
+"""Where it keeps its `OpenSockets`, likewise."""
 
 
 def create_app(config: Config | None = None, service: SpeechService | None = None) -> Flask:
@@ -64,6 +68,8 @@ def _register(app: Flask, config: Config, service: SpeechService) -> None:
     origins.register(app, config)
     authentication.register(app, config, service.keys)
     app.after_request(split_large_body)
+    sockets = SocketRoutes(config, service.metrics)
+    app.extensions[SOCKETS] = sockets.open
     cache = ResponseCache()
     app.register_blueprint(tts.blueprint(config, service, cache))
     app.register_blueprint(openai.blueprint(config, service))

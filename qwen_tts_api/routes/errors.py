@@ -17,8 +17,9 @@ from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing.exceptions import WebsocketMismatch
 
-from qwen_tts_api.errors import OWN_NAMES, TTSError
+from qwen_tts_api.errors import OWN_NAMES, InvalidRequest, TTSError
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +107,9 @@ def register(
             response.headers["WWW-Authenticate"] = "Bearer"
         elif error.status == 415:
             response.headers["Accept-Encoding"] = "identity"
+        elif error.status == 426:
+            response.headers["Upgrade"] = "websocket"
+            response.headers["Sec-WebSocket-Version"] = "13"
         g.record.code = error.code
         return response
 
@@ -121,6 +125,9 @@ def register(
                 response.headers[name] = value
         return response
 
+    def no_socket(error: WebsocketMismatch) -> Response:
+        return tts_error(InvalidRequest("This path is no WebSocket: ask it without an upgrade."))
+
     def unexpected(error: Exception) -> Response:  # a border: the last resort of a request
         logger.error("unexpected error", exc_info=error)
         message = "The server failed on this request; see its log."
@@ -128,6 +135,7 @@ def register(
 
     app.register_error_handler(TTSError, tts_error)
     app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(WebsocketMismatch, no_socket)
     app.register_error_handler(Exception, unexpected)
 
 

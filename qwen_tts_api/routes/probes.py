@@ -25,7 +25,7 @@ class HealthSchema(Schema):
 
 
 class ReadinessSchema(Schema):
-    """Readiness of the default model; `kind` to `attention` only while it is loaded."""
+    """Readiness of the default model; `kind` to `kernels` only while it is loaded."""
 
     status = fields.String(
         required=True,
@@ -45,6 +45,14 @@ class ReadinessSchema(Schema):
     device = fields.String(metadata={"description": "PyTorch device."})
     dtype = fields.String(metadata={"description": "Data type of the weights."})
     attention = fields.String(metadata={"description": "Attention kernel."})
+    kernels = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(validate=validate.OneOf(["fused", "plain"])),
+        metadata={
+            "description": "What computes each part of the work: fused kernels, or PyTorch's "
+            "operators (`QWEN_KERNELS`)."
+        },
+    )
     models = fields.Dict(
         keys=fields.String(),
         values=fields.String(validate=validate.OneOf(["ready", "loading", "not loaded", "failed"])),

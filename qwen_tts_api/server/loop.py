@@ -12,7 +12,6 @@ import selectors
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -25,6 +24,7 @@ from qwen_tts_api.server.http.connection import Connection, Phase
 from qwen_tts_api.server.http.framing import Progress
 from qwen_tts_api.server.limits import LINGER_S, LoopLimits
 from qwen_tts_api.server.listening import NOTHING_YET, Acceptor
+from qwen_tts_api.server.threads import RequestThreads
 from qwen_tts_api.server.waiting import WaitingConnections
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class ConnectionLoop:
         self._handle = handle
         self._send_error = send_error
         self._needs_body = needs_body
-        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix=name)
+        self._threads = RequestThreads(name, limits.threads, self._run)
         self._selector = selectors.DefaultSelector()
         self._queue = PollableMethodQueue()
         self._queue.init()
@@ -211,16 +211,14 @@ class ConnectionLoop:
         self._waiting.remove(connection)
         self.busy[connection] = None
         connection.feed_parser(ending, reusable=reusable)
-        # If no thread can be started, the request waits for one of those that run.
-        with suppress(RuntimeError):
-            self._pool.submit(self._run, connection)
+        self._threads.submit(connection, len(self.busy))
 
     def _run(self, connection: Connection) -> None:
         """Handle one request (in a thread of the pool)."""
         keep = False
         try:
             keep = connection.context.run(self._handle, connection)
-        except Exception:
+        except BaseException:  # a boundary: the thread serves others, too
             logger.exception("a request failed without a response")
         finally:
             self._queue.defer(self._finish, connection, keep)
@@ -231,7 +229,6 @@ class ConnectionLoop:
         if not keep:
             self._linger(connection)
             return
-        connection.sock.setblocking(False)
         rest = connection.parser.unreader.take_rest()
         self._waiting.add(connection, Phase.IDLE)
         if rest:
@@ -242,7 +239,6 @@ class ConnectionLoop:
     def _linger(self, connection: Connection) -> None:
         """Close the sending side, then wait for the client to close (RFC 9112, section 9.6)."""
         try:
-            connection.sock.setblocking(False)
             connection.sock.shutdown(socket.SHUT_WR)
         except OSError:
             connection.sock.close()

@@ -13,7 +13,7 @@ from gunicorn.workers.base import Worker
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import ShuttingDown
-from qwen_tts_api.routes import EXTENSION
+from qwen_tts_api.routes import EXTENSION, SOCKETS
 from qwen_tts_api.routes.bodies.body import largest_body
 from qwen_tts_api.routes.security.authentication import has_key
 from qwen_tts_api.server.http.handler import RequestHandler
@@ -88,12 +88,15 @@ class QwenWorker(Worker):  # type: ignore[misc]
         self._handler.is_stopping = True
         service = self.wsgi.extensions[EXTENSION]
         service.drain()
+        sockets = self.wsgi.extensions[SOCKETS]
+        sockets.drain()
         self._loop.drain(ShuttingDown("The server is shutting down."))
         if self.wyoming is not None:
             self.wyoming.drain()
         deadline = time.monotonic() + int(self._config.graceful_timeout_s)
         while self._is_answering() and time.monotonic() < deadline:
             self._step()
+        sockets.abort()
         if running := service.status().running:
             served = [logs.context_of(connection.context) for connection in list(self._loop.busy)]
             with logs.bound_context(*served):

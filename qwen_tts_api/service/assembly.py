@@ -55,6 +55,7 @@ def build_service(
         max_streams=config.max_streams,
         max_positions=config.max_positions,
         enforce_eager=config.enforce_eager,
+        kernels=config.kernels,
     )
 
     def load(

@@ -12,7 +12,7 @@ from qwen_tts_api.engine.snapshot import PoolStatus
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.api_keys import KeysStatus
-from qwen_tts_api.service.segmented_job import SegmentedJob
+from qwen_tts_api.service.segmented_job import NOTHING_TO_SAY, SegmentedJob
 from qwen_tts_api.telemetry.metrics import Metrics
 
 
@@ -21,12 +21,13 @@ class RequestMetrics:
 
     Args:
         metrics: Where they are counted.
-        streamed: Whether the audio is sent while it is made.
+        delivery: `whole`; `stream`, where the audio is sent while it is made; `live`, where the
+            text, too, comes meanwhile, so that audio that is late may have waited for it.
     """
 
-    def __init__(self, metrics: Metrics, *, streamed: bool) -> None:
+    def __init__(self, metrics: Metrics, *, delivery: str) -> None:
         self._metrics = metrics
-        self._streamed = streamed
+        self._delivery = delivery
         self._arrived_at = time.monotonic()
         self._model = ""
         self._num_characters = 0
@@ -44,16 +45,22 @@ class RequestMetrics:
         self._num_characters = num_characters
         self._job = job
 
+    def record_text(self, num_characters: int) -> None:
+        """Count characters that were not known at the start; the first come with the request."""
+        if self._num_characters == 0:
+            self._arrived_at = time.monotonic()
+        self._num_characters += num_characters
+
     def record_audio(self, num_samples: int) -> None:
         """Count the next samples of audio, at `SAMPLE_RATE_HZ`."""
         if self._is_silent:
             return
         now = time.monotonic()
         if self._num_samples == 0:
-            delivery = "stream" if self._streamed else "whole"
-            self._metrics.first_audio_seconds.labels(delivery).observe(now - self._arrived_at)
+            seconds = self._metrics.first_audio_seconds.labels(self._delivery)
+            seconds.observe(now - self._arrived_at)
             self._played_until = now
-        elif self._streamed and now > self._played_until:
+        elif self._delivery == "stream" and now > self._played_until:
             self._metrics.underruns.inc()
             self._played_until = now
         self._num_samples += num_samples
@@ -88,9 +95,16 @@ class RequestMetrics:
         return self._job is not None and not self._job.num_segments
 
 
+def outcome(job: SegmentedJob) -> str:
+    """Return how a job ended: its finish reason, or the code of what one of its segments met."""
+    if not job.num_segments:
+        return NOTHING_TO_SAY
+    return next((each.failure for each in job.jobs if each.failure), job.finish_reason)
+
+
 def _outcome(error: BaseException | None, job: SegmentedJob) -> str:
     if error is None:
-        return job.finish_reason
+        return outcome(job)
     if isinstance(error, TTSError):
         return error.code
     # A stream that is not read on is closed, which its generator sees as this.

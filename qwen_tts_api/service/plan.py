@@ -28,6 +28,8 @@ from qwen_tts_api.service.voices.resolve import ResolvedVoice
 RANDOM_SEED_BITS = 53
 """Of a seed that is random: JavaScript has no larger whole numbers, and would send back another."""
 
+_SAMPLING_FIELDS = tuple(field.name for field in fields(SamplingParams))
+
 _AAC = {"aac", "adts", "m4a", "m4b", "mp4", "mp4a"}
 
 POSITIONS_PER_LETTER = 2
@@ -134,7 +136,9 @@ def max_letters(config: Config, card: ModelCard) -> int:
 def divide(prompt: Prompt, max_letters: int) -> list[SpeechSegment]:
     """Return the segments of a prompt; a text that fits is one, and its prompt unchanged."""
     segments = split(prompt.text, max_letters)
-    seeds = _seeds(prompt.sampling.seed)
+    if len(segments) == 1 and segments[0].text == prompt.text:
+        return [SpeechSegment(prompt, PAUSES_S[segments[0].boundary])]
+    seeds = segment_seeds(prompt.sampling.seed)
     return [
         SpeechSegment(
             replace(prompt, text=segment.text, sampling=replace(prompt.sampling, seed=seed)),
@@ -197,12 +201,12 @@ def _instruct(config: Config, voice: ResolvedVoice) -> str:
 
 def _sampling(request: SpeechRequest) -> SamplingParams:
     """Return how to sample: what the request says, and the published defaults for the rest."""
-    given = {field.name: getattr(request, field.name) for field in fields(SamplingParams)}
+    given = {name: getattr(request, name) for name in _SAMPLING_FIELDS}
     given["seed"] = secrets.randbits(RANDOM_SEED_BITS) if request.seed is None else request.seed
     return SamplingParams(**{name: value for name, value in given.items() if value is not None})
 
 
-def _seeds(first: int) -> Iterator[int]:
+def segment_seeds(first: int) -> Iterator[int]:
     """Yield a seed for each segment: the given one, and others that only depend on it."""
     yield first
     number = 1

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import DeadlineExceeded, TTSError
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt
 from qwen_tts_api.service.plan import SpeechSegment
 from qwen_tts_api.service.text.concatenate import Concatenator
 from qwen_tts_api.telemetry.logs import bound_context, current_context
@@ -46,11 +46,12 @@ class SegmentedJob:
     Args:
         pool: Computes the jobs.
         model: The name of the model.
-        segments: At least one; the text of a single one may be empty.
+        segments: At least one, of which the text of a single one may be empty; None where they come
+            later, by `add`.
         timeout_s: The timeout of each segment, from its beginning until its audio has been made.
 
     Attributes:
-        segments: As given.
+        segments: As given, or added so far.
         jobs: Those that were begun, in the order of the text.
 
     Raises:
@@ -58,32 +59,38 @@ class SegmentedJob:
     """
 
     def __init__(
-        self, pool: ModelPool, model: str, segments: Sequence[SpeechSegment], *, timeout_s: float
+        self,
+        pool: ModelPool,
+        model: str,
+        segments: Sequence[SpeechSegment] | None,
+        *,
+        timeout_s: float,
     ) -> None:
-        self.segments = segments
+        self.segments = list(segments or ())
         self.jobs: list[Job] = []
         self._pool = pool
+        self._model = model
         self._timeout_s = timeout_s
-        self._ahead = AHEAD_OF_STREAM if segments[0].prompt.streaming else AHEAD_OF_FILE
+        self._is_complete = segments is not None
+        is_streamed = segments is None or self.segments[0].prompt.streaming
+        self._ahead = AHEAD_OF_STREAM if is_streamed else AHEAD_OF_FILE
         self._lock = threading.Lock()  # guards the jobs: a client may disconnect at any time
         self._cancelled: TTSError | None = None
         self._num_taken = 0
         self._open = contextlib.ExitStack()
-        if not self.num_segments:
-            return
-        is_series = len(segments) > 1
+        is_series = segments is None or len(self.segments) > 1
         self._series = self._open.enter_context(pool.series(model)) if is_series else None
-        try:
-            with self._log_context(0):
-                self.jobs.append(pool.submit(model, segments[0].prompt, self._series))
-        except TTSError:
-            self._open.close()
-            raise
+        if self.num_segments:
+            try:
+                self._submit(only_if_free=False)
+            except TTSError:
+                self._open.close()
+                raise
 
     @property
     def num_segments(self) -> int:
         """How many segments there are; 0 where there is nothing to say."""
-        return len(self.segments) if self.segments[0].prompt.text else 0
+        return len(self.segments) if self.segments and self.segments[0].prompt.text else 0
 
     @property
     def num_taken(self) -> int:
@@ -142,23 +149,50 @@ class SegmentedJob:
         concatenator = Concatenator(len(self.segments))
         try:
             for number, segment in enumerate(self.segments):
-                job = self._start(number)
-                deadline = time.monotonic() + self._timeout_s
-                while not job.ended:
-                    job.wait(deadline - time.monotonic())
-                    if (taken := job.take()) is not None:
-                        taken_at = time.monotonic()
-                        if len(ready := concatenator.write(taken)):
-                            yield ready
-                        deadline += time.monotonic() - taken_at  # a slow reader is no timeout
-                    self._check_deadline(job, deadline)
-                    self._look_ahead()  # only now: the first audio comes first
-                job.take()  # raises what the job ended with, if it ended between two looks
-                self._num_taken += 1
+                for taken in self.samples_of(number):
+                    if len(ready := concatenator.write(taken)):
+                        yield ready
                 if self._num_taken < len(self.segments):
                     yield concatenator.end_segment(segment.pause_s)
         finally:
             self.close()
+
+    def samples_of(self, number: int) -> Generator[Samples, None, None]:
+        """Yield the audio of the segment that is next, as it is made; see `samples`."""
+        self._num_taken = number
+        job = self._start(number)
+        deadline = time.monotonic() + self._timeout_s
+        while not job.ended:
+            job.wait(deadline - time.monotonic())
+            if (taken := job.take()) is not None:
+                taken_at = time.monotonic()
+                yield taken
+                deadline += time.monotonic() - taken_at  # a slow reader is no timeout
+            self._check_deadline(job, deadline)
+            self._look_ahead()  # only now: the first audio comes first
+        job.take()  # raises what the job ended with, if it ended between two looks
+        self._num_taken = number + 1
+
+    def add(self, segment: SpeechSegment) -> int:
+        """Add a segment to those that come later; return its number."""
+        with self._lock:
+            self.segments.append(segment)
+            return len(self.segments) - 1
+
+    def complete(self) -> None:
+        """Expect no further segments: the model need not wait for them."""
+        with self._lock:
+            self._is_complete = True
+            if len(self.jobs) == len(self.segments):
+                self._open.close()
+
+    def drop(self, number: int) -> None:
+        """Cancel a segment that was added, and those behind it, of which nothing was heard."""
+        with self._lock:
+            dropped = self.jobs[number:]
+            del self.jobs[number:], self.segments[number:]
+        for job in dropped:
+            self._pool.cancel(job, TTSError("The text is not wanted any more."))
 
     def close(self) -> None:
         """Cancel all that has not ended, since nobody reads on."""
@@ -176,11 +210,13 @@ class SegmentedJob:
 
     def _check_deadline(self, job: Job, deadline: float) -> None:
         if not job.ended and time.monotonic() >= deadline:
-            raise DeadlineExceeded(
+            error = DeadlineExceeded(
                 f"The audio was not finished within {self._timeout_s:g} s "
                 "(QWEN_REQUEST_TIMEOUT_S).",
                 retry_after_s=1,
             )
+            self._pool.cancel(job, error)
+            raise error
 
     def _start(self, number: int) -> Job:
         """Return a segment's job, which is submitted unless it was begun early."""
@@ -196,8 +232,8 @@ class SegmentedJob:
 
     def _log_context(self, number: int) -> AbstractContextManager[None]:
         """Add the segment to the log context of a job that is made in the block."""
-        total = len(self.segments)
-        segment = {"segment": f"{number + 1}/{total}"} if total > 1 else {}
+        total = f"/{len(self.segments)}" if self._is_complete else ""
+        segment = {"segment": f"{number + 1}{total}"} if total != "/1" else {}
         return bound_context(current_context(), segment)
 
     def _submit(self, *, only_if_free: bool) -> bool:
@@ -205,12 +241,19 @@ class SegmentedJob:
             if self._cancelled is not None:
                 raise self._cancelled
             number = len(self.jobs)
+            if number == len(self.segments):
+                return False  # dropped
             prompt = self.segments[number].prompt
-            assert self._series is not None
             with self._log_context(number):
-                job = self._pool.follow(self._series, prompt, only_if_free=only_if_free)
+                job = self._request(prompt, only_if_free=only_if_free)
             if job is not None:
                 self.jobs.append(job)
-            if len(self.jobs) == len(self.segments):
+            if len(self.jobs) == len(self.segments) and self._is_complete:
                 self._open.close()  # the model need not wait for more while the audio is taken
             return job is not None
+
+    def _request(self, prompt: Prompt, *, only_if_free: bool) -> Job | None:
+        if not self.jobs:
+            return self._pool.submit(self._model, prompt, self._series)
+        assert self._series is not None
+        return self._pool.follow(self._series, prompt, only_if_free=only_if_free)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from weakref import WeakSet
 
 from qwen_tts_api.audio.encoders import Pipeline
 from qwen_tts_api.config import Config
@@ -20,6 +21,8 @@ from qwen_tts_api.errors import (
 )
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.api_keys import ApiKeys
+from qwen_tts_api.service.live.begin import LiveRequest, begin_live
+from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.metrics import RequestMetrics, build_metrics
 from qwen_tts_api.service.models import ServedModels
 from qwen_tts_api.service.plan import SpeechPlan, choose_output, make_segments
@@ -36,7 +39,7 @@ from qwen_tts_api.service.segmented_job import NOTHING_TO_SAY, SegmentedJob
 from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text, prepare_text
 from qwen_tts_api.service.trace import traced
 from qwen_tts_api.service.voices.registry import VoiceRegistry
-from qwen_tts_api.service.voices.resolve import VoiceResolver
+from qwen_tts_api.service.voices.resolve import ResolvedVoice, VoiceResolver
 from qwen_tts_api.service.voices.voice import Voice
 from qwen_tts_api.telemetry.tracing import Tracer
 
@@ -122,6 +125,7 @@ class SpeechService:
         self.tracer = tracer
         self.models = ServedModels(pool)
         self.voices = VoiceRegistry(config, self.models)
+        self._live: WeakSet[LiveSpeech] = WeakSet()
         self._resolver = VoiceResolver(config, self.models, self.voices)
 
     def start(self) -> None:
@@ -136,8 +140,10 @@ class SpeechService:
         return self._pool.status()
 
     def drain(self) -> None:
-        """Refuse new requests and those that wait; what runs goes on to its end."""
+        """Refuse new work; what runs goes on to its end, a live text to what has arrived of it."""
         self._pool.drain()
+        for live in list(self._live):
+            live.finish()
 
     def close(self, timeout_s: float) -> bool:
         """Drain and wait for what runs; return whether all ended within `timeout_s`.
@@ -186,6 +192,27 @@ class SpeechService:
         reason = "" if synthesis.job.num_segments else NOTHING_TO_SAY
         return SpeechStream(synthesis.info(reason), first, chunks, synthesis.usage)
 
+    def live(
+        self, request: SpeechRequest, client: Client = NULL_CLIENT, *, per_segment: bool = False
+    ) -> LiveSpeech:
+        """Return the speech of a text that arrives while it is spoken; raises as `synthesize`.
+
+        Args:
+            request: Its text, which may be empty, is what there is already.
+            client: Cancels the work where it disconnects.
+            per_segment: Whether each segment has a container of its own, sent while it is made if
+                `request.stream`; else there is one for all, always sent while it is made.
+        """
+        metrics = RequestMetrics(self.metrics, delivery="live")
+        try:
+            plan = LiveRequest(choose_output(request), self._voice(request), client, per_segment)
+            live = begin_live(self._config, self._pool, plan, metrics)
+        except TTSError as error:
+            metrics.refuse(error)
+            raise
+        self._live.add(live)
+        return live
+
     def design_voice(
         self,
         name: str,
@@ -233,7 +260,8 @@ class SpeechService:
 
     def _begin(self, request: SpeechRequest, *, stream: bool) -> Synthesis:
         """Return a request whose first segment is queued."""
-        metrics = RequestMetrics(self.metrics, streamed=stream)
+        delivery = "stream" if stream else "whole"
+        metrics = RequestMetrics(self.metrics, delivery=delivery)
         try:
             plan = self._plan(request)
             encoder = plan.output.pipeline(SAMPLE_RATE_HZ, stream=stream)
@@ -247,12 +275,16 @@ class SpeechService:
 
     def _plan(self, request: SpeechRequest) -> SpeechPlan:
         output = choose_output(request)
-        self.models.name(request.model)  # refused even while the model loads
+        self.models.name(request.model)  # before the text
         text = self._text(request)
-        self._pool.check_open()
-        voice = self._resolver.resolve(request)
+        voice = self._voice(request)
         segments = make_segments(self._config, text.text, voice)
         return SpeechPlan(output, text, voice, segments)
+
+    def _voice(self, request: SpeechRequest) -> ResolvedVoice:
+        self.models.name(request.model)  # refused even while the model loads
+        self._pool.check_open()
+        return self._resolver.resolve(request)
 
     def _text(self, request: SpeechRequest) -> NormalizedText:
         """Return the text as it is spoken; an empty one, where silence is to be its answer."""

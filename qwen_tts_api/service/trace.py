@@ -33,10 +33,11 @@ def traced(model: str, job: SegmentedJob, encoder: Pipeline) -> Iterator[None]:
     if span is None:
         yield
         return
-    span.set(_request_attributes(model, job))
     try:
         yield
     finally:
+        if job.segments:
+            span.set(_request_attributes(model, job))
         span.set(_response_attributes(job))
         _add_stages(span, job)
         if encoder.span is not None:

@@ -12,6 +12,7 @@ from functools import partial
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     PlatformCollector,
     ProcessCollector,
@@ -31,7 +32,7 @@ class Metrics:
     """Counters and histograms of one service, and its registry.
 
     Labels: `route` is the URL's pattern; `outcome` is `stop`, `length`, `nothing_to_say` or the
-    code of an error; `delivery` is `whole` or `stream`.
+    code of an error; `delivery` is `whole`, `stream` or `live`.
 
     Args:
         snapshots: Each returns metric families of the current state, at every scrape.
@@ -58,6 +59,12 @@ class Metrics:
             "qwen_tts_wyoming_requests",
             "Requests on the Wyoming port by outcome: ok, or an error's code.",
             ["event", "outcome"],
+        )
+        self.sockets = Gauge("qwen_tts_sockets", "Open WebSockets.", registry=registry)
+        self.socket_messages = counter(
+            "qwen_tts_socket_messages",
+            "Messages over WebSockets: `received` or `sent`.",
+            ["route", "direction"],
         )
         self.syntheses = counter(
             "qwen_tts_syntheses",

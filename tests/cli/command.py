@@ -40,6 +40,7 @@ def run(
 @contextlib.contextmanager
 def started(
     *arguments: object,
+    stdin: int = subprocess.DEVNULL,
     stdout: int | None = None,
     stderr: int | None = None,
     environ: Mapping[str, str] = NOTHING,
@@ -47,7 +48,7 @@ def started(
     """Start a command, which does not outlive the block."""
     with subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         env=environment(environ),

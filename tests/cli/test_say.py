@@ -7,6 +7,7 @@ import fcntl
 import io
 import os
 import pty
+import re
 import signal
 import socket
 import struct
@@ -14,6 +15,7 @@ import termios
 import wave
 from collections import Counter
 from pathlib import Path
+from subprocess import PIPE
 from threading import Thread
 
 import numpy as np
@@ -122,6 +124,26 @@ def test_texts_and_audio_go_through_pipes(server: Server) -> None:
     assert_same(np.frombuffer(piped.stdout, "<i2"), np.frombuffer(again.stdout, "<i2"))
 
 
+def test_a_text_is_spoken_while_it_is_written(server: Server, tmp_path: Path) -> None:
+    """Ctrl-C says how far; the thread that reads the pipe does not keep the process."""
+    before = endings(server)
+    arguments = ("say", "-", "-o", "-", "-f", "pcm", "--server", server.url)
+    with (
+        (tmp_path / "errors").open("wb") as errors,
+        started(*arguments, stdin=PIPE, stdout=PIPE, stderr=errors.fileno()) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"Hello there. And ")
+        process.stdin.flush()
+        assert process.stdout.read(3840)
+        wait_until(lambda: endings(server) != before)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    message = (tmp_path / "errors").read_text()
+    assert re.match(r"Spoken were 1\d of 17 characters, \d+ ms of audio\.\n", message)
+
+
 def test_a_proxy_is_not_asked_for_this_machine(server: Server) -> None:
     """The environment may name one for everything else."""
     arguments = ("say", "Hi.", "-o", "-", "-f", "pcm", "--server", server.url)
@@ -218,13 +240,17 @@ def test_a_disk_that_is_full_is_named(server: Server) -> None:
     assert b"/dev/full cannot be written: No space left on device." in result.stderr
 
 
-def test_a_reader_that_leaves_ends_it_quietly(server: Server) -> None:
-    """As `head` does."""
+@pytest.mark.parametrize("words", [f"{TEXT} " * 40, "-"])
+def test_a_reader_that_leaves_ends_it_quietly(server: Server, words: str) -> None:
+    """As `head` does, also where the text has not come to its end."""
     before = endings(server)
     reading, writing = os.pipe()
-    arguments = ("say", f"{TEXT} " * 40, "-o", "-", "--server", server.url)
-    with started(*arguments, stdout=writing) as process:
+    arguments = ("say", words, "-o", "-", "--server", server.url)
+    with started(*arguments, stdin=PIPE, stdout=writing) as process:
         os.close(writing)
+        assert process.stdin is not None
+        process.stdin.write(f"{TEXT} ".encode() * 40)
+        process.stdin.flush()
         assert os.read(reading, 4) == b"RIFF"
         os.close(reading)
         assert process.wait(60) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wyoming.tts import SynthesizeVoice
 
 from bench.server import Server
-from tests.server.wyoming.home_assistant import describe, say
+from tests.server.wyoming.home_assistant import describe, say, stream
 
 
 def wyoming_address(server: Server) -> tuple[str, int]:
@@ -20,6 +20,7 @@ def test_the_integration_is_set_up(server: Server) -> None:
     [program] = info.tts
     assert program.installed
     assert program.name == "qwen-tts-api"
+    assert program.supports_synthesize_streaming
     names = [voice.name for voice in program.voices if voice.installed]
     assert {"Ryan", "Serena", "Ono_Anna", "nano-design"} <= set(names)
     assert set(program.voices[0].languages) == set("zh en fr de it ja ko pt ru es".split())
@@ -38,3 +39,11 @@ def test_a_text_is_spoken(server: Server) -> None:
         samples = say(address, "Die Tür ist offen.", voice)
         assert samples
         assert len(samples) % (2 * 1920) == 0
+
+
+def test_an_answer_is_spoken_while_it_is_written(server: Server) -> None:
+    """As Assist has it of a language model: words, Markdown and all."""
+    words = "**Done.** The door is closed, and\nthe light is off. 🙂 Anything else?".split(" ")
+    types, samples = stream(wyoming_address(server), (f"{word} " for word in words))
+    assert types == ["audio-start", "audio-chunk", "audio-stop", "synthesize-stopped"]
+    assert len(samples) > 2 * 1920

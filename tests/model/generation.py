@@ -14,6 +14,7 @@ from qwen_tts_api.model.frame import advance, prefill_slots
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
 from qwen_tts_api.model.prompt import ClonedVoice, PromptWeights, TalkerPrompt, build_prompt
 from qwen_tts_api.model.sampling import TopKTopP
+from qwen_tts_api.model.talker_cache import CacheSize
 from qwen_tts_api.model.utterance import SamplingParams
 from tests.model.checkpoints import parameters_of
 
@@ -160,6 +161,15 @@ class Request:
     max_new_tokens: int = 12
 
 
+def place(state: FrameState, pages: Tensor | None = None) -> None:
+    """Let every slot have all pages that it can: these, or one after another."""
+    table = state.talker_cache.page_table
+    if pages is None:
+        pages = torch.arange(1, 1 + table.numel()).view(table.shape)
+    for slot, own in enumerate(pages):
+        state.talker_cache.give(slot, 0, own)
+
+
 @torch.inference_mode()
 def our_codes(
     checkpoint: Checkpoint,
@@ -168,15 +178,20 @@ def our_codes(
     num_slots: int,
     kv_len: int = 128,
     top_k_top_p: TopKTopP = TOP_64,
+    page_positions: int = 64,
+    pages: Tensor | None = None,
     frames_by: FramesBy | None = None,
 ) -> list[Tensor]:
     """Run requests in rows of one state, each from the step it joins at: `[F, G]` each.
 
-    With `frames_by` frames are made by other means than `frame.advance`.
+    `pages` are those of each slot, `[num_slots, M]`; None: one after another. With
+    `frames_by` frames are made by other means than `frame.advance`.
     """
-    state = FrameState.allocate(
-        checkpoint.speech, num_slots, max_positions=128, max_text_embeddings=64
-    )
+    size = CacheSize.whole(num_slots, 128, page_positions)
+    if pages is not None:
+        size = replace(size, num_pages=size.num_pages + 1)  # so that they may lie anywhere
+    state = FrameState.allocate(checkpoint.speech, size, max_text_embeddings=64)
+    place(state, pages)
 
     def plain(model: SpeechModel, state: FrameState) -> Callable[[int], None]:
         return lambda num_slots: advance(model, state, num_slots, kv_len, top_k_top_p)

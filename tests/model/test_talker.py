@@ -23,7 +23,8 @@ from qwen_tts_api.model.prompt import (
     ClonedVoice,
 )
 from qwen_tts_api.model.sampling import CounterRng, TopKTopP, sample, seed_key
-from qwen_tts_api.model.talker import TalkerCache, TalkerWeights
+from qwen_tts_api.model.talker import TalkerWeights
+from qwen_tts_api.model.talker_cache import CacheSize, TalkerCache
 from qwen_tts_api.model.utterance import SamplingParams
 from tests.model.checkpoints import odd_model, parameters_of
 from tests.model.conftest import odd_case
@@ -35,6 +36,7 @@ from tests.model.generation import (
     Checkpoint,
     Request,
     our_codes,
+    place,
     upstream_codes,
 )
 
@@ -130,6 +132,25 @@ def test_attention_reads_no_further_than_it_is_told(
     assert_same(our_codes(nano, requests, num_slots=9, kv_len=longest), expected[:3])
 
 
+@pytest.mark.parametrize("page_positions", [8, 64])
+def test_pages_may_lie_anywhere(
+    nano: Checkpoint, cases: list[Case], expected: list[Tensor], page_positions: int
+) -> None:
+    """Whatever pages the slots have, and whatever scratch holds: the same codes."""
+    per_slot = 128 // page_positions
+    for seed in range(3):
+        shuffled = torch.randperm(9 * per_slot + 1, generator=torch.Generator().manual_seed(seed))
+        codes = our_codes(
+            nano,
+            requests_for(nano, cases[:3], True, stride=2),
+            num_slots=9,
+            kv_len=100,
+            page_positions=page_positions,
+            pages=1 + shuffled[:-1].view(9, per_slot),
+        )
+        assert_same(codes, expected[:3])
+
+
 def test_text_that_arrives_slot_by_slot(nano: Checkpoint, cases: list[Case]) -> None:
     """Texts that end before and after their frames, with another penalty."""
     options: dict[str, Any] = {"max_new_tokens": MAX_NEW_TOKENS, "repetition_penalty": 1.6}
@@ -202,7 +223,8 @@ def test_two_frames_at_least(odd: Checkpoint) -> None:
 
 @torch.inference_mode()
 def _first_hidden_states(checkpoint: Checkpoint, request: Request, count: int) -> Tensor:
-    state = FrameState.allocate(checkpoint.speech, 1, max_positions=64, max_text_embeddings=1)
+    state = FrameState.allocate(checkpoint.speech, CacheSize.whole(1, 64), 1)
+    place(state)
     state.set_slot(0, GREEDY, request.prompt.trailing_text, checkpoint.prompts.tts_pad[0])
     embeds = request.prompt.embeds.unsqueeze(0)
     lengths = torch.tensor([embeds.shape[1]])
@@ -302,10 +324,13 @@ def to_meta(value: Any) -> Any:
     return value
 
 
+@pytest.mark.parametrize("size", [CacheSize.whole(4, 32), CacheSize(4, 32, 3)])
 @pytest.mark.parametrize("top_k_top_p", [TOP_64, TopKTopP(None, True)])
-def test_a_frame_asks_nothing_of_the_host(nano: Checkpoint, top_k_top_p: TopKTopP) -> None:
+def test_a_frame_asks_nothing_of_the_host(
+    nano: Checkpoint, top_k_top_p: TopKTopP, size: CacheSize
+) -> None:
     """Tensors without data cannot be read: whatever runs on them can be captured in a graph."""
-    state = FrameState.allocate(nano.speech, 4, max_positions=32, max_text_embeddings=3)
+    state = FrameState.allocate(nano.speech, size, max_text_embeddings=3)
     speech, state = to_meta(nano.speech), to_meta(state)
     lengths, rows = torch.empty(2, 2, dtype=torch.int64, device="meta").unbind(0)
     with torch.inference_mode():
@@ -316,7 +341,7 @@ def test_a_frame_asks_nothing_of_the_host(nano: Checkpoint, top_k_top_p: TopKTop
 
 def test_slots_that_do_not_run_stay_finite_and_in_range(nano: Checkpoint) -> None:
     """Rows that were never started compute along with the others, for as long as those run."""
-    state = FrameState.allocate(nano.speech, 4, max_positions=8, max_text_embeddings=0)
+    state = FrameState.allocate(nano.speech, CacheSize.whole(4, 8), max_text_embeddings=0)
     with torch.inference_mode():
         for _ in range(10):
             advance(nano.speech, state, 4, 8, TOP_64)
@@ -327,7 +352,7 @@ def test_slots_that_do_not_run_stay_finite_and_in_range(nano: Checkpoint) -> Non
 
 def test_too_much_trailing_text_is_refused(nano: Checkpoint) -> None:
     """The state was allocated for less."""
-    state = FrameState.allocate(nano.speech, 1, max_positions=8, max_text_embeddings=2)
+    state = FrameState.allocate(nano.speech, CacheSize.whole(1, 8), max_text_embeddings=2)
     row = nano.prompts.tts_pad
     with pytest.raises(ValueError, match="3 text embeddings; there is room for 2"):
         state.set_slot(0, GREEDY, row.expand(3, -1), row[0])
@@ -340,33 +365,6 @@ def test_layers_of_another_kind_are_refused(odd: Checkpoint) -> None:
         TalkerWeights.read(parameters_of(odd.upstream).within("talker"), config)
 
 
-def test_flash_attention_sees_what_the_mask_lets_through(
-    odd: Checkpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its call, with a stand-in of the same contract: as many positions as `cache_seqlens`."""
-
-    def stand_in(q: Tensor, k: Tensor, v: Tensor, *, cache_seqlens: Tensor) -> Tensor:
-        rows = []
-        for row, length in enumerate(cache_seqlens.tolist()):
-            cached = torch.cat((k[row, :length], v[row, :length]), 1).unsqueeze(0)
-            rows.append(layers.attend_cached(q[row], cached, None))
-        return torch.stack(rows).view(q.shape)
-
-    weights = odd.speech.talker
-    plain = TalkerCache.allocate(weights, 3, max_positions=16)
-    plain.key_value.copy_(torch.randn(plain.key_value.shape))
-    flash = replace(plain, key_value=plain.key_value.clone(), flash=stand_in)
-    x, positions = torch.randn(2, 48), torch.tensor([3, 11])
-    for cache in (plain, flash):
-        assert (cache.flash is None) == (cache is plain)
-    ours = talker.step(weights, plain, x, positions, 12)
-    theirs = talker.step(weights, flash, x, positions, 12)
-    for one, other in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
-    assert layers.flash_attention(torch.device("cpu"), torch.bfloat16) is None
-    assert layers.flash_attention(torch.device("cuda"), torch.float32) is None
-
-
 def test_a_model_in_sixteen_bits() -> None:
     """Upstream's logits but for rounding, from the prompt and from the frames after it."""
     upstream = odd_model()
@@ -374,7 +372,8 @@ def test_a_model_in_sixteen_bits() -> None:
         parameter.data = parameter.data.bfloat16()
     checkpoint = Checkpoint.of(upstream)
     prompt = checkpoint.prompt(odd_case(6, voice="ryan"), True)
-    cache = TalkerCache.allocate(checkpoint.speech.talker, 1, max_positions=32)
+    cache = TalkerCache.allocate(checkpoint.speech.talker.decoder, CacheSize.whole(1, 32))
+    cache.give(0, 0, torch.tensor([1]))
     embeds, width = prompt.embeds.unsqueeze(0), len(prompt.embeds)
     codes = torch.randint(0, 256, (3, 6), generator=torch.Generator().manual_seed(5))
     with torch.inference_mode():

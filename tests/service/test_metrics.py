@@ -46,7 +46,7 @@ def test_a_stream_counts_when_it_is_over(bench: Bench) -> None:
 
 def test_a_late_piece_is_an_underrun(bench: Bench) -> None:
     """Later than the audio before it had lasted; what follows is played from then on."""
-    metrics = RequestMetrics(bench.service.metrics, streamed=True)
+    metrics = RequestMetrics(bench.service.metrics, delivery="stream")
     metrics.record_audio(24_000)
     metrics.record_audio(24_000)
     assert value(bench, "underruns_total") == 0

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import logging
-import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,6 +12,7 @@ import torch
 from qwen_tts_api.engine.memory import planning
 from qwen_tts_api.engine.memory.planning import MemoryPlan, WorkingMemory
 from qwen_tts_api.engine.memory.profiling import measure_working_memory
+from qwen_tts_api.engine.memory.release import release_memory
 from qwen_tts_api.engine.runner.buckets import slot_buckets
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.errors import LoadError
@@ -101,20 +100,3 @@ def _warm_runner(
     runner = make(plan)
     warm_up(runner)
     return runner
-
-
-def release_memory(error: BaseException) -> None:
-    """Release the memory that an error keeps: of tensors in the frames that it came through.
-
-    PyTorch would keep it, too, for tensors to come; others, and who plans, see it only when it is
-    given back to the device.
-    """
-    pending, errors = [error], set[BaseException]()
-    while pending:
-        errors.add(each := pending.pop())
-        traceback.clear_frames(each.__traceback__)
-        for other in (each.__cause__, each.__context__):
-            if other is not None and other not in errors:
-                pending.append(other)
-    gc.collect()
-    torch.cuda.empty_cache()

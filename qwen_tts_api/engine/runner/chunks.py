@@ -9,6 +9,7 @@ from torch import Tensor
 
 from qwen_tts_api.engine.runner.buckets import Buckets
 from qwen_tts_api.engine.runner.graphs import GraphCache, GraphPool
+from qwen_tts_api.engine.runner.kernels.paths import CodecKernels
 from qwen_tts_api.engine.runner.state import HISTORY_FRAMES, ChunkKey, RunnerState
 from qwen_tts_api.model.codec.decoder import decode_chunk
 from qwen_tts_api.model.codec.weights import CodecWeights
@@ -26,15 +27,22 @@ class Chunks:
         state: Every slot's.
         buckets: The batch sizes.
         pool: Where graphs are captured; None: nothing is.
+        kernels: What decodes; None: PyTorch's operators.
     """
 
     def __init__(
-        self, codec: CodecWeights, state: RunnerState, buckets: Buckets, pool: GraphPool | None
+        self,
+        codec: CodecWeights,
+        state: RunnerState,
+        buckets: Buckets,
+        pool: GraphPool | None,
+        kernels: CodecKernels | None = None,
     ) -> None:
         self._codec = codec
+        self._kernels = kernels
         self._state = state
         self._buckets = buckets
-        self._graphs: GraphCache[RunnerState, ChunkKey] = GraphCache(self._make, state, pool)
+        self._graphs: GraphCache[RunnerState, ChunkKey] = GraphCache(self.compute, state, pool)
 
     def __len__(self) -> int:
         """Return how many graphs have been captured."""
@@ -69,10 +77,14 @@ class Chunks:
         self._graphs.prepare(key)
         self._graphs(key)
 
-    def _make(self, state: RunnerState, key: ChunkKey) -> Tensor:
+    def compute(self, state: RunnerState, key: ChunkKey) -> Tensor:
+        """Decode chunks of `chunk_slots`: what a graph is captured of."""
         slots, starts = state.chunk_slots[: key.num_slots], state.chunk_starts[: key.num_slots]
         offsets = torch.arange(key.num_frames, device=slots.device)
         frames = (starts.unsqueeze(-1) + offsets) % HISTORY_FRAMES
         codes = state.history[slots.unsqueeze(-1), frames]
-        samples = decode_chunk(self._codec, state.codec, codes, slots)
+        if self._kernels is None:
+            samples = decode_chunk(self._codec, state.codec, codes, slots)
+        else:
+            samples = self._kernels.decode(state.codec, codes, slots)
         return (samples.float() * 32767.0).round().to(torch.int16)

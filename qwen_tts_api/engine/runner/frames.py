@@ -6,11 +6,13 @@ Its codes go into the history, from where `chunks` decodes them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from torch import Tensor
 
 from qwen_tts_api.engine.runner.buckets import Buckets
 from qwen_tts_api.engine.runner.graphs import GraphCache, GraphPool
+from qwen_tts_api.engine.runner.kernels.paths import FrameKernels, Kernels
 from qwen_tts_api.engine.runner.state import HISTORY_FRAMES, FrameKey, RunnerState
 from qwen_tts_api.model.frame import advance
 from qwen_tts_api.model.frame_state import SpeechModel
@@ -19,6 +21,31 @@ from qwen_tts_api.model.utterance import SamplingParams
 
 RANKED = 64
 """How many logits are ranked where no slot's top_k is larger (the published default is 50)."""
+
+
+class Frames(Protocol):
+    """Frames of one state, by whatever path."""
+
+    def __len__(self) -> int:
+        """Return how many graphs have been captured."""
+
+    def run(self, num_slots: int, end: int, settings: Sequence[SamplingParams]) -> None:
+        """Generate a frame of the first slots.
+
+        Args:
+            num_slots: More than the number of every running slot.
+            end: More than the position of every running slot.
+            settings: Of the running slots.
+        """
+
+    def capture(self, num_slots: int) -> None:
+        """Capture the graphs of one batch size for usual settings, the largest first."""
+
+    def capture_other(self) -> None:
+        """Capture a graph of each other kind, so that more of them can be captured in passing."""
+
+    def run_largest(self) -> None:
+        """Run what takes the most memory."""
 
 
 class PlainFrames:
@@ -36,20 +63,14 @@ class PlainFrames:
     ) -> None:
         self._model = model
         self._buckets = buckets
-        self._graphs: GraphCache[RunnerState, FrameKey] = GraphCache(self._make, state, pool)
+        self._graphs: GraphCache[RunnerState, FrameKey] = GraphCache(self.compute, state, pool)
 
     def __len__(self) -> int:
         """Return how many graphs have been captured."""
         return len(self._graphs)
 
     def run(self, num_slots: int, end: int, settings: Sequence[SamplingParams]) -> None:
-        """Generate a frame of the first slots.
-
-        Args:
-            num_slots: More than the number of every running slot.
-            end: More than the position of every running slot.
-            settings: Of the running slots.
-        """
+        """Generate a frame: see `Frames`."""
         slots, kv_len = self._buckets.slots_for(num_slots), self._buckets.positions_for(end)
         self._graphs(FrameKey(slots, kv_len, top_k_top_p_for(settings)))
 
@@ -59,7 +80,7 @@ class PlainFrames:
             self._graphs.prepare(FrameKey(num_slots, kv_len, USUAL))
 
     def capture_other(self) -> None:
-        """Capture one graph of each other kind of sampling, so that more can be in passing."""
+        """Capture one graph of each other kind of sampling."""
         for limit in (RANKED, None):
             for top_p in (False, True):
                 key = FrameKey(1, self._buckets.positions[0], TopKTopP(limit, top_p))
@@ -71,10 +92,68 @@ class PlainFrames:
         self._graphs.prepare(key)
         self._graphs(key)
 
-    def _make(self, state: RunnerState, key: FrameKey) -> Tensor:
+    def compute(self, state: RunnerState, key: FrameKey) -> Tensor:
+        """Generate a frame: what a graph is captured of."""
         advance(self._model, state.speech, key.num_slots, key.kv_len, key.top_k_top_p)
         _keep_codes(state, key.num_slots)
         return state.speech.code_0
+
+
+class FusedFrames:
+    """Frames by fused kernels: a graph for each batch size, whatever is in the batch.
+
+    Args:
+        kernels: Of the state.
+        state: Every slot's.
+        buckets: The batch sizes.
+        pool: Where graphs are captured; None: nothing is.
+    """
+
+    def __init__(
+        self, kernels: FrameKernels, state: RunnerState, buckets: Buckets, pool: GraphPool | None
+    ) -> None:
+        self._kernels = kernels
+        self._buckets = buckets
+        self._graphs: GraphCache[RunnerState, int] = GraphCache(self.compute, state, pool)
+
+    def __len__(self) -> int:
+        """Return how many graphs have been captured."""
+        return len(self._graphs)
+
+    def run(self, num_slots: int, end: int, settings: Sequence[SamplingParams]) -> None:
+        """Generate a frame: see `Frames`."""
+        self._graphs(self._buckets.slots_for(num_slots))
+
+    def capture(self, num_slots: int) -> None:
+        """Capture the graph of one batch size."""
+        self._graphs.prepare(num_slots)
+
+    def capture_other(self) -> None:
+        """Do nothing: there is no other kind."""
+
+    def run_largest(self) -> None:
+        """Run the largest batch."""
+        self._graphs.prepare(self._buckets.max_slots)
+        self._graphs(self._buckets.max_slots)
+
+    def compute(self, state: RunnerState, num_slots: int) -> Tensor:
+        """Generate a frame: what a graph is captured of."""
+        self._kernels.advance(num_slots)
+        _keep_codes(state, num_slots)
+        return state.speech.code_0
+
+
+def make_frames(
+    model: SpeechModel,
+    state: RunnerState,
+    buckets: Buckets,
+    pool: GraphPool | None,
+    kernels: Kernels,
+) -> Frames:
+    """Return frames by fused kernels, where there are any."""
+    if kernels.frame is None:
+        return PlainFrames(model, state, buckets, pool)
+    return FusedFrames(kernels.frame(model, state.speech), state, buckets, pool)
 
 
 def _keep_codes(state: RunnerState, num_slots: int) -> None:

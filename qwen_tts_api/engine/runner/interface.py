@@ -6,7 +6,7 @@ have a runner of their own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,6 +52,7 @@ class Runner(Protocol):
     Attributes:
         card: What the model can do.
         placement: Where it computes: `device`, `dtype`, `attention`.
+        kernels: What computes each part of the work: `fused` or `plain`.
         max_slots: The number of slots.
         max_positions: Prompt and frames of one utterance together.
         eos: The code 0 that ends an utterance.
@@ -62,6 +63,7 @@ class Runner(Protocol):
 
     card: ModelCard
     placement: Any
+    kernels: Mapping[str, str]
     max_slots: int
     max_positions: int
     eos: int

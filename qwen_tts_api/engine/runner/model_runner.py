@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,15 +12,18 @@ from torch import Tensor
 from qwen_tts_api.engine.memory.planning import MAX_VOICES, MemoryPlan
 from qwen_tts_api.engine.runner.buckets import Buckets
 from qwen_tts_api.engine.runner.chunks import CHUNK_SIZES, Chunks
-from qwen_tts_api.engine.runner.frames import USUAL, PlainFrames, top_k_top_p_for
+from qwen_tts_api.engine.runner.frames import USUAL, make_frames, top_k_top_p_for
 from qwen_tts_api.engine.runner.graphs import graph_pool
 from qwen_tts_api.engine.runner.host_copy import DecodedAudio, HostCopy, SampledCodes
+from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
 from qwen_tts_api.engine.runner.lru import LruCache
+from qwen_tts_api.engine.runner.page_table import PageTable
 from qwen_tts_api.engine.runner.state import RunnerState
 from qwen_tts_api.model.codec.decoder import CodecState
 from qwen_tts_api.model.frame import prefill_slots
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.prompt import TalkerPrompt
+from qwen_tts_api.model.talker_cache import FLASH_PAGE_POSITIONS, PAGE_POSITIONS, CacheSize
 from qwen_tts_api.model.utterance import Prompt, Reference, SamplingParams
 from qwen_tts_api.model.voice.cloning import Clone
 from qwen_tts_api.model.weights.placement import to_device
@@ -57,10 +60,17 @@ class ModelRunner:
 
     @torch.inference_mode()
     def __init__(
-        self, model: LoadedModel, plan: MemoryPlan, *, max_positions: int, enforce_eager: bool
+        self,
+        model: LoadedModel,
+        plan: MemoryPlan,
+        *,
+        max_positions: int,
+        enforce_eager: bool,
+        kernels: Kernels = PLAIN,
     ) -> None:
         self.card = model.card
         self.placement = model.placement
+        self.kernels: Mapping[str, str] = kernels.names()
         self.eos = model.eos
         self.max_slots = plan.max_slots
         self.max_positions = max_positions
@@ -72,16 +82,19 @@ class ModelRunner:
         self.lag = int(on_gpu)
         self._copies = torch.cuda.Stream(self._device) if on_gpu else None
         flash = model.placement.attention == "flash_attention_2"
-        self._state = RunnerState.allocate(model, self.max_slots, max_positions, flash)
+        self._page_positions = FLASH_PAGE_POSITIONS if flash else PAGE_POSITIONS
+        size = CacheSize.whole(self.max_slots, max_positions, self._page_positions)
+        self._state = RunnerState.allocate(model, size, flash)
+        self._pages = PageTable(self._state.speech.talker_cache)
         reads_by_length = self._state.speech.talker_cache.flash is not None
         self._sampling: dict[int, SamplingParams] = {}
-        self._ends = [0] * self.max_slots  # the end of what is written in the talker's cache
         self._clones: LruCache[str, Clone] = LruCache(MAX_VOICES)
         pool = None if enforce_eager else graph_pool(self._device)
         buckets = Buckets(self.max_slots, max_positions, pool is not None, reads_by_length)
         self._batch_sizes = buckets.slots
-        self._frames = PlainFrames(model.speech, self._state, buckets, pool)
-        self._chunks = Chunks(model.codec, self._state, buckets, pool)
+        self._frames = make_frames(model.speech, self._state, buckets, pool, kernels)
+        codec = kernels.codec and kernels.codec(model.codec)
+        self._chunks = Chunks(model.codec, self._state, buckets, pool, codec)
 
     def has_cached_voice(self, prompt: Prompt) -> bool:
         """Whether no recording has to be encoded for a prompt."""
@@ -113,7 +126,7 @@ class ModelRunner:
         for slot, item in zip(slots, prepared, strict=True):
             prompt = item.talker_prompt
             self._sampling[slot] = item.sampling
-            self._state.speech.talker_cache.clear(slot, self._ends[slot])
+            self._cover(slot, item.num_positions)
             pad = self._model.prompts.tts_pad[0]
             self._state.speech.set_slot(slot, item.sampling, prompt.trailing_text, pad)
             if item.stream is None:
@@ -123,8 +136,6 @@ class ModelRunner:
         embeds = torch.nn.utils.rnn.pad_sequence(
             [item.talker_prompt.embeds for item in prepared], batch_first=True
         )
-        for slot in slots:
-            self._ends[slot] = embeds.shape[1]
         index = self._to_device(slots)
         lengths = self._to_device([item.num_positions for item in prepared])
         top_k_top_p = top_k_top_p_for([item.sampling for item in prepared])
@@ -136,9 +147,7 @@ class ModelRunner:
     def advance(self, slots: Sequence[int], end: int) -> SampledCodes:
         """Generate the next frame of the running `slots`, and sample the code 0 after it."""
         for slot in slots:
-            # One more than this frame writes: a stopped slot below a running one is still computed,
-            # and writes at the position where it stopped.
-            self._ends[slot] = end + 1
+            self._cover(slot, end)
         self._frames.run(slots[-1] + 1, end, [self._sampling[slot] for slot in slots])
         sampled = self._state.speech.code_0[: slots[-1] + 1]
         if self._copies is None:
@@ -147,8 +156,13 @@ class ModelRunner:
 
     @torch.inference_mode()
     def stop(self, slot: int) -> None:
-        """Mark a slot as not running."""
+        """Mark a slot as not running, and take its pages."""
         self._state.speech.stop(slot)
+        self._pages.release(slot)
+
+    def _cover(self, slot: int, end: int) -> None:
+        """Let a slot have the pages of all positions before `end`."""
+        self._pages.grow(slot, -(-end // self._page_positions))
 
     @torch.inference_mode()
     def pause(self, slot: int) -> None:
@@ -207,7 +221,7 @@ class ModelRunner:
 
     def close(self) -> None:
         """Release the memory; attributes that other threads read stay."""
-        del self._model, self._state, self._clones, self._frames, self._chunks
+        del self._model, self._state, self._pages, self._clones, self._frames, self._chunks
         gc.collect()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

@@ -13,6 +13,7 @@ from qwen_tts_api.model.codec.decoder import CodecState
 from qwen_tts_api.model.frame_state import FrameState
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.sampling import TopKTopP
+from qwen_tts_api.model.talker_cache import CacheSize
 
 HISTORY_FRAMES = 64
 """How many frames of each slot are kept until they are decoded; the scheduler needs no more."""
@@ -54,23 +55,17 @@ class RunnerState:
     slot_numbers: Tensor
 
     @classmethod
-    def allocate(
-        cls, model: LoadedModel, max_slots: int, max_positions: int, flash: bool
-    ) -> RunnerState:
-        """Return the state of `max_slots` slots, none of them running."""
+    def allocate(cls, model: LoadedModel, size: CacheSize, flash: bool) -> RunnerState:
+        """Return the state of slots of which none is running."""
         device = torch.device(model.placement.device)
-        groups = model.codec.num_code_groups
+        groups, max_slots = model.codec.num_code_groups, size.max_slots
 
         def integers(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=torch.int64, device=device)
 
         return cls(
             speech=FrameState.allocate(
-                model.speech,
-                max_slots,
-                max_positions,
-                max_text_embeddings(model.card, max_positions),
-                flash,
+                model.speech, size, max_text_embeddings(model.card, size.max_positions), flash
             ),
             codec=CodecState.allocate(model.codec, max_slots + 1),
             history=integers(max_slots + 1, HISTORY_FRAMES, groups),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
 from qwen_tts_api.model.kernels.decoder import FusedDecoder
@@ -108,15 +107,12 @@ class FusedFrame:
 
 def _talker_pages(state: FrameState) -> PagedCache:
     cache = state.talker_cache
-    return PagedCache(cache.key_value, _one_page_a_slot(cache.key_value), cache.rope)
+    return PagedCache(cache.key_value, cache.page_table, cache.rope)
 
 
 def _predictor_pages(state: FrameState) -> PagedCache:
+    """Return the code predictor's cache `[L_p, R, G, ...]`, where a slot is a page."""
     cache = state.code_predictor_cache
-    return PagedCache(cache.key_value, _one_page_a_slot(cache.key_value), cache.rope)
-
-
-def _one_page_a_slot(key_value: Tensor) -> Tensor:
-    """Return the page table of a cache `[L, R, S, ...]`, where a slot is a page."""
-    num_slots = key_value.shape[1]
-    return torch.arange(num_slots, dtype=torch.int32, device=key_value.device).unsqueeze(1)
+    num_slots, device = cache.key_value.shape[1], cache.key_value.device
+    table = torch.arange(num_slots, dtype=torch.int32, device=device).unsqueeze(1)
+    return PagedCache(cache.key_value, table, cache.rope)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
+from functools import partial
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import RateLimited, Unauthorized
@@ -29,7 +30,10 @@ _KEY = re.compile(
 
 
 def register(app: Flask, config: Config, keys: ApiKeys | None) -> None:
-    """Check API keys and the rate limit before each request, if they are configured."""
+    """Check API keys and the rate limit before each request, if they are configured.
+
+    What a WebSocket asks for counts as a request each: `g.count_request`, which raises RateLimited.
+    """
     wrong_keys = RateLimit(MAX_WRONG_KEYS)
     requests = RateLimit(config.rate_limit) if config.rate_limit else None
 
@@ -42,7 +46,8 @@ def register(app: Flask, config: Config, keys: ApiKeys | None) -> None:
             client = g.client = _check_key(keys, client, wrong_keys)
         if requests is not None:
             what = f"More than {config.rate_limit} requests a minute (QWEN_RATE_LIMIT)."
-            _count(requests, client, what)
+            g.count_request = partial(_count, requests, client, what)
+            g.count_request()
         return None
 
     if keys is not None or requests is not None:
@@ -82,9 +87,7 @@ def _check_key(keys: ApiKeys, address: str, wrong_keys: RateLimit) -> str:
         RateLimited: The key is wrong, and more than MAX_WRONG_KEYS were from this address.
         Unauthorized: The key is missing or wrong.
     """
-    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        key = request.headers.get("xi-api-key", "")
+    key = bearer_of(request) or request.headers.get("xi-api-key", "")
     if not key.strip():
         raise Unauthorized("This server needs a key: send 'Authorization: Bearer <key>'.")
     # WSGI decodes headers as Latin-1.
@@ -93,3 +96,9 @@ def _check_key(keys: ApiKeys, address: str, wrong_keys: RateLimit) -> str:
         _count(wrong_keys, address, f"More than {MAX_WRONG_KEYS} wrong keys a minute.")
         raise Unauthorized("The request's key is not one of this server's.")
     return name
+
+
+def bearer_of(request: Request) -> str:
+    """Return the bearer token of a request's `Authorization` header; empty if there is none."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""

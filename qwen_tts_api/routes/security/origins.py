@@ -7,7 +7,9 @@ page, but does not prevent the effect. So unsafe methods are refused unless `Sec
 DNS rebinding: a page of `evil.example` can resolve its own name to this server's address. To the
 browser both are then one origin, and only the `Host` header shows the difference.
 
-Safe methods stay open: an `<audio src>` on another site is a GET that changes nothing.
+A WebSocket is opened by a GET, but counts as unsafe: any page may open one, and reads its answers.
+
+Other safe methods stay open: an `<audio src>` on another site is a GET that changes nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import CrossSite, HostNotAllowed
 from qwen_tts_api.names import shown
 from qwen_tts_api.routes.request_log import PROBES
+from qwen_tts_api.routes.security.authentication import bearer_of
 from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -56,7 +59,7 @@ def register(app: Flask, config: Config) -> None:
             return
         if not hosts.allows(host):
             raise _not_allowed(host)
-        if request.method not in SAFE_METHODS:
+        if request.method not in SAFE_METHODS or _is_page_socket():
             _check_page(origins, hosts, host)
 
     app.before_request(check)
@@ -93,6 +96,14 @@ class Origins:
             if wanted := request.headers.get("Access-Control-Request-Headers"):
                 headers["Access-Control-Allow-Headers"] = wanted
         return response
+
+
+def _is_page_socket() -> bool:
+    """Return whether a web page may be what opens a WebSocket, which no CORS protects.
+
+    A page cannot send a bearer token with a handshake.
+    """
+    return request.headers.get("Upgrade", "").lower() == "websocket" and not bearer_of(request)
 
 
 def _check_page(origins: Origins, hosts: AllowedHosts, host: str) -> None:

@@ -10,7 +10,7 @@ from marshmallow import EXCLUDE, Schema, fields
 
 from qwen_tts_api.routes.bodies.audio_field import AudioField
 from qwen_tts_api.routes.speech.field_types import read_numbers
-from qwen_tts_api.routes.speech.schema import SpeechSchema, load_speech_request
+from qwen_tts_api.routes.speech.schema import SPEECH, load_speech_request
 from qwen_tts_api.service.request import SpeechRequest
 
 
@@ -31,7 +31,7 @@ class ParameterNames:
     """
 
     def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = {ours: names.get(ours, ours) for ours in SpeechSchema().fields}
+        self._names = {ours: names.get(ours, ours) for ours in SPEECH.fields}
 
     def __contains__(self, name: str) -> bool:
         """Tell whether a parameter is a field."""
@@ -49,14 +49,13 @@ class ParameterNames:
         Raises:
             InvalidRequest: A field has the wrong type.
         """
-        schema = SpeechSchema()
         texts = {ours: given[name] for ours, name in self._names.items() if given.get(name)}
         recordings = {
             ours: files[name]
             for ours, name in self._names.items()
-            if files and files.get(name) and isinstance(schema.fields[ours], AudioField)
+            if files and files.get(name) and isinstance(SPEECH.fields[ours], AudioField)
         }
-        return load_speech_request(read_numbers(schema, texts) | recordings)
+        return load_speech_request(read_numbers(SPEECH, texts) | recordings)
 
     def schema(self, name: str, **special: fields.Field[Any]) -> type[Schema]:
         """Return the parameters as the document has them.
@@ -71,7 +70,7 @@ class ParameterNames:
 
 def documented_field(name: str) -> fields.Field[Any]:
     """Return one of our fields as a parameter is: text, which cannot be null."""
-    field = copy.copy(SpeechSchema().fields[name])
+    field = copy.copy(SPEECH.fields[name])
     field.allow_none = False
     field.attribute = field.data_key = None
     return field

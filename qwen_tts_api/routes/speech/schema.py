@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load
@@ -130,13 +131,17 @@ class SpeechSchema(Schema):
         return SpeechRequest(**{name: value for name, value in data.items() if value is not None})
 
 
+SPEECH = SpeechSchema()
+"""What checks every request. Built once: each new one copies its fields, for 0.5 ms."""
+
+
 def load_speech_request(document: Mapping[str, Any]) -> SpeechRequest:
     """Return the request that values by the names of our fields describe.
 
     Raises:
         InvalidRequest: A field is unknown or has the wrong type.
     """
-    request: SpeechRequest = load(SpeechSchema(), document)
+    request: SpeechRequest = load(SPEECH, document)
     return request
 
 
@@ -147,9 +152,26 @@ def load(schema: Schema, document: Mapping[str, Any]) -> Any:
         InvalidRequest: The schema refuses it.
     """
     try:
-        return schema.load(document)
+        given = frozenset(_given(schema, document))
+        return _given_part(type(schema), given, schema.unknown).load(document)
     except ValidationError as error:
         raise _explain(error.messages_dict, schema, list(document)) from None
+
+
+def _given(schema: Schema, document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield our names of the fields that a document has, and of those that it must have."""
+    for name, field in schema.fields.items():
+        if field.required or (field.data_key or name) in document:
+            yield name
+
+
+@functools.lru_cache(maxsize=64)
+def _given_part(kind: type[Schema], given: frozenset[str], unknown: Any) -> Schema:
+    """Return a schema of the fields that are given: a missing one takes as long as a given one.
+
+    A client sends the same fields every time.
+    """
+    return kind(only=given, unknown=unknown)
 
 
 def idle_fields(schema: Schema, document: Mapping[str, Any]) -> list[str]:

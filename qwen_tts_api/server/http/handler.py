@@ -14,7 +14,9 @@ from gunicorn.http import errors as parse_errors
 from gunicorn.http import wsgi
 
 from qwen_tts_api.errors import TTSError
+from qwen_tts_api.routes.live.upgrade import RECEIVED
 from qwen_tts_api.server.http.connection import Connection
+from qwen_tts_api.server.http.response import SocketResponse
 from qwen_tts_api.telemetry import logs
 
 logger = logging.getLogger(__name__)
@@ -52,7 +54,6 @@ class RequestHandler:
         """Handle one request; return whether to keep the connection alive."""
         try:
             request = next(connection.parser)
-            connection.sock.settimeout(self._timeout_s)
             keep = self._call(request, connection) and connection.reusable
             # A body that the application did not read is skipped: the next request follows it.
             return keep and connection.parser.finish_body()
@@ -71,9 +72,12 @@ class RequestHandler:
         # The loop has sent `100 Continue` already.
         request._expected_100_continue = False
         response, environ = wsgi.create(
-            request, connection.sock, connection.client, connection.server, self._cfg
+            *(request, connection.sock, connection.client, connection.server, self._cfg),
+            response_class=SocketResponse,
+            response_args=(self._timeout_s,),
         )
         environ["wsgi.multithread"] = True
+        environ[RECEIVED] = connection.parser.unreader.take_rest
         if self.is_stopping or not self._cfg.keepalive or not connection.reusable:
             response.force_close()
         chunks = self._application(environ, response.start_response)
@@ -84,7 +88,7 @@ class RequestHandler:
         except OSError:
             raise
         except Exception:
-            if not response.headers_sent:
+            if not response.has_begun:
                 raise
             # Behind the headers, an error response would be taken for a part of the body.
             logger.exception("an answer was broken off")
@@ -92,7 +96,8 @@ class RequestHandler:
         finally:
             if hasattr(chunks, "close"):
                 chunks.close()
-        return not response.should_close()
+        # What was upgraded is no HTTP any more.
+        return not response.should_close() and not response.upgrade
 
     def send_error(self, connection: Connection, error: Exception) -> None:
         """Send an error response for a request that did not reach the application."""

@@ -18,6 +18,8 @@ from qwen_tts_api.server.wyoming.handler import EventHandler, Wyoming
 logger = logging.getLogger(__name__)
 
 RECEIVE_BYTES = 65_536
+MIN_WAIT_S = 1.0
+"""How long more of a live text is waited for in one go, where QWEN_KEEPALIVE_S is less."""
 
 _INTERNAL_ERROR = Event(
     "error", {"text": "The server failed on this request; see its log.", "code": TTSError.code}
@@ -52,7 +54,7 @@ class WyomingConnection:
         self._deadline: float | None = None
         self._send_lock = threading.Lock()
         self._reader = EventReader(self._receive, config.max_body_bytes)
-        self._handler = EventHandler(shared, socket_client(sock), address, self._send)
+        self._handler = EventHandler(shared, socket_client(sock), address, self._send, self._fail)
         self.since = time.monotonic()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(config.client_timeout_s)  # of each `send`
@@ -66,40 +68,45 @@ class WyomingConnection:
         """Serve the client until one side closes the connection."""
         with self._sock:
             try:
-                if error := self._serve():
-                    self._send(error)
+                self._serve()
+            except Exception as error:
+                self._fail(error)
+            finally:
+                self._handler.close()
+            with suppress(OSError):
                 self._linger()
-            except TimeoutError:
-                logger.info("a Wyoming client sent or read nothing for too long: closing")
-            except OSError:
-                logger.debug("a Wyoming client has disconnected")
 
     def hang_up(self) -> None:
-        """Close the connection, from another thread."""
+        """Close the connection, from any thread."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
 
-    def _serve(self) -> Event | None:
-        """Answer events until the client leaves; return the error that ended it, if any."""
-        try:
-            while not self._stopping.is_set():
-                self._deadline = None
-                event = self._reader.read()
-                if event is None:
-                    break
-                self._handler.handle(event)
-                self.since = time.monotonic()
-                self._idle_timeout_s = self._keepalive_s
-        except ClientLeft:
-            return None
-        except TTSError as error:
-            return Event("error", {"text": error.message, "code": error.code})
-        except OSError:
-            raise
-        except Exception:
-            logger.exception("a Wyoming request failed without an answer")
-            return _INTERNAL_ERROR
-        return None
+    def _serve(self) -> None:
+        """Answer events until the client leaves."""
+        while not self._stopping.is_set() or self.is_busy:
+            self._deadline = None
+            event = self._reader.read()
+            if event is None:
+                return
+            self._handler.handle(event)
+            self.since = time.monotonic()
+            self._idle_timeout_s = self._keepalive_s
+
+    def _fail(self, error: Exception) -> None:
+        """Tell the client why its request has ended, and that nothing follows; from any thread."""
+        if isinstance(error, TimeoutError):
+            logger.info("a Wyoming client sent or read nothing for too long: closing")
+        if isinstance(error, (OSError, ClientLeft)):
+            self.hang_up()
+            return
+        event = _INTERNAL_ERROR
+        if isinstance(error, TTSError):
+            event = Event("error", {"text": error.message, "code": error.code})
+        else:
+            logger.error("a Wyoming request failed without an answer", exc_info=error)
+        with suppress(OSError):
+            self._send(event)
+            self._sock.shutdown(socket.SHUT_WR)
 
     def _receive(self, has_begun: bool) -> bytes:
         """Return the next bytes of an event, or of the first one that comes.
@@ -107,12 +114,15 @@ class WyomingConnection:
         Raises:
             TimeoutError: None came in time.
         """
-        timeout_s = self._idle_timeout_s
         if has_begun:
             now = time.monotonic()
             self._deadline = self._deadline or now + self._event_timeout_s
-            timeout_s = self._deadline - now
-        if not self._has_data(timeout_s):
+            has_data = self._has_data(self._deadline - now)
+        else:
+            # More of a live text is waited for by the service.
+            while not (has_data := self._has_data(self._idle_timeout_s)) and self.is_busy:
+                self._idle_timeout_s = max(self._idle_timeout_s, MIN_WAIT_S)
+        if not has_data:
             raise TimeoutError
         return self._sock.recv(RECEIVE_BYTES)
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import RateLimited
+from qwen_tts_api.errors import InvalidRequest, RateLimited
 from qwen_tts_api.routes.request_log import RequestRecord
 from qwen_tts_api.routes.security.rate_limit import RateLimit
 from qwen_tts_api.server.wyoming.audio import AudioWriter
 from qwen_tts_api.server.wyoming.events import Event
+from qwen_tts_api.server.wyoming.live_text import LiveText
 from qwen_tts_api.server.wyoming.request_log import logged
 from qwen_tts_api.server.wyoming.requests import read_request, read_string
 from qwen_tts_api.server.wyoming.voices import WyomingVoices
-from qwen_tts_api.service.request import Client
+from qwen_tts_api.service.request import Client, SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
 
@@ -45,19 +46,30 @@ class EventHandler:
         client: Disconnects where the connection is closed, which cancels the work.
         address: The client's, by which requests are counted.
         send: Sends an event; raises OSError where the connection is gone.
-
-    Attributes:
-        is_busy: Whether a request is being answered.
+        fail: Called, in another thread, with what ended a live text before its end.
     """
 
     def __init__(
-        self, shared: Wyoming, client: Client, address: str, send: Callable[[Event], None]
+        self,
+        shared: Wyoming,
+        client: Client,
+        address: str,
+        send: Callable[[Event], None],
+        fail: Callable[[Exception], None],
     ) -> None:
         self._shared = shared
         self._client = client
         self._address = address
         self._send = send
-        self.is_busy = False
+        self._fail = fail
+        self._is_answering = False
+        self._live: LiveText | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is being answered."""
+        live = self._live
+        return self._is_answering or (live is not None and not live.is_spoken)
 
     def handle(self, event: Event) -> None:
         """Answer an event; one of an unknown type is ignored.
@@ -66,28 +78,71 @@ class EventHandler:
             TTSError: The request cannot be answered, or not to its end.
             OSError: The connection is gone.
         """
+        self._is_answering = True
         if event.type == "ping":
             self._send(Event("pong", event.data))
-        elif answer := {"describe": self._describe, "synthesize": self._synthesize}.get(event.type):
-            shared = self._shared
-            log_text = shared.config.log_text
-            self.is_busy = True
-            with logged(event.type, shared.service.metrics, log_text=log_text) as record:
-                answer(event, record)
-            self.is_busy = False
+        elif event.type == "describe":
+            self._describe(event)
+        elif event.type == "synthesize":
+            self._synthesize(event)
+        elif event.type == "synthesize-start":
+            self._begin_live(event)
+        elif event.type == "synthesize-chunk":
+            self._append_live(event)
+        elif event.type == "synthesize-stop":
+            self._finish_live()
+        self._is_answering = False
 
-    def _describe(self, event: Event, record: RequestRecord) -> None:
-        self._send(Event("info", self._shared.voices.info()))
+    def close(self) -> None:
+        """Stop what is still spoken, and wait until nothing is sent any more."""
+        if self._live is not None:
+            self._live.cancel()
 
-    def _synthesize(self, event: Event, record: RequestRecord) -> None:
-        record.text = text = read_string(event.data, "text")
+    def _logged(self, event: Event) -> AbstractContextManager[RequestRecord]:
+        shared = self._shared
+        return logged(event.type, shared.service.metrics, log_text=shared.config.log_text)
+
+    def _describe(self, event: Event) -> None:
+        with self._logged(event):
+            self._send(Event("info", self._shared.voices.info()))
+
+    def _synthesize(self, event: Event) -> None:
+        if self._live is not None:  # for servers that know no live text, all of it once more
+            return
+        with self._logged(event) as record:
+            record.text = text = read_string(event.data, "text")
+            request = self._read_request(event, text)
+            audio = AudioWriter(self._send)
+            with closing(self._shared.service.stream(request, self._client)) as stream:
+                for samples in stream:
+                    audio.write(samples, stream.info.sample_rate_hz)
+            audio.stop()
+
+    def _begin_live(self, event: Event) -> None:
+        if self._live is not None:
+            raise InvalidRequest("'synthesize-stop' has to end a text before the next one begins.")
+        with ExitStack() as ending:
+            record = ending.enter_context(self._logged(event))
+            request = self._read_request(event, "")
+            speech = self._shared.service.live(request, self._client)
+            self._live = LiveText(speech, record, ending.pop_all(), self._send, self._fail)
+
+    def _append_live(self, event: Event) -> None:
+        # The service ends a text that goes on for QWEN_LIVE_SILENCE_S without more of it.
+        if self._live is not None and not self._live.is_spoken:
+            self._live.append(read_string(event.data, "text"))
+
+    def _finish_live(self) -> None:
+        if self._live is None:
+            self._send(Event("synthesize-stopped"))
+            return
+        self._live.finish()
+        self._live = None
+
+    def _read_request(self, event: Event, text: str) -> SpeechRequest:
+        """Return the request for speech, which counts for the rate limit."""
         self._count()
-        request = read_request(event.data, text, self._shared.voices)
-        audio = AudioWriter(self._send)
-        with closing(self._shared.service.stream(request, self._client)) as stream:
-            for samples in stream:
-                audio.write(samples, stream.info.sample_rate_hz)
-        audio.stop()
+        return read_request(event.data, text, self._shared.voices)
 
     def _count(self) -> None:
         """Apply the rate limit to a request for speech."""

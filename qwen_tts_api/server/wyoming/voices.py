@@ -78,7 +78,7 @@ class WyomingVoices:
             _artifact(voice.name, voice.description) | {"languages": voice.languages}
             for voice in self._listed
         ]
-        program = {"voices": voices, "supports_synthesize_streaming": False}
+        program = {"voices": voices, "supports_synthesize_streaming": True}
         return {"tts": [_artifact(PROGRAM, "Qwen3-TTS") | program]}
 
     def find(self, name: str) -> tuple[str, str]:

@@ -8,6 +8,8 @@ exactly the model's output.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -41,11 +43,12 @@ class Concatenator:
     The result does not depend on how the samples are split over calls.
 
     Args:
-        num_segments: Total number of segments.
+        num_segments: Total number of segments; None where it is not known: what only the last one
+            returns at once is then returned by `drain`.
     """
 
-    def __init__(self, num_segments: int) -> None:
-        self._num_left = num_segments - 1
+    def __init__(self, num_segments: int | None) -> None:
+        self._num_left = math.inf if num_segments is None else num_segments - 1
         self._loudest = 0.0
         self._begun = True  # whether this segment's speech has begun; the first one is not trimmed
         self._heard = False  # whether any segment had speech
@@ -81,6 +84,22 @@ class Concatenator:
         self._rest, self._speech, self._silence = _NONE, _NONE, []
         self._num_silent_sent = 0
         return np.concatenate([*ready, tail, np.zeros(pause - len(silence), np.int16)])
+
+    def drain(self, pause_s: float = math.inf) -> Samples:
+        """Return what is held back of a segment that is over, where another may follow or not.
+
+        Args:
+            pause_s: The pause before another: silence that is longer stays held back.
+        """
+        ready: list[Samples] = []
+        if len(self._rest):
+            self._take(self._rest, ready)
+        num_wanted = min(len(self._silence), pause_s * SAMPLE_RATE_HZ // WINDOW)
+        wanted, self._silence = self._silence[: int(num_wanted)], self._silence[int(num_wanted) :]
+        ready += [self._speech, *wanted]
+        self._num_silent_sent += len(wanted)
+        self._rest, self._speech = _NONE, _NONE
+        return np.concatenate([_NONE, *ready])
 
     @property
     def _passes_through(self) -> bool:

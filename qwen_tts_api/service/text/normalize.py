@@ -5,6 +5,7 @@ Plain prose is returned unchanged, byte for byte.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
@@ -159,7 +160,12 @@ def is_plain(text: str) -> bool:
     It has words and single punctuation marks, none that Markdown, HTML or lists have. It is spared
     some fifty substitutions, which take forty times as long as this.
     """
-    return len(text) <= WINDOW_CHARS and _PLAIN.fullmatch(text) is not None
+    return (
+        len(text) <= WINDOW_CHARS
+        and _PLAIN_BEGINNING.match(text) is not None
+        and _NOT_PLAIN.search(text) is None
+        and _THREE_MARKS.search(text) is None
+    )
 
 
 def _normalize(text: str) -> NormalizedText:
@@ -203,11 +209,14 @@ def _emoji_replacement(emoji: regex.Match[str]) -> str:
     return " " if _WORDS_MEET.match(before + text[end : end + 1]) else ""
 
 
-_PLAIN_MARK = r"[.,;:!?'\"()/‘’“”„«»-]"
-_PLAIN = compile_pattern(
-    r"[A-Za-zÀ-ÖØ-öø-ÿ](?:[A-Za-z0-9À-ÖØ-öø-ÿ\u3041-\u3096\u30A1-\u30FA\u4E00-\u9FFF ]"
-    rf"|{_PLAIN_MARK}(?!{_PLAIN_MARK}{{2}}))*+"
+# Of `re`, which for classes of characters is five times as fast as `regex`.
+_PLAIN_LETTERS = r"A-Za-zÀ-ÖØ-öø-ÿ"
+_PLAIN_MARKS = r".,;:!?'\"()/‘’“”„«»\-"
+_PLAIN_BEGINNING = re.compile(f"[{_PLAIN_LETTERS}]")
+_NOT_PLAIN = re.compile(
+    rf"[^{_PLAIN_LETTERS}0-9\u3041-\u3096\u30A1-\u30FA\u4E00-\u9FFF {_PLAIN_MARKS}]"
 )
+_THREE_MARKS = re.compile(f"[{_PLAIN_MARKS}]{{3}}")
 
 _WORDS_MEET = compile_pattern(r"[^\s\p{Ps}\p{Pi}][^\s\p{P}]")
 

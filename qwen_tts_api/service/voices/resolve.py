@@ -67,7 +67,8 @@ class VoiceResolver:
             model = self._models.first_of_kind("base") or model
             card = self._models.card(model)
         ignored = self._idle_fields(request, card, voice)
-        request = replace(request, **{name: getattr(SpeechRequest, name) for name in ignored})
+        if ignored:
+            request = replace(request, **{name: getattr(SpeechRequest, name) for name in ignored})
         if card.kind == "base":
             reference = self._reference(request, voice, model)
             return ResolvedVoice(model, card, request, ignored, reference=reference)

@@ -15,9 +15,10 @@ import torch
 from qwen_tts_api.checkpoints.card import locate, read_card
 from qwen_tts_api.engine import loading
 from qwen_tts_api.engine.memory import fitting, planning
-from qwen_tts_api.engine.memory.fitting import fit_runner, release_memory
+from qwen_tts_api.engine.memory.fitting import fit_runner
 from qwen_tts_api.engine.memory.planning import MemoryPlan, WorkingMemory, plan_memory
 from qwen_tts_api.engine.memory.profiling import TRIAL_SLOTS, measure_working_memory
+from qwen_tts_api.engine.memory.release import release_memory
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.weights.placement import Placement, place

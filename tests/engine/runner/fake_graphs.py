@@ -28,6 +28,7 @@ from bench.launches import is_composite
 from qwen_tts_api.engine.memory.planning import MemoryPlan
 from qwen_tts_api.engine.runner import graphs, model_runner
 from qwen_tts_api.engine.runner.graphs import GraphPool
+from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.model import layers
 from qwen_tts_api.model.loaded import LoadedModel
@@ -217,14 +218,25 @@ def pool_of(*owners: object) -> GraphPool:
 
 
 def graph_runner(
-    model: LoadedModel, plan: MemoryPlan, *, max_positions: int, enforce_eager: bool = False
+    model: LoadedModel,
+    plan: MemoryPlan,
+    *,
+    max_positions: int,
+    enforce_eager: bool = False,
+    kernels: Kernels = PLAIN,
 ) -> ModelRunner:
     """Return a runner as on a GPU; what it does is to be done with `fake_graphs`."""
     pool = pool_of()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(model_runner, "graph_pool", lambda device: pool)
-        runner = ModelRunner(model, plan, max_positions=max_positions, enforce_eager=enforce_eager)
-    pool.memory.owners = (model, runner._state)
+        runner = ModelRunner(
+            model,
+            plan,
+            max_positions=max_positions,
+            enforce_eager=enforce_eager,
+            kernels=kernels,
+        )
+    pool.memory.owners = (model, runner._state, runner._frames, runner._chunks)
     stream: Any = Stream()
     runner.lag, runner._copies = 1, stream
     return runner

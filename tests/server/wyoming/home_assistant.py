@@ -7,15 +7,22 @@ TimeoutError. (Its homeassistant/components/wyoming/, data.py and tts.py.)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from wyoming.audio import AudioChunk, AudioStop
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncTcpClient
 from wyoming.event import Event
 from wyoming.info import Describe, Info
-from wyoming.tts import Synthesize, SynthesizeVoice
+from wyoming.tts import (
+    Synthesize,
+    SynthesizeChunk,
+    SynthesizeStart,
+    SynthesizeStop,
+    SynthesizeStopped,
+    SynthesizeVoice,
+)
 
 Result = TypeVar("Result")
 
@@ -87,3 +94,41 @@ async def _exchange(address: tuple[str, int], sent: Sequence[Event], last: str) 
 def exchange(address: tuple[str, int], *sent: Event, last: str = "") -> list[Event]:
     """Send events; return what is answered, up to one of this type or the server's close."""
     return run(_exchange(address, sent, last))
+
+
+async def _stream(
+    address: tuple[str, int], chunks: Iterable[str], voice: SynthesizeVoice | None
+) -> tuple[list[str], bytes]:
+    async with connected(address) as client:
+        await client.write_event(SynthesizeStart(voice=voice).event())
+
+        async def write() -> None:
+            text = ""
+            for chunk in chunks:
+                text += chunk
+                await client.write_event(SynthesizeChunk(text=chunk).event())
+                await asyncio.sleep(0)
+            # For servers that do not know the events above.
+            await client.write_event(Synthesize(text=text, voice=voice).event())
+            await client.write_event(SynthesizeStop().event())
+
+        writing = asyncio.create_task(write())
+        types: list[str] = []
+        samples, has_head = b"", False
+        while event := await client.read_event():
+            types += [event.type] if event.type not in types[-1:] else []
+            if AudioStart.is_type(event.type):
+                has_head = True
+            elif AudioChunk.is_type(event.type) and has_head:
+                samples += AudioChunk.from_event(event).audio
+            elif SynthesizeStopped.is_type(event.type):
+                break
+        await writing
+    return types, samples
+
+
+def stream(
+    address: tuple[str, int], chunks: Iterable[str], voice: SynthesizeVoice | None = None
+) -> tuple[list[str], bytes]:
+    """Return the types of events in their order, without repetition, and the samples."""
+    return run(_stream(address, chunks, voice))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,9 +15,10 @@ from wyoming.ping import Ping, Pong
 from wyoming.tts import Synthesize, SynthesizeVoice
 
 from qwen_tts_api.server.wyoming import listener
-from qwen_tts_api.server.wyoming.listener import WyomingServer, is_loopback
-from tests.conftest import Bench, wait_until
+from qwen_tts_api.server.wyoming.listener import is_loopback
+from tests.conftest import wait_until
 from tests.fakes import SAMPLES_PER_FRAME
+from tests.server.wyoming.conftest import Start, outcomes
 from tests.server.wyoming.home_assistant import (
     HANG_S,
     connected,
@@ -29,36 +29,9 @@ from tests.server.wyoming.home_assistant import (
     say,
 )
 
-Start = Callable[..., tuple[Bench, WyomingServer]]
-
-
-@pytest.fixture
-def start(make_bench: Callable[..., Bench]) -> Iterator[Start]:
-    """Return a function that starts the port over a bench with these settings."""
-    with contextlib.ExitStack() as stack:
-
-        def make(**settings: Any) -> tuple[Bench, WyomingServer]:
-            bench = make_bench(**{"wyoming_bind": "127.0.0.1:0", **settings})
-            server = WyomingServer(bench.config, bench.service)
-            server.start()
-            stack.callback(server.drain)
-            return bench, server
-
-        yield make
-
 
 def types(events: list[Event]) -> list[str]:
     return [event.type for event in events]
-
-
-def outcomes(bench: Bench) -> dict[tuple[str, str], int]:
-    """Return how many requests of each type have ended in which way."""
-    [family] = bench.service.metrics.wyoming_requests.collect()
-    return {
-        (sample.labels["event"], sample.labels["outcome"]): int(sample.value)
-        for sample in family.samples
-        if sample.name.endswith("_total")
-    }
 
 
 def test_one_shot(start: Start) -> None:

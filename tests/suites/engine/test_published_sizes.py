@@ -17,6 +17,7 @@ from qwen_tts_api.engine.runner.state import RunnerState
 from qwen_tts_api.model.codec.decoder import decode_chunk
 from qwen_tts_api.model.frame import advance, prefill_slots
 from qwen_tts_api.model.sampling import TopKTopP
+from qwen_tts_api.model.talker_cache import CacheSize
 from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME
 
 SLOTS, POSITIONS, PROMPT, FRAMES = 4, 1024, 60, 12
@@ -33,7 +34,7 @@ def indices(*shape: int) -> torch.Tensor:
 def test_an_utterance_from_its_prompt_to_its_samples(tmp_path: Path, size: str, kind: str) -> None:
     """In 16 bits: the prompts of two slots, a frame of four, and a chunk of two streams."""
     model = empty_model(size, locate(kind, tmp_path))
-    state = RunnerState.allocate(model, SLOTS, POSITIONS, flash=False)
+    state = RunnerState.allocate(model, CacheSize(SLOTS, POSITIONS, 20), flash=False)
     hidden = model.speech.talker.decoder.norm.shape[0]
     assert hidden == {"0.6b": 1024, "1.7b": 2048}[size]
     assert state.speech.talker_cache.key_value.dtype == torch.bfloat16

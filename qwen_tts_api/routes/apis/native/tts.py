@@ -86,7 +86,8 @@ def blueprint(config: Config, service: SpeechService, cache: ranges.ResponseCach
         if request.method == "OPTIONS":
             return Response(headers={"Allow": ", ".join(_METHODS)})
         speech_request, ignored = _read_request(config)
-        speech_request = replace(speech_request, silence=config.unspeakable_text == "silence")
+        if config.unspeakable_text == "silence":
+            speech_request = replace(speech_request, silence=True)
         names = COQUI_NAMES if speech_request.lenient else {}
 
         def respond(asked: SpeechRequest) -> Response:

@@ -28,6 +28,8 @@ from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
+_SCHEMA = OpenAISpeechSchema()
+
 _AUDIO = Answer(
     "The audio; with `stream_format: sse`, events that carry it.",
     BINARY,
@@ -60,7 +62,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
     )
     def speech() -> Response:
         asked: OpenAIRequest
-        asked, unknown = read_document(OpenAISpeechSchema(), request, config)
+        asked, unknown = read_document(_SCHEMA, request, config)
         g.field_names = FIELDS
         wanted, idle = _translate(asked, config, service)
         if not asked.is_stream_given:

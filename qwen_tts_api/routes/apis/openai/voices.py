@@ -65,6 +65,9 @@ _RECORDING_FIELDS = ("audio_sample", "ref_text")
 _DESIGN_FIELDS = ("prompt", "script_hint", "model")
 
 
+_SCHEMA = OpenAIVoiceSchema()
+
+
 def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> None:
     """Add the routes that manage voices."""
 
@@ -93,7 +96,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         error_schema="OpenAIError",
     )
     def add() -> Response:
-        document, ignored = read_document(OpenAIVoiceSchema(), request, config)
+        document, ignored = read_document(_SCHEMA, request, config)
         given = {name: value for name, value in document.items() if value not in (None, "")}
         g.field_names = VOICE_FIELDS
         response = jsonify(_describe(_add(service, given)))

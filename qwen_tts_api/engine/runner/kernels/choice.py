@@ -1,0 +1,115 @@
+"""Choose between fused kernels and PyTorch's operators: QWEN_KERNELS.
+
+Fused kernels are used where they compile on this device and agree there with their plain twins;
+each part falls back by itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from qwen_tts_api.engine.memory.release import release_memory
+from qwen_tts_api.engine.runner.kernels.comparison import compare_codec, compare_frame
+from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
+from qwen_tts_api.engine.self_test import is_fatal
+from qwen_tts_api.errors import LoadError
+from qwen_tts_api.model.loaded import LoadedModel
+
+logger = logging.getLogger(__name__)
+
+WITHOUT = "Set QWEN_KERNELS=plain to do without them."
+
+
+def kernels_obstacle(setting: str, device: str) -> str | None:
+    """Return why fused kernels cannot be used, or None where they are tried."""
+    if setting == "plain":
+        return "QWEN_KERNELS is plain"
+    if device == "cpu":
+        return "they need a CUDA device and QWEN_DEVICE is cpu"
+    if importlib.util.find_spec("triton") is None:
+        return "Triton is not installed"
+    return None
+
+
+def prepare_triton(cache_dir: Path) -> None:
+    """Tell Triton where to keep what it compiles, unless it has been told."""
+    os.environ.setdefault("TRITON_CACHE_DIR", str(cache_dir / "triton"))
+    # What the tests compare with; from Triton 3.10 on the default is another.
+    os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "1")
+
+
+def choose_kernels(
+    model: LoadedModel, setting: str, report: Callable[[str], None] = lambda doing: None
+) -> Kernels:
+    """Return the fused kernels that are used for a model.
+
+    Args:
+        model: On its device.
+        setting: QWEN_KERNELS.
+        report: Told what is being done.
+
+    Raises:
+        LoadError: A kernel has broken the device for this process.
+    """
+    obstacle = kernels_obstacle(setting, model.placement.device)
+    if obstacle is None:
+        report("compiling kernels and comparing them with their plain twins")
+        return agreeing(model, _fused())
+    if setting != "plain" and model.placement.device != "cpu":
+        logger.warning("fused kernels cannot be used: %s. %s", obstacle, WITHOUT)
+    return PLAIN
+
+
+def agreeing(model: LoadedModel, candidates: Kernels) -> Kernels:
+    """Return those that compute what their plain twins do; one warning says why for the others.
+
+    Raises:
+        LoadError: As `choose_kernels`.
+    """
+    comparisons: dict[str, Callable[[Any], None]] = {
+        "frame": lambda make: compare_frame(model.speech, make),
+        "codec": lambda make: compare_codec(model.codec, make),
+    }
+    used: dict[str, Any] = {}
+    left_out: dict[str, list[str]] = {}
+    for part, compare in comparisons.items():
+        make = getattr(candidates, part)
+        if make is None:
+            continue
+        try:
+            compare(make)
+        except Exception as error:  # a border: whatever a compiler, a driver or a kernel raises
+            if is_fatal(error):
+                raise LoadError(
+                    f"The fused kernels of the {part} failed: {error} {WITHOUT}"
+                ) from error
+            logger.debug("comparing the kernels of the %s failed", part, exc_info=True)
+            left_out.setdefault(_reason(error), []).append(part)
+            release_memory(error)
+        else:
+            used[part] = make
+    for reason, parts in left_out.items():
+        logger.warning(
+            "fused kernels of %s cannot be used, their plain twins are: %s. %s",
+            " and ".join(parts),
+            reason,
+            WITHOUT,
+        )
+    return Kernels(**used)
+
+
+def _reason(error: Exception) -> str:
+    """Return an error in one line; compilers say much, and the end of it matters."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[-1] if lines else 'no reason given'}".rstrip(".")
+
+
+def _fused() -> Kernels:
+    """Return all fused kernels that there are."""
+    return PLAIN

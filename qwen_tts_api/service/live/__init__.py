@@ -1,0 +1,1 @@
+"""Speech of a text that arrives while it is spoken."""

@@ -1,0 +1,87 @@
+"""The audio of a live text: one container for all of it, or one for each segment."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from qwen_tts_api.audio.encoders import Output, Pipeline
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.service.text.concatenate import Concatenator
+from qwen_tts_api.service.text.segments import measure
+
+Samples = npt.NDArray[np.int16]
+
+LETTERS_PER_S = 15
+"""How many letters, as `segments.measure` counts, are spoken in a second, about."""
+
+
+class LiveAudio:
+    """Makes bytes of the samples of segments.
+
+    Args:
+        output: Their format.
+        stream: Whether a container's bytes are wanted while it is made, or once it is whole.
+        per_segment: Whether each segment has a container of its own, without pauses.
+
+    Attributes:
+        per_segment: As given.
+        pipeline: What encodes.
+        num_samples: How many samples of segments, at the model's rate, were encoded.
+        segment_samples: How many of them were of the current segment.
+    """
+
+    def __init__(self, output: Output, *, stream: bool, per_segment: bool) -> None:
+        self.per_segment = per_segment
+        self.num_samples = self.segment_samples = 0
+        self._output = output
+        self._stream = stream
+        self._num_pauses = 0
+        self._concatenator = Concatenator(None)
+        self._pause_s: float | None = None
+        self.pipeline: Pipeline = output.pipeline(SAMPLE_RATE_HZ, stream=stream)
+
+    @property
+    def milliseconds(self) -> int:
+        """How much audio was made, pauses included."""
+        samples = self.num_samples + self._num_pauses
+        return round(1000 * samples / SAMPLE_RATE_HZ / self._output.speed)
+
+    def share(self, text: str, *, ended: bool) -> float:
+        """Return how much of the current segment, with this text, was made: 0 to 1."""
+        expected_s = max(measure(text) / LETTERS_PER_S, 0.1)
+        return 1.0 if ended else min(1.0, self.segment_samples / SAMPLE_RATE_HZ / expected_s)
+
+    def begin(self, number: int) -> bytes:
+        """Begin a segment; return the bytes before it."""
+        self.segment_samples = 0
+        if self.per_segment:
+            if number:
+                self.pipeline = self._output.pipeline(SAMPLE_RATE_HZ, stream=self._stream)
+            return b""
+        if self._pause_s is None:
+            return b""
+        pause = self._concatenator.end_segment(self._pause_s)
+        self._num_pauses += len(pause)
+        return self.pipeline.encode(pause)
+
+    def write(self, samples: Samples) -> bytes:
+        """Take samples of the current segment; return the bytes that are ready."""
+        self.num_samples += len(samples)
+        self.segment_samples += len(samples)
+        if not self.per_segment:
+            samples = self._concatenator.write(samples)
+        return self.pipeline.encode(samples) if len(samples) else b""
+
+    def end_segment(self, pause_s: float) -> bytes:
+        """End the current segment, before a pause if another follows; return the rest of it."""
+        self._pause_s = pause_s
+        if self.per_segment:
+            return self.pipeline.finish()
+        return self.pipeline.encode(self._concatenator.drain(pause_s))
+
+    def finish(self) -> bytes:
+        """End the last container."""
+        if self.per_segment:
+            return b""
+        return self.pipeline.encode(self._concatenator.drain()) + self.pipeline.finish()

@@ -1,0 +1,77 @@
+"""Begin to speak a text that arrives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from qwen_tts_api.audio.encoders import Output
+from qwen_tts_api.config import Config
+from qwen_tts_api.engine.pool import ModelPool
+from qwen_tts_api.service.live.audio import LiveAudio
+from qwen_tts_api.service.live.events import LiveInfo
+from qwen_tts_api.service.live.speech import LivePlan, LiveSpeech
+from qwen_tts_api.service.live.text import LiveLimits, LiveText
+from qwen_tts_api.service.metrics import RequestMetrics
+from qwen_tts_api.service.plan import make_prompt, max_letters
+from qwen_tts_api.service.request import Client
+from qwen_tts_api.service.segmented_job import SegmentedJob
+from qwen_tts_api.service.voices.resolve import ResolvedVoice
+
+
+@dataclass(frozen=True)
+class LiveRequest:
+    """What a client asks for.
+
+    Attributes:
+        output: The format.
+        voice: The model and the voice, and what else the request asks for.
+        client: Cancels the work where it disconnects.
+        per_segment: Whether each segment has a container of its own.
+    """
+
+    output: Output
+    voice: ResolvedVoice
+    client: Client
+    per_segment: bool
+
+
+def begin_live(
+    config: Config, pool: ModelPool, live: LiveRequest, metrics: RequestMetrics
+) -> LiveSpeech:
+    """Return a live speech whose first text is that of the request, which may be empty.
+
+    Args:
+        config: The settings.
+        pool: Computes its segments.
+        live: What is asked for.
+        metrics: Its metrics.
+
+    Raises:
+        InvalidRequest: The model does not honour a field of the request.
+        TTSError: What `LiveSpeech.append` raises.
+    """
+    voice, output = live.voice, live.output
+    request, is_streamed = voice.request, voice.request.stream or not live.per_segment
+    prompt = replace(make_prompt(config, "", voice), streaming=is_streamed)
+    limits = LiveLimits(
+        max_chars=config.max_text_chars,
+        max_pending_chars=config.live_pending_chars,
+        max_letters=max_letters(config, voice.card),
+        silence_s=config.live_silence_s,
+        whole=voice.card.kind == "voice_design",
+    )
+    normalize = config.normalize_text if request.normalize is None else request.normalize
+    info = LiveInfo(
+        media_type=output.audio_format.media_type,
+        sample_rate_hz=output.sample_rate_hz,
+        model=voice.model,
+        seed=prompt.sampling.seed,
+        ignored=voice.ignored,
+    )
+    audio = LiveAudio(output, stream=is_streamed, per_segment=live.per_segment)
+    text = LiveText(limits, normalize=normalize)
+    text.append(request.text)
+    job = SegmentedJob(pool, voice.model, None, timeout_s=config.request_timeout_s)
+    metrics.start(voice.model, 0, job)
+    plan = LivePlan(info, prompt, request.silence)
+    return LiveSpeech(text, job, audio, plan, metrics, live.client)

@@ -1,0 +1,104 @@
+"""What comes of a text that is spoken while it arrives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qwen_tts_api.errors import TTSError
+
+
+@dataclass(frozen=True)
+class SegmentBegins:
+    """A segment is going to be spoken; its audio follows.
+
+    Attributes:
+        index: Its number, from 0, among all segments of the text.
+        text: What is spoken, normalized. In the mode `continuous` the text is not known yet: it is
+            empty here, and in `SegmentEnded`.
+        offset: Where it begins, in characters of all text that was appended.
+    """
+
+    index: int
+    text: str
+    offset: int
+
+
+@dataclass(frozen=True)
+class AudioChunk:
+    """The next bytes of audio, in the request's format."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class SegmentEnded:
+    """All audio of a segment has been handed out.
+
+    Attributes:
+        index: Of its `SegmentBegins`.
+        text: What was spoken.
+        num_samples: How many samples of `model.utterance.SAMPLE_RATE_HZ` it had, without pauses.
+        finish_reason: `stop`, or `length` where the frame budget ended it; empty with an error.
+        error: What ended it before its end, or None. With a container for each segment the text
+            goes on behind it, and its bytes are to be discarded; else it is raised next.
+    """
+
+    index: int
+    text: str
+    num_samples: int
+    finish_reason: str
+    error: TTSError | None = None
+
+
+@dataclass(frozen=True)
+class Flushed:
+    """All text before the `number`th call of `flush`, from 1, has been spoken or had no words."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Nothing follows.
+
+    Attributes:
+        finish_reason: `stop`; `length` where that ended any segment; `nothing_to_say` where no
+            segment was spoken; `cancelled` behind `LiveSpeech.cancel`.
+    """
+
+    finish_reason: str
+
+
+LiveEvent = SegmentBegins | AudioChunk | SegmentEnded | Flushed | Ended
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """How much of a text was handed out, which its listener may not have heard yet.
+
+    Attributes:
+        characters: Of all text that was appended; within a segment an estimate, by its time.
+        milliseconds: Of audio, pauses included.
+    """
+
+    characters: int
+    milliseconds: int
+
+
+@dataclass(frozen=True)
+class LiveInfo:
+    """What is known of the audio before there is any.
+
+    Attributes:
+        media_type: Of the container, or of each.
+        sample_rate_hz: The audio's.
+        model: The model's name.
+        seed: Of the first segment; those of others depend on it alone.
+        ignored: The request's fields that are ignored.
+    """
+
+    media_type: str
+    sample_rate_hz: int
+    model: str
+    seed: int
+    ignored: tuple[str, ...]

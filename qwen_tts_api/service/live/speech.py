@@ -1,0 +1,281 @@
+"""Speech of a text that arrives while it is spoken."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from qwen_tts_api.errors import ClientLeft, NothingToSay, TTSError
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt
+from qwen_tts_api.service.live.audio import LiveAudio
+from qwen_tts_api.service.live.events import (
+    AudioChunk,
+    Ended,
+    Flushed,
+    LiveEvent,
+    LiveInfo,
+    SegmentBegins,
+    SegmentEnded,
+    Spoken,
+)
+from qwen_tts_api.service.live.text import Flush, LiveSegment, LiveText
+from qwen_tts_api.service.metrics import RequestMetrics, outcome
+from qwen_tts_api.service.plan import PAUSES_S, SpeechSegment, segment_seeds
+from qwen_tts_api.service.request import Client, Usage
+from qwen_tts_api.service.segmented_job import SILENCE_S, SegmentedJob
+from qwen_tts_api.service.trace import traced
+
+
+@dataclass(frozen=True)
+class LivePlan:
+    """What a live text is spoken with.
+
+    Attributes:
+        info: Of the audio.
+        prompt: Of every segment, but for text and seed.
+        silence: Whether a text with nothing to say is answered with a short silence.
+    """
+
+    info: LiveInfo
+    prompt: Prompt
+    silence: bool
+
+
+class LiveSpeech:
+    """One text that is spoken while it arrives: `SpeechService.live` returns it.
+
+    One thread writes the text: `append` any number of times, `flush` and `clear` at will, then
+    `finish`. Another iterates over `events`, which ends when all has been spoken. `cancel` may come
+    from either. None of the methods waits for the model, but for the iteration.
+
+    It must be iterated or cancelled, since it keeps a place in the model's queue; its end, whatever
+    it is, releases that. At shutdown it is finished by the service: what was appended is spoken.
+
+    Args:
+        text: What is appended.
+        job: Its segments.
+        audio: Makes the bytes.
+        plan: What it is spoken with.
+        metrics: Its metrics.
+        client: Cancels it where it disconnects.
+
+    Attributes:
+        info: What is known of the audio.
+    """
+
+    def __init__(
+        self,
+        text: LiveText,
+        job: SegmentedJob,
+        audio: LiveAudio,
+        plan: LivePlan,
+        metrics: RequestMetrics,
+        client: Client,
+    ) -> None:
+        self.info = plan.info
+        self._text = text
+        self._job = job
+        self._audio = audio
+        self._plan = plan
+        self._metrics = metrics
+        self._client = client
+        self._seeds = segment_seeds(plan.prompt.sampling.seed)
+        self._lock = threading.RLock()  # guards what follows
+        self._segments: list[LiveSegment] = []  # by the number of their job
+        self._num_begun = 0
+        self._stopped: TTSError | None = None
+        self._cancelled = ClientLeft("The speech was cancelled.")
+
+    @property
+    def usage(self) -> Usage:
+        """Return the usage so far."""
+        return Usage(self._job.num_text_tokens, self._job.num_frames)
+
+    @property
+    def num_characters(self) -> int:
+        """How many characters have been appended."""
+        return self._text.num_chars
+
+    @property
+    def num_pending(self) -> int:
+        """How many of them wait to be spoken, and would be dropped by `clear`."""
+        return self._text.num_pending
+
+    def append(self, text: str) -> None:
+        """Add text, cut anywhere: in a word, a number, a mark of Markdown, a surrogate pair.
+
+        Raises:
+            InvalidRequest: The text was finished, by the client or since it was silent for
+                QWEN_LIVE_SILENCE_S.
+            TextTooLong: It has more than QWEN_MAX_TEXT_CHARS characters with this, or more than
+                QWEN_LIVE_PENDING_CHARS would wait. Nothing of `text` is added; the speech goes on.
+            UnspeakableText: It is not valid Unicode. Likewise.
+        """
+        self._text.append(text)
+
+    def flush(self) -> int:
+        """Let what was appended be spoken without waiting for the end of its sentence.
+
+        Returns the number of the `Flushed` that tells when it was.
+        """
+        return self._text.flush()
+
+    def clear(self) -> None:
+        """Drop the text whose `SegmentBegins` has not been handed out."""
+        with self._lock:
+            self._text.clear()
+            self._drop_ahead()
+
+    def finish(self) -> None:
+        """End the text; what was appended is spoken. To finish twice is as once.
+
+        Raises:
+            UnspeakableText: It ends with half of a surrogate pair, which is not spoken.
+        """
+        self._text.finish()
+
+    def cancel(self) -> Spoken:
+        """Stop: no audio follows, and `events` ends; return how much was handed out."""
+        with self._lock:
+            spoken = self._spoken()
+        self._stop(self._cancelled)
+        return spoken
+
+    def events(self) -> Generator[LiveEvent, None, None]:
+        """Yield what happens, waiting for it; to be iterated once, by one thread.
+
+        The order: for each segment a `SegmentBegins`, `AudioChunk`s, a `SegmentEnded`; between them
+        `Flushed`; `Ended` at last. With one container, `AudioChunk`s of its header may come before
+        the first segment, of pauses between them, of its rest before `Ended`.
+
+        Raises:
+            NothingToSay: Of a text that has no words, unless `SpeechRequest.silence`. One that is
+                empty or blank is none: it ends with `nothing_to_say` at once.
+            QueueFull: Too much work is waiting, when the first segment is whole.
+            DeadlineExceeded, Unavailable, SynthesisFailed: As of `SpeechService.stream`. With a
+                container for each segment they are in its `SegmentEnded`, if it was admitted.
+            ClientLeft: The client disconnected.
+        """
+        try:
+            with (
+                traced(self.info.model, self._job, self._audio.pipeline),
+                self._metrics,
+                contextlib.closing(self._job),
+                self._client.on_disconnect(self._disconnect),
+            ):
+                yield from self._speak()
+                reason = outcome(self._job)
+        except ClientLeft as error:
+            if error is not self._cancelled:
+                raise
+            reason = "cancelled"
+        finally:
+            self._text.close()
+        yield Ended(reason)
+
+    def _speak(self) -> Iterator[LiveEvent]:
+        while (item := self._next()) is not None:
+            if isinstance(item, Flush):
+                yield Flushed(item.number)
+            else:
+                yield from self._speak_segment(*item)
+        if self._stopped is not None:
+            raise self._stopped
+        self._job.complete()
+        if not self._job.segments and self._text.had_text:
+            yield from _chunks(self._silence())
+        yield from _chunks(self._audio.finish())
+
+    def _speak_segment(self, number: int, segment: LiveSegment) -> Iterator[LiveEvent]:
+        yield from _chunks(self._audio.begin(number))
+        yield SegmentBegins(number, segment.text, segment.start)
+        num_before, error = self._audio.num_samples, None
+        try:
+            for samples in self._job.samples_of(number):
+                self._metrics.record_audio(len(samples))
+                yield from _chunks(self._audio.write(samples))
+                self._look_ahead()
+        except TTSError as failure:
+            if isinstance(failure, ClientLeft) or number >= len(self._job.jobs):
+                raise
+            error = failure
+        yield from _chunks(self._audio.end_segment(PAUSES_S[segment.boundary]))
+        reason = "" if error else self._job.jobs[number].finish_reason
+        num_samples = self._audio.num_samples - num_before
+        yield SegmentEnded(number, segment.text, num_samples, reason, error)
+        if error and not self._audio.per_segment:
+            raise error
+
+    def _next(self) -> tuple[int, LiveSegment] | Flush | None:
+        """Return what is spoken next, waiting for it, with its number; None at the end."""
+        while True:
+            with self._lock:
+                if self._num_begun < len(self._segments):
+                    self._num_begun += 1
+                    return self._num_begun - 1, self._segments[self._num_begun - 1]
+            item = self._text.next()
+            if not isinstance(item, LiveSegment):
+                return item
+            self._add(item)
+
+    def _look_ahead(self) -> None:
+        """Let the model begin with the next segment, when it is done with this one or ends soon.
+
+        Until then it grows.
+        """
+        with self._lock:
+            if self._num_begun < len(self._segments):
+                return
+            is_done = self._job.jobs[-1].times.ended_at is not None
+            if (segment := self._text.next_ahead(hurry=is_done)) is not None:
+                self._add(segment)
+
+    def _add(self, segment: LiveSegment) -> None:
+        sampling = replace(self._plan.prompt.sampling, seed=next(self._seeds))
+        prompt = replace(self._plan.prompt, text=segment.text, sampling=sampling)
+        with self._lock:
+            self._segments.append(segment)
+            self._job.add(SpeechSegment(prompt, PAUSES_S[segment.boundary]))
+        self._metrics.record_text(len(segment.text))
+
+    def _drop_ahead(self) -> None:
+        if self._num_begun < len(self._segments):
+            del self._segments[self._num_begun :]
+            self._job.drop(self._num_begun)
+
+    def _silence(self) -> bytes:
+        if not self._plan.silence:
+            raise NothingToSay(
+                "The text has no letters, numbers or signs with a name (such as % or €), only "
+                "punctuation, pictures, markup or emoji.",
+                fields={"text": ["Nothing to speak."]},
+            )
+        silence = np.zeros(round(SILENCE_S * SAMPLE_RATE_HZ), np.int16)
+        return self._audio.begin(0) + self._audio.write(silence)
+
+    def _spoken(self) -> Spoken:
+        if not self._num_begun:
+            return Spoken(0, 0)
+        number = self._num_begun - 1
+        segment, job = self._segments[number], self._job.jobs[number:]
+        ended = bool(job) and job[0].ended
+        share = self._audio.share(segment.text, ended=ended)
+        characters = segment.start + round(share * (segment.end - segment.start))
+        return Spoken(characters, self._audio.milliseconds)
+
+    def _disconnect(self) -> None:
+        self._stop(ClientLeft("The client closed the connection."))
+
+    def _stop(self, reason: TTSError) -> None:
+        self._stopped = self._stopped or reason
+        self._text.close()
+        self._job.cancel(reason)
+
+
+def _chunks(data: bytes) -> Iterator[AudioChunk]:
+    if data:
+        yield AudioChunk(data)

@@ -1,0 +1,265 @@
+"""The text of a live utterance: what its client's thread writes, and its speaking thread reads."""
+
+from __future__ import annotations
+
+import threading
+import time
+import unicodedata
+from collections import deque
+from dataclasses import dataclass
+
+from qwen_tts_api.errors import InvalidRequest, TextTooLong, UnspeakableText
+from qwen_tts_api.service.text.incremental import IncrementalText, StableText
+from qwen_tts_api.service.text.normalize import has_words
+from qwen_tts_api.service.text.segments import measure
+from qwen_tts_api.service.text.sentences import Boundary
+
+
+@dataclass(frozen=True)
+class LiveSegment:
+    """A group of sentences that is spoken as one utterance.
+
+    Attributes:
+        text: Normalized, without surrounding white space.
+        start, end: Where it lies in all text that was appended, in characters.
+        boundary: The kind of boundary at its end.
+    """
+
+    text: str
+    start: int
+    end: int
+    boundary: Boundary
+
+
+@dataclass(frozen=True)
+class Flush:
+    """Stands between two segments where the client flushed for the `number`th time."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class LiveLimits:
+    """Bounds of a live text.
+
+    Attributes:
+        max_chars: Of all text.
+        max_pending_chars: Of text that is not being spoken yet.
+        max_letters: Of a segment, as `segments.measure` counts.
+        silence_s: The text ends where nothing more comes for so long.
+        whole: Whether only what was flushed or finished is spoken, in segments as long as can be.
+    """
+
+    max_chars: int
+    max_pending_chars: int
+    max_letters: int
+    silence_s: float
+    whole: bool = False
+
+
+class LiveText:
+    """Takes text in any cut, and gives it away in segments. Any thread may call any method.
+
+    Args:
+        limits: Its bounds.
+        normalize: Whether markup and the like are taken out.
+    """
+
+    def __init__(self, limits: LiveLimits, *, normalize: bool) -> None:
+        self._limits = limits
+        self._normalize = normalize
+        self._changed = threading.Condition()  # its lock guards all that follows
+        self._arriving = IncrementalText(limits.max_letters, normalize=normalize)
+        self._ready: deque[StableText | Flush] = deque()
+        self._num_chars = 0
+        self._num_flushes = 0
+        self._surrogate = ""  # the first half of a character
+        self._had_text = False
+        self._finished = self._closed = False
+        self._touched_at = time.monotonic()
+
+    @property
+    def had_text(self) -> bool:
+        """Whether anything but white space was appended."""
+        return self._had_text
+
+    @property
+    def num_chars(self) -> int:
+        """How many characters have been appended."""
+        return self._num_chars
+
+    @property
+    def num_pending(self) -> int:
+        """How many characters were appended and not given away."""
+        with self._changed:
+            return self._num_pending()
+
+    def append(self, text: str) -> None:
+        """Add text.
+
+        Raises:
+            InvalidRequest: The text was finished.
+            TextTooLong: It would be longer than allowed, or more than allowed would wait. Nothing
+                of `text` is added.
+            UnspeakableText: It has half of a surrogate pair, whose other half does not follow.
+        """
+        with self._changed:
+            if self._finished:
+                raise InvalidRequest("The text was finished: nothing can be added to it.")
+            text = self._surrogate + text
+            rest = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+            text = _joined(text.removesuffix(rest))
+            self._check_room(len(text))
+            self._surrogate = rest
+            self._num_chars += len(text)
+            self._had_text = self._had_text or bool(text.strip())
+            self._arriving.append(text)
+            self._ready += [] if self._limits.whole else self._arriving.take(final=False)
+            self._touch()
+
+    def flush(self) -> int:
+        """Let all that was appended be spoken without waiting for more; return its number."""
+        with self._changed:
+            self._ready += self._arriving.take(final=True)
+            self._num_flushes += 1
+            self._ready.append(Flush(self._num_flushes))
+            self._touch()
+            return self._num_flushes
+
+    def clear(self) -> None:
+        """Drop what was not given away; flushes stay."""
+        with self._changed:
+            self._arriving.clear()
+            self._surrogate = ""
+            self._ready = deque(each for each in self._ready if isinstance(each, Flush))
+            self._touch()
+
+    def finish(self) -> None:
+        """End the text; what was appended is still given away.
+
+        Raises:
+            UnspeakableText: It ends with half of a surrogate pair.
+        """
+        with self._changed:
+            if not self._finished:
+                self._finish()
+            if self._surrogate:
+                raise UnspeakableText(
+                    "The text is not valid Unicode: it ends with half of a surrogate pair.",
+                    fields={"text": ["Not valid Unicode."]},
+                )
+
+    def close(self) -> None:
+        """End it at once, and let nobody wait for it."""
+        with self._changed:
+            self._finished = self._closed = True
+            self._ready.clear()
+            self._touch()
+
+    def next(self) -> LiveSegment | Flush | None:
+        """Return the next segment, waiting until there is one; None where nothing follows.
+
+        A text of which nothing more has come for `silence_s`, while this waits, is finished.
+        """
+        with self._changed:
+            waits_since = time.monotonic()
+            while True:
+                if (item := self._take()) is not None or self._closed:
+                    return None if self._closed else item
+                if self._finished:
+                    return None
+                left = max(self._touched_at, waits_since) + self._limits.silence_s
+                if not self._changed.wait(max(0.0, left - time.monotonic())) and not (
+                    max(self._touched_at, waits_since) + self._limits.silence_s > time.monotonic()
+                ):
+                    self._finish()
+
+    def next_ahead(self, *, hurry: bool) -> LiveSegment | None:
+        """Return the next segment if there is one to be spoken behind the current one.
+
+        Args:
+            hurry: Whether one that could still grow is wanted, too.
+        """
+        with self._changed:
+            words = [each.text for each in self._ready if isinstance(each, StableText)]
+            is_full = measure("".join(words)) >= self._limits.max_letters
+            is_flushed = any(isinstance(each, Flush) for each in self._ready)
+            if self._ready and isinstance(self._ready[0], Flush):
+                return None
+            item = self._take() if hurry or is_full or is_flushed or self._finished else None
+            return item if isinstance(item, LiveSegment) else None
+
+    # From here on: under the lock.
+
+    def _touch(self) -> None:
+        self._touched_at = time.monotonic()
+        self._changed.notify_all()
+
+    def _finish(self) -> None:
+        self._finished = True
+        self._ready += self._arriving.take(final=True)
+        self._touch()
+
+    def _num_pending(self) -> int:
+        ready = sum(each.end - each.start for each in self._ready if isinstance(each, StableText))
+        return self._arriving.num_pending + ready
+
+    def _check_room(self, num_new: int) -> None:
+        total, pending = self._num_chars + num_new, self._num_pending() + num_new
+        limits = self._limits
+        if total > limits.max_chars:
+            raise TextTooLong(
+                f"The text would have {total} characters; QWEN_MAX_TEXT_CHARS allows "
+                f"{limits.max_chars}.",
+                fields={"text": [f"Longer than {limits.max_chars} characters."]},
+            )
+        if pending > limits.max_pending_chars:
+            raise TextTooLong(
+                f"{pending} characters would wait to be spoken; QWEN_LIVE_PENDING_CHARS allows "
+                f"{limits.max_pending_chars}: send more when some have been spoken.",
+                fields={"text": [f"More than {limits.max_pending_chars} characters wait."]},
+            )
+
+    def _take(self) -> LiveSegment | Flush | None:
+        """Take as many sentences as fit in a segment; those without words go with the next."""
+        group: list[StableText] = []
+        while self._ready and isinstance(self._ready[0], StableText):
+            words = "".join(each.text for each in [*group, self._ready[0]])
+            if self._is_spoken(group) and measure(words.strip()) > self._limits.max_letters:
+                break
+            first = self._ready.popleft()
+            assert isinstance(first, StableText)
+            group.append(first)
+        if self._is_spoken(group):
+            text = "".join(each.text for each in group).strip()
+            return LiveSegment(text, group[0].start, group[-1].end, group[-1].boundary)
+        if self._ready:  # a flush, or else there would be more of the group
+            flush = self._ready.popleft()
+            assert isinstance(flush, Flush)
+            return flush
+        if not self._finished:
+            self._ready.extendleft(reversed(group))
+        return None
+
+    def _is_spoken(self, group: list[StableText]) -> bool:
+        text = "".join(each.text for each in group)
+        if self._normalize:
+            return has_words(text)
+        return any(unicodedata.category(char)[0] not in "CZ" for char in text)
+
+
+def _joined(text: str) -> str:
+    """Return a text whose surrogate pairs are characters.
+
+    Raises:
+        UnspeakableText: A half has no other half.
+    """
+    if not any("\ud800" <= char <= "\udfff" for char in text):
+        return text
+    try:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError:
+        raise UnspeakableText(
+            "The text is not valid Unicode: it contains half of a surrogate pair.",
+            fields={"text": ["Not valid Unicode."]},
+        ) from None

@@ -1,0 +1,294 @@
+"""Normalize a text that arrives in pieces, and find the sentences in it that are whole.
+
+A sentence is given away when neither its words nor its end can change any more, whatever follows:
+the text so far is normalized as it is, and once more with everything behind it that could close
+what is open (emphasis, a link, a tag, a code block). What all have in common is stable. So there is
+one grammar of markup, that of `normalize`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import regex
+
+from qwen_tts_api.service.text.normalize import normalize_text
+from qwen_tts_api.service.text.patterns import compile_pattern
+from qwen_tts_api.service.text.segments import measure, split
+from qwen_tts_api.service.text.sentences import (
+    Boundary,
+    find_lines,
+    find_paragraphs,
+    find_sentences,
+)
+
+MAX_HELD_LETTERS = 1000
+"""Text for which an open mark is waited for: emphasis that is longer is a stray asterisk."""
+
+LONG_LINE_CHARS = 200
+"""Of a line that nobody wrapped: wherever a sentence of it ends, the text may be divided."""
+
+_THINKING = "(?:think|thought|reasoning)"
+# What may be open, and what closes it. Of blocks, whose text is not spoken at all:
+_BLOCKS = [
+    (compile_pattern(r"```|`{1,2}$"), ("\nx\n```\n", "`\nx\n```\n", "``\nx\n```\n")),
+    (compile_pattern(r"~~~|~{1,2}$"), ("\nx\n~~~\n", "~\nx\n~~~\n")),
+    # Not behind a closed one: a closing tag without another means all text before it.
+    (compile_pattern(rf"(?is)<{_THINKING}(?!.*</{_THINKING})"), ("x</think>", ">x</think>")),
+    (compile_pattern(r"<!--"), ("-->",)),
+    (compile_pattern(r"(?i)<(?:script|style|tool_)"), ("x</script>", "x</style>", "</tool_call>")),
+]
+# Of what is inside of a paragraph:
+_MARKS = [
+    *(
+        (
+            compile_pattern(regex.escape(mark)),
+            (mark, 2 * mark, *("x" + n * mark for n in (1, 2, 3))),
+        )
+        for mark in "*_`~"
+    ),
+    (
+        compile_pattern(r"\["),
+        ("x](x)", "](x)", "(x)", ")", "x)", "x))", 'x")', "]: https://x", "x][x]"),
+    ),
+    (compile_pattern(r"<"), (">", "x>", "x='x'>", "/x>")),
+    (compile_pattern(r"&"), (";", "amp;")),
+    (
+        compile_pattern(r"\|"),
+        tuple(begin + "---|" * cells for begin in ("\n", "") for cells in range(1, 9)),
+    ),
+]
+_MAY_END = compile_pattern(r"[。！？｡．.!?…\n]")
+_BLANK_LINE = compile_pattern(r"\n[^\S\n]*\n\s*")
+_WIDE_END = compile_pattern(r"(?r)[。！？｡][」』）》〉】〕”’]*$")
+_OPENING = compile_pattern(r"[「『（《〈【〔“‘]")
+_CLOSING = compile_pattern(r"[」』）》〉】〕”’]")
+_SSML = compile_pattern(r"\s*+<(?:\?xml|speak)")
+
+
+@dataclass(frozen=True)
+class StableText:
+    """A part of a text that does not change any more.
+
+    Attributes:
+        text: Normalized, with the white space between it and the part before; may have no words.
+        start, end: Where it lies in the text as it came, in characters; near where markup was
+            taken out.
+        boundary: The kind of boundary at its end.
+    """
+
+    text: str
+    start: int
+    end: int
+    boundary: Boundary
+
+
+class IncrementalText:
+    """A text in pieces, of which whole sentences are taken.
+
+    Args:
+        max_letters: A sentence that is longer, as `segments.measure` counts, is divided.
+        normalize: Whether markup and the like are taken out.
+    """
+
+    def __init__(self, max_letters: int, *, normalize: bool) -> None:
+        self._max_letters = max_letters
+        self._normalize = normalize
+        self._start = 0  # of `_raw` in the whole text
+        self._raw = ""
+        self._num_taken = 0  # characters without white space of `_raw`, normalized
+        self._end_taken = 0  # where those end in `_raw`
+        self._lead = ""  # white space between what was dropped and `_raw`
+        self._num_seen = 0  # of `_raw`, when it was looked at last
+
+    @property
+    def num_pending(self) -> int:
+        """How many characters have come and were not taken."""
+        return len(self._raw) - self._end_taken
+
+    def append(self, text: str) -> None:
+        """Take the next piece, which may end anywhere."""
+        self._raw += text
+
+    def clear(self) -> None:
+        """Drop what was not taken."""
+        self._drop(len(self._raw), " ")
+
+    def take(self, *, final: bool) -> list[StableText]:
+        """Return the sentences that are whole; with `final` also the rest, as nothing follows."""
+        if not (final or self._may_have_changed()):
+            return []
+        full = self._normalized(self._raw)
+        ends = dict(self._boundaries(full, final=final))
+        if not ends and measure(full[self._position(full) :]) <= self._max_letters:
+            return []
+        stable = len(full) if final else self._stable_end(full)
+        taken = list(self._divide(full, stable, ends))
+        if final:
+            self._drop(len(self._raw), " ")
+        elif taken:
+            self._rebase(full)
+        return taken
+
+    def _may_have_changed(self) -> bool:
+        """Return whether a sentence may have become whole, which it does not inside of a word."""
+        begin, self._num_seen = max(self._num_seen - 1, 0), len(self._raw)
+        if self._raw[begin:].isalnum() and self.num_pending <= self._max_letters:
+            return False
+        is_long = self.num_pending > self._max_letters
+        return is_long or _MAY_END.search(self._raw, self._end_taken) is not None
+
+    def _normalized(self, raw: str) -> str:
+        return normalize_text(raw).text if self._normalize else raw.strip()
+
+    def _position(self, full: str) -> int:
+        return _skip(full, self._num_taken)
+
+    def _stable_end(self, full: str) -> int:
+        """Return up to where the normalized text stays as it is."""
+        if not self._normalize:
+            return len(full)
+        words = _squash(full)
+        stable = len(words)
+        is_held = len(words) - self._num_taken > MAX_HELD_LETTERS
+        for opened, closers in _BLOCKS if is_held else [*_BLOCKS, *_MARKS]:
+            if opened.search(self._raw):
+                for closer in closers:
+                    other = _squash(self._normalized(self._raw + closer))
+                    stable = min(stable, _common(words, other, stable))
+        return _skip(full, stable)
+
+    def _divide(self, full: str, stable: int, ends: Mapping[int, Boundary]) -> Iterator[StableText]:
+        """Yield the sentences up to `stable`, and what is too long for a segment, divided."""
+        begin = self._position(full)
+        sure = [
+            end
+            for end in sorted(ends)
+            # What follows is stable, or of no account: nothing, or another line.
+            if end < stable or (end == stable and full[end : end + 1] in ("", "\n"))
+        ]
+        for end in [*sure, None]:
+            span = full[begin : stable if end is None else end]
+            if span.strip() and measure(span) > self._max_letters:
+                for segment in split(span, self._max_letters)[:-1]:
+                    middle = full.index(segment.text, begin) + len(segment.text)
+                    yield self._take_one(full, begin, middle, segment.boundary)
+                    begin = middle
+            if end is not None:
+                yield self._take_one(full, begin, end, ends[end])
+                begin = end
+
+    def _take_one(self, full: str, begin: int, end: int, boundary: Boundary) -> StableText:
+        start, text = self._start + self._end_taken, full[begin:end]
+        if self._num_taken == 0:
+            text = self._lead + text
+        self._end_taken = _align(self._raw, self._end_taken, full[begin:end])
+        self._num_taken += _count(full[begin:end])
+        return StableText(text, start, self._start + self._end_taken, boundary)
+
+    def _boundaries(self, full: str, *, final: bool) -> Iterator[tuple[int, Boundary]]:
+        """Yield the ends of sentences, lines and paragraphs, the best kind last.
+
+        What follows tells whether it is one; nothing follows a paragraph, nor some marks.
+        """
+        begin = self._position(full)
+        kinds: list[tuple[Callable[[str], Iterator[int]], Boundary]] = [
+            (find_lines, Boundary.LINE),
+            (find_sentences, Boundary.SENTENCE),
+            (find_paragraphs, Boundary.PARAGRAPH),
+        ]
+        for find, boundary in kinds:
+            for end in find(full):
+                end = len(full[:end].rstrip())
+                if begin < end < len(full) or (begin < end and _closes_at_once(full[begin:end])):
+                    yield end, boundary
+        if begin < len(full) and (final or self._ends_paragraph()):
+            yield len(full), Boundary.PARAGRAPH
+
+    def _ends_paragraph(self) -> bool:
+        return self._raw[len(self._raw.rstrip()) :].count("\n") > 1
+
+    def _rebase(self, full: str) -> None:
+        """Forget the beginning of the text, where what follows is normalized alike without it."""
+        if _SSML.match(self._raw):
+            return
+        for line in reversed(list(_BLANK_LINE.finditer(self._raw))):
+            if self._is_apart(full, line.end()):
+                self._drop(line.end(), "\n\n")
+                return
+        line_start = self._raw.rfind("\n", 0, self._end_taken) + 1
+        if self._end_taken - line_start > LONG_LINE_CHARS and self._is_apart(full, self._end_taken):
+            position = self._position(full)
+            self._drop(self._end_taken, " " if full[position : position + 1].isspace() else "")
+
+    def _is_apart(self, full: str, end: int) -> bool:
+        """Return whether the text before `end` has been taken, and what is behind stands alone."""
+        before = _squash(self._normalized(self._raw[:end]))
+        if len(before) != self._num_taken:
+            return False
+        rest = self._raw[end:]
+        closers = [""]
+        for opened, more in _BLOCKS:
+            closers += more if opened.search(self._raw, 0, end) else ()
+        return all(
+            _squash(self._normalized(self._raw + closer))
+            == before + _squash(self._normalized(rest + closer))
+            for closer in closers
+        ) and (len(closers) == 1 or self._goes_on(before, end))
+
+    def _goes_on(self, before: str, end: int) -> bool:
+        return _squash(self._normalized(self._raw[:end] + "x")) == before + "x"
+
+    def _drop(self, end: int, lead: str) -> None:
+        if end:
+            self._lead = lead if self._start + end else ""
+        self._start += end
+        self._raw = self._raw[end:]
+        self._num_taken, self._end_taken, self._num_seen = 0, 0, 0
+
+
+def _closes_at_once(sentence: str) -> bool:
+    """Whether nothing has to follow: behind 。 and the like, if no quotation or bracket is open."""
+    if not _WIDE_END.search(sentence):
+        return False
+    return len(_OPENING.findall(sentence)) <= len(_CLOSING.findall(sentence))
+
+
+def _squash(text: str) -> str:
+    return "".join(text.split())
+
+
+def _count(text: str) -> int:
+    return len(_squash(text))
+
+
+def _skip(text: str, count: int) -> int:
+    """Return the offset behind so many characters that are no white space."""
+    for position, char in enumerate(text):
+        if not count:
+            return position
+        count -= not char.isspace()
+    return len(text)
+
+
+def _common(text: str, other: str, limit: int) -> int:
+    """Return the length of the common prefix, at most `limit`."""
+    if other.startswith(text[:limit]):
+        return limit
+    low, high = 0, limit
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if text[:middle] == other[:middle] else (low, middle - 1)
+    return low
+
+
+def _align(raw: str, start: int, normalized: str) -> int:
+    """Return where a normalized text ends in the one that it was made of, from `start` on."""
+    position = start
+    for char in normalized:
+        if char.isspace():
+            continue
+        found = raw.find(char, position, position + 200)
+        position = found + 1 if found >= 0 else position
+    return position

@@ -1,0 +1,261 @@
+"""Fused kernels are used where they agree with their plain twins; each part falls back alone.
+
+The kernels here are stand-ins, right and wrong ones, that run on a CPU.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from qwen_tts_api.checkpoints.card import locate, read_card
+from qwen_tts_api.engine.memory.planning import plan_memory
+from qwen_tts_api.engine.runner.kernels import choice, comparison
+from qwen_tts_api.engine.runner.kernels.choice import agreeing, choose_kernels, kernels_obstacle
+from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
+from qwen_tts_api.engine.runner.model_runner import ModelRunner
+from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.errors import LoadError
+from qwen_tts_api.model.codec.decoder import CodecState, decode_chunk
+from qwen_tts_api.model.codec.weights import CodecWeights
+from qwen_tts_api.model.frame import advance
+from qwen_tts_api.model.frame_state import FrameState, SpeechModel
+from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.sampling import TopKTopP
+from qwen_tts_api.model.utterance import SamplingParams
+from qwen_tts_api.model.weights.placement import place
+from tests.conftest import assert_same
+from tests.engine.runner import fake_graphs
+from tests.engine.runner.test_model_runner import explain, prompt, say
+
+ALL = TopKTopP(None, True)
+
+
+class Frame:
+    """`frame.advance` for all lengths and parameters, as fused kernels have it."""
+
+    def __init__(self, model: SpeechModel, state: FrameState) -> None:
+        self._model = model
+        self.state = state
+
+    def advance(self, num_slots: int) -> None:
+        advance(self._model, self.state, num_slots, self.state.last_position + 1, ALL)
+
+
+class Rounding(Frame):
+    """Off by what rounding makes."""
+
+    def advance(self, num_slots: int) -> None:
+        super().advance(num_slots)
+        self.state.past_hidden[self.state.running.bool()] *= 1 + 1e-5
+
+
+class NoCompiler(Frame):
+    """What Triton says in an image without a compiler."""
+
+    def __init__(self, model: SpeechModel, state: FrameState) -> None:
+        raise RuntimeError("Failed to find C compiler. Please specify via CC.")
+
+
+class OtherHidden(Frame):
+    """Draws the right codes of a state that is a little wrong."""
+
+    def advance(self, num_slots: int) -> None:
+        super().advance(num_slots)
+        self.state.past_hidden[self.state.running.bool()] *= 1.01
+
+
+class NotANumber(Frame):
+    """As an overflow leaves it."""
+
+    def advance(self, num_slots: int) -> None:
+        super().advance(num_slots)
+        self.state.past_hidden[1] = torch.nan
+
+
+class OtherCodes(Frame):
+    """Draws by other random numbers."""
+
+    def advance(self, num_slots: int) -> None:
+        self.state.keys.add_(1)
+        super().advance(num_slots)
+
+
+class MovesAll(Frame):
+    """Moves slots that wait."""
+
+    def advance(self, num_slots: int) -> None:
+        self.state.running.fill_(1)
+        super().advance(num_slots)
+
+
+class ForgetsKeys(Frame):
+    """Leaves nothing in the cache for the next frame."""
+
+    def advance(self, num_slots: int) -> None:
+        cache = self.state.talker_cache.key_value
+        before = cache.clone()
+        super().advance(num_slots)
+        cache.copy_(before)
+
+
+class Codec:
+    """`decode_chunk` as a fused kernel has it."""
+
+    def __init__(self, weights: CodecWeights) -> None:
+        self.weights = weights
+
+    def decode(self, state: CodecState, codes: Tensor, slots: Tensor) -> Tensor:
+        return decode_chunk(self.weights, state, codes, slots)
+
+
+class ForgetsPast(Codec):
+    """Begins each chunk anew."""
+
+    def decode(self, state: CodecState, codes: Tensor, slots: Tensor) -> Tensor:
+        state.past.zero_()
+        return super().decode(state, codes, slots)
+
+
+class ShortOfCodes(Codec):
+    """Asks for what is not there, as a kernel that was compiled for other shapes does."""
+
+    def decode(self, state: CodecState, codes: Tensor, slots: Tensor) -> Tensor:
+        raise ValueError("shapes do not fit")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    """Return a loaded CustomVoice model."""
+    folder = locate("nano", tmp_path_factory.mktemp("cache"))
+    return LoadedModel.load(folder, read_card(folder), place("cpu", "float32", "sdpa"))
+
+
+@pytest.fixture(autouse=True)
+def _few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "LENGTHS", (9, 5, 7, 2, 1, 3, 8, 4))
+    monkeypatch.setattr(comparison, "PAUSED", (3,))
+    monkeypatch.setattr(comparison, "CHUNKS", (1, 2))
+
+
+def test_what_agrees_is_used(model: LoadedModel, caplog: pytest.LogCaptureFixture) -> None:
+    """Rounding is no difference."""
+    assert agreeing(model, Kernels(Rounding, Codec)).names() == {"frame": "fused", "codec": "fused"}
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (NoCompiler, "Failed to find C compiler"),
+        (OtherHidden, "past_hidden are off by 0.01"),
+        (NotANumber, "past_hidden are off by nan"),
+        (OtherCodes, "codes are others"),
+        (MovesAll, "positions is"),
+        (ForgetsKeys, "keys and values are off by 1"),
+    ],
+)
+def test_what_differs_falls_back_alone(
+    model: LoadedModel, caplog: pytest.LogCaptureFixture, frame: Any, reason: str
+) -> None:
+    """One warning says which part, why, and how to be rid of it."""
+    chosen = agreeing(model, Kernels(frame, Codec))
+    assert chosen.names() == {"frame": "plain", "codec": "fused"}
+    [record] = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "fused kernels of frame cannot be used" in record.getMessage()
+    assert "QWEN_KERNELS=plain" in record.getMessage()
+    assert reason in record.getMessage()
+
+
+@pytest.mark.parametrize("codec", [ForgetsPast, ShortOfCodes])
+def test_a_codec_that_differs_falls_back_alone(model: LoadedModel, codec: Any) -> None:
+    assert agreeing(model, Kernels(Frame, codec)).names() == {"frame": "fused", "codec": "plain"}
+
+
+def test_one_reason_for_all_is_one_warning(
+    model: LoadedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> Any:
+        raise RuntimeError("ptxas is not there\n")
+
+    assert agreeing(model, Kernels(broken, broken)) == PLAIN
+    assert [record.getMessage().count("frame and codec") for record in caplog.records] == [1]
+
+
+def test_a_kernel_that_breaks_the_device_says_how_to_do_without(model: LoadedModel) -> None:
+    """Nothing can be computed in this process any more: a new one needs another setting."""
+
+    def broken(*_: object) -> Any:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with pytest.raises(LoadError, match=r"illegal memory access.*QWEN_KERNELS=plain"):
+        agreeing(model, Kernels(frame=broken))
+
+
+def test_a_cpu_has_the_plain_paths(model: LoadedModel, caplog: pytest.LogCaptureFixture) -> None:
+    """That needs no warning."""
+    assert choose_kernels(model, "auto") == PLAIN
+    assert not caplog.records
+
+
+def test_what_keeps_fused_kernels_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kernels_obstacle("plain", "cuda:0") == "QWEN_KERNELS is plain"
+    assert "is cpu" in str(kernels_obstacle("auto", "cpu"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert kernels_obstacle("auto", "cuda:0") == "Triton is not installed"
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    assert kernels_obstacle("auto", "cuda:0") is None
+
+
+def test_compiled_kernels_are_kept_in_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Unless Triton was told otherwise."""
+    monkeypatch.delenv("TRITON_CACHE_DIR", raising=False)
+    monkeypatch.setenv("TRITON_DEFAULT_FP_FUSION", "1")
+    choice.prepare_triton(tmp_path)
+    assert os.environ["TRITON_CACHE_DIR"] == str(tmp_path / "triton")
+    choice.prepare_triton(tmp_path / "elsewhere")
+    assert os.environ["TRITON_CACHE_DIR"] == str(tmp_path / "triton")
+
+
+@pytest.fixture
+def fused_runner(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> ModelRunner:
+    """Return a runner with stand-ins for fused kernels, that captures graphs."""
+    fake_graphs.fake_graphs(monkeypatch)
+    plan = plan_memory(model, 3, 256)
+    return fake_graphs.graph_runner(model, plan, max_positions=256, kernels=Kernels(Frame, Codec))
+
+
+@pytest.mark.slow
+def test_a_graph_serves_all_lengths_and_settings(
+    model: LoadedModel, fused_runner: ModelRunner
+) -> None:
+    """One for each batch size; the audio is the plain path's."""
+    assert fused_runner.kernels == {"frame": "fused", "codec": "fused"}
+    for num_slots in (3, 2, 1):
+        with torch.inference_mode():
+            fused_runner._frames.capture(num_slots)
+    assert len(fused_runner._frames) == 3
+    plan = plan_memory(model, 3, 256)
+    plain = ModelRunner(model, plan, max_positions=256, enforce_eager=True)
+    requests = [
+        prompt("A word.", SamplingParams(seed=1)),
+        prompt("Another.", SamplingParams(seed=2, top_k=0, top_p=0.9)),
+    ]
+    spoken: list[Callable[[], Any]] = [
+        lambda: say(Scheduler(fused_runner, explain), *requests),
+        lambda: say(Scheduler(plain, explain), *requests),
+    ]
+    for samples, expected in zip(spoken[0](), spoken[1](), strict=True):
+        assert_same(samples, expected)
+    assert len(fused_runner._frames) == 3

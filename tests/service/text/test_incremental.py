@@ -1,0 +1,165 @@
+"""A text in pieces is the text: whatever the cut, nothing that was given away changes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from qwen_tts_api.service.text.incremental import IncrementalText, StableText
+from qwen_tts_api.service.text.normalize import normalize_text
+from qwen_tts_api.service.text.segments import measure
+from qwen_tts_api.service.text.sentences import Boundary
+
+PROSE = (
+    "Hello there. It costs 3.14 or 1,000 dollars, e.g. in the U.S. today. Dr. Smith said “No.” "
+    "Then he left.\n\nA second paragraph! With two sentences?\n"
+)
+MARKDOWN = """# A heading
+This is **bold. And still**, so is _this. One_. See [a link. Here](https://a.b/c_(d)).
+
+```python
+x = 1. Not spoken
+print("Hi. You")
+```
+
+- apples. Good
+- pears
+
+| a. B | c |
+|---|---|
+| 1. X | 2 |
+
+Then <b>tags. Here</b> &amp; entities. ~~Struck. Out~~ `code. Here` and 2 * 3 = 6. Done.
+
+```
+no. Language
+```
+The end."""
+THINKING = "<think>\nI should say. Hello\n</think>\n\nHi! How are you? *Smiles. Warmly* I am fine."
+WRAPPED = """The woods are lovely, dark and deep,
+But I have promises to keep.
+
+A paragraph that somebody wrapped. It met
+John Smith in the exam-
+ple of an e-mail from the past, with lines of
+about as many columns. That is all."""
+CHINESE = "你好，世界。今天3.14元。他说：“好。走吧。”然后走了！真的吗？？「行こう！」と言った。"
+EMOJI = "Good 😀. A family 👨‍👩‍👧 here. Ke\u0301y 1️⃣! Wow!!!!!! So....... Yes."
+TEXTS = [PROSE, MARKDOWN, THINKING, WRAPPED, CHINESE, EMOJI, "Endless words and " * 60]
+
+
+def cuts(text: str, seed: int) -> Iterator[str]:
+    """Yield a text in pieces: each character alone, all at once, or at random."""
+    sizes = {0: [1], 1: [len(text)]}.get(seed, [1, 1, 2, 3, 5, 8, 20, 100])
+    numbers, position = random.Random(seed), 0
+    while position < len(text):
+        size = numbers.choice(sizes)
+        yield text[position : position + size]
+        position += size
+
+
+def taken(pieces: Iterable[str], *, normalize: bool = True) -> list[StableText]:
+    incremental, parts = IncrementalText(400, normalize=normalize), list[StableText]()
+    for piece in pieces:
+        incremental.append(piece)
+        parts += incremental.take(final=False)
+    return [*parts, *incremental.take(final=True)]
+
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_what_is_spoken_does_not_depend_on_the_cut(text: str) -> None:
+    """It is the whole text, normalized at once; no part is longer than a segment."""
+    expected = words(normalize_text(text).text)
+    for seed in range(8):
+        parts = taken(cuts(text, seed))
+        assert words("".join(part.text for part in parts)) == expected, seed
+        assert max(measure(part.text.strip()) for part in parts) <= 400
+        bounds = [bound for part in parts for bound in (part.start, part.end)]
+        assert bounds == sorted(bounds)
+        assert bounds[-1] <= len(text)
+
+
+def test_plain_text_is_kept_byte_for_byte() -> None:
+    for text in (PROSE.strip(), CHINESE):
+        parts = taken(text)
+        assert "".join(part.text for part in parts) == text
+        assert all(text[part.start : part.end].strip() == part.text.strip() for part in parts)
+    assert "".join(part.text for part in taken("**As** it is.", normalize=False)) == "**As** it is."
+
+
+@pytest.mark.parametrize(
+    ("text", "before"),
+    [
+        ("Hello there. H", ["Hello there."]),
+        ("Hello there. ", []),
+        ("Costs 3.", []),
+        ("Costs 3.5 now. T", ["Costs 3.5 now."]),
+        ("Dr. S", []),
+        ("你好。", ["你好。"]),
+        ("他说：“好。", []),
+        ("他说：“好。”", ["他说：“好。”"]),
+        ("A title\n\n", ["A title"]),
+        ("Yes. Some **bold. Not ye", ["Yes."]),
+        ("Yes. Some **bold. It is** so. T", ["Yes.", "Some bold.", "It is so."]),
+        ("Yes.\n```\nx. Y\n", ["Yes."]),
+        ("Yes. <think>No. Never", ["Yes."]),
+        ("Yes. <b>No. Never</b> mi", ["Yes.", "No."]),
+    ],
+)
+def test_a_sentence_is_given_away_as_soon_as_it_is_sure(text: str, before: list[str]) -> None:
+    """Character by character, before the text has ended."""
+    incremental = IncrementalText(400, normalize=True)
+    parts = []
+    for char in text:
+        incremental.append(char)
+        parts += incremental.take(final=False)
+    assert [part.text.strip() for part in parts] == before
+
+
+def test_a_boundary_is_of_its_kind() -> None:
+    parts = taken("One. Two.\n\nThree:\n- Four.\n- Five.")
+    assert [part.boundary for part in parts] == [
+        Boundary.SENTENCE,
+        Boundary.PARAGRAPH,
+        Boundary.LINE,
+        Boundary.SENTENCE,
+        Boundary.PARAGRAPH,
+    ]
+
+
+def test_a_mark_that_nothing_closes_does_not_hold_for_ever() -> None:
+    """A stray asterisk; a code block is waited for, since all of it would be spoken."""
+    sentences = "It goes on and on. " * 99
+    incremental = IncrementalText(400, normalize=True)
+    incremental.append(f"A *stray one. {sentences}")
+    assert incremental.take(final=False)[0].text == "A *stray one."
+    fenced = IncrementalText(400, normalize=True)
+    fenced.append(f"Code:\n```\n{sentences}")
+    assert [part.text for part in fenced.take(final=False)] == ["Code:"]
+
+
+def test_what_was_taken_is_forgotten() -> None:
+    """So that a long text takes no longer for each piece; behind a paragraph or in a long line."""
+    for text in ("A sentence. Another one.\n\n" * 50, "A sentence. Another one. " * 50):
+        incremental = IncrementalText(400, normalize=True)
+        for word in text.split(" "):
+            incremental.append(word + " ")
+            incremental.take(final=False)
+            assert len(incremental._raw) < 400
+
+
+def test_what_was_cleared_is_not_taken() -> None:
+    incremental = IncrementalText(400, normalize=True)
+    incremental.append("First. Second and")
+    assert [part.text for part in incremental.take(final=False)] == ["First."]
+    incremental.clear()
+    incremental.append("Third.")
+    [third] = incremental.take(final=True)
+    assert third.text.strip() == "Third."
+    assert third.start == 17
