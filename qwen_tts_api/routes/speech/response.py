@@ -6,13 +6,14 @@ import errno
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from flask import Request, Response, g
 
 from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.request_log import RequestRecord
-from qwen_tts_api.service.request import Speech, SpeechInfo, SpeechRequest, SpeechStream
+from qwen_tts_api.service.request import Speech, SpeechInfo, SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
 SPEECH_HEADERS = (
@@ -30,6 +31,16 @@ _PARAMETER = re.compile(r"[\w.-]{1,64}", re.ASCII)
 logger = logging.getLogger(__name__)
 
 
+class Chunks(Protocol):
+    """Chunks of an answer that is still being made; closing them cancels the work."""
+
+    def __next__(self) -> bytes:
+        """Return the next chunk."""
+
+    def close(self) -> None:
+        """Cancel the work; may be called at any time, and again."""
+
+
 class StreamedBody(Iterator[bytes]):
     """The chunks of a stream for the server; closing it cancels the work.
 
@@ -40,7 +51,7 @@ class StreamedBody(Iterator[bytes]):
         ConnectionResetError: The rest cannot be made. It comes from the TTSError, which is logged.
     """
 
-    def __init__(self, stream: SpeechStream) -> None:
+    def __init__(self, stream: Chunks) -> None:
         self._stream = stream
         self._record: RequestRecord = g.record
         self._ended = False

@@ -105,6 +105,11 @@ class LiveSpeech:
         """How many of them wait to be spoken, and would be dropped by `clear`."""
         return self._text.num_pending
 
+    @property
+    def milliseconds(self) -> int:
+        """How much audio has been made, pauses included; after an event, until its end."""
+        return self._audio.milliseconds
+
     def append(self, text: str) -> None:
         """Add text, cut anywhere: in a word, a number, a mark of Markdown, a surrogate pair.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes.apis.elevenlabs import speech, voices
+from qwen_tts_api.routes.apis.elevenlabs import speech, timestamps, voices
 from qwen_tts_api.service.speech import SpeechService
 
 PATHS = ("/v1/text-to-speech", "/v1/voices", "/v2/voices")
@@ -18,5 +18,6 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
     """Return the routes."""
     routes = Blueprint("elevenlabs", __name__)
     speech.add_routes(routes, config, service)
+    timestamps.add_routes(routes, config, service)
     voices.add_routes(routes, service)
     return routes

@@ -39,7 +39,8 @@ _AUDIO = Answer(
 )
 
 
-def _operation(summary: str) -> Operation:
+def describe_operation(summary: str, answer: Answer = _AUDIO) -> Operation:
+    """Return the description of a route that speaks a text."""
     return Operation(
         summary,
         tag="elevenlabs",
@@ -47,7 +48,7 @@ def _operation(summary: str) -> Operation:
         query=OutputQuery,
         body={"application/json": {"allOf": [ElevenLabsSpeechSchema, {"required": ["text"]}]}},
         example={"text": "Hello, I am here.", "model_id": "eleven_flash_v2_5"},
-        answers={200: _AUDIO},
+        answers={200: answer},
         errors=(TTSError,),
         error_schema="ElevenLabsError",
     )
@@ -61,12 +62,12 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         return response.synthesize(service, replace(asked, stream=stream), request, ignored, FIELDS)
 
     @routes.post("/v1/text-to-speech/<voice_id>")
-    @_operation("Speak a text: ElevenLabs-compatible")
+    @describe_operation("Speak a text: ElevenLabs-compatible")
     def convert(voice_id: str) -> Response:
         return respond(voice_id, stream=False)
 
     @routes.post("/v1/text-to-speech/<voice_id>/stream")
-    @_operation("Speak a text as it is made: ElevenLabs-compatible")
+    @describe_operation("Speak a text as it is made: ElevenLabs-compatible")
     def stream(voice_id: str) -> Response:
         return respond(voice_id, stream=True)
 
