@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -48,6 +49,19 @@ def test_a_stream_has_the_samples_of_the_file(client: ElevenLabs) -> None:
     streamed = b"".join(client.text_to_speech.stream("Serena", **options))
     assert_same(np.frombuffer(streamed, np.int16), np.frombuffer(whole, np.int16))
     assert whole
+
+
+def test_timestamps(client: ElevenLabs) -> None:
+    options: dict[str, Any] = {"text": "Hello. I am here.", "output_format": "pcm_24000", "seed": 5}
+    whole = client.text_to_speech.convert_with_timestamps("Serena", **options)
+    assert whole.alignment is not None
+    assert "".join(whole.alignment.characters) == options["text"]
+    parts = list(client.text_to_speech.stream_with_timestamps("Serena", **options))
+    told = [part.alignment for part in parts if part.alignment]
+    assert "".join(char for each in told for char in each.characters) == options["text"]
+    streamed = b"".join(base64.b64decode(part.audio_base_64) for part in parts)
+    whole_audio = base64.b64decode(whole.audio_base_64)
+    assert_same(np.frombuffer(streamed, np.int16), np.frombuffer(whole_audio, np.int16))
 
 
 def test_errors_are_its_exceptions(client: ElevenLabs) -> None:

@@ -208,7 +208,8 @@ class LiveSpeech:
             if isinstance(failure, ClientLeft) or number >= len(self._job.jobs):
                 raise
             error = failure
-        yield from _chunks(self._audio.end_segment(PAUSES_S[segment.boundary]))
+        if not error or self._audio.per_segment:
+            yield from _chunks(self._audio.end_segment(PAUSES_S[segment.boundary]))
         reason = "" if error else self._job.jobs[number].finish_reason
         num_samples = self._audio.num_samples - num_before
         yield SegmentEnded(number, segment.text, num_samples, reason, error)

@@ -45,9 +45,7 @@ def test_all_characters_have_their_times_in_the_audio(client: FlaskClient, path:
 
 def test_the_stream_has_the_audio_of_the_whole(client: FlaskClient) -> None:
     audio = [
-        b"".join(
-            base64.b64decode(part["audio_base64"]) for part in parts_of(client, path, seed=3)
-        )
+        b"".join(base64.b64decode(part["audio_base64"]) for part in parts_of(client, path, seed=3))
         for path in (WHOLE, STREAM)
     ]
     assert audio[0] == audio[1] != b""
@@ -72,4 +70,4 @@ def test_a_stream_that_is_closed_cancels_the_work(make_bench: MakeBench) -> None
     response = speak(bench.client, path=STREAM, text="a" * 2000)
     next(iter(response.response))
     response.close()
-    wait_until(lambda: not bench.runner.slots)
+    wait_until(lambda: bench.pool.status().running == 0)
