@@ -1,4 +1,4 @@
-"""Read files of bounded size, write files durably (fsync), and lock folders (flock)."""
+"""Read files of bounded size and strictly, write them durably (fsync), lock folders (flock)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,19 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 LOCK_TIMEOUT_S = 10.0
 """How long `lock` waits for another process, which holds it for milliseconds."""
+
+
+def refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and the infinities, which JSON does not have: `parse_constant` of `json`.
+
+    Raises:
+        ValueError: Always.
+    """
+    raise ValueError(f"{name} is not JSON")
 
 
 def open_regular(path: Path, max_bytes: int) -> int:

@@ -13,7 +13,9 @@ import json
 import re
 from collections.abc import Callable
 from json import decoder, scanner
-from typing import Any, NoReturn
+from typing import Any
+
+from qwen_tts_api.files import refuse_constant
 
 MAX_VALUES = 1000
 MAX_NUMBER_CHARS = 400
@@ -57,7 +59,7 @@ class _Decoder(json.JSONDecoder):
 
     def __init__(self) -> None:
         super().__init__(
-            parse_constant=_refuse_constant,
+            parse_constant=refuse_constant,
         )
         self._num_left = MAX_VALUES
         self.parse_object, self.parse_array = self._object, self._array
@@ -119,8 +121,4 @@ def _append(decoded: list[str], block: str) -> None:
     decoded.append(block)
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_SHORT_DOCUMENTS = json.JSONDecoder(parse_constant=_refuse_constant)
+_SHORT_DOCUMENTS = json.JSONDecoder(parse_constant=refuse_constant)

@@ -13,6 +13,7 @@ from typing import Any
 
 from qwen_tts_api.errors import BodyTooLarge, InvalidRequest
 from qwen_tts_api.names import shown
+from qwen_tts_api.routes.bodies import strict_json
 
 MAX_LINE_BYTES = 65_536
 """The limit of asyncio's streams, and so of the clients that read by them."""
@@ -124,8 +125,8 @@ class EventReader:
 
 def _parse_object(text: bytes, what: str) -> dict[str, Any]:
     try:
-        document = json.loads(text.decode())
-    except (ValueError, RecursionError):  # of UTF-8, too
+        document = strict_json.parse(text.decode())
+    except ValueError:  # of UTF-8, too
         document = None
     if not isinstance(document, dict):
         raise InvalidRequest(f"{what} is no JSON object: is it Wyoming?")

@@ -23,7 +23,7 @@ import re
 import secrets
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ from qwen_tts_api.files import (
     lock,
     open_regular,
     read_regular,
+    refuse_constant,
     remove,
     sync_folder,
     write_synced,
@@ -219,7 +220,7 @@ def too_many_voices(limit: int) -> TooManyVoices:
 
 def _read_metadata(folder: Path) -> Voice:
     data = read_regular(folder / _METADATA, MAX_METADATA_BYTES)
-    metadata: dict[str, Any] = json.loads(data, parse_constant=_refuse_constant)
+    metadata: dict[str, Any] = json.loads(data, parse_constant=refuse_constant)
     voice = Voice(**metadata)
     for name, default in asdict(Voice("", "")).items():
         value = getattr(voice, name)
@@ -235,10 +236,6 @@ def _read_metadata(folder: Path) -> Voice:
         raise ValueError(error.message) from None
     os.close(open_regular(folder / _RECORDING, MAX_RECORDING_BYTES))
     return voice
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _wav(samples: Samples) -> bytes:

@@ -79,6 +79,8 @@ def test_data_in_the_line_and_behind_it_are_one() -> None:
         b"[]\n",
         b"{}\n",
         b'{"type": 1}\n',
+        b'{"type": "x", "data": {"a": NaN}}\n',
+        b'{"type": "x", "data": {"a": [' + b"[]," * 2000 + b"[]]}}\n",
         b'{"type": "x", "data": []}\n{}',
         b'{"type": "x", "data": 1}\n',
         b'{"type": "x", "data_length": -1}\n',
