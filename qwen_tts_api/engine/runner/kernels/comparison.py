@@ -137,7 +137,8 @@ def _running_state(model: SpeechModel, settings: Sequence[SamplingParams]) -> Fr
     # With a page too many, so that the rows' pages may lie anywhere.
     size = CacheSize(num_rows, POSITIONS, num_rows * per_row + 1)
     state = FrameState.allocate(model, size, NUM_TEXTS)
-    pages = 1 + torch.randperm(size.num_pages, device=device, generator=random)
+    order = torch.Generator(device).manual_seed(1)
+    pages = 1 + torch.randperm(size.num_pages, device=device, generator=order)
     for row, params in enumerate(settings):
         state.talker_cache.give(row, 0, pages[row * per_row : (row + 1) * per_row])
         text = embeddings(row % (NUM_TEXTS + 1))
