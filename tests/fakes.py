@@ -34,6 +34,7 @@ class FakePrompt:
     """A prompt that takes a position for each character."""
 
     prompt: Prompt
+    tokens: int = 1000  # a frame budget that no test reaches in passing
 
     @property
     def num_positions(self) -> int:
@@ -41,7 +42,7 @@ class FakePrompt:
 
     @property
     def num_text_tokens(self) -> int:
-        return 1000  # a frame budget that no test reaches in passing
+        return self.tokens
 
     @property
     def num_trailing(self) -> int:
@@ -74,8 +75,8 @@ class FakeSlot:
 class FakeRunner:
     """Says one frame for each character: a tone that depends on the text and the frame's number.
 
-    It checks what the scheduler may not do: step a slot that is not running or has no position
-    left, decode out of order.
+    It checks what the scheduler may not do: step a slot that is not running or has no page for its
+    position, let slots have more pages than there are, decode out of order.
 
     Attributes:
         prompts: What it was asked to say.
@@ -86,17 +87,23 @@ class FakeRunner:
         error: Raised by the next frame, once.
         prefill_error: Raised by the next prefill, once.
         batches: The slots of every frame.
+        pages: How many each slot has.
+        tokens: How many each text has.
     """
 
     card: ModelCard = CUSTOM_VOICE
     max_slots: int = 4
     max_positions: int = 4096
+    num_pages: int = 100_000
+    page_positions: int = 64
+    tokens: int = 1000
     lag: int = 0
     eos: int = EOS
     chunk_sizes: Sequence[int] = (1, 2, 4, 8, 12, 24)
     prompts: list[Prompt] = field(default_factory=list)
     voices: set[str] = field(default_factory=set)
     slots: dict[int, FakeSlot] = field(default_factory=dict)
+    pages: dict[int, int] = field(default_factory=dict)
     batches: list[list[int]] = field(default_factory=list)
     chunks: list[tuple[list[int], int]] = field(default_factory=list)
     hang: threading.Event | None = None
@@ -122,7 +129,7 @@ class FakeRunner:
         if prompt.reference is not None:
             assert self.card.kind == "base"
             self.voices.add(prompt.reference.key)
-        return FakePrompt(prompt)
+        return FakePrompt(prompt, self.tokens)
 
     def prefill(self, slots: Sequence[int], prepared: Sequence[FakePrompt]) -> Ready:
         if self.prefill_error is not None:
@@ -131,8 +138,17 @@ class FakeRunner:
         for slot, item in zip(slots, prepared, strict=True):
             assert slot not in self.slots or not self.slots[slot].running
             assert item.num_positions <= self.max_positions
+            assert self._has_position(slot, item.num_positions - 1)
             self.slots[slot] = FakeSlot(len(item.prompt.text), item.num_positions)
         return Ready([self._draw(slot) for slot in slots])
+
+    def grow(self, slot: int, num_pages: int) -> None:
+        assert num_pages >= self.pages.get(slot, 0)
+        self.pages[slot] = num_pages
+        assert sum(self.pages.values()) <= self.num_pages
+
+    def _has_position(self, slot: int, position: int) -> bool:
+        return position < self.pages.get(slot, 0) * self.page_positions
 
     def advance(self, slots: Sequence[int], end: int) -> Ready:
         self.running.set()
@@ -152,6 +168,7 @@ class FakeRunner:
             assert self.slots[slot].running
             assert not self.slots[slot].paused
             assert self.slots[slot].position < end
+            assert self._has_position(slot, self.slots[slot].position)
             self.slots[slot].frame += 1
         self._move(slots[-1] + 1)
         return Ready([self._draw(slot) for slot in slots])
@@ -167,6 +184,7 @@ class FakeRunner:
         return EOS if state.frame >= state.num_frames else 7
 
     def stop(self, slot: int) -> None:
+        self.pages.pop(slot, None)
         self.slots.setdefault(slot, FakeSlot(0, 0)).running = False
 
     def pause(self, slot: int) -> None:

@@ -55,6 +55,8 @@ class NullRunner:
     eos = EOS
     lag = 1
     max_positions = 4096
+    num_pages = 100_000
+    page_positions = 64
     chunk_sizes: Sequence[int] = (1, 2, 4, 8, 12, 24)
 
     def __init__(self, card: ModelCard, max_slots: int) -> None:
@@ -80,6 +82,9 @@ class NullRunner:
     def prefill(self, slots: Sequence[int], prepared: Sequence[Any]) -> Pending:
         """Begin utterances."""
         return self._launch([SPEECH] * len(slots), PREFILL_S)
+
+    def grow(self, slot: int, num_pages: int) -> None:
+        """Have as many pages as anybody wants."""
 
     def advance(self, slots: Sequence[int], end: int) -> Pending:
         """Generate a frame."""

@@ -60,7 +60,8 @@ class Engine:
         self._runner: Runner | None = None
         self._jobs: deque[Job] = deque()
         self._series: set[Series] = set()
-        self._num_running = 0
+        self._num_running = self._pages_used = 0
+        self._lacks_pages = False
         self._mean_job_s = 1.0
 
     def start(self) -> None:
@@ -91,7 +92,7 @@ class Engine:
             in_turn = series in self._series and self._turn_left_s() > 0
             if not self._state.accepts_jobs and not in_turn:
                 return False
-            if only_if_free and len(self._jobs) >= self._num_free():
+            if only_if_free and len(self._jobs) >= self.snapshot().num_free:
                 return False
             return self._enqueue(job, series)
 
@@ -158,6 +159,8 @@ class Engine:
                 waiting=len(self._jobs),
                 running=self._num_running,
                 slots=self._runner.max_slots if self._runner else 0,
+                pages_used=self._pages_used,
+                lacks_pages=self._lacks_pages,
                 mean_job_s=self._mean_job_s,
                 card=self._runner.card if self._runner else None,
                 failure=self._failure,
@@ -191,9 +194,6 @@ class Engine:
             self._series.add(series)
         self._changed.notify_all()
         return True
-
-    def _num_free(self) -> int:
-        return 0 if self._runner is None else self._runner.max_slots - self._num_running
 
     def _turn_left_s(self) -> float:
         """Return how long one that is retiring goes on with what follows."""
@@ -243,7 +243,7 @@ class Engine:
         """Enter a state that nothing follows, and tell the pool."""
         with self._changed:
             self._failure = failure
-            self._num_running = 0
+            self._num_running = self._pages_used = 0
             old = self._transition(new, Actor.ENGINE)
         self._on_change(self, old, new)
 
@@ -254,7 +254,7 @@ class Engine:
         """
         self._health.progress()
         with self._changed:
-            self._num_running = scheduler.num_running
+            self._note_load(scheduler)
             while scheduler.is_idle and not self._jobs:
                 if self._is_at_end():
                     self._runner = None
@@ -268,11 +268,16 @@ class Engine:
             for _ in range(min(len(self._jobs), scheduler.num_free)):
                 scheduler.add(self._jobs[0])
                 self._jobs.popleft()
-            self._num_running = scheduler.num_running
+            self._note_load(scheduler)
             is_closing = self._state is EngineState.CLOSING
         if is_closing:
             self._on_change(self, EngineState.RETIRING, EngineState.CLOSING)
         return not is_closing
+
+    def _note_load(self, scheduler: Scheduler) -> None:
+        self._num_running = scheduler.num_running
+        self._pages_used = scheduler.pages.num_used
+        self._lacks_pages = scheduler.lacks_pages
 
     def _is_at_end(self) -> bool:
         is_awaiting = bool(self._series) and self._turn_left_s() > 0

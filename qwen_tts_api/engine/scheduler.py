@@ -1,8 +1,9 @@
 """Continuous batching: which sequences are computed in each step. Has no tensors.
 
 Jobs join and leave between any two frames. One `step` removes cancelled sequences, prepares new
-jobs (at most one whose recording must be encoded) and prefills them, generates one frame of every
-running sequence, and decodes the frames that are due.
+jobs (at most one whose recording must be encoded) and prefills those that there are pages for,
+generates one frame of every running sequence that has the page for it, and decodes the frames that
+are due.
 """
 
 from __future__ import annotations
@@ -13,18 +14,13 @@ from collections import deque
 from collections.abc import Callable
 
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.engine.runner.interface import Audio, Codes, Prepared, Runner
-from qwen_tts_api.engine.sequence import Sequence
-from qwen_tts_api.errors import TextTooLong, TTSError
-from qwen_tts_api.model.utterance import Prompt
+from qwen_tts_api.engine.memory.pages import PageBank
+from qwen_tts_api.engine.runner.interface import Audio, Codes, Runner
+from qwen_tts_api.engine.sequence import Sequence, due_chunks, frame_budget, page_need
+from qwen_tts_api.errors import TTSError
 from qwen_tts_api.telemetry.logs import LogContext, bound_context
 
 logger = logging.getLogger(__name__)
-
-FRAMES_PER_TEXT_TOKEN = 12
-MIN_FRAME_BUDGET = 192
-"""A text may take 12 frames (0.96 s) a token, at least 192 (15 s): 0.3 to 0.5 % of utterances never
-reach the end of speech by themselves, and upstream's limit is eleven minutes of noise."""
 
 MAX_PREFILL_POSITIONS = 1024
 """How many positions may be prefilled between two frames: more would stall running sequences."""
@@ -36,22 +32,28 @@ class Scheduler:
     Args:
         runner: None of its slots is running.
         explain: Converts what the runner raises about a job into the error that the job ends with.
+
+    Attributes:
+        pages: Which sequences have how many.
+        lacks_pages: A job that was added waits for pages before it can begin.
     """
 
     def __init__(self, runner: Runner, explain: Callable[[Exception], TTSError]) -> None:
         self.runner = runner
         self._explain = explain
+        self.pages = PageBank(runner.num_pages)
         self._free = list(range(runner.max_slots))
         self._added: deque[Job] = deque()
         self._prepared: deque[Sequence] = deque()
+        self.lacks_pages = False
         self._running: dict[int, Sequence] = {}
         self._codes: deque[tuple[list[Sequence], Codes]] = deque()
         self._audio: deque[tuple[list[Sequence], Audio]] = deque()
 
     @property
     def num_free(self) -> int:
-        """How many jobs can be added."""
-        return len(self._free) - len(self._added)
+        """How many jobs can be added: none while one that was waits for pages."""
+        return 0 if self.lacks_pages else len(self._free) - len(self._added)
 
     @property
     def is_idle(self) -> bool:
@@ -69,6 +71,11 @@ class Scheduler:
         return [
             job.log_context for job in (*self._added, *(each.job for each in self._sequences()))
         ]
+
+    @property
+    def _max_positions(self) -> int:
+        """How many positions an utterance may have: no more than there is memory for."""
+        return min(self.runner.max_positions, self.runner.num_pages * self.runner.page_positions)
 
     def _sequences(self) -> list[Sequence]:
         return [*self._prepared, *self._running.values()]
@@ -96,7 +103,7 @@ class Scheduler:
             has_cached_voice = self.runner.has_cached_voice(job.prompt)
             prepared = self.runner.prepare(job.prompt)
             job.num_text_tokens = prepared.num_text_tokens
-            max_frames = self._frame_budget(job.prompt, prepared)
+            max_frames = frame_budget(job.prompt, prepared, self._max_positions)
         except Exception as error:  # a boundary: a prompt that cannot be built fails alone
             job.fail(self._explain(error))
             return has_cached_voice
@@ -107,19 +114,6 @@ class Scheduler:
             "slot %d: %d positions, at most %d frames", slot, prepared.num_positions, max_frames
         )
         return has_cached_voice
-
-    def _frame_budget(self, prompt: Prompt, prepared: Prepared) -> int:
-        budget = max(MIN_FRAME_BUDGET, FRAMES_PER_TEXT_TOKEN * prepared.num_text_tokens)
-        if prompt.max_new_tokens is not None:
-            budget = min(budget, prompt.max_new_tokens - 1)
-        room = self.runner.max_positions - prepared.num_positions
-        if room < max(min(budget, MIN_FRAME_BUDGET), min(budget, prepared.num_trailing)):
-            raise TextTooLong(
-                f"The text takes {prepared.num_positions} of the {self.runner.max_positions} "
-                "positions that an utterance may have (QWEN_MAX_POSITIONS), which leaves too few "
-                "for speech: send it in parts."
-            )
-        return min(budget, room)
 
     def step(self) -> list[Job]:
         """Compute one frame of every sequence; return the jobs that were finished."""
@@ -140,6 +134,9 @@ class Scheduler:
             job.fail(error)
         self._added.clear()
         self._prepared.clear()
+        self.lacks_pages = False
+        for sequence in sequences:
+            self.pages.release(sequence)
         for sequence in sequences:  # last, because a lost device raises here
             self._release(sequence)
 
@@ -155,17 +152,22 @@ class Scheduler:
 
     def _prefill(self) -> None:
         batch: list[Sequence] = []
-        while self._prepared:
+        self.lacks_pages = False
+        while self._prepared and not self.lacks_pages:
             longest = max(each.num_positions for each in [*batch, self._prepared[0]])
             if batch and longest * (len(batch) + 1) > MAX_PREFILL_POSITIONS:
                 break
-            batch.append(self._prepared.popleft())
+            self.lacks_pages = not self._admit(self._prepared[0])
+            if not self.lacks_pages:
+                batch.append(self._prepared.popleft())
         if not batch:
             return
         for sequence in batch:
             self._running[sequence.slot] = sequence
         try:
             with bound_context(*[each.job.log_context for each in batch]):
+                for sequence in batch:
+                    self.runner.grow(sequence.slot, sequence.num_pages)
                 codes = self.runner.prefill(
                     [each.slot for each in batch], [each.prepared for each in batch]
                 )
@@ -184,10 +186,11 @@ class Scheduler:
         """Launch a frame of every running sequence, then read the codes of earlier ones.
 
         With a lag, the code that ends a sequence is read after its next frame was launched: a
-        surplus frame. It has no effect. It is never decoded (`valid_frames`), it is written within
-        the slot's own cache, and `prefill` clears what was written before the slot is used again.
+        surplus frame. It has no effect: it is never decoded (`valid_frames`), and it is computed
+        before the slot's pages are taken.
         """
         running = [each for each in self._running.values() if self._runs(each)]
+        running = [each for each in running if self._has_page(each)]
         if running:
             running.sort(key=lambda each: each.slot)
             end = max(each.num_positions + each.launched for each in running) + 1
@@ -197,6 +200,25 @@ class Scheduler:
             self._codes.append((running, codes))
         # Where nothing was launched there is nothing to overlap with, and no later call to read it.
         self._collect_codes(self.runner.lag if running else 0)
+
+    def _admit(self, sequence: Sequence) -> bool:
+        """Let a sequence that was prepared have its first pages, if there are some for it."""
+        need = page_need(sequence, self.runner.page_positions)
+        sequence.num_pages = need.first
+        return self.pages.admit(sequence, need)
+
+    def _has_page(self, sequence: Sequence) -> bool:
+        """Let a sequence have the page of its next frame; else it waits until there is one."""
+        position = sequence.num_positions + sequence.launched
+        num_pages = position // self.runner.page_positions + 1
+        granted = num_pages <= sequence.num_pages or self.pages.grow(sequence, num_pages)
+        if granted and num_pages > sequence.num_pages:
+            self.runner.grow(sequence.slot, num_pages)
+            sequence.num_pages = num_pages
+        if granted == sequence.waits_for_page:
+            (self.runner.resume if granted else self.runner.pause)(sequence.slot)
+            sequence.waits_for_page = not granted
+        return granted
 
     def _runs(self, sequence: Sequence) -> bool:
         return not sequence.finish_reason and sequence.launched < sequence.max_frames
@@ -221,11 +243,11 @@ class Scheduler:
                 else:
                     sequence.sampled += 1
                 if sequence.finish_reason:
-                    self.runner.stop(sequence.slot)
+                    self._stop(sequence)
 
     def _decode(self) -> None:
         """Launch the decoding of every chunk that is due; chunks of equal size are one batch."""
-        while due := self._due_chunks():
+        while due := due_chunks([*self._running.values()], self.runner.chunk_sizes):
             for size, sequences in due.items():
                 audio = self.runner.decode(
                     [each.slot for each in sequences], [each.decoded for each in sequences], size
@@ -234,30 +256,6 @@ class Scheduler:
                     sequence.decoded += size
                     sequence.num_chunks += 1
                 self._audio.append((sequences, audio))
-
-    def _due_chunks(self) -> dict[int, list[Sequence]]:
-        due: dict[int, list[Sequence]] = {}
-        for sequence in self._running.values():
-            waiting = sequence.valid_frames - sequence.decoded
-            size = self._chunk_size(sequence)
-            if sequence.finish_reason:
-                fitting = [size for size in self.runner.chunk_sizes if size <= waiting]
-                size = fitting[-1] if fitting else 0
-            if size and waiting >= size:
-                due.setdefault(size, []).append(sequence)
-        return due
-
-    def _chunk_size(self, sequence: Sequence) -> int:
-        """Return how many frames the next chunk has: few at first, and more under load.
-
-        A ramp that starts at one frame gives the earliest first audio, and costs little while few
-        sequences run. With more of them, chunks so small would take longer than they last.
-        """
-        sizes = self.runner.chunk_sizes
-        if not sequence.job.prompt.streaming:
-            return sizes[-1]
-        start = 0 if len(self._running) <= 4 else 1 if len(self._running) <= 16 else 2
-        return sizes[min(start + sequence.num_chunks, len(sizes) - 2)]
 
     def _deliver(self, num_earlier: int) -> list[Job]:
         """Write decoded audio to the jobs, and finish the jobs that are complete.
@@ -291,7 +289,11 @@ class Scheduler:
                     sequence.sampled,
                 )
 
+    def _stop(self, sequence: Sequence) -> None:
+        self.pages.release(sequence)
+        self.runner.stop(sequence.slot)
+
     def _release(self, sequence: Sequence) -> None:
         if self._running.pop(sequence.slot, None) is not None:
-            self.runner.stop(sequence.slot)
+            self._stop(sequence)
         heapq.heappush(self._free, sequence.slot)

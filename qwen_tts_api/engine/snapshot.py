@@ -52,6 +52,8 @@ class EngineSnapshot:
         waiting: Jobs in its queue.
         running: Jobs in slots.
         slots: Jobs that can be computed at once; 0 unless its model is in memory.
+        pages_used: Pages that they have.
+        lacks_pages: One of them waits for pages before it can begin.
         mean_job_s: Running mean of the seconds that a job is in its slot.
         card: What the model can do, while it is in memory.
         failure: Why the model could not be loaded.
@@ -63,6 +65,8 @@ class EngineSnapshot:
     waiting: int
     running: int
     slots: int
+    pages_used: int
+    lacks_pages: bool
     mean_job_s: float
     card: ModelCard | None
     failure: StartupError | None
@@ -70,7 +74,7 @@ class EngineSnapshot:
     @property
     def num_free(self) -> int:
         """How many jobs could begin at once."""
-        return max(0, self.slots - self.running)
+        return 0 if self.lacks_pages else max(0, self.slots - self.running)
 
     @property
     def begins_at_once(self) -> bool:
@@ -92,6 +96,8 @@ class EngineStatus:
         running: Utterances that are being computed.
         waiting: Utterances that wait.
         rows: Utterances that can be computed at once; 0 while it is loading.
+        pages: Pages for keys and values that there are; 0 while it is loading.
+        pages_used: Pages that utterances have.
         frames: Frames that were computed since it was loaded, whatever the number of jobs in them.
         row_frames: Rows in those frames.
         failures: Computations that failed.
@@ -108,6 +114,8 @@ class EngineStatus:
     running: int
     waiting: int
     rows: int
+    pages: int
+    pages_used: int
     frames: int
     row_frames: int
     failures: int
@@ -129,6 +137,8 @@ class EngineStatus:
             running=snapshot.running,
             waiting=snapshot.waiting,
             rows=snapshot.slots,
+            pages=runner.num_pages if runner else 0,
+            pages_used=snapshot.pages_used,
             frames=health.num_frames,
             row_frames=health.num_row_frames,
             failures=health.num_failures,

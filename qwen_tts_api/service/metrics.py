@@ -132,6 +132,8 @@ def _pool_metrics(status: PoolStatus) -> Iterator[Metric]:
     gauges = {
         "running": "Utterances that are being computed.",
         "rows": "Utterances that can be computed at once.",
+        "pages": "Pages of keys and values that there are for utterances.",
+        "pages_used": "Pages of keys and values that utterances have.",
         "memory_bytes": "GPU memory that PyTorch has reserved.",
     }
     counters = {

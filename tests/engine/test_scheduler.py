@@ -275,6 +275,106 @@ def test_whatever_happens_everything_comes_back(runner: FakeRunner, seed: int) -
     assert np.all([each.ended for each in jobs])
 
 
+def test_an_utterance_has_pages_as_it_grows(runner: FakeRunner, scheduler: Scheduler) -> None:
+    """One for its prompt and first frame, the next when a frame needs it; none at its end."""
+    scheduler.add(one := job(100))
+    scheduler.step()
+    assert runner.pages == {0: 2}  # 100 positions of the prompt
+    for _ in range(27):
+        scheduler.step()
+    assert runner.pages == {0: 2}
+    scheduler.step()
+    assert runner.pages == {0: 3}
+    assert scheduler.pages.num_used == 3
+    finish(scheduler)
+    assert read(one).tolist() == sound(100)
+    assert runner.pages == {}
+    assert scheduler.pages.num_used == 0
+
+
+def test_who_finds_no_page_waits_and_goes_on(runner: FakeRunner) -> None:
+    """Amid its audio, the one that lacks more until the other is over: both are whole."""
+    runner.page_positions, runner.num_pages, runner.tokens = 16, 14, 1
+    scheduler = Scheduler(runner, explain)
+    first, second = job(70, max_new_tokens=71), job(60, max_new_tokens=61)
+    scheduler.add(first)
+    scheduler.add(second)
+    paused = 0
+    while not scheduler.is_idle:
+        scheduler.step()
+        paused += runner.slots[0].paused and runner.slots[0].running
+        assert not runner.slots[1].paused
+    assert paused > 10
+    assert read(first).tolist() == sound(70)
+    assert read(second).tolist() == sound(60)
+
+
+def test_who_would_probably_find_no_page_does_not_begin(runner: FakeRunner) -> None:
+    """Nor is it refused: it waits for its turn, and nobody is added behind it."""
+    runner.page_positions, runner.num_pages = 16, 9
+    scheduler = Scheduler(runner, explain)
+    first, second = job(70, max_new_tokens=71), job(60, max_new_tokens=61)
+    scheduler.add(first)
+    scheduler.step()
+    assert (scheduler.num_free, scheduler.lacks_pages) == (3, False)
+    scheduler.add(second)
+    scheduler.step()
+    assert (scheduler.num_free, scheduler.lacks_pages) == (0, True)  # it is expected to lack some
+    finish(scheduler)
+    assert scheduler.num_free == 4
+    assert read(first).tolist() == sound(70)
+    assert read(second).tolist() == sound(60)
+
+
+def test_a_text_for_which_there_are_too_few_pages_is_refused(runner: FakeRunner) -> None:
+    """At once, like one that is too long; others are not held up."""
+    runner.page_positions, runner.num_pages = 16, 15
+    scheduler = Scheduler(runner, explain)
+    too_long, fits = job(60), job(40)
+    scheduler.add(too_long)
+    scheduler.add(fits)
+    finish(scheduler)
+    with pytest.raises(TextTooLong, match="60 of the 240 positions"):
+        read(too_long)
+    assert read(fits).tolist() == sound(40)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_happens_every_page_comes_back(runner: FakeRunner, seed: int) -> None:
+    """Random arrivals, budgets, cancellations, failures: nobody fails for want of a page."""
+    random_ = random.Random(seed)
+    runner.page_positions, runner.num_pages = 8, random_.randint(12, 40)
+    runner.tokens = random_.choice((1, 10))
+    scheduler = Scheduler(runner, explain)
+    jobs: list[Job] = []
+    for _ in range(250):
+        if scheduler.num_free and random_.random() < 0.4:
+            num_frames = random_.randint(1, 40)
+            budget = random_.randint(num_frames + 1, 49)
+            jobs.append(job(num_frames, max_new_tokens=budget))
+            scheduler.add(jobs[-1])
+        if jobs and random_.random() < 0.03:
+            random_.choice(jobs).cancel(TTSError("nobody listens"))
+        if random_.random() < 0.02:
+            runner.prefill_error = ValueError("prefill")
+        if random_.random() < 0.01:
+            runner.error = ValueError("frame")
+        try:
+            scheduler.step()
+        except ValueError:
+            scheduler.fail_all(SynthesisFailed("frame"))
+            assert scheduler.pages.num_used == 0
+            assert runner.pages == {}
+        assert scheduler.pages.num_used == sum(runner.pages.values()) <= runner.num_pages
+    runner.prefill_error = runner.error = None
+    finish(scheduler)
+    assert (scheduler.pages.num_used, runner.pages) == (0, {})
+    for each in jobs:
+        assert each.failure in ("", TTSError.code, SynthesisFailed.code)
+        if not each.failure:
+            assert read(each).tolist() == sound(len(each.prompt.text))
+
+
 def cloning_job(num_frames: int, voice: int) -> Job:
     """Return a job of so many frames in one of some voices."""
     reference = Reference(np.full(8, voice, np.float32), x_vector_only=True)

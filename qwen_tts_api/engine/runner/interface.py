@@ -55,6 +55,8 @@ class Runner(Protocol):
         kernels: What computes each part of the work: `fused` or `plain`.
         max_slots: The number of slots.
         max_positions: Prompt and frames of one utterance together.
+        num_pages: How many pages slots may have, all together.
+        page_positions: How many positions a page has.
         eos: The code 0 that ends an utterance.
         lag: How many calls of `advance` are launched before the codes of the first are read: 0 on a
             CPU; 1 on a GPU, which then never waits for the host.
@@ -66,6 +68,8 @@ class Runner(Protocol):
     kernels: Mapping[str, str]
     max_slots: int
     max_positions: int
+    num_pages: int
+    page_positions: int
     eos: int
     lag: int
     chunk_sizes: Sequence[int]
@@ -82,6 +86,9 @@ class Runner(Protocol):
     def prefill(self, slots: Sequence[int], prepared: Sequence[Any]) -> Codes:
         """Begin utterances in free slots, and sample the first code 0 of each."""
 
+    def grow(self, slot: int, num_pages: int) -> None:
+        """Let a slot have so many pages: before its prompt or a frame is written in them."""
+
     def advance(self, slots: Sequence[int], end: int) -> Codes:
         """Generate the next frame of the running `slots`, and sample the code 0 after it.
 
@@ -91,7 +98,7 @@ class Runner(Protocol):
         """
 
     def stop(self, slot: int) -> None:
-        """Mark a slot as not running."""
+        """Mark a slot as not running, and take its pages."""
 
     def pause(self, slot: int) -> None:
         """Let a running slot wait: it is not advanced, and keeps all that it goes on with."""

@@ -82,8 +82,9 @@ class ModelRunner:
         self.lag = int(on_gpu)
         self._copies = torch.cuda.Stream(self._device) if on_gpu else None
         flash = model.placement.attention == "flash_attention_2"
-        self._page_positions = FLASH_PAGE_POSITIONS if flash else PAGE_POSITIONS
-        size = CacheSize.whole(self.max_slots, max_positions, self._page_positions)
+        self.page_positions = FLASH_PAGE_POSITIONS if flash else PAGE_POSITIONS
+        size = CacheSize.whole(self.max_slots, max_positions, self.page_positions)
+        self.num_pages = size.num_pages
         self._state = RunnerState.allocate(model, size, flash)
         self._pages = PageTable(self._state.speech.talker_cache)
         reads_by_length = self._state.speech.talker_cache.flash is not None
@@ -126,7 +127,6 @@ class ModelRunner:
         for slot, item in zip(slots, prepared, strict=True):
             prompt = item.talker_prompt
             self._sampling[slot] = item.sampling
-            self._cover(slot, item.num_positions)
             pad = self._model.prompts.tts_pad[0]
             self._state.speech.set_slot(slot, item.sampling, prompt.trailing_text, pad)
             if item.stream is None:
@@ -144,10 +144,13 @@ class ModelRunner:
         return SampledCodes(HostCopy(sampled, self._copies), None)
 
     @torch.inference_mode()
+    def grow(self, slot: int, num_pages: int) -> None:
+        """Let a slot have so many pages."""
+        self._pages.grow(slot, num_pages)
+
+    @torch.inference_mode()
     def advance(self, slots: Sequence[int], end: int) -> SampledCodes:
         """Generate the next frame of the running `slots`, and sample the code 0 after it."""
-        for slot in slots:
-            self._cover(slot, end)
         self._frames.run(slots[-1] + 1, end, [self._sampling[slot] for slot in slots])
         sampled = self._state.speech.code_0[: slots[-1] + 1]
         if self._copies is None:
@@ -159,10 +162,6 @@ class ModelRunner:
         """Mark a slot as not running, and take its pages."""
         self._state.speech.stop(slot)
         self._pages.release(slot)
-
-    def _cover(self, slot: int, end: int) -> None:
-        """Let a slot have the pages of all positions before `end`."""
-        self._pages.grow(slot, -(-end // self._page_positions))
 
     @torch.inference_mode()
     def pause(self, slot: int) -> None:
