@@ -26,6 +26,7 @@ class FusedDecoder:
         vocabulary: The most logits that a head has.
         max_tokens: N.
         tiles: How launches are divided into programs.
+        max_rows: Of the head; None: N.
 
     Attributes:
         x: `[N, D]`: the input of `run`, and its result.
@@ -38,6 +39,8 @@ class FusedDecoder:
         vocabulary: int,
         max_tokens: int,
         tiles: Tiles,
+        *,
+        max_rows: int | None = None,
     ) -> None:
         norm, layer = weights.norm, weights.layers[0]
         self._weights = weights
@@ -48,7 +51,9 @@ class FusedDecoder:
         self._qkv = norm.new_zeros(max_tokens, layer.qkv.shape[1])
         self._mixed = norm.new_zeros(max_tokens, layer.output.shape[0])
         self._middle = norm.new_zeros(max_tokens, layer.down.shape[0])
-        self._logits = torch.zeros(max_tokens, vocabulary, dtype=torch.float32, device=norm.device)
+        self._logits = torch.zeros(
+            max_rows or max_tokens, vocabulary, dtype=torch.float32, device=norm.device
+        )
 
     def run(self, tokens: Tokens, num_tokens: int, *, several_of_a_slot: bool = False) -> None:
         """Run all layers over the first tokens of `x`, in place.

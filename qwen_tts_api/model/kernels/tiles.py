@@ -79,3 +79,10 @@ FRAME_TILES = Tiles(
     attention=AttentionTile(split=256, programs=8, block=16),
 )
 """For a token a slot."""
+
+PREFILL_TILES = Tiles(
+    wide=Tile(rows=64, columns=64, inner=64),
+    narrow=Tile(rows=64, columns=32, inner=64),
+    attention=AttentionTile(split=256, programs=1, block=16),
+)
+"""For many tokens of a slot: a tile of weights is read by 64 rows at once."""
