@@ -19,7 +19,7 @@ VENV_PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run docs figures test test-all test-browser test-fake-gpu test-gpu-kit test-image check check-deploy bench bench-gpu gpu-kit soak lock image docker-run
+.PHONY: help setup run docs figures check-kernels test test-all test-browser test-fake-gpu test-gpu-kit test-image check check-deploy bench bench-gpu gpu-kit soak lock image docker-run
 .PHONY: nano-train deploy clean
 
 help: ## Print this list
@@ -128,6 +128,9 @@ check-deploy: $(INSTALLED) $(CHECKOV) ## Build and check the manifests of deploy
 	done
 	$(VENV)/bin/kubernetes-validate --quiet --strict build/manifests/*.yaml build/documents/*.yaml
 	$(CHECKOV) --config-file deploy/checkov.yaml --directory build/manifests
+
+check-kernels: $(INSTALLED) ## Compile the fused kernels for every kind of GPU, without one (ARGS="--arch 90 --size 1.7b")
+	@$(VENV_PYTHON) -m tools.check_kernels $(ARGS)
 
 docs: $(INSTALLED) ## Make the tables in docs/ that come from the code anew
 	@$(VENV_PYTHON) -m tools.document_tables

@@ -10,47 +10,28 @@ needed, and no time is measured. What a GPU would take is a prediction, and is c
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from bench.cards import BANDWIDTH_GB_S, LAUNCH_US
 from bench.launches import Launches
+from bench.paths import (
+    CHUNK_FRAMES,
+    PARTS,
+    POSITIONS,
+    PROMPT_POSITIONS,
+    fused_launches,
+    plain_launches,
+)
 from bench.published_sizes import SIZES, empty_model
 from qwen_tts_api.checkpoints.card import locate
-from qwen_tts_api.engine.runner.buckets import Buckets
-from qwen_tts_api.engine.runner.chunks import Chunks
-from qwen_tts_api.engine.runner.frames import USUAL, PlainFrames
-from qwen_tts_api.engine.runner.state import ChunkKey, FrameKey, RunnerState
-from qwen_tts_api.model.frame import prefill_slots
-from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.talker_cache import CacheSize
-
-POSITIONS = 512
-"""Of a slot: the prompt and half a minute."""
-
-CHUNK_FRAMES = 4
-PROMPT_POSITIONS = 60
-
-PARTS = ("frame", "chunk", "prefill")
-
-
-@dataclass(frozen=True)
-class Counted:
-    """The launches of a path, by part."""
-
-    parts: dict[str, Launches]
-
-    def figures(self) -> dict[str, int]:
-        """Return the number of kernels and of bytes of each part."""
-        kernels = {f"{part}_kernels": len(each.all) for part, each in self.parts.items()}
-        return kernels | {f"{part}_bytes": each.num_bytes for part, each in self.parts.items()}
+from qwen_tts_api.engine.runner.kernels.choice import fused_kernels
+from qwen_tts_api.engine.runner.kernels.paths import PLAIN
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,52 +51,38 @@ def measure(size: str, num_slots: int, gpu: str) -> dict[str, Any]:
     """Return what is counted of a size, and what that predicts for a GPU."""
     with tempfile.TemporaryDirectory() as cache:
         model = empty_model(size, locate("nano", Path(cache)))
-    plain = count_plain(model, num_slots)
-    figures = plain.figures()
+    plain = plain_launches(model, num_slots)
+    fused = fused_launches(model, num_slots, fused_kernels() if has_triton() else PLAIN)
+    used = _figures({**plain, **fused})
     return {
         "model": size,
         "slots": num_slots,
         "positions": POSITIONS,
         "chunk_frames": CHUNK_FRAMES,
         "prompt_positions": PROMPT_POSITIONS,
-        "counted": "kernels launched and the bytes of what they read and write; nothing is timed",
-        **figures,
-        "plain": figures,
-        "predicted": predict(figures, gpu),
+        "counted": "kernels launched, and the bytes of what they read and write; nothing is timed",
+        "fused": sorted(fused),
+        **used,
+        "plain": _figures(plain),
+        "predicted": predict(used, gpu),
     }
 
 
-@torch.inference_mode()
-def count_plain(model: LoadedModel, num_slots: int) -> Counted:
-    """Return the launches of the plain paths, as the runner calls them."""
-    state = RunnerState.allocate(model, CacheSize.whole(num_slots, POSITIONS), flash=False)
-    buckets = Buckets(num_slots, POSITIONS, captured=True, reads_by_length=False)
-    frames = PlainFrames(model.speech, state, buckets, None)
-    chunks = Chunks(model.codec, state, buckets, None)
-    embeds = model.prompts.tts_pad.expand(1, PROMPT_POSITIONS, -1)
-    index = torch.empty(1, dtype=torch.int64, device="meta")
-    return Counted(
-        {
-            "frame": _record(lambda: frames.compute(state, FrameKey(num_slots, POSITIONS, USUAL))),
-            "chunk": _record(lambda: chunks.compute(state, ChunkKey(num_slots, CHUNK_FRAMES))),
-            "prefill": _record(
-                lambda: prefill_slots(model.speech, state.speech, embeds, index, index, USUAL)
-            ),
-        }
-    )
+def has_triton() -> bool:
+    """Whether fused kernels can be counted here."""
+    return importlib.util.find_spec("triton") is not None
 
 
-def _record(function: Callable[[], object]) -> Launches:
-    with Launches().recording() as launches:
-        function()
-    return launches
+def _figures(parts: dict[str, Launches]) -> dict[str, int]:
+    kernels = {f"{part}_kernels": len(parts[part].all) for part in PARTS}
+    return kernels | {f"{part}_bytes": parts[part].num_bytes for part in PARTS}
 
 
 def predict(figures: dict[str, int], gpu: str) -> dict[str, Any]:
     """Return what the counts predict of each part on a GPU, in ms.
 
-    The bound is what its memory takes to move the bytes once; launches take their time whatever
-    they move. The larger of the two is a lower bound of the part.
+    Its memory takes the one to move the bytes once, and launches the other, whatever they move. The
+    larger of the two is what to expect at best.
     """
     bandwidth = BANDWIDTH_GB_S[gpu]
     parts = {
@@ -132,29 +99,32 @@ def predict(figures: dict[str, int], gpu: str) -> dict[str, Any]:
 
 def table(document: dict[str, Any]) -> str:
     """Return the figures for people."""
-    predicted = document["predicted"]
+    least, most = LAUNCH_US
+    predicted, plain = document["predicted"], document["plain"]
     lines = [
         f"{document['model']}: slots {document['slots']}, positions {document['positions']}, "
         f"a chunk of {document['chunk_frames']} frames, a prompt of "
         f"{document['prompt_positions']} positions",
         f"Counted: {document['counted']}.",
-        f"{'':10}{'plain kernels':>15}{'plain MB':>12}",
+        f"{'':8}{'plain kernels':>15}{'MB':>10}{'fused kernels':>15}{'MB':>10}",
     ]
     for part in PARTS:
-        figures = document["plain"]
-        megabytes = figures[f"{part}_bytes"] / 1e6
-        lines.append(f"{part:10}{figures[f'{part}_kernels']:15,}{megabytes:12,.1f}")
-    least, most = LAUNCH_US
+        cells = _cells(plain, part)
+        cells += _cells(document, part) if part in document["fused"] else f"{'-':>15}{'-':>10}"
+        lines.append(f"{part:8}{cells}")
     lines.append(
-        f"Predicted for {predicted['gpu']} ({predicted['bandwidth_gb_s']:,} GB/s, {least} to "
-        f"{most} us a kernel in a graph), in ms:"
+        f"Predicted for {predicted['gpu']} in ms, not measured ({predicted['bandwidth_gb_s']:,} "
+        f"GB/s, {least} to {most} us a kernel in a graph), with the fused kernels that there are:"
     )
     for part in PARTS:
         low, high = predicted[part]["launches_ms"]
-        lines.append(
-            f"{part:10} bandwidth {predicted[part]['bandwidth_ms']}, launches {low} to {high}"
-        )
+        bound = predicted[part]["bandwidth_ms"]
+        lines.append(f"{part:8}at least {bound} for its bytes; {low} to {high} for its launches")
     return "\n".join(lines)
+
+
+def _cells(figures: dict[str, Any], part: str) -> str:
+    return f"{figures[f'{part}_kernels']:15,}{figures[f'{part}_bytes'] / 1e6:10,.1f}"
 
 
 if __name__ == "__main__":

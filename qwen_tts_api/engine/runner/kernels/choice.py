@@ -23,6 +23,12 @@ from qwen_tts_api.model.loaded import LoadedModel
 
 logger = logging.getLogger(__name__)
 
+FUSED = {
+    "frame": ("qwen_tts_api.model.kernels.frame", "FusedFrame"),
+    "codec": ("qwen_tts_api.model.kernels.codec.decoder", "FusedCodec"),
+}
+"""Where the kernels of each part are. Importing them imports Triton."""
+
 WITHOUT = "Set QWEN_KERNELS=plain to do without them."
 
 
@@ -60,7 +66,7 @@ def choose_kernels(
     obstacle = kernels_obstacle(setting, model.placement.device)
     if obstacle is None:
         report("compiling kernels and comparing them with their plain twins")
-        return agreeing(model, _fused())
+        return agreeing(model, fused_kernels())
     if setting != "plain" and model.placement.device != "cpu":
         logger.warning("fused kernels cannot be used: %s. %s", obstacle, WITHOUT)
     return PLAIN
@@ -110,6 +116,18 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[-1] if lines else 'no reason given'}".rstrip(".")
 
 
-def _fused() -> Kernels:
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # nor its package
+        return False
+
+
+def fused_kernels() -> Kernels:
     """Return all fused kernels that there are."""
-    return PLAIN
+    found = {
+        part: getattr(importlib.import_module(module), name)
+        for part, (module, name) in FUSED.items()
+        if _is_there(module)
+    }
+    return Kernels(**found)
