@@ -13,6 +13,7 @@ from qwen_tts_api.routes.apis.native import models, speakers, tts
 from qwen_tts_api.routes.apis.openai.errors import BASE_URL_HINT, WRONG_PATH
 from qwen_tts_api.routes.apis.openai.errors import render_error as render_openai_error
 from qwen_tts_api.routes.connection import split_large_body
+from qwen_tts_api.routes.live import realtime, speech_stream
 from qwen_tts_api.routes.live.upgrade import SocketRoutes
 from qwen_tts_api.routes.openapi import document
 from qwen_tts_api.routes.page import page
@@ -58,6 +59,7 @@ def _register(app: Flask, config: Config, service: SpeechService) -> None:
     renderers = {
         **dict.fromkeys(elevenlabs.PATHS, render_elevenlabs_error),
         openai.PREFIX: render_openai_error,
+        realtime.PREFIX: realtime.render_error,
         **dict.fromkeys(marytts.PATHS, marytts.render_error),
     }
     wrong_base_urls = [errors.WrongBaseUrl(WRONG_PATH, render_openai_error, BASE_URL_HINT)]
@@ -78,6 +80,8 @@ def _register(app: Flask, config: Config, service: SpeechService) -> None:
     app.register_blueprint(speakers.blueprint(config, service))
     app.register_blueprint(models.blueprint(config, service))
     app.register_blueprint(page.blueprint(config, service))
+    app.register_blueprint(realtime.blueprint(config, service, sockets))
+    app.register_blueprint(speech_stream.blueprint(config, service, sockets))
     app.register_blueprint(document.blueprint(config))
 
 

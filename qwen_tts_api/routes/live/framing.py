@@ -93,7 +93,7 @@ class Framing:
     def close(self, code: int, reason: str = "") -> None:
         """Add a close frame to what is to be sent, if there was none."""
         if self.is_open:
-            cut = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
+            cut = reason.encode(errors="replace")[:MAX_REASON_BYTES].decode(errors="ignore")
             self._protocol.send_close(code, cut)
 
     def _messages(self) -> Iterator[Message]:

@@ -64,7 +64,11 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         asked: OpenAIRequest
         asked, unknown = read_document(_SCHEMA, request, config)
         g.field_names = FIELDS
-        wanted, idle = _translate(asked, config, service)
+        if not asked.speech.text:
+            raise TextRequired(
+                "'input' is required: the text to speak.", fields={"input": ["Missing or empty."]}
+            )
+        wanted, idle = translate(asked, config, service)
         if not asked.is_stream_given:
             wanted = replace(wanted, stream=_streams(request, config))
         respond = _respond_in_events if asked.events else response.synthesize
@@ -82,7 +86,7 @@ def _streams(request: Request, config: Config) -> bool:
     return asks or config.openai_stream == "always"
 
 
-def _translate(
+def translate(
     asked: OpenAIRequest, config: Config, service: SpeechService
 ) -> tuple[SpeechRequest, list[str]]:
     """Replace OpenAI's names of models and voices by ours; return the request and ignored fields.
@@ -90,12 +94,8 @@ def _translate(
     `voice` is ignored if it is one of OpenAI's without a counterpart, since its SDKs require it.
 
     Raises:
-        InvalidRequest: There is no input, no such model, or one of another kind.
+        InvalidRequest: There is no such model, or one of another kind.
     """
-    if not asked.speech.text:
-        raise TextRequired(
-            "'input' is required: the text to speak.", fields={"input": ["Missing or empty."]}
-        )
     model = _find_model(asked, service)
     requested = asked.speech.speaker
     voice: str | None = requested

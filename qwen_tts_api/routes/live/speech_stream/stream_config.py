@@ -1,0 +1,95 @@
+"""`session.config` of `/v1/audio/speech/stream`: the fields of `/v1/audio/speech`, and its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, fields, validate
+
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import NotSupported
+from qwen_tts_api.routes.apis.openai.schema import OpenAIRequest, OpenAISpeechSchema
+from qwen_tts_api.routes.apis.openai.speech import translate
+from qwen_tts_api.routes.live.speech_stream.units import CLAUSE, NONE, SENTENCE
+from qwen_tts_api.routes.speech.schema import idle_fields, load
+from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.speech import SpeechService
+
+DEFAULT_FORMAT = "wav"
+
+
+class StreamOptionsSchema(Schema):
+    """The fields that `/v1/audio/speech` does not have."""
+
+    class Meta:
+        """The others are another schema's."""
+
+        unknown = EXCLUDE
+
+    stream_audio = fields.Boolean(allow_none=True)
+    split_granularity = fields.String(
+        allow_none=True, validate=validate.OneOf([NONE, SENTENCE, CLAUSE])
+    )
+    word_timestamps = fields.Boolean(allow_none=True)
+    speaker_embedding = fields.Raw(allow_none=True)
+    non_streaming_mode = fields.Raw(allow_none=True)
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """What a session asks for.
+
+    Attributes:
+        speech: The request, without a text.
+        stream_audio: Whether a unit's audio is sent while it is made, and not as one message.
+        granularity: How text is cut into units.
+        is_wrapped: Whether it came in `session`, as SGLang-Omni's clients send it.
+        ignored: Names of fields without effect.
+    """
+
+    speech: SpeechRequest
+    stream_audio: bool
+    granularity: str
+    is_wrapped: bool
+    ignored: tuple[str, ...]
+
+
+def read_config(document: dict[str, Any], service: SpeechService, config: Config) -> StreamConfig:
+    """Return what a `session.config` asks for.
+
+    Raises:
+        InvalidRequest: A field has a wrong value, or one that is not supported.
+    """
+    wrapped = document.get("session")
+    is_wrapped = isinstance(wrapped, dict)
+    given = dict(wrapped if isinstance(wrapped, dict) else document)
+    given.pop("type", None)
+    options = load(StreamOptionsSchema(), given)
+    for name in ("word_timestamps", "speaker_embedding"):
+        if options.get(name):
+            raise NotSupported(
+                f"{name!r} is not supported: leave it out.", fields={name: ["Not supported."]}
+            )
+    rest = {
+        name: value for name, value in given.items() if name not in StreamOptionsSchema().fields
+    }
+    speaker = rest.pop("speaker", None)
+    rest.setdefault("voice", speaker)
+    rest["response_format"] = rest.get("response_format") or DEFAULT_FORMAT
+    for name in ("input", "stream", "stream_format"):
+        rest.pop(name, None)
+    schema = OpenAISpeechSchema()
+    ignored = [] if config.strict_parameters else idle_fields(schema, rest)
+    asked: OpenAIRequest = load(
+        schema, {name: value for name, value in rest.items() if name not in ignored}
+    )
+    speech, idle = translate(asked, config, service)
+    stream_audio = bool(options.get("stream_audio"))
+    return StreamConfig(
+        speech=replace(speech, stream=stream_audio),
+        stream_audio=stream_audio,
+        granularity=options.get("split_granularity") or NONE,
+        is_wrapped=is_wrapped,
+        ignored=(*ignored, *asked.ignored, *idle),
+    )

@@ -1,0 +1,166 @@
+"""One utterance of `/v1/audio/speech/stream`: its units, spoken one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from qwen_tts_api.errors import ClientLeft, TTSError
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.routes.apis.openai.names import FIELDS
+from qwen_tts_api.routes.live.framing import Message
+from qwen_tts_api.routes.live.speech_stream.stream_config import StreamConfig
+from qwen_tts_api.service.live.events import (
+    AudioChunk,
+    Ended,
+    LiveEvent,
+    SegmentBegins,
+    SegmentEnded,
+)
+from qwen_tts_api.service.live.speech import LiveSpeech
+from qwen_tts_api.service.request import Client
+from qwen_tts_api.service.speech import SpeechService
+
+Document = dict[str, Any]
+Send = Callable[[Message | Document], None]
+
+
+class Utterance:
+    """What an utterance has told so far, across the texts that it consists of.
+
+    Args:
+        index: Its number in the session.
+        config: The session's.
+        send: Sends a message.
+
+    Attributes:
+        index: As given.
+        num_units: How many units were spoken.
+    """
+
+    def __init__(self, index: int, config: StreamConfig, send: Send) -> None:
+        self.index = index
+        self.num_units = 0
+        self._config = config
+        self._send = send
+        self._audio = bytearray()
+        self._num_bytes = 0
+        self._is_in_unit = False
+
+    def speak(self, live: LiveSpeech, whole: str) -> None:
+        """Send the units of a text; blocks until it was spoken.
+
+        Args:
+            live: The text.
+            whole: It, where it is one unit; else each segment is one.
+
+        Raises:
+            SocketClosed: Nobody listens.
+        """
+        try:
+            for event in live.events():
+                if whole:
+                    self._tell_whole(event, live, whole)
+                else:
+                    self._tell(event, live)
+        except ClientLeft:
+            pass
+        except TTSError as error:
+            self._fail(error, whole)
+
+    def speak_file(self, text: str, service: SpeechService, client: Client) -> None:
+        """Send a text as one unit, whose file is sent when it is whole; blocks until it was spoken.
+
+        Raises:
+            SocketClosed: Nobody listens.
+        """
+        try:
+            speech = service.synthesize(replace(self._config.speech, text=text), client)
+        except ClientLeft:
+            return
+        except TTSError as error:
+            self._fail(error, text)
+        else:
+            self._start(text, speech.info.sample_rate_hz)
+            self._write(speech.data)
+            self._done(error=False)
+
+    def _tell(self, event: LiveEvent, live: LiveSpeech) -> None:
+        """Tell of a segment, which is a unit."""
+        if isinstance(event, SegmentBegins):
+            self._start(event.text, live.info.sample_rate_hz)
+        elif isinstance(event, AudioChunk):
+            self._write(event.data)
+        elif isinstance(event, SegmentEnded):
+            if event.error is not None:
+                self._send(error_message(event.error, is_partial=True))
+            self._done(error=event.error is not None)
+
+    def _tell_whole(self, event: LiveEvent, live: LiveSpeech, whole: str) -> None:
+        """Tell of a text that is one unit."""
+        if isinstance(event, SegmentBegins | AudioChunk) and not self._is_in_unit:
+            self._start(whole, live.info.sample_rate_hz)
+        if isinstance(event, AudioChunk):
+            self._write(event.data)
+        elif isinstance(event, Ended) and self._is_in_unit:
+            self._done(error=False)
+
+    def _fail(self, error: TTSError, whole: str) -> None:
+        """End a unit that cannot be spoken, as one that failed, whether it began or not."""
+        self._send(error_message(error, is_partial=self._is_in_unit))
+        if not self._is_in_unit:
+            self._start(whole, SAMPLE_RATE_HZ)
+        self._done(error=True)
+
+    def _start(self, text: str, sample_rate_hz: int) -> None:
+        self._is_in_unit, self._num_bytes = True, 0
+        self._audio.clear()
+        message = {
+            "type": "audio.start",
+            "utterance_index": self.index,
+            "sentence_index": self.num_units,
+            "sentence_text": text,
+            "format": self._config.speech.audio_format,
+        }
+        if self._config.stream_audio or self._config.is_wrapped:
+            message["sample_rate"] = sample_rate_hz
+        self._send(message)
+
+    def _write(self, data: bytes) -> None:
+        self._num_bytes += len(data)
+        if self._config.stream_audio:
+            self._send(data)
+        else:
+            self._audio += data
+
+    def _done(self, *, error: bool) -> None:
+        if self._audio and not error:
+            self._send(bytes(self._audio))
+        self._send(
+            {
+                "type": "audio.done",
+                "utterance_index": self.index,
+                "sentence_index": self.num_units,
+                "total_bytes": self._num_bytes,
+                "error": error,
+            }
+        )
+        self._audio.clear()
+        self._is_in_unit = False
+        self.num_units += 1
+
+
+def error_message(error: TTSError, *, is_partial: bool = False) -> Document:
+    """Return what tells of an error; SGLang-Omni's clients read the last three."""
+    fields = error.fields_in(FIELDS) or {}
+    message: Document = {
+        "type": "error",
+        "message": error.message_in(FIELDS),
+        "error_type": "invalid_request_error" if error.status < 500 else "server_error",
+        "param": next(iter(fields), None),
+        "code": error.code,
+    }
+    if is_partial:
+        message |= {"partial_audio": True, "action": "discard"}
+    return message
