@@ -90,10 +90,23 @@ class ElevenLabsErrorSchema(Schema):
     )
 
 
+class DashScopeErrorSchema(Schema):
+    """The body of an error of the handshake of Qwen-TTS-Realtime."""
+
+    code = fields.String(required=True, metadata={"description": "A stable word for programs."})
+    message = fields.String(
+        required=True, metadata={"description": "A sentence: what was wrong, and what is allowed."}
+    )
+    request_id = fields.String(
+        required=True, metadata={"description": "Also in `X-Request-Id`, and in the log."}
+    )
+
+
 SCHEMAS: dict[str, type[Schema] | dict[str, Any]] = {
     "Error": ErrorSchema,
     "OpenAIError": OpenAIErrorSchema,
     "ElevenLabsError": ElevenLabsErrorSchema,
+    "DashScopeError": DashScopeErrorSchema,
     "Sentence": {
         "type": "string",
         "description": "A line of plain text, as MaryTTS's clients show it.",
