@@ -64,13 +64,18 @@ class Progress:
 
     @property
     def summary(self) -> str:
-        """Return the amount of audio, such as `3.2 s of audio, 8.1 times real time`."""
-        delay = "" if self.delay_s is None else f", {self.delay_s:.1f} s from word to sound"
-        if not self._bytes_per_s:
-            return f"{self._num_bytes / 1000:.0f} kB{delay}"
-        duration_s = self._num_bytes / self._bytes_per_s
+        """Return the amount of audio, such as `3.2 s of audio, 8.1 times real time`.
+
+        Where the text is still being written, how long a word takes is told instead of the speed.
+        """
+        duration_s = self._num_bytes / self._bytes_per_s if self._bytes_per_s else 0.0
+        amount = f"{duration_s:.1f} s of audio" if duration_s else f"{self._num_bytes // 1000} kB"
+        if self.delay_s is not None:
+            return f"{amount}, {self.delay_s:.1f} s from word to sound"
+        if not duration_s:
+            return amount
         speed = duration_s / max(time.monotonic() - self._began_at, 1e-3)
-        return f"{duration_s:.1f} s of audio, {speed:.1f} times real time{delay}"
+        return f"{amount}, {speed:.1f} times real time"
 
     def close(self, summary: str) -> None:
         """Replace the line by a summary that stays."""
