@@ -38,9 +38,15 @@ FROM builder AS packages
 RUN /opt/venv/bin/python -m pip uninstall --yes --quiet pip
 
 FROM ${BASE_IMAGE}
+ARG TORCH=cuda
+# Triton compiles what calls the driver on the machine itself, in C, when fused kernels are first
+# used. The build for the CPU has no Triton.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends python3 \
+    && if [ "$TORCH" != cpu ]; then \
+        apt-get install --yes --no-install-recommends gcc libc6-dev python3-dev; \
+    fi \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin qwen \
     && install --directory --owner=qwen --group=qwen /cache

@@ -56,6 +56,7 @@ def _speak(device: str) -> None:
         options = LoadOptions(device, "float32", "sdpa", Path(cache), 1, 512, enforce_eager=True)
         runner = load_runner(SPEAKING, options, lambda card: None, print, lambda: None)
     print(f"{SPEAKING} is loaded on {device} after {time.perf_counter() - began:.1f} s", flush=True)
+    print(f"kernels of {SPEAKING}: {dict(runner.kernels)}", flush=True)
     scheduler = Scheduler(runner, fail)
     job = Job(Prompt("This machine can speak.", "english", "ryan", "", SamplingParams(seed=1)))
     began = time.perf_counter()

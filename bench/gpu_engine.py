@@ -16,6 +16,7 @@ from bench.figures import Figures, Values
 from bench.open_loop import run_closed_loop, run_open_loop
 from qwen_tts_api.checkpoints.card import read_card
 from qwen_tts_api.engine.memory.planning import GIB, plan_memory
+from qwen_tts_api.engine.runner.kernels.choice import choose_kernels
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.model.loaded import LoadedModel
@@ -34,7 +35,9 @@ EAGER_FRAMES = 25
 class EngineBench:
     """A model, and the figures of the engine on it."""
 
-    def __init__(self, folder: Path, placement: Placement, figures: Figures) -> None:
+    def __init__(
+        self, folder: Path, placement: Placement, figures: Figures, kernels: str = "auto"
+    ) -> None:
         self._device = placement.device
         self._figures = figures
         began = time.perf_counter()
@@ -42,6 +45,12 @@ class EngineBench:
         synchronize(self._device)
         seconds = round(time.perf_counter() - began, 1)
         figures.add("model", "loading", {"seconds": seconds})
+        began = time.perf_counter()
+        self._kernels = choose_kernels(self._model, kernels)
+        seconds = round(time.perf_counter() - began, 1)
+        figures.add(
+            "model", f"kernels, {kernels}", {**self._kernels.names(), "comparing_s": seconds}
+        )
 
     def measure_graphs(
         self,
@@ -78,23 +87,34 @@ class EngineBench:
                 of_each = min(frames, OPEN_LOOP_FRAMES)
                 loop = partial(run_open_loop, scheduler, rate, seconds, of_each)
                 self._figures.measure("open loop", f"{rate:g} a second", loop)
-            self._figures.measure("kernels a frame", "graphs", partial(self._kernels, scheduler))
+            self._figures.measure("kernels a frame", "graphs", partial(self._kernels_of, scheduler))
 
         self._figures.attempt("graphs", streams_row(streams[0]), one)
         self._figures.attempt("graphs", "more", more)
+
+    def measure_plain(self, streams: Sequence[int], frames: int) -> None:
+        """Measure captured graphs of PyTorch's operators, with few streams."""
+        scheduler = self._scheduler(max(streams), enforce_eager=False)
+        for count in streams:
+            self._closed_loop("plain graphs", scheduler, count, frames)
+        self._figures.measure("kernels a frame", "plain", partial(self._kernels_of, scheduler))
 
     def measure_eager(self, streams: Sequence[int], frames: int) -> None:
         """Measure without CUDA graphs, with few streams."""
         scheduler = self._scheduler(max(streams), enforce_eager=True)
         for count in streams:
             self._closed_loop("eager", scheduler, count, min(frames, EAGER_FRAMES))
-        self._figures.measure("kernels a frame", "eager", partial(self._kernels, scheduler))
+        self._figures.measure("kernels a frame", "eager", partial(self._kernels_of, scheduler))
 
     def _scheduler(self, rows: int, *, enforce_eager: bool) -> Scheduler:
         plan = plan_memory(self._model, rows, MAX_POSITIONS)
         began = time.perf_counter()
         runner = ModelRunner(
-            self._model, plan, max_positions=MAX_POSITIONS, enforce_eager=enforce_eager
+            self._model,
+            plan,
+            max_positions=MAX_POSITIONS,
+            enforce_eager=enforce_eager,
+            kernels=self._kernels,
         )
         runner.eos = -1  # random weights end by chance; every utterance is to be equally long
         runner.warm_up()
@@ -124,7 +144,7 @@ class EngineBench:
         reserved = torch.cuda.memory_reserved(self._device)
         return {"peak_gib": round(peak / GIB, 2), "reserved_gib": round(reserved / GIB, 2)}
 
-    def _kernels(self, scheduler: Scheduler) -> Values:
+    def _kernels_of(self, scheduler: Scheduler) -> Values:
         """Count the kernels of one stream, those of its codec included."""
         if self._device == "cpu":
             return {}

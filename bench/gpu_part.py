@@ -26,11 +26,12 @@ from bench.http_streams import run_clients, serving
 from bench.published_sizes import SIZES, ensure_checkpoint
 from bench.rivals import measure_faster_qwen3_tts
 from bench.upstream import load_upstream
+from qwen_tts_api.engine.runner.kernels.choice import prepare_triton
 from qwen_tts_api.model.weights.placement import Placement, place
 
 UPSTREAM_FRAMES = 24
 RIVAL_RUNS = 2
-EAGER_COUNTS = 2
+EAGER_COUNTS = PLAIN_COUNTS = 2
 
 
 def graphs(options: argparse.Namespace, placement: Placement, figures: Figures) -> None:
@@ -48,6 +49,12 @@ def eager(options: argparse.Namespace, placement: Placement, figures: Figures) -
     """Measure the engine without CUDA graphs."""
     bench = EngineBench(options.checkpoint, placement, figures)
     bench.measure_eager(options.streams[:EAGER_COUNTS], options.frames)
+
+
+def plain(options: argparse.Namespace, placement: Placement, figures: Figures) -> None:
+    """Measure the engine with CUDA graphs of PyTorch's operators."""
+    bench = EngineBench(options.checkpoint, placement, figures, kernels="plain")
+    bench.measure_plain(options.streams[:PLAIN_COUNTS], options.frames)
 
 
 def http(options: argparse.Namespace, placement: Placement, figures: Figures) -> None:
@@ -84,6 +91,7 @@ def faster_qwen3_tts(options: argparse.Namespace, placement: Placement, figures:
 
 PARTS = {
     "graphs": graphs,
+    "plain": plain,
     "http": http,
     "upstream": upstream,
     "eager": eager,
@@ -105,6 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.cuda.set_device(options.device)  # as `loading.load_runner` does
     placement = place(options.device, "bfloat16" if on_gpu else "float32", "flash_attention_2")
     ensure_checkpoint(options.size, options.checkpoint, options.device, placement.torch_dtype)
+    prepare_triton(options.checkpoint.parent)
     figures = Figures(options.size, options.out)
     attention = {"dtype": placement.dtype, "attention": placement.attention}
     figures.add("model", "placement", attention)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import resource
 import shutil
 import socket
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -182,6 +184,8 @@ COMPUTING: list[tuple[Check, Subject, str, str]] = [
     (computing.check_attention, beside(H200, QWEN_ATTN_IMPL="eager"), OK, "sdpa"),
     (computing.check_attention, beside(H200), WARNING, "flash-attn is not installed"),
     (computing.check_attention, beside(H200, QWEN_DTYPE="float32"), WARNING, "16 bits"),
+    (computing.check_kernels, subject(), OK, "plain"),
+    (computing.check_kernels, beside(H200, QWEN_KERNELS="plain"), OK, "plain"),
 ]
 
 
@@ -190,6 +194,33 @@ def test_computing(check: Check, subject: Subject, level: str, sentence: str) ->
     finding = only(check, subject)
     assert (finding.level, sentence in finding.message) == (level, True), finding
     assert bool(finding.advice) == (level != OK)
+
+
+@pytest.mark.parametrize(
+    ("missing", "level", "sentence"),
+    [
+        ("", OK, "fused where they agree"),
+        ("triton", WARNING, "Triton is not installed"),
+        ("gcc", WARNING, "there is no C compiler"),
+        ("Python.h", WARNING, "Python.h"),
+    ],
+)
+def test_kernels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, level: str, sentence: str
+) -> None:
+    """Triton compiles what calls the driver on the machine itself."""
+    if missing != "Python.h":
+        (tmp_path / "Python.h").touch()
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(sysconfig, "get_paths", lambda: {"include": str(tmp_path)})
+    monkeypatch.setattr(shutil, "which", lambda name: name if name != missing else None)
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: object() if name != missing else None
+    )
+    if missing == "gcc":
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+    finding = only(computing.check_kernels, beside(H200))
+    assert (finding.level, sentence in finding.message) == (level, True), finding
 
 
 @pytest.mark.parametrize(

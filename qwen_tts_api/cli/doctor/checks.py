@@ -21,6 +21,7 @@ CHECKS: dict[str, Check] = {
     "device": computing.check_device,
     "dtype": computing.check_dtype,
     "attention": computing.check_attention,
+    "kernels": computing.check_kernels,
     "checkpoint": checkpoints.check_files,
     "defaults": checkpoints.check_defaults,
     "memory": checkpoints.check_memory,

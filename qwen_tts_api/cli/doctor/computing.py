@@ -112,6 +112,27 @@ def check_attention(subject: Subject) -> Iterator[Finding]:
         yield _try_flash_attention()
 
 
+def check_kernels(subject: Subject) -> Iterator[Finding]:
+    """Check that fused kernels can be compiled; whether they are right is tested at the start."""
+    from qwen_tts_api.engine.runner.kernels.choice import compiler_obstacle, kernels_obstacle
+
+    config = subject.config
+    if config.kernels == "plain" or config.device == "cpu":
+        yield ok("plain")
+        return
+    without = "or set QWEN_KERNELS=plain."
+    if obstacle := kernels_obstacle(config.kernels, config.device):
+        yield warning(f"plain: {obstacle}.", f"Install it (make setup TORCH=cuda), {without}")
+    elif obstacle := compiler_obstacle():
+        yield warning(
+            f"plain, unless Triton has compiled its driver before: {obstacle}.",
+            f"Install gcc and Python's headers (on Debian and Ubuntu: apt install gcc libc6-dev "
+            f"python3-dev), {without}",
+        )
+    else:
+        yield ok("fused where they agree with PyTorch's operators, which the start tests")
+
+
 def _try_flash_attention() -> Finding:
     try:
         importlib.import_module("flash_attn")

@@ -10,6 +10,8 @@ import importlib
 import importlib.util
 import logging
 import os
+import shutil
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,14 @@ def kernels_obstacle(setting: str, device: str) -> str | None:
     if importlib.util.find_spec("triton") is None:
         return "Triton is not installed"
     return None
+
+
+def compiler_obstacle() -> str | None:
+    """Return why Triton cannot compile what calls the driver, in C, or None where it can."""
+    if not os.environ.get("CC") and not any(map(shutil.which, ("gcc", "clang"))):
+        return "there is no C compiler (gcc, clang or CC)"
+    headers = Path(sysconfig.get_paths()["include"], "Python.h")
+    return None if headers.exists() else f"there is no {headers}"
 
 
 def prepare_triton(cache_dir: Path) -> None:
