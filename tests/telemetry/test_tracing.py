@@ -19,8 +19,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from bench.server import Server, free_port
 from qwen_tts_api.errors import ConfigError
+from qwen_tts_api.server.wyoming.listener import WyomingServer
 from qwen_tts_api.telemetry.tracing import tracer_from_env
-from tests.conftest import Bench, Serve
+from tests.conftest import Bench, Serve, wait_until
+from tests.server.wyoming.home_assistant import say, stream
 
 ROOT = Path(__file__).resolve().parents[2]
 TRACE_ID, PARENT_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -183,6 +185,26 @@ def test_a_dead_collector_holds_nothing(serve: Serve) -> None:
 
 
 Traced = Callable[..., tuple[Bench, Callable[[], None]]]
+
+
+def test_requests_of_wyoming(make_traced: Traced, collector: Collector) -> None:
+    """Each begins a trace, with the stages of its speech; so does what is spoken as it comes."""
+    bench, send = make_traced(wyoming_bind="127.0.0.1:0")
+    port = WyomingServer(bench.config, bench.service)
+    port.start()
+    assert say(port.address, "Hello.")
+    assert stream(port.address, ["Hel", "lo."])[1]
+    assert say(port.address, "x" * 5000) is None
+    port.drain()
+    wait_until(lambda: port.num_busy == 0)
+    send()
+    whole, refused = collector.named("Wyoming synthesize")
+    live = collector.one("Wyoming synthesize-start")
+    for span in (whole, live):
+        assert not span.parent_span_id
+        assert attributes_of(span)["gen_ai.output.type"] == "speech"
+        assert [each for each in collector.named("decode") if each.parent_span_id == span.span_id]
+    assert refused.status.code == Status.STATUS_CODE_UNSET  # the client's fault
 
 
 def test_what_fails(make_traced: Traced, collector: Collector) -> None:

@@ -100,7 +100,7 @@ class EventHandler:
 
     def _logged(self, event: Event) -> AbstractContextManager[RequestRecord]:
         shared = self._shared
-        return logged(event.type, shared.service.metrics, log_text=shared.config.log_text)
+        return logged(event.type, shared.service, log_text=shared.config.log_text)
 
     def _describe(self, event: Event) -> None:
         with self._logged(event):

@@ -1,4 +1,4 @@
-"""Every request of the Wyoming port has an id, a line in the log and a count, as those of HTTP."""
+"""Requests of the Wyoming port have an id, a line in the log, a count and a span, as by HTTP."""
 
 from __future__ import annotations
 
@@ -7,44 +7,63 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.routes.request_log import RequestRecord, shortened
-from qwen_tts_api.telemetry import logs
-from qwen_tts_api.telemetry.metrics import Metrics
+from qwen_tts_api.service.speech import SpeechService
+from qwen_tts_api.telemetry import logs, tracing
+from qwen_tts_api.telemetry.tracing import Tracer
+
+if TYPE_CHECKING:
+    from qwen_tts_api.telemetry.otel import Span
 
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def logged(event_type: str, metrics: Metrics, *, log_text: bool) -> Iterator[RequestRecord]:
-    """Identify, log and count the request that is answered in the block.
+def logged(event_type: str, service: SpeechService, *, log_text: bool) -> Iterator[RequestRecord]:
+    """Identify, log, count and trace the request that is answered in the block.
 
     Args:
         event_type: Of the event that the client asked by.
-        metrics: Where it is counted.
+        service: Has the metrics and the tracer.
         log_text: Whether its text is logged.
     """
-    record = RequestRecord()
-    request_id = uuid.uuid4().hex
-    logs.clear_context()
-    logs.bind_context(request_id=request_id)
+    record, failed = RequestRecord(), False
+    span = _begin(event_type, service.tracer)
     try:
         yield record
     except TTSError as error:
-        record.code = error.code
+        record.code, failed = error.code, error.status >= 500
         raise
     except OSError:
         record.code = ClientLeft.code
         raise
     except Exception:
-        record.code = TTSError.code
+        record.code, failed = TTSError.code, True
         raise
     finally:
         _log(event_type, record, log_text=log_text)
-        metrics.wyoming_requests.labels(event_type, record.code or "ok").inc()
+        service.metrics.wyoming_requests.labels(event_type, record.code or "ok").inc()
+        if span is not None:
+            span.end(record.code if failed else "")
+            tracing.enter(None)
         logs.clear_context()
+
+
+def _begin(event_type: str, tracer: Tracer | None) -> Span | None:
+    """Give a request its id, and its span where it is traced."""
+    request_id = uuid.uuid4().hex
+    logs.clear_context()
+    logs.bind_context(request_id=request_id)
+    span = None
+    if tracer is not None:
+        span = tracer.begin(f"Wyoming {event_type}", {}, {"qwen_tts.request_id": request_id})
+    if span is not None:
+        tracing.enter(span)
+        logs.bind_context(trace_id=span.trace_id)
+    return span
 
 
 def _log(event_type: str, record: RequestRecord, *, log_text: bool) -> None:
