@@ -115,9 +115,9 @@ def odd_model() -> Any:
     return model
 
 
-def odd_codec() -> Any:
-    """Build the `Qwen3TTSTokenizerV2Decoder` of the odd checkpoint."""
-    document = copy.deepcopy(configs.SPEECH_TOKENIZER["decoder_config"]) | _ODD_CODEC
+def odd_codec(**changes: Any) -> Any:
+    """Build the `Qwen3TTSTokenizerV2Decoder` of the odd checkpoint, or of a changed one."""
+    document = copy.deepcopy(configs.SPEECH_TOKENIZER["decoder_config"]) | _ODD_CODEC | changes
     import_qwen_tts()
     from qwen_tts.core.tokenizer_12hz import modeling_qwen3_tts_tokenizer_v2 as upstream
 

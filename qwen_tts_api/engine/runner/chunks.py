@@ -11,7 +11,7 @@ from qwen_tts_api.engine.runner.buckets import Buckets
 from qwen_tts_api.engine.runner.graphs import GraphCache, GraphPool
 from qwen_tts_api.engine.runner.kernels.paths import CodecKernels
 from qwen_tts_api.engine.runner.state import HISTORY_FRAMES, ChunkKey, RunnerState
-from qwen_tts_api.model.codec.decoder import decode_chunk
+from qwen_tts_api.model.codec.decoder import decode_pcm
 from qwen_tts_api.model.codec.weights import CodecWeights
 from qwen_tts_api.model.weights.placement import to_device
 
@@ -84,7 +84,5 @@ class Chunks:
         frames = (starts.unsqueeze(-1) + offsets) % HISTORY_FRAMES
         codes = state.history[slots.unsqueeze(-1), frames]
         if self._kernels is None:
-            samples = decode_chunk(self._codec, state.codec, codes, slots)
-        else:
-            samples = self._kernels.decode(state.codec, codes, slots)
-        return (samples.float() * 32767.0).round().to(torch.int16)
+            return decode_pcm(self._codec, state.codec, codes, slots)
+        return self._kernels.decode(state.codec, codes, slots)

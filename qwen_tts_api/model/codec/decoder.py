@@ -116,6 +116,12 @@ def decode_chunk(weights: CodecWeights, state: CodecState, codes: Tensor, slots:
     return x.squeeze(1).clamp(-1, 1)
 
 
+def decode_pcm(weights: CodecWeights, state: CodecState, codes: Tensor, slots: Tensor) -> Tensor:
+    """As `decode_chunk`; return int16 `[B, n * samples_per_frame]`, where 1 is 32,767."""
+    samples = decode_chunk(weights, state, codes, slots)
+    return (samples.float() * 32767.0).round().to(torch.int16)
+
+
 def stream_after(weights: CodecWeights, codes: Tensor) -> CodecState:
     """Return the state of a stream that has decoded `codes`, `[n, G]` int64.
 

@@ -86,3 +86,23 @@ PREFILL_TILES = Tiles(
     attention=AttentionTile(split=256, programs=1, block=16),
 )
 """For many tokens of a slot: a tile of weights is read by 64 rows at once."""
+
+
+@dataclass(frozen=True)
+class CodecTiles:
+    """How the launches of the codec are divided into programs, whatever the batch and the chunk.
+
+    Attributes:
+        convolution: Convolutions, and products that are like one.
+        norm_product: Products after RMSNorm.
+    """
+
+    convolution: Tile
+    norm_product: Tile
+
+
+CODEC_TILES = CodecTiles(
+    convolution=Tile(rows=64, columns=32, inner=64),
+    norm_product=Tile(rows=16, columns=32, inner=128),
+)
+"""As published, two frames have 24 to 180 programs in each convolution of the decoder's blocks."""

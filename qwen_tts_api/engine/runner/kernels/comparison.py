@@ -15,7 +15,7 @@ from torch import Tensor
 
 from qwen_tts_api.engine.runner.frames import top_k_top_p_for
 from qwen_tts_api.engine.runner.kernels.paths import MakeCodec, MakeFrame
-from qwen_tts_api.model.codec.decoder import CodecState, decode_chunk
+from qwen_tts_api.model.codec.decoder import CodecState, decode_pcm
 from qwen_tts_api.model.codec.weights import CodecWeights
 from qwen_tts_api.model.frame import advance, prefill_slots
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
@@ -102,7 +102,7 @@ def compare_codec(weights: CodecWeights, make: MakeCodec) -> None:
         make: Makes what is compared.
 
     Raises:
-        Differs: It is not `decode_chunk`, within rounding.
+        Differs: It is not `decode_pcm`, within rounding.
         Exception: Whatever compiling and running it raises.
     """
     device = weights.tables.device
@@ -115,11 +115,11 @@ def compare_codec(weights: CodecWeights, make: MakeCodec) -> None:
         shape = (NUM_STREAMS, num_frames, weights.num_code_groups)
         codes = torch.randint(num_entries, shape, device=device, generator=random)
         mine = fused.decode(ours, codes, slots)
-        theirs = decode_chunk(weights, plain, codes, slots)
+        theirs = decode_pcm(weights, plain, codes, slots)
         if not torch.equal(ours.frames, plain.frames):
             raise Differs(f"frames is {ours.frames.tolist()} instead of {plain.frames.tolist()}")
         rows = range(NUM_STREAMS)
-        _check_errors("samples", _errors(mine, theirs, rows), theirs.dtype)
+        _check_errors("samples", _errors(mine, theirs, rows), weights.dtype)
 
 
 def _running_state(model: SpeechModel, settings: Sequence[SamplingParams]) -> FrameState:

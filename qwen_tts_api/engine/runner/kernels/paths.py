@@ -21,10 +21,10 @@ class FrameKernels(Protocol):
 
 
 class CodecKernels(Protocol):
-    """`codec.decoder.decode_chunk` of one codec."""
+    """`codec.decoder.decode_pcm` of one codec."""
 
     def decode(self, state: CodecState, codes: Tensor, slots: Tensor) -> Tensor:
-        """Do as `decode_chunk`."""
+        """Do as `decode_pcm`."""
 
 
 MakeFrame = Callable[[SpeechModel, FrameState], FrameKernels]

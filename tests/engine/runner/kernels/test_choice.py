@@ -24,7 +24,7 @@ from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model.codec.decoder import CodecState, decode_chunk
+from qwen_tts_api.model.codec.decoder import CodecState, decode_pcm
 from qwen_tts_api.model.codec.weights import CodecWeights
 from qwen_tts_api.model.frame import advance
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
@@ -108,13 +108,13 @@ class ForgetsKeys(Frame):
 
 
 class Codec:
-    """`decode_chunk` as a fused kernel has it."""
+    """`decode_pcm` as a fused kernel has it."""
 
     def __init__(self, weights: CodecWeights) -> None:
         self.weights = weights
 
     def decode(self, state: CodecState, codes: Tensor, slots: Tensor) -> Tensor:
-        return decode_chunk(self.weights, state, codes, slots)
+        return decode_pcm(self.weights, state, codes, slots)
 
 
 class ForgetsPast(Codec):

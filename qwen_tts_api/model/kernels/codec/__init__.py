@@ -1,0 +1,1 @@
+"""The codec's decoder in Triton: a chunk of all rows in about 100 launches instead of 500."""

@@ -1,0 +1,214 @@
+"""Causal convolutions over `[B, T, C]`, with all that is done to their outputs, in one launch each.
+
+A convolution is a matrix product whose rows are steps and whose inner dimension is taps times
+channels; the inputs of a tap are loaded from where they are, so that nothing is copied. Three other
+layers are the same: a linear layer is a convolution of one tap; a transposed convolution is one of
+one or two taps, which makes `stride` steps of each.
+
+Sums are float32, in steps of `Tile.inner` of one tap after the other. Nothing in them depends on
+the rows of the batch or on where a chunk begins, so a sample is the same to the last bit in any
+company and however its frames are divided into chunks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+from torch.nn import functional
+
+from qwen_tts_api.model.codec.weights import Convolution, Snake, Upsampling
+from qwen_tts_api.model.kernels.codec.past import Past, keep_inputs, load_inputs
+from qwen_tts_api.model.kernels.tiles import Tile
+
+PCM_SCALE = tl.constexpr(32767.0)
+SQRT_HALF = tl.constexpr(0.7071067811865476)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A convolution's weights, in the order in which its programs read them.
+
+    Attributes:
+        weight: `[out, taps, in]`, the latest tap last.
+        bias: `[out]`; None: none.
+        dilation: Of the taps.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    dilation: int = 1
+
+    @property
+    def past_shape(self) -> tuple[int, int]:
+        """As the layer's: channels and steps of the last inputs."""
+        _, taps, channels = self.weight.shape
+        return channels, (taps - 1) * self.dilation
+
+    @classmethod
+    def of(cls, conv: Convolution | Upsampling) -> Filter:
+        """Take over a layer's weights: a copy, but of one tap."""
+        if isinstance(conv, Convolution):
+            return cls(conv.weight.transpose(1, 2).contiguous(), conv.bias, conv.dilation)
+        into, out, kernel = conv.weight.shape
+        taps = 1 + conv.past_shape[1]
+        # Output step r of an input step has tap 0 at r, and of the step before at r + stride.
+        padded = functional.pad(conv.weight, (0, taps * conv.stride - kernel))
+        weight = padded.view(into, out, taps, conv.stride).flip(2).permute(3, 1, 2, 0)
+        return cls(weight.reshape(-1, taps, into).contiguous(), conv.bias.repeat(conv.stride))
+
+    @classmethod
+    def linear(cls, weight: Tensor, bias: Tensor | None = None) -> Filter:
+        """Take a linear layer `[out, in]` for a convolution."""
+        return cls(weight.unsqueeze(1), bias)
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Snake for the outputs of a filter, both `[out]`."""
+
+    frequency: Tensor
+    amount: Tensor
+
+    @classmethod
+    def of(cls, snake: Snake, repeats: int = 1) -> Wave:
+        """Take over Snake; `repeats` is the stride of the transposed convolution before it."""
+        return cls(
+            snake.frequency.flatten().repeat(repeats), snake.amount.flatten().repeat(repeats)
+        )
+
+
+def convolve(
+    x: Tensor,
+    layer: Filter,
+    tile: Tile,
+    past: Past | None = None,
+    *,
+    gelu: bool = False,
+    scale: Tensor | None = None,
+    residual: Tensor | None = None,
+    kept: Tensor | None = None,
+    wave: Wave | None = None,
+    pcm: bool = False,
+) -> Tensor:
+    """Convolve causally, `[B, T, in]` to `[B, T, out]`.
+
+    Plain twin: `decoder._convolve` or `_upsample`, then in this order `functional.gelu`, `* scale`,
+    `residual +`, `decoder._snake`; rounded to the dtype after each of them (Snake once, where the
+    plain one rounds after each operator). Reads the weights once for every `tile.rows` steps, the
+    inputs once for every `tile.columns` channels of the output (mostly from the L2 cache: programs
+    of the same steps run at the same time).
+
+    Args:
+        x: `[B, T, in]`, contiguous.
+        layer: The weights.
+        tile: How the output is divided into programs.
+        past: The inputs before the chunk, `[S, in, history]` after it; None for one tap.
+        gelu: Apply GELU.
+        scale: `[out]`, what the result is multiplied with.
+        residual: `[B, T, out]`, what is added.
+        kept: `[B, T, out]`, written: the sum, before Snake; may be `residual`.
+        wave: Snake.
+        pcm: Return int16 instead, clamped: 1 is 32,767.
+    """
+    out_channels, taps, channels = layer.weight.shape
+    dtype = torch.int16 if pcm else x.dtype
+    out = torch.empty(*x.shape[:2], out_channels, dtype=dtype, device=x.device)
+    num_steps, columns = x.shape[0] * x.shape[1], triton.cdiv(out_channels, tile.columns)
+    snake = (wave.frequency, wave.amount) if wave else (None, None)
+    state = (past.before, past.after, past.slots) if past else (None, None, None)
+    strides = (past.before.stride(0), past.after.stride(0)) if past else (0, 0)
+    _convolution_kernel[(triton.cdiv(num_steps, tile.rows) * columns,)](
+        x,
+        *(layer.weight, layer.bias, scale, residual, kept, *snake),
+        out,
+        *state,
+        num_steps,
+        x.shape[1],
+        *strides,
+        IN=channels,
+        OUT=out_channels,
+        TAPS=taps,
+        DILATION=layer.dilation,
+        GELU=gelu,
+        **tile.options(),
+    )
+    return out
+
+
+@triton.jit(do_not_specialize=["num_steps", "steps"])
+def _convolution_kernel(
+    x, weight, bias, scale, residual, kept, frequency, amount, out,
+    before, after, slots, num_steps, steps, before_stride, after_stride,
+    IN: tl.constexpr, OUT: tl.constexpr, TAPS: tl.constexpr, DILATION: tl.constexpr,
+    GELU: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, INNER: tl.constexpr,
+):  # fmt: skip
+    """One tile of `convolve`; steps of all rows of the batch are numbered through."""
+    HISTORY: tl.constexpr = (TAPS - 1) * DILATION
+    SLICES: tl.constexpr = (IN + INNER - 1) // INNER
+    TILES: tl.constexpr = (OUT + COLUMNS - 1) // COLUMNS
+    column = tl.program_id(0) % TILES
+    index = (tl.program_id(0) // TILES * ROWS + tl.arange(0, ROWS))[:, None]
+    is_step = index < num_steps
+    row, step = index // steps, index % steps
+    cols = (column * COLUMNS + tl.arange(0, COLUMNS))[None, :]
+
+    total = tl.zeros([ROWS, COLUMNS], tl.float32)
+    for part in range(0, TAPS * SLICES):
+        tap, inner = part // SLICES, part % SLICES * INNER + tl.arange(0, INNER)
+        value = load_inputs(
+            x, before, row, step - (TAPS - 1 - tap) * DILATION, inner[None, :],
+            is_step & (inner < IN)[None, :], steps, before_stride, IN, HISTORY,
+        )  # fmt: skip
+        source = weight + (cols * TAPS + tap) * IN + inner[:, None]
+        matrix = tl.load(source, (inner < IN)[:, None] & (cols < OUT), 0.0)
+        total += tl.dot(value, matrix, input_precision="ieee")
+
+    target, mask = index.to(tl.int64) * OUT + cols, is_step & (cols < OUT)
+    total = _finished(
+        total, bias, scale, residual, kept, frequency, amount, target, cols, mask,
+        x.dtype.element_ty, OUT, GELU,
+    )  # fmt: skip
+    if out.dtype.element_ty == tl.int16:
+        clamped = tl.minimum(tl.maximum(total, -1.0), 1.0)
+        total = tl.floor(clamped * PCM_SCALE + 0.5)
+    tl.store(out + target, total.to(out.dtype.element_ty), mask)
+
+    if HISTORY > 0:
+        slot = tl.load(slots + row, is_step, 0)
+        # Programs of the same steps share the channels.
+        for part in range(column, SLICES, TILES):
+            channel = (part * INNER + tl.arange(0, INNER))[None, :]
+            keep_inputs(
+                x, before, after + slot * after_stride + channel * HISTORY, 1, row, step, channel,
+                is_step & (channel < IN), steps, before_stride, IN, HISTORY,
+            )  # fmt: skip
+
+
+@triton.jit
+def _finished(
+    total, bias, scale, residual, kept, frequency, amount, target, cols, mask,
+    dtype: tl.constexpr, OUT: tl.constexpr, GELU: tl.constexpr,
+):  # fmt: skip
+    """Do to a tile what is done to the outputs; return it in float32, not yet rounded."""
+    is_col = cols < OUT
+    if bias is not None:
+        total += tl.load(bias + cols, is_col, 0.0).to(tl.float32)
+    if GELU:
+        rounded = total.to(dtype).to(tl.float32)
+        total = 0.5 * rounded * (1.0 + tl.erf(rounded * SQRT_HALF))
+    if scale is not None:
+        factor = tl.load(scale + cols, is_col, 0.0).to(tl.float32)
+        total = total.to(dtype).to(tl.float32) * factor
+    if residual is not None:
+        total = total.to(dtype).to(tl.float32) + tl.load(residual + target, mask, 0.0)
+    if kept is not None:
+        tl.store(kept + target, total.to(dtype), mask)
+    if frequency is not None:
+        rounded = total.to(dtype).to(tl.float32)
+        wave = tl.sin(rounded * tl.load(frequency + cols, is_col, 0.0).to(tl.float32))
+        total = rounded + wave * wave * tl.load(amount + cols, is_col, 0.0).to(tl.float32)
+    return total
