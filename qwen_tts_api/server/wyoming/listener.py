@@ -82,19 +82,21 @@ class WyomingServer:
     def drain(self) -> None:
         """Begin a graceful shutdown: stop listening, close what is idle, let answers end."""
         self._stopping.set()
-        self._queue.defer(self._acceptor.close)
+        self._queue.defer(lambda: None)  # wakes the thread that accepts
         with self._lock:
             idle = [connection for connection in self._connections if not connection.is_busy]
         for connection in idle:
             connection.hang_up()
 
     def _run(self) -> None:
-        while True:
+        """Accept connections until the shutdown, and then those of the backlog."""
+        while not self._stopping.is_set():
             try:
                 for key, _ in self._selector.select(self._acceptor.resume(STEP_S)):
                     key.data(key.fileobj)
             except Exception:  # of one connection; others are still accepted
                 logger.exception("accepting a Wyoming connection failed")
+        self._acceptor.close()
 
     def _open(self, sock: socket.socket, client: Any, listener: object) -> None:
         connection = WyomingConnection(
