@@ -75,7 +75,7 @@ def _register(app: Flask, config: Config, service: SpeechService) -> None:
     cache = ResponseCache()
     app.register_blueprint(tts.blueprint(config, service, cache))
     app.register_blueprint(openai.blueprint(config, service))
-    app.register_blueprint(elevenlabs.blueprint(config, service))
+    app.register_blueprint(elevenlabs.blueprint(config, service, sockets))
     app.register_blueprint(marytts.blueprint(config, service, cache))
     app.register_blueprint(speakers.blueprint(config, service))
     app.register_blueprint(models.blueprint(config, service))

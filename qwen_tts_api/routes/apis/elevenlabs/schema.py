@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load
 
 from qwen_tts_api.audio.rates import FASTEST, SLOWEST
+from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.routes.apis.elevenlabs.names import FIELDS
 from qwen_tts_api.routes.speech.field_types import number
 from qwen_tts_api.routes.speech.schema import SpeechSchema
@@ -24,8 +25,24 @@ NO_EFFECT = (
 _SPEED = number(SLOWEST, FASTEST, "2 is twice as fast, at the same pitch.")
 
 
+def read_speed(settings: Any) -> float | None:
+    """Return the one of a voice's settings that has an effect.
+
+    Raises:
+        InvalidRequest: It is no number in its range, or the settings are no object.
+    """
+    try:
+        if not isinstance(settings, dict):
+            raise ValidationError("Not a valid mapping type.")
+        _check_speed(settings)
+    except ValidationError as error:
+        sentence = f"'voice_settings': {error.messages[0]}"
+        raise InvalidRequest(sentence, fields={"voice_settings": error.messages}) from None
+    speed: float | None = settings.get("speed")
+    return speed
+
+
 def _check_speed(settings: dict[str, Any]) -> None:
-    """Check the one of a voice's settings that has an effect."""
     try:
         _SPEED.deserialize(settings.get("speed"))
     except ValidationError as error:

@@ -88,43 +88,45 @@ def read_request(
         ignored += unknown
         values = {name: value for name, value in values.items() if name not in unknown}
     asked: ElevenLabsRequest = load(_SCHEMA, values)
-    wanted = translate(asked.speech, voice_id, request.args.get("output_format", ""), service)
+    output_format = request.args.get("output_format", "")
+    wanted, idle = find_request(asked.speech, voice_id, output_format, config, service)
     if not wanted.text:
         raise TextRequired("'text' is required.", fields={"text": ["Missing or empty."]})
-    lenient = not config.strict_parameters
-    voice = known_voice(wanted.speaker, wanted.model, config, service)
-    if voice is None and lenient:
-        ignored.append(FIELDS["speaker"])
-        voice = ""
-    elif voice is None:
-        voice = voice_id  # which is refused
-    return replace(wanted, speaker=voice, lenient=lenient), [*asked.ignored, *ignored]
+    return wanted, [*asked.ignored, *ignored, *idle]
 
 
-def translate(
-    asked: SpeechRequest, voice_id: str, output_format: str, service: SpeechService
-) -> SpeechRequest:
+def find_request(
+    asked: SpeechRequest,
+    voice_id: str,
+    output_format: str,
+    config: Config,
+    service: SpeechService,
+) -> tuple[SpeechRequest, list[str]]:
     """Return a request with the voice, model and format that ElevenLabs' names mean here.
+
+    An id of a voice of ElevenLabs' cloud is ignored, for nobody has it here.
+
+    Returns also the names of fields that are ignored.
 
     Raises:
         UnknownFormat: There is no such `output_format`.
     """
     audio_format, rate_hz = read_output_format(output_format)
-    return replace(
-        asked,
-        model=find_model(asked.model, service.models.names),
-        speaker=voice_id,
-        audio_format=audio_format,
-        sample_rate_hz=rate_hz,
-        silence=True,
-    )
-
-
-def known_voice(voice_id: str, model: str, config: Config, service: SpeechService) -> str | None:
-    """Return the voice that an id means, empty for the default one.
-
-    None, for which that is taken, too: it is an id of ElevenLabs' cloud, which nobody has here.
-    """
+    model = find_model(asked.model, service.models.names)
     listed = service.voices.list(model)
     taken = {fold(name) for voice in listed for name in (voice.id, voice.name)}
-    return find_voice(voice_id, taken | set(config.speakers_by_alias))
+    voice = find_voice(voice_id, taken | set(config.speakers_by_alias))
+    lenient = not config.strict_parameters
+    idle = [FIELDS["speaker"]] if voice is None and lenient else []
+    if voice is None:
+        voice = "" if lenient else voice_id  # which is refused
+    wanted = replace(
+        asked,
+        model=model,
+        speaker=voice,
+        audio_format=audio_format,
+        sample_rate_hz=rate_hz,
+        lenient=lenient,
+        silence=True,
+    )
+    return wanted, idle

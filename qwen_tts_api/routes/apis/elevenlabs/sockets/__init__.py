@@ -1,0 +1,72 @@
+"""`/v1/text-to-speech/{voice_id}/stream-input` and `/multi-stream-input`: text while it arrives."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Request, g
+
+from qwen_tts_api.config import Config
+from qwen_tts_api.errors import TooManySockets, TTSError, UpgradeRequired
+from qwen_tts_api.routes.apis.elevenlabs.names import FIELDS
+from qwen_tts_api.routes.apis.elevenlabs.sockets.context import Contexts
+from qwen_tts_api.routes.apis.elevenlabs.sockets.session import MultiSession, SingleSession
+from qwen_tts_api.routes.apis.elevenlabs.speech import find_request
+from qwen_tts_api.routes.live.turns import check_request
+from qwen_tts_api.routes.live.upgrade import Session, SocketRoutes
+from qwen_tts_api.routes.live.websocket import WebSocket
+from qwen_tts_api.routes.openapi.operations import Answer, Operation
+from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.speech import SpeechService
+
+_KINDS = {"stream-input": SingleSession, "multi-stream-input": MultiSession}
+
+IDLE_S, MAX_IDLE_S = 20.0, 180.0
+"""How long a client may say nothing while nothing is spoken, and what it may ask for."""
+
+
+def add_routes(
+    routes: Blueprint, config: Config, service: SpeechService, sockets: SocketRoutes
+) -> None:
+    """Add the routes of the sockets."""
+    for path, kind in _KINDS.items():
+
+        def begin(request: Request, kind: type[SingleSession | MultiSession] = kind) -> Session:
+            g.field_names = FIELDS
+            asked = _read_query(request, config, service)
+            check_request(service, asked)
+            idle_s = _idle_s(request.args.get("inactivity_timeout", ""))
+            count = g.get("count_request", lambda: None)
+
+            def speak(websocket: WebSocket) -> None:
+                websocket.idle_timeout_s = idle_s
+                kind(websocket, Contexts(websocket, service, asked, count)).run()
+
+            return speak
+
+        sockets.add(
+            routes,
+            f"/v1/text-to-speech/<voice_id>/{path}",
+            begin,
+            Operation(
+                "Speak a text while it arrives: ElevenLabs-compatible",
+                tag="elevenlabs",
+                description="A WebSocket, which `docs/api/elevenlabs.md` describes.",
+                answers={101: Answer("The connection is a WebSocket from here on.")},
+                errors=(UpgradeRequired, TooManySockets, TTSError),
+                error_schema="ElevenLabsError",
+            ),
+        )
+
+
+def _read_query(request: Request, config: Config, service: SpeechService) -> SpeechRequest:
+    """Return what the path and the query of a handshake ask for."""
+    args = request.args
+    asked = SpeechRequest(
+        model=args.get("model_id", ""), language=args.get("language_code", ""), stream=True
+    )
+    voice_id = (request.view_args or {})["voice_id"]
+    found, _ = find_request(asked, voice_id, args.get("output_format", ""), config, service)
+    return found
+
+
+def _idle_s(text: str) -> float:
+    return min(max(float(text), 1.0), MAX_IDLE_S) if text.isdecimal() else IDLE_S

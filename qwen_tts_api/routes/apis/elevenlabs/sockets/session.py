@@ -1,0 +1,171 @@
+"""The messages of a client: of one context (`stream-input`), or of several by name."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from qwen_tts_api.errors import InvalidRequest, TTSError
+from qwen_tts_api.routes.apis.elevenlabs.sockets.context import (
+    Context,
+    Contexts,
+    Document,
+    error_message,
+)
+from qwen_tts_api.routes.bodies.body import parse_json
+from qwen_tts_api.routes.live.framing import Message
+from qwen_tts_api.routes.live.websocket import SocketIdle, WebSocket
+
+DEFAULT_CONTEXT = "default"
+
+MAX_NAME_CHARS = 256
+
+
+class _Session:
+    """Reads messages until the socket is closed.
+
+    Args:
+        websocket: The socket.
+        contexts: Its texts.
+    """
+
+    def __init__(self, websocket: WebSocket, contexts: Contexts) -> None:
+        self.websocket = websocket
+        self.contexts = contexts
+
+    def run(self) -> None:
+        """Serve the client until it closes or leaves.
+
+        Raises:
+            SocketClosed: The socket is closed, by whichever side.
+        """
+        try:
+            while True:
+                message = self.websocket.receive()
+                assert message is not None
+                self._take(message)
+        except SocketIdle:
+            self._refuse(InvalidRequest("Nothing was sent for too long."), {})
+        finally:
+            self.contexts.close()
+
+    def take(self, document: Document) -> None:
+        """Do what a message asks for."""
+        raise NotImplementedError
+
+    def _take(self, message: Message) -> None:
+        label: Document = {}
+        try:
+            document = read_message(message)
+            label = {"contextId": name} if (name := document.get("context_id")) else {}
+            self.take(document)
+        except TTSError as error:
+            self._refuse(error, label)
+
+    def _refuse(self, error: TTSError, label: Document) -> None:
+        """Tell an error, and close: what the client believes of the text is wrong from here on."""
+        self.websocket.send(json.dumps({**error_message(error), **label}))
+        self.websocket.close(1008, error.message)
+
+
+class SingleSession(_Session):
+    """`stream-input`: one text, which an empty one ends."""
+
+    def __init__(self, websocket: WebSocket, contexts: Contexts) -> None:
+        super().__init__(websocket, contexts)
+        self._context: Context | None = None
+
+    def take(self, document: Document) -> None:
+        """Take a part of the text.
+
+        Raises:
+            TTSError: It cannot be spoken.
+        """
+        text = text_of(document)
+        if self._context is None:
+            self._context = self.contexts.open(None, document.get("voice_settings"))
+            self.contexts.close_when_over()
+        live = self._context.live
+        live.append(text)
+        if text == "":
+            live.finish()
+        elif flag(document, "flush"):
+            live.flush()
+
+
+class MultiSession(_Session):
+    """`multi-stream-input`: several texts, each with a name, spoken beside each other."""
+
+    def take(self, document: Document) -> None:
+        """Take a part of a text, or its end.
+
+        Raises:
+            TTSError: It cannot be spoken.
+        """
+        name = _name_of(document)
+        text = text_of(document, required=False)
+        context = self.contexts.find(name)
+        if context is not None and document.get("voice_settings"):
+            raise InvalidRequest(f"The context {name!r} is open: its settings are in its first.")
+        if context is None and text:
+            context = self.contexts.open(name, document.get("voice_settings"))
+        if context is not None:
+            context.live.append(text)
+            if flag(document, "flush"):
+                context.live.flush()
+            if flag(document, "close_context"):
+                context.live.finish()
+        elif flag(document, "close_context"):
+            self.websocket.send(json.dumps({"contextId": name, "audio": None, "isFinal": True}))
+        if flag(document, "close_socket"):
+            self.contexts.finish()
+            self.contexts.close_when_over()
+
+
+def read_message(message: Message) -> Document:
+    """Return a message.
+
+    Raises:
+        InvalidRequest: It is no JSON object in a text frame.
+    """
+    if isinstance(message, bytes):
+        raise InvalidRequest("A binary message is not expected: send JSON in a text frame.")
+    return parse_json(message.encode())
+
+
+def text_of(document: Document, *, required: bool = True) -> str:
+    """Return the text of a message; empty where there is none and none is required.
+
+    Raises:
+        InvalidRequest: There is none, or it is no string.
+    """
+    text: Any = document.get("text")
+    if isinstance(text, str):
+        return text
+    if text is None and not required:
+        return ""
+    raise InvalidRequest("'text' is missing, or no string.", fields={"text": ["Missing."]})
+
+
+def flag(document: Document, name: str) -> bool:
+    """Return a switch of a message.
+
+    Raises:
+        InvalidRequest: It is neither true nor false.
+    """
+    value: Any = document.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise InvalidRequest(f"{name!r} has to be true or false.", fields={name: ["No boolean."]})
+
+
+def _name_of(document: Document) -> str:
+    name: Any = document.get("context_id")
+    if name is None:
+        return DEFAULT_CONTEXT
+    if isinstance(name, str) and 0 < len(name) <= MAX_NAME_CHARS:
+        return name
+    raise InvalidRequest(
+        f"'context_id' has to be a string of 1 to {MAX_NAME_CHARS} characters.",
+        fields={"context_id": ["No usable name."]},
+    )
