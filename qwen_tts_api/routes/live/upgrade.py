@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -69,20 +70,20 @@ class SocketRoutes:
 
         Args:
             routes: The API's blueprint, whose errors have its own shape.
-            path: Within the blueprint.
+            path: Within the blueprint; its parts that vary are in `Request.view_args`.
             begin: Returns what speaks over the socket that a handshake asks for; raises a TTSError
                 to refuse it.
             operation: Describes the path to who reads the document.
         """
-        name = path.strip("/").replace("/", "_")
+        name = re.sub(r"\W+", "_", path).strip("_")
 
-        def upgrade() -> Response:
+        def upgrade(**_: str) -> Response:
             check_handshake(request)
             session = begin(request)
             self.open.reserve()
             return self._accept(session)
 
-        def no_handshake() -> Response:
+        def no_handshake(**_: str) -> Response:
             raise _no_handshake()
 
         routes.add_url_rule(path, f"{name}_socket", upgrade, websocket=True)

@@ -177,4 +177,3 @@ def audio_message(data: bytes, alignment: Alignment) -> Document:
 def error_message(error: TTSError) -> Document:
     """Return the message that tells an error."""
     return {"error": error.code, "message": error.message_in(FIELDS), "code": 1008}
-

@@ -81,7 +81,9 @@ def test_a_text_in_pieces_is_one_file(serve_port: ServePort, size: int) -> None:
         assert connection.close_code == 1000
     *parts, last = messages
     assert last == {"audio": None, "isFinal": True}
-    assert all(set(part) == {"audio", "isFinal", "alignment", "normalizedAlignment"} for part in parts)
+    assert all(
+        set(part) == {"audio", "isFinal", "alignment", "normalizedAlignment"} for part in parts
+    )
     assert text_of(parts) == TEXT
     audio = audio_of(parts)
     told = [part["alignment"] for part in parts if part["alignment"]]
@@ -159,9 +161,8 @@ def test_what_cannot_be_spoken_is_refused_before_the_upgrade(
     serve_port: ServePort, voice: str, query: str, status: int
 ) -> None:
     port, _ = serve_port()
-    with pytest.raises(InvalidStatus) as raised:
-        with session(port, voice=voice, query=query):
-            pass
+    with pytest.raises(InvalidStatus) as raised, session(port, voice=voice, query=query):
+        pass
     assert raised.value.response.status_code == status
     assert set(json.loads(raised.value.response.body)) == {"detail"}
 
