@@ -78,6 +78,7 @@ def test_voices_are_listed(client: ElevenLabs) -> None:
     assert client.voices.get("Serena").name == "Serena"
 
 
+@pytest.mark.filterwarnings("ignore:ConnectionClosed.code is deprecated")  # the client asks it
 def test_a_text_that_arrives_in_pieces(client: ElevenLabs, server: Server) -> None:
     """Its `convert_realtime` forces TLS, whatever the address is."""
     client.text_to_speech._ws_base_url = server.url.replace("http", "ws")

@@ -36,8 +36,10 @@ def read_speed(settings: Any) -> float | None:
             raise ValidationError("Not a valid mapping type.")
         _check_speed(settings)
     except ValidationError as error:
-        sentence = f"'voice_settings': {error.messages[0]}"
-        raise InvalidRequest(sentence, fields={"voice_settings": error.messages}) from None
+        sentence = str(error.messages[0])
+        raise InvalidRequest(
+            f"'voice_settings': {sentence}", fields={"voice_settings": [sentence]}
+        ) from None
     speed: float | None = settings.get("speed")
     return speed
 

@@ -17,7 +17,9 @@ from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
-_KINDS = {"stream-input": SingleSession, "multi-stream-input": MultiSession}
+_Kind = type[SingleSession] | type[MultiSession]
+
+_KINDS: dict[str, _Kind] = {"stream-input": SingleSession, "multi-stream-input": MultiSession}
 
 IDLE_S, MAX_IDLE_S = 20.0, 180.0
 """How long a client may say nothing while nothing is spoken, and what it may ask for."""
@@ -29,7 +31,7 @@ def add_routes(
     """Add the routes of the sockets."""
     for path, kind in _KINDS.items():
 
-        def begin(request: Request, kind: type[SingleSession | MultiSession] = kind) -> Session:
+        def begin(request: Request, kind: _Kind = kind) -> Session:
             g.field_names = FIELDS
             asked = _read_query(request, config, service)
             check_request(service, asked)
