@@ -52,10 +52,12 @@ def write_result(name: str, result: dict[str, Any], folder: Path = RESULTS) -> s
 def main() -> None:
     """Run the benchmarks that the command line names, or all; print and write the results."""
     from bench import cpu, encoders, http_overhead, startup
+    from bench.host import measure as host
 
     parts = {
         "engine_cpu": cpu.measure,
         "http_overhead": http_overhead.measure,
+        "host": host.measure,
         "encoders": encoders.measure,
         "startup": startup.measure,
     }

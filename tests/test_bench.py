@@ -10,6 +10,7 @@ import torch
 
 from bench import encoders, published_sizes, startup
 from bench.engine_speed import fail, prompts, run_engine
+from bench.host import measure as host
 from bench.open_loop import run_closed_loop, run_open_loop
 from bench.rivals import measure_faster_qwen3_tts
 from bench.upstream import load_upstream
@@ -159,3 +160,15 @@ def test_the_startup_benchmark_waits_until_it_speaks() -> None:
     assert 0 < best["healthy after s"] <= best["ready after s"]
     assert best["CPU seconds until ready"] > 0
     assert best["first request's first audio after s"] > 0
+
+
+@pytest.mark.bench
+def test_the_host_benchmark_hears_every_stream() -> None:
+    """A real server over a model that costs nothing; each client hears its audio, and it costs."""
+    result = host.measure((3,), ("pcm", "opus"), frames=13, rounds=1, alone=1, many=1)
+    for rows in result["bursts"].values():
+        row = rows["3"]
+        assert 0 < row["first audio p50 ms"] <= row["first audio p95 ms"]
+        assert row["x"] > 0
+    assert all(cost > 0 for cost in result["CPU ms"].values())
+    assert "cumtime" in host.profile(requests=2, top=5)
