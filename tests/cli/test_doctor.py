@@ -350,7 +350,7 @@ def test_a_port_that_is_taken(name: str) -> None:
         (1024, 4096, OK, "4096 may be open: room for 3904 connections"),
         (1024, resource.RLIM_INFINITY, OK, "10192 may be open: room for 10000 connections"),
         (resource.RLIM_INFINITY, resource.RLIM_INFINITY, OK, "any number may be open: room for"),
-        (200, 200, ERROR, "ulimit -n 304"),
+        (200, 200, ERROR, "ulimit -n 432"),
     ],
 )
 def test_open_files(
