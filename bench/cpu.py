@@ -64,6 +64,6 @@ def measure() -> dict[str, Any]:
 
 def _scheduler(model: LoadedModel) -> Scheduler:
     plan = plan_memory(model, STREAMS, 2048)
-    runner = ModelRunner(model, plan, max_positions=2048, enforce_eager=False)
+    runner = ModelRunner(model, plan, enforce_eager=False)
     runner.warm_up()
     return Scheduler(runner, fail)

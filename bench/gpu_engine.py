@@ -109,19 +109,13 @@ class EngineBench:
     def _scheduler(self, rows: int, *, enforce_eager: bool) -> Scheduler:
         plan = plan_memory(self._model, rows, MAX_POSITIONS)
         began = time.perf_counter()
-        runner = ModelRunner(
-            self._model,
-            plan,
-            max_positions=MAX_POSITIONS,
-            enforce_eager=enforce_eager,
-            kernels=self._kernels,
-        )
+        runner = ModelRunner(self._model, plan, enforce_eager=enforce_eager, kernels=self._kernels)
         runner.eos = -1  # random weights end by chance; every utterance is to be equally long
         runner.warm_up()
         synchronize(self._device)
         seconds = round(time.perf_counter() - began, 1)
         how = "eager" if enforce_eager else "graphs"
-        row_mib = round(plan.slot_bytes / 2**20, 1)
+        row_mib = round(plan.costs.of(plan.size) / plan.max_slots / 2**20, 1)
         self._figures.add(
             "model",
             f"{how}, {plan.max_slots} rows",

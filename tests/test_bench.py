@@ -137,7 +137,8 @@ def test_eight_streams_of_a_minute_fit_into_8_gb(
     frames, prompt = 750, 250
     plan = planning.plan_memory(model, 8, frames + prompt)
     assert plan.max_slots == 8
-    total = plan.weights_bytes + 8 * plan.slot_bytes
+    assert plan.size.is_whole
+    total = plan.weights_bytes + plan.costs.of(plan.size)
     assert total < 6.5 * 10**9  # the rest is for CUDA's context, graphs and activations
 
 

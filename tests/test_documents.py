@@ -196,7 +196,7 @@ def test_tables_that_come_from_the_code_are_the_code_s(path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "card_gib", "positions"), [("1.7B", 24, 1024), ("0.6B Base", 8, 8192)]
+    ("name", "card_gib", "positions"), [("1.7B", 8, 512), ("0.6B Base", 8, 512), ("1.7B", 24, 8192)]
 )
 def test_what_fits_is_what_a_server_plans(
     monkeypatch: pytest.MonkeyPatch, name: str, card_gib: int, positions: int
@@ -204,8 +204,19 @@ def test_what_fits_is_what_a_server_plans(
     """On an empty card where computing takes nothing."""
     model, total = sizing.models()[name], card_gib * planning.GIB
     monkeypatch.setattr(planning, "free_bytes", lambda device: (total - model.num_bytes, total))
-    plan = planning.plan_memory(model, sizing.MAX_SLOTS, positions)
-    assert plan.max_slots == sizing.slots_that_fit(model, card_gib, positions)
+    streams = sizing.streams_that_fit(model, card_gib, positions)
+    for wanted, enough in ((streams, True), (streams + 1, False)):
+        size = planning.plan_memory(model, wanted, sizing.MAX_POSITIONS).size
+        pages = wanted * -(-positions // size.page_positions)
+        assert (size.max_slots == wanted and size.num_pages >= pages) == enough
+
+
+@pytest.mark.slow
+def test_a_card_of_8_gb_speaks_to_a_crowd() -> None:
+    """1.7B in 16 bits: the default's 32 streams of half a minute each, at the default's length."""
+    assert sizing.streams_that_fit(sizing.models()["1.7B"], 8, 512) >= 32
+    assert Config().max_streams == 32
+    assert Config().max_positions == sizing.MAX_POSITIONS
 
 
 def test_every_metric_is_told_and_no_other(bench: Bench, tmp_path: Path) -> None:

@@ -149,6 +149,7 @@ def _load(
     import torch
 
     from qwen_tts_api.engine.memory.fitting import fit_runner
+    from qwen_tts_api.engine.memory.planning import plan_memory
     from qwen_tts_api.engine.runner.kernels.choice import choose_kernels, prepare_triton
     from qwen_tts_api.engine.runner.model_runner import ModelRunner
     from qwen_tts_api.model.loaded import LoadedModel
@@ -157,23 +158,15 @@ def _load(
     model = LoadedModel.load(folder, card, placement)
     if options.device == "cpu" and model.num_bytes < ONE_THREAD_BYTES:
         torch.set_num_threads(1)
-    max_positions = options.max_positions
     prepare_triton(options.cache_dir)
     make = partial(
         ModelRunner,
         model,
-        max_positions=max_positions,
         enforce_eager=options.enforce_eager,
         kernels=choose_kernels(model, options.kernels, report),
     )
-    return fit_runner(
-        model,
-        make,
-        max_slots=options.max_streams,
-        max_positions=max_positions,
-        warm_up=_warm_up,
-        report=report,
-    )
+    plan = partial(plan_memory, model, options.max_streams, options.max_positions)
+    return fit_runner(plan, make, _warm_up, report)
 
 
 def _warm_up(runner: Any) -> None:

@@ -287,7 +287,7 @@ def test_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Judged by what is free: for some of the utterances that are allowed, for none."""
     from qwen_tts_api.engine.memory import planning
 
-    numbers = checkpoints.numbers_per_slot(ensure_nano("nano", DEFAULT_CACHE_DIR), 8192)
+    numbers = 8192 * checkpoints.numbers_per_position(ensure_nano("nano", DEFAULT_CACHE_DIR))
     assert only(checkpoints.check_memory, subject()).level == OK
     with monkeypatch.context() as patched:  # the figure that the plan is made of
         patched.setattr(planning, "free_host_bytes", lambda: 20 * 2**30)

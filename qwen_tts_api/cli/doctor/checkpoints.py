@@ -77,31 +77,35 @@ def check_defaults(subject: Subject) -> Iterator[Finding]:
 
 def check_memory(subject: Subject) -> Iterator[Finding]:
     """Check that the weights and QWEN_MAX_STREAMS utterances fit into memory."""
-    from qwen_tts_api.engine.memory.planning import available_bytes
+    from qwen_tts_api.engine.memory.planning import Costs, available_bytes, size_that_fits
+    from qwen_tts_api.model.talker_cache import CacheSize
 
     config = subject.config
     if subject.folder is None or (config.device != "cpu" and subject.gpu is None):
         return  # reported by `check_files` or `check_device`
     try:
         weights = num_parameters(subject.folder) * BYTES_OF[config.dtype]
-        slot = numbers_per_slot(subject.folder, config.max_positions) * BYTES_OF[config.dtype]
+        position = numbers_per_position(subject.folder) * BYTES_OF[config.dtype]
     except (DamagedFile, LoadError):
         return  # reported by `check_files`
     free = available_bytes(config.device)
-    fitting = max(0, free - weights) // slot
+    wanted = CacheSize.whole(config.max_streams, config.max_positions)
+    costs = Costs(0, position * wanted.page_positions)
+    size = size_that_fits(max(0, free - weights), costs, wanted)
+    positions = size.num_pages * size.page_positions
     found = (
-        f"{weights / GIB:.2f} GiB of weights, {min(fitting, config.max_streams)} utterances at "
-        f"once of {slot / 2**20:.0f} MiB; {free / GIB:.1f} GiB are free"
+        f"{weights / GIB:.2f} GiB of weights, {size.max_slots} utterances at once with {positions} "
+        f"positions in all, of {position / 2**10:.0f} KiB; {free / GIB:.1f} GiB are free"
     )
     if config.device != "cpu":
         found += ", less what computing takes, which the start measures"
-    if fitting < 1:
+    if size.max_slots < 1:
         yield error(
             f"Not enough for one utterance: {found}.",
             "Stop what else runs there, set QWEN_MAX_POSITIONS lower, or QWEN_MODEL_ID to "
             "a smaller checkpoint.",
         )
-    elif fitting < config.max_streams:
+    elif size.max_slots < config.max_streams:
         yield warning(
             f"Fewer than QWEN_MAX_STREAMS={config.max_streams} fit: {found}.",
             "Set QWEN_MAX_POSITIONS lower for more of them.",
@@ -110,11 +114,11 @@ def check_memory(subject: Subject) -> Iterator[Finding]:
         yield ok(found)
 
 
-def numbers_per_slot(folder: Path, max_positions: int) -> int:
-    """Return the number of elements in the talker's KV cache of one utterance.
+def numbers_per_position(folder: Path) -> int:
+    """Return the number of elements in the talker's KV cache of one position.
 
     The codec's state is smaller than the margin that is left free.
     """
     document = read_json(folder / "config.json").get("talker_config")
     talker = TransformerConfig.read(completed(document, TALKER_DEFAULTS, TALKER))
-    return 2 * talker.num_layers * talker.heads.num_kv * talker.heads.head_dim * max_positions
+    return 2 * talker.num_layers * talker.heads.num_kv * talker.heads.head_dim

@@ -1,4 +1,4 @@
-"""Make a runner for a loaded model, with as many slots as fit into the device's memory."""
+"""Make a runner for a loaded model, with as many slots and pages as fit into the memory."""
 
 from __future__ import annotations
 
@@ -16,40 +16,35 @@ from qwen_tts_api.engine.memory.release import release_memory
 from qwen_tts_api.engine.runner.buckets import slot_buckets
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.talker_cache import CacheSize
 
 logger = logging.getLogger(__name__)
 
+PlanMemory = Callable[[WorkingMemory], MemoryPlan]
 MakeRunner = Callable[[MemoryPlan], ModelRunner]
 
 
 def fit_runner(
-    model: LoadedModel,
+    plan_memory: PlanMemory,
     make: MakeRunner,
-    *,
-    max_slots: int,
-    max_positions: int,
     warm_up: Callable[[ModelRunner], None],
     report: Callable[[str], None],
 ) -> ModelRunner:
-    """Return a warmed-up runner with `max_slots` slots, or as many as fit.
+    """Return a warmed-up runner with the slots and pages that are wanted, or as many as fit.
 
     Args:
-        model: Whose.
-        make: Makes its runner by a plan.
-        max_slots: How many slots are wanted.
-        max_positions: Of each.
+        plan_memory: Plans for what is free, but for what computing takes.
+        make: Makes the model's runner by a plan.
         warm_up: Brings a runner to where it serves.
         report: Told what is being done.
 
     Raises:
-        LoadError: Not even one slot fits.
+        LoadError: Not even one utterance fits.
     """
-    working = WorkingMemory()
-    if model.placement.device != "cpu":
+    plan = plan_memory(WorkingMemory())
+    if plan.device != "cpu":
         report("measuring what computing takes")
-        working = _measure(model, make, max_slots, max_positions)
-    plan = planning.plan_memory(model, max_slots, max_positions, working)
+        plan = plan_memory(_measure(plan, make))
     logger.info("%s", plan)
     report("warming up")
     while True:
@@ -57,39 +52,47 @@ def fit_runner(
             return _warm_runner(make, plan, warm_up)
         except torch.OutOfMemoryError as error:
             if plan.max_slots == 1:
-                raise _too_little(model, plan, error) from error
+                raise _too_little(plan, error) from error
             release_memory(error)
         logger.warning("%d utterances at once do not fit after all; trying half", plan.max_slots)
-        plan = replace(plan, max_slots=plan.max_slots // 2)
+        plan = replace(plan, size=_half(plan.size))
 
 
-def _measure(
-    model: LoadedModel, make: MakeRunner, max_slots: int, max_positions: int
-) -> WorkingMemory:
+def _half(size: CacheSize) -> CacheSize:
+    """Return half of the slots, and half of the pages or as many as one utterance may need."""
+    slots = size.max_slots // 2
+    pages = max(size.num_pages // 2, size.pages_per_slot)
+    return replace(size, max_slots=slots, num_pages=min(pages, slots * size.pages_per_slot))
+
+
+def _measure(plan: MemoryPlan, make: MakeRunner) -> WorkingMemory:
     """Measure with a few slots, or with one if those do not fit."""
-    slot = planning.slot_bytes(model, max_positions)
-    available = planning.available_bytes(model.placement.device)
-    trial = MemoryPlan(1, model.num_bytes, slot, 0, WorkingMemory(), available)
+    device = plan.device
     measure = partial(
         measure_working_memory,
-        lambda num_slots: make(replace(trial, max_slots=num_slots)),
-        lambda: planning.free_bytes(model.placement.device)[0],
-        slot,
-        num_slot_buckets=len(slot_buckets(max_slots)),
+        lambda num_slots: make(replace(plan, size=_trial(plan.size, num_slots))),
+        lambda: planning.free_bytes(device)[0],
+        lambda num_slots: plan.costs.of(_trial(plan.size, num_slots)),
+        num_slot_buckets=len(slot_buckets(plan.max_slots)),
     )
     try:
-        return measure(max_slots)
+        return measure(plan.max_slots)
     except torch.OutOfMemoryError as error:
         release_memory(error)
     try:
         return measure(1)
     except torch.OutOfMemoryError as error:
-        raise _too_little(model, trial, error) from error
+        raise _too_little(plan, error) from error
 
 
-def _too_little(model: LoadedModel, plan: MemoryPlan, error: Exception) -> LoadError:
+def _trial(size: CacheSize, num_slots: int) -> CacheSize:
+    """Return a size of some slots that takes little, in which attention gathers its pages."""
+    return replace(size, max_slots=num_slots, num_pages=1)
+
+
+def _too_little(plan: MemoryPlan, error: Exception) -> LoadError:
     return LoadError(
-        f"{model.placement.device} has too little memory: {plan}. {error} Set QWEN_MAX_POSITIONS "
+        f"{plan.device} has too little memory: {plan}. {error} Set QWEN_MAX_POSITIONS "
         "lower, or QWEN_MODEL_ID to a smaller checkpoint."
     )
 

@@ -1,9 +1,12 @@
 """How many utterances fit into a device's memory at once; decided before they are allocated.
 
-    slots = (available - cloned voices - working memory) / (a slot + its working memory)
+    slots x (a slot + its working memory) + pages = available - cloned voices - working memory
 
 - Available is what is free when the weights are loaded, less a share that is left alone.
-- A slot (keys and values, text, the codec's stream) and a voice are computed from the shapes.
+- There are as many slots as are wanted, as long as each can have half a minute; and as many pages
+  as fit, at least for one utterance of all positions, at most for one in every slot.
+- A slot (text, the codec's stream), a page (keys and values) and a voice are computed from the
+  shapes.
 - Working memory is what frames, chunks and prompts take while they are computed, with the graphs
   that are captured of them. Kernels and the allocator decide it, so it is measured (`profiling`)
   on a GPU. On a CPU the share that is left alone has to do for it.
@@ -12,7 +15,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -20,6 +23,7 @@ from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.engine.memory.host import free_host_bytes, total_host_bytes
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.talker_cache import FLASH_PAGE_POSITIONS, PAGE_POSITIONS, CacheSize
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +37,10 @@ GPU_SHARE_LEFT = 0.05
 
 MAX_VOICES = 32
 """Cloned voices that are kept, each with its stream of the codec: 5 MB in 32 bits."""
+
+
+USUAL_POSITIONS = 512
+"""Of half a minute: 375 frames, its text, and an instruction."""
 
 
 @dataclass(frozen=True)
@@ -49,32 +57,59 @@ class WorkingMemory:
 
 
 @dataclass(frozen=True)
-class MemoryPlan:
-    """The memory that a model and its slots take.
+class Costs:
+    """What slots and pages take.
 
     Attributes:
-        max_slots: Utterances at once.
-        weights_bytes: The model.
-        slot_bytes: Keys and values, text and the codec's state of one utterance.
-        voices_bytes: What cloned voices may take that are kept for their next utterance.
-        working: What computing takes.
-        available_bytes: What was free for the slots and their part of the working memory.
+        slot_bytes: Text and the codec's state of one utterance.
+        page_bytes: Keys and values of one page of positions.
     """
 
-    max_slots: int
-    weights_bytes: int
     slot_bytes: int
+    page_bytes: int
+
+    def of(self, size: CacheSize) -> int:
+        """Return what so many slots and pages take; no utterance has the page of scratch."""
+        return size.max_slots * self.slot_bytes + (1 + size.num_pages) * self.page_bytes
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """The memory that a model and its utterances take.
+
+    Attributes:
+        device: Whose memory.
+        size: How many slots and pages there are.
+        weights_bytes: The model.
+        costs: What a slot and a page take.
+        voices_bytes: What cloned voices may take that are kept for their next utterance.
+        working: What computing takes.
+        available_bytes: What was free for slots, pages, and the slots' part of the working memory.
+    """
+
+    device: str
+    size: CacheSize
+    weights_bytes: int
+    costs: Costs
     voices_bytes: int
     working: WorkingMemory
     available_bytes: int
 
+    @property
+    def max_slots(self) -> int:
+        """Utterances at once."""
+        return self.size.max_slots
+
     def __str__(self) -> str:
-        slot_bytes = self.slot_bytes + self.working.slot_bytes
+        slots, pages = self.size.max_slots, self.size.num_pages
+        slot_bytes = self.costs.slot_bytes + self.working.slot_bytes
+        taken = self.costs.of(self.size) + slots * self.working.slot_bytes
         return (
             f"{self.weights_bytes / GIB:.2f} GiB of weights, {self.working.fixed_bytes / GIB:.2f} "
-            f"to compute in, {self.max_slots} utterances at once of {slot_bytes / 2**20:.1f} MiB: "
-            f"{self.max_slots * slot_bytes / GIB:.2f} of {self.available_bytes / GIB:.2f} GiB that "
-            "are free for them"
+            f"to compute in, {slots} utterances at once of {slot_bytes / 2**20:.1f} MiB, with "
+            f"{pages} pages of {self.costs.page_bytes / 2**20:.1f} MiB for "
+            f"{pages * self.size.page_positions} positions in all: {taken / GIB:.2f} of "
+            f"{self.available_bytes / GIB:.2f} GiB that are free for them"
         )
 
 
@@ -84,33 +119,68 @@ def plan_memory(
     max_positions: int,
     working: WorkingMemory = WorkingMemory(),
 ) -> MemoryPlan:
-    """Return how many slots there can be: `max_slots`, or as many as fit.
+    """Return how many slots there can be, and pages for all their positions, or as many as fit.
 
     Raises:
-        LoadError: Not even one fits.
+        LoadError: Not even one utterance of `max_positions` fits.
     """
-    slot = slot_bytes(model, max_positions)
+    wanted = CacheSize.whole(max_slots, max_positions, page_positions(model))
+    costs = costs_of(model, wanted)
     voices_bytes = MAX_VOICES * _stream_bytes(model) if model.card.kind == "base" else 0
     available = available_bytes(model.placement.device) - voices_bytes - working.fixed_bytes
-    fitting = max(0, min(max_slots, available // (slot + working.slot_bytes)))
-    plan = MemoryPlan(fitting, model.num_bytes, slot, voices_bytes, working, available)
-    if fitting < 1:
+    each = replace(costs, slot_bytes=costs.slot_bytes + working.slot_bytes)
+    size = size_that_fits(available, each, wanted)
+    device = model.placement.device
+    plan = MemoryPlan(device, size, model.num_bytes, costs, voices_bytes, working, available)
+    if size.max_slots < 1:
         raise LoadError(
             f"{model.placement.device} has too little memory: {plan}. Set QWEN_MAX_POSITIONS "
             "lower, or QWEN_MODEL_ID to a smaller checkpoint."
         )
-    if fitting < max_slots:
-        logger.warning("only %d of QWEN_MAX_STREAMS=%d fit into memory", fitting, max_slots)
+    if size.max_slots < max_slots:
+        logger.warning("only %d of QWEN_MAX_STREAMS=%d fit into memory", size.max_slots, max_slots)
     return plan
 
 
-def slot_bytes(model: LoadedModel, max_positions: int) -> int:
-    """Return what one slot takes: keys and values, text, and the codec's stream."""
+def size_that_fits(free: int, costs: Costs, wanted: CacheSize) -> CacheSize:
+    """Return the wanted slots and pages, or as many as fit; no slots where one utterance does not.
+
+    One utterance must be able to have all positions that it may, and each slot the usual number.
+
+    Args:
+        free: Bytes.
+        costs: Of a slot and a page.
+        wanted: All there could be.
+    """
+    free -= costs.page_bytes  # scratch
+    longest, usual = wanted.pages_per_slot, -(-USUAL_POSITIONS // wanted.page_positions)
+    each = costs.slot_bytes + min(longest, usual) * costs.page_bytes
+    slots = min(wanted.max_slots, free // each)
+    if slots * costs.slot_bytes + longest * costs.page_bytes > free:
+        slots = (free - longest * costs.page_bytes) // max(1, costs.slot_bytes)
+    slots = max(0, slots)
+    pages = (free - slots * costs.slot_bytes) // costs.page_bytes
+    return replace(
+        wanted, max_slots=slots, num_pages=max(0, min(pages, slots * wanted.pages_per_slot))
+    )
+
+
+def page_positions(model: LoadedModel) -> int:
+    """Return how many positions a page has."""
+    flash = model.placement.attention == "flash_attention_2"
+    return FLASH_PAGE_POSITIONS if flash else PAGE_POSITIONS
+
+
+def costs_of(model: LoadedModel, size: CacheSize) -> Costs:
+    """Return what a slot and a page of a size take."""
     talker = model.speech.talker.decoder
-    heads, size = talker.heads, talker.norm.element_size()
-    key_value = len(talker.layers) * max_positions * 2 * heads.num_kv * heads.head_dim
-    text = max_text_embeddings(model.card, max_positions) * talker.norm.shape[0]
-    return size * (key_value + text) + _stream_bytes(model)
+    heads, element = talker.heads, talker.norm.element_size()
+    position = len(talker.layers) * 2 * heads.num_kv * heads.head_dim
+    text = max_text_embeddings(model.card, size.max_positions) * talker.norm.shape[0]
+    return Costs(
+        slot_bytes=element * text + _stream_bytes(model),
+        page_bytes=element * position * size.page_positions,
+    )
 
 
 def max_text_embeddings(card: ModelCard, max_positions: int) -> int:

@@ -22,7 +22,7 @@ TRIAL_SLOTS = 8
 def measure_working_memory(
     make: Callable[[int], ModelRunner],
     free_bytes: Callable[[], int],
-    slot_bytes: int,
+    held_bytes: Callable[[int], int],
     max_slots: int,
     num_slot_buckets: int,
 ) -> WorkingMemory:
@@ -31,7 +31,7 @@ def measure_working_memory(
     Args:
         make: Makes a runner with so many slots.
         free_bytes: Returns how much memory is free on the device.
-        slot_bytes: What a slot itself takes.
+        held_bytes: Returns what so many slots of a runner take themselves, with its pages.
         max_slots: How many slots are wanted.
         num_slot_buckets: For how many batch sizes graphs will be captured.
     """
@@ -47,10 +47,12 @@ def measure_working_memory(
             captured = free_bytes()
         finally:
             trial.close()
-        return max(0, before - running - num_slots * slot_bytes), max(0, running - captured)
+        return max(0, before - running - held_bytes(num_slots)), max(0, running - captured)
 
     # At most half of what is free goes into the trial's slots: the other half is to compute in.
-    num_slots = max(1, min(TRIAL_SLOTS, max_slots, free_bytes() // 2 // slot_bytes))
+    num_slots = min(TRIAL_SLOTS, max_slots)
+    while num_slots > 1 and held_bytes(num_slots) > free_bytes() // 2:
+        num_slots -= 1
     run(num_slots)  # not counted: it loads kernels and makes workspaces, which stay
     one, graphs = run(1)
     if num_slots == 1:  # then another slot takes at most as much

@@ -23,7 +23,6 @@ from qwen_tts_api.model.codec.decoder import CodecState
 from qwen_tts_api.model.frame import prefill_slots
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.prompt import TalkerPrompt
-from qwen_tts_api.model.talker_cache import FLASH_PAGE_POSITIONS, PAGE_POSITIONS, CacheSize
 from qwen_tts_api.model.utterance import Prompt, Reference, SamplingParams
 from qwen_tts_api.model.voice.cloning import Clone
 from qwen_tts_api.model.weights.placement import to_device
@@ -64,7 +63,6 @@ class ModelRunner:
         model: LoadedModel,
         plan: MemoryPlan,
         *,
-        max_positions: int,
         enforce_eager: bool,
         kernels: Kernels = PLAIN,
     ) -> None:
@@ -72,8 +70,9 @@ class ModelRunner:
         self.placement = model.placement
         self.kernels: Mapping[str, str] = kernels.names()
         self.eos = model.eos
-        self.max_slots = plan.max_slots
-        self.max_positions = max_positions
+        size = plan.size
+        self.max_slots, self.max_positions = size.max_slots, size.max_positions
+        self.num_pages, self.page_positions = size.num_pages, size.page_positions
         self._model = model
         on_gpu = model.placement.device != "cpu"
         self._device = torch.device(model.placement.device)
@@ -82,16 +81,13 @@ class ModelRunner:
         self.lag = int(on_gpu)
         self._copies = torch.cuda.Stream(self._device) if on_gpu else None
         flash = model.placement.attention == "flash_attention_2"
-        self.page_positions = FLASH_PAGE_POSITIONS if flash else PAGE_POSITIONS
-        size = CacheSize.whole(self.max_slots, max_positions, self.page_positions)
-        self.num_pages = size.num_pages
         self._state = RunnerState.allocate(model, size, flash)
         self._pages = PageTable(self._state.speech.talker_cache)
         reads_by_length = self._state.speech.talker_cache.flash is not None
         self._sampling: dict[int, SamplingParams] = {}
         self._clones: LruCache[str, Clone] = LruCache(MAX_VOICES)
         pool = None if enforce_eager else graph_pool(self._device)
-        buckets = Buckets(self.max_slots, max_positions, pool is not None, reads_by_length)
+        buckets = Buckets(self.max_slots, self.max_positions, pool is not None, reads_by_length)
         self._batch_sizes = buckets.slots
         self._frames = make_frames(model.speech, self._state, buckets, pool, kernels)
         codec = kernels.codec and kernels.codec(model.codec)

@@ -6,6 +6,7 @@ import logging
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,19 @@ from qwen_tts_api.checkpoints.card import locate, read_card
 from qwen_tts_api.engine import loading
 from qwen_tts_api.engine.memory import fitting, planning
 from qwen_tts_api.engine.memory.fitting import fit_runner
-from qwen_tts_api.engine.memory.planning import MemoryPlan, WorkingMemory, plan_memory
+from qwen_tts_api.engine.memory.planning import (
+    Costs,
+    MemoryPlan,
+    WorkingMemory,
+    costs_of,
+    plan_memory,
+    size_that_fits,
+)
 from qwen_tts_api.engine.memory.profiling import TRIAL_SLOTS, measure_working_memory
 from qwen_tts_api.engine.memory.release import release_memory
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.talker_cache import CacheSize
 from qwen_tts_api.model.weights.placement import Placement, place
 
 MIB = 2**20
@@ -43,19 +52,19 @@ class Device:
         if self.free < 0:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    def make(self, num_slots: int) -> Any:
+    def make(self, num_slots: int, held: int | None = None) -> Any:
         self.made.append(num_slots)
-        return Runner(self, num_slots)
+        return Runner(self, num_slots, num_slots * self.slot if held is None else held)
 
 
 class Runner:
     """Takes memory where a model runner does."""
 
-    def __init__(self, device: Device, num_slots: int) -> None:
+    def __init__(self, device: Device, num_slots: int, held: int) -> None:
         self.max_slots = num_slots
         self._device = device
         self._before = device.free
-        device.take(num_slots * device.slot)
+        device.take(held)
 
     def run_largest(self) -> None:
         kernels, self._device.kernels = self._device.kernels, 0
@@ -78,7 +87,11 @@ class Runner:
 
 def measure(device: Device, max_slots: int, num_slot_buckets: int = 7) -> WorkingMemory:
     return measure_working_memory(
-        device.make, lambda: device.free, device.slot, max_slots, num_slot_buckets
+        device.make,
+        lambda: device.free,
+        lambda num_slots: num_slots * device.slot,
+        max_slots,
+        num_slot_buckets,
     )
 
 
@@ -128,27 +141,28 @@ def fit(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> Fit:
 
     def fit(device: Device, max_slots: int) -> Any:
         monkeypatch.setattr(planning, "free_bytes", lambda name: (device.free, device.total))
-        make: Any = lambda plan: device.make(plan.max_slots)  # noqa: E731
-        return fit_runner(
-            model,
-            make,
-            max_slots=max_slots,
-            max_positions=POSITIONS,
-            warm_up=lambda runner: runner.warm_up(),
-            report=lambda doing: None,
-        )
+        make: Any = lambda plan: device.make(plan.max_slots, plan.costs.of(plan.size))  # noqa: E731
+        plan = partial(plan_memory, model, max_slots, POSITIONS)
+        return fit_runner(plan, make, lambda runner: runner.warm_up(), lambda doing: None)
 
     return fit
 
 
 def device_of(model: LoadedModel, free_slots: float, **working: int) -> Device:
-    slot = planning.slot_bytes(model, POSITIONS)
+    slot = slot_bytes(model)
     return Device(int(free_slots * slot), slot, **working)
+
+
+def slot_bytes(model: LoadedModel) -> int:
+    """Return what a slot takes with pages for all its positions."""
+    one = CacheSize.whole(1, POSITIONS)
+    costs = costs_of(model, one)
+    return costs.slot_bytes + one.num_pages * costs.page_bytes
 
 
 def test_slots_leave_room_for_what_was_measured(model: LoadedModel, fit: Fit) -> None:
     """As many as fit with their graphs and workspaces, and no more; 5 % are left alone."""
-    slot = planning.slot_bytes(model, POSITIONS)
+    slot = slot_bytes(model)
     device = device_of(model, 100, fixed=9 * slot, each=slot // 2, graphs=slot)
     device.kernels = 2 * slot
     runner = fit(device, 128)
@@ -171,7 +185,7 @@ def test_slots_are_halved_until_they_fit(
                 self.close()
                 raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    device.make = lambda num_slots: Surprising(device, num_slots)  # type: ignore[method-assign]
+    device.make = lambda slots, held: Surprising(device, slots, held)  # type: ignore
     assert fit(device, 64).max_slots == 16
     assert "64 utterances at once do not fit after all" in caplog.text
 
@@ -179,31 +193,57 @@ def test_slots_are_halved_until_they_fit(
 def test_not_even_one_slot(model: LoadedModel, fit: Fit) -> None:
     """Said with what would help, whether it is planned or found out."""
     with pytest.raises(LoadError, match="QWEN_MAX_POSITIONS"):
-        fit(device_of(model, 30, fixed=0, each=29 * planning.slot_bytes(model, POSITIONS)), 8)
+        fit(device_of(model, 30, fixed=0, each=29 * slot_bytes(model)), 8)
     with pytest.raises(LoadError, match="QWEN_MAX_POSITIONS"):
         fit(device_of(model, 2, fixed=10**12, each=0), 8)
 
 
 def test_one_slot_is_measured_where_a_few_do_not_fit(model: LoadedModel, fit: Fit) -> None:
     """A model is not refused because the trial took more than serving would."""
-    slot = planning.slot_bytes(model, POSITIONS)
-    device = device_of(model, 20, fixed=0, each=2 * slot)
+    slot = slot_bytes(model)
+    device = device_of(model, 15, fixed=0, each=2 * slot)
     device.kernels = 0
-    assert fit(device, 64).max_slots == 6
-    assert device.made == [TRIAL_SLOTS, 1, 1, 6]
+    assert fit(device, 64).max_slots == 4
+    assert device.made == [TRIAL_SLOTS, 1, 1, 4]
+
+
+@pytest.mark.parametrize("costs", [Costs(0, 90), Costs(7, 90), Costs(900, 90)])
+def test_slots_and_pages_are_as_many_as_fit(costs: Costs) -> None:
+    """One utterance can have all its positions; no page is left that a slot could have."""
+    for free in range(0, 40_000, 531):
+        for slots in (1, 5, 32):
+            for positions in (48, 8192):
+                assert_fits(free, costs, CacheSize.whole(slots, positions))
+
+
+def assert_fits(free: int, costs: Costs, wanted: CacheSize) -> None:
+    size = size_that_fits(free, costs, wanted)
+    if size.max_slots == 0:
+        assert costs.of(replace(size, max_slots=1, num_pages=size.pages_per_slot)) > free
+        return
+    assert costs.of(size) <= free
+    assert size.max_slots <= wanted.max_slots
+    assert size.pages_per_slot <= size.num_pages
+    more = replace(size, num_pages=size.num_pages + 1)
+    assert size.is_whole or costs.of(more) > free
+    usual = min(8, size.pages_per_slot)
+    assert size.num_pages >= size.max_slots * usual
 
 
 def test_the_plan_says_what_computing_takes(model: LoadedModel) -> None:
-    plan = MemoryPlan(2, 2**30, 2**20, 0, WorkingMemory(2**29, 2**20), 2**30)
+    size = CacheSize(2, 8192, 200)
+    working = WorkingMemory(2**29, 2**20)
+    plan = MemoryPlan("cuda:0", size, 2**30, Costs(2**20, 7 * 2**20), 0, working, 2**31)
     assert str(plan) == (
-        "1.00 GiB of weights, 0.50 to compute in, 2 utterances at once of 2.0 MiB: 0.00 of 1.00 "
-        "GiB that are free for them"
+        "1.00 GiB of weights, 0.50 to compute in, 2 utterances at once of 2.0 MiB, with 200 pages "
+        "of 7.0 MiB for 12800 positions in all: 1.38 of 2.00 GiB that are free for them"
     )
 
 
 def test_working_memory_is_planned_for(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    slot = planning.slot_bytes(model, POSITIONS)
-    monkeypatch.setattr(planning, "available_bytes", lambda device: 10 * slot)
+    slot = slot_bytes(model)
+    scratch = costs_of(model, CacheSize.whole(1, POSITIONS)).page_bytes
+    monkeypatch.setattr(planning, "available_bytes", lambda device: 10 * slot + scratch)
     assert plan_memory(model, 64, POSITIONS).max_slots == 10
     assert plan_memory(model, 64, POSITIONS, WorkingMemory(2 * slot)).max_slots == 8
     assert plan_memory(model, 64, POSITIONS, WorkingMemory(2 * slot, slot)).max_slots == 4

@@ -221,7 +221,6 @@ def graph_runner(
     model: LoadedModel,
     plan: MemoryPlan,
     *,
-    max_positions: int,
     enforce_eager: bool = False,
     kernels: Kernels = PLAIN,
 ) -> ModelRunner:
@@ -232,7 +231,6 @@ def graph_runner(
         runner = ModelRunner(
             model,
             plan,
-            max_positions=max_positions,
             enforce_eager=enforce_eager,
             kernels=kernels,
         )

@@ -48,7 +48,7 @@ def load(folder: Path) -> LoadedModel:
 
 def runner_of(model: LoadedModel, *, enforce_eager: bool = False) -> ModelRunner:
     plan = plan_memory(model, SLOTS, 1024)
-    return ModelRunner(model, plan, max_positions=1024, enforce_eager=enforce_eager)
+    return ModelRunner(model, plan, enforce_eager=enforce_eager)
 
 
 def explain(error: Exception) -> TTSError:
@@ -143,7 +143,7 @@ def test_a_request_sounds_the_same_in_any_company(scheduler: Scheduler) -> None:
 def graph_runner(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> ModelRunner:
     """Return a runner that captures graphs, as on a GPU."""
     fake_graphs.fake_graphs(monkeypatch)
-    return fake_graphs.graph_runner(model, plan_memory(model, SLOTS, 1024), max_positions=1024)
+    return fake_graphs.graph_runner(model, plan_memory(model, SLOTS, 1024))
 
 
 def test_graphs_are_their_eager_twins(model: LoadedModel, graph_runner: ModelRunner) -> None:
@@ -166,11 +166,11 @@ def test_graphs_are_their_eager_twins(model: LoadedModel, graph_runner: ModelRun
 def test_after_the_start_no_usual_request_waits_for_a_capture(model: LoadedModel) -> None:
     """Whole and streamed, alone and beside others; and a CPU captures nothing."""
     plan = plan_memory(model, 2, 256)
-    runner = fake_graphs.graph_runner(model, plan, max_positions=256)
+    runner = fake_graphs.graph_runner(model, plan)
     runner.warm_up()
     captured = len(runner._frames), len(runner._chunks)
     assert captured == (2 + 3, 2 * len(runner.chunk_sizes))
-    eager = ModelRunner(model, plan, max_positions=256, enforce_eager=False)
+    eager = ModelRunner(model, plan, enforce_eager=False)
     eager.warm_up()
     requests = [
         prompt("Before and after.", SamplingParams(seed=4), streaming=each) for each in (0, 1)
@@ -232,7 +232,7 @@ def test_the_recorder_finds_what_a_graph_may_not_do(
 
 def test_the_largest_is_captured_first(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the memory that the captures share, each finds room where a larger one was."""
-    runner = ModelRunner(model, plan_memory(model, 6, 1024), max_positions=1024, enforce_eager=True)
+    runner = ModelRunner(model, plan_memory(model, 6, 1024), enforce_eager=True)
     keys: list[FrameKey | ChunkKey] = []
     monkeypatch.setattr(graphs.GraphCache, "prepare", lambda cache, key: keys.append(key))
     runner.warm_up()
@@ -384,12 +384,15 @@ def test_slots_are_as_many_as_fit(model: LoadedModel, monkeypatch: pytest.Monkey
     plan = plan_memory(model, SLOTS, 1024)
     runner = runner_of(model)
     state, codec = runner._state.speech, runner._state.codec
-    tensors = [state.talker_cache.key_value[:, 1:], codec.past[:SLOTS], codec.key_value[:SLOTS]]
+    tensors = [state.talker_cache.key_value, codec.past[:SLOTS], codec.key_value[:SLOTS]]
     held = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-    assert plan.slot_bytes * SLOTS == held
-    monkeypatch.setattr(planning, "available_bytes", lambda device: int(2.5 * plan.slot_bytes))
-    assert plan_memory(model, SLOTS, 1024).max_slots == 2
-    monkeypatch.setattr(planning, "available_bytes", lambda device: plan.slot_bytes // 2)
+    assert plan.costs.of(plan.size) == held
+    assert (plan.size.num_pages, plan.size.is_whole) == (SLOTS * 16, True)
+    available = held - 20 * plan.costs.page_bytes
+    monkeypatch.setattr(planning, "available_bytes", lambda device: available)
+    fewer = plan_memory(model, SLOTS, 1024).size
+    assert (fewer.max_slots, fewer.num_pages, fewer.is_whole) == (SLOTS, SLOTS * 16 - 20, False)
+    monkeypatch.setattr(planning, "available_bytes", lambda device: 16 * plan.costs.page_bytes)
     with pytest.raises(LoadError, match="QWEN_MAX_POSITIONS"):
         plan_memory(model, SLOTS, 1024)
 

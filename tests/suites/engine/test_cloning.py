@@ -62,7 +62,7 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def runner_of(model: LoadedModel) -> ModelRunner:
     plan = plan_memory(model, 3, 512)
-    return ModelRunner(model, plan, max_positions=512, enforce_eager=False)
+    return ModelRunner(model, plan, enforce_eager=False)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,8 @@ def test_what_is_kept_is_counted(base: LoadedModel) -> None:
     assert plan.voices_bytes == MAX_VOICES * held * 4
     state, codec = runner._state.speech, runner._state.codec
     tensors = [state.talker_cache.key_value, state.text[:, 1:], codec.past[:3], codec.key_value[:3]]
-    assert plan.slot_bytes * 3 == sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    held = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    assert plan.costs.of(plan.size) == held
 
 
 def test_a_pool_serves_base_models(base: LoadedModel, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from bench.published_sizes import empty_model
 from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.loading import say_something
-from qwen_tts_api.engine.memory.planning import MemoryPlan, WorkingMemory
+from qwen_tts_api.engine.memory.planning import Costs, MemoryPlan, WorkingMemory
 from qwen_tts_api.engine.runner import graphs, model_runner
 from qwen_tts_api.engine.runner.buckets import Buckets
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
@@ -28,6 +28,7 @@ from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model import frame
 from qwen_tts_api.model.frame_state import FrameState
 from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.talker_cache import CacheSize
 from qwen_tts_api.model.utterance import Prompt, Reference, SamplingParams
 from qwen_tts_api.model.voice.cloning import Clone
 from qwen_tts_api.model.weights.placement import to_device
@@ -69,8 +70,9 @@ def load(cuda: CudaRules, cache: Path, size: str = "0.6b", kind: str = "nano") -
 
 
 def runner_of(model: LoadedModel, *, slots: int = 2, enforce_eager: bool = False) -> ModelRunner:
-    plan = MemoryPlan(slots, 0, 0, 0, WorkingMemory(), 0)
-    return ModelRunner(model, plan, max_positions=POSITIONS, enforce_eager=enforce_eager)
+    size = CacheSize(slots, POSITIONS, num_pages=slots * 4)
+    plan = MemoryPlan("cuda:0", size, 0, Costs(0, 0), 0, WorkingMemory(), 0)
+    return ModelRunner(model, plan, enforce_eager=enforce_eager)
 
 
 @pytest.mark.parametrize("kind", ["nano", "nano-base"])

@@ -50,7 +50,7 @@ def load(cache: Path, device: str, dtype: str) -> LoadedModel:
 
 def scheduler_of(model: LoadedModel, *, enforce_eager: bool) -> Scheduler:
     plan = plan_memory(model, 8, 1024)
-    runner = ModelRunner(model, plan, max_positions=1024, enforce_eager=enforce_eager)
+    runner = ModelRunner(model, plan, enforce_eager=enforce_eager)
     runner.warm_up()
     return Scheduler(runner, explain)
 

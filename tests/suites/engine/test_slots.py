@@ -56,7 +56,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
 
 def runner_of(model: LoadedModel, max_positions: int, *, enforce_eager: bool) -> ModelRunner:
     plan = plan_memory(model, SLOTS, max_positions)
-    return ModelRunner(model, plan, max_positions=max_positions, enforce_eager=enforce_eager)
+    return ModelRunner(model, plan, enforce_eager=enforce_eager)
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +70,7 @@ def expected(model: LoadedModel) -> list[npt.NDArray[np.int16]]:
 def runners(model: LoadedModel) -> dict[str, ModelRunner]:
     """Return runners of few positions: as on a CPU, and as on a GPU with and without graphs."""
     plan = plan_memory(model, SLOTS, MAX_POSITIONS)
-    eager, captured = (
-        graph_runner(model, plan, max_positions=MAX_POSITIONS, enforce_eager=each)
-        for each in (True, False)
-    )
+    eager, captured = (graph_runner(model, plan, enforce_eager=each) for each in (True, False))
     on_cpu = runner_of(model, MAX_POSITIONS, enforce_eager=False)
     return {"on a CPU": on_cpu, "eager": eager, "captured": captured}
 
@@ -171,7 +168,7 @@ def test_slots_have_the_positions_that_flash_attention_reads(
     monkeypatch.setattr(talker_cache, "flash_attention", lambda device, dtype: stand_in)
     plan = plan_memory(model, SLOTS, 128)
     flash = replace(model, placement=replace(model.placement, attention="flash_attention_2"))
-    runner = ModelRunner(flash, plan, max_positions=128, enforce_eager=True)
+    runner = ModelRunner(flash, plan, enforce_eager=True)
     scheduler = Scheduler(runner, explain)
     long, short = Job(prompt("bla " * 14, GREEDY, max_new_tokens=41)), Job(PROMPTS[3])
     scheduler.add(long)

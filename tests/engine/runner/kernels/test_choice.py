@@ -233,7 +233,7 @@ def fused_runner(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> ModelRu
     """Return a runner with stand-ins for fused kernels, that captures graphs."""
     fake_graphs.fake_graphs(monkeypatch)
     plan = plan_memory(model, 3, 256)
-    return fake_graphs.graph_runner(model, plan, max_positions=256, kernels=Kernels(Frame, Codec))
+    return fake_graphs.graph_runner(model, plan, kernels=Kernels(Frame, Codec))
 
 
 @pytest.mark.slow
@@ -247,7 +247,7 @@ def test_a_graph_serves_all_lengths_and_settings(
             fused_runner._frames.capture(num_slots)
     assert len(fused_runner._frames) == 3
     plan = plan_memory(model, 3, 256)
-    plain = ModelRunner(model, plan, max_positions=256, enforce_eager=True)
+    plain = ModelRunner(model, plan, enforce_eager=True)
     requests = [
         prompt("A word.", SamplingParams(seed=1)),
         prompt("Another.", SamplingParams(seed=2, top_k=0, top_p=0.9)),
