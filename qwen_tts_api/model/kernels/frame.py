@@ -27,7 +27,7 @@ class FusedFrame:
     - projection of the hidden state, opening of the frame, embedding sum, sampling of code 0,
       closing of the frame: 5.
 
-    Together 584. 0.6B has neither the projection nor the joined width: 583.
+    Together 584; 0.6B needs no projection: 583.
 
     Args:
         model: The weights.
