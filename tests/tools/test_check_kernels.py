@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import torch
 
-from tools.check_kernels import SHARED_BYTES, Kernel
+from bench.launches import TritonCall
+from tools.check_kernels import SHARED_BYTES, Kernel, compile_calls
 
 SMALL = Kernel(89, "attend", "BLOCK=16", 28, 128, 0, 40 * 1024)
 
@@ -28,4 +31,25 @@ def test_shared_memory_has_a_limit_for_each_kind_of_gpu(arch: int) -> None:
 
 
 def test_a_spill_is_a_fault() -> None:
-    assert "spills 16 bytes" in str(replace(SMALL, stack_bytes=16))
+    """But for the few bytes of a path that is hardly ever taken."""
+    assert "spills 128 bytes" in str(replace(SMALL, spilled_bytes=128))
+    assert replace(SMALL, spilled_bytes=8).fault == ""
+
+
+@pytest.mark.slow
+def test_a_kernel_is_compiled_without_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is launched: once for equal arguments, again for a number that is 1."""
+    pytest.importorskip("triton")
+    from tests.tools.small_kernel import double
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("TRITON_DEFAULT_FP_FUSION", "1")
+    x = torch.empty(64, device="meta")
+    calls = [TritonCall(double, (1,), (x, number), {"BLOCK": 64}) for number in (64, 48, 1)]
+    first, second = compile_calls(calls, 90)
+    assert (first.name, first.num_launches, second.num_launches) == ("double", 2, 1)
+    assert "BLOCK=64" in first.constants
+    assert first.registers > 0
+    assert first.fault == ""

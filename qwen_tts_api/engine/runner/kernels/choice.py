@@ -6,7 +6,6 @@ each part falls back by itself.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import logging
 import os
@@ -24,12 +23,6 @@ from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.loaded import LoadedModel
 
 logger = logging.getLogger(__name__)
-
-FUSED = {
-    "frame": ("qwen_tts_api.model.kernels.frame", "FusedFrame"),
-    "codec": ("qwen_tts_api.model.kernels.codec.decoder", "FusedCodec"),
-}
-"""Where the kernels of each part are. Importing them imports Triton."""
 
 WITHOUT = "Set QWEN_KERNELS=plain to do without them."
 
@@ -126,18 +119,9 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[-1] if lines else 'no reason given'}".rstrip(".")
 
 
-def _is_there(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # nor its package
-        return False
-
-
 def fused_kernels() -> Kernels:
-    """Return all fused kernels that there are."""
-    found = {
-        part: getattr(importlib.import_module(module), name)
-        for part, (module, name) in FUSED.items()
-        if _is_there(module)
-    }
-    return Kernels(**found)
+    """Return all fused kernels that there are; imports Triton."""
+    from qwen_tts_api.model.kernels.codec.decoder import FusedCodec
+    from qwen_tts_api.model.kernels.frame import FusedFrame
+
+    return Kernels(frame=FusedFrame, codec=FusedCodec)
