@@ -69,7 +69,12 @@ def choose_kernels(
     obstacle = kernels_obstacle(setting, model.placement.device)
     if obstacle is None:
         report("compiling kernels and comparing them with their plain twins")
-        return agreeing(model, fused_kernels())
+        try:
+            candidates = fused_kernels()
+        except Exception as error:  # a Triton that cannot be imported: ImportError, OSError
+            obstacle = _reason(error)
+        else:
+            return agreeing(model, candidates)
     if setting != "plain" and model.placement.device != "cpu":
         logger.warning("fused kernels cannot be used: %s. %s", obstacle, WITHOUT)
     return PLAIN

@@ -9,6 +9,7 @@ import importlib.util
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,21 @@ def test_what_keeps_fused_kernels_away(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kernels_obstacle("auto", "cuda:0") == "Triton is not installed"
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     assert kernels_obstacle("auto", "cuda:0") is None
+
+
+def test_a_triton_that_cannot_be_imported_is_one_warning(
+    model: LoadedModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one that was built for another Python."""
+
+    def broken() -> Kernels:
+        raise ImportError("libtriton.so: undefined symbol")
+
+    monkeypatch.setattr(choice, "kernels_obstacle", lambda setting, device: None)
+    monkeypatch.setattr(choice, "fused_kernels", broken)
+    on_gpu = replace(model, placement=replace(model.placement, device="cuda:0"))
+    assert choose_kernels(on_gpu, "auto") == PLAIN
+    assert "undefined symbol" in caplog.text
 
 
 def test_compiled_kernels_are_kept_in_the_cache(
