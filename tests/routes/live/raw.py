@@ -47,7 +47,9 @@ class RawClient:
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += connection.recv(1)
-        assert head.startswith(b"HTTP/1.1 101 "), head
+        if not head.startswith(b"HTTP/1.1 101 "):
+            connection.close()
+            raise ConnectionRefusedError(head.decode())
         return cls(connection)
 
     def flush(self) -> None:
