@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from qwen_tts_api.model.codec.decoder import CodecState
 from qwen_tts_api.model.codec.weights import CodecWeights
 from tests.model.checkpoints import codec_of, odd_codec
 
@@ -49,8 +48,3 @@ def normal(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> to
     """Return numbers around 0."""
     generator = torch.Generator().manual_seed(seed + sum(shape))
     return torch.randn(shape, generator=generator).to(dtype)
-
-
-def state_of(weights: CodecWeights, num_slots: int) -> CodecState:
-    """Return the state of new streams."""
-    return CodecState.allocate(weights, num_slots)

@@ -15,8 +15,6 @@ from tests.model.kernels.codec.conftest import random_codes
 TILES = CodecTiles(Tile(rows=64, columns=32, inner=32), Tile(rows=64, columns=64, inner=32))
 """Of fewer programs than on a GPU, but not of one: that would hide much."""
 
-SCHEDULE = (1, 2, 4, 24)
-
 
 @torch.inference_mode()
 def decoded(
@@ -32,18 +30,50 @@ def decoded(
     return torch.cat(chunks, 1)
 
 
-@pytest.mark.parametrize("slots", [(2,), (3, 0, 1), (4, 1, 0, 3, 2)])
-def test_chunks_are_the_plain_decoders(tiny: CodecWeights, slots: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("slots", "schedule"),
+    [
+        ((3, 0, 1), (1, 2)),
+        pytest.param((2,), (1, 2, 4, 24), marks=pytest.mark.slow),
+        pytest.param((4, 1, 0, 3, 2), (1, 2, 4), marks=pytest.mark.slow),
+    ],
+)
+def test_chunks_are_the_plain_decoders(
+    tiny: CodecWeights, slots: tuple[int, ...], schedule: tuple[int, ...]
+) -> None:
     """In any slots, with the state that each leaves for the next; other slots keep theirs."""
     ours, plain = (CodecState.allocate(tiny, 6) for _ in range(2))
     for state in (ours, plain):
         state.past[5].fill_(7)
-    index, codes = torch.tensor(slots), random_codes(len(slots), 7)
-    expected = decoded(tiny, plain, codes, index, *SCHEDULE[:3])
-    samples = decoded(FusedCodec(tiny, TILES), ours, codes, index, *SCHEDULE[:3])
+    index, codes = torch.tensor(slots), random_codes(len(slots), sum(schedule))
+    expected = decoded(tiny, plain, codes, index, *schedule)
+    samples = decoded(FusedCodec(tiny, TILES), ours, codes, index, *schedule)
     assert expected.float().std() > 300
     assert samples.dtype is torch.int16
     torch.testing.assert_close(samples, expected, atol=1, rtol=0)
     torch.testing.assert_close(ours.past, plain.past, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(ours.key_value, plain.key_value, atol=1e-5, rtol=1e-5)
     assert torch.equal(ours.frames, plain.frames)
+
+
+def test_samples_are_the_same_to_the_bit_in_any_company_and_chunks(tiny_half: CodecWeights) -> None:
+    """Alone in chunks, or with others at once: no sum depends on the batch or on the chunk."""
+    codec, codes = FusedCodec(tiny_half, TILES), random_codes(3, 3)
+    together = CodecState.allocate(tiny_half, 4)
+    at_once = decoded(codec, together, codes, torch.tensor([1, 3, 0]), 3)
+    alone = CodecState.allocate(tiny_half, 1)
+    in_chunks = decoded(codec, alone, codes[1:2], torch.tensor([0]), 1, 2)
+    assert at_once[1].float().std() > 300
+    assert torch.equal(in_chunks[0], at_once[1])
+    assert torch.equal(alone.past[0], together.past[3])
+    assert torch.equal(alone.key_value[0], together.key_value[3])
+
+
+@pytest.mark.slow
+def test_float16_is_the_plain_decoders_within_rounding(tiny_half: CodecWeights) -> None:
+    """A long chunk after a short one."""
+    ours, plain = (CodecState.allocate(tiny_half, 1) for _ in range(2))
+    index, codes = torch.tensor([0]), random_codes(1, 26)
+    expected = decoded(tiny_half, plain, codes, index, 2, 24).float()
+    error = decoded(FusedCodec(tiny_half, TILES), ours, codes, index, 2, 24).float() - expected
+    assert error.norm() < 0.01 * expected.norm()
