@@ -16,6 +16,7 @@ from qwen_tts_api.model.utterance import Prompt, Reference
 
 SAMPLES_PER_FRAME = 1920
 EOS = 2150
+UNKNOWN = 10**9
 
 CUSTOM_VOICE = ModelCard(
     kind="custom_voice",
@@ -42,7 +43,7 @@ class FakePrompt:
 
     @property
     def num_text_tokens(self) -> int:
-        return self.tokens
+        return len(self.prompt.text) - 1 if self.prompt.unfinished else self.tokens
 
     @property
     def num_trailing(self) -> int:
@@ -139,7 +140,8 @@ class FakeRunner:
             assert slot not in self.slots or not self.slots[slot].running
             assert item.num_positions <= self.max_positions
             assert self._has_position(slot, item.num_positions - 1)
-            self.slots[slot] = FakeSlot(len(item.prompt.text), item.num_positions)
+            num_frames = UNKNOWN if item.prompt.unfinished else len(item.prompt.text)
+            self.slots[slot] = FakeSlot(num_frames, item.num_positions)
         return Ready([self._draw(slot) for slot in slots])
 
     def grow(self, slot: int, num_pages: int) -> None:
@@ -186,6 +188,18 @@ class FakeRunner:
     def stop(self, slot: int) -> None:
         self.pages.pop(slot, None)
         self.slots.setdefault(slot, FakeSlot(0, 0)).running = False
+
+    def num_stable_tokens(self, text: str) -> int:
+        return max(0, len(text) - 1)
+
+    def extend(self, slot: int, text: str, num_tokens: int, *, final: bool) -> int:
+        """A token is a character; the last one may still change."""
+        state = self.slots[slot]
+        assert state.running
+        assert state.num_frames == UNKNOWN
+        if final:
+            state.num_frames = len(text)
+        return len(text) if final else self.num_stable_tokens(text)
 
     def pause(self, slot: int) -> None:
         assert self.slots[slot].running

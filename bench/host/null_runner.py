@@ -93,6 +93,14 @@ class NullRunner:
     def stop(self, slot: int) -> None:
         """Have nothing to stop."""
 
+    def num_stable_tokens(self, text: str) -> int:
+        """Return that there is one: a text that arrives is all there at once."""
+        return 1
+
+    def extend(self, slot: int, text: str, num_tokens: int, *, final: bool) -> int:
+        """Have no text."""
+        return num_tokens
+
     def pause(self, slot: int) -> None:
         """Have nothing to pause."""
 

@@ -8,6 +8,7 @@ takes three seconds. Source: transformers 4.57.3, `Qwen2Converter`,
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ START = "<|im_start|>"
 
 ROLE, ROLE_TOKENS = f"{START}assistant\n", 3
 """The beginning of every prompt, and its number of tokens, which `prompt.py` relies on."""
+
+_ROLE_NAME = ROLE.removeprefix(START)
+_OPEN_NUMBER = re.compile(r"(?:[^\w\s]|\d)*\d(?:[^\w\s]|\d)*$")
 
 _SPECIAL_TOKENS = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 _SPECIAL_DEFAULTS = dict.fromkeys(("eos", "unk", "pad"), "<|endoftext|>")
@@ -73,6 +77,22 @@ class PromptTokenizer:
             *self._ids(role + text),
             *self.whole.encode(rest).ids,
         ]
+
+    def stable_prefix(self, text: str) -> str:
+        """Return as much of a text as is tokenized alike whatever follows.
+
+        It ends before the last piece of the pre-tokenizer, which may go on, and before a number
+        that may: its first digits would be read out before their place is known.
+        """
+        number = _OPEN_NUMBER.search(text)
+        text = _ROLE_NAME + (text[: number.start()] if number else text)
+        assert self._plain.pre_tokenizer is not None
+        *_, (_, (start, _)) = self._plain.pre_tokenizer.pre_tokenize_str(text)
+        return text[len(_ROLE_NAME) : start]
+
+    def text_ids(self, text: str) -> list[int]:
+        """Return the ids of a text alone, as `encode` has them in a template."""
+        return self._ids(_ROLE_NAME + text)[ROLE_TOKENS - 1 :]
 
     def _ids(self, text: str) -> list[int]:
         # `encode` holds the GIL; this method releases it.

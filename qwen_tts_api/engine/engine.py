@@ -120,8 +120,8 @@ class Engine:
     def abandon(self) -> bool:
         """Give up one that is queued for a place, if nobody waits for it; return whether so."""
         with self._changed:
-            is_wanted = self.required or bool(self._jobs)
-            return not is_wanted and self._move({EngineState.QUEUED: EngineState.ABANDONED})
+            unwanted = not (self.required or self._jobs)
+            return unwanted and self._move({EngineState.QUEUED: EngineState.ABANDONED})
 
     def retire(self, turn_s: float) -> bool:
         """End with what it has, and what follows within `turn_s`; return whether it had a place."""
@@ -190,10 +190,16 @@ class Engine:
 
     def _enqueue(self, job: Job, series: Series | None) -> bool:
         self._jobs.append(job)
+        if job.prompt.arriving is not None:
+            job.prompt.arriving.on_change = self._wake
         if series is not None:
             self._series.add(series)
         self._changed.notify_all()
         return True
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def _turn_left_s(self) -> float:
         """Return how long one that is retiring goes on with what follows."""
@@ -265,9 +271,10 @@ class Engine:
                     break
                 self._changed.wait(self._idle_s())
                 self._health.progress()
+            if scheduler.awaits_text and not (self._jobs and scheduler.num_free):
+                self._changed.wait(0.5)  # below any QWEN_HANG_TIMEOUT_S
             for _ in range(min(len(self._jobs), scheduler.num_free)):
-                scheduler.add(self._jobs[0])
-                self._jobs.popleft()
+                scheduler.add(self._jobs.popleft())
             self._note_load(scheduler)
             is_closing = self._state is EngineState.CLOSING
         if is_closing:
@@ -280,8 +287,7 @@ class Engine:
         self._lacks_pages = scheduler.lacks_pages
 
     def _is_at_end(self) -> bool:
-        is_awaiting = bool(self._series) and self._turn_left_s() > 0
-        return self._state is EngineState.RETIRING and not is_awaiting
+        return self._state is EngineState.RETIRING and not (self._series and self._turn_left_s())
 
     def _idle_s(self) -> float | None:
         """Return how long to wait for a job; None: for ever."""

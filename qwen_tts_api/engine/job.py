@@ -171,6 +171,8 @@ class Job:
         """End as `fail` does, from any thread; the engine forgets the job within a frame."""
         self.cancelled = True
         self.fail(reason)
+        if self.prompt.arriving is not None:
+            self.prompt.arriving.wake()
 
     def _end(self) -> None:
         self.times.ended_at = time.monotonic()

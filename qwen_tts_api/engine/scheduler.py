@@ -16,7 +16,9 @@ from collections.abc import Callable
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory.pages import PageBank
 from qwen_tts_api.engine.runner.interface import Audio, Codes, Runner
-from qwen_tts_api.engine.sequence import Sequence, due_chunks, frame_budget, page_need
+from qwen_tts_api.engine.sequences.page_keeper import PageKeeper
+from qwen_tts_api.engine.sequences.sequence import Sequence, due_chunks, frame_budget
+from qwen_tts_api.engine.sequences.text_feeder import TextFeeder, current_prompt
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.telemetry.logs import LogContext, bound_context
 
@@ -42,6 +44,8 @@ class Scheduler:
         self.runner = runner
         self._explain = explain
         self.pages = PageBank(runner.num_pages)
+        self._keeper = PageKeeper(runner, self.pages)
+        self._feeder = TextFeeder(runner, explain)
         self._free = list(range(runner.max_slots))
         self._added: deque[Job] = deque()
         self._prepared: deque[Sequence] = deque()
@@ -59,6 +63,13 @@ class Scheduler:
     def is_idle(self) -> bool:
         """Whether there is nothing to compute."""
         return not self._added and not self._prepared and not self._running
+
+    @property
+    def awaits_text(self) -> bool:
+        """Whether there is nothing to compute before more text arrives, or a job is cancelled."""
+        is_busy = self._prepared or self._audio or any(map(self._feeder.can_begin, self._added))
+        is_starved = all(map(self._feeder.is_starved, self._running.values()))
+        return not self.is_idle and not is_busy and is_starved
 
     @property
     def num_running(self) -> int:
@@ -91,8 +102,8 @@ class Scheduler:
         To encode a recording takes longer than a frame, so other jobs wait for the next step.
         """
         has_cached_voice = True
-        while self._added and has_cached_voice:
-            job = self._added.popleft()
+        while has_cached_voice and (job := next(filter(self._feeder.can_begin, self._added), None)):
+            self._added.remove(job)
             with bound_context(job.log_context):
                 has_cached_voice = self._prepare_job(job)
 
@@ -101,15 +112,18 @@ class Scheduler:
         has_cached_voice = True
         try:
             has_cached_voice = self.runner.has_cached_voice(job.prompt)
-            prepared = self.runner.prepare(job.prompt)
+            prompt, version = current_prompt(job)
+            prepared = self.runner.prepare(prompt)
             job.num_text_tokens = prepared.num_text_tokens
-            max_frames = frame_budget(job.prompt, prepared, self._max_positions)
+            max_frames = frame_budget(prompt, prepared, self._max_positions)
         except Exception as error:  # a boundary: a prompt that cannot be built fails alone
             job.fail(self._explain(error))
             return has_cached_voice
         # The lowest, because a batch has all slots up to the highest running one.
         slot = heapq.heappop(self._free)
-        self._prepared.append(Sequence(slot, job, prepared, prepared.num_positions, max_frames))
+        sequence = Sequence(slot, job, prepared, prepared.num_positions, max_frames)
+        sequence.num_tokens, sequence.text_version = prepared.num_text_tokens, version
+        self._prepared.append(sequence)
         logger.debug(
             "slot %d: %d positions, at most %d frames", slot, prepared.num_positions, max_frames
         )
@@ -118,6 +132,8 @@ class Scheduler:
     def step(self) -> list[Job]:
         """Compute one frame of every sequence; return the jobs that were finished."""
         self._forget_cancelled()
+        for sequence in self._running.values():
+            self._feeder.update(sequence)
         self._prepare()
         self._prefill()
         self._advance()
@@ -157,7 +173,7 @@ class Scheduler:
             longest = max(each.num_positions for each in [*batch, self._prepared[0]])
             if batch and longest * (len(batch) + 1) > MAX_PREFILL_POSITIONS:
                 break
-            self.lacks_pages = not self._admit(self._prepared[0])
+            self.lacks_pages = not self._keeper.admit(self._prepared[0])
             if not self.lacks_pages:
                 batch.append(self._prepared.popleft())
         if not batch:
@@ -190,7 +206,7 @@ class Scheduler:
         before the slot's pages are taken.
         """
         running = [each for each in self._running.values() if self._runs(each)]
-        running = [each for each in running if self._has_page(each)]
+        running = [each for each in running if self._keeper.has_page(each)]
         if running:
             running.sort(key=lambda each: each.slot)
             end = max(each.num_positions + each.launched for each in running) + 1
@@ -201,27 +217,9 @@ class Scheduler:
         # Where nothing was launched there is nothing to overlap with, and no later call to read it.
         self._collect_codes(self.runner.lag if running else 0)
 
-    def _admit(self, sequence: Sequence) -> bool:
-        """Let a sequence that was prepared have its first pages, if there are some for it."""
-        need = page_need(sequence, self.runner.page_positions)
-        sequence.num_pages = need.first
-        return self.pages.admit(sequence, need)
-
-    def _has_page(self, sequence: Sequence) -> bool:
-        """Let a sequence have the page of its next frame; else it waits until there is one."""
-        position = sequence.num_positions + sequence.launched
-        num_pages = position // self.runner.page_positions + 1
-        granted = num_pages <= sequence.num_pages or self.pages.grow(sequence, num_pages)
-        if granted and num_pages > sequence.num_pages:
-            self.runner.grow(sequence.slot, num_pages)
-            sequence.num_pages = num_pages
-        if granted == sequence.waits_for_page:
-            (self.runner.resume if granted else self.runner.pause)(sequence.slot)
-            sequence.waits_for_page = not granted
-        return granted
-
     def _runs(self, sequence: Sequence) -> bool:
-        return not sequence.finish_reason and sequence.launched < sequence.max_frames
+        is_due = not sequence.finish_reason and sequence.launched < sequence.max_frames
+        return is_due and not sequence.waits
 
     def _collect_codes(self, lag: int) -> None:
         """Read the sampled codes of all calls but the last `lag` ones.

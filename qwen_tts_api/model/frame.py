@@ -43,7 +43,8 @@ def prefill_slots(
     sampling = state.sampling.at(slots, top_k_top_p)
     none = torch.zeros_like(slots)
     seen = state.seen.index_select(0, slots)
-    scores = model.logits_bias.apply(logits, seen, state.penalty.index_select(0, slots), none)
+    penalty, min_codes = (each.index_select(0, slots) for each in (state.penalty, state.min_codes))
+    scores = model.logits_bias.apply(logits, seen, penalty, none, min_codes)
     uniforms = model.first_rng.uniforms(state.keys.index_select(0, slots), none)
     code_0 = sample(scores, sampling, uniforms * sampling.uniform_scale, top_k_top_p)
     state.seen.index_copy_(0, slots, seen.scatter(1, code_0.unsqueeze(1), True))
@@ -90,7 +91,8 @@ def advance(
     x = model.talker.embed_frame(codes) + _text_embedding(state, frames)
     hidden, logits = talker.step(model.talker, state.talker_cache, x, positions, kv_len)
     seen, penalty = state.seen[:num_slots], state.penalty[:num_slots]
-    scores = model.logits_bias.apply(logits, seen, penalty, frames + 1)
+    min_codes = state.min_codes[:num_slots]
+    scores = model.logits_bias.apply(logits, seen, penalty, frames + 1, min_codes)
     next_code_0 = sample(scores, sampling, uniforms[:, -1:] * sampling.uniform_scale, top_k_top_p)
     moves = running.bool()
     _replace(code_0, next_code_0, moves)

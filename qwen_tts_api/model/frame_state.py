@@ -14,7 +14,13 @@ from torch import Tensor
 from qwen_tts_api.checkpoints.documents import Document
 from qwen_tts_api.checkpoints.transformer_config import TALKER, TALKER_DEFAULTS, completed
 from qwen_tts_api.model.code_predictor import CodePredictorCache, CodePredictorWeights
-from qwen_tts_api.model.sampling import CounterRng, LogitsBias, SamplingTensors, seed_key
+from qwen_tts_api.model.sampling import (
+    MIN_NEW_TOKENS,
+    CounterRng,
+    LogitsBias,
+    SamplingTensors,
+    seed_key,
+)
 from qwen_tts_api.model.talker import TalkerWeights
 from qwen_tts_api.model.talker_cache import CacheSize, TalkerCache
 from qwen_tts_api.model.utterance import SamplingParams
@@ -87,6 +93,8 @@ class FrameState:
         text_starts: `[R]` int64: slot * (N + 1), where a slot begins in `text.flatten(0, 1)`.
         seen: `[R, V]` bool: the codes 0 of the slot's utterance.
         penalty: `[R, 1]` float32: the repetition penalty.
+        min_codes: `[R]` int64: before so many codes 0 the end of speech is forbidden: an utterance
+            whose text comes in frames does not end before it has heard all of it.
         keys: `[R]` int64: `sampling.seed_key` of the slot's seed.
         sampling: Parameters of code 0.
         subtalker_sampling: Parameters of codes 1 to 15.
@@ -105,6 +113,7 @@ class FrameState:
     text_starts: Tensor
     seen: Tensor
     penalty: Tensor
+    min_codes: Tensor
     keys: Tensor
     sampling: SamplingTensors
     subtalker_sampling: SamplingTensors
@@ -147,6 +156,7 @@ class FrameState:
             text_starts=torch.arange(max_slots, device=device) * (max_text_embeddings + 1),
             seen=torch.zeros(max_slots, weights.vocabulary, dtype=torch.bool, device=device),
             penalty=torch.ones(max_slots, 1, device=device),
+            min_codes=integers(max_slots).fill_(MIN_NEW_TOKENS),
             keys=integers(max_slots),
             sampling=SamplingTensors.allocate(max_slots, weights.vocabulary, device),
             subtalker_sampling=SamplingTensors.allocate(max_slots, predictor.vocabulary, device),
@@ -158,7 +168,12 @@ class FrameState:
         return self.talker_cache.size.max_positions - 1
 
     def set_slot(
-        self, slot: int, params: SamplingParams, trailing_text: Tensor, tts_pad: Tensor
+        self,
+        slot: int,
+        params: SamplingParams,
+        trailing_text: Tensor,
+        tts_pad: Tensor,
+        min_codes: int = MIN_NEW_TOKENS,
     ) -> None:
         """Prepare a slot for `frame.prefill_slots`; does not synchronise with the device.
 
@@ -167,17 +182,12 @@ class FrameState:
             params: Sampling parameters.
             trailing_text: `[n, D]`: the text embeddings of the first n frames.
             tts_pad: `[D]`: the text embedding of all later frames.
+            min_codes: Before so many codes 0 the end of speech is forbidden.
 
         Raises:
             ValueError: There are more text embeddings than the state was allocated for.
         """
-        num_text, max_text = trailing_text.shape[0], self.text.shape[1] - 1
-        if num_text > max_text:
-            raise ValueError(f"{num_text} text embeddings; there is room for {max_text}.")
-        self.text[slot, :num_text] = trailing_text
-        self.text[slot, num_text] = tts_pad
-        # `tensor[slot] = number` would be a copy to the GPU that the host waits for.
-        self.text_lengths[slot].fill_(num_text)
+        self.append_text(slot, 0, trailing_text, tts_pad, min_codes)
         self.seen[slot].fill_(False)
         self.penalty[slot].fill_(params.repetition_penalty)
         self.keys[slot].fill_(seed_key(params.seed))
@@ -185,6 +195,22 @@ class FrameState:
         self.subtalker_sampling.set_slot(
             slot, params.subtalker_temperature, params.subtalker_top_k, params.subtalker_top_p
         )
+
+    def append_text(
+        self, slot: int, start: int, text: Tensor, tts_pad: Tensor, min_codes: int
+    ) -> None:
+        """Add text to a slot that has `start` text embeddings; does not synchronise.
+
+        Args and what is raised are those of `set_slot`.
+        """
+        end, max_text = start + text.shape[0], self.text.shape[1] - 1
+        if end > max_text:
+            raise ValueError(f"{end} text embeddings; there is room for {max_text}.")
+        self.text[slot, start:end] = text
+        self.text[slot, end] = tts_pad
+        # `tensor[slot] = number` would be a copy to the GPU that the host waits for.
+        self.text_lengths[slot].fill_(end)
+        self.min_codes[slot].fill_(max(min_codes, MIN_NEW_TOKENS))
 
     def stop(self, slot: int) -> None:
         """Mark a slot as not running: `advance` no longer advances it. Does not synchronise."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -38,6 +38,9 @@ from qwen_tts_api.model.weights.placement import Placement, to_device
 logger = logging.getLogger(__name__)
 
 WEIGHTS = "model.safetensors"
+
+UNKNOWN = 2**31
+"""More codes 0 than any utterance has: while it is not known how many its text has tokens."""
 
 
 @dataclass(frozen=True)
@@ -170,9 +173,11 @@ class LoadedModel:
         """Return the talker's input for a prompt, and the number of tokens of its text.
 
         As in upstream's defaults, all text is in the prefill, except for a cloned voice, for which
-        one token of it is in each frame.
+        one token of it is in each frame; or where the prompt wants that. Of a text that is
+        unfinished it has the tokens that do not depend on what follows.
         """
-        text_ids = self.tokenize(SPEECH_TEMPLATE, prompt.text)
+        text = self.tokenizer.stable_prefix(prompt.text) if prompt.unfinished else prompt.text
+        text_ids = self.tokenize(SPEECH_TEMPLATE, text)
         instruct_ids = None
         if prompt.instruct:
             instruct_ids = self.tokenize(INSTRUCTION_TEMPLATE, prompt.instruct)
@@ -180,11 +185,16 @@ class LoadedModel:
             self.prompts,
             text_ids,
             language=prompt.language,
-            non_streaming_mode=clone is None,
+            non_streaming_mode=clone is None and not prompt.text_in_frames,
             voice=clone or prompt.speaker,
             instruct_ids=instruct_ids,
         )
-        return built, text_ids.shape[0] - SPEECH_TEMPLATE_TOKENS
+        num_tokens = text_ids.shape[0] - SPEECH_TEMPLATE_TOKENS
+        if prompt.unfinished:
+            built = replace(built, trailing_text=built.trailing_text[:-1], min_codes=UNKNOWN)
+        elif prompt.text_in_frames:
+            built = replace(built, min_codes=num_tokens)
+        return built, num_tokens
 
 
 def judge(folder: Path) -> ModelCard:

@@ -19,6 +19,7 @@ from torch.nn import functional
 from qwen_tts_api.checkpoints.documents import POSITIVE, Document, read_fields
 from qwen_tts_api.checkpoints.transformer_config import TALKER, TALKER_DEFAULTS, completed
 from qwen_tts_api.checkpoints.voice_names import TalkerVoices, check_rows, read_text_ids
+from qwen_tts_api.model.sampling import MIN_NEW_TOKENS
 from qwen_tts_api.model.talker import TalkerWeights
 from qwen_tts_api.model.weights.parameters import Parameters
 from qwen_tts_api.names import fold
@@ -199,10 +200,12 @@ class TalkerPrompt:
         embeds: `[T, D]` in the model's dtype: the prefill.
         trailing_text: `[N, D]`: the text embeddings of the first N frames; later frames have that
             of tts_pad. N may be 0.
+        min_codes: Before so many codes 0 the end of speech is forbidden.
     """
 
     embeds: Tensor
     trailing_text: Tensor
+    min_codes: int = MIN_NEW_TOKENS
 
 
 def build_prompt(

@@ -132,7 +132,14 @@ class LogitsBias:
         bias[-1, eos] = 0
         return cls(bias.to(device))
 
-    def apply(self, logits: Tensor, seen: Tensor, penalty: Tensor, num_codes: Tensor) -> Tensor:
+    def apply(
+        self,
+        logits: Tensor,
+        seen: Tensor,
+        penalty: Tensor,
+        num_codes: Tensor,
+        min_codes: Tensor,
+    ) -> Tensor:
         """Apply the repetition penalty, then the bias; return `[B, V]` float32.
 
         Args:
@@ -140,12 +147,15 @@ class LogitsBias:
             seen: `[B, V]` bool: the codes 0 that the utterance has so far.
             penalty: `[B, 1]` float32; 1 is none.
             num_codes: `[B]` int64: how many codes 0 the utterance has so far.
+            min_codes: `[B]` int64: before how many the end of speech is forbidden, at least
+                MIN_NEW_TOKENS.
 
         Source: transformers' `RepetitionPenaltyLogitsProcessor`,
         `MinNewTokensLengthLogitsProcessor` and `SuppressTokensLogitsProcessor`, in this order.
         """
         penalised = torch.where(logits < 0, logits * penalty, logits / penalty)
-        bias = self.bias.index_select(0, num_codes.clamp(max=MIN_NEW_TOKENS))
+        row = (num_codes - min_codes + MIN_NEW_TOKENS).clamp(0, MIN_NEW_TOKENS)
+        bias = self.bias.index_select(0, row)
         return torch.where(seen, penalised, logits) + bias
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +74,70 @@ class Reference:
         return content.hexdigest()
 
 
+class TextState(NamedTuple):
+    """What has arrived of a text.
+
+    Attributes:
+        text: From its beginning.
+        final: Whether it is all of it.
+        version: Grows with each change.
+    """
+
+    text: str
+    final: bool
+    version: int
+
+
+class ArrivingText:
+    """A text that grows while it is spoken. A request's thread writes it, an engine's reads it.
+
+    The model hears a token of it in each frame. A slot whose next frame has no token waits: it is
+    paused, keeps all that it goes on with, and its company runs on.
+
+    Args:
+        text: What there is already.
+
+    Attributes:
+        on_change: Called after each change, in the thread that made it.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        self.on_change: Callable[[], None] = lambda: None
+        self._lock = threading.Lock()
+        self._state = TextState(text, final=False, version=1)
+
+    @property
+    def state(self) -> TextState:
+        """What has arrived."""
+        with self._lock:
+            return self._state
+
+    def append(self, text: str) -> None:
+        """Add text.
+
+        Raises:
+            ValueError: It was finished.
+        """
+        self._change(text, final=False)
+
+    def finish(self) -> None:
+        """End the text; its utterance ends behind it. To finish twice is as once."""
+        if not self.state.final:
+            self._change("", final=True)
+
+    def wake(self) -> None:
+        """Let the engine look at the job again."""
+        self.on_change()
+
+    def _change(self, text: str, *, final: bool) -> None:
+        with self._lock:
+            if self._state.final:
+                raise ValueError("The text was finished.")
+            version = self._state.version + 1
+            self._state = TextState(self._state.text + text, final, version)
+        self.on_change()
+
+
 @dataclass(frozen=True)
 class Prompt:
     """One utterance to make, in the model's own terms.
@@ -84,6 +151,10 @@ class Prompt:
         max_new_tokens: As upstream's: at most one frame less is made. None: the text's own budget.
         streaming: Whether audio is wanted as it is made; else in pieces that cost less.
         reference: Whose voice to speak with (base); None for the other kinds.
+        text_in_frames: Whether the model hears a token of the text in each frame, not all of it
+            before the first: it speaks the same text differently.
+        unfinished: Whether more text follows, which that needs.
+        arriving: Where the text comes from, if it grows: it takes the place of `text`.
     """
 
     text: str
@@ -94,3 +165,6 @@ class Prompt:
     max_new_tokens: int | None = None
     streaming: bool = False
     reference: Reference | None = None
+    text_in_frames: bool = False
+    unfinished: bool = False
+    arriving: ArrivingText | None = None

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from qwen_tts_api.model.frame import advance, prefill_slots
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
+from qwen_tts_api.model.loaded import UNKNOWN
 from qwen_tts_api.model.prompt import ClonedVoice, PromptWeights, TalkerPrompt, build_prompt
 from qwen_tts_api.model.sampling import TopKTopP
 from qwen_tts_api.model.talker_cache import CacheSize
@@ -158,6 +159,7 @@ class Request:
     sampling: SamplingParams = GREEDY
     joins_at: int = 0
     waits_at: frozenset[int] = frozenset()
+    text_arrives: bool = False
     max_new_tokens: int = 12
 
 
@@ -213,6 +215,9 @@ def our_codes(
             if ended or len(frames[index]) == request.max_new_tokens - 1:
                 state.stop(request.slot)
                 running.discard(index)
+        for index in running:
+            if requests[index].text_arrives and step not in requests[index].waits_at:
+                _hear(checkpoint, state, requests[index], len(frames[index]))
         waiting_now = {index for index in running if step in requests[index].waits_at}
         for index in waiting_now:
             state.stop(requests[index].slot)
@@ -239,6 +244,18 @@ def _join(
         prompt = request.prompt
         embeds[index, : lengths[index]] = prompt.embeds
         pad = checkpoint.prompts.tts_pad[0]
-        state.set_slot(request.slot, request.sampling, prompt.trailing_text, pad)
+        text, min_codes = prompt.trailing_text, prompt.min_codes
+        if request.text_arrives:
+            text, min_codes = text[:0], UNKNOWN
+        state.set_slot(request.slot, request.sampling, text, pad, min_codes)
     rows = torch.tensor([request.slot for request in requests])
     prefill_slots(checkpoint.speech, state, embeds, lengths, rows, top_k_top_p)
+
+
+def _hear(checkpoint: Checkpoint, state: FrameState, request: Request, frame: int) -> None:
+    """Append the text of a frame, when it is needed and not before."""
+    text = request.prompt.trailing_text
+    if frame < len(text):
+        min_codes = len(text) if frame == len(text) - 1 else UNKNOWN
+        pad = checkpoint.prompts.tts_pad[0]
+        state.append_text(request.slot, frame, text[frame : frame + 1], pad, min_codes)

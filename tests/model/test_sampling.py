@@ -19,6 +19,7 @@ from transformers.generation.logits_process import (
 )
 
 from qwen_tts_api.model.sampling import (
+    MIN_NEW_TOKENS,
     CounterRng,
     LogitsBias,
     SamplingTensors,
@@ -120,20 +121,22 @@ def test_the_logits_bias_is_that_of_transformers(num_codes: int) -> None:
     )
     seen = torch.zeros(3, VOCABULARY, dtype=torch.bool).scatter(1, said, True)
     logits_bias = LogitsBias.build(VOCABULARY, EOS, CPU)
-    scores = logits_bias.apply(logits, seen, torch.full((3, 1), 1.5), torch.full((3,), num_codes))
+    two, counts = torch.full((3,), MIN_NEW_TOKENS), torch.full((3,), num_codes)
+    scores = logits_bias.apply(logits, seen, torch.full((3, 1), 1.5), counts, two)
     assert torch.equal(scores, chain(said, logits))
     assert bool(scores[0].argmax() == EOS) == (num_codes >= 2)
 
 
 def test_each_slot_has_its_own_penalty_and_count() -> None:
     """Rows of a batch are at different places of different requests."""
-    logits = logits_of(2).abs()
-    seen = torch.ones(2, VOCABULARY, dtype=torch.bool)
+    logits = logits_of(4).abs()
+    seen = torch.ones(4, VOCABULARY, dtype=torch.bool)
     logits_bias = LogitsBias.build(VOCABULARY, EOS, CPU)
-    scores = logits_bias.apply(logits, seen, torch.tensor([[2.0], [1.0]]), torch.tensor([1, 7]))
+    penalty, counts = torch.tensor([[2.0], [1.0], [1.0], [1.0]]), torch.tensor([1, 7, 7, 7])
+    scores = logits_bias.apply(logits, seen, penalty, counts, torch.tensor([2, 2, 7, 2**31]))
     assert torch.equal(scores[0, :2048], logits[0, :2048] / 2)
     assert torch.equal(scores[1, :2048], logits[1, :2048])
-    assert scores[:, EOS].isinf().tolist() == [True, False]
+    assert scores[:, EOS].isinf().tolist() == [True, False, False, True]
 
 
 def codes_of(logits: Tensor, setting: tuple[float, int, float], top_k_top_p: TopKTopP) -> Tensor:

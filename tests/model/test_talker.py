@@ -310,6 +310,8 @@ def test_a_slot_that_waits_goes_on_as_if_it_had_not(
     for waits in ([0], [3], [10], range(0, 20, 2), range(4, 60)):
         waiting = [replace(plain[0], waits_at=frozenset(waits)), *plain[1:]]
         assert_same(our_codes(odd, waiting, num_slots=3), expected)
+        arriving = [replace(waiting[0], text_arrives=not non_streaming_mode), *plain[1:]]
+        assert_same(our_codes(odd, arriving, num_slots=3), expected)
 
 
 def to_meta(value: Any) -> Any:

@@ -35,6 +35,10 @@ CPU_SHARE_LEFT = 0.1
 GPU_SHARE_LEFT = 0.05
 """Of all memory, left to the allocator's gaps, and to what is not measured exactly."""
 
+MAX_ARRIVING_TOKENS = 1024
+"""Of one utterance whose text arrives while it is spoken: 400 letters are about 100 in English, and
+no more than 1,000 in any script. They take 4 MB a slot at 1.7B."""
+
 MAX_VOICES = 32
 """Cloned voices that are kept, each with its stream of the codec: 5 MB in 32 bits."""
 
@@ -184,8 +188,11 @@ def costs_of(model: LoadedModel, size: CacheSize) -> Costs:
 
 
 def max_text_embeddings(card: ModelCard, max_positions: int) -> int:
-    """Return how many text embeddings a slot has room for: cloned voices have text in frames."""
-    return max_positions if card.kind == "base" else 0
+    """Return how many text embeddings a slot has room for.
+
+    Cloned voices have text in frames; others where their text arrives while it is spoken.
+    """
+    return max_positions if card.kind == "base" else min(max_positions, MAX_ARRIVING_TOKENS)
 
 
 def _stream_bytes(model: LoadedModel) -> int:

@@ -100,6 +100,22 @@ class Runner(Protocol):
     def stop(self, slot: int) -> None:
         """Mark a slot as not running, and take its pages."""
 
+    def num_stable_tokens(self, text: str) -> int:
+        """Return how many tokens an unfinished text has that do not depend on what follows."""
+
+    def extend(self, slot: int, text: str, num_tokens: int, *, final: bool) -> int:
+        """Let a slot hear more of its text, which began as an unfinished prompt.
+
+        Args:
+            slot: One that runs or waits.
+            text: All of its text so far.
+            num_tokens: How many tokens of it the slot has.
+            final: Whether it is all of the text.
+
+        Returns:
+            How many tokens of the text the slot has now.
+        """
+
     def pause(self, slot: int) -> None:
         """Let a running slot wait: it is not advanced, and keeps all that it goes on with."""
 

@@ -21,7 +21,7 @@ from qwen_tts_api.engine.runner.page_table import PageTable
 from qwen_tts_api.engine.runner.state import RunnerState
 from qwen_tts_api.model.codec.decoder import CodecState
 from qwen_tts_api.model.frame import prefill_slots
-from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.loaded import UNKNOWN, LoadedModel
 from qwen_tts_api.model.prompt import TalkerPrompt
 from qwen_tts_api.model.utterance import Prompt, Reference, SamplingParams
 from qwen_tts_api.model.voice.cloning import Clone
@@ -124,7 +124,9 @@ class ModelRunner:
             prompt = item.talker_prompt
             self._sampling[slot] = item.sampling
             pad = self._model.prompts.tts_pad[0]
-            self._state.speech.set_slot(slot, item.sampling, prompt.trailing_text, pad)
+            self._state.speech.set_slot(
+                slot, item.sampling, prompt.trailing_text, pad, prompt.min_codes
+            )
             if item.stream is None:
                 self._state.codec.reset(slot)
             else:
@@ -158,6 +160,25 @@ class ModelRunner:
         """Mark a slot as not running, and take its pages."""
         self._state.speech.stop(slot)
         self._pages.release(slot)
+
+    def num_stable_tokens(self, text: str) -> int:
+        """Return how many tokens an unfinished text has that do not depend on what follows."""
+        tokenizer = self._model.tokenizer
+        return len(tokenizer.text_ids(tokenizer.stable_prefix(text)))
+
+    @torch.inference_mode()
+    def extend(self, slot: int, text: str, num_tokens: int, *, final: bool) -> int:
+        """Let a slot hear more of its text."""
+        tokenizer, prompts = self._model.tokenizer, self._model.prompts
+        ids = tokenizer.text_ids(text if final else tokenizer.stable_prefix(text))
+        new = prompts.text(self._to_device(ids[num_tokens:]))
+        if final:
+            new = torch.cat((new, prompts.tts_eos))
+        # The first token is in the prefill.
+        self._state.speech.append_text(
+            slot, num_tokens - 1, new, prompts.tts_pad[0], len(ids) if final else UNKNOWN
+        )
+        return len(ids)
 
     @torch.inference_mode()
     def pause(self, slot: int) -> None:

@@ -40,6 +40,9 @@ class Sequence:
         num_chunks: Chunks of audio so far, which the size of the next depends on.
         num_pages: Pages that its slot has.
         waits_for_page: Its slot is paused, because there is no page for its next frame.
+        num_tokens: Tokens of the text that the slot has, where it arrives in the course of it.
+        text_version: Which state of that text they are of.
+        waits: Its slot is paused, because its next frame has no text yet.
     """
 
     slot: int
@@ -54,6 +57,9 @@ class Sequence:
     num_chunks: int = 0
     num_pages: int = 0
     waits_for_page: bool = False
+    num_tokens: int = 0
+    text_version: int = 0
+    waits: bool = False
 
     @property
     def valid_frames(self) -> int:
@@ -68,6 +74,8 @@ def frame_budget(prompt: Prompt, prepared: Prepared, max_positions: int) -> int:
         TextTooLong: Its prompt leaves too few of the positions for them.
     """
     budget = max(MIN_FRAME_BUDGET, FRAMES_PER_TEXT_TOKEN * prepared.num_text_tokens)
+    if prompt.unfinished:
+        budget = max_positions  # until the text is over: pages are promised for that many
     if prompt.max_new_tokens is not None:
         budget = min(budget, prompt.max_new_tokens - 1)
     room = max_positions - prepared.num_positions
@@ -101,7 +109,7 @@ def due_chunks(running: list[Sequence], sizes: Sizes[int]) -> dict[int, list[Seq
     for sequence in running:
         waiting = sequence.valid_frames - sequence.decoded
         size = _chunk_size(sequence, len(running), sizes)
-        if sequence.finish_reason:
+        if sequence.finish_reason or sequence.waits:
             fitting = [size for size in sizes if size <= waiting]
             size = fitting[-1] if fitting else 0
         if size and waiting >= size:

@@ -1,0 +1,1 @@
+"""An utterance in its slot: how far it is, and its text."""

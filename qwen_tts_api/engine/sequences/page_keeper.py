@@ -1,0 +1,39 @@
+"""Gives sequences the pages that they need, as they grow, or lets them wait."""
+
+from __future__ import annotations
+
+from qwen_tts_api.engine.memory.pages import PageBank
+from qwen_tts_api.engine.runner.interface import Runner
+from qwen_tts_api.engine.sequences.sequence import Sequence, page_need
+
+
+class PageKeeper:
+    """Between the bank, which counts pages, and the runner, whose slots have them.
+
+    Args:
+        runner: Has the slots.
+        bank: Its pages.
+    """
+
+    def __init__(self, runner: Runner, bank: PageBank) -> None:
+        self._runner = runner
+        self._bank = bank
+
+    def admit(self, sequence: Sequence) -> bool:
+        """Let a sequence that was prepared have its first pages, if there are some for it."""
+        need = page_need(sequence, self._runner.page_positions)
+        sequence.num_pages = need.first
+        return self._bank.admit(sequence, need)
+
+    def has_page(self, sequence: Sequence) -> bool:
+        """Let a sequence have the page of its next frame; else it waits until there is one."""
+        position = sequence.num_positions + sequence.launched
+        num_pages = position // self._runner.page_positions + 1
+        granted = num_pages <= sequence.num_pages or self._bank.grow(sequence, num_pages)
+        if granted and num_pages > sequence.num_pages:
+            self._runner.grow(sequence.slot, num_pages)
+            sequence.num_pages = num_pages
+        if granted == sequence.waits_for_page:
+            (self._runner.resume if granted else self._runner.pause)(sequence.slot)
+            sequence.waits_for_page = not granted
+        return granted

@@ -1,0 +1,85 @@
+"""Feeds text that arrives to the slots that speak it, between two frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from qwen_tts_api.engine.job import Job
+from qwen_tts_api.engine.runner.interface import Runner
+from qwen_tts_api.engine.sequences.sequence import (
+    FRAMES_PER_TEXT_TOKEN,
+    MIN_FRAME_BUDGET,
+    Sequence,
+)
+from qwen_tts_api.errors import TTSError
+from qwen_tts_api.model.utterance import Prompt
+
+
+def current_prompt(job: Job) -> tuple[Prompt, int]:
+    """Return a job's prompt with the text that has arrived, and the version of that."""
+    if job.prompt.arriving is None:
+        return job.prompt, 0
+    text, final, version = job.prompt.arriving.state
+    prompt = replace(job.prompt, text=text, text_in_frames=True, unfinished=not final)
+    return prompt, version
+
+
+class TextFeeder:
+    """Lets slots hear the text that has arrived, and wait for more.
+
+    Args:
+        runner: Has the slots.
+        explain: Converts what the runner raises into the error that a job ends with.
+    """
+
+    def __init__(self, runner: Runner, explain: Callable[[Exception], TTSError]) -> None:
+        self._runner = runner
+        self._explain = explain
+
+    def can_begin(self, job: Job) -> bool:
+        """Return whether there is a token that a job can begin with."""
+        if job.prompt.arriving is None or job.cancelled:
+            return True
+        state = job.prompt.arriving.state
+        return state.final or self._runner.num_stable_tokens(state.text) > 0
+
+    def update(self, sequence: Sequence) -> None:
+        """Give a slot the text that is new, and let it run or wait."""
+        text = sequence.job.prompt.arriving
+        if text is None or sequence.finish_reason:
+            return
+        state = text.state
+        if state.version != sequence.text_version:
+            try:
+                self._extend(sequence, state.text, final=state.final)
+            except Exception as error:  # a boundary: a text that is too long fails alone
+                sequence.job.cancel(self._explain(error))
+                return
+            sequence.text_version = state.version
+        # The first token is in the prefill, each frame has one more, and the last the end.
+        waits = not state.final and sequence.launched >= sequence.num_tokens - 1
+        if waits != sequence.waits:
+            change = self._runner.pause if waits else self._runner.resume
+            change(sequence.slot)
+            sequence.waits = waits
+
+    def is_starved(self, sequence: Sequence) -> bool:
+        """Return whether a slot waits, all its audio has been decoded, and nothing is new."""
+        job, text = sequence.job, sequence.job.prompt.arriving
+        return (
+            text is not None
+            and sequence.waits
+            and not job.cancelled
+            and sequence.decoded == sequence.valid_frames == sequence.launched
+            and text.state.version == sequence.text_version
+        )
+
+    def _extend(self, sequence: Sequence, text: str, *, final: bool) -> None:
+        sequence.num_tokens = self._runner.extend(
+            sequence.slot, text, sequence.num_tokens, final=final
+        )
+        sequence.job.num_text_tokens = sequence.num_tokens
+        if final:
+            budget = max(MIN_FRAME_BUDGET, FRAMES_PER_TEXT_TOKEN * sequence.num_tokens)
+            sequence.max_frames = min(sequence.max_frames, budget)
