@@ -77,7 +77,8 @@ def sample_code_0(
 
     Args:
         logits: `[>= num_slots, V]` float32.
-        state: Has the slots' parameters, keys, frames and codes 0 so far.
+        state: Has the slots' parameters, keys, frames, codes 0 so far, and before how many of
+            them none may end.
         bias: By the number of codes 0 so far.
         next_code_0: `[R]` int64, written.
         num_slots: B.
@@ -90,6 +91,7 @@ def sample_code_0(
         *_parameters(state.sampling),
         state.keys,
         state.frames,
+        state.min_codes,
         next_code_0,
         VOCABULARY=logits.shape[1],
         PADDED=triton.next_power_of_2(logits.shape[1]),
@@ -242,6 +244,7 @@ def _sample_code_0_kernel(
     uniform_scale,
     keys,
     frames,
+    min_codes,
     next_code_0,
     VOCABULARY: tl.constexpr,
     PADDED: tl.constexpr,
@@ -257,7 +260,10 @@ def _sample_code_0_kernel(
     factor = tl.load(penalty + slot)
     penalised = tl.where(scores < 0, scores * factor, tl.div_rn(scores, factor))
     said = tl.load(seen + slot * VOCABULARY + index, valid, 0) != 0
-    row = bias + tl.minimum(frame + 1, NUM_BIASES - 1) * VOCABULARY
+    # The last bias allows the end of speech.
+    last: tl.constexpr = NUM_BIASES - 1
+    number = tl.minimum(tl.maximum(frame + 1 - tl.load(min_codes + slot) + last, 0), last)
+    row = bias + number * VOCABULARY
     scores = tl.where(said, penalised, scores) + tl.load(row + index, valid, float("-inf"))
     code = _sample(
         scores,
