@@ -36,6 +36,8 @@ class ModelCard:
         speakers: Names as the checkpoint spells them; empty for other kinds than `custom_voice`.
         dialects: Dialect by speaker, of those that have one.
         languages: Names in lower case, without dialects and `auto`.
+        hears_words: Whether the text may come word by word while it is spoken. Published models
+            were trained for that, too; one that was not says so in its config.json.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class ModelCard:
     speakers: tuple[str, ...]
     dialects: dict[str, str]
     languages: tuple[str, ...]
+    hears_words: bool = True
 
     @property
     def takes_instruct(self) -> bool:
@@ -154,6 +157,7 @@ def read_card(folder: Path) -> ModelCard:
         speakers=tuple(voices.speaker_ids),
         dialects=voices.dialects,
         languages=tuple(name for name in voices.language_ids if "dialect" not in name),
+        hears_words=config.get("streaming_text", True) is not False,
     )
 
 

@@ -24,7 +24,8 @@ from qwen_tts_api.cli.progress import Progress
 from qwen_tts_api.cli.speech import Answer, Speak
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.service.live.audio import LETTERS_PER_S, LiveAudio
-from qwen_tts_api.service.live.text import LiveLimits, LiveSegment, LiveText
+from qwen_tts_api.service.live.segment import LiveLimits, LiveSegment
+from qwen_tts_api.service.live.text import LiveText
 from qwen_tts_api.service.plan import PAUSES_S, RANDOM_SEED_BITS, choose_output, segment_seeds
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.segments import measure

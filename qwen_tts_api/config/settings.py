@@ -187,6 +187,12 @@ class Settings:
         "Maximum length of a segment, in characters; longer texts are split (see "
         "docs/long-text.md).",
     )
+    live_mode: str = _setting(
+        "segments",
+        readers.choice("segments", "continuous"),
+        "Text that arrives while it is spoken: sentence by sentence, or word by word (see "
+        "docs/api/live.md).",
+    )
     live_pending_chars: int = _setting(
         16_384,
         readers.integer(1, 1_000_000),

@@ -45,10 +45,13 @@ class RequestMetrics:
         self._num_characters = num_characters
         self._job = job
 
-    def record_text(self, num_characters: int) -> None:
-        """Count characters that were not known at the start; the first come with the request."""
-        if self._num_characters == 0:
+    def record_begin(self) -> None:
+        """Note that there is text to speak, which there was not when the request arrived."""
+        if self._num_samples == 0:
             self._arrived_at = time.monotonic()
+
+    def record_text(self, num_characters: int) -> None:
+        """Count characters that were not known at the start."""
         self._num_characters += num_characters
 
     def record_audio(self, num_samples: int) -> None:

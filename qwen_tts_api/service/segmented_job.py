@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -32,6 +32,10 @@ failure."""
 # do. Their audio is kept: 1.4 MB for each of half a minute.
 AHEAD_OF_STREAM = 1
 AHEAD_OF_FILE = 4
+
+
+LOOK_S = 0.5
+"""How often it is looked after a segment whose text arrives."""
 
 
 class SegmentedJob:
@@ -157,17 +161,30 @@ class SegmentedJob:
         finally:
             self.close()
 
-    def samples_of(self, number: int) -> Generator[Samples, None, None]:
-        """Yield the audio of the segment that is next, as it is made; see `samples`."""
+    def samples_of(
+        self, number: int, on_silence: Callable[[float], object] | None = None
+    ) -> Generator[Samples, None, None]:
+        """Yield the audio of the segment that is next, as it is made; see `samples`.
+
+        Args:
+            number: The segment's.
+            on_silence: Called now and then while a segment whose text arrives has no audio, with
+                the time when it had some.
+        """
         self._num_taken = number
         job = self._start(number)
-        deadline = time.monotonic() + self._timeout_s
+        heard_at = time.monotonic()
+        deadline = heard_at + self._timeout_s
         while not job.ended:
-            job.wait(deadline - time.monotonic())
+            wait_s = deadline - time.monotonic()
+            if on_silence is not None and job.prompt.arriving is not None:
+                wait_s = min(wait_s, LOOK_S)
+                on_silence(heard_at)
+            job.wait(wait_s)
             if (taken := job.take()) is not None:
-                taken_at = time.monotonic()
+                heard_at = time.monotonic()
                 yield taken
-                deadline += time.monotonic() - taken_at  # a slow reader is no timeout
+                deadline += time.monotonic() - heard_at  # a slow reader is no timeout
             self._check_deadline(job, deadline)
             self._look_ahead()  # only now: the first audio comes first
         job.take()  # raises what the job ended with, if it ended between two looks

@@ -56,6 +56,7 @@ def model_config() -> Document:
     ):
         document[key] = ids[token]
     document["tts_model_size"] = "0b6"  # as that one, it takes no instruction
+    document["streaming_text"] = False  # it was trained with all text before the first frame
     talker = document["talker_config"]
     talker |= {
         "codec_language_id": {"english": configs.LANGUAGES["english"]},

@@ -9,8 +9,9 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.service.live.audio import LiveAudio
 from qwen_tts_api.service.live.events import LiveInfo
+from qwen_tts_api.service.live.segment import LiveLimits
 from qwen_tts_api.service.live.speech import LivePlan, LiveSpeech
-from qwen_tts_api.service.live.text import LiveLimits, LiveText
+from qwen_tts_api.service.live.text import LiveText
 from qwen_tts_api.service.metrics import RequestMetrics
 from qwen_tts_api.service.plan import make_prompt, max_letters
 from qwen_tts_api.service.request import Client
@@ -53,12 +54,14 @@ def begin_live(
     voice, output = live.voice, live.output
     request, is_streamed = voice.request, voice.request.stream or not live.per_segment
     prompt = replace(make_prompt(config, "", voice), streaming=is_streamed)
+    is_continuous = _is_continuous(config, voice)
     limits = LiveLimits(
         max_chars=config.max_text_chars,
         max_pending_chars=config.live_pending_chars,
         max_letters=max_letters(config, voice.card),
         silence_s=config.live_silence_s,
-        whole=voice.card.kind == "voice_design",
+        whole=voice.card.kind == "voice_design" and not is_continuous,
+        continuous=is_continuous,
     )
     normalize = config.normalize_text if request.normalize is None else request.normalize
     info = LiveInfo(
@@ -66,6 +69,7 @@ def begin_live(
         sample_rate_hz=output.sample_rate_hz,
         model=voice.model,
         seed=prompt.sampling.seed,
+        mode="continuous" if is_continuous else "segments",
         ignored=voice.ignored,
     )
     audio = LiveAudio(output, stream=is_streamed, per_segment=live.per_segment)
@@ -75,3 +79,13 @@ def begin_live(
     metrics.start(voice.model, 0, job)
     plan = LivePlan(info, prompt, request.silence)
     return LiveSpeech(text, job, audio, plan, metrics, live.client)
+
+
+def _is_continuous(config: Config, voice: ResolvedVoice) -> bool:
+    """Return whether the text is heard word by word, as far as model and voice can."""
+    if (voice.request.live_mode or config.live_mode) != "continuous":
+        return False
+    reference = voice.reference
+    # What continues a recording has most of its text beside the recording's frames.
+    continues = reference is not None and not reference.x_vector_only
+    return voice.card.hears_words and not continues

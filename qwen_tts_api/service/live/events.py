@@ -13,8 +13,7 @@ class SegmentBegins:
 
     Attributes:
         index: Its number, from 0, among all segments of the text.
-        text: What is spoken, normalized. In the mode `continuous` the text is not known yet: it is
-            empty here, and in `SegmentEnded`.
+        text: What is spoken, normalized; in the mode `continuous` its first words.
         offset: Where it begins, in characters of all text that was appended.
     """
 
@@ -94,6 +93,7 @@ class LiveInfo:
         sample_rate_hz: The audio's.
         model: The model's name.
         seed: Of the first segment; those of others depend on it alone.
+        mode: `segments` or `continuous`; the former where the model cannot do the latter.
         ignored: The request's fields that are ignored.
     """
 
@@ -101,4 +101,5 @@ class LiveInfo:
     sample_rate_hz: int
     model: str
     seed: int
+    mode: str
     ignored: tuple[str, ...]

@@ -22,7 +22,8 @@ from qwen_tts_api.service.live.events import (
     SegmentEnded,
     Spoken,
 )
-from qwen_tts_api.service.live.text import Flush, LiveSegment, LiveText
+from qwen_tts_api.service.live.segment import Flush, LiveSegment
+from qwen_tts_api.service.live.text import LiveText
 from qwen_tts_api.service.metrics import RequestMetrics, outcome
 from qwen_tts_api.service.plan import PAUSES_S, SpeechSegment, segment_seeds
 from qwen_tts_api.service.request import Client, Usage
@@ -199,8 +200,9 @@ class LiveSpeech:
         yield from _chunks(self._audio.begin(number))
         yield SegmentBegins(number, segment.text, segment.start)
         num_before, error = self._audio.num_samples, None
+        self._metrics.record_begin()
         try:
-            for samples in self._job.samples_of(number):
+            for samples in self._job.samples_of(number, self._text.end_if_silent):
                 self._metrics.record_audio(len(samples))
                 yield from _chunks(self._audio.write(samples))
                 self._look_ahead()
@@ -212,6 +214,7 @@ class LiveSpeech:
             yield from _chunks(self._audio.end_segment(PAUSES_S[segment.boundary]))
         reason = "" if error else self._job.jobs[number].finish_reason
         num_samples = self._audio.num_samples - num_before
+        self._metrics.record_text(len(segment.text))
         yield SegmentEnded(number, segment.text, num_samples, reason, error)
         if error and not self._audio.per_segment:
             raise error
@@ -242,11 +245,12 @@ class LiveSpeech:
 
     def _add(self, segment: LiveSegment) -> None:
         sampling = replace(self._plan.prompt.sampling, seed=next(self._seeds))
-        prompt = replace(self._plan.prompt, text=segment.text, sampling=sampling)
+        prompt = replace(
+            self._plan.prompt, text=segment.text, sampling=sampling, arriving=segment.source
+        )
         with self._lock:
             self._segments.append(segment)
             self._job.add(SpeechSegment(prompt, PAUSES_S[segment.boundary]))
-        self._metrics.record_text(len(segment.text))
 
     def _drop_ahead(self) -> None:
         if self._num_begun < len(self._segments):

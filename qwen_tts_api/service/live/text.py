@@ -6,55 +6,17 @@ import threading
 import time
 import unicodedata
 from collections import deque
-from dataclasses import dataclass
 
 from qwen_tts_api.errors import InvalidRequest, TextTooLong, UnspeakableText
+from qwen_tts_api.model.utterance import ArrivingText
+from qwen_tts_api.service.live.segment import Flush, LiveLimits, LiveSegment
 from qwen_tts_api.service.text.incremental import IncrementalText, StableText
 from qwen_tts_api.service.text.normalize import has_words
 from qwen_tts_api.service.text.segments import measure
 from qwen_tts_api.service.text.sentences import Boundary
 
-
-@dataclass(frozen=True)
-class LiveSegment:
-    """A group of sentences that is spoken as one utterance.
-
-    Attributes:
-        text: Normalized, without surrounding white space.
-        start, end: Where it lies in all text that was appended, in characters.
-        boundary: The kind of boundary at its end.
-    """
-
-    text: str
-    start: int
-    end: int
-    boundary: Boundary
-
-
-@dataclass(frozen=True)
-class Flush:
-    """Stands between two segments where the client flushed for the `number`th time."""
-
-    number: int
-
-
-@dataclass(frozen=True)
-class LiveLimits:
-    """Bounds of a live text.
-
-    Attributes:
-        max_chars: Of all text.
-        max_pending_chars: Of text that is not being spoken yet.
-        max_letters: Of a segment, as `segments.measure` counts.
-        silence_s: The text ends where nothing more comes for so long.
-        whole: Whether only what was flushed or finished is spoken, in segments as long as can be.
-    """
-
-    max_chars: int
-    max_pending_chars: int
-    max_letters: int
-    silence_s: float
-    whole: bool = False
+ENOUGH = 0.7
+"""Of a segment's length: one that grows ends with the next sentence."""
 
 
 class LiveText:
@@ -75,6 +37,7 @@ class LiveText:
         self._num_flushes = 0
         self._surrogate = ""  # the first half of a character
         self._had_text = False
+        self._open: LiveSegment | None = None  # which is spoken, and grows
         self._finished = self._closed = False
         self._touched_at = time.monotonic()
 
@@ -115,6 +78,8 @@ class LiveText:
             self._had_text = self._had_text or bool(text.strip())
             self._arriving.append(text)
             self._ready += [] if self._limits.whole else self._arriving.take(final=False)
+            if self._limits.continuous:
+                self._ready += self._arriving.take_words()
             self._touch()
 
     def flush(self) -> int:
@@ -130,6 +95,7 @@ class LiveText:
         """Drop what was not given away; flushes stay."""
         with self._changed:
             self._arriving.clear()
+            self._close_segment()
             self._surrogate = ""
             self._ready = deque(each for each in self._ready if isinstance(each, Flush))
             self._touch()
@@ -153,6 +119,7 @@ class LiveText:
         """End it at once, and let nobody wait for it."""
         with self._changed:
             self._finished = self._closed = True
+            self._close_segment()
             self._ready.clear()
             self._touch()
 
@@ -181,6 +148,8 @@ class LiveText:
             hurry: Whether one that could still grow is wanted, too.
         """
         with self._changed:
+            if self._open is not None:
+                return None
             words = [each.text for each in self._ready if isinstance(each, StableText)]
             is_full = measure("".join(words)) >= self._limits.max_letters
             is_flushed = any(isinstance(each, Flush) for each in self._ready)
@@ -189,11 +158,46 @@ class LiveText:
             item = self._take() if hurry or is_full or is_flushed or self._finished else None
             return item if isinstance(item, LiveSegment) else None
 
+    def end_if_silent(self, spoke_at: float) -> None:
+        """Finish the text if nothing has come, nor been spoken (`time.monotonic`), for too long."""
+        with self._changed:
+            if max(self._touched_at, spoke_at) + self._limits.silence_s < time.monotonic():
+                self._finish()
+
     # From here on: under the lock.
 
     def _touch(self) -> None:
+        self._grow()
         self._touched_at = time.monotonic()
         self._changed.notify_all()
+
+    def _grow(self) -> None:
+        """Let the segment that is open go on with what is ready, and end it where it is long."""
+        while self._open is not None and self._ready:
+            segment, part = self._open, self._ready[0]
+            limit = self._limits.max_letters
+            text = segment.text + part.text if isinstance(part, StableText) else ""
+            if not isinstance(part, StableText) or measure(text) > limit:
+                self._close_segment()
+                return
+            self._ready.popleft()
+            segment.text, segment.end, segment.boundary = text, part.end, part.boundary
+            assert segment.source is not None
+            segment.source.append(part.text)
+            if self._is_enough(segment):
+                self._close_segment()
+        if self._finished:
+            self._close_segment()
+
+    def _is_enough(self, segment: LiveSegment) -> bool:
+        """Return whether a segment that grows ends here: with a sentence, near its length."""
+        is_long = measure(segment.text) > self._limits.max_letters * ENOUGH
+        return segment.boundary >= Boundary.SENTENCE and is_long
+
+    def _close_segment(self) -> None:
+        if self._open is not None and self._open.source is not None:
+            self._open.source.finish()
+        self._open = None
 
     def _finish(self) -> None:
         self._finished = True
@@ -222,6 +226,8 @@ class LiveText:
 
     def _take(self) -> LiveSegment | Flush | None:
         """Take as many sentences as fit in a segment; those without words go with the next."""
+        if self._limits.continuous:
+            return self._take_words()
         group: list[StableText] = []
         while self._ready and isinstance(self._ready[0], StableText):
             words = "".join(each.text for each in [*group, self._ready[0]])
@@ -239,6 +245,24 @@ class LiveText:
             return flush
         if not self._finished:
             self._ready.extendleft(reversed(group))
+        return None
+
+    def _take_words(self) -> LiveSegment | Flush | None:
+        """Take the first words, of a segment that grows with those that follow."""
+        group: list[StableText] = []
+        while self._ready and not self._is_spoken(group):
+            part = self._ready.popleft()
+            if isinstance(part, Flush):
+                return part
+            group.append(part)
+        if self._is_spoken(group):
+            text = "".join(each.text for each in group).strip()
+            segment = LiveSegment(text, group[0].start, group[-1].end, group[-1].boundary)
+            segment.source, self._open = ArrivingText(text), segment
+            self._grow()
+            return segment
+        if not self._finished:
+            self._ready.extend(group)
         return None
 
     def _is_spoken(self, group: list[StableText]) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import regex
 
+from qwen_tts_api.service.text.alignment import align, common, num_visible, skip, squash
 from qwen_tts_api.service.text.normalize import normalize_text
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.segments import measure, split
@@ -115,6 +116,18 @@ class IncrementalText:
         """Drop what was not taken."""
         self._drop(len(self._raw), " ")
 
+    def take_words(self) -> list[StableText]:
+        """Return the words that are whole, of sentences that may not be."""
+        full = self._normalized(self._raw)
+        begin, stable = self._position(full), self._stable_end(full)
+        space = max(full.rfind(" ", begin, stable), full.rfind("\n", begin, stable))
+        end = len(full[:space].rstrip())
+        if space < 0 or end <= begin:
+            return []
+        words = self._take_one(full, begin, end, Boundary.WORD)
+        self._rebase(full)
+        return [words]
+
     def take(self, *, final: bool) -> list[StableText]:
         """Return the sentences that are whole; with `final` also the rest, as nothing follows."""
         if not (final or self._may_have_changed()):
@@ -143,21 +156,21 @@ class IncrementalText:
         return normalize_text(raw).text if self._normalize else raw.strip()
 
     def _position(self, full: str) -> int:
-        return _skip(full, self._num_taken)
+        return skip(full, self._num_taken)
 
     def _stable_end(self, full: str) -> int:
         """Return up to where the normalized text stays as it is."""
         if not self._normalize:
             return len(full)
-        words = _squash(full)
+        words = squash(full)
         stable = len(words)
         is_held = len(words) - self._num_taken > MAX_HELD_LETTERS
         for opened, closers in _BLOCKS if is_held else [*_BLOCKS, *_MARKS]:
             if opened.search(self._raw):
                 for closer in closers:
-                    other = _squash(self._normalized(self._raw + closer))
-                    stable = min(stable, _common(words, other, stable))
-        return _skip(full, stable)
+                    other = squash(self._normalized(self._raw + closer))
+                    stable = min(stable, common(words, other, stable))
+        return skip(full, stable)
 
     def _divide(self, full: str, stable: int, ends: Mapping[int, Boundary]) -> Iterator[StableText]:
         """Yield the sentences up to `stable`, and what is too long for a segment, divided."""
@@ -183,8 +196,8 @@ class IncrementalText:
         start, text = self._start + self._end_taken, full[begin:end]
         if self._num_taken == 0:
             text = self._lead + text
-        self._end_taken = _align(self._raw, self._end_taken, full[begin:end])
-        self._num_taken += _count(full[begin:end])
+        self._end_taken = align(self._raw, self._end_taken, full[begin:end])
+        self._num_taken += num_visible(full[begin:end])
         return StableText(text, start, self._start + self._end_taken, boundary)
 
     def _boundaries(self, full: str, *, final: bool) -> Iterator[tuple[int, Boundary]]:
@@ -224,7 +237,7 @@ class IncrementalText:
 
     def _is_apart(self, full: str, end: int) -> bool:
         """Return whether the text before `end` has been taken, and what is behind stands alone."""
-        before = _squash(self._normalized(self._raw[:end]))
+        before = squash(self._normalized(self._raw[:end]))
         if len(before) != self._num_taken:
             return False
         rest = self._raw[end:]
@@ -232,13 +245,13 @@ class IncrementalText:
         for opened, more in _BLOCKS:
             closers += more if opened.search(self._raw, 0, end) else ()
         return all(
-            _squash(self._normalized(self._raw + closer))
-            == before + _squash(self._normalized(rest + closer))
+            squash(self._normalized(self._raw + closer))
+            == before + squash(self._normalized(rest + closer))
             for closer in closers
         ) and (len(closers) == 1 or self._goes_on(before, end))
 
     def _goes_on(self, before: str, end: int) -> bool:
-        return _squash(self._normalized(self._raw[:end] + "x")) == before + "x"
+        return squash(self._normalized(self._raw[:end] + "x")) == before + "x"
 
     def _drop(self, end: int, lead: str) -> None:
         if end:
@@ -253,42 +266,3 @@ def _closes_at_once(sentence: str) -> bool:
     if not _WIDE_END.search(sentence):
         return False
     return len(_OPENING.findall(sentence)) <= len(_CLOSING.findall(sentence))
-
-
-def _squash(text: str) -> str:
-    return "".join(text.split())
-
-
-def _count(text: str) -> int:
-    return len(_squash(text))
-
-
-def _skip(text: str, count: int) -> int:
-    """Return the offset behind so many characters that are no white space."""
-    for position, char in enumerate(text):
-        if not count:
-            return position
-        count -= not char.isspace()
-    return len(text)
-
-
-def _common(text: str, other: str, limit: int) -> int:
-    """Return the length of the common prefix, at most `limit`."""
-    if other.startswith(text[:limit]):
-        return limit
-    low, high = 0, limit
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if text[:middle] == other[:middle] else (low, middle - 1)
-    return low
-
-
-def _align(raw: str, start: int, normalized: str) -> int:
-    """Return where a normalized text ends in the one that it was made of, from `start` on."""
-    position = start
-    for char in normalized:
-        if char.isspace():
-            continue
-        found = raw.find(char, position, position + 200)
-        position = found + 1 if found >= 0 else position
-    return position

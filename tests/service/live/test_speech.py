@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from qwen_tts_api.checkpoints.card import read_card
+from qwen_tts_api.checkpoints.nano import SPEAKING_FOLDER
 from qwen_tts_api.errors import (
     ClientLeft,
     InvalidRequest,
@@ -349,3 +352,79 @@ def test_bounds_are_those_of_the_settings(make_bench: MakeBench, listen: Listen)
         listener.live.append("x" * 11)
     assert listener.end()[-1] == Ended("stop")
     assert listener.texts == ["Ten chars."]
+
+
+def test_a_text_is_spoken_word_by_word(make_bench: MakeBench, listen: Listen) -> None:
+    """In one utterance, which waits for the next word, and ends behind the last."""
+    bench = make_bench(rows=2, live_mode="continuous")
+    listener = listen(bench)
+    assert listener.live.info.mode == "continuous"
+    listener.live.append("Hello the")
+    wait_until(lambda: bench.runner.batches)
+    assert listener.texts == ["Hello"]
+    other = bench.service.synthesize(SpeechRequest("Somebody else"))
+    assert other.info.finish_reason == "stop"
+    for char in "re. And **more of it** to":
+        listener.live.append(char)
+    listener.live.append(" come")
+    listener.live.finish()
+    events = listener.end()
+    assert events[-1] == Ended("stop")
+    [spoken] = ended(events)
+    assert spoken.text == "Hello there. And more of it to come"
+    assert spoken.num_samples == len(spoken.text) * SAMPLES_PER_FRAME
+    assert len(listener.data) == 2 * spoken.num_samples
+    wait_until(lambda: idle(bench))
+
+
+def test_a_long_text_goes_on_in_another_utterance(make_bench: MakeBench, listen: Listen) -> None:
+    """Behind a sentence that ends near its length; at a flush; each with its offset."""
+    bench = make_bench(rows=2, live_mode="continuous", max_segment_chars=50)
+    listener = listen(bench)
+    for word in "A sentence of some forty letters, as it is. The next one of them. And ".split(" "):
+        listener.live.append(f"{word} ")
+    listener.live.flush()
+    listener.live.append("so on")
+    listener.live.finish()
+    events = listener.end()
+    assert listener.ended == [
+        "A sentence of some forty letters, as it is.",
+        "The next one of them. And",
+        "so on",
+    ]
+    assert [each.offset for each in events if isinstance(each, SegmentBegins)] == [0, 43, 71]
+    assert Flushed(1) in events
+
+
+def test_silence_ends_a_text_that_is_being_spoken(make_bench: MakeBench, listen: Listen) -> None:
+    bench = make_bench(rows=2, live_mode="continuous", live_silence_s=0.1)
+    listener = listen(bench, "Hello the")
+    assert listener.end()[-1] == Ended("stop")
+    assert listener.ended == ["Hello the"]
+
+
+def test_one_that_waits_for_a_word_can_be_interrupted(
+    make_bench: MakeBench, listen: Listen
+) -> None:
+    """Its slot is free at once; so it is when the client leaves, or drops what is to come."""
+    bench = make_bench(live_mode="continuous")
+    for stop in "cancel", "clear":
+        listener = listen(bench, "Hello there my")
+        wait_until(lambda: listener.data)  # noqa: B023
+        getattr(listener.live, stop)()
+        if stop == "clear":
+            listener.live.finish()
+        assert listener.end()[-1] == Ended("cancelled" if stop == "cancel" else "stop")
+        wait_until(lambda: idle(bench))
+
+
+def test_a_model_that_hears_no_words_speaks_sentences(
+    make_bench: MakeBench, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And says so."""
+    bench = make_bench(live_mode="continuous")
+    assert listen(bench, live_mode="segments").live.info.mode == "segments"
+    card = replace(bench.pool.card("voice"), hears_words=False)
+    monkeypatch.setattr(bench.pool, "card", lambda name: card)
+    assert listen(bench).live.info.mode == "segments"
+    assert not read_card(SPEAKING_FOLDER).hears_words

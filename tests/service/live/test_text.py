@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from qwen_tts_api.errors import InvalidRequest, TextTooLong, UnspeakableText
-from qwen_tts_api.service.live.text import Flush, LiveLimits, LiveSegment, LiveText
+from qwen_tts_api.service.live.segment import Flush, LiveLimits, LiveSegment
+from qwen_tts_api.service.live.text import LiveText
 
 
 def text_of(

@@ -1,0 +1,55 @@
+"""What a live text is given away in, and its bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qwen_tts_api.model.utterance import ArrivingText
+from qwen_tts_api.service.text.sentences import Boundary
+
+
+@dataclass
+class LiveSegment:
+    """A group of sentences that is spoken as one utterance.
+
+    Attributes:
+        text: Normalized, without surrounding white space.
+        start, end: Where it lies in all text that was appended, in characters.
+        boundary: The kind of boundary at its end.
+        source: What it goes on with while it is spoken, and these attributes with it; None where
+            it is whole.
+    """
+
+    text: str
+    start: int
+    end: int
+    boundary: Boundary
+    source: ArrivingText | None = None
+
+
+@dataclass(frozen=True)
+class Flush:
+    """Stands between two segments where the client flushed for the `number`th time."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class LiveLimits:
+    """Bounds of a live text.
+
+    Attributes:
+        max_chars: Of all text.
+        max_pending_chars: Of text that is not being spoken yet.
+        max_letters: Of a segment, as `segments.measure` counts.
+        silence_s: The text ends where nothing more comes for so long.
+        whole: Whether only what was flushed or finished is spoken, in segments as long as can be.
+        continuous: Whether a segment begins with its first words, and grows while it is spoken.
+    """
+
+    max_chars: int
+    max_pending_chars: int
+    max_letters: int
+    silence_s: float
+    whole: bool = False
+    continuous: bool = False
