@@ -1,9 +1,8 @@
 """One model and the thread that owns it: a state machine with a queue.
 
 `states` has the states and who may cause which change; `worker` is what the thread does. What the
-thread and the pool both touch is here, guarded by the engine's lock, which is held for moments:
-never while anything is loaded or computed, nor while `on_change` is called. Locks are taken in the
-order pool, engine, job.
+thread and the pool both touch is here, guarded by the engine's lock, which is held for moments: not
+while anything is loaded, computed or told to `on_change`. The order is pool, engine, job.
 """
 
 from __future__ import annotations
@@ -282,8 +281,7 @@ class Engine:
         return not is_closing
 
     def _note_load(self, scheduler: Scheduler) -> None:
-        self._num_running = scheduler.num_running
-        self._pages_used = scheduler.pages.num_used
+        self._num_running, self._pages_used = scheduler.num_running, scheduler.pages.num_used
         self._lacks_pages = scheduler.lacks_pages
 
     def _is_at_end(self) -> bool:

@@ -12,7 +12,7 @@ from qwen_tts_api.engine.sequences.sequence import (
     MIN_FRAME_BUDGET,
     Sequence,
 )
-from qwen_tts_api.errors import TTSError
+from qwen_tts_api.errors import TextTooLong, TTSError
 from qwen_tts_api.model.utterance import Prompt
 
 
@@ -80,6 +80,12 @@ class TextFeeder:
             sequence.slot, text, sequence.num_tokens, final=final
         )
         sequence.job.num_text_tokens = sequence.num_tokens
+        if sequence.num_positions + sequence.num_tokens > self._runner.max_positions:
+            raise TextTooLong(
+                f"The text has {sequence.num_tokens} tokens, more than the "
+                f"{self._runner.max_positions} positions that an utterance may have "
+                "(QWEN_MAX_POSITIONS) leave it frames for: send it in parts."
+            )
         if final:
             budget = max(MIN_FRAME_BUDGET, FRAMES_PER_TEXT_TOKEN * sequence.num_tokens)
             sequence.max_frames = min(sequence.max_frames, budget)
