@@ -12,6 +12,7 @@ from torch import Tensor
 
 from qwen_tts_api.model.kernels.sampling import sample_code, sample_code_0
 from qwen_tts_api.model.sampling import (
+    MIN_NEW_TOKENS,
     CounterRng,
     LogitsBias,
     SamplingTensors,
@@ -42,6 +43,7 @@ class Slots:
     codes: Tensor
     seen: Tensor
     penalty: Tensor
+    min_codes: Tensor
     sampling: SamplingTensors
     subtalker_sampling: SamplingTensors
 
@@ -59,6 +61,7 @@ def slots_of(settings: list[tuple[float, int, float]]) -> Slots:
         codes=torch.zeros(num_slots, GROUPS, dtype=torch.int64),
         seen=torch.rand(num_slots, VOCABULARY, generator=generator) < 0.3,
         penalty=torch.full((num_slots, 1), 1.3),
+        min_codes=torch.tensor([MIN_NEW_TOKENS] * (num_slots - 1) + [2**31]),
         sampling=params,
         subtalker_sampling=params,
     )
@@ -93,7 +96,7 @@ def test_a_code_of_a_group(step: float) -> None:
 
 
 def test_code_0() -> None:
-    """With the repetition penalty, what is suppressed, and the end of speech from the third on."""
+    """With the repetition penalty, what is suppressed, and each slot's first end of speech."""
     slots = slots_of(SETTINGS)
     bias = LogitsBias.build(VOCABULARY, EOS, CPU)
     uniforms = CounterRng.build(1, GROUPS, GROUPS, CPU).uniforms(slots.keys, slots.frames)
@@ -102,11 +105,13 @@ def test_code_0() -> None:
     logits[:, EOS] = 30
     code_0 = torch.zeros(len(SETTINGS), dtype=torch.int64)
     sample_code_0(logits, slots, bias, code_0, len(SETTINGS))  # type: ignore[arg-type]
-    scores = bias.apply(logits, slots.seen, slots.penalty, slots.frames + 1)
+    frames = slots.frames + 1
+    scores = bias.apply(logits, slots.seen, slots.penalty, frames, slots.min_codes)
     uniform = uniforms[:, -1:] * params.uniform_scale
     assert code_0.tolist() == sample(scores, params, uniform, EVERYTHING).tolist()
     assert code_0[0] < VOCABULARY - 1024
-    assert code_0[1:].tolist() == [EOS] * (len(SETTINGS) - 1)
+    assert code_0[1:-1].tolist() == [EOS] * (len(SETTINGS) - 2)
+    assert code_0[-1] != EOS
 
 
 def test_every_number_in_turn_gives_the_plain_code() -> None:

@@ -30,7 +30,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
 
 @pytest.fixture(scope="module")
 def scheduler(model: LoadedModel) -> Scheduler:
-    runner = ModelRunner(model, plan_memory(model, 2, 512), max_positions=512, enforce_eager=True)
+    runner = ModelRunner(model, plan_memory(model, 2, 512), enforce_eager=True)
     return Scheduler(runner, explain)
 
 
