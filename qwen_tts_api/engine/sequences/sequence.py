@@ -18,7 +18,7 @@ MIN_FRAME_BUDGET = 192
 reach the end of speech by themselves, and upstream's limit is eleven minutes of noise."""
 
 EXPECTED_FRAMES_PER_TEXT_TOKEN = 4
-"""What a text is expected to take. The embedded voice takes 1.03 frames a letter (427 letters in
+"""What a text is expected to take. The embedded voice takes 1.03 frames a letter (459 letters in
 eight sentences), and the published tokenizer has 0.3 tokens a letter: 3.5 frames a token."""
 
 

@@ -146,7 +146,7 @@ def _inverse_rms(
     return tl.rsqrt(square / WIDTH + eps)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["num_rows"])  # one code for all, to the bit
 def _norm_product_kernel(
     x,
     norm,
@@ -199,7 +199,7 @@ def _norm_product_kernel(
     tl.store(target, result.to(out.dtype.element_ty), mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["num_rows"])  # one code for all, to the bit
 def _product_kernel(
     a,
     matrix,

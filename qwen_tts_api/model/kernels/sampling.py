@@ -194,7 +194,7 @@ def _sample(scores, codes, temperature, last_rank, tail, uniform, VOCABULARY: tl
     return tl.where(passed < VOCABULARY, passed, last)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["group"])
 def _sample_code_kernel(
     logits,
     temperature,
