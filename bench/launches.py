@@ -64,7 +64,7 @@ class TritonCall:
     """A launch of a Triton function.
 
     Attributes:
-        function: The `triton.JITFunction`.
+        function: The `triton.JITFunction`, or what the interpreter has instead.
         grid: How many programs, in up to three dimensions.
         args: As they were given.
         kwargs: Likewise: parameters of the function, and options of the launch.
@@ -134,6 +134,7 @@ def intercepted(launch: Callable[[TritonCall], None]) -> Iterator[None]:
     if importlib.util.find_spec("triton") is None:
         yield
         return
+    from triton.runtime.interpreter import InterpretedFunction
     from triton.runtime.jit import JITFunction
 
     def run(function: Any, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> None:
@@ -143,7 +144,10 @@ def intercepted(launch: Callable[[TritonCall], None]) -> Iterator[None]:
             call = TritonCall(function, grid(arguments), args, kwargs)
         launch(call)
 
-    with mock.patch.object(JITFunction, "run", run):
+    with (
+        mock.patch.object(JITFunction, "run", run),
+        mock.patch.object(InterpretedFunction, "run", run),  # where TRITON_INTERPRET is set
+    ):
         yield
 
 

@@ -384,7 +384,8 @@ def test_slots_are_as_many_as_fit(model: LoadedModel, monkeypatch: pytest.Monkey
     plan = plan_memory(model, SLOTS, 1024)
     runner = runner_of(model)
     state, codec = runner._state.speech, runner._state.codec
-    tensors = [state.talker_cache.key_value, codec.past[:SLOTS], codec.key_value[:SLOTS]]
+    texts = state.text[:, 1:]  # but for tts_pad, which each has, too
+    tensors = [state.talker_cache.key_value, texts, codec.past[:SLOTS], codec.key_value[:SLOTS]]
     held = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     assert plan.costs.of(plan.size) == held
     assert (plan.size.num_pages, plan.size.is_whole) == (SLOTS * 16, True)

@@ -68,7 +68,7 @@ def test_few_pages_give_the_same_audio(tmp_path: Path, monkeypatch: pytest.Monke
     plan = replace(plan, size=CacheSize(3, 256, num_pages=16, page_positions=16))
     runner = ModelRunner(model, plan, enforce_eager=True)
     paused: list[int] = []
-    monkeypatch.setattr("qwen_tts_api.engine.sequence.EXPECTED_FRAMES_PER_TEXT_TOKEN", 0)
+    monkeypatch.setattr("qwen_tts_api.engine.sequences.sequence.EXPECTED_FRAMES_PER_TEXT_TOKEN", 0)
     pause = runner.pause
 
     def note_and_pause(slot: int) -> None:

@@ -166,8 +166,8 @@ def test_slots_have_the_positions_that_flash_attention_reads(
         return attend_cached(q[:, 0], torch.cat((k, v), 2), mask[:, None, None]).view(q.shape)
 
     monkeypatch.setattr(talker_cache, "flash_attention", lambda device, dtype: stand_in)
-    plan = plan_memory(model, SLOTS, 128)
     flash = replace(model, placement=replace(model.placement, attention="flash_attention_2"))
+    plan = plan_memory(flash, SLOTS, 128)
     runner = ModelRunner(flash, plan, enforce_eager=True)
     scheduler = Scheduler(runner, explain)
     long, short = Job(prompt("bla " * 14, GREEDY, max_new_tokens=41)), Job(PROMPTS[3])
@@ -228,7 +228,7 @@ class Failures:
         for owner, names in (
             (model_runner, ("prefill_slots",)),
             (frames, ("advance",)),
-            (chunks, ("decode_chunk",)),
+            (chunks, ("decode_pcm",)),
             (runner, ("prefill", "advance", "decode")),
         ):
             for name in names:

@@ -33,7 +33,8 @@ TIMEOUT_S = 15
 @pytest.fixture(scope="module")
 def server(serve: Serve) -> Server:
     """Return a server with few threads, which gives slow clients 30 seconds."""
-    return serve(QWEN_MAX_QUEUE="1", QWEN_MAX_STREAMS="1", QWEN_OPS_BIND=f"127.0.0.1:{free_port()}")
+    few = {"QWEN_MAX_QUEUE": "1", "QWEN_MAX_STREAMS": "1", "QWEN_MAX_SOCKETS": "1"}
+    return serve(**few, QWEN_OPS_BIND=f"127.0.0.1:{free_port()}")
 
 
 def ops_address(server: Server) -> tuple[str, int]:
