@@ -19,7 +19,7 @@ from flask import Blueprint, Request, Response, g, request
 from werkzeug.wsgi import ClosingIterator
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import InvalidRequest, UpgradeRequired
+from qwen_tts_api.errors import InvalidRequest, TooManySockets, TTSError, UpgradeRequired
 from qwen_tts_api.routes.live.open_sockets import OpenSockets
 from qwen_tts_api.routes.live.websocket import (
     SocketClosed,
@@ -27,7 +27,7 @@ from qwen_tts_api.routes.live.websocket import (
     SocketLimits,
     WebSocket,
 )
-from qwen_tts_api.routes.openapi.operations import Operation
+from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.request_log import RequestRecord
 from qwen_tts_api.telemetry.metrics import Metrics
 
@@ -41,6 +41,28 @@ _ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 Session = Callable[[WebSocket], None]
 """Speaks an API's protocol over an open socket, until it returns or the socket is closed."""
+
+
+def describe_socket(
+    summary: str, *, tag: str, page: str, error_schema: str, errors: tuple[type[TTSError], ...] = ()
+) -> Operation:
+    """Return the description of a path that is a WebSocket.
+
+    Args:
+        summary: As of `Operation`.
+        tag: Likewise.
+        page: The document that describes its messages.
+        error_schema: Of what refuses the handshake.
+        errors: That do so, besides those of any WebSocket.
+    """
+    return Operation(
+        summary,
+        tag=tag,
+        description=f"A WebSocket, which `{page}` describes.",
+        answers={101: Answer("The connection is a WebSocket from here on.")},
+        errors=(UpgradeRequired, TooManySockets, *errors),
+        error_schema=error_schema,
+    )
 
 
 class SocketRoutes:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Request, g
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import TooManySockets, UpgradeRequired
 from qwen_tts_api.routes.apis.openai import PREFIX
 from qwen_tts_api.routes.live.speech_stream.session import SpeechStreamSession
-from qwen_tts_api.routes.live.upgrade import Session, SocketRoutes
-from qwen_tts_api.routes.openapi.operations import Answer, Operation
+from qwen_tts_api.routes.live.upgrade import Session, SocketRoutes, describe_socket
 from qwen_tts_api.service.speech import SpeechService
 
 
@@ -25,12 +23,10 @@ def blueprint(config: Config, service: SpeechService, sockets: SocketRoutes) -> 
         routes,
         "/audio/speech/stream",
         begin,
-        Operation(
+        describe_socket(
             "Speak a text while it arrives: vLLM-Omni's protocol",
             tag="openai",
-            description="A WebSocket, which `docs/api/live.md` describes.",
-            answers={101: Answer("The connection is a WebSocket from here on.")},
-            errors=(UpgradeRequired, TooManySockets),
+            page="docs/api/live.md",
             error_schema="OpenAIError",
         ),
     )

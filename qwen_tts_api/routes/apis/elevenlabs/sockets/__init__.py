@@ -5,15 +5,14 @@ from __future__ import annotations
 from flask import Blueprint, Request, g
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import TooManySockets, TTSError, UpgradeRequired
+from qwen_tts_api.errors import TTSError
 from qwen_tts_api.routes.apis.elevenlabs.names import FIELDS
 from qwen_tts_api.routes.apis.elevenlabs.sockets.context import Contexts
 from qwen_tts_api.routes.apis.elevenlabs.sockets.session import MultiSession, SingleSession
 from qwen_tts_api.routes.apis.elevenlabs.speech import find_request
 from qwen_tts_api.routes.live.turns import check_request
-from qwen_tts_api.routes.live.upgrade import Session, SocketRoutes
+from qwen_tts_api.routes.live.upgrade import Session, SocketRoutes, describe_socket
 from qwen_tts_api.routes.live.websocket import WebSocket
-from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
@@ -48,13 +47,12 @@ def add_routes(
             routes,
             f"/v1/text-to-speech/<voice_id>/{path}",
             begin,
-            Operation(
+            describe_socket(
                 "Speak a text while it arrives: ElevenLabs-compatible",
                 tag="elevenlabs",
-                description="A WebSocket, which `docs/api/elevenlabs.md` describes.",
-                answers={101: Answer("The connection is a WebSocket from here on.")},
-                errors=(UpgradeRequired, TooManySockets, TTSError),
+                page="docs/api/elevenlabs.md",
                 error_schema="ElevenLabsError",
+                errors=(TTSError,),
             ),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from typing import Any
 
 from qwen_tts_api.errors import InvalidRequest, TTSError
@@ -12,8 +13,8 @@ from qwen_tts_api.routes.apis.elevenlabs.sockets.context import (
     Document,
     error_message,
 )
-from qwen_tts_api.routes.bodies.body import parse_json
 from qwen_tts_api.routes.live.framing import Message
+from qwen_tts_api.routes.live.json_message import read_object, text_of
 from qwen_tts_api.routes.live.websocket import SocketIdle, WebSocket
 
 DEFAULT_CONTEXT = "default"
@@ -21,7 +22,7 @@ DEFAULT_CONTEXT = "default"
 MAX_NAME_CHARS = 256
 
 
-class _Session:
+class _Session(ABC):
     """Reads messages until the socket is closed.
 
     Args:
@@ -49,14 +50,18 @@ class _Session:
         finally:
             self.contexts.close()
 
+    @abstractmethod
     def take(self, document: Document) -> None:
-        """Do what a message asks for."""
-        raise NotImplementedError
+        """Do what a message asks for.
+
+        Raises:
+            TTSError: It cannot be done; the socket is closed with it.
+        """
 
     def _take(self, message: Message) -> None:
         label: Document = {}
         try:
-            document = read_message(message)
+            document = read_object(message)
             label = {"contextId": name} if (name := document.get("context_id")) else {}
             self.take(document)
         except TTSError as error:
@@ -103,7 +108,7 @@ class MultiSession(_Session):
             TTSError: It cannot be spoken.
         """
         name = _name_of(document)
-        text = text_of(document, required=False)
+        text = "" if document.get("text") is None else text_of(document)
         context = self.contexts.find(name)
         if context is not None and document.get("voice_settings"):
             raise InvalidRequest(f"The context {name!r} is open: its settings are in its first.")
@@ -120,31 +125,6 @@ class MultiSession(_Session):
         if flag(document, "close_socket"):
             self.contexts.finish()
             self.contexts.close_when_over()
-
-
-def read_message(message: Message) -> Document:
-    """Return a message.
-
-    Raises:
-        InvalidRequest: It is no JSON object in a text frame.
-    """
-    if isinstance(message, bytes):
-        raise InvalidRequest("A binary message is not expected: send JSON in a text frame.")
-    return parse_json(message.encode())
-
-
-def text_of(document: Document, *, required: bool = True) -> str:
-    """Return the text of a message; empty where there is none and none is required.
-
-    Raises:
-        InvalidRequest: There is none, or it is no string.
-    """
-    text: Any = document.get("text")
-    if isinstance(text, str):
-        return text
-    if text is None and not required:
-        return ""
-    raise InvalidRequest("'text' is missing, or no string.", fields={"text": ["Missing."]})
 
 
 def flag(document: Document, name: str) -> bool:
