@@ -15,6 +15,27 @@ from qwen_tts_api.routes.openapi.operations import (
 )
 
 
+def _message() -> fields.String:
+    return fields.String(
+        required=True, metadata={"description": "A sentence: what was wrong, and what is allowed."}
+    )
+
+
+def _request_id() -> fields.String:
+    return fields.String(
+        required=True, metadata={"description": "Also in `X-Request-Id`, and in the log."}
+    )
+
+
+def _fields() -> fields.Dict:
+    return fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        data_key="fields",
+        metadata={"description": "Messages by the name of the field that is to blame."},
+    )
+
+
 class ErrorSchema(Schema):
     """The body of every error."""
 
@@ -32,23 +53,14 @@ class ErrorSchema(Schema):
         ),
         metadata={"description": "A stable word for programs."},
     )
-    fields_ = fields.Dict(
-        keys=fields.String(),
-        values=fields.List(fields.String()),
-        data_key="fields",
-        metadata={"description": "Messages by the name of the field that is to blame."},
-    )
-    request_id = fields.String(
-        required=True, metadata={"description": "Also in `X-Request-Id`, and in the log."}
-    )
+    fields_ = _fields()
+    request_id = _request_id()
 
 
 class OpenAIErrorDetailSchema(Schema):
     """What OpenAI's clients read of an error."""
 
-    message = fields.String(
-        required=True, metadata={"description": "A sentence: what was wrong, and what is allowed."}
-    )
+    message = _message()
     type = fields.String(required=True, metadata={"description": "Whose fault it is."})
     param = fields.String(
         required=True, allow_none=True, metadata={"description": "The field that is to blame."}
@@ -68,18 +80,9 @@ class ElevenLabsErrorDetailSchema(Schema):
     """What ElevenLabs' clients read of an error."""
 
     status = fields.String(required=True, metadata={"description": "A stable word for programs."})
-    message = fields.String(
-        required=True, metadata={"description": "A sentence: what was wrong, and what is allowed."}
-    )
-    request_id = fields.String(
-        required=True, metadata={"description": "Also in `X-Request-Id`, and in the log."}
-    )
-    fields_ = fields.Dict(
-        keys=fields.String(),
-        values=fields.List(fields.String()),
-        data_key="fields",
-        metadata={"description": "Messages by the name of the field that is to blame."},
-    )
+    message = _message()
+    request_id = _request_id()
+    fields_ = _fields()
 
 
 class ElevenLabsErrorSchema(Schema):
@@ -94,12 +97,8 @@ class DashScopeErrorSchema(Schema):
     """The body of an error of the handshake of Qwen-TTS-Realtime."""
 
     code = fields.String(required=True, metadata={"description": "A stable word for programs."})
-    message = fields.String(
-        required=True, metadata={"description": "A sentence: what was wrong, and what is allowed."}
-    )
-    request_id = fields.String(
-        required=True, metadata={"description": "Also in `X-Request-Id`, and in the log."}
-    )
+    message = _message()
+    request_id = _request_id()
 
 
 SCHEMAS: dict[str, type[Schema] | dict[str, Any]] = {

@@ -13,9 +13,9 @@ from qwen_tts_api.routes.request_log import RequestRecord
 from qwen_tts_api.routes.security.rate_limit import RateLimit
 from qwen_tts_api.server.wyoming.audio import AudioWriter
 from qwen_tts_api.server.wyoming.events import Event
-from qwen_tts_api.server.wyoming.live_text import LiveText
 from qwen_tts_api.server.wyoming.request_log import logged
 from qwen_tts_api.server.wyoming.requests import read_request, read_string
+from qwen_tts_api.server.wyoming.streaming import StreamingSynthesis
 from qwen_tts_api.server.wyoming.voices import WyomingVoices
 from qwen_tts_api.service.request import Client, SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
@@ -63,7 +63,7 @@ class EventHandler:
         self._send = send
         self._fail = fail
         self._is_answering = False
-        self._live: LiveText | None = None
+        self._live: StreamingSynthesis | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -125,7 +125,9 @@ class EventHandler:
             record = ending.enter_context(self._logged(event))
             request = self._read_request(event, "")
             speech = self._shared.service.live(request, self._client)
-            self._live = LiveText(speech, record, ending.pop_all(), self._send, self._fail)
+            self._live = StreamingSynthesis(
+                speech, record, ending.pop_all(), self._send, self._fail
+            )
 
     def _append_live(self, event: Event) -> None:
         # The service ends a text that goes on for QWEN_LIVE_SILENCE_S without more of it.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from types import TracebackType
 
 from flask import Flask
 from gunicorn.config import Config as GunicornConfig
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.connection import Connection
 
 from qwen_tts_api.errors import ShuttingDown
 from qwen_tts_api.server.http.handler import RequestHandler
@@ -18,6 +21,16 @@ from tests.conftest import wait_until
 
 CLIENT_TIMEOUT_S = 5.0
 KEEPALIVE_S = 0.02
+
+
+def close_code_of(connection: Connection) -> int:
+    """Read a client's socket to its end; return the code with which it was closed."""
+    with suppress(ConnectionClosed):
+        while True:
+            connection.recv(10)
+    code = connection.close_code
+    assert code is not None
+    return code
 
 
 class Port:

@@ -7,11 +7,10 @@ import json
 import random
 import wave
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
@@ -19,7 +18,7 @@ from qwen_tts_api.routes.live.speech_stream import session as module
 from tests.conftest import wait_until
 from tests.routes.live.conftest import ServePort
 from tests.routes.live.raw import RawClient
-from tests.routes.live.serving import Port
+from tests.routes.live.serving import Port, close_code_of
 
 PATH = "/v1/audio/speech/stream"
 Document = dict[str, Any]
@@ -55,12 +54,7 @@ class Client:
 
     def close_code(self) -> int:
         """Read to the end; return the code."""
-        with suppress(ConnectionClosed):
-            while True:
-                self.connection.recv(10)
-        code = self.connection.close_code
-        assert code is not None
-        return code
+        return close_code_of(self.connection)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from qwen_tts_api.service.live.events import AudioChunk, Ended
 from qwen_tts_api.service.live.speech import LiveSpeech
 
 
-class LiveText:
+class StreamingSynthesis:
     """One text from `synthesize-start` to `synthesize-stopped`.
 
     The connection's thread adds text, while a thread of its own sends the audio.
