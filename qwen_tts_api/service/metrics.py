@@ -12,7 +12,7 @@ from qwen_tts_api.engine.snapshot import PoolStatus
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.api_keys import KeysStatus
-from qwen_tts_api.service.segmented_job import NOTHING_TO_SAY, SegmentedJob
+from qwen_tts_api.service.synthesis.segmented_job import NOTHING_TO_SAY, SegmentedJob
 from qwen_tts_api.telemetry.metrics import Metrics
 
 

@@ -11,7 +11,7 @@ import pytest
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.errors import ClientLeft, SynthesisFailed
 from qwen_tts_api.service.request import SpeechRequest, Usage
-from qwen_tts_api.service.segmented_job import SegmentedJob
+from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
 from tests.conftest import Bench, wait_until
 
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from qwen_tts_api.audio.encoders import Output, Pipeline
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
-from qwen_tts_api.service.text.concatenate import Concatenator
+from qwen_tts_api.service.synthesis.concatenate import Concatenator
 from qwen_tts_api.service.text.segments import measure
 
 Samples = npt.NDArray[np.int16]

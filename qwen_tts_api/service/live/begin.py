@@ -15,7 +15,7 @@ from qwen_tts_api.service.live.text import LiveText
 from qwen_tts_api.service.metrics import RequestMetrics
 from qwen_tts_api.service.plan import make_prompt, max_letters
 from qwen_tts_api.service.request import Client
-from qwen_tts_api.service.segmented_job import SegmentedJob
+from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
 from qwen_tts_api.service.voices.resolve import ResolvedVoice
 
 

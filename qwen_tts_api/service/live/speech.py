@@ -27,8 +27,8 @@ from qwen_tts_api.service.live.text import LiveText
 from qwen_tts_api.service.metrics import RequestMetrics, outcome
 from qwen_tts_api.service.plan import PAUSES_S, SpeechSegment, segment_seeds
 from qwen_tts_api.service.request import Client, Usage
-from qwen_tts_api.service.segmented_job import SILENCE_S, SegmentedJob
-from qwen_tts_api.service.trace import traced
+from qwen_tts_api.service.synthesis.segmented_job import SILENCE_S, SegmentedJob
+from qwen_tts_api.service.synthesis.trace import traced
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Normalize any text, split it into segments, and concatenate their audio."""
+"""Normalize any text, and split it into segments."""

@@ -35,7 +35,7 @@ from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.request import SpeechRequest
 from tests.conftest import Bench, wait_until
 from tests.fakes import SAMPLES_PER_FRAME
-from tests.service.test_segmented_job import LeavesLater, MakeBench, idle
+from tests.service.synthesis.test_segmented_job import LeavesLater, MakeBench, idle
 from tests.service.test_speech import Gone
 
 

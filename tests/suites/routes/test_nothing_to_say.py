@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
 from qwen_tts_api.audio import FORMATS
-from qwen_tts_api.service.segmented_job import SILENCE_S
+from qwen_tts_api.service.synthesis.segmented_job import SILENCE_S
 from tests.audio.decoding import decode, rates
 from tests.conftest import Bench
 from tests.routes.apis.native.test_tts import assert_error, post

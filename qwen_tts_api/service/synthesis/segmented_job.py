@@ -16,7 +16,7 @@ from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import DeadlineExceeded, TTSError
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt
 from qwen_tts_api.service.plan import SpeechSegment
-from qwen_tts_api.service.text.concatenate import Concatenator
+from qwen_tts_api.service.synthesis.concatenate import Concatenator
 from qwen_tts_api.telemetry.logs import bound_context, current_context
 
 Samples = npt.NDArray[np.int16]

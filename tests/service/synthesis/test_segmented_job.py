@@ -21,8 +21,12 @@ from qwen_tts_api.errors import (
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, SamplingParams
 from qwen_tts_api.service.plan import SpeechSegment
 from qwen_tts_api.service.request import SpeechRequest
-from qwen_tts_api.service.segmented_job import AHEAD_OF_FILE, AHEAD_OF_STREAM, SegmentedJob
-from qwen_tts_api.service.text.concatenate import WINDOW
+from qwen_tts_api.service.synthesis.concatenate import WINDOW
+from qwen_tts_api.service.synthesis.segmented_job import (
+    AHEAD_OF_FILE,
+    AHEAD_OF_STREAM,
+    SegmentedJob,
+)
 from tests.conftest import Bench, wait_until
 from tests.fakes import SAMPLES_PER_FRAME
 

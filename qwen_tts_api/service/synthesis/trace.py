@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from qwen_tts_api.audio.encoders import Pipeline
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.service.segmented_job import SegmentedJob
+from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
 from qwen_tts_api.telemetry import tracing
 from qwen_tts_api.telemetry.tracing import Attribute, Attributes
 

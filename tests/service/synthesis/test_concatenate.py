@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
-from qwen_tts_api.service.text.concatenate import (
+from qwen_tts_api.service.synthesis.concatenate import (
     FADE,
     MARGIN_WINDOWS,
     MAX_HELD_WINDOWS,

@@ -1,0 +1,74 @@
+"""One request's way from the queue to the last byte of its file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from qwen_tts_api.audio.encoders import Pipeline
+from qwen_tts_api.errors import ClientLeft
+from qwen_tts_api.service.metrics import RequestMetrics
+from qwen_tts_api.service.plan import SpeechPlan
+from qwen_tts_api.service.request import Client, SpeechInfo, Usage
+from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
+from qwen_tts_api.service.synthesis.trace import traced
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """One request for speech on its way from the queue to the last byte of its file.
+
+    Attributes:
+        plan: What it is answered with.
+        job: The jobs of its segments.
+        encoder: Turns their samples into the file's bytes.
+        metrics: Its metrics.
+    """
+
+    plan: SpeechPlan
+    job: SegmentedJob
+    encoder: Pipeline
+    metrics: RequestMetrics
+
+    def chunks(self, client: Client) -> Generator[bytes, None, None]:
+        """Yield the file's bytes as they are made; at least once, even where there is no audio.
+
+        All jobs are cancelled where it is closed, or the client disconnects.
+
+        Raises:
+            ClientLeft: The client disconnected.
+            TTSError: The rest cannot be made.
+        """
+        with traced(self.plan.voice.model, self.job, self.encoder):
+            with (
+                self.metrics,
+                contextlib.closing(self.job),
+                client.on_disconnect(self._cancel),
+            ):
+                for samples in self.job.samples():
+                    self.metrics.record_audio(len(samples))
+                    if chunk := self.encoder.encode(samples):
+                        yield chunk
+            yield self.encoder.finish()
+
+    def info(self, finish_reason: str) -> SpeechInfo:
+        """Return the description of the audio."""
+        return SpeechInfo(
+            media_type=self.plan.output.audio_format.media_type,
+            sample_rate_hz=self.plan.output.sample_rate_hz,
+            model=self.plan.voice.model,
+            seed=self.job.segments[0].prompt.sampling.seed,
+            text=self.plan.text,
+            num_segments=self.job.num_segments,
+            queue_s=self.job.queue_s,
+            finish_reason=finish_reason,
+            ignored=self.plan.voice.ignored,
+        )
+
+    def usage(self) -> Usage:
+        """Return the usage so far."""
+        return Usage(self.job.num_text_tokens, self.job.num_frames)
+
+    def _cancel(self) -> None:
+        self.job.cancel(ClientLeft("The client closed the connection."))

@@ -1,0 +1,1 @@
+"""Tests of `qwen_tts_api.service.synthesis`."""
