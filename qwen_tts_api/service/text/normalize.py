@@ -20,7 +20,7 @@ from qwen_tts_api.service.text.characters import (
     clean_characters,
     remove_invisible,
 )
-from qwen_tts_api.service.text.markup import strip_markup
+from qwen_tts_api.service.text.markup.markup import strip_markup
 from qwen_tts_api.service.text.patterns import WINDOW_CHARS, compile_pattern, windows
 
 KINDS = (

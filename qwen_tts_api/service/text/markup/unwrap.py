@@ -9,7 +9,7 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 
-from qwen_tts_api.service.text.markdown_blocks import Line
+from qwen_tts_api.service.text.markup.markdown_blocks import Line
 from qwen_tts_api.service.text.patterns import WINDOW_CHARS, compile_pattern
 
 LINE_BREAK = "\u2028"

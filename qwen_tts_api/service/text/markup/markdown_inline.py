@@ -6,7 +6,7 @@ from collections import Counter
 
 import regex
 
-from qwen_tts_api.service.text.markdown_blocks import normalize_label
+from qwen_tts_api.service.text.markup.markdown_blocks import normalize_label
 from qwen_tts_api.service.text.patterns import Replacement, compile_pattern, substitute
 
 

@@ -9,10 +9,10 @@ import html
 from collections import Counter
 from collections.abc import Iterator
 
-from qwen_tts_api.service.text.markdown_blocks import split_blocks
-from qwen_tts_api.service.text.markdown_inline import strip_inline
+from qwen_tts_api.service.text.markup.markdown_blocks import split_blocks
+from qwen_tts_api.service.text.markup.markdown_inline import strip_inline
+from qwen_tts_api.service.text.markup.unwrap import LINE_BREAK, unwrap_lines
 from qwen_tts_api.service.text.patterns import compile_pattern, find_matches, substitute
-from qwen_tts_api.service.text.unwrap import LINE_BREAK, unwrap_lines
 
 
 def strip_markup(text: str, changes: Counter[str]) -> str:
