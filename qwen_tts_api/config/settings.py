@@ -19,6 +19,9 @@ T = TypeVar("T")
 DEFAULT_MODEL_ID = "Qwen/Qwen3-TTS-12Hz-1.7B-CustomVoice"
 DEFAULT_CACHE_DIR = Path(os.path.expanduser("~/.cache/qwen-tts-api"))
 
+LIVE_MODES = ("segments", "continuous")
+"""How a text that arrives is spoken: sentence by sentence, or word by word."""
+
 
 def _setting(default: T, reader: Reader[T], purpose: str) -> T:
     """Describe one setting (typed as its value, in the manner of `dataclasses.field`)."""
@@ -189,7 +192,7 @@ class Settings:
     )
     live_mode: str = _setting(
         "segments",
-        readers.choice("segments", "continuous"),
+        readers.choice(*LIVE_MODES),
         "Text that arrives while it is spoken: sentence by sentence, or word by word (see "
         "docs/api/live.md).",
     )

@@ -18,7 +18,7 @@ from tests.conftest import Serve
 SNIPPETS = re.findall(
     r"^```js\n(.+?)^```", (ROOT / "docs" / "api" / "javascript.md").read_text(), re.M | re.S
 )
-KEY = "a-key-of-some-length"
+KEY = "a-key-öf-some-length"
 TEXT = "The quick brown fox jumps over the lazy dog. " * 3
 
 
@@ -62,14 +62,14 @@ def run(browser: Browser, origin: str, server: Server, call: str) -> Any:
 
 
 def test_the_document_has_its_snippets() -> None:
-    assert len(SNIPPETS) == 4
+    assert len(SNIPPETS) == 5
 
 
 def test_an_audio_element_plays(browser: Browser, origin: str, open_server: Server) -> None:
     run(browser, origin, open_server, 'await play("Hello.")')
 
 
-def test_a_file_is_fetched_with_a_key(
+def test_a_file_and_a_socket_are_had_with_a_key(
     browser: Browser, origin: str, tmp_path: Path, serve: Serve
 ) -> None:
     keys = tmp_path / "keys"
@@ -77,6 +77,29 @@ def test_a_file_is_fetched_with_a_key(
     settings = {"QWEN_API_KEYS_FILE": str(keys), "QWEN_CORS_ORIGINS": origin}
     server = serve(**settings)
     run(browser, origin, server, f'await playWithKey("Hello.", "{KEY}")')
+    call = (
+        f'{{ let n = 0; await speakWhileWritten(["Hello."], () => (n += 1), "{KEY}"); return n }}'
+    )
+    assert run(browser, origin, server, call) > 0
+
+
+def test_a_text_is_spoken_while_it_is_written(
+    browser: Browser, origin: str, open_server: Server
+) -> None:
+    """The first sentence is heard before the second is there."""
+    call = """{
+        let num = 0, first;
+        const heard = new Promise((resolve) => (first = resolve));
+        async function* pieces() {
+            yield "This is the first sen";
+            yield "tence. And here";
+            await heard;
+            yield " comes the second.";
+        }
+        await speakWhileWritten(pieces(), (samples) => (num += samples.length) && first());
+        return num / 24000;
+    }"""
+    assert run(browser, origin, open_server, call) > 1
 
 
 def test_a_stream_is_played_to_its_last_sample(

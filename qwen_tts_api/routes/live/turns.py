@@ -14,6 +14,7 @@ from websockets.frames import CloseCode
 
 from qwen_tts_api.errors import QueueFull, Unavailable
 from qwen_tts_api.routes.live.websocket import SocketClosed, WebSocket
+from qwen_tts_api.service.live.events import LiveInfo
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
@@ -115,11 +116,14 @@ class Turns:
                 turn.working.close()
 
 
-def check_request(service: SpeechService, request: SpeechRequest) -> None:
-    """Refuse what cannot be spoken now, and not when it is to be.
+def check_request(service: SpeechService, request: SpeechRequest) -> LiveInfo | None:
+    """Refuse what cannot be spoken now, and not when it is to be; return what is known of it.
 
     Raises:
         InvalidRequest: There is no such voice or model, or the format has not this rate.
     """
     with suppress(Unavailable):  # which it may not be any more by then
-        service.live(request).cancel()
+        live = service.live(request)
+        live.cancel()
+        return live.info
+    return None

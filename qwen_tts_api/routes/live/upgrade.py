@@ -29,6 +29,7 @@ from qwen_tts_api.routes.live.websocket import (
 )
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.request_log import RequestRecord
+from qwen_tts_api.routes.security import subprotocols
 from qwen_tts_api.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -132,6 +133,8 @@ class SocketRoutes:
         response.headers["Upgrade"] = "websocket"
         response.headers["Connection"] = "Upgrade"
         response.headers["Sec-WebSocket-Accept"] = accept_key(request.headers["Sec-WebSocket-Key"])
+        if subprotocol := subprotocols.choose(request):
+            response.headers["Sec-WebSocket-Protocol"] = subprotocol
         return response
 
 
@@ -206,6 +209,10 @@ def check_handshake(request: Request) -> None:
         key = b""
     if len(key) != 16:
         raise InvalidRequest("'Sec-WebSocket-Key' is not 16 bytes in base64.")
+    if subprotocols.offered(request) and not subprotocols.choose(request):
+        raise InvalidRequest(
+            "A key is the only subprotocol: offer another beside it, which the server can choose."
+        )
 
 
 def accept_key(key: str) -> str:

@@ -1,6 +1,7 @@
 """Authenticate requests by API key, and apply the rate limit.
 
-A key is a bearer token or, as ElevenLabs' clients send it, in `xi-api-key`.
+A key is a bearer token or, as ElevenLabs' clients send it, in `xi-api-key`; a page gives it
+to a WebSocket as a subprotocol (`subprotocols`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from flask import Flask, Request, Response, g, request
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import RateLimited, Unauthorized
+from qwen_tts_api.routes.security import subprotocols
 from qwen_tts_api.routes.security.rate_limit import RateLimit, counted_address
 from qwen_tts_api.service.api_keys import ApiKeys
 
@@ -87,11 +89,12 @@ def _check_key(keys: ApiKeys, address: str, wrong_keys: RateLimit) -> str:
         RateLimited: The key is wrong, and more than MAX_WRONG_KEYS were from this address.
         Unauthorized: The key is missing or wrong.
     """
-    key = bearer_of(request) or request.headers.get("xi-api-key", "")
-    if not key.strip():
-        raise Unauthorized("This server needs a key: send 'Authorization: Bearer <key>'.")
+    given = bearer_of(request) or request.headers.get("xi-api-key", "")
     # WSGI decodes headers as Latin-1.
-    name = keys.find(key.strip().encode("latin-1", "replace"))
+    key = given.strip().encode("latin-1", "replace") or subprotocols.key_of(request)
+    if not key:
+        raise Unauthorized("This server needs a key: send 'Authorization: Bearer <key>'.")
+    name = keys.find(key)
     if name is None:
         _count(wrong_keys, address, f"More than {MAX_WRONG_KEYS} wrong keys a minute.")
         raise Unauthorized("The request's key is not one of this server's.")

@@ -8,6 +8,8 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from qwen_tts_api.config.settings import LIVE_MODES
+
 MAX_SEED = 2**63 - 1
 
 # As programs print them, 0.1 + 0.2 and 1e-05 among them. `float` would take "nan" and "1_0", too.
@@ -19,6 +21,17 @@ _FLOAT = re.compile(
 def string(description: str) -> fields.String:
     """Return a field for a text, or null."""
     return fields.String(allow_none=True, metadata={"description": description})
+
+
+def choice(description: str, *allowed: str) -> fields.String:
+    """Return a string field with one of the allowed values, empty or null."""
+    words = validate.OneOf(["", *allowed], error=f"Must be one of: {', '.join(allowed)}.")
+    return fields.String(allow_none=True, validate=words, metadata={"description": description})
+
+
+def live_mode() -> fields.String:
+    """Return the field that says how a text is spoken while it arrives."""
+    return choice("Sentence by sentence, or word by word; `QWEN_LIVE_MODE` if empty.", *LIVE_MODES)
 
 
 class _StrictInteger(fields.Integer):

@@ -6,12 +6,14 @@ import gc
 import json
 import os
 import threading
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from flask import Blueprint, Flask, Request
 from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import UnknownModel
@@ -171,6 +173,28 @@ def test_keys_origins_and_limits_hold_for_sockets(serve_echo: Serve, tmp_path: P
     assert refused(Authorization=f"Bearer {key}") == (429, "rate_limited")
 
 
+def test_a_page_gives_its_key_as_a_subprotocol(serve_echo: Serve, tmp_path: Path) -> None:
+    """The other one is chosen; a key is no pass for a page of another site."""
+    keys = tmp_path / "keys"
+    keys.write_text("schlüssel-0123456789abcdef")
+    port, _ = serve_echo(api_keys_file=keys)
+    encoded = urlsafe_b64encode("schlüssel-0123456789abcdef".encode()).decode().rstrip("=")
+    offer = f"bearer.{encoded}, tts, other"
+    own = Origin(port.url.replace("ws", "http"))
+    offers = [Subprotocol("tts"), Subprotocol(f"bearer.{encoded}")]
+    with connect(port.url + ECHO, subprotocols=offers, origin=own) as client:
+        assert client.subprotocol == "tts"
+
+    def refused(offer: str, **headers: str) -> tuple[int, str]:
+        data = handshake(ECHO, Sec_WebSocket_Protocol=offer, **headers)
+        return status_and_code(answer_of(port.address, data))
+
+    for wrong in ("tts, bearer.eHl6", "tts, bearer.", "tts, bearer.\xe4", "tts", "tts, Bearer"):
+        assert refused(wrong) == (401, "unauthorized")
+    assert refused(f"bearer.{encoded}") == (400, "invalid_request")
+    assert refused(offer, Origin="http://evil.example") == (403, "cross_site")
+
+
 def test_there_are_no_more_sockets_than_may_be(serve_echo: Serve) -> None:
     """And one that was closed makes room for another."""
     port, _ = serve_echo(max_sockets=2)
@@ -215,7 +239,8 @@ def test_no_descriptor_or_thread_is_left(serve_echo: Serve) -> None:
     for _ in range(5):
         after = round_of_ends()
     assert after[0] <= before[0]
-    assert after[1] <= before[1] + 2  # the pool starts a thread where none is idle yet
+    # The pool starts a thread where none is idle yet, up to eight; 20 sockets have ended.
+    assert after[1] < before[1] + 8
 
 
 def test_the_key_is_answered_as_the_standard_has_it() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Request
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.routes.bodies.body import parse_form, parse_json, read_body
@@ -36,9 +36,3 @@ def _read(schema: Schema, request: Request, body: bytes) -> dict[str, Any]:
 def text(description: str) -> fields.String:
     """Return a string field that may be null."""
     return fields.String(allow_none=True, metadata={"description": description})
-
-
-def choice(description: str, *allowed: str) -> fields.String:
-    """Return a string field with one of the allowed values, empty or null."""
-    words = validate.OneOf(["", *allowed])
-    return fields.String(allow_none=True, validate=words, metadata={"description": description})

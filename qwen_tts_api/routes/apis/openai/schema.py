@@ -8,9 +8,8 @@ from typing import Any
 
 from marshmallow import fields, post_load
 
-from qwen_tts_api.routes.apis.openai.document import choice
 from qwen_tts_api.routes.apis.openai.names import FIELDS
-from qwen_tts_api.routes.speech.field_types import integer
+from qwen_tts_api.routes.speech.field_types import choice, integer
 from qwen_tts_api.routes.speech.schema import SpeechSchema
 from qwen_tts_api.service.request import SpeechRequest
 

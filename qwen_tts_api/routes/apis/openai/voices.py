@@ -16,11 +16,12 @@ from qwen_tts_api.errors import (
     TTSError,
     VoiceNotFound,
 )
-from qwen_tts_api.routes.apis.openai.document import choice, read_document, text
+from qwen_tts_api.routes.apis.openai.document import read_document, text
 from qwen_tts_api.routes.apis.openai.names import VOICE_FIELDS, find_model
 from qwen_tts_api.routes.bodies.audio_field import AudioField
 from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
+from qwen_tts_api.routes.speech.field_types import choice
 from qwen_tts_api.routes.speech.response import report_ignored
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService

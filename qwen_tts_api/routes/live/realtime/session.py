@@ -56,6 +56,7 @@ class RealtimeSession:
         self._model = ""
         self._count = count
         self._session: dict[str, Any] = dict(DEFAULTS)
+        self._told: dict[str, Any] = {}
         self._id = new_id("sess")
         self._turns = Turns(websocket)
         self._buffer = ""
@@ -127,8 +128,10 @@ class RealtimeSession:
                 "'session' is missing, or no object.", fields={"session": ["Missing."]}
             )
         session = self._session | read_session(asked, strict=self._config.strict_parameters)
-        check_request(self._service, speech_request(session, self._model))
+        info = check_request(self._service, speech_request(session, self._model))
         self._session = session
+        if info is not None and "live_mode" in session:
+            self._told = {"live_mode": info.mode}  # not every model hears words
         self._send(event("session.updated", session=self._describe()))
 
     def _append(self, document: Event) -> None:
@@ -213,7 +216,13 @@ class RealtimeSession:
 
     def _describe(self) -> dict[str, Any]:
         model = self._requested_model or self._service.models.default
-        return {"object": "realtime.session", "id": self._id, "model": model, **self._session}
+        return {
+            "object": "realtime.session",
+            "id": self._id,
+            "model": model,
+            **self._session,
+            **self._told,
+        }
 
     def _send(self, document: Event) -> None:
         self._websocket.send(json.dumps(document))

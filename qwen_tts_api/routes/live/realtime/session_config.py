@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from marshmallow import EXCLUDE, RAISE, Schema, fields, post_load, validate
+from marshmallow import EXCLUDE, RAISE, fields, post_load, validate
 
 from qwen_tts_api.audio import SAMPLE_RATES_HZ
 from qwen_tts_api.errors import NotSupported, UnknownModel
 from qwen_tts_api.names import shown
+from qwen_tts_api.routes.speech import field_types
 from qwen_tts_api.routes.speech.field_types import integer, number, string
-from qwen_tts_api.routes.speech.schema import load
+from qwen_tts_api.routes.speech.schema import SpeechSchema, load
 from qwen_tts_api.service.models import ServedModels
 from qwen_tts_api.service.request import SpeechRequest
 
@@ -43,8 +44,16 @@ _CLOUD_MODEL = re.compile(r"qwen3?-tts(-instruct)?(-flash)?(-(?P<kind>vc|vd))?-r
 _KINDS = {"vc": "base", "vd": "voice_design", None: ""}
 
 
-class SessionSchema(Schema):
-    """The fields of `session` in `session.update`."""
+class SessionSchema(SpeechSchema):
+    """The fields of `session` in `session.update`: DashScope's, and ours beside them."""
+
+    class Meta:
+        """What DashScope calls otherwise, and what is not a session's."""
+
+        exclude = (
+            *("text", "model", "stream", "normalize", "ref_audio", "ref_text"),
+            *("x_vector_only_mode", *(name for name, other in FIELDS.items() if name != other)),
+        )
 
     voice = string("A speaker or a registered voice.")
     mode = fields.String(validate=validate.OneOf([SERVER_COMMIT, COMMIT]), allow_none=True)
@@ -62,10 +71,15 @@ class SessionSchema(Schema):
     enable_tn = fields.Boolean(allow_none=True)
     instructions = string("How to say it.")
     optimize_instructions = fields.Boolean(allow_none=True)
+    live_mode = field_types.live_mode()
 
     @post_load
-    def _drop_nulls(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def _make(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         return {name: value for name, value in data.items() if value is not None}
+
+
+_OURS = tuple(sorted({*SpeechSchema().fields, "live_mode"} & {*SessionSchema().fields} - {*FIELDS}))
+"""The session's fields that a request has by the same name."""
 
 
 def read_session(document: dict[str, Any], *, strict: bool) -> dict[str, Any]:
@@ -102,6 +116,7 @@ def speech_request(session: dict[str, Any], model: str) -> SpeechRequest:
         stream=True,
         lenient=True,
         silence=True,
+        **{name: session[name] for name in _OURS if name in session},
     )
 
 

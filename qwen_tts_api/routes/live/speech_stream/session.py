@@ -121,7 +121,7 @@ class SpeechStreamSession:
 
     def _configure(self, document: Document) -> None:
         config = read_config(document, self._service, self._settings)
-        check_request(self._service, config.speech)
+        info = check_request(self._service, config.speech)
         self._config = config
         self._splitter = UnitSplitter(config.granularity)
         self._send(
@@ -131,6 +131,7 @@ class SpeechStreamSession:
                 "response_format": config.speech.audio_format,
                 "stream_audio": config.stream_audio,
                 "split_granularity": config.granularity,
+                "live_mode": info.mode if info else config.speech.live_mode,
                 "ignored": list(config.ignored),
             }
         )
@@ -148,6 +149,9 @@ class SpeechStreamSession:
                 f"More than {limit} characters wait (QWEN_MAX_TEXT_CHARS): send 'input.done'."
             )
         self._open_utterance()
+        if self._config.by_word:
+            self._open_live().append(text)
+            return
         for unit in self._splitter.append(text):
             self._speak_unit(unit)
 

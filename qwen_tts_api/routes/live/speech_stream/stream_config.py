@@ -12,6 +12,7 @@ from qwen_tts_api.errors import NotSupported
 from qwen_tts_api.routes.apis.openai.schema import OpenAIRequest, OpenAISpeechSchema
 from qwen_tts_api.routes.apis.openai.speech import translate
 from qwen_tts_api.routes.live.speech_stream.units import CLAUSE, NONE, SENTENCE
+from qwen_tts_api.routes.speech.field_types import live_mode
 from qwen_tts_api.routes.speech.schema import idle_fields, load
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
@@ -34,6 +35,7 @@ class StreamOptionsSchema(Schema):
     word_timestamps = fields.Boolean(allow_none=True)
     speaker_embedding = fields.Raw(allow_none=True)
     non_streaming_mode = fields.Raw(allow_none=True)
+    live_mode = live_mode()
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class StreamConfig:
         speech: The request, without a text.
         stream_audio: Whether a unit's audio is sent while it is made, and not as one message.
         granularity: How text is cut into units.
+        by_word: Whether the model hears text as it comes, and cuts it itself.
         is_wrapped: Whether it came in `session`, as SGLang-Omni's clients send it.
         ignored: Names of fields without effect.
     """
@@ -51,6 +54,7 @@ class StreamConfig:
     speech: SpeechRequest
     stream_audio: bool
     granularity: str
+    by_word: bool
     is_wrapped: bool
     ignored: tuple[str, ...]
 
@@ -86,10 +90,13 @@ def read_config(document: dict[str, Any], service: SpeechService, config: Config
     )
     speech, idle = translate(asked, config, service)
     stream_audio = bool(options.get("stream_audio"))
+    granularity = options.get("split_granularity") or NONE
+    mode = options.get("live_mode") or ""
     return StreamConfig(
-        speech=replace(speech, stream=stream_audio),
+        speech=replace(speech, stream=stream_audio, live_mode=mode),
         stream_audio=stream_audio,
-        granularity=options.get("split_granularity") or NONE,
+        granularity=granularity,
+        by_word=granularity == NONE and mode == "continuous",
         is_wrapped=is_wrapped,
         ignored=(*ignored, *asked.ignored, *idle),
     )

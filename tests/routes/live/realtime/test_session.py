@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -217,6 +218,35 @@ def test_every_value_of_the_session_is_told(port: Port) -> None:
         assert audio(client.until("response.done"))[:1] == b"\xff"
 
 
+def test_a_session_takes_our_fields_too(port: Port) -> None:
+    """The same seed, the same audio; the mode that is told is the one that the model can do."""
+    asked = {"voice": "Ryan", "mode": "commit", "seed": 7, "temperature": 0.5}
+
+    def speak(**fields: Any) -> tuple[Event, bytes]:
+        with session(port) as client:
+            updated = client.update(**asked, **fields)["session"]
+            assert {name: updated[name] for name in asked} == asked
+            client.append("Hello there.")
+            client.send("input_text_buffer.commit")
+            return updated, audio(client.until("response.done"))
+
+    updated, first = speak()
+    assert "live_mode" not in updated
+    assert speak()[1] == first
+    assert speak(live_mode="continuous")[0]["live_mode"] == "continuous"
+    assert speak(live_mode="segments")[0]["live_mode"] == "segments"
+
+
+def test_the_mode_that_is_told_is_what_the_model_can(
+    serve_port: ServePort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, bench = serve_port()
+    card = replace(bench.pool.card("voice"), hears_words=False)
+    monkeypatch.setattr(bench.pool, "card", lambda name: card)
+    with session(port) as client:
+        assert client.update(live_mode="continuous")["session"]["live_mode"] == "segments"
+
+
 @pytest.mark.parametrize(
     ("fields", "code", "param"),
     [
@@ -228,6 +258,8 @@ def test_every_value_of_the_session_is_told(port: Port) -> None:
         ({"speech_rate": 3}, "invalid_value", "speech_rate"),
         ({"volume": 80}, "not_supported", "volume"),
         ({"pitch_rate": 1.2}, "not_supported", "pitch_rate"),
+        ({"live_mode": "words"}, "invalid_value", "live_mode"),
+        ({"temperature": 11}, "invalid_value", "temperature"),
     ],
 )
 def test_what_a_session_cannot_have_is_refused(

@@ -144,6 +144,20 @@ def test_each_sentence_is_a_unit_and_is_spoken_before_the_end(port: Port) -> Non
         }
 
 
+def test_word_by_word_text_is_heard_before_its_unit_ends(port: Port) -> None:
+    """A unit is an utterance then, which begins with its first words."""
+    config = {"stream_audio": True, "response_format": "pcm", "live_mode": "continuous"}
+    with session(port, voice="Ryan", **config) as client:
+        client.send("input.text", text="One word and ")
+        messages = client.until("audio.start")
+        assert isinstance(client.next(), bytes)
+        client.send("input.text", text="another.")
+        client.send("input.done")
+        [(start, _, end)] = units([*messages, *client.until("session.done")])
+        assert start["sentence_text"].startswith("One word")
+        assert not end["error"]
+
+
 def test_sglang_s_clients_are_told_what_they_wait_for(port: Port) -> None:
     """A config in `session`, a commit, and the end of the socket behind `session.done`."""
     config = {"voice": "Ryan", "split_granularity": "sentence", "response_format": "pcm"}
@@ -180,6 +194,7 @@ def test_the_first_message_configures(port: Port) -> None:
         '{"type": "session.config", "voice": "Ryan", "word_timestamps": true}',
         '{"type": "session.config", "voice": "Ryan", "split_granularity": "word"}',
         '{"type": "session.config", "voice": "Ryan", "response_format": "wma"}',
+        '{"type": "session.config", "voice": "Ryan", "live_mode": "words"}',
         '{"type": "session.config", "voice": "Ryan", "speed": 9}',
         '{"type": "session.config", "voice": "Ryan", "model": "gpt"}',
     ):

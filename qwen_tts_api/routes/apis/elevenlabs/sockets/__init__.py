@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, Request, g
+from marshmallow import Schema
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import TTSError
@@ -13,10 +14,19 @@ from qwen_tts_api.routes.apis.elevenlabs.speech import find_request
 from qwen_tts_api.routes.live.turns import check_request
 from qwen_tts_api.routes.live.upgrade import Session, SocketRoutes, describe_socket
 from qwen_tts_api.routes.live.websocket import WebSocket
+from qwen_tts_api.routes.speech.field_types import live_mode
+from qwen_tts_api.routes.speech.schema import load
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
 _Kind = type[SingleSession] | type[MultiSession]
+
+
+class _LiveModeQuery(Schema):
+    """A parameter of the address that ElevenLabs does not have."""
+
+    live_mode = live_mode()
+
 
 _KINDS: dict[str, _Kind] = {"stream-input": SingleSession, "multi-stream-input": MultiSession}
 
@@ -60,8 +70,9 @@ def add_routes(
 def _read_query(request: Request, config: Config, service: SpeechService) -> SpeechRequest:
     """Return what the path and the query of a handshake ask for."""
     args = request.args
+    mode = load(_LiveModeQuery(), {"live_mode": args.get("live_mode", "")})
     asked = SpeechRequest(
-        model=args.get("model_id", ""), language=args.get("language_code", ""), stream=True
+        model=args.get("model_id", ""), language=args.get("language_code", ""), stream=True, **mode
     )
     voice_id = (request.view_args or {})["voice_id"]
     found, _ = find_request(asked, voice_id, args.get("output_format", ""), config, service)

@@ -155,6 +155,7 @@ def test_a_wrong_message_closes_with_what_was_wrong(
         ("Serena", "output_format=pcm_1", 400),
         ("Serena", "model_id=nothing", 400),
         ("Serena", "language_code=xx", 400),
+        ("Serena", "live_mode=words", 400),
     ],
 )
 def test_what_cannot_be_spoken_is_refused_before_the_upgrade(
@@ -165,6 +166,17 @@ def test_what_cannot_be_spoken_is_refused_before_the_upgrade(
         pass
     assert raised.value.response.status_code == status
     assert set(json.loads(raised.value.response.body)) == {"detail"}
+
+
+def test_word_by_word_is_asked_for_in_the_address(serve_port: ServePort) -> None:
+    """Audio comes before the sentence has ended."""
+    port, _ = serve_port()
+    query = "output_format=pcm_24000&live_mode=continuous"
+    with session(port, query=query) as connection:
+        send(connection, text="One word and ")
+        assert json.loads(connection.recv(10))["audio"]
+        send(connection, text="")
+        assert read(connection)[-1]["isFinal"]
 
 
 def test_contexts_are_told_apart(serve_port: ServePort) -> None:
