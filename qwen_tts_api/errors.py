@@ -76,6 +76,15 @@ class TTSError(Exception):
         """Return what is wrong with each field, likewise."""
         return self.fields_in(OWN_NAMES)
 
+    def at(self, place: str) -> TTSError:
+        """Return the same error with a place before its sentence, such as `line 2`."""
+        sentence = self._sentence
+        return type(self)(
+            lambda field: f"{place}: {sentence if isinstance(sentence, str) else sentence(field)}",
+            fields=self._fields,
+            retry_after_s=self.retry_after_s,
+        )
+
     def message_in(self, names: Mapping[str, str]) -> str:
         """Return the sentence for the clients of an API that calls our fields so."""
         return _say(self._sentence, names)

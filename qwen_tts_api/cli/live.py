@@ -26,7 +26,8 @@ from qwen_tts_api.errors import TTSError
 from qwen_tts_api.service.live.audio import LETTERS_PER_S, LiveAudio
 from qwen_tts_api.service.live.segment import LiveLimits, LiveSegment
 from qwen_tts_api.service.live.text import LiveText
-from qwen_tts_api.service.plan import PAUSES_S, RANDOM_SEED_BITS, choose_output, segment_seeds
+from qwen_tts_api.service.output import choose_output
+from qwen_tts_api.service.plan import PAUSES_S, RANDOM_SEED_BITS, segment_seeds
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.segments import measure
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import re
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
-from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS, AudioFormat
 from qwen_tts_api.audio.encoders import Output
-from qwen_tts_api.audio.formats import named_by
 from qwen_tts_api.audio.rates import FASTEST, SLOWEST
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import InvalidRequest, NotSupported, UnknownFormat
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, SamplingParams
-from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
+from qwen_tts_api.errors import InvalidRequest, NotSupported
+from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from qwen_tts_api.service.models import resolve_language
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.normalize import NormalizedText, check_instruct
+from qwen_tts_api.service.text.script.passage import Passage, Script
 from qwen_tts_api.service.text.segments import split
 from qwen_tts_api.service.text.sentences import Boundary
 from qwen_tts_api.service.voices.resolve import ResolvedVoice
@@ -29,8 +25,6 @@ RANDOM_SEED_BITS = 53
 """Of a seed that is random: JavaScript has no larger whole numbers, and would send back another."""
 
 _SAMPLING_FIELDS = tuple(field.name for field in fields(SamplingParams))
-
-_AAC = {"aac", "adts", "m4a", "m4b", "mp4", "mp4a"}
 
 POSITIONS_PER_LETTER = 2
 """A letter of a text takes 0.3 positions for its tokens and 0.8 for its frames, at 15 letters and
@@ -53,10 +47,14 @@ class SpeechSegment:
     Attributes:
         prompt: For the model.
         pause_s: The pause between it and the next segment.
+        is_stated: Whether the text states that pause, so that it is exact, even behind the last.
+        speed: Of its audio: 2 is twice as fast, at the same pitch. Pauses are not changed by it.
     """
 
     prompt: Prompt
     pause_s: float
+    is_stated: bool = False
+    speed: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -66,46 +64,90 @@ class SpeechPlan:
     Attributes:
         output: The format of its audio.
         text: What is spoken.
-        voice: The model and the voice that speak it.
+        voice: The model, and the voice that speaks first.
         segments: Of the text.
+        lead_s: The pause that the text states before them.
     """
 
     output: Output
     text: NormalizedText
     voice: ResolvedVoice
     segments: Sequence[SpeechSegment]
+    lead_s: float = 0.0
 
 
-def choose_output(request: SpeechRequest) -> Output:
-    """Return how a request wants its audio.
+def make_plan(
+    config: Config,
+    output: Output,
+    text: NormalizedText,
+    script: Script,
+    voices: Sequence[ResolvedVoice],
+) -> SpeechPlan:
+    """Return the plan of a request, with the settings' defaults filled in.
 
-    Raises:
-        UnknownFormat: There is no such format.
-        InvalidRequest: The format cannot have the rate, or the speed is out of range.
-    """
-    audio_format = _format(request.audio_format)
-    rate_hz = _rate(request.sample_rate_hz, audio_format)
-    speed = 1.0 if request.speed is None else request.speed
-    if not SLOWEST <= speed <= FASTEST:
-        raise InvalidRequest(
-            f"'speed' is {speed:g}; allowed are {SLOWEST:g} to {FASTEST:g}.",
-            fields={"speed": [f"Must be {SLOWEST:g} to {FASTEST:g}."]},
-        )
-    return Output(audio_format, rate_hz, speed)
-
-
-def make_segments(config: Config, text: str, voice: ResolvedVoice) -> list[SpeechSegment]:
-    """Return the segments of a request, with the settings' defaults filled in.
+    A speed holds for the whole; where the text states pauses or a tempo it holds for each segment
+    instead, so that a stated pause is as long as it says.
 
     Args:
         config: The settings.
-        text: Of the request, checked and normalized; may be empty, which is one segment.
-        voice: The model and the voice that speak it, and what else the request asks for.
+        output: How the audio is wanted.
+        text: What is spoken.
+        script: Its passages, prepared; one without text alone is a silence.
+        voices: Theirs, with what else the request asks for.
 
     Raises:
-        InvalidRequest: The model does not honour a field of the request.
+        InvalidRequest: The model does not honour a field of the request, or a tempo is too much.
     """
-    return divide(make_prompt(config, text, voice), max_letters(config, voice.card))
+    if not script.is_timed:
+        return SpeechPlan(output, text, voices[0], make_segments(config, script, voices))
+    segments = make_segments(config, script, voices, output.speed)
+    output = replace(output, speed=1.0)
+    return SpeechPlan(output, text, voices[0], segments, script.lead_s)
+
+
+def make_segments(
+    config: Config,
+    script: Script,
+    voices: Sequence[ResolvedVoice],
+    speed: float = 1.0,
+) -> list[SpeechSegment]:
+    """Return the segments of all passages of a script; see `make_plan`.
+
+    Args:
+        speed: Of the whole; pauses that are not stated become shorter by it.
+    """
+    prompts = [
+        make_prompt(config, passage.text, voice)
+        for passage, voice in zip(script.passages, voices, strict=True)
+    ]
+    seeds = segment_seeds(prompts[0].sampling.seed)
+    segments: list[SpeechSegment] = []
+    for passage, voice, prompt in zip(script.passages, voices, prompts, strict=True):
+        tempo = _tempo(passage, speed)
+        *divided, last = divide(prompt, max_letters(config, voice.card), seeds)
+        pause_s = PAUSES_S[passage.boundary] if passage.pause_s is None else passage.pause_s
+        last = replace(last, pause_s=pause_s, is_stated=passage.pause_s is not None)
+        segments += [_at_tempo(segment, tempo) for segment in (*divided, last)]
+    return segments
+
+
+def _tempo(passage: Passage, speed: float) -> float:
+    tempo = passage.speed * speed
+    if not SLOWEST <= tempo <= FASTEST:
+        place = f"{passage.place}: " if passage.place else ""
+        raise InvalidRequest(
+            f"{place}the speed is {tempo:g} times the model's own; allowed are {SLOWEST:g} to "
+            f"{FASTEST:g}.",
+            fields={"text": [f"The speed must be {SLOWEST:g} to {FASTEST:g}."]},
+        )
+    return tempo
+
+
+def _at_tempo(segment: SpeechSegment, tempo: float) -> SpeechSegment:
+    if tempo == 1:
+        return segment
+    pause_s = segment.pause_s if segment.is_stated else segment.pause_s / tempo
+    return replace(segment, pause_s=pause_s, speed=tempo)
 
 
 def make_prompt(config: Config, text: str, voice: ResolvedVoice) -> Prompt:
@@ -133,51 +175,27 @@ def max_letters(config: Config, card: ModelCard) -> int:
     return limit if card.kind == "voice_design" else min(limit, config.max_segment_chars)
 
 
-def divide(prompt: Prompt, max_letters: int) -> list[SpeechSegment]:
-    """Return the segments of a prompt; a text that fits is one, and its prompt unchanged."""
+def divide(
+    prompt: Prompt, max_letters: int, seeds: Iterator[int] | None = None
+) -> list[SpeechSegment]:
+    """Return the segments of a prompt; a text that fits is one, with the first seed.
+
+    Args:
+        prompt: Of all of them.
+        max_letters: The longest.
+        seeds: One for each; None: those that the prompt's own begins.
+    """
     segments = split(prompt.text, max_letters)
-    if len(segments) == 1 and segments[0].text == prompt.text:
-        return [SpeechSegment(prompt, PAUSES_S[segments[0].boundary])]
-    seeds = segment_seeds(prompt.sampling.seed)
     return [
         SpeechSegment(
             replace(prompt, text=segment.text, sampling=replace(prompt.sampling, seed=seed)),
             PAUSES_S[segment.boundary],
         )
-        for segment, seed in zip(segments, seeds, strict=False)
+        # The seeds last: of those that are shared, none is taken for nothing.
+        for segment, seed in zip(
+            segments, seeds or segment_seeds(prompt.sampling.seed), strict=False
+        )
     ]
-
-
-def _format(name: str) -> AudioFormat:
-    wanted = name.strip().lower() or DEFAULT_FORMAT
-    if wanted in FORMATS:
-        return FORMATS[wanted]
-    allowed = ", ".join(FORMATS)
-    wanted = wanted[:MAX_SHOWN_CHARS]  # comparing takes as long as the name is
-    words = set(re.findall(r"[a-z0-9]+", wanted))
-    by_words = named_by(words)
-    similar = difflib.get_close_matches(wanted, FORMATS, n=1)
-    meant = [by_words.name] if by_words else similar
-    sentence = f"Unknown audio format {shown(name)}"
-    if words & _AAC:
-        sentence = "AAC is not made here; use mp3 or opus instead"
-    elif meant:
-        sentence += f": did you mean {meant[0]!r}?"
-    sentence += f"{'' if sentence.endswith('?') else ';'} allowed are {allowed}."
-    raise UnknownFormat(sentence, fields={"audio_format": [f"Must be one of: {allowed}."]})
-
-
-def _rate(rate_hz: int | None, audio_format: AudioFormat) -> int:
-    """Return the rate that is asked for, else the model's own, else the format's first."""
-    if rate_hz is None:
-        return audio_format.default_rate_hz(SAMPLE_RATE_HZ)
-    if rate_hz in audio_format.sample_rates_hz:
-        return rate_hz
-    allowed = ", ".join(map(str, audio_format.sample_rates_hz))
-    raise InvalidRequest(
-        f"'sample_rate' is {rate_hz}; allowed for {audio_format.name} are {allowed} (Hz).",
-        fields={"sample_rate": [f"Must be one of: {allowed}."]},
-    )
 
 
 def _instruct(config: Config, voice: ResolvedVoice) -> str:

@@ -21,7 +21,8 @@ from qwen_tts_api.service.live.begin import LiveRequest, begin_live
 from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.metrics import RequestMetrics, build_metrics
 from qwen_tts_api.service.models import ServedModels
-from qwen_tts_api.service.plan import SpeechPlan, choose_output, make_segments
+from qwen_tts_api.service.output import choose_output
+from qwen_tts_api.service.plan import SpeechPlan, make_plan
 from qwen_tts_api.service.request import (
     NULL_CLIENT,
     Client,
@@ -31,7 +32,10 @@ from qwen_tts_api.service.request import (
 )
 from qwen_tts_api.service.synthesis.segmented_job import NOTHING_TO_SAY, SegmentedJob
 from qwen_tts_api.service.synthesis.synthesis import Synthesis
-from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text, prepare_text
+from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text
+from qwen_tts_api.service.text.script.passage import Passage, Script
+from qwen_tts_api.service.text.script.prepare import prepare_script
+from qwen_tts_api.service.voices.passages import resolve_passages
 from qwen_tts_api.service.voices.registry import VoiceRegistry
 from qwen_tts_api.service.voices.resolve import ResolvedVoice, VoiceResolver
 from qwen_tts_api.service.voices.voice import Voice
@@ -201,7 +205,13 @@ class SpeechService:
             plan = self._plan(request)
             encoder = plan.output.pipeline(SAMPLE_RATE_HZ, stream=stream)
             timeout_s = self._config.request_timeout_s
-            job = SegmentedJob(self._pool, plan.voice.model, plan.segments, timeout_s=timeout_s)
+            job = SegmentedJob(
+                self._pool,
+                plan.voice.model,
+                plan.segments,
+                timeout_s=timeout_s,
+                lead_s=plan.lead_s,
+            )
         except TTSError as error:
             metrics.refuse(error)
             raise
@@ -211,23 +221,24 @@ class SpeechService:
     def _plan(self, request: SpeechRequest) -> SpeechPlan:
         output = choose_output(request)
         self.models.name(request.model)  # before the text
-        text = self._text(request)
-        voice = self._voice(request)
-        segments = make_segments(self._config, text.text, voice)
-        return SpeechPlan(output, text, voice, segments)
+        script, text = self._script(request)
+        voices = resolve_passages(self._voice, request, script.passages)
+        return make_plan(self._config, output, text, script, voices)
 
     def _voice(self, request: SpeechRequest) -> ResolvedVoice:
         self.models.name(request.model)  # refused even while the model loads
         self._pool.check_open()
         return self._resolver.resolve(request)
 
-    def _text(self, request: SpeechRequest) -> NormalizedText:
-        """Return the text as it is spoken; an empty one, where silence is to be its answer."""
+    def _script(self, request: SpeechRequest) -> tuple[Script, NormalizedText]:
+        """Return what is spoken; a text without words where silence is to be its answer."""
         config = self._config
         normalize = config.normalize_text if request.normalize is None else request.normalize
+        script = Script([Passage(request.text)])
         try:
-            return prepare_text(request.text, config.max_text_chars, normalize=normalize)
+            return prepare_script(script, config.max_text_chars, normalize=normalize)
         except (TextRequired, NothingToSay):
             if not request.silence or not request.text:
                 raise
-            return NormalizedText("", normalize_text(request.text).changes)
+            nothing = NormalizedText("", normalize_text(request.text).changes)
+            return Script([Passage("")]), nothing

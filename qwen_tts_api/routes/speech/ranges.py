@@ -21,7 +21,7 @@ from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.routes.connection import split_body
 from qwen_tts_api.routes.openapi.operations import BINARY, Answer
 from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
-from qwen_tts_api.service.plan import choose_output
+from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.request import SpeechRequest
 
 KEPT_S = 60.0

@@ -4,15 +4,21 @@ An utterance begins and ends with silence of varying length. Between two segment
 padded to a pause, with a fade on both sides. Silence before the first segment's speech and after
 the last one's stays, and so does everything inside a segment: the audio of a single segment is
 exactly the model's output.
+
+A stated pause is exact: as many samples of digital silence as it says, between two samples that are
+none. It may also stand before the first segment and behind the last, whose silence there is then
+trimmed, too.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
+from qwen_tts_api.audio.rates import SpeedChanger
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 
 Samples = npt.NDArray[np.int16]
@@ -45,12 +51,27 @@ class Concatenator:
     Args:
         num_segments: Total number of segments; None where it is not known: what only the last one
             returns at once is then returned by `drain`.
+        trim_beginning: Whether a stated pause is before the first one.
+        trim_end: Whether a stated pause is behind the last one, which `release` then ends.
+
+    Attributes:
+        holds_silence: Whether a stated pause is behind the current segment: silence is then held
+            back, however long it is, since none of it is part of the pause; `release` ends it.
     """
 
-    def __init__(self, num_segments: int | None) -> None:
-        self._num_left = math.inf if num_segments is None else num_segments - 1
+    def __init__(
+        self,
+        num_segments: int | None,
+        *,
+        trim_beginning: bool = False,
+        trim_end: bool = False,
+    ) -> None:
+        self.holds_silence = False
+        self._num_left = math.inf if num_segments is None or trim_end else num_segments - 1
         self._loudest = 0.0
-        self._begun = True  # whether this segment's speech has begun; the first one is not trimmed
+        # Whether this segment's speech has begun; the first one is not trimmed.
+        self._begun = not trim_beginning
+        self._follows_stated = trim_beginning
         self._heard = False  # whether any segment had speech
         self._rest = _NONE  # samples of an incomplete window
         self._speech = _NONE  # the last window with speech, unless it was returned
@@ -79,11 +100,18 @@ class Concatenator:
         pause = max(FADE, round(pause_s * SAMPLE_RATE_HZ) - WINDOW * self._num_silent_sent)
         silence = np.concatenate([_NONE, *self._silence])[:pause]
         tail = fade_out(np.concatenate([self._speech, silence]))
-        self._num_left -= 1
-        self._begun = False
-        self._rest, self._speech, self._silence = _NONE, _NONE, []
-        self._num_silent_sent = 0
+        self._expect_segment(follows_stated=False)
         return np.concatenate([*ready, tail, np.zeros(pause - len(silence), np.int16)])
+
+    def release(self) -> Samples:
+        """End a segment before a stated pause; return its faded end, whose last sample is not 0."""
+        ready: list[Samples] = []
+        if len(self._rest):
+            self._take(self._rest, ready)
+        margin = self._silence[:MARGIN_WINDOWS] if len(self._speech) else []
+        tail = fade_out(np.concatenate([self._speech, *margin]))
+        self._expect_segment(follows_stated=True)
+        return np.concatenate([*ready, np.trim_zeros(tail, "b")])
 
     def drain(self, pause_s: float = math.inf) -> Samples:
         """Return what is held back of a segment that is over, where another may follow or not.
@@ -106,19 +134,34 @@ class Concatenator:
         """Whether samples are returned unchanged: the last segment's speech has begun."""
         return self._num_left == 0 and self._begun
 
+    @property
+    def _max_held_windows(self) -> float:
+        """How much silence is held back, of a segment whose speech has begun."""
+        if not self._heard:
+            return 0  # nor is it trimmed before the very first speech
+        return math.inf if self.holds_silence else MAX_HELD_WINDOWS
+
+    def _expect_segment(self, *, follows_stated: bool) -> None:
+        self._num_left -= 1
+        self._begun, self._follows_stated = False, follows_stated
+        self._rest, self._speech, self._silence = _NONE, _NONE, []
+        self._num_silent_sent = 0
+
     def _take(self, window: Samples, ready: list[Samples]) -> None:
         """Hold a window back, and append to `ready` those that are final now."""
         if not self._is_speech(window):
             self._silence.append(window)
             if not self._begun:
                 del self._silence[:-MARGIN_WINDOWS]
-            elif len(self._silence) > (MAX_HELD_WINDOWS if self._heard else 0):
+            elif len(self._silence) > self._max_held_windows:
                 ready += [self._speech, self._silence.pop(0)]
                 self._speech = _NONE
                 self._num_silent_sent += 1
             return
         if not self._begun:
             beginning = fade_in(np.concatenate([*self._silence, window]))
+            if self._follows_stated:
+                beginning = np.trim_zeros(beginning, "f")
             ready.append(beginning[: -len(window)])
             window = beginning[-len(window) :]
         else:
@@ -130,6 +173,24 @@ class Concatenator:
         loudness = float(np.sqrt(np.square(window, dtype=np.float64).mean()))
         self._loudest = max(self._loudest, loudness)
         return loudness > max(ABSOLUTE_THRESHOLD, RELATIVE_THRESHOLD * self._loudest)
+
+
+def silence(seconds: float) -> Iterator[Samples]:
+    """Yield digital silence, a second at a time."""
+    left = round(seconds * SAMPLE_RATE_HZ)
+    for start in range(0, left, SAMPLE_RATE_HZ):
+        yield np.zeros(min(SAMPLE_RATE_HZ, left - start), np.int16)
+
+
+def at_speed(segment: Iterable[Samples], speed: float) -> Iterator[Samples]:
+    """Yield the samples of a segment at another speed, as they come."""
+    if speed == 1:
+        yield from segment
+        return
+    changer = SpeedChanger(speed, SAMPLE_RATE_HZ)
+    for samples in segment:
+        yield changer.process(samples)
+    yield changer.finish()
 
 
 def fade_in(samples: Samples) -> Samples:

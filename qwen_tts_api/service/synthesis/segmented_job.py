@@ -14,9 +14,9 @@ import numpy.typing as npt
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import DeadlineExceeded, TTSError
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt
+from qwen_tts_api.model.utterance import Prompt
 from qwen_tts_api.service.plan import SpeechSegment
-from qwen_tts_api.service.synthesis.concatenate import Concatenator
+from qwen_tts_api.service.synthesis.concatenate import Concatenator, at_speed, silence
 from qwen_tts_api.telemetry.logs import bound_context, current_context
 
 Samples = npt.NDArray[np.int16]
@@ -53,6 +53,7 @@ class SegmentedJob:
         segments: At least one, of which the text of a single one may be empty; None where they come
             later, by `add`.
         timeout_s: The timeout of each segment, from its beginning until its audio has been made.
+        lead_s: The stated pause before the first segment.
 
     Attributes:
         segments: As given, or added so far.
@@ -69,12 +70,14 @@ class SegmentedJob:
         segments: Sequence[SpeechSegment] | None,
         *,
         timeout_s: float,
+        lead_s: float = 0.0,
     ) -> None:
         self.segments = list(segments or ())
         self.jobs: list[Job] = []
         self._pool = pool
         self._model = model
         self._timeout_s = timeout_s
+        self._lead_s = lead_s
         self._is_complete = segments is not None
         is_streamed = segments is None or self.segments[0].prompt.streaming
         self._ahead = AHEAD_OF_STREAM if is_streamed else AHEAD_OF_FILE
@@ -148,15 +151,25 @@ class SegmentedJob:
             TTSError: What a job ended with.
         """
         if not self.num_segments:
-            yield np.zeros(round(SILENCE_S * SAMPLE_RATE_HZ), np.int16)
+            yield from silence(self._lead_s or SILENCE_S)
             return
-        concatenator = Concatenator(len(self.segments))
+        concatenator = Concatenator(
+            len(self.segments),
+            trim_beginning=bool(self._lead_s),
+            trim_end=self.segments[-1].is_stated,
+        )
         try:
+            yield from silence(self._lead_s)
             for number, segment in enumerate(self.segments):
-                for taken in self.samples_of(number):
+                concatenator.holds_silence = segment.is_stated
+                for taken in at_speed(self.samples_of(number), segment.speed):
                     if len(ready := concatenator.write(taken)):
                         yield ready
-                if self._num_taken < len(self.segments):
+                if segment.is_stated:
+                    if len(ready := concatenator.release()):
+                        yield ready
+                    yield from silence(segment.pause_s)
+                elif self._num_taken < len(self.segments):
                     yield concatenator.end_segment(segment.pause_s)
         finally:
             self.close()

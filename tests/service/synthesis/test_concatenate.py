@@ -13,7 +13,9 @@ from qwen_tts_api.service.synthesis.concatenate import (
     MAX_HELD_WINDOWS,
     WINDOW,
     Concatenator,
+    at_speed,
 )
+from qwen_tts_api.service.synthesis.concatenate import silence as silence_of
 
 Samples = npt.NDArray[np.int16]
 
@@ -140,3 +142,60 @@ def test_segments_without_speech_are_pauses() -> None:
     assert samples.dtype == np.int16
     assert gaps(samples) == []
     assert len(samples) < 1.6 * SAMPLE_RATE_HZ
+
+
+def states_pause(segments: list[Samples], pause_s: float, block_samples: int = 1920) -> Samples:
+    """Return segments with a stated pause before, between and behind them."""
+    concatenator = Concatenator(len(segments), trim_beginning=True, trim_end=True)
+    sent = [*silence_of(pause_s)]
+    for segment in segments:
+        concatenator.holds_silence = True
+        for start in range(0, len(segment), block_samples):
+            sent.append(concatenator.write(segment[start : start + block_samples]))
+        sent += [concatenator.release(), *silence_of(pause_s)]
+    return np.concatenate(sent)
+
+
+def runs_of_zeros(samples: Samples) -> list[int]:
+    """Return the lengths of the runs of digital silence of at least 10 ms."""
+    others = np.flatnonzero(np.concatenate([[1], samples, [1]]))
+    return [int(length) for length in np.diff(others) - 1 if length >= WINDOW]
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.02, 0.25, 1.7])
+@pytest.mark.parametrize("before_s", [0.0, 0.02, 0.5])
+def test_a_stated_pause_is_exact(before_s: float, after_s: float) -> None:
+    """To the sample, before, between and behind, whatever silence the utterances have."""
+    segments = [utterance(before_s, 0.4, after_s)] * 2
+    samples = states_pause(segments, 1.5)
+    assert runs_of_zeros(samples) == [36_000] * 3
+    for block_samples in (1, 777, 10**6):
+        assert np.array_equal(states_pause(segments, 1.5, block_samples), samples)
+    longer = states_pause(segments, 1.75)
+    assert len(longer) - len(samples) == 3 * 6000
+
+
+def test_beside_a_stated_pause_speech_is_whole() -> None:
+    """A silence inside of it stays, too, and nothing clicks."""
+    segment = np.concatenate([tone(0.3), silence(0.9), tone(0.3)])
+    samples = states_pause([segment], 0.5)
+    start = 12_000 - 1 + FADE  # the first sample of a fade is 0, and belongs to the pause
+    assert np.array_equal(samples[start:][: len(segment) - 2 * FADE], segment[FADE:-FADE])
+    faded = states_pause([tone(0.5), tone(0.31)[100:]], 0.5).astype(int)
+    assert np.abs(np.diff(faded)).max() <= np.abs(np.diff(tone(0.5).astype(int))).max()
+
+
+def test_segments_without_speech_are_no_pause() -> None:
+    """Beside stated ones."""
+    samples = states_pause([silence(0.4, 0), tone(0.3), np.zeros(0, np.int16)], 0.25)
+    assert runs_of_zeros(samples) == [12_000, 12_000]
+
+
+def test_a_speed_changes_how_long_a_segment_is() -> None:
+    """However it comes; and 1 changes nothing at all."""
+    segment = tone(1.0)
+    blocks = [segment[start : start + 1000] for start in range(0, len(segment), 1000)]
+    assert all(a is b for a, b in zip(at_speed(blocks, 1), blocks, strict=True))
+    slow = np.concatenate(list(at_speed(blocks, 0.5)))
+    assert len(slow) == 2 * len(segment)
+    assert np.array_equal(slow, np.concatenate(list(at_speed([segment], 0.5))))
