@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from qwen_tts_api.config.folders import expand
 
@@ -24,6 +24,13 @@ class Reader(Generic[T]):
 
     read: Callable[[str], T]
     allowed: str
+
+
+def setting(default: T, reader: Reader[T], purpose: str) -> T:
+    """Describe one setting (typed as its value, in the manner of `dataclasses.field`)."""
+    metadata = {"read": reader.read, "allowed": reader.allowed, "purpose": purpose}
+    value: Any = field(default=default, metadata=metadata)
+    return value  # type: ignore[no-any-return]
 
 
 def text(raw: str) -> str:

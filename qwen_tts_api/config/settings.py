@@ -7,27 +7,18 @@ the table in docs/settings.md (`make docs`) are generated from them.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 from qwen_tts_api.config import readers
 from qwen_tts_api.config.readers import Reader
-
-T = TypeVar("T")
+from qwen_tts_api.config.readers import setting as _setting
 
 DEFAULT_MODEL_ID = "Qwen/Qwen3-TTS-12Hz-1.7B-CustomVoice"
 DEFAULT_CACHE_DIR = Path(os.path.expanduser("~/.cache/qwen-tts-api"))
 
 LIVE_MODES = ("segments", "continuous")
 """How a text that arrives is spoken: sentence by sentence, or word by word."""
-
-
-def _setting(default: T, reader: Reader[T], purpose: str) -> T:
-    """Describe one setting (typed as its value, in the manner of `dataclasses.field`)."""
-    metadata = {"read": reader.read, "allowed": reader.allowed, "purpose": purpose}
-    value: Any = field(default=default, metadata=metadata)
-    return value  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -206,6 +197,12 @@ class Settings:
         readers.seconds(0.1, 3600),
         "Seconds without more of a text that arrives while it is spoken, and without anything left "
         "to speak, after which the text ends.",
+    )
+    non_streaming_mode: bool = _setting(
+        True,
+        readers.boolean,
+        "Cloned voices: all text of an utterance before its first frame, in requests without "
+        "`non_streaming_mode`; `false`: a token in each frame, as upstream (see docs/voices.md).",
     )
     normalize_text: bool = _setting(
         True,

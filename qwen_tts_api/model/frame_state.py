@@ -167,6 +167,11 @@ class FrameState:
         """The last position that a slot has."""
         return self.talker_cache.size.max_positions - 1
 
+    @property
+    def max_text_embeddings(self) -> int:
+        """How many text embeddings a slot has room for."""
+        return self.text.shape[1] - 1
+
     def set_slot(
         self,
         slot: int,
@@ -203,9 +208,11 @@ class FrameState:
 
         Args and what is raised are those of `set_slot`.
         """
-        end, max_text = start + text.shape[0], self.text.shape[1] - 1
-        if end > max_text:
-            raise ValueError(f"{end} text embeddings; there is room for {max_text}.")
+        end = start + text.shape[0]
+        if end > self.max_text_embeddings:
+            raise ValueError(
+                f"{end} text embeddings; there is room for {self.max_text_embeddings}."
+            )
         self.text[slot, start:end] = text
         self.text[slot, end] = tts_pad
         # `tensor[slot] = number` would be a copy to the GPU that the host waits for.

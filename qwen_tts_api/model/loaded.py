@@ -172,9 +172,9 @@ class LoadedModel:
     def build(self, prompt: Prompt, clone: ClonedVoice | None) -> tuple[TalkerPrompt, int]:
         """Return the talker's input for a prompt, and the number of tokens of its text.
 
-        As in upstream's defaults, all text is in the prefill, except for a cloned voice, for which
-        one token of it is in each frame; or where the prompt wants that. Of a text that is
-        unfinished it has the tokens that do not depend on what follows.
+        All text is in the prefill, unless the prompt wants it in frames, as upstream's default is
+        for a cloned voice. Of a text that is unfinished it has the tokens that do not depend on
+        what follows; where it arrives, its utterance does not end before it has heard all of it.
         """
         text = self.tokenizer.stable_prefix(prompt.text) if prompt.unfinished else prompt.text
         text_ids = self.tokenize(SPEECH_TEMPLATE, text)
@@ -185,14 +185,14 @@ class LoadedModel:
             self.prompts,
             text_ids,
             language=prompt.language,
-            non_streaming_mode=clone is None and not prompt.text_in_frames,
+            non_streaming_mode=not prompt.text_in_frames,
             voice=clone or prompt.speaker,
             instruct_ids=instruct_ids,
         )
         num_tokens = text_ids.shape[0] - SPEECH_TEMPLATE_TOKENS
         if prompt.unfinished:
             built = replace(built, trailing_text=built.trailing_text[:-1], min_codes=UNKNOWN)
-        elif prompt.text_in_frames:
+        elif prompt.arriving is not None:
             built = replace(built, min_codes=num_tokens)
         return built, num_tokens
 

@@ -152,7 +152,8 @@ class Prompt:
         streaming: Whether audio is wanted as it is made; else in pieces that cost less.
         reference: Whose voice to speak with (base); None for the other kinds.
         text_in_frames: Whether the model hears a token of the text in each frame, not all of it
-            before the first: it speaks the same text differently.
+            before the first (upstream's `non_streaming_mode=False`): it speaks the same text
+            differently.
         unfinished: Whether more text follows, which that needs.
         arriving: Where the text comes from, if it grows: it takes the place of `text`.
     """

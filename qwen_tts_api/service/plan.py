@@ -162,7 +162,30 @@ def make_prompt(config: Config, text: str, voice: ResolvedVoice) -> Prompt:
         max_new_tokens=request.max_new_tokens,
         streaming=request.stream,
         reference=voice.reference,
+        text_in_frames=_hears_in_frames(config, voice),
     )
+
+
+def _hears_in_frames(config: Config, voice: ResolvedVoice) -> bool:
+    """Return whether a token of the text is in each frame.
+
+    Upstream does so with clones. There each frame of the recording takes a token of the text, too,
+    and each frame of the speech one more, faster than it is spoken: what waits to be said grows,
+    and the speech gets faster and faster (QwenLM/Qwen3-TTS#239).
+
+    Raises:
+        NotSupported: The request wants it of a model that was not trained for that.
+    """
+    asked, card = voice.request.non_streaming_mode, voice.card
+    if asked is None:
+        return card.kind == "base" and card.hears_words and not config.non_streaming_mode
+    if not asked and not card.hears_words:
+        raise NotSupported(
+            f"The model {voice.model!r} needs all text before the first frame: leave "
+            "'non_streaming_mode' out.",
+            fields={"non_streaming_mode": ["This model needs it."]},
+        )
+    return not asked
 
 
 def max_letters(config: Config, card: ModelCard) -> int:

@@ -34,6 +34,8 @@ class SpeechRequest:
         silence: Answer a text with nothing to say with a short silence, instead of refusing it.
         seed: Seed of the sampling; None is a random one.
         normalize: Whether markup, emoji and the like are taken out of the text; None: by setting.
+        non_streaming_mode: Whether the model hears all of a segment's text before its first frame,
+            or a token in each frame; None: by kind of model, and for clones by setting.
         live_mode: How a text that arrives is spoken: `segments` or `continuous`; empty: by setting.
         max_new_tokens: At most one frame less is made of each segment; None: the text's own budget.
         temperature, top_k, top_p, repetition_penalty: As in `model.utterance.Sampling`.
@@ -56,6 +58,7 @@ class SpeechRequest:
     silence: bool = False
     seed: int | None = None
     normalize: bool | None = None
+    non_streaming_mode: bool | None = None
     live_mode: str = ""
     max_new_tokens: int | None = None
     temperature: float | None = None

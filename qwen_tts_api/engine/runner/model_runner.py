@@ -19,6 +19,7 @@ from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
 from qwen_tts_api.engine.runner.lru import LruCache
 from qwen_tts_api.engine.runner.page_table import PageTable
 from qwen_tts_api.engine.runner.state import RunnerState
+from qwen_tts_api.errors import TextTooLong
 from qwen_tts_api.model.codec.decoder import CodecState
 from qwen_tts_api.model.frame import prefill_slots
 from qwen_tts_api.model.loaded import UNKNOWN, LoadedModel
@@ -104,12 +105,19 @@ class ModelRunner:
     @torch.inference_mode()
     def prepare(self, prompt: Prompt) -> PreparedPrompt:
         """Turn a prompt into the embeddings of its prefill."""
-        reference = prompt.reference
-        if reference is None:
-            return PreparedPrompt(*self._model.build(prompt, None), prompt.sampling, None)
-        clone = self._clones.get(reference.key, lambda: self._model.clone(reference))
-        built = self._model.build(prompt, clone.voice)
-        return PreparedPrompt(*built, prompt.sampling, clone.stream)
+        reference, clone = prompt.reference, None
+        if reference is not None:
+            clone = self._clones.get(reference.key, lambda: self._model.clone(reference))
+        built = self._model.build(prompt, clone.voice if clone else None)
+        prepared = PreparedPrompt(*built, prompt.sampling, clone.stream if clone else None)
+        room = self._state.speech.max_text_embeddings
+        if prepared.num_trailing > room:
+            raise TextTooLong(
+                f"{prepared.num_trailing} tokens of the text would be heard in frames, more than "
+                f"the {room} that there is room for: leave 'non_streaming_mode' out, or send the "
+                "text in parts."
+            )
+        return prepared
 
     @torch.inference_mode()
     def prefill(self, slots: Sequence[int], prepared: Sequence[PreparedPrompt]) -> SampledCodes:

@@ -97,6 +97,13 @@ class SpeechSchema(Schema):
             "`QWEN_NORMALIZE_TEXT` if null."
         },
     )
+    non_streaming_mode = fields.Boolean(
+        allow_none=True,
+        metadata={
+            "description": "Whether all text of a segment is heard before its first frame, or a "
+            "token in each frame; if null `true`, and for clones `QWEN_NON_STREAMING_MODE`."
+        },
+    )
     max_new_tokens = integer(
         2,
         8192,

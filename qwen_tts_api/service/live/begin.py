@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from qwen_tts_api.audio.encoders import Output
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.pool import ModelPool
+from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.service.live.audio import LiveAudio
 from qwen_tts_api.service.live.events import LiveInfo
 from qwen_tts_api.service.live.segment import LiveLimits
@@ -82,8 +83,21 @@ def begin_live(
 
 
 def _is_continuous(config: Config, voice: ResolvedVoice) -> bool:
-    """Return whether the text is heard word by word, as far as model and voice can."""
-    if (voice.request.live_mode or config.live_mode) != "continuous":
+    """Return whether the text is heard word by word, as far as model and voice can.
+
+    Raises:
+        InvalidRequest: The request wants that, and all text before the first frame.
+    """
+    request = voice.request
+    if (request.live_mode or config.live_mode) != "continuous":
+        return False
+    if request.non_streaming_mode:
+        if request.live_mode:
+            raise InvalidRequest(
+                "'live_mode' is 'continuous', where text is heard in frames, but "
+                "'non_streaming_mode' is true: leave one of the two out.",
+                fields={"non_streaming_mode": ["Does not go with 'live_mode': 'continuous'."]},
+            )
         return False
     reference = voice.reference
     # What continues a recording has most of its text beside the recording's frames.

@@ -100,6 +100,9 @@ class VoiceResolver:
             "x_vector_only_mode": lenient
             and request.x_vector_only_mode
             and not (cloned or card.kind == "base"),
+            "non_streaming_mode": lenient
+            and request.non_streaming_mode is False
+            and not card.hears_words,
         }
         return tuple(name for name, is_idle in idle.items() if is_idle)
 

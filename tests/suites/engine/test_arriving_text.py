@@ -92,7 +92,7 @@ def test_tokens_of_a_prefix_are_a_prefix_of_the_tokens(model: LoadedModel) -> No
 
 def test_no_end_before_the_last_word(model: LoadedModel) -> None:
     """Although the model would end: here, at the first chance that it has."""
-    prompt = prompt_of("One two three four five six.", SETTINGS[0])
+    prompt = prompt_of("One two three four five six.", SETTINGS[0], ArrivingText())
     built, num_tokens = model.build(prompt, None)
     assert built.min_codes == num_tokens
     assert built.trailing_text.shape[0] == num_tokens

@@ -71,18 +71,20 @@ def scheduler(base: LoadedModel) -> Scheduler:
     return Scheduler(runner_of(base), explain)
 
 
+@pytest.mark.parametrize("non_streaming_mode", [True, False])
 @pytest.mark.parametrize("reference", [SPOKEN, EMBEDDED], ids=["continued", "x-vector"])
 def test_greedy_speech_is_upstream_s(
-    upstream: Any, scheduler: Scheduler, reference: Reference
+    upstream: Any, scheduler: Scheduler, reference: Reference, non_streaming_mode: bool
 ) -> None:
     """The samples of `generate_voice_clone`, which may cut a sample too early, by rounding."""
-    [samples] = say(scheduler, prompt(reference))
+    [samples] = say(scheduler, replace(prompt(reference), text_in_frames=not non_streaming_mode))
     [expected], rate_hz = upstream.generate_voice_clone(
         TEXT,
         language="english",
         ref_audio=(reference.samples, SAMPLE_RATE_HZ),
         ref_text=reference.text,
         x_vector_only_mode=reference.x_vector_only,
+        non_streaming_mode=non_streaming_mode,
         do_sample=False,
         subtalker_dosample=False,
         max_new_tokens=FRAMES + 1,

@@ -34,7 +34,6 @@ class StreamOptionsSchema(Schema):
     )
     word_timestamps = fields.Boolean(allow_none=True)
     speaker_embedding = fields.Raw(allow_none=True)
-    non_streaming_mode = fields.Raw(allow_none=True)
     live_mode = live_mode()
 
 

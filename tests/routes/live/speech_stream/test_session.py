@@ -111,6 +111,20 @@ def test_a_text_is_one_file_for_all_that_was_sent(port: Port) -> None:
         assert client.close_code() == 1000
 
 
+def test_where_text_is_heard_is_a_field(serve_port: ServePort) -> None:
+    """Of vLLM-Omni's clients; what it contradicts is said at once."""
+    port, bench = serve_port()
+    with session(port, voice="Ryan", non_streaming_mode=False) as client:
+        client.send("input.text", text="Hello.")
+        client.send("input.done")
+        client.until("session.done")
+    assert bench.runner.prompts[-1].text_in_frames
+    with connect(port.url + PATH) as connection:
+        client = Client(connection)
+        client.send("session.config", live_mode="continuous", non_streaming_mode=True)
+        assert client.document()["param"] == "non_streaming_mode"
+
+
 def test_audio_is_streamed_where_that_is_asked_for(port: Port) -> None:
     with session(port, voice="Ryan", stream_audio=True, response_format="pcm") as client:
         client.send("input.text", text="word " * 60)
