@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from selenium.webdriver.common.keys import Keys
+from websockets.sync.client import connect
 
 from bench.server import Server
 from tests.browser.conftest import Browser
@@ -51,10 +52,10 @@ def test_a_server_that_dies_is_not_taken_for_an_end(browser: Browser, serve: Ser
 
 
 def test_a_server_with_keys_asks_for_one(browser: Browser, serve: Serve, tmp_path: Path) -> None:
-    """It is typed once, and the command names it without showing it."""
+    """It is typed once, and the command names it without showing it. Sockets are opened with it."""
     keys = tmp_path / "keys"
     keys.write_text(KEY)
-    server = serve(QWEN_API_KEYS_FILE=str(keys))
+    server = serve(QWEN_API_KEYS_FILE=str(keys), QWEN_MAX_SOCKETS="1")
     page = Page(browser, server.url)
     page.until(lambda: "key" in page["error"].text)
     assert browser.switch_to.active_element.get_attribute("id") == "key"
@@ -68,3 +69,21 @@ def test_a_server_with_keys_asks_for_one(browser: Browser, serve: Serve, tmp_pat
     command = ["sh", "-euc", page["curl"].text]
     subprocess.run(command, cwd=tmp_path, env=environ, check=True, stderr=subprocess.DEVNULL)
     assert len(read_wav(tmp_path / "speech.wav")) > 0
+    type_live(page, server)
+
+
+def type_live(page: Page, server: Server) -> None:
+    """Type in the live mode, at first while somebody else has the only socket: it is off then."""
+    headers = {"Authorization": f"Bearer {KEY}"}
+    url = f"{server.url.replace('http', 'ws')}/api-ws/v1/realtime"
+    with connect(url, additional_headers=headers):
+        page["live"].click()
+        page["text"].send_keys("More.", Keys.ENTER)
+        page.until(lambda: "QWEN_MAX_SOCKETS" in page["error"].text)
+        assert not page["live"].is_selected()
+    assert any("503" in complaint for complaint in page.browser.complaints())
+    page.until(lambda: b"qwen_tts_sockets 0.0" in server.get("/metrics").content)
+    page["live"].click()
+    page["text"].send_keys("And more.", Keys.ENTER)
+    page.until(lambda: page["state"].text == "speaking")
+    assert not page["error"].text

@@ -8,6 +8,7 @@ from flask import Blueprint, Response
 
 from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS
 from qwen_tts_api.config import Config
+from qwen_tts_api.config.settings import LIVE_MODES
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.routes.openapi.operations import BINARY, NOT_FOUND, TEXT, Answer, Operation
 from qwen_tts_api.routes.page.assets import MEDIA_TYPES, send_asset, send_page
@@ -35,6 +36,8 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
             "default_format": DEFAULT_FORMAT,
             "language": config.default_language,
             "max_text_chars": config.max_text_chars,
+            "live": config.max_sockets > 0,
+            "live_modes": " ".join(LIVE_MODES),
         }
         return send_page("index.html", values)
 

@@ -48,6 +48,22 @@ def test_the_page_does_not_wait_for_the_model(make_bench: MakeBench) -> None:
     assert "<option" not in response.text
 
 
+def test_the_live_mode_is_there_where_sockets_are(make_bench: MakeBench) -> None:
+    """And only there; it has the modes of the setting."""
+
+    def is_hidden(**settings: object) -> list[bool]:
+        text = make_bench(**settings).client.get("/").text
+        assert 'data-live-modes="segments continuous"' in text
+        return [
+            " hidden"
+            in re.findall(rf"(<[^>]+>)(?:<label for=\"{name}\"|<input id=\"{name}\")", text)[0]
+            for name in ("live", "live_mode")
+        ]
+
+    assert is_hidden() == [False, False]
+    assert is_hidden(max_sockets=0) == [True, True]
+
+
 def test_a_hostile_speakers_name_is_text(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,11 +110,12 @@ def test_every_file_of_the_page_is_there_with_its_type(client: FlaskClient) -> N
     """What the page names and what its scripts import; asked again, it need not be sent again."""
     links = set(re.findall(r'"static/([^"]+)"', client.get("/").text + client.get("/docs").text))
     imports = {
-        name
-        for script in STATIC.glob("*.js")
-        for name in re.findall(r'"\./(.+?)"', script.read_text())
+        str((script.parent / name).resolve().relative_to(STATIC))
+        for script in STATIC.rglob("*.js")
+        for name in re.findall(r'from "(\.+/.+?)"', script.read_text())
     }
-    assert links | imports == {path.name for path in STATIC.iterdir()}
+    files = {str(path.relative_to(STATIC)) for path in STATIC.rglob("*.*")}
+    assert links | imports == files
     types = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
     for name in links | imports:
         with client.get(f"/static/{name}") as response:

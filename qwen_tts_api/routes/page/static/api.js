@@ -20,6 +20,16 @@ const KEY_ITEM = "qwen-tts-api key";
 export const hasKey = () => sessionStorage.getItem(KEY_ITEM) !== null;
 export const setKey = (key) => sessionStorage.setItem(KEY_ITEM, key);
 
+/** Return the subprotocols of a WebSocket that carry the API key; see docs/api/javascript.md. */
+export function keySubprotocols() {
+  if (!hasKey()) {
+    return [];
+  }
+  const bytes = new TextEncoder().encode(sessionStorage.getItem(KEY_ITEM));
+  const base64 = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
+  return ["qwen-tts-api", `bearer.${base64.replaceAll("=", "")}`];
+}
+
 /** Call `fetch` with the API key. */
 export function fetchWithKey(path, options = {}) {
   const key = hasKey() ? { Authorization: `Bearer ${sessionStorage.getItem(KEY_ITEM)}` } : {};
@@ -98,7 +108,8 @@ export async function* stream(fields, signal) {
   }
 }
 
-function toSamples(bytes, count) {
+/** Return the 16-bit samples in bytes. */
+export function toSamples(bytes, count) {
   const view = new DataView(bytes.buffer);
   return Int16Array.from({ length: count }, (_, index) => view.getInt16(2 * index, true));
 }

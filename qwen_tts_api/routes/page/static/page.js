@@ -4,9 +4,10 @@ import { SAMPLE_RATE_HZ, setKey, stream, synthesize } from "./api.js";
 import { Choices } from "./choices.js";
 import { curl } from "./curl.js";
 import { clearError, showError } from "./errors.js";
+import { offerLive } from "./live/panel.js";
 import { Player } from "./player.js";
 import { watchServer } from "./status.js";
-import { offerVoices } from "./voices.js";
+import { offerVoices } from "./voices/voices.js";
 import { save, toWav } from "./wav.js";
 import { Wave } from "./wave.js";
 
@@ -16,6 +17,15 @@ const choices = new Choices();
 const player = new Player(SAMPLE_RATE_HZ);
 const wave = new Wave(element("canvas"), SAMPLE_RATE_HZ);
 const NUMBERS = [...element("request").querySelectorAll("details input")].map(({ name }) => name);
+
+const live = offerLive(player, {
+  fields: readFields,
+  onBegin: beginLive,
+  onAudio: showLiveAudio,
+  onState: showLiveState,
+  onError: (error) => (error === null ? clearError(form, element("error")) : fail(error)),
+  onSwitch: countLetters,
+});
 
 let running = null; // the AbortController of the current request
 let lastFields = null; // the fields that reproduce the last audio
@@ -48,6 +58,7 @@ function readFields() {
 
 async function speak(fields) {
   stop();
+  live.passOver();
   const controller = (running = new AbortController());
   lastFields = null;
   clearError(form, element("error"));
@@ -80,6 +91,7 @@ async function speak(fields) {
 
 function stop() {
   running?.abort();
+  live.interrupt();
   player.silence();
 }
 
@@ -99,6 +111,33 @@ function fail(error) {
   }
   const unreachable = error instanceof TypeError; // thrown by `fetch`
   showError(form, element("error"), unreachable ? new Error("The server cannot be reached.") : error);
+}
+
+// The live mode
+
+function beginLive() {
+  running?.abort();
+  lastFields = null;
+  player.reset({ mayPause: true });
+  wave.reset();
+  showWaiting();
+}
+
+function showLiveAudio(samples, delayMs) {
+  wave.push(samples);
+  if (delayMs !== null) {
+    element("first-audio").textContent = `${Math.round(delayMs)} ms`;
+  }
+  element("duration").textContent = `${player.duration.toFixed(2)} s`;
+  showLiveState("speaking");
+}
+
+function showLiveState(word) {
+  if (element("state").textContent !== word) {
+    element("state").textContent = word; // screen readers announce a change only
+    showState();
+  }
+  countLetters();
 }
 
 // The display
@@ -125,16 +164,20 @@ function showProgress(seconds) {
 }
 
 function showState() {
-  const idle = running === null;
-  const some = idle && player.numSamples > 0;
+  const some = !isBusy() && player.numSamples > 0;
   element("speak").disabled = !isReady();
   element("preview").disabled = !isReady();
   element("play").disabled = !some;
-  element("download").disabled = element("format").disabled = !some;
-  element("keep-seed").disabled = !some;
+  element("download").disabled = !some;
+  element("format").disabled = element("keep-seed").disabled = !some || lastFields === null;
+  if (lastFields === null) {
+    element("format").value = "wav"; // of the samples that were played: the server has no others
+  }
   element("position").disabled = !some;
   drawWhilePlaying();
 }
+
+const isBusy = () => running !== null || live.isSpeaking;
 
 let drawing = false;
 
@@ -147,16 +190,17 @@ function drawWhilePlaying() {
 
 function draw() {
   const { position, duration, playing } = player;
-  wave.draw(position, running !== null);
+  wave.draw(position, isBusy());
+  live.draw();
   element("position").max = duration;
   element("position").value = position;
   element("position").setAttribute(
     "aria-valuetext",
     `${position.toFixed(1)} of ${duration.toFixed(1)} seconds`,
   );
-  element("play").textContent = playing && running === null ? "Pause" : "Play";
-  element("stop").disabled = running === null && !playing;
-  drawing = playing || running !== null;
+  element("play").textContent = playing && !isBusy() ? "Pause" : "Play";
+  element("stop").disabled = !isBusy() && !playing;
+  drawing = playing || isBusy();
   if (drawing) {
     requestAnimationFrame(draw);
   }
@@ -165,14 +209,15 @@ function draw() {
 function countLetters() {
   const allowed = Number(document.body.dataset.maxTextChars);
   const letters = [...element("text").value].length;
-  element("count").textContent = `${letters} of ${allowed} characters`;
+  const sent = live.isOn ? `, ${live.numSent} sent` : "";
+  element("count").textContent = `${letters} of ${allowed} characters${sent}`;
 }
 
 // Events of keys and buttons
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (isReady()) {
+  if (isReady() && !(live.isOn && live.flush())) {
     speak(readFields());
   }
 });

@@ -10,6 +10,7 @@ export class Player {
   #sources = new Set();
   #scheduled = []; // { at (clock), from (seconds of audio), length (seconds) } of each buffer
   #end = 0; // clock at which the last buffer ends
+  #mayPause = false;
 
   /** The audio, an Int16Array per chunk. */
   chunks = [];
@@ -21,9 +22,13 @@ export class Player {
     this.#rateHz = rateHz;
   }
 
-  /** Discard the audio. Call it in the handler of a key or click, or browsers block playback. */
-  reset() {
+  /**
+   * Discard the audio. Call it in the handler of a key or click, or browsers block playback.
+   * @param mayPause Whether silence between two chunks may be meant, and is no underrun.
+   */
+  reset({ mayPause = false } = {}) {
     this.silence();
+    this.#mayPause = mayPause;
     this.#context ??= new AudioContext({ sampleRate: this.#rateHz });
     this.#context.resume();
     this.chunks = [];
@@ -54,14 +59,15 @@ export class Player {
   /** Append samples, to be played right after the previous ones. */
   push(samples) {
     const from = this.duration;
-    const isUnderrun = this.clock >= this.#end;
-    if (isUnderrun && this.chunks.length > 0) {
+    const isSilent = this.clock >= this.#end;
+    const isUnderrun = isSilent && this.chunks.length > 0 && !this.#mayPause;
+    if (isUnderrun) {
       this.gaps += 1;
     }
-    const lead = this.chunks.length > 0 ? REFILL_S : LEAD_S;
+    const lead = isUnderrun ? REFILL_S : LEAD_S;
     this.chunks.push(samples);
     this.numSamples += samples.length;
-    this.#schedule([samples], samples.length, from, isUnderrun ? this.clock + lead : this.#end);
+    this.#schedule([samples], samples.length, from, isSilent ? this.clock + lead : this.#end);
   }
 
   /** Play from a position in seconds on. */

@@ -1,8 +1,8 @@
 // Register voices from recordings, and delete them; shown if a Base model is served and voices can
 // be registered.
 
-import { fetchWithKey, getJson, getMethods, throwApiError } from "./api.js";
-import { clearError, showError } from "./errors.js";
+import { fetchWithKey, getJson, getMethods, throwApiError } from "../api.js";
+import { clearError, showError } from "../errors.js";
 import { Recorder, toAcceptedFormat } from "./recorder.js";
 
 const element = (id) => document.getElementById(id);

@@ -1,6 +1,6 @@
 // Record from the microphone, and convert recordings to formats that the server accepts.
 
-import { toWav } from "./wav.js";
+import { toWav } from "../wav.js";
 
 const RATE_HZ = 24000;
 const MAX_DURATION_S = 30;
