@@ -1,0 +1,9 @@
+"""The words of each language: numbers, units, currencies, months, signs, abbreviations."""
+
+from __future__ import annotations
+
+from qwen_tts_api.service.text.verbalize.languages.english import English
+from qwen_tts_api.service.text.verbalize.languages.language import Language
+
+LANGUAGES: dict[str, Language] = {language.name: language for language in (English(),)}
+"""Languages by the name that checkpoints have, in lower case."""

@@ -1,0 +1,111 @@
+"""English, as it is spoken in the United States."""
+
+from __future__ import annotations
+
+from qwen_tts_api.service.text.verbalize.languages import english_words as words
+from qwen_tts_api.service.text.verbalize.languages.language import Language
+
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (1000, "thousand"))
+_ORDINALS = {
+    **{"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth"},
+    **{"nine": "ninth", "twelve": "twelfth"},
+}
+
+
+class English(Language):
+    """Whole numbers have no `and`; years are said in pairs of digits."""
+
+    name = "english"
+    point, minus, to, per, dot = "point", "minus", "to", "per", "dot"
+    percent = "percent"
+    digit_words = _ONES[:10]
+    months, month_names = words.MONTHS, words.MONTH_NAMES
+    units, currencies, scales = words.UNITS, words.CURRENCIES, words.SCALES
+    abbreviations, before_number = words.ABBREVIATIONS, words.BEFORE_NUMBER
+    signs, address_signs = words.SIGNS, words.ADDRESS_SIGNS
+    titles, capitalized = words.TITLES, words.CAPITALIZED_ONLY
+    hash_names = words.HASH_NAMES
+    ordinal_suffixes = "st|nd|rd|th|ST|ND|RD|TH"
+    month_first = True
+
+    def regnal(self, number: int) -> str:
+        """Return the number of a king: `the eighth`."""
+        return f"the {self.ordinal(number)}"
+
+    def cardinal(self, number: int) -> str:
+        """Return a whole number in words.
+
+        >>> English().cardinal(1_000_021)
+        'one million twenty-one'
+        """
+        if number < 20:
+            return _ONES[number]
+        if number < 100:
+            tens, ones = divmod(number, 10)
+            return _TENS[tens - 2] + (f"-{_ONES[ones]}" if ones else "")
+        if number < 1000:
+            hundreds, rest = divmod(number, 100)
+            return f"{_ONES[hundreds]} hundred" + (f" {self.cardinal(rest)}" if rest else "")
+        size, scale = next(pair for pair in _SCALES if number >= pair[0])
+        many, rest = divmod(number, size)
+        return f"{self.cardinal(many)} {scale}" + (f" {self.cardinal(rest)}" if rest else "")
+
+    def ordinal(self, number: int) -> str:
+        """Return a place in an order: `twenty-second`."""
+        said = self.cardinal(number)
+        begin = max(said.rfind(" "), said.rfind("-")) + 1
+        last = said[begin:]
+        if last in _ORDINALS:
+            return said[:begin] + _ORDINALS[last]
+        return said[:-1] + "ieth" if said.endswith("y") else said + "th"
+
+    def year(self, number: int) -> str:
+        """Return a year: `nineteen eighty-four`, `nineteen oh five`, `two thousand five`."""
+        century, rest = divmod(number, 100)
+        if not 1000 < number < 10_000 or (not century % 10 and rest < 10):
+            return self.cardinal(number)
+        if not rest:
+            return f"{self.cardinal(century)} hundred"
+        return f"{self.cardinal(century)} {'oh ' if rest < 10 else ''}{self.cardinal(rest)}"
+
+    def decade(self, number: int) -> str:
+        """Return the years that share all digits but the last: `nineteen eighties`, `nineties`."""
+        century, rest = divmod(number, 100)
+        if number >= 100 and (not rest or rest == 10):
+            return f"{self.year(number)}s"
+        decade = "tens" if rest == 10 else f"{self.cardinal(rest)[:-1]}ies"
+        return f"{self.cardinal(century)} {decade}" if number >= 100 else decade
+
+    def fraction(self, part: int, whole: int) -> str:
+        """Return a fraction: `one half`, `three quarters`, `two thirds`."""
+        name = {2: "half", 4: "quarter"}.get(whole) or self.ordinal(whole)
+        if part != 1:
+            name = "halves" if whole == 2 else f"{name}s"
+        return f"{self.cardinal(part)} {name}"
+
+    def date(self, day: int, month: int, year: int | None) -> str:
+        """Return a date: `November twenty-eighth, twenty twenty-six`."""
+        said = f"{self.months[month - 1]} {self.ordinal(day)}"
+        return said if year is None else f"{said}, {self.year(year)}"
+
+    def time(self, hour: int, minute: int, second: int | None = None) -> str:
+        """Return a time: `three oh five`, `fourteen thirty`, `seven o'clock`."""
+        if minute:
+            said = f"{self.cardinal(hour)} {'oh ' if minute < 10 else ''}{self.cardinal(minute)}"
+        elif hour > 12 or not hour:
+            said = f"{self.cardinal(hour)} hundred"
+        else:
+            said = f"{self.cardinal(hour)} o'clock"
+        if second is None:
+            return said
+        seconds = f"{self.cardinal(second)} second{'' if second == 1 else 's'}"
+        return f"{said} and {seconds}"
+
+    def join_money(self, units: str, cents: str) -> str:
+        """Return `three dollars and fifty cents`."""
+        return f"{units} and {cents}"

@@ -1,0 +1,207 @@
+"""English words for months, units, currencies, signs and abbreviations."""
+
+from __future__ import annotations
+
+from qwen_tts_api.service.text.verbalize.languages.language import Currency, Noun
+
+MONTHS = (
+    "January February March April May June July August September October November December"
+).split()
+MONTH_NAMES = {
+    **{name.lower(): number for number, name in enumerate(MONTHS, 1)},
+    **{name[:3].lower(): number for number, name in enumerate(MONTHS, 1)},
+    "sept": 9,
+}
+
+_PREFIXES = {"k": "kilo", "M": "mega", "G": "giga", "T": "tera", "m": "milli", "µ": "micro"}
+_PREFIXES |= {"μ": "micro", "n": "nano"}
+
+
+def _prefixed(symbol: str, name: str, prefixes: str, plural: str = "") -> dict[str, Noun]:
+    """Return units such as kHz, MHz and GHz."""
+    return {
+        f"{each}{symbol}": Noun(_PREFIXES[each] + name, _PREFIXES[each] + (plural or f"{name}s"))
+        for each in prefixes
+    }
+
+
+def _units() -> dict[str, Noun]:
+    named = {
+        "m": "meter", "cm": "centimeter", "km": "kilometer", "mm": "millimeter", "dm": "decimeter",
+        "mi": "mile", "yd": "yard", "yds": "yard", "g": "gram", "mg": "milligram", "t": "ton",
+        "kg": "kilogram", "lb": "pound", "lbs": "pound", "oz": "ounce", "l": "liter", "L": "liter",
+        "ml": "milliliter", "mL": "milliliter", "cl": "centiliter", "dl": "deciliter",
+        "gal": "gallon", "sec": "second", "min": "minute", "mins": "minute", "hr": "hour",
+        "hrs": "hour", "h": "hour", "s": "second", "secs": "second", "yr": "year", "yrs": "year",
+        "ha": "hectare", "W": "watt", "V": "volt", "J": "joule", "N": "newton", "Pa": "pascal",
+        "cal": "calorie", "kcal": "kilocalorie", "px": "pixel", "pt": "point", "bit": "bit",
+        "dB": "decibel", "bar": "bar", "mol": "mole", "wk": "week", "wks": "week", "mo": "month",
+        "ac": "acre", "K": "kelvin", "°": "degree", "pc": "parsec", "ly": "light-year",
+    }  # fmt: skip
+    units = {symbol: Noun(name, f"{name}s") for symbol, name in named.items()}
+    units |= _prefixed("m", "meter", "µμn") | _prefixed("s", "second", "mµμn")
+    units |= _prefixed("B", "byte", "kMGT") | _prefixed("b", "bit", "kMG")
+    units |= _prefixed("W", "watt", "kMGm") | _prefixed("Wh", "watt hour", "kMGT")
+    units |= _prefixed("V", "volt", "km") | _prefixed("A", "amp", "km")
+    units |= _prefixed("Hz", "hertz", "kMGT", "hertz") | _prefixed("Pa", "pascal", "kM")
+    units |= _prefixed("J", "joule", "kM") | _prefixed("N", "newton", "k")
+    units |= {"KB": units["kB"], "Kb": units["kb"], "Hz": Noun("hertz", "hertz")}
+    units |= {"µg": Noun("microgram", "micrograms"), "mAh": Noun("milliamp hour", "milliamp hours")}
+    units |= {"Wh": Noun("watt hour", "watt hours"), "psi": Noun("P S I", "P S I")}
+    units |= {"ft": Noun("foot", "feet"), "in": Noun("inch", "inches"), "bps": Noun(*_BPS)}
+    units |= {f"{each}bps": Noun(*(_PREFIXES[each] + word for word in _BPS)) for each in "kMG"}
+    units |= {"Kbps": units["kbps"], "°C": _degrees("Celsius"), "°F": _degrees("Fahrenheit")}
+    units |= {"℃": _degrees("Celsius"), "℉": _degrees("Fahrenheit")}
+    for symbol, name in (("mph", "mile"), ("kph", "kilometer"), ("kmh", "kilometer")):
+        units[symbol] = Noun(f"{name} per hour", f"{name}s per hour")
+    units |= {"rpm": Noun("revolution per minute", "revolutions per minute")}
+    units |= {"fps": Noun("frame per second", "frames per second"), "ppm": Noun(*2 * [_PPM])}
+    units |= {"dpi": Noun("dot per inch", "dots per inch"), "bpm": Noun(*_BPM)}
+    for symbol in ("m", "km", "cm", "mm", "ft", "mi", "in"):
+        one, many = units[symbol]
+        for power, word in (("2", "square"), ("²", "square"), ("3", "cubic"), ("³", "cubic")):
+            units[symbol + power] = Noun(f"{word} {one}", f"{word} {many}")
+        units[f"sq {symbol}"] = Noun(f"square {one}", f"square {many}")
+    return units
+
+
+def _degrees(scale: str) -> Noun:
+    return Noun(f"degree {scale}", f"degrees {scale}")
+
+
+_BPS = ("bit per second", "bits per second")
+_BPM = ("beat per minute", "beats per minute")
+_PPM = "parts per million"
+UNITS = _units()
+
+_CENT = Noun("cent", "cents")
+_DOLLAR = Currency(Noun("dollar", "dollars"), _CENT)
+_POUND = Currency(Noun("pound", "pounds"), Noun("penny", "pence"))
+_EURO = Currency(Noun("euro", "euros"), _CENT)
+_YEN = Currency(Noun("yen", "yen"), None)
+
+
+def _dollars(prefix: str) -> Currency:
+    return Currency(Noun(f"{prefix} dollar", f"{prefix} dollars"), _CENT)
+
+
+def _plain(one: str, many: str, cent: Noun | None = None) -> Currency:
+    return Currency(Noun(one, many), cent)
+
+
+CURRENCIES = {
+    "$": _DOLLAR,
+    "€": _EURO,
+    "£": _POUND,
+    "¥": _YEN,
+    "￥": _YEN,
+    "¢": _plain("cent", "cents"),
+    "₹": _plain("rupee", "rupees", Noun("paisa", "paise")),
+    "₽": _plain("ruble", "rubles", Noun("kopeck", "kopecks")),
+    "₩": _plain("won", "won"),
+    "₺": _plain("lira", "lira"),
+    "₴": _plain("hryvnia", "hryvnias"),
+    "₿": _plain("bitcoin", "bitcoins"),
+    "₫": _plain("dong", "dong"),
+    "₪": _plain("shekel", "shekels"),
+    "₱": _plain("peso", "pesos"),
+    "₦": _plain("naira", "naira"),
+    "US$": _dollars("U S"),
+    "A$": _dollars("Australian"),
+    "C$": _dollars("Canadian"),
+    "NZ$": _dollars("New Zealand"),
+    "HK$": _dollars("Hong Kong"),
+    "R$": _plain("real", "reals", Noun("centavo", "centavos")),
+    "USD": _dollars("U S"),
+    "EUR": _EURO,
+    "GBP": Currency(Noun("British pound", "British pounds"), _POUND.cent),
+    "JPY": _YEN,
+    "CNY": _plain("yuan", "yuan"),
+    "RMB": _plain("yuan", "yuan"),
+    "CHF": _plain("Swiss franc", "Swiss francs"),
+    "CAD": _dollars("Canadian"),
+    "AUD": _dollars("Australian"),
+    "INR": _plain("Indian rupee", "Indian rupees"),
+    "KRW": _plain("won", "won"),
+    "BTC": _plain("bitcoin", "bitcoins"),
+    "SEK": _plain("Swedish krona", "Swedish kronor"),
+    "NOK": _plain("Norwegian krone", "Norwegian kroner"),
+    "DKK": _plain("Danish krone", "Danish kroner"),
+    "PLN": _plain("zloty", "zlotys"),
+    "MXN": _plain("Mexican peso", "Mexican pesos"),
+    "BRL": _plain("Brazilian real", "Brazilian reals"),
+    "RUB": _plain("ruble", "rubles"),
+    "TRY": _plain("lira", "lira"),
+}
+
+SCALES = {
+    **dict.fromkeys(("k", "K", "thousand"), "thousand"),
+    **dict.fromkeys(("m", "M", "mn", "mio", "million"), "million"),
+    **dict.fromkeys(("b", "B", "bn", "Bn", "billion"), "billion"),
+    **dict.fromkeys(("t", "T", "tn", "trillion"), "trillion"),
+    "mm": "million",
+    "MM": "million",
+}
+
+# What ends a sentence keeps its full stop; titles never do.
+ABBREVIATIONS = {
+    "dr.": "Doctor", "mr.": "Mister", "mrs.": "Missus", "ms.": "Miz", "prof.": "Professor",
+    "rev.": "Reverend", "hon.": "Honorable", "gen.": "General", "col.": "Colonel",
+    "capt.": "Captain", "lt.": "Lieutenant", "sgt.": "Sergeant", "gov.": "Governor",
+    "sen.": "Senator", "rep.": "Representative", "pres.": "President", "mt.": "Mount",
+    "mx.": "Mix", "st.": "Saint", "ft.": "Fort", "e.g.": "for example", "eg.": "for example",
+    "i.e.": "that is", "etc.": "et cetera", "vs.": "versus", "cf.": "compare", "al.": "others",
+    "approx.": "approximately", "appx.": "approximately", "est.": "established",
+    "inc.": "Incorporated", "ltd.": "Limited", "co.": "Company", "corp.": "Corporation",
+    "dept.": "department", "ave.": "Avenue", "blvd.": "Boulevard", "rd.": "Road", "hwy.": "Highway",
+    "apt.": "apartment", "bldg.": "building", "jr.": "Junior", "sr.": "Senior", "esq.": "Esquire",
+    "misc.": "miscellaneous", "incl.": "including", "excl.": "excluding", "max.": "maximum",
+    "temp.": "temperature", "tel.": "telephone", "ext.": "extension", "dist.": "district",
+    "univ.": "University", "assn.": "Association", "govt.": "government", "intl.": "international",
+    "mfg.": "manufacturing", "a.k.a.": "also known as", "w/": "with", "w/o": "without",
+    "b/c": "because", "p.s.": "P S", "viz.": "namely", "ibid.": "ibidem", "ca.": "circa",
+    "mon.": "Monday", "tue.": "Tuesday", "tues.": "Tuesday", "wed.": "Wednesday",
+    "thu.": "Thursday", "thur.": "Thursday", "thurs.": "Thursday", "fri.": "Friday",
+    "ph.d.": "P H D", "m.d.": "M D", "b.a.": "B A", "m.a.": "M A", "b.sc.": "B S C",
+    "m.sc.": "M S C", "vs": "versus", "mr": "Mister", "mrs": "Missus", "ms": "Miz",
+    "dr": "Doctor", "blvd": "Boulevard",
+}  # fmt: skip
+TITLES = frozenset(
+    "dr. mr. mrs. ms. mx. prof. rev. hon. gen. col. capt. lt. sgt. gov. sen. rep. pres. mt. st. ft."
+    " vs. e.g. eg. i.e. cf. approx. appx. ca. viz. a.k.a. w/ w/o b/c".split()
+)
+"""Abbreviations behind which a sentence goes on."""
+CAPITALIZED_ONLY = frozenset(
+    "mr mrs ms dr blvd ms. st. ft. mt. col. gen. rep. co. hon. sen. mon. wed. fri. sr. al.".split()
+)
+
+# Only before a number.
+BEFORE_NUMBER = {
+    "no.": "number", "nos.": "numbers", "nr.": "number", "p.": "page", "pp.": "pages",
+    "pg.": "page", "vol.": "volume", "vols.": "volumes", "ch.": "chapter", "chap.": "chapter",
+    "fig.": "figure", "figs.": "figures", "sec.": "section", "sect.": "section", "art.": "article",
+    "eq.": "equation", "tab.": "table", "c.": "circa", "ca.": "circa", "pt.": "part",
+    "rm.": "room", "ste.": "suite", "ver.": "version", "min.": "minimum", "ed.": "edition",
+    "app.": "appendix", "op.": "opus", "№": "number", "ext.": "extension", "par.": "paragraph",
+    "abt.": "about",
+}  # fmt: skip
+
+SIGNS = {
+    "+": "plus", "=": "equals", "×": "times", "÷": "divided by", "±": "plus or minus",
+    "≤": "less than or equal to", "≥": "greater than or equal to", "≠": "not equal to",
+    "≈": "approximately", "√": "square root of", "∞": "infinity", "∑": "sum", "<": "less than",
+    ">": "greater than", "%": "percent", "‰": "per mille", "&": "and", "@": "at", "#": "number",
+    "§": "section", "©": "copyright", "®": "registered", "™": "trademark", "°": "degrees",
+    "~": "about", "^": "to the power of", "*": "times", "−": "minus", "π": "pi", "²": "squared",
+    "³": "cubed", "µ": "micro", "Ω": "ohm", "¶": "paragraph", "∆": "delta", "Δ": "delta",
+    "¹": "to the power of one", "⁄": "over", "№": "number", "℃": "degrees Celsius",
+    "℉": "degrees Fahrenheit", "∈": "in", "∀": "for all", "∃": "there exists", "∂": "partial",
+    "∫": "integral of", "∏": "product", "∝": "proportional to", "≡": "is identical to",
+}  # fmt: skip
+ADDRESS_SIGNS = {
+    ".": "dot", "@": "at", "/": "slash", "-": "dash", "_": "underscore", ":": "colon",
+    "?": "question mark", "=": "equals", "&": "and", "#": "hash", "~": "tilde", "%": "percent",
+    "+": "plus", "*": "star", ",": "comma", ";": "semicolon", "!": "exclamation mark",
+}  # fmt: skip
+SIGNS |= {"and": "and", "by": "by"}
+HASH_NAMES = {"number": "number", "sharp": "sharp", "tag": "hashtag", "sign": "hash"}

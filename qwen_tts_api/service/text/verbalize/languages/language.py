@@ -1,0 +1,177 @@
+"""What a language needs to say numbers, dates, times, amounts and signs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple
+
+MAX_DIGITS = 15
+"""A whole number of more digits is said digit by digit."""
+
+
+class Number(NamedTuple):
+    """A number as it is written, without signs between its groups of digits.
+
+    Attributes:
+        whole: Digits before the decimal sign; empty in `.5`.
+        decimals: Digits behind it; empty if there are none.
+        is_negative: Whether a minus is before it.
+    """
+
+    whole: str
+    decimals: str = ""
+    is_negative: bool = False
+
+    @property
+    def is_one(self) -> bool:
+        """Whether what is counted is in the singular."""
+        return self.whole.lstrip("0") == "1" and not self.decimals.strip("0")
+
+
+class Noun(NamedTuple):
+    """What is counted: a unit, a currency or its hundredth part."""
+
+    one: str
+    many: str
+
+
+class Currency(NamedTuple):
+    """A currency; `cent` is its hundredth part, None where nobody counts in it."""
+
+    unit: Noun
+    cent: Noun | None
+
+
+class Language(ABC):
+    """A language's words and grammar. One-letter names of tables are as they are written.
+
+    Attributes:
+        name: As checkpoints name it, in lower case.
+        decimal_sign: Between a number's whole part and its decimals.
+        group_signs: Between groups of three digits.
+        months: Their names, January first.
+        month_names: Number by name and by abbreviation, in lower case, without a full stop.
+        units: By symbol; `per` joins two.
+        currencies: By sign and by ISO 4217 code.
+        scales: What stands behind an amount: `m` or `million`, and its word.
+        abbreviations: Words by abbreviation in lower case, with its full stops.
+        signs: Words by sign.
+        letters: Names of letters that differ from the letter itself.
+    """
+
+    name: ClassVar[str]
+    decimal_sign: ClassVar[str] = "."
+    group_signs: ClassVar[str] = ","
+    point: ClassVar[str]
+    minus: ClassVar[str]
+    to: ClassVar[str]
+    per: ClassVar[str]
+    digit_words: ClassVar[Sequence[str]]
+    months: ClassVar[Sequence[str]]
+    month_names: ClassVar[Mapping[str, int]]
+    units: ClassVar[Mapping[str, Noun]]
+    currencies: ClassVar[Mapping[str, Currency]]
+    scales: ClassVar[Mapping[str, str]]
+    abbreviations: ClassVar[Mapping[str, str]]
+    before_number: ClassVar[Mapping[str, str]] = {}
+    signs: ClassVar[Mapping[str, str]]
+    titles: ClassVar[frozenset[str]] = frozenset()
+    capitalized: ClassVar[frozenset[str]] = frozenset()
+    hash_names: ClassVar[Mapping[str, str]]
+    ordinal_suffixes: ClassVar[str]
+    dot: ClassVar[str]
+    address_signs: ClassVar[Mapping[str, str]]
+    percent: ClassVar[str]
+    version: ClassVar[str] = "version"
+    space: ClassVar[str] = " "
+    month_first: ClassVar[bool] = False
+
+    @abstractmethod
+    def cardinal(self, number: int) -> str:
+        """Return a whole number of up to MAX_DIGITS digits in words."""
+
+    @abstractmethod
+    def ordinal(self, number: int) -> str:
+        """Return a place in an order in words."""
+
+    @abstractmethod
+    def fraction(self, part: int, whole: int) -> str:
+        """Return a fraction in words."""
+
+    @abstractmethod
+    def date(self, day: int, month: int, year: int | None) -> str:
+        """Return a date in words."""
+
+    @abstractmethod
+    def time(self, hour: int, minute: int, second: int | None = None) -> str:
+        """Return a time of the day in words, without what is behind it."""
+
+    def regnal(self, number: int) -> str:
+        """Return the number behind the name of a king or a pope."""
+        return self.ordinal(number)
+
+    def year(self, number: int) -> str:
+        """Return a year in words."""
+        return self.cardinal(number)
+
+    def digits(self, text: str) -> str:
+        """Return digits one by one; other characters are left out."""
+        words = [self.digit_words[int(char)] for char in text if char in "0123456789"]
+        return self.space.join(words)
+
+    def whole(self, digits: str) -> str:
+        """Return a whole number: digit by digit where it is long or begins with a zero."""
+        if len(digits) > MAX_DIGITS or (len(digits) > 1 and digits[0] == "0"):
+            return self.digits(digits)
+        return self.cardinal(int(digits))
+
+    def number(self, number: Number) -> str:
+        """Return a number in words."""
+        parts = [self.minus] if number.is_negative else []
+        if number.whole:
+            parts.append(self.whole(number.whole))
+        if number.decimals:
+            parts += [self.point, self.digits(number.decimals)]
+        return self.space.join(parts)
+
+    def counted(self, number: Number, noun: Noun) -> str:
+        """Return a number of something."""
+        return f"{self.number(number)} {noun.one if number.is_one else noun.many}"
+
+    def scaled(self, number: Number, scale: str, noun: Noun) -> str:
+        """Return a number of thousands, millions or more of something."""
+        return f"{self.number(number)} {scale} {noun.many}"
+
+    def money(self, number: Number, currency: Currency) -> str:
+        """Return an amount: two decimals are counted by themselves."""
+        if len(number.decimals) != 2 or currency.cent is None or len(number.whole) > MAX_DIGITS:
+            return self.counted(number, currency.unit)
+        cents = Number(number.decimals.lstrip("0") or "0")
+        units = self.counted(number._replace(decimals=""), currency.unit)
+        if cents.whole == "0":
+            return units
+        if not number.whole.strip("0"):
+            minus = f"{self.minus} " if number.is_negative else ""
+            return minus + self.counted(cents, currency.cent)
+        return self.join_money(units, self.counted(cents, currency.cent))
+
+    def join_money(self, units: str, cents: str) -> str:
+        """Return an amount of units and cents."""
+        return f"{units} {cents}"
+
+    def spell_all(self, text: str) -> str:
+        """Return letters, digits and signs one by one; signs without a name are left out."""
+        said = [
+            self.spell(char) or self.address_signs.get(char) or self.signs.get(char, "")
+            for char in text
+        ]
+        return " ".join(filter(None, said))
+
+    def spell(self, text: str) -> str:
+        """Return letters and digits one by one; signs are left out."""
+        return " ".join(
+            self.digit_words[int(char)] if char in "0123456789" else char.upper()
+            for char in text
+            if char.isalnum()
+        )

@@ -1,0 +1,169 @@
+"""Dates, times of the day, and decades."""
+
+from __future__ import annotations
+
+import regex
+
+from qwen_tts_api.service.text.patterns import compile_pattern
+from qwen_tts_api.service.text.verbalize.languages.english import English
+from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.numerals import (
+    DASH,
+    NO_DIGITS_FOLLOW,
+    NO_WORD_FOLLOWS,
+    NOT_IN_WORD,
+)
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
+
+_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"
+_CLOCK_END = rf"{_END}(?!:[0-9])"
+_HALF_DAY = r"(?P<half>[ap](?:\.m\.|m(?![\p{L}.])|m(?=\.(?!\p{L}))))"
+
+
+def is_date(day: int, month: int) -> bool:
+    """Return whether there is such a day, of some year."""
+    return 1 <= month <= 12 and 1 <= day <= _DAYS[month - 1]
+
+
+def _say_numeric(match: regex.Match[str], language: Language) -> Said | None:
+    """Say `2026-11-28`, `28.11.2026` and `11/28/2026`; of the last, by what is possible."""
+    first, second, third = int(match["a"]), int(match["b"]), match["c"]
+    if len(match["a"]) == 4:
+        year, month, day = first, second, int(third)
+    else:
+        year, month, day = full_year(third), second, first
+        if (match["sign"] == "/" and language.month_first and (first <= 12)) or (
+            match["sign"] == "/" and month > 12
+        ):
+            month, day = first, second
+    if not is_date(day, month):
+        return None
+    return Said(language.date(day, month, year), match.end(), "dates")
+
+
+def full_year(written: str) -> int:
+    """Return a year that may be written with two digits: 1950 to 2049."""
+    year = int(written)
+    return year if len(written) > 2 else year + (2000 if year < 50 else 1900)
+
+
+def _say_month_first(match: regex.Match[str], language: Language) -> Said | None:
+    month, day = language.month_names[match["month"].lower().rstrip(".")], int(match["day"])
+    if not is_date(day, month):
+        return None
+    year = match["year"]
+    until = match["until"]
+    said = language.date(day, month, None)
+    if until:
+        said = f"{said} {language.to} {language.ordinal(int(until))}"
+    if year:
+        said = f"{said}, {language.year(int(year))}"
+    return Said(said, match.end(), "dates")
+
+
+def _say_day_first(match: regex.Match[str], language: Language) -> Said | None:
+    month, day = language.month_names[match["month"].lower().rstrip(".")], int(match["day"])
+    if not is_date(day, month):
+        return None
+    year = match["year"]
+    return Said(language.date(day, month, int(year) if year else None), match.end(), "dates")
+
+
+def _say_month_year(match: regex.Match[str], language: Language) -> Said | None:
+    month = language.months[language.month_names[match["month"].lower().rstrip(".")] - 1]
+    return Said(f"{month} {language.year(int(match['year']))}", match.end(), "dates")
+
+
+def _say_time(match: regex.Match[str], language: Language) -> Said | None:
+    hour, minute = int(match["hour"]), int(match["minute"] or 0)
+    second = int(match["second"]) if match["second"] else None
+    if hour > 24 or minute > 59 or (second or 0) > 59:
+        return None
+    half = match["half"]
+    if not half:
+        return Said(language.time(hour, minute, second), match.end(), "dates")
+    said = language.cardinal(hour) if not minute else language.time(hour, minute, second)
+    stop = "." if half.endswith(".") and ends_sentence(match.string, match.end()) else ""
+    return Said(f"{said} {half[0].upper()} M{stop}", match.end(), "dates")
+
+
+def ends_sentence(text: str, end: int) -> bool:
+    """Return whether a full stop before `end` probably ends the sentence, too."""
+    return bool(_SENTENCE_END.match(text, end))
+
+
+_SENTENCE_END = compile_pattern(r"[)\"'’”»]*+(?:\s*+$|\n|\s++[\"'‘“«(]*+\p{Lu})")
+
+
+def _say_decade(match: regex.Match[str], language: Language) -> Said | None:
+    if not isinstance(language, English):
+        return None
+    return Said(language.decade(int(match["years"])), match.end(), "numbers")
+
+
+def numeric_rules() -> list[Rule]:
+    """Return the rules of dates of digits alone, of times and of decades."""
+    year, two = "[0-9]{4}", "[0-9]{1,2}"
+    begin = rf"{NOT_IN_WORD}(?<![0-9][.,/:])"
+    slashed = (
+        rf"{begin}(?P<a>{two})(?P<sign>[/.-])(?P<b>{two})(?P=sign)(?P<c>{year}|[0-9]{{2}}){_END}"
+    )
+    return [
+        Rule(
+            compile_pattern(
+                rf"{begin}(?P<a>{year})(?P<sign>[-/.])(?P<b>{two})(?P=sign)(?P<c>{two})(?:(?=T[0-9])|{_END})"
+            ),
+            _say_numeric,
+        ),
+        Rule(compile_pattern(slashed), _say_numeric),
+        Rule(
+            compile_pattern(
+                rf"{begin}(?P<hour>{two}):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9]))?"
+                rf"(?:(?:[ \u00A0\u202F]?{_HALF_DAY})|{_CLOCK_END})"
+            ),
+            _say_time,
+        ),
+        Rule(
+            compile_pattern(
+                rf"{begin}(?P<hour>1[0-2]|0?[1-9])(?P<minute>)(?P<second>)"
+                rf"[ \u00A0\u202F]?{_HALF_DAY}"
+            ),
+            _say_time,
+        ),
+        Rule(
+            compile_pattern(
+                rf"(?:['’‘]|{NOT_IN_WORD})(?P<years>[0-9]0|[1-9][0-9]{{2}}0)['’]?s{NO_WORD_FOLLOWS}"
+            ),
+            _say_decade,
+        ),
+    ]
+
+
+def month_rules(language: Language) -> list[Rule]:
+    """Return the rules of dates with the name of a month: those that begin with a word, a digit."""
+    names = "|".join(sorted(map(regex.escape, language.month_names), key=len, reverse=True))
+    month = rf"(?P<month>(?-i:(?=\p{{Lu}}))(?i:{names})(?:\.(?=[ ,])|{NO_WORD_FOLLOWS}))"
+    if language.name != "english":
+        month = rf"(?P<month>(?i:{names})(?:\.(?=[ ,])|{NO_WORD_FOLLOWS}))"
+    suffix = r"(?:st|nd|rd|th|º|°|er|\.)?"
+    year = r"(?P<year>[12][0-9]{3})"
+    end = rf"{_END}(?!:[0-9])"
+    of = r"(?:of |de |d['’])?"
+    return [
+        Rule(
+            compile_pattern(
+                rf"{NOT_IN_WORD}{month} (?P<day>[0-3]?[0-9])(?:st|nd|rd|th)?"
+                rf"(?:{DASH}(?P<until>[0-3]?[0-9]))?{end}(?:,? {year}{end})?+"
+            ),
+            _say_month_first,
+        ),
+        Rule(compile_pattern(rf"{NOT_IN_WORD}{month},? {year}{end}"), _say_month_year),
+        Rule(
+            compile_pattern(
+                rf"{NOT_IN_WORD}(?P<day>[0-3]?[0-9]){suffix} {of}{month}"
+                rf"(?:,? (?:de |del )?{year}{end})?+"
+            ),
+            _say_day_first,
+        ),
+    ]

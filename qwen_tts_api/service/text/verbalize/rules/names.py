@@ -1,0 +1,138 @@
+"""Names with digits or Roman numbers in them: `B2B`, `COVID-19`, `Henry VIII`, `Chapter IV`."""
+
+from __future__ import annotations
+
+import regex
+
+from qwen_tts_api.service.text.patterns import compile_pattern
+from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.numerals import NO_WORD_FOLLOWS, NOT_IN_WORD
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
+
+_RUN = compile_pattern(r"[0-9]+|[\p{L}\p{M}]+")
+_VOWEL = compile_pattern(r"(?i)[aeiouyäöüáéíóúàèìòùâêîôûœæ]")
+MAX_SERIAL_RUNS = 4
+"""Letters and digits that alternate more often are a serial number: said one by one."""
+_MAX_SPOKEN_CHARS = 400
+
+
+def is_spelled(letters: str) -> bool:
+    """Return whether letters beside digits are said one by one: `MP` in `MP3`, not `COVID`."""
+    if len(letters) == 1:
+        return True
+    return letters.isupper() and (len(letters) <= 3 or not _VOWEL.search(letters))
+
+
+def say_parts(written: str, language: Language) -> str:
+    """Return letters and digits in words: letters by name, short numbers as such, else digits."""
+    runs = _RUN.findall(written)
+    if len(runs) > MAX_SERIAL_RUNS and len(written) <= _MAX_SPOKEN_CHARS:
+        return language.spell(written)
+    said = []
+    for run in runs:
+        if run[0] in "0123456789":
+            short = len(run) <= 2 and not (len(run) > 1 and run[0] == "0")
+            said.append(language.cardinal(int(run)) if short else language.digits(run))
+        else:
+            said.append(language.spell(run) if is_spelled(run) else run)
+    return " ".join(said)
+
+
+def _say_mixed(match: regex.Match[str], language: Language) -> Said | None:
+    return Said(say_parts(match[0], language), match.end(), "numbers")
+
+
+def mixed_rules() -> list[Rule]:
+    """Return the rules of words of letters and digits; with hyphens where letters are capitals."""
+    letters = r"[\p{L}\p{M}]"
+    part = rf"(?:{letters}|[0-9])++"
+    return [
+        Rule(
+            compile_pattern(
+                rf"{NOT_IN_WORD}(?=\p{{Lu}})\p{{Lu}}(?:\p{{Lu}}|[0-9])*+(?:-(?:\p{{Lu}}|[0-9])++)++"
+                rf"{NO_WORD_FOLLOWS}(?<=[0-9]\p{{Lu}}*+)"
+            ),
+            _say_mixed,
+        ),
+        Rule(
+            compile_pattern(
+                rf"{NOT_IN_WORD}(?:(?=[0-9]++{letters}){part}|(?={letters}++[0-9]){part})"
+                rf"{NO_WORD_FOLLOWS}"
+            ),
+            _say_mixed,
+        ),
+    ]
+
+
+MAX_ROMAN_CHARS = 15
+_ROMAN = r"(?P<roman>(?=[IVXLCDM])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))"
+_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
+
+
+_ROMAN_ALONE = compile_pattern(_ROMAN)
+
+
+def is_roman(text: str) -> bool:
+    """Return whether a text is a Roman number, in capitals."""
+    return 0 < len(text) <= MAX_ROMAN_CHARS and _ROMAN_ALONE.fullmatch(text) is not None
+
+
+def roman_value(roman: str) -> int:
+    """Return the value of a Roman number."""
+    values = [_VALUES[letter] for letter in roman]
+    pairs = zip(values, [*values[1:], 0], strict=True)
+    return sum(-value if value < following else value for value, following in pairs)
+
+
+_PARTS = (
+    "chapter|part|section|act|scene|volume|vol\\.|book|article|phase|type|class|level|appendix"
+    "|figure|table|title|stage|mark|grade|group|tier|unit|lesson|step|canto|psalm|olympiad|annex"
+    "|schedule|category|episode|season|version|no\\.|kapitel|teil|band|abschnitt|buch|artikel|akt"
+    "|szene|anhang|chapitre|partie|tome|volume|livre|acte|scène|annexe|capítulo|parte|tomo|libro"
+    "|sección|acto|escena|artículo|anexo"
+)
+_EVENTS = "World War|Super Bowl|Weltkrieg|Guerre mondiale|Guerra Mundial|Vatican|Schedule"
+_RULERS = (
+    "Henry|Louis|Elizabeth|Charles|George|Edward|James|William|Richard|Philip|Napoleon|Pius"
+    "|Benedict|Paul|Leo|Gregory|Urban|Alexander|Nicholas|Catherine|Peter|Ivan|Frederick|Wilhelm"
+    "|Otto|Ramses|Ramesses|Ptolemy|Mary|Anne|John|Clement|Innocent|Boniface|Julius|Sixtus|Francis"
+    "|Ferdinand|Alfonso|Felipe|Carlos|Juan|Carl|Karl|Gustav|Christian|Harald|Haakon|Olav|Umberto"
+    "|Victor|Emmanuel|Leopold|Albert|Baudouin|Friedrich|Heinrich|Ludwig|Franz|Joseph|Maximilian"
+    "|Konrad|Rudolf|Henri|François|Philippe|Malcolm|Robert|Darius|Xerxes|Cyrus|Amenhotep|Thutmose"
+    "|Constantine|Theodosius|Justinian|Selim|Mehmed|Murad|Suleiman|Abdul|Pedro|Isabel|Benedikt"
+    "|Johannes|Papst|Pope|Nikolaus|Katharina|Margrethe|Fuad|Rainier|Edmund|Stephen|Matilda"
+)
+
+
+NUMBERED = (*_PARTS.split("|"), *_EVENTS.split("|"), *_RULERS.split("|"))
+"""What has Roman numbers behind it."""
+
+
+_SPEAKS = compile_pattern(r" (?!of\b|and\b|was\b)\p{Ll}")
+
+
+def _say_roman(match: regex.Match[str], language: Language) -> Said | None:
+    roman = match["roman"]
+    value = roman_value(roman)
+    if match["ruler"]:
+        is_word = roman == "I" and regex.match(
+            r" (?!of\b|and\b|was\b)\p{Ll}", match.string[match.end() :][:12]
+        )
+        if value > 99 or is_word:
+            return None
+        said = language.regnal(value)
+    elif match["other"] and (len(roman) < 2 or value > 39):
+        return None
+    else:
+        said = language.cardinal(value)
+    begin = match.string[match.start() : match.start("roman")]
+    return Said(f"{begin}{said}", match.end(), "numbers")
+
+
+def roman_rule() -> Rule:
+    """Return the rule of Roman numbers behind a word that has them."""
+    pattern = (
+        rf"{NOT_IN_WORD}(?:(?i:{_PARTS})|(?:{_EVENTS})|(?P<ruler>{_RULERS})"
+        rf"|(?P<other>\p{{Lu}}\p{{Ll}}++)) {_ROMAN}{NO_WORD_FOLLOWS}(?!['’](?!s))(?!-\p{{L}})"
+    )
+    return Rule(compile_pattern(pattern), _say_roman)

@@ -1,0 +1,92 @@
+"""Signs that have a name: `+`, `&`, `%`, `≤`."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+import regex
+
+from qwen_tts_api.service.text.patterns import compile_pattern
+from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
+
+# Only between two things that are compared or computed.
+_BETWEEN = r"(?:(?<=[\p{L}\p{N})²³] ?)(?P<between>[<>*^/−-])(?= ?[-−]?[\p{L}\p{N}(]))"
+_OPERANDS = compile_pattern(r"(?r)[\p{N}²³)] ?$|(?<![\p{L}])\p{L} ?$")
+_SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+
+
+def _say_between(match: regex.Match[str], language: Language) -> Said | None:
+    """Say an operator between numbers or letters that stand for them."""
+    text, sign = match.string, match["between"]
+    before = text[max(0, match.start() - 3) : match.start()]
+    after = text[match.end() : match.end() + 3]
+    is_spaced = before.endswith(" ") and after.startswith(" ")
+    is_operand = _OPERANDS.search(before) and regex.match(
+        r" ?(?:[-−]?[0-9(]|\p{L}(?!\p{L}))", after
+    )
+    if (
+        not is_operand
+        or (sign in "-−/" and not is_spaced)
+        or (before.endswith(" ") != after.startswith(" "))
+    ):
+        return None
+    if sign in "-−":
+        return Said(language.minus, match.end(), "signs")
+    word = language.signs.get("÷" if sign == "/" else sign)
+    return Said(word, match.end(), "signs") if word else None
+
+
+def _say_power(match: regex.Match[str], language: Language) -> Said | None:
+    digits = unicodedata.normalize("NFKC", match["power"])
+    word = language.signs.get(match["power"])
+    if not word:
+        word = f"{language.signs['^']} {language.whole(digits.lstrip('0') or '0')}"
+    return Said(word, match.end(), "signs")
+
+
+def _say_other_number(match: regex.Match[str], language: Language) -> Said | None:
+    """Say a number of another form: ① or Ⅳ."""
+    value = unicodedata.numeric(match["other"])
+    if value != int(value):
+        return None
+    return Said(language.whole(str(int(value))), match.end(), "numbers")
+
+
+def _say_hash(match: regex.Match[str], language: Language) -> Said | None:
+    text = match.string
+    before, after = (
+        text[max(0, match.start() - 1) : match.start()],
+        text[match.end() : match.end() + 1],
+    )
+    names = {"number": after.isdigit(), "sharp": before.isalpha(), "tag": after.isalpha()}
+    name = next((name for name, holds in names.items() if holds), "sign")
+    return Said(language.hash_names[name], match.end(), "signs")
+
+
+def _say_about(match: regex.Match[str], language: Language) -> Said | None:
+    return Said(language.signs["~"], match.end(), "signs")
+
+
+def _say_sign(match: regex.Match[str], language: Language) -> Said | None:
+    word = language.signs.get(match[0])
+    if word is None and (currency := language.currencies.get(match[0])):
+        word = currency.unit.many
+    return Said(word, match.end(), "signs") if word else None
+
+
+@lru_cache(maxsize=16)
+def sign_rules(language: Language) -> tuple[Rule, ...]:
+    """Return the rules of signs, in their order."""
+    signs = [each for each in language.signs if len(each) == 1 and each not in "<>*^/−-~#²³¹"]
+    signs += [each for each in language.currencies if len(each) == 1 and not each.isalpha()]
+    alone = "".join(regex.escape(each) for each in dict.fromkeys(signs))
+    return (
+        Rule(compile_pattern(r"(?P<other>[[\p{No}\p{Nl}]--[¹²³⁰-⁹½¼¾⅐-⅞]])"), _say_other_number),
+        Rule(compile_pattern(rf"(?<=[\p{{L}}\p{{N}})])(?P<power>[{_SUPERSCRIPTS}]++)"), _say_power),
+        Rule(compile_pattern(_BETWEEN), _say_between),
+        Rule(compile_pattern("#"), _say_hash),
+        Rule(compile_pattern(r"[~≈](?= ?[0-9])"), _say_about),
+        Rule(compile_pattern(rf"[{alone}]"), _say_sign),
+    )

@@ -1,0 +1,83 @@
+"""Abbreviations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import regex
+
+from qwen_tts_api.service.text.patterns import compile_pattern
+from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.numerals import NOT_IN_WORD
+from qwen_tts_api.service.text.verbalize.rules.dates import ends_sentence
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
+
+_INITIALS = compile_pattern(rf"{NOT_IN_WORD}(?:\p{{Lu}}\.){{2,6}}+(?!\p{{L}})")
+_STREET = compile_pattern(r"(?r)(?:\p{Lu}[\p{Ll}]+|[0-9](?:st|nd|rd|th)) $")
+_NAME_FOLLOWS = compile_pattern(r" \p{Lu}\p{Ll}*+(?!\p{L})")
+_BEGINNINGS = frozenset(
+    "The A An In It He She This That We They But And I If On At For There You As So When".split()
+)
+_ROADS = {"st.": "Street", "dr.": "Drive", "ft.": "feet"}
+
+
+def _names(names: Sequence[str]) -> str:
+    return "|".join(regex.escape(name) for name in sorted(names, key=len, reverse=True))
+
+
+def _say_abbreviation(match: regex.Match[str], language: Language) -> Said | None:
+    written, text = match[0], match.string
+    lowered = written.lower()
+    said = language.abbreviations.get(lowered) or language.abbreviations.get(written)
+    if said is None or (lowered in language.capitalized and not written[0].isupper()):
+        return None
+    if lowered in _ROADS and language.name == "english":
+        follows = _NAME_FOLLOWS.match(text, match.end())
+        if _STREET.search(text[max(0, match.start() - 24) : match.start()]) and not follows:
+            said = _ROADS[lowered]
+        elif not follows:
+            return None
+    is_title = lowered in language.titles
+    ends = written.endswith(".") and not is_title and ends_sentence(text, match.end())
+    return Said(said + ("." if ends else ""), match.end(), "abbreviations")
+
+
+def _say_before_number(match: regex.Match[str], language: Language) -> Said | None:
+    return Said(language.before_number[match["word"].lower()] + " ", match.end(), "abbreviations")
+
+
+def _say_initials(match: regex.Match[str], language: Language) -> Said | None:
+    """Say `U.S.` letter by letter; initials of names, too."""
+    text, end = match.string, match.end()
+    follows = _NAME_FOLLOWS.match(text, end)
+    ends = ends_sentence(text, end) and (follows is None or follows[0][1:] in _BEGINNINGS)
+    said = language.spell(match[0])
+    return Said(said + ("." if ends else ""), match.end(), "abbreviations")
+
+
+def _say_month(match: regex.Match[str], language: Language) -> Said | None:
+    number = language.month_names.get(match["month"].lower())
+    name = language.months[number - 1] if number else ""
+    if not number or name.lower() == match["month"].lower():
+        return None
+    ends = ends_sentence(match.string, match.end())
+    return Said(name + ("." if ends else ""), match.end(), "abbreviations")
+
+
+@lru_cache(maxsize=16)
+def word_rules(language: Language) -> tuple[Rule, ...]:
+    """Return the rules of abbreviations, in their order."""
+    rules = [Rule(_INITIALS, _say_initials)]
+    if language.before_number:
+        pattern = rf"{NOT_IN_WORD}(?i:(?P<word>{_names(tuple(language.before_number))})) ?(?=[0-9])"
+        rules.append(Rule(compile_pattern(pattern), _say_before_number))
+    pattern = (
+        rf"{NOT_IN_WORD}(?i:{_names(tuple(language.abbreviations))})(?:(?<=[./])|(?![\p{{L}}\p{{N}}.]))"
+        r"(?![\p{L}\p{N}])"
+    )
+    rules.append(Rule(compile_pattern(pattern), _say_abbreviation))
+    months = _names(tuple(name for name in language.month_names if len(name) <= 4))
+    pattern = rf"{NOT_IN_WORD}(?=\p{{Lu}})(?i:(?P<month>{months}))\."
+    rules.append(Rule(compile_pattern(pattern), _say_month))
+    return tuple(rules)
