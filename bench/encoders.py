@@ -75,7 +75,7 @@ def voice(seconds: int) -> Samples:
 
 def _libsndfile(container: str, subtype: str, level: float) -> Encoder:
     return SoundFileEncoder(
-        RATE_HZ, Memory(), format=container, subtype=subtype, compression_level=level
+        RATE_HZ, Memory(), None, format=container, subtype=subtype, compression_level=level
     )
 
 

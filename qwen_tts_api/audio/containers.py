@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 
 from qwen_tts_api.audio.encoder import Samples
+from qwen_tts_api.audio.provenance import SOFTWARE, Provenance
 
 # libvorbis keeps all samples of one write on the C stack: a write of ten minutes ends the process
 # with SIGSEGV, and on a thread's small stack five seconds do. One second at a time is safe.
@@ -43,6 +44,7 @@ class SoundFileEncoder:
 
     Args:
         sink: Takes the bytes; one that cannot go back, or a whole file in memory.
+        provenance: What the file says of who made it.
         page_ms: How much audio a page of Ogg Opus may hold; None leaves it to libsndfile.
         options: As for `soundfile.SoundFile`.
     """
@@ -51,6 +53,7 @@ class SoundFileEncoder:
         self,
         sample_rate_hz: int,
         sink: Sink | Memory,
+        provenance: Provenance | None,
         *,
         page_ms: float | None = None,
         **options: Any,
@@ -60,6 +63,9 @@ class SoundFileEncoder:
         self._file = soundfile.SoundFile(sink, "w", sample_rate_hz, channels=1, **options)
         if page_ms is not None:
             _set_page_latency(self._file, page_ms)
+        if provenance is not None:  # before the first samples, with which the head is written
+            self._file.software = SOFTWARE
+            self._file.comment = provenance.comment
 
     def encode(self, samples: Samples) -> bytes:
         """Return the pages or blocks that are complete."""
@@ -115,16 +121,19 @@ class Memory(io.BytesIO):
         return self.getvalue() if last else b""
 
 
-def vorbis_encoder(sample_rate_hz: int) -> SoundFileEncoder:
+def vorbis_encoder(sample_rate_hz: int, provenance: Provenance | None) -> SoundFileEncoder:
     """Return an encoder of Ogg Vorbis; a page of it holds about half a second."""
-    return SoundFileEncoder(sample_rate_hz, Sink(), format="OGG", subtype="VORBIS")
+    return SoundFileEncoder(sample_rate_hz, Sink(), provenance, format="OGG", subtype="VORBIS")
 
 
-def opus_encoder(sample_rate_hz: int, page_ms: float | None = None) -> SoundFileEncoder:
+def opus_encoder(
+    sample_rate_hz: int, provenance: Provenance | None, page_ms: float | None = None
+) -> SoundFileEncoder:
     """Return an encoder of Ogg Opus with pages of a second, for files."""
     return SoundFileEncoder(
         sample_rate_hz,
         Sink(),
+        provenance,
         page_ms=page_ms,
         format="OGG",
         subtype="OPUS",
@@ -132,24 +141,31 @@ def opus_encoder(sample_rate_hz: int, page_ms: float | None = None) -> SoundFile
     )
 
 
-def opus_stream_encoder(sample_rate_hz: int) -> SoundFileEncoder:
+def opus_stream_encoder(sample_rate_hz: int, provenance: Provenance | None) -> SoundFileEncoder:
     """Return an encoder of Ogg Opus whose pages leave early, for a little more overhead."""
-    return opus_encoder(sample_rate_hz, STREAM_PAGE_MS)
+    return opus_encoder(sample_rate_hz, provenance, STREAM_PAGE_MS)
 
 
-def flac_encoder(sample_rate_hz: int) -> SoundFileEncoder:
+def flac_encoder(sample_rate_hz: int, provenance: Provenance | None) -> SoundFileEncoder:
     """Return an encoder of FLAC whose header knows the length and the MD5 of the whole."""
-    return _flac_encoder(sample_rate_hz, Memory())
+    return _flac_encoder(sample_rate_hz, provenance, Memory())
 
 
-def flac_stream_encoder(sample_rate_hz: int) -> SoundFileEncoder:
+def flac_stream_encoder(sample_rate_hz: int, provenance: Provenance | None) -> SoundFileEncoder:
     """Return an encoder of FLAC that leaves out what only the end knows, as the format allows."""
-    return _flac_encoder(sample_rate_hz, Sink())
+    return _flac_encoder(sample_rate_hz, provenance, Sink())
 
 
-def _flac_encoder(sample_rate_hz: int, sink: Sink | Memory) -> SoundFileEncoder:
+def _flac_encoder(
+    sample_rate_hz: int, provenance: Provenance | None, sink: Sink | Memory
+) -> SoundFileEncoder:
     return SoundFileEncoder(
-        sample_rate_hz, sink, format="FLAC", subtype="PCM_16", compression_level=_FLAC_LEVEL
+        sample_rate_hz,
+        sink,
+        provenance,
+        format="FLAC",
+        subtype="PCM_16",
+        compression_level=_FLAC_LEVEL,
     )
 
 

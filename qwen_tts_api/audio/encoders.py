@@ -26,12 +26,13 @@ from qwen_tts_api.audio.pcm import (
     encode_aiff,
     encode_au,
     encode_wav,
-    wav_header,
+    wav_stream_header,
 )
+from qwen_tts_api.audio.provenance import Provenance
 from qwen_tts_api.audio.rates import Resampler, SpeedChanger
 
-Maker = Callable[[int], Encoder]
-"""From the rate in Hz to an encoder."""
+Maker = Callable[[int, Provenance | None], Encoder]
+"""From the rate in Hz, and what the file says of who made it, to an encoder."""
 
 
 class Makers(NamedTuple):
@@ -62,24 +63,34 @@ class WholeEncoder:
         return self._write(np.concatenate(self._received))
 
 
-def _whole(write: Callable[[Samples, int], bytes]) -> Maker:
-    return lambda rate_hz: WholeEncoder(lambda samples: write(samples, rate_hz))
+def _whole(write: Callable[[Samples, int, Provenance | None], bytes]) -> Maker:
+    return lambda rate_hz, provenance: WholeEncoder(
+        lambda samples: write(samples, rate_hz, provenance)
+    )
 
 
-def _pcm(rate_hz: int) -> Encoder:
+def _wav(rate_hz: int, provenance: Provenance | None) -> Encoder:
+    return PcmEncoder(wav_stream_header(rate_hz, provenance))
+
+
+def _au(rate_hz: int, provenance: Provenance | None) -> Encoder:
+    return PcmEncoder(au_header(rate_hz, provenance=provenance), big=True)
+
+
+def _pcm(rate_hz: int, provenance: Provenance | None) -> Encoder:
     return PcmEncoder()
 
 
-def _mulaw(rate_hz: int) -> Encoder:
+def _mulaw(rate_hz: int, provenance: Provenance | None) -> Encoder:
     return G711Encoder(MU_LAW)
 
 
-def _alaw(rate_hz: int) -> Encoder:
+def _alaw(rate_hz: int, provenance: Provenance | None) -> Encoder:
     return G711Encoder(A_LAW)
 
 
 ENCODERS = {
-    "wav": Makers(lambda rate_hz: PcmEncoder(wav_header(rate_hz)), _whole(encode_wav)),
+    "wav": Makers(_wav, _whole(encode_wav)),
     "mp3": Makers(Mp3Encoder, Mp3Encoder),
     "opus": Makers(opus_stream_encoder, opus_encoder),
     "ogg": Makers(vorbis_encoder, vorbis_encoder),
@@ -87,7 +98,7 @@ ENCODERS = {
     "pcm": Makers(_pcm, _pcm),
     "mulaw": Makers(_mulaw, _mulaw),
     "alaw": Makers(_alaw, _alaw),
-    "au": Makers(lambda rate_hz: PcmEncoder(au_header(rate_hz), big=True), _whole(encode_au)),
+    "au": Makers(_au, _whole(encode_au)),
     "aiff": Makers(_whole(encode_aiff), _whole(encode_aiff)),
 }
 """By the format's name."""
@@ -111,11 +122,13 @@ class Output:
         audio_format: Container and codec.
         sample_rate_hz: One of the format's.
         speed: Above 1 is faster; the pitch stays.
+        provenance: What its files say of who made them; None: nothing.
     """
 
     audio_format: AudioFormat
     sample_rate_hz: int
     speed: float = 1.0
+    provenance: Provenance | None = None
 
     def pipeline(self, from_hz: int, *, stream: bool) -> Pipeline:
         """Return what makes it of samples at a rate of `from_hz`."""
@@ -125,7 +138,7 @@ class Output:
         if self.sample_rate_hz != from_hz:
             steps.append(Resampler(from_hz, self.sample_rate_hz))
         make = self.audio_format.encoder if stream else self.audio_format.file_encoder
-        return Pipeline(steps, make(self.sample_rate_hz))
+        return Pipeline(steps, make(self.sample_rate_hz, self.provenance))
 
 
 class Pipeline:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qwen_tts_api.audio.encoder import Encoder, Samples
+    from qwen_tts_api.audio.provenance import Provenance
 
 SAMPLE_RATES_HZ = (8_000, 16_000, 22_050, 24_000, 44_100, 48_000)
 
@@ -70,17 +71,17 @@ class AudioFormat:
         """Return its rate where none is asked for: that of the samples if it can have it."""
         return native_hz if native_hz in self.sample_rates_hz else self.sample_rates_hz[0]
 
-    def encoder(self, sample_rate_hz: int) -> Encoder:
+    def encoder(self, sample_rate_hz: int, provenance: Provenance | None = None) -> Encoder:
         """Return an encoder of a stream, whose bytes leave as they come."""
         from qwen_tts_api.audio.encoders import ENCODERS
 
-        return ENCODERS[self.name].stream(sample_rate_hz)
+        return ENCODERS[self.name].stream(sample_rate_hz, provenance)
 
-    def file_encoder(self, sample_rate_hz: int) -> Encoder:
+    def file_encoder(self, sample_rate_hz: int, provenance: Provenance | None = None) -> Encoder:
         """Return an encoder of a whole file, which knows its length."""
         from qwen_tts_api.audio.encoders import ENCODERS
 
-        return ENCODERS[self.name].file(sample_rate_hz)
+        return ENCODERS[self.name].file(sample_rate_hz, provenance)
 
     def encode(self, samples: Samples, sample_rate_hz: int) -> bytes:
         """Return samples as a whole file."""

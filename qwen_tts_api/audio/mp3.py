@@ -10,6 +10,7 @@ import lameenc
 
 from qwen_tts_api.audio.encoder import Samples
 from qwen_tts_api.audio.pcm import little_endian
+from qwen_tts_api.audio.provenance import Provenance
 
 BITRATES_KBPS = {8_000: 32, 16_000: 48, 22_050: 64, 24_000: 64, 44_100: 96, 48_000: 96}
 
@@ -18,12 +19,13 @@ _QUALITY = 5
 
 
 class Mp3Encoder:
-    """LAME's frames and nothing else.
+    """LAME's frames and nothing else, behind what is said of them.
 
     Before the audio come 1105 samples of silence: 576 of LAME's, 529 of every decoder's.
     """
 
-    def __init__(self, sample_rate_hz: int) -> None:
+    def __init__(self, sample_rate_hz: int, provenance: Provenance | None) -> None:
+        self._tag = provenance.id3() if provenance else b""
         self._lame = lameenc.Encoder()
         self._lame.silence()
         self._lame.set_channels(1)
@@ -35,8 +37,12 @@ class Mp3Encoder:
 
     def encode(self, samples: Samples) -> bytes:
         """Return the frames that are complete."""
-        return bytes(self._lame.encode(little_endian(samples)))
+        return self._take_tag() + bytes(self._lame.encode(little_endian(samples)))
 
     def finish(self) -> bytes:
         """Return the rest, filled up with silence."""
-        return bytes(self._lame.flush())
+        return self._take_tag() + bytes(self._lame.flush())
+
+    def _take_tag(self) -> bytes:
+        tag, self._tag = self._tag, b""
+        return tag

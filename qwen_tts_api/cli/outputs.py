@@ -21,7 +21,8 @@ NATIVE_RATE_HZ = 24_000
 """`model.utterance.SAMPLE_RATE_HZ`, without the import of numpy."""
 
 UNKNOWN_SIZE = 0xFFFFFFFF
-WAV_HEADER_BYTES = 44
+MAX_WAV_HEADER_BYTES = 4096
+"""Within which its samples begin: what is said of them comes before."""
 COMPLETED_FORMAT = "wav"
 """The format whose sizes `to_file` fills in."""
 
@@ -130,10 +131,11 @@ def _complete_wav(file: IO[bytes]) -> None:
     """Fill the sizes into a WAV header that has none."""
     size = file.tell()
     file.seek(0)
-    header = file.read(WAV_HEADER_BYTES)
+    header = file.read(MAX_WAV_HEADER_BYTES)
     unknown = struct.pack("<I", UNKNOWN_SIZE)
-    if header[:8] != b"RIFF" + unknown or header[36:] != b"data" + unknown:
+    data_at = header.find(b"data" + unknown)
+    if header[:8] != b"RIFF" + unknown or data_at < 0:
         return
-    for position, num_bytes in ((4, size - 8), (40, size - WAV_HEADER_BYTES)):
+    for position, num_bytes in ((4, size - 8), (data_at + 4, size - data_at - 8)):
         file.seek(position)
         file.write(struct.pack("<I", min(num_bytes, UNKNOWN_SIZE)))

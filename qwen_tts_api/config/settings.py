@@ -112,9 +112,7 @@ class Settings:
         "Folder of the registered voices.",
     )
     voice_uploads: bool = _setting(
-        True,
-        readers.boolean,
-        "Allow requests to add and delete registered voices.",
+        True, readers.boolean, "Allow requests to add and delete registered voices."
     )
     max_voices: int = _setting(
         100,
@@ -127,9 +125,7 @@ class Settings:
         "Largest audio file to clone a voice from, in bytes.",
     )
     bind: str = _setting(
-        "0.0.0.0:8888",
-        Reader(readers.bind, "`address:port`"),
-        "Address of the main port.",
+        "0.0.0.0:8888", Reader(readers.bind, "`address:port`"), "Address of the main port."
     )
     ops_bind: str = _setting(
         "0.0.0.0:8889",
@@ -171,9 +167,7 @@ class Settings:
         "docs/operations/secure.md).",
     )
     max_text_chars: int = _setting(
-        4096,
-        readers.integer(1, 1_000_000),
-        "Maximum length of a request's text, in characters.",
+        4096, readers.integer(1, 1_000_000), "Maximum length of a request's text, in characters."
     )
     max_segment_chars: int = _setting(
         400,
@@ -216,6 +210,12 @@ class Settings:
         "Response of `/api/tts` to a text without anything to speak: 400, or a short silence, as "
         "the OpenAI- and MaryTTS-compatible APIs always send.",
     )
+    mark_audio: bool = _setting(
+        True,
+        readers.boolean,
+        "Mark audio as made by AI, in the metadata of its file and by a header (see "
+        "docs/formats.md).",
+    )
     max_body_bytes: int = _setting(
         1_048_576,
         # 1,000,000 characters of 12 bytes: of any text in JSON.
@@ -238,9 +238,7 @@ class Settings:
         "Launch GPU kernels one by one instead of replaying CUDA graphs: slow, for debugging.",
     )
     max_queue: int = _setting(
-        64,
-        readers.integer(1, 1024),
-        "Maximum number of waiting requests; further ones get 429.",
+        64, readers.integer(1, 1024), "Maximum number of waiting requests; further ones get 429."
     )
     max_sockets: int = _setting(
         128,
@@ -285,13 +283,7 @@ class Settings:
         readers.choice("DEBUG", "INFO", "WARNING", "ERROR"),
         "Lowest level of messages that are logged.",
     )
-    log_format: str = _setting(
-        "json",
-        readers.choice("json", "text"),
-        "Format of log lines.",
-    )
+    log_format: str = _setting("json", readers.choice("json", "text"), "Format of log lines.")
     log_text: bool = _setting(
-        False,
-        readers.boolean,
-        "Log the first 200 characters of each request's text.",
+        False, readers.boolean, "Log the first 200 characters of each request's text."
     )

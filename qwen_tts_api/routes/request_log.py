@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, g, request
 
-from qwen_tts_api.telemetry import logs, tracing
+from qwen_tts_api.telemetry import logs, tracing, usage
 from qwen_tts_api.telemetry.metrics import Metrics
 from qwen_tts_api.telemetry.tracing import Attributes, Tracer
+from qwen_tts_api.telemetry.usage import Usage
 
 if TYPE_CHECKING:
     from qwen_tts_api.telemetry.otel import Span
@@ -42,11 +43,13 @@ class RequestRecord:
         began_at: By `time.perf_counter`.
         code: Of the error that it ended with; empty where there was none.
         text: The text to speak.
+        usage: What was spoken, and for which key.
     """
 
     began_at: float = field(default_factory=time.perf_counter)
     code: str = ""
     text: str = field(default="", repr=False)
+    usage: Usage = field(default_factory=Usage)
 
 
 def register(app: Flask, metrics: Metrics, *, log_text: bool) -> None:
@@ -92,6 +95,7 @@ def _start() -> None:
     given = request.headers.get(REQUEST_ID_HEADER, "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
     g.record = RequestRecord()
+    usage.enter(g.record.usage)
     logs.clear_context()
     logs.bind_context(request_id=g.request_id)
 
@@ -115,6 +119,7 @@ def _prepare_log(response: Response, *, log_text: bool) -> Callable[[Metrics], N
         metrics.http_seconds.labels(route).observe(seconds)
         event["code"] = record.code or None
         event["duration_ms"] = round(1000 * seconds, 1)
+        event.update(record.usage.fields())
         if log_text and record.text:
             event["text"] = shortened(record.text)
         # %r: a path cannot break the line, whatever bytes it has.

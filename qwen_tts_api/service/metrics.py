@@ -8,16 +8,21 @@ from types import TracebackType
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from qwen_tts_api.audio.provenance import Provenance
 from qwen_tts_api.engine.snapshot import PoolStatus
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.api_keys import KeysStatus
 from qwen_tts_api.service.synthesis.segmented_job import NOTHING_TO_SAY, SegmentedJob
+from qwen_tts_api.telemetry import usage
 from qwen_tts_api.telemetry.metrics import Metrics
+from qwen_tts_api.telemetry.usage import Utterance
 
 
 class RequestMetrics:
     """The metrics of one request. A context manager around the making of its audio.
+
+    At its end they are added to the usage of the thread's request, too.
 
     Args:
         metrics: Where they are counted.
@@ -28,8 +33,10 @@ class RequestMetrics:
     def __init__(self, metrics: Metrics, *, delivery: str) -> None:
         self._metrics = metrics
         self._delivery = delivery
+        self._usage = usage.current()
         self._arrived_at = time.monotonic()
         self._model = ""
+        self._provenance: Provenance | None = None
         self._num_characters = 0
         self._job: SegmentedJob | None = None
         self._num_samples = 0
@@ -39,9 +46,10 @@ class RequestMetrics:
         """Count a request that is refused before it is queued."""
         self._metrics.syntheses.labels(self._model, error.code).inc()
 
-    def start(self, model: str, num_characters: int, job: SegmentedJob) -> None:
+    def start(self, provenance: Provenance, num_characters: int, job: SegmentedJob) -> None:
         """Note what is measured: a job that is queued, for a text of so many characters."""
-        self._model = model
+        self._model = provenance.model
+        self._provenance = provenance
         self._num_characters = num_characters
         self._job = job
 
@@ -80,17 +88,41 @@ class RequestMetrics:
     ) -> None:
         assert self._job is not None
         metrics, audio_s = self._metrics, self._num_samples / SAMPLE_RATE_HZ
-        metrics.syntheses.labels(self._model, _outcome(error, self._job)).inc()
+        end = _outcome(error, self._job)
+        metrics.syntheses.labels(self._model, end).inc()
+        num_characters = self._num_spoken(error)
+        self._count_usage(end, num_characters, audio_s)
         if self._is_silent:
             return
         metrics.queue_seconds.observe(self._job.queue_s)
         metrics.audio_seconds.labels(self._model).inc(audio_s)
+        metrics.characters.labels(self._model).inc(num_characters)
         if error is None:
-            metrics.characters.labels(self._model).inc(self._num_characters)
             if self._num_samples:
                 metrics.real_time_factor.observe(self._job.model_s / audio_s)
             else:
                 metrics.empty_audio.inc()
+
+    def _num_spoken(self, error: BaseException | None) -> int:
+        """Return the characters of the text, or of the segments of it that there is audio of."""
+        assert self._job is not None
+        if self._is_silent:
+            return 0
+        if error is None:
+            return self._num_characters
+        pairs = zip(self._job.segments, self._job.jobs, strict=False)
+        begun = sum(len(segment.prompt.text) for segment, job in pairs if job.num_frames)
+        return max(begun, self._num_characters) if self._delivery == "live" else begun
+
+    def _count_usage(self, end: str, num_characters: int, audio_s: float) -> None:
+        metrics = self._metrics
+        label = metrics.key_labels.of(self._usage.key if self._usage is not None else "")
+        metrics.key_characters.labels(label).inc(num_characters)
+        metrics.key_audio_seconds.labels(label).inc(audio_s)
+        if self._usage is not None and (made := self._provenance) is not None:
+            self._usage.add(
+                Utterance(made.model, made.voice, made.seed, end, num_characters, audio_s)
+            )
 
     @property
     def _is_silent(self) -> bool:

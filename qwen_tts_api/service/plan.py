@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
 from qwen_tts_api.audio.encoders import Output
+from qwen_tts_api.audio.provenance import Provenance
 from qwen_tts_api.audio.rates import FASTEST, SLOWEST
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
@@ -66,6 +67,7 @@ class SpeechPlan:
         text: What is spoken.
         voice: The model, and the voice that speaks first.
         segments: Of the text.
+        provenance: What makes it.
         lead_s: The pause that the text states before them.
     """
 
@@ -73,6 +75,7 @@ class SpeechPlan:
     text: NormalizedText
     voice: ResolvedVoice
     segments: Sequence[SpeechSegment]
+    provenance: Provenance
     lead_s: float = 0.0
 
 
@@ -98,11 +101,19 @@ def make_plan(
     Raises:
         InvalidRequest: The model does not honour a field of the request, or a tempo is too much.
     """
-    if not script.is_timed:
-        return SpeechPlan(output, text, voices[0], make_segments(config, script, voices))
-    segments = make_segments(config, script, voices, output.speed)
-    output = replace(output, speed=1.0)
-    return SpeechPlan(output, text, voices[0], segments, script.lead_s)
+    segments = make_segments(config, script, voices, output.speed if script.is_timed else 1.0)
+    if script.is_timed:
+        output = replace(output, speed=1.0)
+    provenance = describe_source(voices, segments[0].prompt.sampling.seed)
+    if config.mark_audio:
+        output = replace(output, provenance=provenance)
+    return SpeechPlan(output, text, voices[0], segments, provenance, script.lead_s)
+
+
+def describe_source(voices: Sequence[ResolvedVoice], seed: int) -> Provenance:
+    """Return where audio comes from that these voices speak."""
+    names = dict.fromkeys(voice.name for voice in voices if voice.name)
+    return Provenance(voices[0].model, ", ".join(names), seed)
 
 
 def make_segments(

@@ -105,6 +105,7 @@ class SpeechInfo:
         queue_s: Seconds until the model began with it.
         finish_reason: `stop`, `length` or `nothing_to_say`; empty while it is not known.
         ignored: The request's fields that are ignored.
+        is_marked: Whether it is marked as made by AI.
     """
 
     media_type: str
@@ -116,6 +117,7 @@ class SpeechInfo:
     queue_s: float
     finish_reason: str
     ignored: tuple[str, ...]
+    is_marked: bool
 
 
 @dataclass(frozen=True)

@@ -215,7 +215,7 @@ class SpeechService:
         except TTSError as error:
             metrics.refuse(error)
             raise
-        metrics.start(plan.voice.model, len(plan.text.text), job)
+        metrics.start(plan.provenance, len(plan.text.text), job)
         return Synthesis(plan, job, encoder, metrics)
 
     def _plan(self, request: SpeechRequest) -> SpeechPlan:

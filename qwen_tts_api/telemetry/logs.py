@@ -15,6 +15,8 @@ from contextvars import Context, ContextVar
 from types import MappingProxyType
 from typing import Any
 
+from qwen_tts_api.telemetry import usage
+
 LogContext = Mapping[str, str]
 
 CONTEXT_KEYS = ("request_id", "segment", "trace_id")
@@ -77,11 +79,12 @@ class AddContext(logging.Filter):
 
 
 class TextFormatter(logging.Formatter):
-    """Plain lines that end with their log context."""
+    """Plain lines that end with their log context, and with what a request has used."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line, without what `exc_info` adds below it."""
-        given = [f"{key}={getattr(record, key)}" for key in CONTEXT_KEYS if hasattr(record, key)]
+        keys = (*CONTEXT_KEYS, *usage.FIELDS)
+        given = [f"{key}={getattr(record, key)}" for key in keys if hasattr(record, key)]
         if hasattr(record, "text"):
             given.append(f"text={record.text!r}")  # escaped: a text cannot break the line
         line = super().formatMessage(record)

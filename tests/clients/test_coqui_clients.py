@@ -33,8 +33,9 @@ def assert_wav(response: HTTPResponse, body: bytes) -> None:
     assert response.getheader("Content-Disposition") is None
     with wave.open(io.BytesIO(body)) as file:
         assert (file.getnchannels(), file.getsampwidth()) == (1, 2)
-        assert len(body) == 44 + 2 * file.getnframes()
-        assert file.getnframes() > 0
+        # Samples begin at byte 44, as many as its header says; what is said of them comes behind.
+        assert int.from_bytes(body[40:44], "little") == 2 * file.getnframes() > 0
+        assert int.from_bytes(body[4:8], "little") == len(body) - 8
 
 
 def test_amica(server: Server) -> None:
@@ -158,7 +159,7 @@ def test_an_audio_element_in_safari(server: Server, path: str) -> None:
     assert later.getheader("X-Seed") == response.getheader("X-Seed")
     assert later.getheader("Content-Length") == str(size)
     with wave.open(io.BytesIO(whole)) as file:
-        assert 44 + 2 * file.getnframes() == size
+        assert 0 < size - (44 + 2 * file.getnframes()) < 300
     assert get("1000-1999")[1] == whole[1000:2000]
 
 

@@ -67,7 +67,7 @@ def test_what_is_told_of_speech_is_values(bench: Bench) -> None:
     speech = bench.service.synthesize(SpeechRequest("Hello", seed=7))
     values = {**vars(speech), **vars(speech.info), "text": speech.info.text.text}
     del values["info"]
-    assert {type(value) for value in values.values()} <= {bytes, str, int, float, tuple}
+    assert {type(value) for value in values.values()} <= {bytes, str, int, float, bool, tuple}
     with pytest.raises(FrozenInstanceError):
         speech.info.seed = 8  # type: ignore[misc]
 

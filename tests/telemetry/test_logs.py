@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import logging.config
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -179,7 +180,10 @@ def test_plain_lines_end_with_their_context(make_bench: MakeBench) -> None:
     assert "stop after 33 frames [request_id=plain segment=1/2]\n" in text
     request_id = response.headers["X-Request-Id"]
     assert f"voice: synthesis failed [request_id={request_id}]\nTraceback (most" in text
-    assert " ms [request_id=plain]\n" in text
+    assert re.search(
+        r" ms \[request_id=plain characters=67 audio_s=5.53 model=voice voice=ryan ", text
+    )
+    assert re.search(r"GET '/speakers' 200 in [\d.]+ ms \[request_id=\w+\]\n", text)
 
 
 def test_lines_without_a_context_end_with_their_message() -> None:
@@ -213,4 +217,5 @@ def test_a_text_cannot_break_a_line(make_bench: MakeBench) -> None:
     with logged("text") as buffer:
         say(bench, "x", text=text, normalize=False).close()
     [line] = [line for line in buffer.getvalue().splitlines() if "text=" in line]
-    assert line.endswith(r"[request_id=x text='a\nERROR forged \x1b[2J\u202ez']")
+    assert "[request_id=x characters=21 " in line
+    assert line.endswith(r" finish=stop text='a\nERROR forged \x1b[2J\u202ez']")

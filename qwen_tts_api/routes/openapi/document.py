@@ -17,6 +17,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing import Rule
 
 from qwen_tts_api import __version__
+from qwen_tts_api.audio.provenance import SOURCE_TYPE
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import CrossSite, HostNotAllowed, RateLimited, TTSError, Unauthorized
 from qwen_tts_api.routes.openapi.error_schemas import SCHEMAS
@@ -54,6 +55,10 @@ HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Seed": ("The seed that makes the same audio again.", {"type": "integer"}),
     "X-Sample-Rate": ("Of the audio, in Hz.", {"type": "integer"}),
     "X-Segments": ("How many utterances the text is spoken in.", {"type": "integer"}),
+    "X-Digital-Source-Type": (
+        "IPTC's term for what a trained model has made; absent with `QWEN_MARK_AUDIO=0`.",
+        {"type": "string", "const": SOURCE_TYPE},
+    ),
     "X-Text-Chars": ("Characters that are spoken.", {"type": "integer"}),
     "X-Text-Changes": (
         "How often something was taken out of the text, by kind: `markup=2, emoji=1`.",

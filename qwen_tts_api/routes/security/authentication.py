@@ -45,7 +45,7 @@ def register(app: Flask, config: Config, keys: ApiKeys | None) -> None:
             return None
         client = counted_address(request.remote_addr)
         if keys is not None:
-            client = g.client = _check_key(keys, client, wrong_keys)
+            client = g.client = g.record.usage.key = _check_key(keys, client, wrong_keys)
         if requests is not None:
             what = f"More than {config.rate_limit} requests a minute (QWEN_RATE_LIMIT)."
             g.count_request = partial(_count, requests, client, what)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from flask import Request, Response, g
 
+from qwen_tts_api.audio.provenance import SOURCE_TYPE
 from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.request_log import RequestRecord
@@ -19,7 +20,7 @@ from qwen_tts_api.service.speech import SpeechService
 SPEECH_HEADERS = (
     *("X-Seed", "X-Model", "X-Queue-Time", "X-Sample-Rate", "X-Audio-Duration", "X-RTF"),
     *("X-Finish-Reason", "X-Segments", "X-Text-Chars", "X-Text-Changes", "Server-Timing"),
-    *("X-Ignored-Parameters", "X-Accel-Buffering"),
+    *("X-Ignored-Parameters", "X-Accel-Buffering", "X-Digital-Source-Type"),
 )
 """The headers that a response with speech may have, for its documentation."""
 
@@ -133,6 +134,8 @@ def describe(
     response.headers["Cache-Control"] = "no-cache"
     if response.is_streamed:
         response.headers["X-Accel-Buffering"] = "no"  # nginx would buffer the chunks
+    if info.is_marked:
+        response.headers["X-Digital-Source-Type"] = SOURCE_TYPE
     response.headers["X-Queue-Time"] = f"{info.queue_s:.3f}"
     response.headers["X-Seed"] = str(info.seed)
     response.headers["X-Sample-Rate"] = str(info.sample_rate_hz)

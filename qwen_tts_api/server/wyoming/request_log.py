@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.routes.request_log import RequestRecord, shortened
 from qwen_tts_api.service.speech import SpeechService
-from qwen_tts_api.telemetry import logs, tracing
+from qwen_tts_api.telemetry import logs, tracing, usage
 from qwen_tts_api.telemetry.tracing import Tracer
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def logged(event_type: str, service: SpeechService, *, log_text: bool) -> Iterat
         log_text: Whether its text is logged.
     """
     record, failed = RequestRecord(), False
+    usage.enter(record.usage)
     span = _begin(event_type, service.tracer)
     try:
         yield record
@@ -50,6 +51,7 @@ def logged(event_type: str, service: SpeechService, *, log_text: bool) -> Iterat
             span.end(record.code if failed else "")
             tracing.enter(None)
         logs.clear_context()
+        usage.enter(None)
 
 
 def _begin(event_type: str, tracer: Tracer | None) -> Span | None:
@@ -72,6 +74,7 @@ def _log(event_type: str, record: RequestRecord, *, log_text: bool) -> None:
         "event": event_type,
         "code": record.code or None,
         "duration_ms": duration_ms,
+        **record.usage.fields(),
     }
     if log_text and record.text:
         event["text"] = shortened(record.text)

@@ -14,7 +14,7 @@ from qwen_tts_api.service.live.segment import LiveLimits
 from qwen_tts_api.service.live.speech import LivePlan, LiveSpeech
 from qwen_tts_api.service.live.text import LiveText
 from qwen_tts_api.service.metrics import RequestMetrics
-from qwen_tts_api.service.plan import make_prompt, max_letters
+from qwen_tts_api.service.plan import describe_source, make_prompt, max_letters
 from qwen_tts_api.service.request import Client
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
 from qwen_tts_api.service.voices.resolve import ResolvedVoice
@@ -73,11 +73,14 @@ def begin_live(
         mode="continuous" if is_continuous else "segments",
         ignored=voice.ignored,
     )
+    provenance = describe_source([voice], prompt.sampling.seed)
+    if config.mark_audio:
+        output = replace(output, provenance=provenance)
     audio = LiveAudio(output, stream=is_streamed, per_segment=live.per_segment)
     text = LiveText(limits, normalize=normalize)
     text.append(request.text)
     job = SegmentedJob(pool, voice.model, None, timeout_s=config.request_timeout_s)
-    metrics.start(voice.model, 0, job)
+    metrics.start(provenance, 0, job)
     plan = LivePlan(info, prompt, request.silence)
     return LiveSpeech(text, job, audio, plan, metrics, live.client)
 

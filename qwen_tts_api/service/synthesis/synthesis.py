@@ -64,6 +64,7 @@ class Synthesis:
             queue_s=self.job.queue_s,
             finish_reason=finish_reason,
             ignored=self.plan.voice.ignored,
+            is_marked=self.plan.output.provenance is not None,
         )
 
     def usage(self) -> Usage:

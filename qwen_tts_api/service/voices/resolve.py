@@ -27,6 +27,7 @@ class ResolvedVoice:
         ignored: The names of those.
         speaker: The model's speaker (custom_voice).
         reference: The recording whose voice it clones (base).
+        registered: The name of the registered voice that it is; empty of any other.
     """
 
     model: str
@@ -35,6 +36,12 @@ class ResolvedVoice:
     ignored: tuple[str, ...]
     speaker: str | None = None
     reference: Reference | None = None
+    registered: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return what the voice is called; empty of one that is described or just recorded."""
+        return self.speaker or self.registered
 
 
 class VoiceResolver:
@@ -70,8 +77,10 @@ class VoiceResolver:
         if ignored:
             request = replace(request, **{name: getattr(SpeechRequest, name) for name in ignored})
         if card.kind == "base":
-            reference = self._reference(request, voice, model)
-            return ResolvedVoice(model, card, request, ignored, reference=reference)
+            reference, name = self._reference(request, voice, model)
+            return ResolvedVoice(
+                model, card, request, ignored, reference=reference, registered=name
+            )
         if clones:
             raise self._cannot_clone(request, voice, model)
         return ResolvedVoice(model, card, request, ignored, self._speaker(request, model, card))
@@ -126,16 +135,20 @@ class VoiceResolver:
             )
         return speaker or default_speaker(self._config.default_speaker, card, self._aliases)
 
-    def _reference(self, request: SpeechRequest, voice: Voice | None, model: str) -> Reference:
+    def _reference(
+        self, request: SpeechRequest, voice: Voice | None, model: str
+    ) -> tuple[Reference, str]:
+        """Return the recording to clone, and the name of the registered voice that it is of."""
         if request.ref_audio is not None:
-            return self._given_reference(request, request.ref_audio)
+            return self._given_reference(request, request.ref_audio), ""
         voice = voice or self._default_voice(request.speaker, model)
         if request.ref_text.strip():
             raise InvalidRequest(
                 f"The registered voice {voice.id!r} has a text of its own: leave 'ref_text' out.",
                 fields={"ref_text": [lambda field: f"Goes with {field('ref_audio')} only."]},
             )
-        return self._registry.reference(voice, x_vector_only=request.x_vector_only_mode)
+        reference = self._registry.reference(voice, x_vector_only=request.x_vector_only_mode)
+        return reference, voice.name
 
     def _given_reference(self, request: SpeechRequest, ref_audio: bytes) -> Reference:
         if request.speaker:

@@ -89,7 +89,8 @@ def test_a_whole_file_with_the_headers_of_every_synthesis(bench: Bench) -> None:
     spoken = bench.runner.prompts[-1]
     assert (spoken.text, spoken.speaker) == ("Hello", "serena")
     assert not spoken.streaming
-    assert response.data == bench.client.post("/api/tts", json={"text": "Hello"}).data
+    native = {"text": "Hello", "speaker": "Serena", "seed": 7}
+    assert response.data == bench.client.post("/api/tts", json=native).data
 
 
 def test_fields_reach_the_model(bench: Bench) -> None:
