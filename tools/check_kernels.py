@@ -1,25 +1,26 @@
 """Compile every fused kernel for every kind of GPU, with none at hand: `make check-kernels`.
 
     python -m tools.check_kernels --arch 90 --size 1.7b
+    python -m tools.check_kernels --count
 
 Which kernels there are, with which shapes, is recorded of the paths themselves, as Triton would
 specialise them: so nothing is compiled that is not launched, and nothing is left out. Triton's own
-ptxas compiles, and its cuobjdump tells what a kernel takes. A kernel that spills registers or takes
-more shared memory than a block may have is an error.
+ptxas compiles, and its cuobjdump tells what a kernel takes. A kernel that spills registers, or
+takes more shared memory than a block may have, is an error; so are more kernels than a start may
+compile.
 """
 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,6 @@ from bench.paths import fused_launches
 from bench.published_sizes import empty_model
 from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.engine.runner.kernels.choice import fused_kernels, prepare_triton
-
-ROOT = Path(__file__).resolve().parent.parent
 
 SHARED_BYTES = {
     80: 163 * 1024,  # A100
@@ -44,16 +43,42 @@ SHARED_BYTES = {
 Source: NVIDIA's CUDA C++ Programming Guide, technical specifications per compute capability.
 """
 
-MAX_SPILLED_BYTES = 64
-"""Of a thread. The slow path of the sine keeps some, which only large arguments take."""
+MAX_KERNELS = 50
+"""Of one size: the first start on a machine compiles them, one after another."""
 
 SIZES = ("1.7b", "0.6b")
 
-SLOTS = (1, 2, 32)
-"""Triton compiles for a number that is 1, for one that 16 divides, and for others."""
+SHAPES = ((1, 1), (3, 24), (32, 4))
+"""Slots and frames of a chunk: Triton could compile anew for a number that is 1, for one that 16
+divides, and for others. The test that counts says that it does not."""
 
-CHUNKS = (1, 24)
-"""The smallest and the largest, of which kernels may be compiled for either."""
+
+@dataclass
+class Source:
+    """A kernel to be compiled.
+
+    Attributes:
+        source: Triton's `ASTSource`.
+        options: Triton's.
+        num_launches: How often it is launched.
+    """
+
+    source: Any
+    options: Any
+    num_launches: int = 0
+
+    @property
+    def name(self) -> str:
+        """The function's."""
+        name: str = self.source.fn.fn.__name__
+        return name
+
+    @property
+    def constants(self) -> str:
+        """What it is compiled for."""
+        names = self.source.fn.arg_names
+        constants = {names[path[0]]: value for path, value in self.source.constants.items()}
+        return " ".join(f"{name}={value}" for name, value in constants.items())
 
 
 @dataclass(frozen=True)
@@ -63,11 +88,12 @@ class Kernel:
     Attributes:
         arch: The compute capability that it is for, times ten.
         name: The function's.
-        constants: That it was compiled for.
+        constants: What it was compiled for.
         num_launches: How often it is launched.
         registers: That a thread has.
-        spilled_bytes: What a thread writes to memory for want of registers.
+        spilled_bytes: A thread's stack: where registers are spilled to, as nothing else is there.
         shared_bytes: What a block has.
+        seconds: How long it took to compile.
     """
 
     arch: int
@@ -77,11 +103,12 @@ class Kernel:
     registers: int
     spilled_bytes: int
     shared_bytes: int
+    seconds: float
 
     @property
     def fault(self) -> str:
         """Return what is wrong, or nothing."""
-        if self.spilled_bytes > MAX_SPILLED_BYTES:
+        if self.spilled_bytes:
             return f"spills {self.spilled_bytes} bytes a thread"
         if self.shared_bytes > SHARED_BYTES[self.arch]:
             return f"a block may have {SHARED_BYTES[self.arch]} bytes of shared memory"
@@ -91,7 +118,7 @@ class Kernel:
         return (
             f"sm_{self.arch} {self.name:24} {self.registers:4} registers, "
             f"{self.spilled_bytes} spilled, {self.shared_bytes / 1024:6.1f} KiB shared, "
-            f"{self.num_launches:4} launches "
+            f"{self.num_launches:4} launches, {self.seconds:4.1f} s "
             f"{self.constants} {self.fault}"
         )
 
@@ -101,65 +128,96 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--arch", type=int, action="append", choices=SHARED_BYTES)
     parser.add_argument("--size", action="append", choices=SIZES)
+    parser.add_argument("--count", action="store_true", help="count kernels, and compile none")
     options = parser.parse_args(arguments)
-    began = time.monotonic()
-    prepare_triton(ROOT / "build")
-    work = [(arch, size) for size in options.size or SIZES for arch in options.arch or SHARED_BYTES]
-    processes = min(len(work), len(os.sched_getaffinity(0)))
-    spawned = multiprocessing.get_context("spawn")
-    faults = num_kernels = 0
-    with ProcessPoolExecutor(processes, spawned) as pool:
-        for kernels in pool.map(compile_size, work):
-            for kernel in kernels:
-                print(kernel, flush=True)
-                faults += bool(kernel.fault)
-            num_kernels += len(kernels)
-    seconds = time.monotonic() - began
-    print(f"{num_kernels} kernels compiled in {seconds:.0f} s, {faults} with a fault")
+    archs = options.arch or list(SHARED_BYTES)
+    with tempfile.TemporaryDirectory() as folder:
+        prepare_triton(Path(folder))
+        calls = {size: launched(size, Path(folder)) for size in options.size or SIZES}
+        faults = sum(count(size, calls[size], archs[0]) for size in calls)
+        if not options.count:
+            distinct = [call for size in calls for call in calls[size]]
+            faults += sum(check(distinct, arch) for arch in archs)
     return int(faults > 0)
 
 
-def compile_size(work: tuple[int, str]) -> list[Kernel]:
-    """Compile the kernels of a size for a compute capability."""
-    arch, size = work
-    with tempfile.TemporaryDirectory() as cache:
-        model = empty_model(size, locate("nano", Path(cache)))
-    calls = [
+def launched(size: str, cache: Path) -> list[TritonCall]:
+    """Return what a server launches of a published size."""
+    model, kernels = empty_model(size, locate("nano", cache)), fused_kernels()
+    return [
         launch.call
-        for num_slots in SLOTS
-        for chunk_frames in CHUNKS
-        for launches in fused_launches(model, num_slots, fused_kernels(), chunk_frames).values()
+        for num_slots, chunk_frames in SHAPES
+        for launches in fused_launches(model, num_slots, kernels, chunk_frames).values()
         for launch in launches.all
         if launch.call is not None
     ]
-    return list(compile_calls(calls, arch))
 
 
-def compile_calls(calls: Sequence[TritonCall], arch: int) -> Iterator[Kernel]:
-    """Compile what some launches need, each kernel once."""
+def count(size: str, calls: Iterable[TritonCall], arch: int) -> int:
+    """Print how many kernels a size has; return the number of faults."""
+    number = len(sources_of(calls, arch))
+    fault = (
+        "" if number <= MAX_KERNELS else f", more than {MAX_KERNELS}: the first start takes long"
+    )
+    print(f"{size} launches {number} kernels{fault}", flush=True)
+    return int(number > MAX_KERNELS)
+
+
+def check(calls: Iterable[TritonCall], arch: int) -> int:
+    """Compile for a compute capability, and print; return the number of faults."""
+    began, kernels = time.monotonic(), compile_calls(calls, arch)
+    for kernel in kernels:
+        print(kernel)
+    faults = sum(bool(kernel.fault) for kernel in kernels)
+    seconds, alone = time.monotonic() - began, sum(kernel.seconds for kernel in kernels)
+    print(
+        f"sm_{arch}: {len(kernels)} kernels compiled in {seconds:.0f} s ({alone:.0f} s one after "
+        f"another), {faults} with a fault",
+        flush=True,
+    )
+    return faults
+
+
+def compile_calls(calls: Iterable[TritonCall], arch: int) -> list[Kernel]:
+    """Compile what some launches need, each kernel once, on all cores."""
+    sources = sources_of(calls, arch)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return list(pool.map(lambda source: compile_source(source, arch), sources))
+
+
+def compile_source(source: Source, arch: int) -> Kernel:
+    """Compile a kernel."""
     import triton
+
+    began = time.monotonic()
+    compiled = triton.compile(source.source, target=_target(arch), options=source.options.__dict__)
+    seconds = time.monotonic() - began
+    registers, stack_bytes = _usage(compiled.asm["cubin"])
+    return Kernel(
+        arch=arch,
+        name=source.name,
+        constants=source.constants,
+        num_launches=source.num_launches,
+        registers=registers,
+        spilled_bytes=stack_bytes,
+        shared_bytes=compiled.metadata.shared,
+        seconds=seconds,
+    )
+
+
+def sources_of(calls: Iterable[TritonCall], arch: int) -> list[Source]:
+    """Return the kernels that some launches need."""
+    sources: dict[str, Source] = {}
+    for call in calls:
+        key, source, options = _specialised(call, _target(arch))
+        sources.setdefault(key, Source(source, options)).num_launches += 1
+    return list(sources.values())
+
+
+def _target(arch: int) -> Any:
     from triton.backends.compiler import GPUTarget
 
-    target = GPUTarget("cuda", arch, 32)
-    sources: dict[str, tuple[Any, Any, int]] = {}
-    for call in calls:
-        key, source, options = _specialised(call, target)
-        sources[key] = source, options, sources[key][2] + 1 if key in sources else 1
-    for source, options, num_launches in sources.values():
-        compiled = triton.compile(source, target=target, options=options.__dict__)
-        registers, stack_bytes = _usage(compiled.asm["cubin"])
-        spilled_bytes = _spilled(compiled.asm["ptx"], arch) if stack_bytes else 0
-        names = source.fn.arg_names
-        constants = {names[path[0]]: value for path, value in source.constants.items()}
-        yield Kernel(
-            arch=arch,
-            name=source.fn.fn.__name__,
-            constants=" ".join(f"{name}={value}" for name, value in constants.items()),
-            num_launches=num_launches,
-            registers=registers,
-            spilled_bytes=spilled_bytes,
-            shared_bytes=compiled.metadata.shared,
-        )
+    return GPUTarget("cuda", arch, 32)
 
 
 def _specialised(call: TritonCall, target: Any) -> tuple[str, Any, Any]:
@@ -201,29 +259,6 @@ def _usage(cubin: bytes) -> tuple[int, int]:
     found = re.search(r"REG:(\d+) STACK:(\d+)", shown)
     assert found is not None, shown
     return int(found[1]), int(found[2])
-
-
-def _spilled(ptx: str, arch: int) -> int:
-    """Return how many bytes of registers a thread spills.
-
-    A stack alone is no spill: the sine has one, for arguments that are large.
-    """
-    from triton.backends.nvidia.compiler import get_ptxas
-
-    target = re.search(r"^\.target (\w+)", ptx, re.MULTILINE)
-    assert target is not None
-    with tempfile.TemporaryDirectory() as scratch:
-        source, compiled = Path(scratch, "kernel.ptx"), Path(scratch, "kernel.cubin")
-        source.write_text(ptx)
-        shown = subprocess.run(
-            [get_ptxas(arch).path, "-v", f"--gpu-name={target[1]}", source, "-o", compiled],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stderr
-    found = re.search(r"(\d+) bytes spill stores", shown)
-    assert found is not None, shown
-    return int(found[1])
 
 
 if __name__ == "__main__":

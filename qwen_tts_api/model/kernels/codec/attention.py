@@ -9,6 +9,7 @@ from torch import Tensor
 
 from qwen_tts_api.model.codec.weights import CodecTransformer
 from qwen_tts_api.model.kernels.codec.past import Past, keep_inputs, load_inputs
+from qwen_tts_api.model.kernels.codec.sine import sine_cosine
 
 BLOCK = 16
 """Positions that a program reads at a time."""
@@ -108,8 +109,9 @@ def _rotate_kernel(
     value = tl.load(source + dims, mask, 0.0)
     turned = tl.load(source + (dims + HALF) % HEAD_DIM, mask, 0.0).to(tl.float32)
     angle = position.to(tl.float32) * tl.load(inv_freq + dims % HALF, dims < HEAD_DIM, 0.0)
-    cosine = tl.cos(angle).to(dtype).to(tl.float32)
-    sine = tl.where(dims < HALF, -tl.sin(angle), tl.sin(angle)).to(dtype).to(tl.float32)
+    sine, cosine = sine_cosine(angle)
+    cosine = cosine.to(dtype).to(tl.float32)
+    sine = tl.where(dims < HALF, -sine, sine).to(dtype).to(tl.float32)
     first = (value.to(tl.float32) * cosine).to(dtype).to(tl.float32)
     rotated = (first + (turned * sine).to(dtype).to(tl.float32)).to(dtype)
     target = index.to(tl.int64) * HEADS + head

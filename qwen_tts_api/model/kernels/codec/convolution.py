@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from qwen_tts_api.model.codec.weights import Convolution, Snake, Upsampling
 from qwen_tts_api.model.kernels.codec.past import Past, keep_inputs, load_inputs
+from qwen_tts_api.model.kernels.codec.sine import sine_cosine
 from qwen_tts_api.model.kernels.tiles import Tile
 
 PCM_SCALE = tl.constexpr(32767.0)
@@ -119,8 +120,11 @@ def convolve(
     out = torch.empty(*x.shape[:2], out_channels, dtype=dtype, device=x.device)
     num_steps, columns = x.shape[0] * x.shape[1], triton.cdiv(out_channels, tile.columns)
     snake = (wave.frequency, wave.amount) if wave else (None, None)
-    state = (past.before, past.after, past.slots) if past else (None, None, None)
-    strides = (past.before.stride(0), past.after.stride(0)) if past else (0, 0)
+    if past and layer.past_shape[1]:
+        state = (past.before, past.after, past.slots)
+        strides = past.before.stride(0), past.after.stride(0)
+    else:
+        state, strides = (None, None, None), (0, 0)
     _convolution_kernel[(triton.cdiv(num_steps, tile.rows) * columns,)](
         x,
         *(layer.weight, layer.bias, scale, residual, kept, *snake),
@@ -129,72 +133,78 @@ def convolve(
         num_steps,
         x.shape[1],
         *strides,
-        IN=channels,
-        OUT=out_channels,
+        channels,
+        out_channels,
+        layer.dilation,
         TAPS=taps,
-        DILATION=layer.dilation,
         GELU=gelu,
         **tile.options(),
     )
     return out
 
 
-@triton.jit(do_not_specialize=["num_steps", "steps"])
+# Sizes are arguments: as constants they would be 30 kernels to compile instead of 10.
+@triton.jit(do_not_specialize=["num_steps", "steps", "dilation"])
 def _convolution_kernel(
     x, weight, bias, scale, residual, kept, frequency, amount, out,
     before, after, slots, num_steps, steps, before_stride, after_stride,
-    IN: tl.constexpr, OUT: tl.constexpr, TAPS: tl.constexpr, DILATION: tl.constexpr,
-    GELU: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, INNER: tl.constexpr,
+    in_channels, out_channels, dilation, TAPS: tl.constexpr, GELU: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, INNER: tl.constexpr,
 ):  # fmt: skip
     """One tile of `convolve`; steps of all rows of the batch are numbered through."""
-    HISTORY: tl.constexpr = (TAPS - 1) * DILATION
-    SLICES: tl.constexpr = (IN + INNER - 1) // INNER
-    TILES: tl.constexpr = (OUT + COLUMNS - 1) // COLUMNS
-    column = tl.program_id(0) % TILES
-    index = (tl.program_id(0) // TILES * ROWS + tl.arange(0, ROWS))[:, None]
+    history = (TAPS - 1) * dilation
+    slices, tiles = tl.cdiv(in_channels, INNER), tl.cdiv(out_channels, COLUMNS)
+    column = tl.program_id(0) % tiles
+    index = (tl.program_id(0) // tiles * ROWS + tl.arange(0, ROWS))[:, None]
     is_step = index < num_steps
     row, step = index // steps, index % steps
     cols = (column * COLUMNS + tl.arange(0, COLUMNS))[None, :]
 
     total = tl.zeros([ROWS, COLUMNS], tl.float32)
-    for part in range(0, TAPS * SLICES):
-        tap, inner = part // SLICES, part % SLICES * INNER + tl.arange(0, INNER)
+    tap, start = 0, 0
+    for _ in range(0, TAPS * slices):
+        inner = start + tl.arange(0, INNER)
         value = load_inputs(
-            x, before, row, step - (TAPS - 1 - tap) * DILATION, inner[None, :],
-            is_step & (inner < IN)[None, :], steps, before_stride, IN, HISTORY,
+            x, before, row, step - history + tap * dilation, inner[None, :],
+            is_step & (inner < in_channels)[None, :], steps, before_stride, in_channels, history,
         )  # fmt: skip
-        source = weight + (cols * TAPS + tap) * IN + inner[:, None]
-        matrix = tl.load(source, (inner < IN)[:, None] & (cols < OUT), 0.0)
-        total += tl.dot(value, matrix, input_precision="ieee")
+        source = weight + (cols * TAPS + tap) * in_channels + inner[:, None]
+        mask = (inner < in_channels)[:, None] & (cols < out_channels)
+        total += tl.dot(value, tl.load(source, mask, 0.0), input_precision="ieee")
+        start += INNER
+        if TAPS > 1:
+            tap = tl.where(start < in_channels, tap, tap + 1)
+            start = tl.where(start < in_channels, start, 0)
 
-    target, mask = index.to(tl.int64) * OUT + cols, is_step & (cols < OUT)
+    target, mask = index.to(tl.int64) * out_channels + cols, is_step & (cols < out_channels)
     total = _finished(
         total, bias, scale, residual, kept, frequency, amount, target, cols, mask,
-        x.dtype.element_ty, OUT, GELU,
+        x.dtype.element_ty, out_channels, GELU,
     )  # fmt: skip
     if out.dtype.element_ty == tl.int16:
         clamped = tl.minimum(tl.maximum(total, -1.0), 1.0)
         total = tl.floor(clamped * PCM_SCALE + 0.5)
     tl.store(out + target, total.to(out.dtype.element_ty), mask)
 
-    if HISTORY > 0:
+    if before is not None:
         slot = tl.load(slots + row, is_step, 0)
-        # Programs of the same steps share the channels.
-        for part in range(column, SLICES, TILES):
-            channel = (part * INNER + tl.arange(0, INNER))[None, :]
+        # Programs of the same steps share the channels, a few at a time: pointers take registers.
+        KEPT: tl.constexpr = 16
+        for part in range(column, tl.cdiv(in_channels, KEPT), tiles):
+            channel = (part * KEPT + tl.arange(0, KEPT))[None, :]
             keep_inputs(
-                x, before, after + slot * after_stride + channel * HISTORY, 1, row, step, channel,
-                is_step & (channel < IN), steps, before_stride, IN, HISTORY,
+                x, before, after + slot * after_stride + channel * history, 1, row, step, channel,
+                is_step & (channel < in_channels), steps, before_stride, in_channels, history,
             )  # fmt: skip
 
 
 @triton.jit
 def _finished(
     total, bias, scale, residual, kept, frequency, amount, target, cols, mask,
-    dtype: tl.constexpr, OUT: tl.constexpr, GELU: tl.constexpr,
+    dtype: tl.constexpr, out_channels, GELU: tl.constexpr,
 ):  # fmt: skip
     """Do to a tile what is done to the outputs; return it in float32, not yet rounded."""
-    is_col = cols < OUT
+    is_col = cols < out_channels
     if bias is not None:
         total += tl.load(bias + cols, is_col, 0.0).to(tl.float32)
     if GELU:
@@ -209,6 +219,7 @@ def _finished(
         tl.store(kept + target, total.to(dtype), mask)
     if frequency is not None:
         rounded = total.to(dtype).to(tl.float32)
-        wave = tl.sin(rounded * tl.load(frequency + cols, is_col, 0.0).to(tl.float32))
+        angle = rounded * tl.load(frequency + cols, is_col, 0.0).to(tl.float32)
+        wave, _ = sine_cosine(angle)
         total = rounded + wave * wave * tl.load(amount + cols, is_col, 0.0).to(tl.float32)
     return total

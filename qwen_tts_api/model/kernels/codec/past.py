@@ -116,8 +116,7 @@ def _gather_kernel(past, slots, order, out, stride, WIDTH: tl.constexpr, BLOCK: 
 
 @triton.jit
 def load_inputs(
-    x, before, row, position, channel, mask, steps, before_stride,
-    CHANNELS: tl.constexpr, HISTORY: tl.constexpr,
+    x, before, row, position, channel, mask, steps, before_stride, channels, history
 ):  # fmt: skip
     """Load inputs of a layer, of the chunk or of before it.
 
@@ -125,20 +124,22 @@ def load_inputs(
     from being wide and asynchronous.
 
     Args:
-        x: `[B, steps, CHANNELS]`.
-        before: `[B, HISTORY, CHANNELS]`.
+        x: `[B, steps, channels]`.
+        before: `[B, history, channels]`; None: there is none.
         row: `[n, 1]`, below B.
-        position: `[n, 1]`, -HISTORY to `steps` - 1; negative ones are before the chunk.
+        position: `[n, 1]`, -`history` to `steps` - 1; negative ones are before the chunk.
         channel: `[1, m]`.
         mask: What there is, `[n, m]` or less.
         steps: Of the chunk.
         before_stride: From one row of `before` to the next.
+        channels: Of both.
+        history: How many inputs there are before the chunk.
     """
     row = row.to(tl.int64)
-    source = x + (row * steps + position) * CHANNELS + channel
+    source = x + (row * steps + position) * channels + channel
     value = tl.load(source, mask & (position >= 0), 0.0)
-    if HISTORY > 0:
-        source = before + row * before_stride + (position + HISTORY) * CHANNELS + channel
+    if before is not None:
+        source = before + row * before_stride + (position + history) * channels + channel
         value = tl.where(position >= 0, value, tl.load(source, mask & (position < 0), 0.0))
     return value
 
@@ -146,11 +147,11 @@ def load_inputs(
 @triton.jit
 def keep_inputs(
     x, before, after, step_stride: tl.constexpr, row, step, channel, mask, steps, before_stride,
-    CHANNELS: tl.constexpr, HISTORY: tl.constexpr,
+    channels, history,
 ):  # fmt: skip
-    """Write the chunk's last HISTORY inputs to the state, those of some steps and channels.
+    """Write the chunk's last `history` inputs to the state, those of some steps and channels.
 
-    Plain twin: `past.copy_(torch.cat((past, x), -1)[..., -HISTORY:])`. A chunk shorter than that
+    Plain twin: `past.copy_(torch.cat((past, x), -1)[..., -history:])`. A chunk shorter than that
     keeps inputs from before it: they are shared among its steps, by their distance in chunks.
 
     Args:
@@ -162,10 +163,10 @@ def keep_inputs(
         channel: `[1, m]`: which channels.
         mask: Which of both there are.
     """
-    for distance in range(0, HISTORY, steps):
-        index = step + HISTORY - steps - distance
+    for distance in range(0, history, steps):
+        index = step + history - steps - distance
         kept = mask & (index >= 0)
         value = load_inputs(
-            x, before, row, step - distance, channel, kept, steps, before_stride, CHANNELS, HISTORY
+            x, before, row, step - distance, channel, kept, steps, before_stride, channels, history
         )
         tl.store(after + index * step_stride, value, kept)
