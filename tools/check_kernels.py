@@ -91,7 +91,7 @@ class Kernel:
         constants: What it was compiled for.
         num_launches: How often it is launched.
         registers: That a thread has.
-        spilled_bytes: A thread's stack: where registers are spilled to, as nothing else is there.
+        spilled_bytes: What a thread writes to memory for want of registers.
         shared_bytes: What a block has.
         seconds: How long it took to compile.
     """
@@ -199,7 +199,7 @@ def compile_source(source: Source, arch: int) -> Kernel:
         constants=source.constants,
         num_launches=source.num_launches,
         registers=registers,
-        spilled_bytes=stack_bytes,
+        spilled_bytes=_spilled(compiled.asm["ptx"], source, arch) if stack_bytes else 0,
         shared_bytes=compiled.metadata.shared,
         seconds=seconds,
     )
@@ -259,6 +259,27 @@ def _usage(cubin: bytes) -> tuple[int, int]:
     found = re.search(r"REG:(\d+) STACK:(\d+)", shown)
     assert found is not None, shown
     return int(found[1]), int(found[2])
+
+
+def _spilled(ptx: str, source: Source, arch: int) -> int:
+    """Return how many bytes of registers a thread spills: Blackwell's ptxas has stacks without."""
+    from triton.backends.nvidia.compiler import get_ptxas
+
+    target = re.search(r"^\.target (\w+)", ptx, re.MULTILINE)
+    assert target is not None
+    fused = [] if source.options.enable_fp_fusion else ["--fmad=false"]
+    with tempfile.TemporaryDirectory() as scratch:
+        file, compiled = Path(scratch, "kernel.ptx"), Path(scratch, "kernel.cubin")
+        file.write_text(ptx)
+        shown = subprocess.run(
+            [get_ptxas(arch).path, "-v", *fused, f"--gpu-name={target[1]}", file, "-o", compiled],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stderr
+    found = re.search(r"(\d+) bytes spill stores", shown)
+    assert found is not None, shown
+    return int(found[1])
 
 
 if __name__ == "__main__":

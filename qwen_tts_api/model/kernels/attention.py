@@ -1,7 +1,8 @@
 """Attention through a page table, over as many positions as each sequence has: no mask, no bucket.
 
-A sequence is split at multiples of SPLIT positions. Programs compute the splits, and a second
-kernel joins them in their order: neither the batch nor the place of a page changes a bit.
+A sequence is split at multiples of `AttentionTile.split` positions. Programs compute the splits,
+and a second kernel joins them in their order: neither the batch nor the place of a page changes a
+bit.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Attention:
         )
         self._num_kv = heads.num_kv
         self._scale = heads.head_dim**-0.5
-        self._constants = {**launch_constants(heads, cache), "SPLITS": self.num_splits}
+        self._constants = launch_constants(heads, cache)
 
     def attend(
         self,
@@ -89,8 +90,10 @@ class Attention:
             self._parts if self.num_splits > 1 else out,
             block.eps,
             self._scale,
+            self.num_splits,
+            self._tile.split,
             WRITES=writes,
-            SPLIT=self._tile.split,
+            WHOLE=self.num_splits == 1,
             BLOCK=self._tile.block,
             **self._constants,
         )
@@ -99,7 +102,8 @@ class Attention:
                 self._parts,
                 tokens.positions,
                 out,
-                SPLIT=self._tile.split,
+                self.num_splits,
+                self._tile.split,
                 **self._constants,
             )
 
@@ -113,13 +117,13 @@ def _attend_split(
     pages,
     first,
     position,
+    split_size,
     KV_HEADS: tl.constexpr,
     HEAD_DIM: tl.constexpr,
     PAGE: tl.constexpr,
-    SPLIT: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Attend to positions `first` to `first` + SPLIT - 1, at most to the token's own.
+    """Attend to positions `first` to `first` + `split_size` - 1, at most to the token's own.
 
     Returns the highest score and the sum of weights, `[G]`, and the sum of weighted values,
     `[G, DIMS]`. The token's own key and value are `key` and `value`; the others are in the cache.
@@ -128,7 +132,7 @@ def _attend_split(
     top = tl.full([query.shape[0]], float("-inf"), tl.float32)
     weight = tl.zeros([query.shape[0]], tl.float32)
     total = tl.zeros_like(query)
-    end = tl.minimum(first + SPLIT, position + 1)
+    end = tl.minimum(first + split_size, position + 1)
     for block in range(first, end, BLOCK):
         index = block + tl.arange(0, BLOCK)
         stored = index < tl.minimum(end, position)
@@ -148,7 +152,7 @@ def _attend_split(
     return top, weight, total
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["max_pages", "num_splits", "split_size"])  # no reason to compile
 def _attend_kernel(
     qkv,
     norms,
@@ -158,23 +162,25 @@ def _attend_kernel(
     positions,
     cache,
     page_table,
+    max_pages,
     out,
     eps,
     scale,
+    num_splits,
+    split_size,
     HEADS: tl.constexpr,
     KV_HEADS: tl.constexpr,
     HEAD_DIM: tl.constexpr,
     PAGE: tl.constexpr,
-    MAX_PAGES: tl.constexpr,
     WRITES: tl.constexpr,
-    SPLITS: tl.constexpr,
-    SPLIT: tl.constexpr,
+    WHOLE: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     """One token, one key head, every n-th split of `Attention.attend`.
 
-    `out` is `[N, H, head_dim]` if SPLITS is 1, else float32 parts `[N, H_kv, SPLITS, H / H_kv,
-    head_dim + 2]`: the sum of weighted values, the highest score, the sum of weights.
+    `out` is `[N, H, head_dim]` where one split is all (WHOLE), else float32 parts `[N, H_kv,
+    num_splits, H / H_kv, head_dim + 2]`: the sum of weighted values, the highest score, the sum of
+    weights.
     """
     token, head = tl.program_id(0), tl.program_id(1)
     position = tl.load(positions + token).to(tl.int32)
@@ -182,7 +188,7 @@ def _attend_kernel(
         return
     GROUP: tl.constexpr = HEADS // KV_HEADS
     group = tl.arange(0, triton.next_power_of_2(GROUP))[:, None]
-    pages = page_table + tl.load(slots + token).to(tl.int32) * MAX_PAGES
+    pages = page_table + tl.load(slots + token).to(tl.int32) * max_pages
     qkv += token * ((HEADS + 2 * KV_HEADS) * HEAD_DIM)
     cache += head * HEAD_DIM
     heads = (head * GROUP + group) * HEAD_DIM
@@ -194,13 +200,13 @@ def _attend_kernel(
         if tl.program_id(2) == 0:
             store(cache, pages, position, key, value, KV_HEADS, HEAD_DIM, PAGE)
     query = query.to(tl.float32) * scale
-    for split in range(tl.program_id(2), position // SPLIT + 1, tl.num_programs(2)):
-        first = split * SPLIT
+    for split in range(tl.program_id(2), position // split_size + 1, tl.num_programs(2)):
         top, weight, total = _attend_split(
-            query, key, value, cache, pages, first, position, KV_HEADS, HEAD_DIM, PAGE, SPLIT, BLOCK
-        )
-        row = (token * KV_HEADS + head) * SPLITS + split
-        _store_split(out, row, top, weight, total, GROUP, HEAD_DIM, SPLITS)
+            query, key, value, cache, pages, split * split_size, position, split_size,
+            KV_HEADS, HEAD_DIM, PAGE, BLOCK,
+        )  # fmt: skip
+        row = (token * KV_HEADS + head) * num_splits + split
+        _store_split(out, row, top, weight, total, GROUP, HEAD_DIM, WHOLE)
 
 
 @triton.jit
@@ -212,14 +218,14 @@ def _store_split(
     total,
     GROUP: tl.constexpr,
     HEAD_DIM: tl.constexpr,
-    SPLITS: tl.constexpr,
+    WHOLE: tl.constexpr,
 ):
-    """Store the result of one split, or that of all where SPLITS is 1; `row` is of GROUP heads."""
+    """Store the result of one split, or of all where it is the only one; `row` has GROUP heads."""
     group = tl.arange(0, triton.next_power_of_2(GROUP))
     dims = tl.arange(0, triton.next_power_of_2(HEAD_DIM))[None, :]
     is_head = group < GROUP
     mask = is_head[:, None] & (dims < HEAD_DIM)
-    if SPLITS == 1:
+    if WHOLE:
         target = out + (row * GROUP + group)[:, None] * HEAD_DIM + dims
         tl.store(target, (total / weight[:, None]).to(out.dtype.element_ty), mask)
     else:
@@ -229,18 +235,17 @@ def _store_split(
         tl.store(target + HEAD_DIM + 1, weight, is_head)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["num_splits", "split_size"])
 def _join_kernel(
     parts,
     positions,
     out,
+    num_splits,
+    split_size,
     HEADS: tl.constexpr,
     KV_HEADS: tl.constexpr,
     HEAD_DIM: tl.constexpr,
     PAGE: tl.constexpr,
-    MAX_PAGES: tl.constexpr,
-    SPLITS: tl.constexpr,
-    SPLIT: tl.constexpr,
 ):
     """One token, one key head: join the splits that the token has, in their order."""
     token, head = tl.program_id(0), tl.program_id(1)
@@ -255,8 +260,8 @@ def _join_kernel(
     top = tl.full([group.shape[0]], float("-inf"), tl.float32)
     weight = tl.zeros([group.shape[0]], tl.float32)
     total = tl.zeros([group.shape[0], dims.shape[1]], tl.float32)
-    for split in range(0, position // SPLIT + 1):
-        part = ((token * KV_HEADS + head) * SPLITS + split) * GROUP + group
+    for split in range(0, position // split_size + 1):
+        part = ((token * KV_HEADS + head) * num_splits + split) * GROUP + group
         source = parts + part * (HEAD_DIM + 2)
         part_top = tl.load(source + HEAD_DIM, is_head, 0.0)
         higher = tl.maximum(top, part_top)

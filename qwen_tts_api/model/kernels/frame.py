@@ -59,7 +59,8 @@ class FusedFrame:
         )
         self._seconds = 2 * self._slots + 1
         groups = torch.arange(num_groups, device=device)
-        self._group_positions = groups.unsqueeze(1).repeat(1, max_slots)
+        # Of an even length, so that each row is aligned: what is not is compiled for once more.
+        self._group_positions = groups.unsqueeze(1).repeat(1, max_slots + max_slots % 2)
 
     def advance(self, num_slots: int) -> None:
         """Generate the frame that `code_0` begins, for the first slots, and sample the next code 0.

@@ -52,13 +52,12 @@ def launch_constants(heads: Heads, cache: PagedCache) -> dict[str, int]:
         "KV_HEADS": heads.num_kv,
         "HEAD_DIM": heads.head_dim,
         "PAGE": cache.key_value.shape[2],
-        "MAX_PAGES": cache.page_table.shape[1],
         "enable_fp_fusion": False,
     }
 
 
-def places(cache: PagedCache, layer: int, tokens: Tokens) -> tuple[Tensor, ...]:
-    """Return RoPE's tables, where tokens belong, a layer's cache and the page table."""
+def places(cache: PagedCache, layer: int, tokens: Tokens) -> tuple[Tensor | int, ...]:
+    """Return RoPE's tables, where tokens belong, a layer's cache, the page table and its width."""
     return (
         cache.rope.cos,
         cache.rope.sin,
@@ -66,6 +65,7 @@ def places(cache: PagedCache, layer: int, tokens: Tokens) -> tuple[Tensor, ...]:
         tokens.positions,
         cache.key_value[layer],
         cache.page_table,
+        cache.page_table.shape[1],
     )
 
 
@@ -183,7 +183,7 @@ def store(
     tl.store(target + KV_HEADS * HEAD_DIM + dims, value, dims < HEAD_DIM)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["max_pages"])  # settings are no reason to compile again
 def _write_kernel(
     qkv,
     norms,
@@ -193,12 +193,12 @@ def _write_kernel(
     positions,
     cache,
     page_table,
+    max_pages,
     eps,
     HEADS: tl.constexpr,
     KV_HEADS: tl.constexpr,
     HEAD_DIM: tl.constexpr,
     PAGE: tl.constexpr,
-    MAX_PAGES: tl.constexpr,
 ):
     """One token, one key head of `write_key_value`."""
     token, head = tl.program_id(0), tl.program_id(1)
@@ -207,5 +207,5 @@ def _write_kernel(
         return
     qkv += token * ((HEADS + 2 * KV_HEADS) * HEAD_DIM)
     key, value = new_key_value(qkv, norms, cos, sin, position, head, eps, HEADS, KV_HEADS, HEAD_DIM)
-    pages = page_table + tl.load(slots + token).to(tl.int32) * MAX_PAGES
+    pages = page_table + tl.load(slots + token).to(tl.int32) * max_pages
     store(cache + head * HEAD_DIM, pages, position, key, value, KV_HEADS, HEAD_DIM, PAGE)

@@ -74,7 +74,7 @@ def embed_frame(
         state.positions,
         positions,
         x,
-        NUM_TEXT=state.text.shape[1],
+        state.text.shape[1],
         GROUPS=codes.shape[1],
         WIDTH=width,
         BLOCK=block,
@@ -144,7 +144,7 @@ def _open_kernel(
     copy_row(table + code * WIDTH, pair + WIDTH, WIDTH, BLOCK)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["num_text"])
 def _embed_kernel(
     codes,
     offsets,
@@ -156,7 +156,7 @@ def _embed_kernel(
     positions,
     token_positions,
     x,
-    NUM_TEXT: tl.constexpr,
+    num_text,
     GROUPS: tl.constexpr,
     WIDTH: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -171,7 +171,7 @@ def _embed_kernel(
         row = tl.load(codes + slot * GROUPS + group) + tl.load(offsets + group)
         total += tl.load(table + row * WIDTH + inner, mask, 0.0).to(tl.float32)
     index = tl.minimum(tl.load(frames + slot), tl.load(text_lengths + slot))
-    row = slot.to(tl.int64) * NUM_TEXT + index
+    row = slot.to(tl.int64) * num_text + index
     spoken = tl.load(text + row * WIDTH + inner, mask, 0.0)
     tl.store(x + slot * WIDTH + inner, (total.to(dtype) + spoken).to(dtype), mask)
     if tl.program_id(1) == 0:

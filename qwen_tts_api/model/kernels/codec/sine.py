@@ -30,10 +30,7 @@ def sine_cosine(x):
     sine = sine * rest + rest
     cosine = (2.443315711809948e-5 * square - 1.388731625493765e-3) * square + 4.166664568298827e-2
     cosine = cosine * square * square - 0.5 * square + 1.0
-    quarter = turns.to(tl.int32)
-    is_odd = quarter % 2 != 0
+    phase = turns - 4 * tl.floor(turns * 0.25)
+    is_odd = (phase == 1) | (phase == 3)
     one, other = tl.where(is_odd, cosine, sine), tl.where(is_odd, sine, cosine)
-    return (
-        tl.where(quarter & 2 != 0, -one, one),
-        tl.where((quarter + 1) & 2 != 0, -other, other),
-    )
+    return tl.where(phase < 2, one, -one), tl.where((phase == 1) | (phase == 2), -other, other)

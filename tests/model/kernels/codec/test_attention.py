@@ -14,7 +14,7 @@ from qwen_tts_api.model.kernels.codec.past import Past
 from qwen_tts_api.model.layers import rope_tables
 from tests.model.kernels.codec.conftest import normal
 
-FRAMES = (0, 3, 40)
+FRAMES = (0, 3, 7000)
 """Before the chunk: none, fewer than the window has, more."""
 
 

@@ -99,6 +99,16 @@ def test_all_that_is_done_to_outputs(dtype: torch.dtype) -> None:
     torch.testing.assert_close(out, expected, atol=10 * tolerance, rtol=10 * tolerance)
 
 
+def test_snake_of_large_arguments() -> None:
+    """Its sine is our own: right up to 10,000, and a sine beyond it."""
+    angles = torch.cat((torch.linspace(-10_000, 10_000, 333), torch.tensor([0.0, 1e6, -1e12])))
+    wave = Wave(angles, torch.ones_like(angles))
+    out = convolve(torch.ones(1, 1, 1), Filter.linear(torch.ones(336, 1)), TILE, wave=wave)
+    squares = out[0, 0].double() - 1
+    torch.testing.assert_close(squares[:334], angles[:334].double().sin() ** 2, atol=1e-6, rtol=0)
+    assert squares.max() <= 1
+
+
 def test_samples_are_clamped_and_rounded_once() -> None:
     """To int16, of sums in float32 whatever the dtype: not of rounded ones."""
     x = torch.tensor([[[2.0], [-2.0], [1.0], [0.3], [-0.3]]], dtype=torch.float16)
