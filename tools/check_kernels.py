@@ -192,14 +192,14 @@ def compile_source(source: Source, arch: int) -> Kernel:
     began = time.monotonic()
     compiled = triton.compile(source.source, target=_target(arch), options=source.options.__dict__)
     seconds = time.monotonic() - began
-    registers, stack_bytes = _usage(compiled.asm["cubin"])
+    registers, spilled_bytes = _usage(compiled.asm["cubin"])
     return Kernel(
         arch=arch,
         name=source.name,
         constants=source.constants,
         num_launches=source.num_launches,
         registers=registers,
-        spilled_bytes=_spilled(compiled.asm["ptx"], source, arch) if stack_bytes else 0,
+        spilled_bytes=spilled_bytes,
         shared_bytes=compiled.metadata.shared,
         seconds=seconds,
     )
@@ -243,43 +243,30 @@ def _specialised(call: TritonCall, target: Any) -> tuple[str, Any, Any]:
 
 
 def _usage(cubin: bytes) -> tuple[int, int]:
-    """Return how many registers a thread has, and how many bytes of stack."""
+    """Return how many registers a thread has, and how many bytes of them it spills.
+
+    Spills are what is stored to local memory: a stack may be there without, in code for Blackwell.
+    """
+    shown = _shown(cubin, "-res-usage")
+    found = re.search(r"REG:(\d+) STACK:(\d+)", shown)
+    assert found is not None, shown
+    stores = (
+        re.findall(r"\bSTL(?:\.(64|128))?\b", _shown(cubin, "-sass")) if found[2] != "0" else []
+    )
+    return int(found[1]), sum(int(bits or 32) // 8 for bits in stores)
+
+
+def _shown(cubin: bytes, what: str) -> str:
+    """Return what cuobjdump says."""
     import triton
 
-    folder = Path(triton.__file__).parent / "backends/nvidia/bin"
+    program = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(cubin)
         file.flush()
-        shown = subprocess.run(
-            [folder / "cuobjdump", "-res-usage", file.name],
-            capture_output=True,
-            text=True,
-            check=True,
+        return subprocess.run(
+            [program, what, file.name], capture_output=True, text=True, check=True
         ).stdout
-    found = re.search(r"REG:(\d+) STACK:(\d+)", shown)
-    assert found is not None, shown
-    return int(found[1]), int(found[2])
-
-
-def _spilled(ptx: str, source: Source, arch: int) -> int:
-    """Return how many bytes of registers a thread spills: Blackwell's ptxas has stacks without."""
-    from triton.backends.nvidia.compiler import get_ptxas
-
-    target = re.search(r"^\.target (\w+)", ptx, re.MULTILINE)
-    assert target is not None
-    fused = [] if source.options.enable_fp_fusion else ["--fmad=false"]
-    with tempfile.TemporaryDirectory() as scratch:
-        file, compiled = Path(scratch, "kernel.ptx"), Path(scratch, "kernel.cubin")
-        file.write_text(ptx)
-        shown = subprocess.run(
-            [get_ptxas(arch).path, "-v", *fused, f"--gpu-name={target[1]}", file, "-o", compiled],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stderr
-    found = re.search(r"(\d+) bytes spill stores", shown)
-    assert found is not None, shown
-    return int(found[1])
 
 
 if __name__ == "__main__":

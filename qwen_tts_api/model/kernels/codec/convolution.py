@@ -120,11 +120,9 @@ def convolve(
     out = torch.empty(*x.shape[:2], out_channels, dtype=dtype, device=x.device)
     num_steps, columns = x.shape[0] * x.shape[1], triton.cdiv(out_channels, tile.columns)
     snake = (wave.frequency, wave.amount) if wave else (None, None)
-    if past and layer.past_shape[1]:
-        state = (past.before, past.after, past.slots)
-        strides = past.before.stride(0), past.after.stride(0)
-    else:
-        state, strides = (None, None, None), (0, 0)
+    past = past if taps > 1 else None
+    state = (past.before, past.after, past.slots) if past else (None, None, None)
+    strides = (past.before.stride(0), past.after.stride(0)) if past else (0, 0)
     _convolution_kernel[(triton.cdiv(num_steps, tile.rows) * columns,)](
         x,
         *(layer.weight, layer.bias, scale, residual, kept, *snake),
@@ -157,7 +155,10 @@ def _convolution_kernel(
     column = tl.program_id(0) % tiles
     index = (tl.program_id(0) // tiles * ROWS + tl.arange(0, ROWS))[:, None]
     is_step = index < num_steps
-    row, step = index // steps, index % steps
+    if TAPS == 1:  # where a row begins does not matter
+        row, step = tl.zeros_like(index), index
+    else:
+        row, step = index // steps, index % steps
     cols = (column * COLUMNS + tl.arange(0, COLUMNS))[None, :]
 
     total = tl.zeros([ROWS, COLUMNS], tl.float32)
