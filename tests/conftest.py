@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
 import time
@@ -144,6 +145,7 @@ def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
                 max_queue=config.max_queue,
                 hang_timeout_s=config.hang_timeout_s,
                 turn_s=turn_s,
+                idle_unload_s=config.idle_unload_s or math.inf,
             ),
             ProcessHooks(on_startup_failure=failures.append, on_fatal=lost.set),
         )

@@ -46,6 +46,12 @@ class Settings:
         readers.integer(1, 16),
         "Models in memory at once; the least recently used one is unloaded.",
     )
+    idle_unload_s: float = _setting(
+        0.0,
+        readers.seconds(0, 604_800),
+        "Seconds without work after which a model leaves memory; the next request for it loads it "
+        "again, and waits. 0: never.",
+    )
     device: str = _setting(
         "cuda:0",
         Reader(readers.device, "`cpu`, `cuda` or `cuda:N`"),

@@ -20,7 +20,7 @@ from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.engine.self_test import Health, self_test
 from qwen_tts_api.engine.snapshot import EngineSnapshot, EngineStatus
-from qwen_tts_api.engine.states import TRANSITIONS, Actor, EngineState, IllegalTransition
+from qwen_tts_api.engine.states import Actor, EngineState, IllegalTransition, Tenure
 from qwen_tts_api.engine.worker import Worker
 from qwen_tts_api.errors import StartupError
 from qwen_tts_api.model.utterance import Reference
@@ -39,10 +39,17 @@ class Engine:
         load: Loads it.
         on_change: See `OnChange`.
         required: Whether it is loaded though nobody waits for it.
+        idle_unload_s: How long it stays in memory without work.
     """
 
     def __init__(
-        self, name: str, load: LoadRunner, on_change: OnChange, *, required: bool = False
+        self,
+        name: str,
+        load: LoadRunner,
+        on_change: OnChange,
+        *,
+        required: bool = False,
+        idle_unload_s: float = math.inf,
     ) -> None:
         self.name = name
         self.required = required
@@ -52,8 +59,8 @@ class Engine:
         self._thread = threading.Thread(target=self._worker.run, name=f"engine {name}", daemon=True)
         self._changed = threading.Condition()  # its lock guards all that follows
         self._state = EngineState.CHECKING
-        self._created_at = self._state_since = time.monotonic()
-        self._turn_s = 0.0
+        self._created_at = time.monotonic()
+        self._tenure = Tenure(idle_unload_s)
         self._doing = "starting"
         self._failure: StartupError | None = None
         self._runner: Runner | None = None
@@ -88,7 +95,7 @@ class Engine:
             only_if_free: Only where it can begin at once.
         """
         with self._changed:
-            in_turn = series in self._series and self._turn_left_s() > 0
+            in_turn = series in self._series and self._tenure.turn_left_s(self._state) > 0
             if not self._state.accepts_jobs and not in_turn:
                 return False
             if only_if_free and len(self._jobs) >= self.snapshot().num_free:
@@ -125,7 +132,7 @@ class Engine:
     def retire(self, turn_s: float) -> bool:
         """End with what it has, and what follows within `turn_s`; return whether it had a place."""
         with self._changed:
-            self._turn_s = turn_s
+            self._tenure.turn_s = turn_s
             return self._move(states.RETIRE)
 
     def stay(self) -> bool:
@@ -138,7 +145,7 @@ class Engine:
             kept = [job for job in self._jobs if job.follows and self._state.has_place]
             dropped = [job for job in self._jobs if job not in kept]
             self._jobs = deque(kept)
-            self._turn_s = math.inf
+            self._tenure.turn_s = math.inf
             self._move(states.RETIRE | states.DROP)
             return dropped
 
@@ -173,9 +180,10 @@ class Engine:
     def _transition(self, new: EngineState, actor: Actor) -> EngineState:
         """Enter a state, under the lock; return the one before. Nothing else writes the state."""
         old = self._state
-        if TRANSITIONS.get((old, new)) is not actor:
+        if states.TRANSITIONS.get((old, new)) is not actor:
             raise IllegalTransition(f"{self.name}: {old.value} to {new.value} by the {actor.value}")
-        self._state, self._state_since = new, time.monotonic()
+        self._state = new
+        self._tenure.enter_state()
         self._changed.notify_all()
         return old
 
@@ -199,12 +207,6 @@ class Engine:
     def _wake(self) -> None:
         with self._changed:
             self._changed.notify_all()
-
-    def _turn_left_s(self) -> float:
-        """Return how long one that is retiring goes on with what follows."""
-        if self._state is not EngineState.RETIRING:
-            return 0.0
-        return max(0.0, self._state_since + self._turn_s - time.monotonic())
 
     # From here on: for the engine's thread alone.
 
@@ -240,6 +242,7 @@ class Engine:
         """Enter the state in which the model serves, and tell the pool."""
         with self._changed:
             self._runner = runner
+            self._tenure.use()
             new = states.LOADED.get(self._state, EngineState.READY)
             old = self._transition(new, Actor.ENGINE)
         self._on_change(self, old, new)
@@ -258,40 +261,37 @@ class Engine:
         Returns False at the end: the engine is closing then, and nobody gives it another job.
         """
         self._health.progress()
+        closed_from = None
         with self._changed:
             self._note_load(scheduler)
             while scheduler.is_idle and not self._jobs:
-                if self._is_at_end():
+                if (left_s := self._left_s()) <= 0:
                     self._runner = None
-                    self._transition(EngineState.CLOSING, Actor.ENGINE)
+                    closed_from = self._transition(EngineState.CLOSING, Actor.ENGINE)
                     break
                 if self._health.self_test_is_due():
                     scheduler.add(self_test(scheduler.runner.card))
                     break
-                self._changed.wait(self._idle_s())
+                idle_s = min(left_s, self._health.self_test_due_in_s())
+                self._changed.wait(None if idle_s == math.inf else idle_s)
                 self._health.progress()
+            self._tenure.use()
             if scheduler.awaits_text and not (self._jobs and scheduler.num_free):
                 self._changed.wait(0.5)  # below any QWEN_HANG_TIMEOUT_S
             for _ in range(min(len(self._jobs), scheduler.num_free)):
                 scheduler.add(self._jobs.popleft())
             self._note_load(scheduler)
-            is_closing = self._state is EngineState.CLOSING
-        if is_closing:
-            self._on_change(self, EngineState.RETIRING, EngineState.CLOSING)
-        return not is_closing
+        if closed_from is not None:
+            self._on_change(self, closed_from, EngineState.CLOSING)
+        return closed_from is None
 
     def _note_load(self, scheduler: Scheduler) -> None:
         self._num_running, self._pages_used = scheduler.num_running, scheduler.pages.num_used
         self._lacks_pages = scheduler.lacks_pages
 
-    def _is_at_end(self) -> bool:
-        return self._state is EngineState.RETIRING and not (self._series and self._turn_left_s())
-
-    def _idle_s(self) -> float | None:
-        """Return how long to wait for a job; None: for ever."""
-        turn_s = self._turn_left_s() if self._state is EngineState.RETIRING else math.inf
-        idle_s = min(turn_s, self._health.self_test_due_in_s())
-        return None if idle_s == math.inf else idle_s
+    def _left_s(self) -> float:
+        has_series, degraded = bool(self._series), self._health.degraded
+        return self._tenure.left_s(self._state, has_series=has_series, degraded=degraded)
 
     def note_times(self, finished: list[Job]) -> None:
         """Learn how long jobs take."""

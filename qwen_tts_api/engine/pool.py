@@ -69,7 +69,7 @@ class ModelPool:
     ) -> None:
         self._sources = dict(sources)
         self._load = loader.load
-        self._hang_timeout_s = settings.hang_timeout_s
+        self._settings = settings
         self._hooks = hooks
         self._cards = ModelCards(self._sources, loader.describe)
         self._failures = FailureMemory()
@@ -95,8 +95,9 @@ class ModelPool:
             every = [engine.status() for engine in self._roster.engines]
             engines = [each for each in every if each.state is not EngineState.CLOSED]
             failed = {name: self._failures.retry_after_s(name) for name in self._sources}
-            fault = self._find_hanging(engines)
-            return pool_status(self._phase, fault, engines, failed, self._roster.num_unassigned)
+            fault, idle = self._find_hanging(engines), frozenset(self._roster.idle)
+            unassigned = self._roster.num_unassigned
+            return pool_status(self._phase, fault, engines, failed, idle, unassigned)
 
     def card(self, name: str) -> ModelCard:
         """Return what a served model can do, loaded or not.
@@ -217,7 +218,8 @@ class ModelPool:
 
     def _make_engine(self, name: str) -> Engine:
         load = partial(self._load, self._sources[name])
-        return Engine(name, load, self._engine_changed, required=self._phase is Phase.STARTING)
+        required, idle_s = self._phase is Phase.STARTING, self._settings.idle_unload_s
+        return Engine(name, load, self._engine_changed, required=required, idle_unload_s=idle_s)
 
     def _engine_changed(self, engine: Engine, old: EngineState, new: EngineState) -> None:
         """Do what a change of state calls for that an engine has caused; in its thread."""
@@ -227,10 +229,9 @@ class ModelPool:
             self._note_lost(engine)
         elif old in LOADED:
             self._note_loaded(engine)
-        elif new is not EngineState.CLOSING:
+        else:
             with self._lock:
-                if new is EngineState.CLOSED:
-                    self._roster.remove(engine)
+                self._roster.note_change(engine, old, new)
                 self._arrange()
 
     def _note_loaded(self, engine: Engine) -> None:
@@ -291,7 +292,7 @@ class ModelPool:
 
     def _find_hanging(self, engines: Sequence[EngineStatus]) -> str:
         """Return what is wrong with a model that hangs, or nothing; the log tells it once."""
-        faults = {each.name: each.hang_fault(self._hang_timeout_s) for each in engines}
+        faults = {each.name: each.hang_fault(self._settings.hang_timeout_s) for each in engines}
         hanging = {name for name, fault in faults.items() if fault}
         for name in hanging - self._hanging:
             logger.critical("%s", faults[name])

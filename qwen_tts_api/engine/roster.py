@@ -32,12 +32,14 @@ class PoolSettings:
         max_queue: Jobs that may wait, over all models.
         hang_timeout_s: How long a model with work may take for one frame before it is at fault.
         turn_s: How long a model goes on with its series while another one waits for its place.
+        idle_unload_s: How long a model stays in memory without work.
     """
 
     max_loaded: int
     max_queue: int
     hang_timeout_s: float
     turn_s: float = TURN_S
+    idle_unload_s: float = math.inf
 
 
 class Roster:
@@ -46,9 +48,13 @@ class Roster:
     Args:
         make_engine: Makes the engine of a model.
         settings: How many, and how much for each.
+
+    Attributes:
+        idle: Models that are not in memory since nobody used them.
     """
 
     def __init__(self, make_engine: Callable[[str], Engine], settings: PoolSettings) -> None:
+        self.idle: set[str] = set()
         self._make_engine = make_engine
         self._settings = settings
         self._engines: OrderedDict[str, Engine] = OrderedDict()  # the least recently used first
@@ -71,6 +77,7 @@ class Roster:
 
     def start(self, name: str) -> None:
         """Start the engine of a model that has none, with all that waits for it."""
+        self.idle.discard(name)
         engine = self._engines[name] = self._make_engine(name)
         self._hand_over(engine)
         engine.start()
@@ -78,6 +85,13 @@ class Roster:
     def remove(self, engine: Engine) -> None:
         """Forget an engine that has ended."""
         del self._engines[engine.name]
+
+    def note_change(self, engine: Engine, old: EngineState, new: EngineState) -> None:
+        """Note a change of state that an engine has caused."""
+        if new is EngineState.CLOSED:
+            self.remove(engine)
+        elif (old, new) == (EngineState.READY, EngineState.CLOSING):
+            self.idle.add(engine.name)
 
     def announce(self, series: Series) -> None:
         """Expect jobs of a series."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -174,8 +174,9 @@ class PoolStatus:
             thing computed is a failure; `draining` when the process was told to stop; `failed` when
             only a new process helps.
         doing: What the first loading is at, or why the state is not `ready`; may be empty.
-        models: Each served model's name and state: `ready`, `loading`, `not loaded`, `failed` (it
-            could not be loaded, and is not tried again yet).
+        models: Each served model's name and state: `ready`, `loading`, `not loaded`, `idle` (it was
+            unloaded, since nobody used it), `failed` (it could not be loaded, and is not tried
+            again yet).
         engines: What is in memory, or on its way there.
         default: The default model, while it is in memory.
         running: Utterances that are being computed, over all models.
@@ -201,6 +202,7 @@ def pool_status(
     fault: str,
     engines: Sequence[EngineStatus],
     failed: Mapping[str, int],
+    idle: Collection[str],
     num_unassigned: int,
 ) -> PoolStatus:
     """Return what the probes tell.
@@ -211,6 +213,7 @@ def pool_status(
         engines: In memory, or on their way there.
         failed: After how many seconds each served model may be loaded again, 0 where it has not
             failed; the default model is first.
+        idle: Served models that were unloaded since nobody used them.
         num_unassigned: Utterances that wait for models whose engine takes none.
     """
     default = next(iter(failed))
@@ -219,11 +222,15 @@ def pool_status(
     if state in ("ready", "recovering") and own is None and failed[default]:
         state = "recovering"
         doing = f"{default} could not be loaded; next try after {failed[default]} s"
-    models = {name: "failed" if wait_s else "not loaded" for name, wait_s in failed.items()}
+    if state == "ready" and own is None and default in idle:
+        doing = f"{default} left memory, since nobody used it: the next request loads it"
+    absent = {name: "idle" if name in idle else "not loaded" for name in failed}
+    absent |= {name: "failed" for name, wait_s in failed.items() if wait_s}
+    present = [each for each in engines if each.state is not EngineState.CLOSING]
     return PoolStatus(
         state=state,
         doing=doing,
-        models=models | {each.name: "ready" if each.details else "loading" for each in engines},
+        models=absent | {each.name: "ready" if each.details else "loading" for each in present},
         engines=tuple(engines),
         default=own.details if own else None,
         running=sum(each.running for each in engines),

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from enum import Enum
 
@@ -80,6 +82,7 @@ TRANSITIONS: Mapping[tuple[EngineState, EngineState], Actor] = {
     (_S.LOADING_TO_RETIRE, _S.RETIRING): Actor.ENGINE,
     (_S.LOADING_TO_RETIRE, _S.FAILED): Actor.ENGINE,
     (_S.READY, _S.RETIRING): Actor.POOL,
+    (_S.READY, _S.CLOSING): Actor.ENGINE,
     (_S.RETIRING, _S.READY): Actor.POOL,
     (_S.RETIRING, _S.CLOSING): Actor.ENGINE,
     (_S.CLOSING, _S.CLOSED): Actor.ENGINE,
@@ -95,6 +98,50 @@ DROP = {_S.CHECKING: _S.ABANDONED, _S.QUEUED: _S.ABANDONED}
 """What becomes of one without a place at the end of the process."""
 LOADED = {_S.LOADING: _S.READY, _S.LOADING_TO_RETIRE: _S.RETIRING}
 """What becomes of one whose model has been loaded."""
+
+
+class Tenure:
+    """How long an engine without work keeps its place. Its engine's lock guards it.
+
+    Args:
+        idle_unload_s: Since its last work, if nobody tells it to retire.
+
+    Attributes:
+        turn_s: Once it is told so, while jobs of a series that it has may follow.
+    """
+
+    def __init__(self, idle_unload_s: float) -> None:
+        self.turn_s = 0.0
+        self._idle_unload_s = idle_unload_s
+        self._entered_at = self._used_at = time.monotonic()
+
+    def enter_state(self) -> None:
+        """Note a change of state."""
+        self._entered_at = time.monotonic()
+
+    def use(self) -> None:
+        """Note that there is work."""
+        self._used_at = time.monotonic()
+
+    def turn_left_s(self, state: EngineState) -> float:
+        """Return how long one that is retiring goes on with what follows; 0 for any other."""
+        if state is not _S.RETIRING:
+            return 0.0
+        return max(0.0, self._entered_at + self.turn_s - time.monotonic())
+
+    def left_s(self, state: EngineState, *, has_series: bool, degraded: bool) -> float:
+        """Return in how many seconds it ends if no work comes; 0: now.
+
+        Args:
+            state: Its state.
+            has_series: Whether more may follow of what it had.
+            degraded: Whether it is yet to be seen that the model works.
+        """
+        if state is _S.RETIRING:
+            return self.turn_left_s(state) if has_series else 0.0
+        if state is not _S.READY or has_series or degraded:
+            return math.inf
+        return max(0.0, self._used_at + self._idle_unload_s - time.monotonic())
 
 
 class IllegalTransition(Exception):

@@ -57,6 +57,7 @@ class Worker:
                 runner = self._load_runner()
             if runner is not None:
                 self._serve(runner)
+                logger.info("%s: releasing its memory", self._engine.name)
                 with CAPTURES.work():
                     runner.close()
                 self._engine.enter_end(EngineState.CLOSED)

@@ -12,6 +12,8 @@ from qwen_tts_api.routes.openapi.operations import TEXT, Answer, Operation
 from qwen_tts_api.service.speech import SpeechService
 from qwen_tts_api.telemetry.metrics import CONTENT_TYPE
 
+MODEL_STATES = ("ready", "loading", "not loaded", "idle", "failed")
+
 
 class HealthSchema(Schema):
     """Liveness of the process."""
@@ -55,10 +57,11 @@ class ReadinessSchema(Schema):
     )
     models = fields.Dict(
         keys=fields.String(),
-        values=fields.String(validate=validate.OneOf(["ready", "loading", "not loaded", "failed"])),
+        values=fields.String(validate=validate.OneOf(MODEL_STATES)),
         required=True,
         metadata={
-            "description": "State of each served model. `failed`: it could not be loaded; a later "
+            "description": "State of each served model. `idle`: it was unloaded since nobody used "
+            "it; the next request loads it again. `failed`: it could not be loaded; a later "
             "request tries again."
         },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 from collections.abc import Callable
@@ -76,6 +77,7 @@ def build_service(
             max_queue=config.max_queue,
             hang_timeout_s=config.hang_timeout_s,
             turn_s=min(TURN_S, config.request_timeout_s / 4),
+            idle_unload_s=config.idle_unload_s or math.inf,
         ),
         ProcessHooks(
             on_startup_failure=on_startup_failure or exit_process,

@@ -35,7 +35,7 @@ class ServedModel:
 
     Attributes:
         name: Its name.
-        state: `ready`, `loading`, `not loaded` or `failed`.
+        state: `ready`, `loading`, `not loaded`, `idle` or `failed`.
         card: What it can do; None while its checkpoint cannot be read.
     """
 

@@ -76,7 +76,8 @@ class Drive:
     """
 
     def __init__(self) -> None:
-        self.engine = Recorded("voice", self._load, self._told)
+        # It would be unloaded at once, but that it has a series.
+        self.engine = Recorded("voice", self._load, self._told, idle_unload_s=0)
         self.engine.changes = []
         self.runner = Runner()
         self.series = Series("voice")
@@ -168,6 +169,7 @@ CAUSES: dict[tuple[EngineState, EngineState], Callable[[Drive], object]] = {
     (S.LOADING_TO_RETIRE, S.FAILED): lambda drive: drive.fail(LoadError("full"), drive.loaded),
     (S.LOADING_TO_RETIRE, S.LOST): lambda drive: drive.fail(SystemExit(1), drive.loaded),
     (S.READY, S.RETIRING): lambda drive: drive.engine.retire(60),
+    (S.READY, S.CLOSING): lambda drive: drive.engine.detach(drive.series),
     (S.READY, S.LOST): lambda drive: drive.lose(),
     (S.RETIRING, S.READY): lambda drive: drive.engine.stay(),
     (S.RETIRING, S.CLOSING): lambda drive: drive.engine.detach(drive.series),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -35,7 +36,7 @@ class History:
     Each event is given a model, a number and a choice, and uses of them what it can.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, idle_unload_s: float) -> None:
         self.states: dict[Engine, EngineState] = {}
         self.jobs: list[Job] = []
         self.series: list[tuple[Series, ExitStack]] = []
@@ -46,7 +47,13 @@ class History:
         self.pool = ModelPool(
             {name: name for name in NAMES},
             ModelLoader(self.hub.load, CARDS.__getitem__),
-            PoolSettings(MAX_LOADED, MAX_QUEUE, hang_timeout_s=60, turn_s=0.05),
+            PoolSettings(
+                MAX_LOADED,
+                MAX_QUEUE,
+                hang_timeout_s=60,
+                turn_s=0.05,
+                idle_unload_s=idle_unload_s,
+            ),
             ProcessHooks(self.startup_failures.append, self._note_lost),
         )
 
@@ -177,12 +184,20 @@ def recorded(history: History) -> Iterator[None]:
 
 
 @settings(max_examples=100, deadline=None)
-@given(first=events(USUAL, 50), last=events(LAST, 1), after=events(USUAL, 10))
+@given(
+    first=events(USUAL, 50),
+    last=events(LAST, 1),
+    after=events(USUAL, 10),
+    idle_unload_s=st.sampled_from([math.inf, 0.005, 0.0]),
+)
 def test_no_history_has_a_job_without_an_end(
-    first: list[tuple[Any, ...]], last: list[tuple[Any, ...]], after: list[tuple[Any, ...]]
+    first: list[tuple[Any, ...]],
+    last: list[tuple[Any, ...]],
+    after: list[tuple[Any, ...]],
+    idle_unload_s: float,
 ) -> None:
-    """Nor an engine, nor more models in memory than may be."""
-    history = History()
+    """Nor an engine, nor more models in memory than may be; also where unused ones leave it."""
+    history = History(idle_unload_s)
     with recorded(history):
         history.pool.start()
         wait_until(lambda: history.pool.status().ready)

@@ -1,4 +1,4 @@
-"""Give memory back to the device when a computation has failed."""
+"""Give memory back to the device: when a computation has failed, when a model has ended."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import gc
 import traceback
 
 import torch
+
+
+def empty_caches() -> None:
+    """Release what PyTorch keeps for tensors to come: memory of the device, pinned memory here."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    if torch.accelerator.is_available():
+        torch.accelerator.memory.empty_host_cache()
 
 
 def release_memory(error: BaseException) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from qwen_tts_api.engine.memory.planning import MAX_VOICES, MemoryPlan
+from qwen_tts_api.engine.memory.release import empty_caches
 from qwen_tts_api.engine.runner.buckets import Buckets
 from qwen_tts_api.engine.runner.chunks import CHUNK_SIZES, Chunks
 from qwen_tts_api.engine.runner.frames import USUAL, make_frames, top_k_top_p_for
@@ -246,9 +246,7 @@ class ModelRunner:
     def close(self) -> None:
         """Release the memory; attributes that other threads read stay."""
         del self._model, self._state, self._pages, self._clones, self._frames, self._chunks
-        gc.collect()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        empty_caches()
 
     def _to_device(self, numbers: Sequence[int]) -> Tensor:
         return to_device(numbers, self._device)

@@ -23,8 +23,11 @@ class ModelSchema(Schema):
     )
     state = fields.String(
         required=True,
-        validate=validate.OneOf(["ready", "loading", "not loaded"]),
-        metadata={"description": "`not loaded`: the first request for it loads it."},
+        validate=validate.OneOf(["ready", "loading", "not loaded", "idle", "failed"]),
+        metadata={
+            "description": "`not loaded` and `idle` (it was unloaded since nobody used it): the "
+            "next request for it loads it."
+        },
     )
     kind = fields.String(
         required=True,
