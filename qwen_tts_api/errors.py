@@ -125,6 +125,10 @@ class NothingToSay(UnspeakableText, code=UnspeakableText.code):
     """The text is of signs that nobody says: the compatible APIs answer with a silence."""
 
 
+class InvalidSsml(InvalidRequest, code="invalid_ssml"):
+    """The text is SSML that is malformed, or has what is not understood."""
+
+
 class UnknownModel(InvalidRequest, code="unknown_model"):
     """`model` names none of the served models."""
 

@@ -222,6 +222,11 @@ class Settings:
         "Mark audio as made by AI, in the metadata of its file and by a header (see "
         "docs/formats.md).",
     )
+    pause_marks: bool = _setting(
+        False,
+        readers.boolean,
+        "Whether `[pause 1.5s]` in a text is a pause, in requests without `pause_marks`.",
+    )
     max_body_bytes: int = _setting(
         1_048_576,
         # 1,000,000 characters of 12 bytes: of any text in JSON.

@@ -17,7 +17,7 @@ from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from qwen_tts_api.service.models import resolve_language
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.normalize import NormalizedText, check_instruct
-from qwen_tts_api.service.text.script.passage import Passage, Script
+from qwen_tts_api.service.text.script.passage import Script
 from qwen_tts_api.service.text.segments import split
 from qwen_tts_api.service.text.sentences import Boundary
 from qwen_tts_api.service.voices.resolve import ResolvedVoice
@@ -69,6 +69,7 @@ class SpeechPlan:
         segments: Of the text.
         provenance: What makes it.
         lead_s: The pause that the text states before them.
+        ignored: The request's fields that are ignored.
     """
 
     output: Output
@@ -77,6 +78,7 @@ class SpeechPlan:
     segments: Sequence[SpeechSegment]
     provenance: Provenance
     lead_s: float = 0.0
+    ignored: tuple[str, ...] = ()
 
 
 def make_plan(
@@ -101,13 +103,14 @@ def make_plan(
     Raises:
         InvalidRequest: The model does not honour a field of the request, or a tempo is too much.
     """
+    ignored = tuple(dict.fromkeys(name for voice in voices for name in voice.ignored))
     segments = make_segments(config, script, voices, output.speed if script.is_timed else 1.0)
     if script.is_timed:
         output = replace(output, speed=1.0)
     provenance = describe_source(voices, segments[0].prompt.sampling.seed)
     if config.mark_audio:
         output = replace(output, provenance=provenance)
-    return SpeechPlan(output, text, voices[0], segments, provenance, script.lead_s)
+    return SpeechPlan(output, text, voices[0], segments, provenance, script.lead_s, ignored)
 
 
 def describe_source(voices: Sequence[ResolvedVoice], seed: int) -> Provenance:
@@ -127,14 +130,15 @@ def make_segments(
     Args:
         speed: Of the whole; pauses that are not stated become shorter by it.
     """
-    prompts = [
-        make_prompt(config, passage.text, voice)
-        for passage, voice in zip(script.passages, voices, strict=True)
-    ]
+    prompts = []
+    for passage, voice in zip(script.passages, voices, strict=True):
+        with passage.style.placing():
+            prompts.append(make_prompt(config, passage.text, voice))
     seeds = segment_seeds(prompts[0].sampling.seed)
     segments: list[SpeechSegment] = []
     for passage, voice, prompt in zip(script.passages, voices, prompts, strict=True):
-        tempo = _tempo(passage, speed)
+        with passage.style.placing():
+            tempo = _tempo(passage.style.speed * speed)
         *divided, last = divide(prompt, max_letters(config, voice.card), seeds)
         pause_s = PAUSES_S[passage.boundary] if passage.pause_s is None else passage.pause_s
         last = replace(last, pause_s=pause_s, is_stated=passage.pause_s is not None)
@@ -142,14 +146,12 @@ def make_segments(
     return segments
 
 
-def _tempo(passage: Passage, speed: float) -> float:
-    tempo = passage.speed * speed
+def _tempo(tempo: float) -> float:
     if not SLOWEST <= tempo <= FASTEST:
-        place = f"{passage.place}: " if passage.place else ""
         raise InvalidRequest(
-            f"{place}the speed is {tempo:g} times the model's own; allowed are {SLOWEST:g} to "
+            f"The speed would be {tempo:g} times the model's own; allowed are {SLOWEST:g} to "
             f"{FASTEST:g}.",
-            fields={"text": [f"The speed must be {SLOWEST:g} to {FASTEST:g}."]},
+            fields={"speed": [f"Must be {SLOWEST:g} to {FASTEST:g} in all."]},
         )
     return tempo
 

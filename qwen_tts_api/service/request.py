@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from qwen_tts_api.service.text.normalize import NormalizedText
+from qwen_tts_api.service.text.script.turns import Turn
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,12 @@ class SpeechRequest:
     Only the text has none.
 
     Attributes:
-        text: What to say.
+        text: What to say; empty where there are turns.
+        turns: What several speakers say, one after the other.
+        ssml: Whether the text is SSML.
+        pause_marks: Whether `[pause 1.5s]` in the text is a pause; None: by setting.
+        speaker_marks: Whether lines of the text may begin with a speaker: `[Ryan] Hello.`.
+        break_tags: Whether `<break time="1.5s"/>` is a pause in a text that is no SSML.
         language: A language's name or code, or `Auto`.
         speaker: A speaker's name or alias, or a registered voice's name or id.
         instruct: How to say it, or, for a VoiceDesign model, the voice.
@@ -43,6 +49,11 @@ class SpeechRequest:
     """
 
     text: str = ""
+    turns: tuple[Turn, ...] = ()
+    ssml: bool = False
+    pause_marks: bool | None = None
+    speaker_marks: bool = False
+    break_tags: bool = False
     language: str = ""
     speaker: str = ""
     instruct: str = ""
@@ -68,6 +79,11 @@ class SpeechRequest:
     subtalker_temperature: float | None = None
     subtalker_top_k: int | None = None
     subtalker_top_p: float | None = None
+
+    @property
+    def whole_text(self) -> str:
+        """All that is to be said, as it came."""
+        return self.text or "\n".join(turn.text for turn in self.turns)
 
 
 class Client(Protocol):

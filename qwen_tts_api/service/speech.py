@@ -17,7 +17,7 @@ from qwen_tts_api.errors import (
 )
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.api_keys import ApiKeys
-from qwen_tts_api.service.live.begin import LiveRequest, begin_live
+from qwen_tts_api.service.live.begin import LiveRequest, begin_live, check_live
 from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.metrics import RequestMetrics, build_metrics
 from qwen_tts_api.service.models import ServedModels
@@ -35,6 +35,7 @@ from qwen_tts_api.service.synthesis.synthesis import Synthesis
 from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text
 from qwen_tts_api.service.text.script.passage import Passage, Script
 from qwen_tts_api.service.text.script.prepare import prepare_script
+from qwen_tts_api.service.text.script.script import read_script
 from qwen_tts_api.service.voices.passages import resolve_passages
 from qwen_tts_api.service.voices.registry import VoiceRegistry
 from qwen_tts_api.service.voices.resolve import ResolvedVoice, VoiceResolver
@@ -144,6 +145,7 @@ class SpeechService:
         """
         metrics = RequestMetrics(self.metrics, delivery="live")
         try:
+            check_live(request)
             plan = LiveRequest(choose_output(request), self._voice(request), client, per_segment)
             live = begin_live(self._config, self._pool, plan, metrics)
         except TTSError as error:
@@ -234,11 +236,11 @@ class SpeechService:
         """Return what is spoken; a text without words where silence is to be its answer."""
         config = self._config
         normalize = config.normalize_text if request.normalize is None else request.normalize
-        script = Script([Passage(request.text)])
         try:
+            script = read_script(request, config.max_text_chars, pause_marks=config.pause_marks)
             return prepare_script(script, config.max_text_chars, normalize=normalize)
         except (TextRequired, NothingToSay):
-            if not request.silence or not request.text:
+            if not request.silence or not request.whole_text:
                 raise
-            nothing = NormalizedText("", normalize_text(request.text).changes)
-            return Script([Passage("")]), nothing
+            nothing = normalize_text(request.whole_text, has_markup=not request.ssml)
+            return Script([Passage("")]), NormalizedText("", nothing.changes)

@@ -1,8 +1,8 @@
 """The MaryTTS-compatible API: `/process`, `/voices` and `/locales`, for Home Assistant and rhasspy.
 
 Parameters are in the query or, with any Content-Type, in the body. Of MaryTTS's parameters,
-`INPUT_TEXT`, `VOICE`, `LOCALE` and `AUDIO` have an effect; our other fields are accepted by their
-own names. Errors are plain text, which clients display.
+`INPUT_TEXT`, `INPUT_TYPE`, `VOICE`, `LOCALE` and `AUDIO` have an effect; our other fields are
+accepted by their own names. Errors are plain text, which clients display.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _FORMATS = {
 
 _LISTED_FORMATS = ", ".join(f"{name}_FILE" for name in _FORMATS)
 
-# Always TEXT and AUDIO.
-_CONSTANT = ("INPUT_TYPE", "OUTPUT_TYPE")
+# What the text is, plain unless it is SSML; what is made of it, which is always audio.
+_TYPES = ("INPUT_TYPE", "OUTPUT_TYPE")
 
 _NAMES = {"text": "INPUT_TEXT", "speaker": "VOICE", "language": "LOCALE", "audio_format": "AUDIO"}
 
@@ -66,6 +66,7 @@ _PARAMETERS = ParameterNames(_NAMES)
 MaryParameters = _PARAMETERS.schema(
     "MaryParameters",
     INPUT_TEXT=described("What to say.", required=True),
+    INPUT_TYPE=described("`SSML` where the text is that; else it is plain."),
     VOICE=described("A speaker; any unknown one is the default."),
     LOCALE=described("Of the text's language: `de`, `en_US`."),
     AUDIO=described(f"{_LISTED_FORMATS}."),
@@ -109,7 +110,7 @@ def blueprint(config: Config, service: SpeechService, cache: ranges.ResponseCach
     @_POST
     def process() -> Response:
         asked, ignored = _read(_read_parameters(request, config), config, service)
-        if not asked.text and request.method != "HEAD":
+        if not asked.whole_text and request.method != "HEAD":
             raise TextRequired("INPUT_TEXT is required: the text to speak.")
 
         def respond(asked: SpeechRequest) -> Response:
@@ -191,10 +192,12 @@ def _read(
         for name, value in given.items()
         if name in _PARAMETERS and not (name == "VOICE" and unknown_voice)
     }
-    ignored = [name for name in given if name not in known and name not in _CONSTANT]
+    ignored = [name for name in given if name not in known and name not in _TYPES]
     if audio := known.get("AUDIO"):
         known["AUDIO"] = _format(audio)
-    return replace(_PARAMETERS.read(known), lenient=True, silence=True), ignored
+    asked = _PARAMETERS.read(known)
+    is_ssml = asked.ssml or given.get("INPUT_TYPE", "").upper() == "SSML"
+    return replace(asked, ssml=is_ssml, lenient=True, silence=True), ignored
 
 
 def _format(audio: str) -> str:

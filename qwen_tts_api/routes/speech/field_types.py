@@ -23,6 +23,11 @@ def string(description: str) -> fields.String:
     return fields.String(allow_none=True, metadata={"description": description})
 
 
+def switch(description: str) -> fields.Boolean:
+    """Return a field for true, false or null."""
+    return fields.Boolean(allow_none=True, metadata={"description": description})
+
+
 def choice(description: str, *allowed: str) -> fields.String:
     """Return a string field with one of the allowed values, empty or null."""
     words = validate.OneOf(["", *allowed], error=f"Must be one of: {', '.join(allowed)}.")

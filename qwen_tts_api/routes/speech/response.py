@@ -93,7 +93,7 @@ def synthesize(
         names: What the client's API calls our fields, where it differs.
     """
     client = client_connection(request.environ)
-    g.record.text = asked.text
+    g.record.text = asked.whole_text
     if asked.stream:
         stream = service.stream(asked, client)
         response = Response(StreamedBody(stream), mimetype=stream.info.media_type)

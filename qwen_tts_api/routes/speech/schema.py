@@ -15,7 +15,8 @@ from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SamplingParams
 from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.routes.bodies.audio_field import AudioField
-from qwen_tts_api.routes.speech.field_types import integer, number, seed, string
+from qwen_tts_api.routes.speech.field_types import integer, number, seed, string, switch
+from qwen_tts_api.routes.speech.turns_field import TurnsField
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.normalize import MAX_INSTRUCT_CHARS
 
@@ -28,6 +29,8 @@ MAX_EXPLAINED = 5
 _SYNONYMS = {
     **dict.fromkeys(("input", "input_text"), "text"),
     **dict.fromkeys(("voice", "voice_id", "voice_name", "speaker_id", "speaker_name"), "speaker"),
+    **dict.fromkeys(("pauses", "pause"), "pause_marks"),
+    **dict.fromkeys(("dialogue", "dialog", "speakers"), "turns"),
     **dict.fromkeys(("instructions", "instruction"), "instruct"),
     **dict.fromkeys(("format", "output_format", "response_format", "encoding"), "audio_format"),
 }
@@ -47,6 +50,12 @@ class SpeechSchema(Schema):
 
     # That it is required is the service's to say.
     text = string("What to say, up to `QWEN_MAX_TEXT_CHARS` characters.")
+    turns = TurnsField()
+    ssml = switch("Whether `text` is SSML (docs/ssml.md).")
+    pause_marks = switch(
+        "Whether `[pause 1.5s]` in the text is a pause; `QWEN_PAUSE_MARKS` if null."
+    )
+    speaker_marks = switch("Whether lines of `text` may begin with a speaker: `[Ryan] Hello.`.")
     language = string(
         "A name or code: `German`, `de`, `de-DE`; `Auto` lets the model decide; "
         "`QWEN_DEFAULT_LANGUAGE` if empty."
@@ -136,6 +145,11 @@ class SpeechSchema(Schema):
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> SpeechRequest:
         return SpeechRequest(**{name: value for name, value in data.items() if value is not None})
+
+
+def has_text(name: str) -> dict[str, Any]:
+    """Return what the document says of a body that needs a text, by its name, or turns."""
+    return {"anyOf": [{"required": [name]}, {"required": ["turns"]}]}
 
 
 SPEECH = SpeechSchema()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, RateLimited
@@ -13,6 +13,7 @@ from qwen_tts_api.routes.request_log import RequestRecord
 from qwen_tts_api.routes.security.rate_limit import RateLimit
 from qwen_tts_api.server.wyoming.audio import AudioWriter
 from qwen_tts_api.server.wyoming.events import Event
+from qwen_tts_api.server.wyoming.gathering import GatheredText
 from qwen_tts_api.server.wyoming.request_log import logged
 from qwen_tts_api.server.wyoming.requests import read_request, read_string
 from qwen_tts_api.server.wyoming.streaming import StreamingSynthesis
@@ -64,6 +65,7 @@ class EventHandler:
         self._fail = fail
         self._is_answering = False
         self._live: StreamingSynthesis | None = None
+        self._gathered: GatheredText | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -97,6 +99,8 @@ class EventHandler:
         """Stop what is still spoken, and wait until nothing is sent any more."""
         if self._live is not None:
             self._live.cancel()
+        if self._gathered is not None:
+            self._gathered.close()
 
     def _logged(self, event: Event) -> AbstractContextManager[RequestRecord]:
         shared = self._shared
@@ -107,34 +111,51 @@ class EventHandler:
             self._send(Event("info", self._shared.voices.info()))
 
     def _synthesize(self, event: Event) -> None:
-        if self._live is not None:  # for servers that know no live text, all of it once more
+        if (
+            self._live is not None or self._gathered is not None
+        ):  # for servers that know no live text, all of it once more
             return
         with self._logged(event) as record:
             record.text = text = read_string(event.data, "text")
-            request = self._read_request(event, text)
-            audio = AudioWriter(self._send)
-            with closing(self._shared.service.stream(request, self._client)) as stream:
-                for samples in stream:
-                    audio.write(samples, stream.info.sample_rate_hz)
-            audio.stop()
+            self._speak(self._read_request(event, text))
+
+    def _speak(self, request: SpeechRequest) -> None:
+        audio = AudioWriter(self._send)
+        with closing(self._shared.service.stream(request, self._client)) as stream:
+            for samples in stream:
+                audio.write(samples, stream.info.sample_rate_hz)
+        audio.stop()
 
     def _begin_live(self, event: Event) -> None:
-        if self._live is not None:
+        if self._live is not None or self._gathered is not None:
             raise InvalidRequest("'synthesize-stop' has to end a text before the next one begins.")
         with ExitStack() as ending:
             record = ending.enter_context(self._logged(event))
             request = self._read_request(event, "")
+            if request.ssml:
+                self._gathered = GatheredText(
+                    record,
+                    ending.pop_all(),
+                    lambda text: self._speak(replace(request, text=text)),
+                    self._shared.config.max_text_chars,
+                )
+                return
             speech = self._shared.service.live(request, self._client)
             self._live = StreamingSynthesis(
                 speech, record, ending.pop_all(), self._send, self._fail
             )
 
     def _append_live(self, event: Event) -> None:
+        if self._gathered is not None:
+            self._gathered.append(read_string(event.data, "text"))
         # The service ends a text that goes on for QWEN_LIVE_SILENCE_S without more of it.
         if self._live is not None and not self._live.is_spoken:
             self._live.append(read_string(event.data, "text"))
 
     def _finish_live(self) -> None:
+        if self._gathered is not None:
+            gathered, self._gathered = self._gathered, None
+            gathered.finish()
         if self._live is None:
             self._send(Event("synthesize-stopped"))
             return

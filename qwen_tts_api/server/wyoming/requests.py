@@ -15,8 +15,7 @@ def read_request(data: Mapping[str, Any], text: str, voices: WyomingVoices) -> S
     """Return what a `synthesize` or `synthesize-start` asks for.
 
     Args:
-        data: Of the event. `voice` may have `name` or, without one, `language`; SSML has its tags
-            removed.
+        data: Of the event. `voice` may have `name` or, without one, `language`.
         text: What to say.
         voices: By their names.
 
@@ -36,8 +35,17 @@ def read_request(data: Mapping[str, Any], text: str, voices: WyomingVoices) -> S
         audio_format="pcm",
         stream=True,
         silence=True,
-        normalize=True if read_string(data, "text_format") == "ssml" else None,
+        ssml=is_ssml(data),
     )
+
+
+def is_ssml(data: Mapping[str, Any]) -> bool:
+    """Return whether the text of a `synthesize` or `synthesize-start` is SSML.
+
+    Raises:
+        InvalidRequest: Its `text_format` is no string.
+    """
+    return read_string(data, "text_format").lower() == "ssml"
 
 
 def read_string(data: Mapping[str, Any], name: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from qwen_tts_api.audio.encoders import Output
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.pool import ModelPool
-from qwen_tts_api.errors import InvalidRequest
+from qwen_tts_api.errors import InvalidRequest, NotSupported
 from qwen_tts_api.service.live.audio import LiveAudio
 from qwen_tts_api.service.live.events import LiveInfo
 from qwen_tts_api.service.live.segment import LiveLimits
@@ -15,7 +15,7 @@ from qwen_tts_api.service.live.speech import LivePlan, LiveSpeech
 from qwen_tts_api.service.live.text import LiveText
 from qwen_tts_api.service.metrics import RequestMetrics
 from qwen_tts_api.service.plan import describe_source, make_prompt, max_letters
-from qwen_tts_api.service.request import Client
+from qwen_tts_api.service.request import Client, SpeechRequest
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
 from qwen_tts_api.service.voices.resolve import ResolvedVoice
 
@@ -35,6 +35,23 @@ class LiveRequest:
     voice: ResolvedVoice
     client: Client
     per_segment: bool
+
+
+def check_live(request: SpeechRequest) -> None:
+    """Check that what a request says can be spoken while it arrives.
+
+    Raises:
+        NotSupported: It is of a form that is understood as a whole.
+    """
+    for name in ("ssml", "turns", "pause_marks", "speaker_marks"):
+        if getattr(request, name):
+            raise NotSupported(
+                lambda field, name=name: (  # type: ignore[misc]
+                    f"A text that is spoken while it arrives cannot have {field(name)}: leave it "
+                    "out, or send all of the text in one request."
+                ),
+                fields={name: ["Not for a text that arrives."]},
+            )
 
 
 def begin_live(

@@ -63,7 +63,7 @@ class Synthesis:
             num_segments=self.job.num_segments,
             queue_s=self.job.queue_s,
             finish_reason=finish_reason,
-            ignored=self.plan.voice.ignored,
+            ignored=self.plan.ignored,
             is_marked=self.plan.output.provenance is not None,
         )
 

@@ -58,8 +58,16 @@ class NormalizedText:
     changes: Mapping[str, int] = field(default_factory=dict)
 
 
-def prepare_text(text: str, max_chars: int, *, normalize: bool) -> NormalizedText:
+def prepare_text(
+    text: str, max_chars: int, *, normalize: bool, has_markup: bool = True
+) -> NormalizedText:
     """Validate a text and, if `normalize`, normalize it for speech.
+
+    Args:
+        text: Of the request.
+        max_chars: How long it may be.
+        normalize: Whether what is meant for the eye only is taken out.
+        has_markup: Whether Markdown and HTML are some of that.
 
     Raises:
         TextRequired: The text is empty; and the other errors of `check_text`.
@@ -68,7 +76,7 @@ def prepare_text(text: str, max_chars: int, *, normalize: bool) -> NormalizedTex
     text = check_text(text, max_chars)
     if not normalize:
         return NormalizedText(text)
-    normalized = normalize_text(text)
+    normalized = normalize_text(text, has_markup=has_markup)
     if not has_words(normalized.text):
         raise NothingToSay(
             "The text has no letters, numbers or signs with a name (such as % or €), only "
@@ -148,10 +156,15 @@ def has_words(text: str) -> bool:
     return any(char in SPOKEN_SIGNS or _has_letter(char) for char in text)
 
 
-def normalize_text(text: str) -> NormalizedText:
-    """Remove markup, code, emoji and invisible characters, and shorten runs of punctuation."""
+def normalize_text(text: str, *, has_markup: bool = True) -> NormalizedText:
+    """Remove markup, code, emoji and invisible characters, and shorten runs of punctuation.
+
+    Args:
+        text: Of any length.
+        has_markup: Whether it may have markup and code; else what looks like it is read.
+    """
     text = text.strip()
-    return NormalizedText(text) if is_plain(text) else _normalize(text)
+    return NormalizedText(text) if is_plain(text) else _normalize(text, has_markup=has_markup)
 
 
 def is_plain(text: str) -> bool:
@@ -168,10 +181,11 @@ def is_plain(text: str) -> bool:
     )
 
 
-def _normalize(text: str) -> NormalizedText:
+def _normalize(text: str, *, has_markup: bool) -> NormalizedText:
     changes: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
     text = clean_characters(text, changes)
-    text = strip_markup(text, changes)
+    if has_markup:
+        text = strip_markup(text, changes)
     text = _strip_emoji(text, changes)
     text = remove_invisible(text, changes)
     text = _shorten_runs(text, changes)

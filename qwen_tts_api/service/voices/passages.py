@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from qwen_tts_api.errors import NotSupported, TTSError
+from qwen_tts_api.errors import NotSupported
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.script.passage import Passage
 from qwen_tts_api.service.voices.resolve import ResolvedVoice
@@ -37,9 +36,9 @@ def resolve_passages(
     for passage in passages:
         wanted = _request(request, passage)
         if wanted not in resolved:
-            with _placed(passage):
+            with passage.style.placing():
                 resolved[wanted] = resolve(wanted)
-                _check_model(voices, resolved[wanted], passage)
+                _check_model(voices, resolved[wanted])
         voices.append(resolved[wanted])
     return voices
 
@@ -47,27 +46,18 @@ def resolve_passages(
 def _request(request: SpeechRequest, passage: Passage) -> SpeechRequest:
     """Return the request that has the text of one passage alone, without that text."""
     own = {
-        name: getattr(passage, name)
+        name: getattr(passage.style, name)
         for name in ("speaker", "language", "instruct")
-        if getattr(passage, name)
+        if getattr(passage.style, name)
     }
     # The recording is the voice of those that name none.
-    return replace(request, **own, **(_NO_RECORDING if passage.speaker else {}))
+    return replace(request, **own, **(_NO_RECORDING if passage.style.speaker else {}))
 
 
-def _check_model(voices: Sequence[ResolvedVoice], voice: ResolvedVoice, passage: Passage) -> None:
+def _check_model(voices: Sequence[ResolvedVoice], voice: ResolvedVoice) -> None:
     if voices and voice.model != voices[0].model:
         raise NotSupported(
-            f"{passage.speaker!r} is a voice of the model {voice.model!r}, but the text begins "
-            f"with one of {voices[0].model!r}: a request has the voices of one model.",
+            f"This is a voice of the model {voice.model!r}, but the text begins with one of "
+            f"{voices[0].model!r}: a request has the voices of one model.",
             fields={"speaker": [f"Must be a voice of the model {voices[0].model!r}."]},
         )
-
-
-@contextmanager
-def _placed(passage: Passage) -> Iterator[None]:
-    """Let an error in the block say where the passage is."""
-    try:
-        yield
-    except TTSError as error:
-        raise (error.at(passage.place) if passage.place else error) from error

@@ -185,10 +185,11 @@ CHECKS = [
 
 
 # What no schema knows: the names that the models have, and the rates that the formats have; and
-# that a part of a form has to have a name.
+# that a part of a form has to have a name; and which forms of a text exclude each other.
 NAMES = (
     "",
     *("model", "speaker", "speaker_id", "language", "language_id", "style_wav"),
+    *("turns", "ssml", "speaker_marks", "pause_marks"),
     *("audio_format", "sample_rate", "ref_audio", "ref_text", "x_vector_only_mode", "instruct"),
 )
 

@@ -32,7 +32,7 @@ def test_rules_change_nothing_of_a_plain_line() -> None:
     plain = [text for text in texts if is_plain(text)]
     assert len(plain) > 300
     for text in plain:
-        assert normalize._normalize(text) == normalize.NormalizedText(text), text
+        assert normalize._normalize(text, has_markup=True) == normalize.NormalizedText(text), text
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ FIELDS = {
     "speaker": "voice_id",
     "model": "model_id",
     "language": "language_code",
+    "ssml": "enable_ssml_parsing",
     "audio_format": "output_format",
     "sample_rate": "output_format",
 }

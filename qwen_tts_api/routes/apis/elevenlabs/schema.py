@@ -98,6 +98,13 @@ class ElevenLabsSpeechSchema(SpeechSchema):
         data_key=FIELDS["language"],
         metadata={"description": "Of the text: `de`; `QWEN_DEFAULT_LANGUAGE` if empty."},
     )
+    ssml = fields.Boolean(
+        allow_none=True,
+        data_key=FIELDS["ssml"],
+        metadata={
+            "description": "Whether `text` is SSML (docs/ssml.md); `<break>` counts without it."
+        },
+    )
     voice_settings = fields.Dict(
         allow_none=True,
         validate=_check_speed,

@@ -25,7 +25,7 @@ from qwen_tts_api.routes.apis.elevenlabs.schema import (
 from qwen_tts_api.routes.bodies.body import parse_json, read_body
 from qwen_tts_api.routes.openapi.operations import BINARY, Answer, Operation
 from qwen_tts_api.routes.speech import response
-from qwen_tts_api.routes.speech.schema import idle_fields, load
+from qwen_tts_api.routes.speech.schema import has_text, idle_fields, load
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
@@ -46,7 +46,7 @@ def describe_operation(summary: str, answer: Answer = _AUDIO) -> Operation:
         tag="elevenlabs",
         method="POST",
         query=OutputQuery,
-        body={"application/json": {"allOf": [ElevenLabsSpeechSchema, {"required": ["text"]}]}},
+        body={"application/json": {"allOf": [ElevenLabsSpeechSchema, has_text("text")]}},
         example={"text": "Hello, I am here.", "model_id": "eleven_flash_v2_5"},
         answers={200: answer},
         errors=(TTSError,),
@@ -89,10 +89,17 @@ def read_request(
         values = {name: value for name, value in values.items() if name not in unknown}
     asked: ElevenLabsRequest = load(_SCHEMA, values)
     output_format = request.args.get("output_format", "")
-    wanted, idle = find_request(asked.speech, voice_id, output_format, config, service)
-    if not wanted.text:
+    speech = replace(asked.speech, ssml=asked.speech.ssml or _parses_ssml(request))
+    speech = replace(speech, break_tags=not speech.ssml)
+    wanted, idle = find_request(speech, voice_id, output_format, config, service)
+    if not wanted.whole_text:
         raise TextRequired("'text' is required.", fields={"text": ["Missing or empty."]})
     return wanted, [*asked.ignored, *ignored, *idle]
+
+
+def _parses_ssml(request: Request) -> bool:
+    """Return whether the query says that the text is SSML, as that of ElevenLabs' sockets does."""
+    return request.args.get("enable_ssml_parsing", "").lower() in ("true", "1")
 
 
 def find_request(

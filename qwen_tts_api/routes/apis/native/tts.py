@@ -18,7 +18,7 @@ from qwen_tts_api.routes.apis.coqui import (
 from qwen_tts_api.routes.bodies.body import parse_json, read_body
 from qwen_tts_api.routes.openapi.operations import BINARY, Answer, Operation
 from qwen_tts_api.routes.speech import ranges, response
-from qwen_tts_api.routes.speech.schema import SpeechSchema, load_speech_request
+from qwen_tts_api.routes.speech.schema import SpeechSchema, has_text, load_speech_request
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
@@ -49,7 +49,7 @@ _POST = Operation(
     description="Empty and null mean the default. A form has Coqui's names; so may headers and "
     "query, as in the GET.",
     body={
-        "application/json": {"allOf": [SpeechSchema, {"required": ["text"]}]},
+        "application/json": {"allOf": [SpeechSchema, has_text("text")]},
         "application/x-www-form-urlencoded": CoquiParameters,
         "multipart/form-data": CoquiParameters,
     },
@@ -116,6 +116,6 @@ def _read_request(config: Config) -> tuple[SpeechRequest, list[str]]:
     if request.method == "POST" and request.is_json:
         return load_speech_request(parse_json(body)), []
     asked, ignored = read_parameters(request, body if request.method == "POST" else b"")
-    if not asked.text and body.lstrip().startswith(b"{"):
+    if not asked.whole_text and body.lstrip().startswith(b"{"):
         raise InvalidRequest("The body looks like JSON: send it as Content-Type: application/json.")
     return replace(asked, lenient=True), ignored

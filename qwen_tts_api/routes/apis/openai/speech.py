@@ -25,6 +25,7 @@ from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openapi.operations import BINARY, EVENT_STREAM, Answer, Operation
 from qwen_tts_api.routes.speech import response
 from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
+from qwen_tts_api.routes.speech.schema import has_text
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
@@ -52,7 +53,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         description="A whole file, unless `stream`, a `stream_format` or openai-python's "
         "`with_streaming_response` asks for parts.",
         body={
-            "application/json": {"allOf": [OpenAISpeechSchema, {"required": ["input"]}]},
+            "application/json": {"allOf": [OpenAISpeechSchema, has_text("input")]},
             "multipart/form-data": OpenAISpeechSchema,
         },
         example={"model": "tts-1", "voice": "alloy", "input": "Hello, I am here."},
@@ -64,7 +65,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         asked: OpenAIRequest
         asked, unknown = read_document(_SCHEMA, request, config)
         g.field_names = FIELDS
-        if not asked.speech.text:
+        if not asked.speech.whole_text:
             raise TextRequired(
                 "'input' is required: the text to speak.", fields={"input": ["Missing or empty."]}
             )
@@ -142,7 +143,7 @@ def _respond_in_events(
     names: Mapping[str, str],
 ) -> Response:
     """Answer as `response.synthesize`, with server-sent events."""
-    g.record.text = wanted.text
+    g.record.text = wanted.whole_text
     stream = service.stream(replace(wanted, stream=True), client_connection(request.environ))
     answer = Response(Events(stream), mimetype=EVENT_STREAM)
     response.describe(answer, stream.info, ignored, names)

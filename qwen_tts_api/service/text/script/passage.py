@@ -2,39 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
+from qwen_tts_api.errors import InvalidRequest, TTSError
 from qwen_tts_api.service.text.sentences import Boundary
+
+MAX_PASSAGES = 5000
+"""Of a request; each is an utterance of its own, or several."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a passage is spoken. What is empty is as the request has it.
+
+    Attributes:
+        speaker: Who says it.
+        language: In which language.
+        instruct: How.
+        speed: Beside the request's own: 2 is twice as fast as that.
+        place: Where that stands in the request, for errors; empty: it has no such place.
+    """
+
+    speaker: str = ""
+    language: str = ""
+    instruct: str = ""
+    speed: float = 1.0
+    place: str = field(default="", compare=False)
+
+    @contextmanager
+    def placing(self) -> Iterator[None]:
+        """Let a TTSError in the block say where the passage is."""
+        try:
+            yield
+        except TTSError as error:
+            raise (error.at(self.place) if self.place else error) from error
+
+
+PLAIN = Style()
 
 
 @dataclass(frozen=True)
 class Passage:
     """A part of a request's text that is spoken in one way; a plain text is one.
 
-    What is empty is as the request has it.
-
     Attributes:
         text: What to say.
-        speaker: Who says it.
-        language: In which language.
-        instruct: How.
-        speed: Beside the request's own: 2 is twice as fast as that.
+        style: How.
         pause_s: The stated pause behind it, which is exact; None: none is stated.
         boundary: The kind of boundary at its end, which has a pause where none is stated.
-        markup: Whether it may have Markdown and HTML, which are taken out.
-        place: Where it is in the request, for errors; empty: it is all of it.
+        has_markup: Whether it may have Markdown and HTML, which are taken out.
+        has_pause_marks: Whether `[pause]` in it is one.
+        has_break_tags: Whether `<break/>` in it is a pause.
     """
 
     text: str
-    speaker: str = ""
-    language: str = ""
-    instruct: str = ""
-    speed: float = 1.0
+    style: Style = PLAIN
     pause_s: float | None = None
     boundary: Boundary = Boundary.PARAGRAPH
-    markup: bool = True
-    place: str = ""
+    has_markup: bool = True
+    has_pause_marks: bool = False
+    has_break_tags: bool = False
+
+
+def check_num_passages(num: int) -> None:
+    """Refuse a text that has more passages than one may have.
+
+    Raises:
+        InvalidRequest: It has.
+    """
+    if num > MAX_PASSAGES:
+        raise InvalidRequest(
+            f"The text has more than {MAX_PASSAGES} passages, which pauses, voices and paragraphs "
+            "make of it: send it in parts.",
+            fields={"text": [f"Has more than {MAX_PASSAGES} passages."]},
+        )
 
 
 @dataclass(frozen=True)
@@ -53,5 +96,5 @@ class Script:
     def is_timed(self) -> bool:
         """Whether it states pauses or a tempo: then no speed may stretch the whole."""
         return bool(self.lead_s) or any(
-            passage.pause_s is not None or passage.speed != 1 for passage in self.passages
+            passage.pause_s is not None or passage.style.speed != 1 for passage in self.passages
         )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
-from qwen_tts_api.errors import NothingToSay, TextRequired, UnspeakableText
+from qwen_tts_api.errors import InvalidRequest, NothingToSay, TextRequired
 from qwen_tts_api.service.text.normalize import NormalizedText, has_words, prepare_text
+from qwen_tts_api.service.text.script.marks import hide_marks, split_at_marks
 from qwen_tts_api.service.text.script.passage import Passage, Script
+from qwen_tts_api.service.text.script.pauses import MAX_PAUSES_S
 
 
 def prepare_script(
@@ -25,31 +28,57 @@ def prepare_script(
 
     Raises:
         NothingToSay, TextRequired: There are neither words nor stated pauses.
-        TTSError: What else `prepare_text` raises.
+        InvalidRequest: All pauses together are longer than MAX_PAUSES_S.
+        TTSError: What else `prepare_text` and `split_at_marks` raise.
     """
-    if len(script.passages) == 1 and not script.is_timed:
+    if _is_plain(script):
         (passage,) = script.passages
-        text = prepare_text(passage.text, max_chars, normalize=normalize)
+        text = prepare_text(
+            passage.text, max_chars, normalize=normalize, has_markup=passage.has_markup
+        )
         return Script((replace(passage, text=text.text),)), text
-    spoken: list[Passage] = []
-    lead_s, changes = script.lead_s, Counter[str]()
-    nothing: UnspeakableText | TextRequired | None = None
+    prepared: list[Passage] = []
+    changes: Counter[str] = Counter()
+    nothing: InvalidRequest = TextRequired("There is no text.")
     for passage in script.passages:
+        raw, pauses_s = hide_marks(passage)
         try:
-            text = prepare_text(passage.text, max_chars, normalize=normalize)
+            text = prepare_text(raw, max_chars, normalize=normalize, has_markup=passage.has_markup)
         except (NothingToSay, TextRequired) as error:
             nothing, text = error, NormalizedText("")
         changes.update(text.changes)
-        if has_words(text.text):
-            spoken.append(replace(passage, text=text.text))
+        prepared += split_at_marks(replace(passage, text=text.text), pauses_s)
+    spoken = _join_pauses(script.lead_s, prepared)
+    if not spoken.passages and not spoken.lead_s:
+        raise nothing
+    whole = NormalizedText(" ".join(passage.text for passage in spoken.passages), changes)
+    return replace(spoken, passages=spoken.passages or [Passage("")]), whole
+
+
+def _is_plain(script: Script) -> bool:
+    """Return whether a script is a text that says nothing but its words."""
+    passage = script.passages[0] if script.passages else Passage("")
+    has_marks = passage.has_pause_marks or passage.has_break_tags
+    return len(script.passages) == 1 and not script.is_timed and not has_marks
+
+
+def _join_pauses(lead_s: float, passages: Sequence[Passage]) -> Script:
+    """Return the passages that have words, each with the pauses up to the next."""
+    spoken: list[Passage] = []
+    total_s = lead_s + sum(passage.pause_s or 0.0 for passage in passages)
+    if total_s > MAX_PAUSES_S:
+        raise InvalidRequest(
+            f"All pauses together have {total_s:g} s; allowed are up to {MAX_PAUSES_S:g} s.",
+            fields={"text": [f"More than {MAX_PAUSES_S:g} s of pauses."]},
+        )
+    for passage in passages:
+        if has_words(passage.text):
+            spoken.append(replace(passage, text=passage.text.strip()))
         elif spoken:
             spoken[-1] = _followed(spoken[-1], passage)
         else:
             lead_s += passage.pause_s or 0.0
-    if not spoken and nothing is not None and not lead_s:
-        raise nothing
-    whole = " ".join(passage.text for passage in spoken)
-    return Script(spoken or [Passage("")], lead_s), NormalizedText(whole, changes)
+    return Script(spoken, lead_s)
 
 
 def _followed(passage: Passage, silent: Passage) -> Passage:

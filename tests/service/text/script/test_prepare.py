@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qwen_tts_api.errors import NothingToSay, TextRequired, TextTooLong
-from qwen_tts_api.service.text.script.passage import Passage, Script
+from qwen_tts_api.service.text.script.passage import Passage, Script, Style
 from qwen_tts_api.service.text.script.prepare import prepare_script
 from qwen_tts_api.service.text.sentences import Boundary
 
@@ -25,11 +25,11 @@ def test_a_plain_text_is_one_passage() -> None:
 def test_each_passage_is_normalized() -> None:
     """And all that is said is one text, with all changes."""
     script, text = prepare_script(
-        Script([Passage("*One* 😀.", pause_s=1.0), Passage("*Two*.", speaker="a")]),
+        Script([Passage("*One* 😀.", pause_s=1.0), Passage("*Two*.", style=Style("a"))]),
         100,
         normalize=True,
     )
-    assert script.passages == [Passage("One.", pause_s=1.0), Passage("Two.", speaker="a")]
+    assert script.passages == [Passage("One.", pause_s=1.0), Passage("Two.", style=Style("a"))]
     assert text.text == "One. Two."
     assert text.changes == {"markup": 2, "emoji": 1}
 
@@ -64,4 +64,4 @@ def test_what_is_refused_of_a_text_is_refused_of_passages(
     text: str, error: type[Exception], num: int
 ) -> None:
     with pytest.raises(error):
-        prepare(*[Passage(text, speed=2)] * num)
+        prepare(*[Passage(text, style=Style(speed=2))] * num)

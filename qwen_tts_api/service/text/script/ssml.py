@@ -1,0 +1,191 @@
+"""Read SSML: the part of it that can be honoured; what else there is in a text is refused.
+
+Of W3C's Speech Synthesis Markup Language 1.1 (https://www.w3.org/TR/speech-synthesis11/). The root
+may be left out, and namespaces do not matter. There is no document type, and so no entity but XML's
+own five, and nothing that grows or is fetched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from xml.parsers import expat
+
+from qwen_tts_api.errors import InvalidSsml
+from qwen_tts_api.names import shown
+from qwen_tts_api.service.text.script.builder import ScriptBuilder
+from qwen_tts_api.service.text.script.elements import (
+    ELEMENTS,
+    check_attributes,
+    pause_of,
+    style_in,
+    words_of,
+)
+from qwen_tts_api.service.text.script.passage import PLAIN, Script, Style
+
+MAX_DEPTH = 32
+"""Of elements in elements."""
+
+_ROOT = re.compile(r"<\?xml\b|<!DOCTYPE\b|(?:<!--(?:(?!-->).)*-->\s*)*<speak[\s/>]", re.DOTALL)
+_WRAPPER = "<speak>"
+
+_CODES = expat.errors.codes
+_MISMATCH = _CODES[expat.errors.XML_ERROR_TAG_MISMATCH]
+_HINTS = {
+    _CODES[expat.errors.XML_ERROR_INVALID_TOKEN]: (
+        "this is no XML; in a text & is written &amp; and < is written &lt;"
+    ),
+    _CODES[expat.errors.XML_ERROR_UNDEFINED_ENTITY]: (
+        "there is no such entity; there are &amp; &lt; &gt; &quot; &apos; and numbers, such as "
+        "&#160;"
+    ),
+    _CODES[expat.errors.XML_ERROR_NO_ELEMENTS]: "an element is not closed",
+    _CODES[expat.errors.XML_ERROR_UNCLOSED_TOKEN]: "a tag is not closed",
+    _CODES[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]: "nothing may follow the end of <speak>",
+}
+
+
+def read_ssml(text: str) -> Script:
+    """Return the script that an SSML document is; one without any words has no passage.
+
+    Args:
+        text: The document, with or without its `<speak>`; valid Unicode.
+
+    Raises:
+        InvalidSsml: It is malformed, or has an element, an attribute or a value that is not
+            understood. The message says where, and what is understood.
+    """
+    return _Reader(text).read()
+
+
+@dataclass
+class _Open:
+    """An element that is open.
+
+    Attributes:
+        name: Its name.
+        attributes: Its attributes.
+        style: Of the text in it.
+        text: What has come of that, where no elements may be in it.
+    """
+
+    name: str
+    attributes: Mapping[str, str]
+    style: Style
+    text: list[str] = field(default_factory=list)
+
+
+class _Reader:
+    """Reads one document."""
+
+    def __init__(self, text: str) -> None:
+        self._is_wrapped = _ROOT.match(text) is None
+        self._text = f"{_WRAPPER}{text}</speak>" if self._is_wrapped else text
+        self._builder = ScriptBuilder()
+        self._open: list[_Open] = []
+        self._parser = expat.ParserCreate("UTF-8")
+        self._parser.buffer_text = True
+        self._parser.StartElementHandler = self._placing(self._begin)
+        self._parser.EndElementHandler = self._placing(self._end)
+        self._parser.CharacterDataHandler = self._placing(self._take)
+        self._parser.StartDoctypeDeclHandler = self._placing(_refuse_doctype)
+        self._parser.ProcessingInstructionHandler = self._placing(_refuse_instruction)
+
+    def read(self) -> Script:
+        """Return the script."""
+        try:
+            self._parser.Parse(self._text.encode(), True)
+        except expat.ExpatError as error:
+            hint = _HINTS.get(error.code, expat.ErrorString(error.code))
+            if error.code == _MISMATCH and self._open:
+                hint = f"</{self._open[-1].name}> has to come before another element ends"
+            raise self._error(hint) from None
+        return self._builder.build()
+
+    def _placing(self, handle: Callable[..., None]) -> Callable[..., None]:
+        """Return a handler whose ValueError is an error that says where the parser is."""
+
+        def handler(*args: Any) -> None:
+            try:
+                handle(*args)
+            except ValueError as error:
+                raise self._error(str(error)) from None
+
+        return handler
+
+    def _begin(self, name: str, attributes: dict[str, str]) -> None:
+        """Open an element; raise ValueError if it is not understood."""
+        self._check_name(name)
+        try:
+            check_attributes(name, attributes)
+            style = style_in(name, attributes, self._style, self._place)
+            pause_s = pause_of(attributes) if name == "break" else None
+        except ValueError as error:
+            raise ValueError(f"<{name}>: {error}") from None
+        if (boundary := ELEMENTS[name].boundary) is not None:
+            self._builder.end(boundary)
+        if pause_s is not None:
+            self._builder.add_pause(pause_s)
+        self._open.append(_Open(name, attributes, style))
+
+    def _end(self, name: str) -> None:
+        """Close an element; raise ValueError if the text in it is not understood."""
+        opened = self._open.pop()
+        element = ELEMENTS[name]
+        if element.has_text and not element.has_elements:
+            try:
+                words = words_of(name, opened.attributes, "".join(opened.text), opened.style)
+            except ValueError as error:
+                raise ValueError(f"<{name}>: {error}") from None
+            self._builder.add_text(words, opened.style)
+        if element.boundary is not None:
+            self._builder.end(element.boundary)
+
+    def _take(self, text: str) -> None:
+        opened = self._open[-1]
+        element = ELEMENTS[opened.name]
+        if element.has_elements:
+            self._builder.add_text(text, opened.style)
+        elif element.has_text:
+            opened.text.append(text)
+        elif not text.isspace():
+            raise ValueError(f"<{opened.name}> has text in it; it is written <{opened.name}/>")
+
+    def _check_name(self, name: str) -> None:
+        if name not in ELEMENTS:
+            known = ", ".join(ELEMENTS)
+            raise ValueError(f"the element {shown(name)} is not understood; understood are {known}")
+        if self._open and name == "speak":
+            raise ValueError("<speak> is the root: all of the text is in it")
+        if self._open and not ELEMENTS[self._open[-1].name].has_elements:
+            raise ValueError(f"no element may be in <{self._open[-1].name}>, but there is <{name}>")
+        if len(self._open) == MAX_DEPTH:
+            raise ValueError(f"elements are more than {MAX_DEPTH} deep in each other")
+
+    @property
+    def _style(self) -> Style:
+        return self._open[-1].style if self._open else PLAIN
+
+    @property
+    def _place(self) -> str:
+        """Where the parser is."""
+        line, column = self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber
+        if self._is_wrapped and line == 1:
+            column = max(0, column - len(_WRAPPER))
+        return f"SSML, line {line}, column {column + 1}"
+
+    def _error(self, message: str) -> InvalidSsml:
+        return InvalidSsml(
+            f"{self._place}: {message}.",
+            fields={"text": ["Has SSML that is not understood."]},
+        )
+
+
+def _refuse_doctype(*_: object) -> None:
+    raise ValueError("a document type is not allowed; leave <!DOCTYPE> out")
+
+
+def _refuse_instruction(*_: object) -> None:
+    raise ValueError("an instruction is not understood; leave <? ?> out")
