@@ -16,6 +16,7 @@ from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import PREFIX, Config
 from qwen_tts_api.routes.speech.field_types import MAX_SEED
 from qwen_tts_api.routes.speech.schema import SpeechSchema
+from qwen_tts_api.routes.speech.turns_field import TurnsField
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -57,6 +58,8 @@ def _allowed(field: marshmallow.fields.Field[Any]) -> str:
         if isinstance(bounds, Range):
             low, high = (f"{bound:g}" for bound in (bounds.min, bounds.max))
             return f"{low} to {high}" if bounds.min_inclusive else f"above {low}, up to {high}"
+    if isinstance(field, TurnsField):
+        return "a list"
     if isinstance(field, marshmallow.fields.Boolean):
         return "`true` or `false`"
     return "a number" if isinstance(field, marshmallow.fields.Number) else "a string"

@@ -33,6 +33,9 @@ from qwen_tts_api.cli.settings import option_of, setting_options, variable_of
 
 STANDARD_STREAM = "-"
 
+_NEED_WHOLE_TEXT = ("ssml", "pause_marks", "speaker_marks")
+"""Fields of texts that are understood as a whole, and not while they come."""
+
 _PLACEMENT = ("device", "dtype", "attn_impl")
 
 
@@ -68,6 +71,8 @@ def _parse_field(
 @click.option("--instruct", help="How to say it; for a VoiceDesign model, the voice.")
 @click.option("--model", help="One of the server's models; with --in-process any checkpoint.")
 @click.option("--seed", type=click.IntRange(min=0), help="The same seed gives the same audio.")
+@click.option("--ssml", is_flag=True, default=None, help="The text is SSML: see docs/ssml.md.")
+@click.option("--pause-marks", is_flag=True, default=None, help="[pause 1.5s] in it is a pause.")
 @click.option("--speed", type=float, help="1 is the model's own.")
 @click.option("--sample-rate", type=int, metavar="HZ", help="24000 is the model's own.")
 @click.option(
@@ -121,6 +126,7 @@ def say(
     document = {name: value for name, value in named.items() if value is not None} | fields
     document["audio_format"] = audio_format
     is_whole = text != (STANDARD_STREAM,) or text_file is not None or stream is False
+    is_whole = is_whole or any(document.get(name) for name in _NEED_WHOLE_TEXT)
     pipe = None if is_whole else _open_pipe()
     if pipe is None:
         document["text"] = _read_text(text, text_file)
