@@ -44,6 +44,19 @@ def server_options(command: Command) -> Command:
     return server(timeout(command))
 
 
+class ServerBusy(click.ClickException):
+    """The server refuses a request now, and says when to try again.
+
+    Args:
+        message: Its error message.
+        retry_after_s: In how many seconds.
+    """
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(f"{message} Try again in {retry_after_s:g} s.")
+        self.retry_after_s = retry_after_s
+
+
 class ServerClient:
     """Requests to one server. `requests`' own variables hold: proxies, REQUESTS_CA_BUNDLE, netrc.
 
@@ -109,10 +122,10 @@ class ServerClient:
             arguments |= {"timeout": self._timeout_s, "allow_redirects": False}
             with self._explain_errors():
                 response = session.request(method, self._url + path, **arguments)
-                message = "" if response.status_code == 200 else self._error_message(response)
+                error = None if response.status_code == 200 else self._error(response)
             with response:
-                if message:
-                    raise click.ClickException(message)
+                if error is not None:
+                    raise error
                 yield response
 
     @contextlib.contextmanager
@@ -138,14 +151,15 @@ class ServerClient:
             return f"{self._url} broke its answer off: what came of it is not the whole."
         return f"{self._url} cannot be reached: {cause}."
 
-    def _error_message(self, response: requests.Response) -> str:
-        """Return the server's error message; if it has none, the status."""
+    def _error(self, response: requests.Response) -> click.ClickException:
+        """Return the server's error; if it has none, the status."""
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            error = response.json()["error"]
-            if isinstance(error, str):
-                wait_s = response.headers.get("Retry-After")
-                return error + (f" Try again in {wait_s} s." if wait_s else "")
-        return (
+            message = response.json()["error"]
+            if isinstance(message, str):
+                wait_s = response.headers.get("Retry-After", "")
+                busy = ServerBusy(message, int(wait_s)) if wait_s.isdecimal() else None
+                return busy or click.ClickException(message)
+        return click.ClickException(
             f"{self._url} answered {response.status_code} {response.reason}, and no reason why: is "
             "it this server?"
         )

@@ -166,7 +166,7 @@ def _speak(
         if pipe is None:
             source = speak(document)
         else:
-            from qwen_tts_api.cli.live import speak_pipe
+            from qwen_tts_api.cli.live.speech import speak_pipe
 
             source = speak_pipe(pipe, speak, document, progress, in_real_time=target in PLAYERS)
         with source as answer, output as write:

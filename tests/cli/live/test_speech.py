@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import threading
-import time
 import wave
 from collections.abc import Iterator
 from typing import IO, Any
@@ -15,18 +14,14 @@ import click
 import numpy as np
 import pytest
 
-from qwen_tts_api.audio.formats import DEFAULT_FORMAT
-from qwen_tts_api.cli import live
-from qwen_tts_api.cli.live import PipedText, Playback, speak_pipe
+from qwen_tts_api.cli.client import ServerBusy
+from qwen_tts_api.cli.live import text as module
+from qwen_tts_api.cli.live.speech import speak_pipe
+from qwen_tts_api.cli.live.text import PipedText
 from qwen_tts_api.cli.outputs import NATIVE_RATE_HZ
 from qwen_tts_api.cli.progress import Progress
 from qwen_tts_api.cli.speech import Answer
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
-from qwen_tts_api.service.live.audio import LiveAudio
-from qwen_tts_api.service.live.segment import LiveSegment
-from qwen_tts_api.service.output import choose_output
-from qwen_tts_api.service.request import SpeechRequest
-from qwen_tts_api.service.text.sentences import Boundary
 from tests.conftest import wait_until
 
 SAMPLES_PER_LETTER = 1600
@@ -35,15 +30,18 @@ SAMPLES_PER_LETTER = 1600
 class Speaker:
     """Speaks 1600 samples a letter, in chunks of an odd number of bytes."""
 
-    def __init__(self, fails_at: int = -1) -> None:
+    def __init__(self, fails_at: int = -1, busy_s: float | None = None) -> None:
         self.documents: list[dict[str, Any]] = []
         self.num_closed = 0
         self._fails_at = fails_at
+        self._busy_s = busy_s
 
     @contextlib.contextmanager
     def __call__(self, document: dict[str, Any]) -> Iterator[Answer]:
         self.documents.append(document)
         if len(self.documents) == self._fails_at:
+            if self._busy_s is not None:
+                raise ServerBusy("Too many requests.", self._busy_s)
             raise click.ClickException("It is gone.")
         data = np.full(SAMPLES_PER_LETTER * len(document["text"]), 1000, "<i2").tobytes()
         try:
@@ -121,7 +119,7 @@ def test_one_file_of_all_segments() -> None:
     text = b"Hello there, how are you? " * 40
     data = speak(text, speaker, audio_format="wav", sample_rate=16_000, speed=2.0)
     assert len(speaker.texts) > 1
-    assert all(len(each) <= live.SEGMENT_LETTERS for each in speaker.texts)
+    assert all(len(each) <= module.SEGMENT_LETTERS for each in speaker.texts)
     assert all("sample_rate" not in each and "speed" not in each for each in speaker.documents)
     assert data.count(b"RIFF") == 1
     with wave.open(io.BytesIO(data)) as file:
@@ -138,6 +136,18 @@ def test_markup_is_removed_over_cuts() -> None:
     speak(ByteByByte(b"**Hello** there. "), plain, normalize=False)
     assert cleaned.texts == ["Hello there."]
     assert plain.texts == ["**Hello** there."]
+
+
+def test_a_busy_server_is_waited_for() -> None:
+    """In the middle, too: the program that writes cannot say it again. Not for ever."""
+    text = b"Hello there, how are you? " * 40
+    calm, busy = Speaker(), Speaker(fails_at=2, busy_s=0.01)
+    assert speak(text, busy, seed=1) == speak(text, calm, seed=1)
+    refused = busy.documents.pop(1)
+    assert refused == busy.documents[1]
+    assert busy.documents == calm.documents
+    with pytest.raises(ServerBusy, match="Try again in 9999 s"):
+        speak(text, Speaker(fails_at=2, busy_s=9999))
 
 
 @pytest.mark.parametrize("text", [b"", b" \n", b"***"])
@@ -195,8 +205,8 @@ def test_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_program_that_is_too_far_ahead_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The text that is kept is bounded."""
-    monkeypatch.setattr(live, "READ_BYTES", 1000)
-    monkeypatch.setattr(live, "MAX_PENDING_CHARS", 500)
+    monkeypatch.setattr(module, "READ_BYTES", 1000)
+    monkeypatch.setattr(module, "MAX_PENDING_CHARS", 500)
     ended = threading.Event()
 
     class Stream(io.BytesIO):
@@ -213,45 +223,6 @@ def test_a_program_that_is_too_far_ahead_waits(monkeypatch: pytest.MonkeyPatch) 
     assert text.num_chars <= 2000
     read = first.text + " ".join(["", *(segment.text for segment in segments)])
     assert read.count("Hello") == 400
-
-
-def playback(monkeypatch: pytest.MonkeyPatch, *, in_real_time: bool) -> tuple[Any, ...]:
-    clock = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    output = choose_output(SpeechRequest(audio_format=DEFAULT_FORMAT))
-    audio = LiveAudio(output, stream=True, per_segment=False)
-    return Playback(audio, in_real_time=in_real_time), audio, clock
-
-
-def test_how_far_a_player_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes its time, and has a gap where nothing comes."""
-    heard, audio, clock = playback(monkeypatch, in_real_time=True)
-    assert (heard.heard_ms, heard.heard_chars) == (0, 0)
-    heard.begin(LiveSegment("x" * 30, 0, 30, Boundary.SENTENCE))
-    audio.write(np.ones(SAMPLE_RATE_HZ, np.int16))  # a second, of two that are to be expected
-    heard.advance()
-    clock[0] += 0.5
-    assert (heard.heard_ms, heard.heard_chars) == (500, 7)
-    clock[0] += 9
-    assert (heard.heard_ms, heard.heard_chars) == (1000, 15)
-    audio.write(np.ones(SAMPLE_RATE_HZ, np.int16))
-    heard.advance()
-    heard.end()
-    clock[0] += 0.5
-    assert (heard.heard_ms, heard.heard_chars) == (1500, 22)
-    heard.begin(LiveSegment("y" * 10, 30, 40, Boundary.SENTENCE))
-    clock[0] += 0.5
-    assert heard.heard_chars == 30
-
-
-def test_how_far_a_file_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has all at once."""
-    heard, audio, _ = playback(monkeypatch, in_real_time=False)
-    heard.begin(LiveSegment("x" * 30, 5, 35, Boundary.SENTENCE))
-    audio.write(np.ones(SAMPLE_RATE_HZ, np.int16))
-    heard.advance()
-    heard.end()
-    assert (heard.heard_ms, heard.heard_chars) == (1000, 35)
 
 
 def test_the_rate_is_the_model_s() -> None:

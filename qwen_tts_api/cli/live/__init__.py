@@ -1,0 +1,1 @@
+"""`say -`: speak a text while a program is still writing it."""
