@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.soak.__main__ import soak
-from bench.soak.bombs import bombs
+from bench.soak.clients.bombs import bombs
 from bench.soak.crowd import ACTS
 from bench.soak.life import Level
 from bench.soak.outages import Outages
@@ -34,7 +34,9 @@ def test_half_a_minute_of_everything(tmp_path: Path) -> None:
     assert {act.partition(":")[0] for act in result["acts"]} <= {
         *(act.__name__ for act, _ in ACTS),
         "fuzzer",
+        "mob",
     }
+    assert sum(count for act, count in result["acts"].items() if act.startswith("mob: ")) > 20
     assert "lost or wrong     0" in table(result)
 
 
@@ -87,9 +89,10 @@ def test_only_what_broke_in_an_outage_is_excused() -> None:
 
 
 def test_growth_is_seen_once_a_life_has_settled() -> None:
-    """Of memory and of threads, in its last round."""
-    grown = [Level(0, 900, 30), Level(0, 1200, 40)]
-    settled = [Level(1, 900, 30), Level(1, 1200, 40), Level(1, 1210, 41)]
+    """Of memory, threads and descriptors, in its last round."""
+    grown = [Level(0, 900, 30, 20), Level(0, 1200, 40, 30)]
+    settled = [Level(1, 900, 30, 20), Level(1, 1200, 40, 30), Level(1, 1210, 41, 31)]
     assert growth([*grown, *settled]) == []
-    assert growth([*settled, Level(1, 1300, 41)]) == ["memory grew from 1210 to 1300 MB"]
-    assert growth([*settled, Level(1, 1210, 50)]) == ["threads grew from 41 to 50"]
+    assert growth([*settled, Level(1, 1300, 41, 31)]) == ["memory grew from 1210 to 1300 MB"]
+    assert growth([*settled, Level(1, 1210, 50, 31)]) == ["threads grew from 41 to 50"]
+    assert growth([*settled, Level(1, 1210, 41, 40)]) == ["descriptors grew from 31 to 40"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.__main__ import write_result
+from bench.soak.clients.typist import learn_live
 from bench.soak.crowd import Crowd
 from bench.soak.life import DEATHS, SIGNALS, Lives
 from bench.soak.report import Ticker, summarise, table
@@ -45,6 +46,7 @@ def soak(
     crowd = Crowd(lives.target, lives.outages, lives.ops_url, seed)
     try:
         lives.target.learn()
+        learn_live(lives.target)
         levels = []
         num_rounds = rounds * (deaths + 1)
         with Ticker(lives, crowd):

@@ -14,8 +14,10 @@ from collections.abc import Callable
 import requests
 
 from bench.server import ROOT
-from bench.soak import floods, listeners, nuisances
-from bench.soak.bombs import bomb
+from bench.soak.clients import floods, listeners, nuisances
+from bench.soak.clients.bombs import bomb
+from bench.soak.clients.mob import Mob
+from bench.soak.clients.typist import typist
 from bench.soak.outages import Outages
 from bench.soak.target import Target, Wrong
 
@@ -31,6 +33,7 @@ ACTS: list[tuple[Act, int]] = [
     (listeners.events, 3),
     (listeners.registrar, 1),
     (listeners.reader, 2),
+    (typist, 4),
     (nuisances.leaver, 4),
     (nuisances.stopped_reader, 1),
     (nuisances.dripper, 1),
@@ -47,7 +50,7 @@ MAX_WRONG = 50
 
 
 class Crowd:
-    """Clients, a fuzzer and a prober.
+    """Clients, a mob of sockets, a fuzzer and a prober.
 
     Attributes:
         outcomes: How often each act came to what.
@@ -87,6 +90,8 @@ class Crowd:
             threading.Thread(target=self._client, args=(random.Random(1000 * seed + index),))
             for index in range(clients)
         ]
+        mob = Mob(self._target, random.Random(seed), self._note)
+        threads.append(threading.Thread(target=mob.run, args=(self._over,)))
         for thread in threads:
             thread.start()
         fuzzer = self._process(

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.server import Server, free_port
-from bench.soak.nuisances import hold_threads
+from bench.soak.clients import mob
+from bench.soak.clients.nuisances import hold_threads
 from bench.soak.outages import Outages
 from bench.soak.target import CLONING, SPEAKING, Target
 from qwen_tts_api.errors import EXIT_LOST
@@ -39,11 +40,13 @@ class Level:
         life: Which of the server's lives, from 0.
         rss_mb: Its memory.
         threads: How many it has.
+        descriptors: How many it has open.
     """
 
     life: int
     rss_mb: int
     threads: int
+    descriptors: int
 
 
 class Lives:
@@ -81,6 +84,7 @@ class Lives:
             "QWEN_MAX_POSITIONS": "1024",
             "QWEN_MAX_STREAMS": "8",
             "QWEN_MAX_QUEUE": "32",
+            "QWEN_MAX_SOCKETS": str(mob.SIZE + clients),
             "QWEN_CLIENT_TIMEOUT_S": str(CLIENT_TIMEOUT_S),
             "QWEN_REQUEST_TIMEOUT_S": "60",
             "SOAK_FAULTS": str(faults),
@@ -153,6 +157,7 @@ class Lives:
         """
         self.target.wake()
         hold_threads(self.target, self._clients + 16)
+        mob.hold_sockets(self.target, mob.SIZE + self._clients)
         while self.server.get("/readyz").json()["running"]:
             time.sleep(0.1)
         time.sleep(SETTLE_S)
@@ -161,13 +166,15 @@ class Lives:
     def level(self) -> Level:
         """Return the current size of the worker; zeros while it starts."""
         try:
-            status = Path(f"/proc/{self.server.worker()}/status").read_text()
+            process = Path(f"/proc/{self.server.worker()}")
+            status = (process / "status").read_text()
+            descriptors = len(list((process / "fd").iterdir()))
             values = dict(line.split(":", 1) for line in status.splitlines())
             # One that has just ended has no memory any more.
             rss_mb = int(values["VmRSS"].split()[0]) // 1024
         except (OSError, LookupError, ValueError, subprocess.CalledProcessError):
-            return Level(self.number, 0, 0)
-        return Level(self.number, rss_mb, int(values["Threads"]))
+            return Level(self.number, 0, 0, 0)
+        return Level(self.number, rss_mb, int(values["Threads"]), descriptors)
 
     def log(self) -> str:
         """Return the log of all lives."""

@@ -20,6 +20,8 @@ MIN_LEVELS = 3
 """A life that was shorter is not judged: what is done for the first time takes memory for good."""
 MAX_MORE_THREADS = 2
 """Those that are just answering a probe."""
+MAX_MORE_DESCRIPTORS = 4
+"""Likewise, with a connection each and what it reads."""
 
 
 class Ticker:
@@ -95,6 +97,7 @@ def summarise(lives: Lives, crowd: Crowd, levels: list[Level]) -> dict[str, Any]
         "before_and_after": [
             {"life": first.life, "rss_mb": [first.rss_mb, last.rss_mb]}
             | {"threads": [first.threads, last.threads]}
+            | {"descriptors": [first.descriptors, last.descriptors]}
             for first, last in _last_rounds(levels)
         ],
         "probes": len(crowd.probes_ms),
@@ -139,6 +142,8 @@ def growth(levels: list[Level]) -> list[str]:
             grown.append(f"memory grew from {first.rss_mb} to {last.rss_mb} MB")
         if last.threads > first.threads + MAX_MORE_THREADS:
             grown.append(f"threads grew from {first.threads} to {last.threads}")
+        if last.descriptors > first.descriptors + MAX_MORE_DESCRIPTORS:
+            grown.append(f"descriptors grew from {first.descriptors} to {last.descriptors}")
     return grown
 
 
@@ -165,7 +170,8 @@ def table(result: dict[str, Any]) -> str:
         first, last = life["rss_mb"]
         pairs[f"life {life['life']}"] = (
             f"{first} MB before, {last} MB after; "
-            f"{life['threads'][0]} threads before, {life['threads'][1]} after"
+            f"{life['threads'][0]} threads before, {life['threads'][1]} after; "
+            f"{life['descriptors'][0]} descriptors before, {life['descriptors'][1]} after"
         )
     lines += ["", *(f"{name:<18}{value}" for name, value in pairs.items())]
     lines += ["", *(result["missed"] or ["All is as it should be."])]

@@ -47,6 +47,7 @@ class Target:
         address: Host and port.
         faults: Whether answers of 500 are to be expected.
         expected: Samples of everything that is asked for, made when nothing else ran.
+        expected_live: The same of what is written to a socket.
         answers: How often each status came; 0 where the connection broke.
         recording: Whose voice is cloned.
     """
@@ -56,6 +57,7 @@ class Target:
         self.address = address
         self.faults = faults
         self.expected: dict[Wanted, bytes] = {}
+        self.expected_live: dict[Wanted, bytes] = {}
         self.answers: Counter[int] = Counter()
         self.recording = recording()
         self._lock = threading.Lock()
@@ -134,17 +136,12 @@ class Target:
         code, after which the utterance goes its own way: it is then right up to some frame.
         Somebody else's audio differs from the first frame on.
         """
-        got = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(int)
-        expected = np.frombuffer(self.expected[wanted], "<i2").astype(int)
-        common = min(len(got), len(expected))
-        wrong = np.flatnonzero(np.abs(got[:common] - expected[:common]) > 8)
-        if len(got) == len(expected) and not len(wrong):
-            return "right"
         segmented = wanted[0] == TEXTS[-1]  # trimmed to what is heard, and pauses put between
-        if len(data) % 2 or not len(got) or (len(got) % SAMPLES_PER_FRAME and not segmented):
-            return "BAD length"
-        is_own = common >= SAMPLES_PER_FRAME and (not len(wrong) or wrong[0] >= SAMPLES_PER_FRAME)
-        return "rounded" if is_own else "BAD audio"
+        return _judge(self.expected[wanted], data, whole_frames=not segmented)
+
+    def judge_live(self, wanted: Wanted, data: bytes) -> str:
+        """Compare the audio of a text that was written to a socket; its end is trimmed."""
+        return _judge(self.expected_live[wanted], data, whole_frames=False)
 
     def refused(self, answer: requests.Response) -> str:
         """Check an error response."""
@@ -169,6 +166,19 @@ class Target:
             return self.judge(wanted, pcm(answer.content))
         except (ValueError, KeyError, EOFError, wave.Error) as error:
             return f"BAD file: {error!r}"
+
+
+def _judge(expected_data: bytes, data: bytes, *, whole_frames: bool) -> str:
+    got = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(int)
+    expected = np.frombuffer(expected_data, "<i2").astype(int)
+    common = min(len(got), len(expected))
+    wrong = np.flatnonzero(np.abs(got[:common] - expected[:common]) > 8)
+    if len(got) == len(expected) and not len(wrong):
+        return "right"
+    if len(data) % 2 or not len(got) or (whole_frames and len(got) % SAMPLES_PER_FRAME):
+        return "BAD length"
+    is_own = common >= SAMPLES_PER_FRAME and (not len(wrong) or wrong[0] >= SAMPLES_PER_FRAME)
+    return "rounded" if is_own else "BAD audio"
 
 
 class Wrong(Exception):
