@@ -174,9 +174,8 @@ class PoolStatus:
             thing computed is a failure; `draining` when the process was told to stop; `failed` when
             only a new process helps.
         doing: What the first loading is at, or why the state is not `ready`; may be empty.
-        models: Each served model's name and state: `ready`, `loading`, `not loaded`, `idle` (it was
-            unloaded, since nobody used it), `failed` (it could not be loaded, and is not tried
-            again yet).
+        models: Each served model's name and state: `ready`, `loading`, `not loaded`, `idle` (not
+            any more, for want of use), `failed` (it could not be, and is not tried again yet).
         engines: What is in memory, or on its way there.
         default: The default model, while it is in memory.
         running: Utterances that are being computed, over all models.
@@ -211,8 +210,7 @@ def pool_status(
         phase: The pool's.
         fault: What is wrong with a model that hangs; empty where none does.
         engines: In memory, or on their way there.
-        failed: After how many seconds each served model may be loaded again, 0 where it has not
-            failed; the default model is first.
+        failed: Seconds until each served model may be loaded again, or 0; the default is first.
         idle: Served models that were unloaded since nobody used them.
         num_unassigned: Utterances that wait for models whose engine takes none.
     """

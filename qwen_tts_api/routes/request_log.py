@@ -44,12 +44,14 @@ class RequestRecord:
         code: Of the error that it ended with; empty where there was none.
         text: The text to speak.
         usage: What was spoken, and for which key.
+        details: More fields of the line, of one route alone.
     """
 
     began_at: float = field(default_factory=time.perf_counter)
     code: str = ""
     text: str = field(default="", repr=False)
     usage: Usage = field(default_factory=Usage)
+    details: dict[str, int] = field(default_factory=dict)
 
 
 def register(app: Flask, metrics: Metrics, *, log_text: bool) -> None:
@@ -119,7 +121,7 @@ def _prepare_log(response: Response, *, log_text: bool) -> Callable[[Metrics], N
         metrics.http_seconds.labels(route).observe(seconds)
         event["code"] = record.code or None
         event["duration_ms"] = round(1000 * seconds, 1)
-        event.update(record.usage.fields())
+        event.update(record.usage.fields() | record.details)
         if log_text and record.text:
             event["text"] = shortened(record.text)
         # %r: a path cannot break the line, whatever bytes it has.

@@ -137,25 +137,6 @@ class SpeechInfo:
 
 
 @dataclass(frozen=True)
-class Speech:
-    """A whole audio file.
-
-    Attributes:
-        info: Its description.
-        data: The file's bytes.
-        duration_s: Length of the audio in seconds.
-        model_s: Seconds that the model took.
-        encode_s: Seconds that speed, rate and format took; most of them while the model works.
-    """
-
-    info: SpeechInfo
-    data: bytes
-    duration_s: float
-    model_s: float
-    encode_s: float
-
-
-@dataclass(frozen=True)
 class Usage:
     """What a request has cost so far.
 
@@ -166,6 +147,27 @@ class Usage:
 
     num_text_tokens: int
     num_frames: int
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A whole audio file.
+
+    Attributes:
+        info: Its description.
+        data: The file's bytes.
+        duration_s: Length of the audio in seconds.
+        model_s: Seconds that the model took.
+        encode_s: Seconds that speed, rate and format took; most of them while the model works.
+        usage: What it has cost.
+    """
+
+    info: SpeechInfo
+    data: bytes
+    duration_s: float
+    model_s: float
+    encode_s: float
+    usage: Usage
 
 
 class SpeechStream(Iterator[bytes]):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from weakref import WeakSet
 
@@ -17,6 +19,7 @@ from qwen_tts_api.errors import (
 )
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.api_keys import ApiKeys
+from qwen_tts_api.service.batch import MAX_AT_ONCE, Batch
 from qwen_tts_api.service.live.begin import LiveRequest, begin_live, check_live
 from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.metrics import RequestMetrics, build_metrics
@@ -65,6 +68,7 @@ class SpeechService:
         self.tracer = tracer
         self.models = ServedModels(pool)
         self.voices = VoiceRegistry(config, self.models)
+        self._batch_threads = threading.Semaphore(config.max_streams)
         self._live: WeakSet[LiveSpeech] = WeakSet()
         self._resolver = VoiceResolver(config, self.models, self.voices)
 
@@ -119,7 +123,29 @@ class SpeechService:
             duration_s=encoder.num_samples / synthesis.plan.output.sample_rate_hz,
             model_s=synthesis.job.model_s,
             encode_s=encoder.work_s,
+            usage=synthesis.usage(),
         )
+
+    def synthesize_all(
+        self, requests: Sequence[SpeechRequest], client: Client = NULL_CLIENT
+    ) -> list[Speech | TTSError]:
+        """Return the audio of several requests, or what each ended with; blocks until then.
+
+        A few are spoken at once; the others wait for them, instead of being refused.
+
+        Args:
+            requests: What the client asks for.
+            client: Cancels all of the work where it disconnects.
+
+        Raises:
+            QueueFull: None of them was admitted.
+            Unavailable: Likewise.
+            ClientLeft: The client disconnected.
+        """
+        config = self._config
+        batch = Batch(self.synthesize, self._has_room, client, config.request_timeout_s)
+        at_once = max(1, min(MAX_AT_ONCE, config.max_streams // 4))
+        return batch.run(requests, self._batch_threads, at_once)
 
     def stream(self, request: SpeechRequest, client: Client = NULL_CLIENT) -> SpeechStream:
         """Return the audio of a request as it is made; blocks until there are first bytes.
@@ -198,6 +224,9 @@ class SpeechService:
             )
         # What was spoken: markup and the like are not.
         return self.voices.add(name, speech.data, speech.info.text.text, consent, source="design")
+
+    def _has_room(self) -> bool:
+        return self._pool.status().waiting < self._config.max_queue
 
     def _begin(self, request: SpeechRequest, *, stream: bool) -> Synthesis:
         """Return a request whose first segment is queued."""

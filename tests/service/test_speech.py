@@ -65,8 +65,9 @@ def test_a_stream_without_samples_has_a_first_chunk(
 def test_what_is_told_of_speech_is_values(bench: Bench) -> None:
     """Nothing of the engine is reachable through it, and nothing of it changes afterwards."""
     speech = bench.service.synthesize(SpeechRequest("Hello", seed=7))
-    values = {**vars(speech), **vars(speech.info), "text": speech.info.text.text}
-    del values["info"]
+    values = {**vars(speech), **vars(speech.info), **vars(speech.usage)}
+    values["text"] = speech.info.text.text
+    del values["info"], values["usage"]
     assert {type(value) for value in values.values()} <= {bytes, str, int, float, bool, tuple}
     with pytest.raises(FrozenInstanceError):
         speech.info.seed = 8  # type: ignore[misc]

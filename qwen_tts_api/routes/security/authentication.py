@@ -34,7 +34,8 @@ _KEY = re.compile(
 def register(app: Flask, config: Config, keys: ApiKeys | None) -> None:
     """Check API keys and the rate limit before each request, if they are configured.
 
-    What a WebSocket asks for counts as a request each: `g.count_request`, which raises RateLimited.
+    What a WebSocket or a batch asks for counts as a request each: `g.count_request`, with how many
+    there are; it raises RateLimited.
     """
     wrong_keys = RateLimit(MAX_WRONG_KEYS)
     requests = RateLimit(config.rate_limit) if config.rate_limit else None
@@ -77,8 +78,8 @@ def is_open(path: str) -> bool:
     return path in _OPEN_PATHS or path.startswith(_OPEN_PREFIXES)
 
 
-def _count(limit: RateLimit, client: str, what: str) -> None:
-    if wait_s := limit.hit(client):
+def _count(limit: RateLimit, client: str, what: str, num: int = 1) -> None:
+    if wait_s := limit.hit(client, num):
         raise RateLimited(what, retry_after_s=max(1, math.ceil(wait_s)))
 
 

@@ -26,17 +26,22 @@ class RateLimit:
         # Times of each client's events; the client with the oldest last event is first.
         self._events: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def hit(self, client: str) -> float:
-        """Count an event and return 0; at the limit, return the seconds until the next one."""
+    def hit(self, client: str, num: int = 1) -> float:
+        """Count events and return 0; at the limit none, and return the seconds until there is room.
+
+        Args:
+            client: Whose.
+            num: How many: 1 up to the limit.
+        """
         with self._lock:
             now = self._clock()
             self._forget(now - WINDOW_S)
             events = self._events.setdefault(client, deque())
             while events and events[0] <= now - WINDOW_S:
                 events.popleft()
-            if len(events) >= self._limit:
-                return events[0] + WINDOW_S - now
-            events.append(now)
+            if (num_over := len(events) + num - self._limit) > 0:
+                return events[num_over - 1] + WINDOW_S - now
+            events.extend([now] * num)
             self._events.move_to_end(client)
             return 0.0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes.apis.openai import models, speech, voices
+from qwen_tts_api.routes.apis.openai import batch, models, speech, voices
 from qwen_tts_api.service.speech import SpeechService
 
 PREFIX = "/v1"
@@ -19,6 +19,7 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
     """Return the routes under `/v1`."""
     routes = Blueprint("openai", __name__, url_prefix=PREFIX)
     speech.add_routes(routes, config, service)
+    batch.add_routes(routes, config, service)
     models.add_routes(routes, service)
     voices.add_routes(routes, config, service)
     return routes
