@@ -20,7 +20,8 @@ from bench.engine_speed import (
     run_upstream,
 )
 from bench.upstream import load_upstream
-from qwen_tts_api.checkpoints.card import locate, read_card
+from qwen_tts_api.checkpoints.card import locate
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine.memory.planning import plan_memory
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
@@ -36,7 +37,7 @@ def measure() -> dict[str, Any]:
     placement = place("cpu", "float32", "sdpa")
     with tempfile.TemporaryDirectory() as cache:
         folder = locate("nano", Path(cache))
-        model = LoadedModel.load(folder, read_card(folder), placement)
+        model = LoadedModel.load(Checkpoint.read(folder), placement)
         upstream = load_upstream(folder, placement)
     torch.set_num_threads(1)  # as the server does for a model this small
     scheduler = _scheduler(model)

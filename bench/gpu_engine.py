@@ -14,7 +14,7 @@ from torch.profiler import ProfilerActivity, profile
 from bench.engine_speed import fail
 from bench.figures import Figures, Values
 from bench.open_loop import run_closed_loop, run_open_loop
-from qwen_tts_api.checkpoints.card import read_card
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine.memory.planning import GIB, plan_memory
 from qwen_tts_api.engine.runner.kernels.choice import choose_kernels
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
@@ -41,7 +41,7 @@ class EngineBench:
         self._device = placement.device
         self._figures = figures
         began = time.perf_counter()
-        self._model = LoadedModel.load(folder, read_card(folder), placement)
+        self._model = LoadedModel.load(Checkpoint.read(folder), placement)
         synchronize(self._device)
         seconds = round(time.perf_counter() - began, 1)
         figures.add("model", "loading", {"seconds": seconds})

@@ -16,10 +16,9 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from qwen_tts_api.checkpoints.card import read_card
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.checkpoints.nano import configs, ensure_nano
 from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
-from qwen_tts_api.checkpoints.tokenizer import load_tokenizer
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.weights.parameters import Parameters
 from qwen_tts_api.model.weights.placement import Placement
@@ -104,7 +103,8 @@ def empty_model(
         device: The meta device; or any other, with a mode.
         mode: Makes fake tensors of what is allocated within it.
     """
-    card, tokenizer = read_card(nano), load_tokenizer(nano)
+    miniature = Checkpoint.read(nano)
+    card = miniature.card
     placement = Placement(device, "bfloat16", "sdpa")
     with torch.device("meta"):
         model, codec = upstream_modules(size, card.kind)
@@ -120,7 +120,7 @@ def empty_model(
         return LoadedModel.read(
             card,
             placement,
-            tokenizer,
+            miniature.tokenizer,
             (parameters(model), model_document(size, card.kind)),
             (parameters(codec), codec_document(size)),
         )

@@ -15,7 +15,8 @@ from bench.open_loop import run_closed_loop, run_open_loop
 from bench.rivals import measure_faster_qwen3_tts
 from bench.upstream import load_upstream
 from qwen_tts_api.audio import FORMATS
-from qwen_tts_api.checkpoints.card import locate, read_card
+from qwen_tts_api.checkpoints.card import locate
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine.memory import planning
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.model.loaded import LoadedModel
@@ -54,7 +55,7 @@ def test_a_checkpoint_of_a_published_size_is_one_that_upstream_loads(
     monkeypatch.setitem(published_sizes._TALKER, "num_hidden_layers", 2)
     monkeypatch.setitem(published_sizes._TALKER_BY_SIZE, "0.6b", talker)
     published_sizes.write_checkpoint("0.6b", tmp_path, "cpu", torch.float32)
-    ours = LoadedModel.load(tmp_path, read_card(tmp_path), CPU)
+    ours = LoadedModel.load(Checkpoint.read(tmp_path), CPU)
     theirs = load_upstream(tmp_path, CPU).model
     embedding = theirs.talker.model.text_embedding.weight
     assert torch.equal(ours.prompts.text_embedding, embedding)

@@ -130,12 +130,34 @@ def read_card(folder: Path) -> ModelCard:
     Raises:
         LoadError: It is missing, is not JSON, or is not of a Qwen3-TTS model on the 12 Hz codec.
     """
+    return card_of(read_config(folder), folder)
+
+
+def read_config(folder: Path) -> Document:
+    """Read the config.json in a model's folder.
+
+    Raises:
+        LoadError: It is missing, or is not JSON.
+    """
     path = folder / "config.json"
     if not path.is_file():
         raise LoadError(_missing_config_message(folder))
-    config: Document = {"tokenizer_type": TOKENIZER_TYPE, "model_type": MODEL_TYPE} | read_json(
-        path
-    )
+    return read_json(path)
+
+
+def card_of(config: Document, folder: Path) -> ModelCard:
+    """Return a model's card.
+
+    Args:
+        config: The config.json.
+        folder: Where it is, for messages.
+
+    Raises:
+        LoadError: It is not of a Qwen3-TTS model on the 12 Hz codec.
+    """
+    path = folder / "config.json"
+    defaults: Document = {"tokenizer_type": TOKENIZER_TYPE, "model_type": MODEL_TYPE}
+    config = defaults | config
     refuse_quantised(config, str(path))
     if "tts_model_type" not in config or config["model_type"] != MODEL_TYPE:
         raise LoadError(

@@ -16,7 +16,7 @@ from packaging.version import Version
 from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
-from qwen_tts_api.checkpoints.documents import read_json
+from qwen_tts_api.checkpoints.documents import Document, read_json
 from qwen_tts_api.errors import LoadError
 
 QWEN2_WORDS = (
@@ -101,8 +101,12 @@ class PromptTokenizer:
         return ids
 
 
-def load_tokenizer(folder: Path) -> PromptTokenizer:
+def load_tokenizer(folder: Path, model: Document) -> PromptTokenizer:
     """Load a checkpoint's tokenizer from tokenizer.json, or from vocab.json and merges.txt.
+
+    Args:
+        folder: Of the checkpoint.
+        model: Its config.json.
 
     Raises:
         LoadError: A file is missing or damaged, or the chat template does not fit.
@@ -110,7 +114,6 @@ def load_tokenizer(folder: Path) -> PromptTokenizer:
     try:
         path = folder / "tokenizer_config.json"
         config = read_json(path) if path.is_file() else {}
-        model = read_json(folder / "config.json")
         tokenizer = _of_files(folder)
         _add_tokens(tokenizer, config)
         if _takes_mistral_words(tokenizer, model.get("transformers_version")):

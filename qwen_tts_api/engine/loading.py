@@ -19,6 +19,7 @@ import numpy as np
 
 from qwen_tts_api.checkpoints import card
 from qwen_tts_api.checkpoints.card import ModelCard
+from qwen_tts_api.checkpoints.documents import Document
 from qwen_tts_api.checkpoints.nano import NANO_KINDS
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.runner.capture_lock import CAPTURES
@@ -28,6 +29,7 @@ from qwen_tts_api.errors import SynthesisFailed
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, Reference, SamplingParams
 
 if TYPE_CHECKING:
+    from qwen_tts_api.checkpoints.checkpoint import Checkpoint
     from qwen_tts_api.model.weights.placement import Placement
 
 logger = logging.getLogger(__name__)
@@ -107,12 +109,11 @@ def load_runner(
     placement = place(options.device, options.dtype, options.attention)
     _prepare_thread(options.device)
     report("finding the checkpoint")
-    folder = _find(model_id, options, check)
-    card = judge(folder)
+    checkpoint = judge(*_find(model_id, options, check))
     await_place()
     with CAPTURES.load():
         try:
-            return _load(folder, card, placement, options, report)
+            return _load(checkpoint, placement, options, report)
         except Exception as error:
             # Before the next model is loaded, whose slots are planned for the rest.
             release_memory(error)
@@ -128,20 +129,24 @@ def _prepare_thread(device: str) -> None:
         torch.cuda.set_device(device)  # of this thread: streams, events and graphs take it
 
 
-def _find(model_id: str, options: LoadOptions, check: Callable[[ModelCard], None]) -> Path:
+def _find(
+    model_id: str, options: LoadOptions, check: Callable[[ModelCard], None]
+) -> tuple[Path, Document]:
+    """Return the folder of a checkpoint that `check` agrees with, and its config.json."""
     if model_id in NANO_KINDS:
         logger.warning(
             "%s is a miniature with random weights: it makes audible noise, not speech. "
             "Set QWEN_MODEL_ID to a published checkpoint for speech.",
             model_id,
         )
-    check(card.describe(model_id, options.cache_dir))
-    return card.locate(model_id, options.cache_dir)
+    described = card.locate(model_id, options.cache_dir, files=["config.json"])
+    config = card.read_config(described)
+    check(card.card_of(config, described))
+    return card.locate(model_id, options.cache_dir), config
 
 
 def _load(
-    folder: Path,
-    card: ModelCard,
+    checkpoint: Checkpoint,
     placement: Placement,
     options: LoadOptions,
     report: Callable[[str], None],
@@ -155,7 +160,7 @@ def _load(
     from qwen_tts_api.model.loaded import LoadedModel
 
     report("loading the weights")
-    model = LoadedModel.load(folder, card, placement)
+    model = LoadedModel.load(checkpoint, placement)
     if options.device == "cpu" and model.num_bytes < ONE_THREAD_BYTES:
         torch.set_num_threads(1)
     prepare_triton(options.cache_dir)

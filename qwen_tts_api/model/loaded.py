@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from qwen_tts_api.checkpoints.card import TOKENIZER_TYPE, ModelCard, read_card
-from qwen_tts_api.checkpoints.documents import Document, read_json, refuse_quantised
-from qwen_tts_api.checkpoints.tokenizer import PromptTokenizer, load_tokenizer
+from qwen_tts_api.checkpoints.card import TOKENIZER_TYPE, ModelCard
+from qwen_tts_api.checkpoints.checkpoint import CODEC, Checkpoint
+from qwen_tts_api.checkpoints.documents import Document
+from qwen_tts_api.checkpoints.tokenizer import PromptTokenizer
 from qwen_tts_api.checkpoints.transformer_config import TALKER, TALKER_DEFAULTS, completed
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.codec.loading import read_codec
@@ -68,18 +69,17 @@ class LoadedModel:
     eos: int
 
     @classmethod
-    def load(cls, folder: Path, card: ModelCard, placement: Placement) -> LoadedModel:
-        """Load a checkpoint in the published format.
+    def load(cls, checkpoint: Checkpoint, placement: Placement) -> LoadedModel:
+        """Load a checkpoint's weights.
 
         Raises:
             LoadError: A file is missing or damaged, it is of a kind that is not served, or the
                 device has too little memory.
         """
-        dtype = placement.torch_dtype
+        folder, dtype = checkpoint.folder, placement.torch_dtype
         try:
-            return cls.read_folder(
-                folder,
-                card,
+            return cls.read_weights(
+                checkpoint,
                 placement,
                 lambda name: Parameters.of_files(folder, name, placement.device, dtype),
             )
@@ -92,27 +92,26 @@ class LoadedModel:
             raise LoadError(f"{error.filename} cannot be read: {error.strerror}.") from error
 
     @classmethod
-    def read_folder(
+    def read_weights(
         cls,
-        folder: Path,
-        card: ModelCard,
+        checkpoint: Checkpoint,
         placement: Placement,
         open_weights: Callable[[str], Parameters],
     ) -> LoadedModel:
-        """Read a folder's JSON files, and the tensors that `open_weights` returns for a file name.
+        """Read the tensors that `open_weights` returns for a file name.
 
         Raises:
             LoadError: As `load`.
         """
-        if card.kind == "base":
-            check_preprocessor(folder)
-        parts = []
-        for part in ("", "speech_tokenizer/"):
-            document = read_json(folder / f"{part}config.json")
-            refuse_quantised(document, f"{part}config.json")
-            parts.append((open_weights(f"{part}{WEIGHTS}"), document))
-        model, codec = parts
-        return cls.read(card, placement, load_tokenizer(folder), model, codec)
+        if checkpoint.card.kind == "base":
+            check_preprocessor(checkpoint.preprocessor)
+        return cls.read(
+            checkpoint.card,
+            placement,
+            checkpoint.tokenizer,
+            (open_weights(WEIGHTS), checkpoint.config),
+            (open_weights(f"{CODEC}/{WEIGHTS}"), checkpoint.codec_config),
+        )
 
     @classmethod
     def read(
@@ -197,17 +196,20 @@ class LoadedModel:
         return built, num_tokens
 
 
-def judge(folder: Path) -> ModelCard:
-    """Check whether a checkpoint can be served, and return its card; no weights are read.
+def judge(folder: Path, config: Document | None = None) -> Checkpoint:
+    """Check whether a checkpoint can be served, and return it; no weights are read.
+
+    Args:
+        folder: Of the checkpoint.
+        config: Its config.json, where it has been read already.
 
     Raises:
-        LoadError: As `read_card` and `LoadedModel.load`, in one sentence.
+        LoadError: As `Checkpoint.read` and `LoadedModel.load`, in one sentence.
     """
     try:
-        card = read_card(folder)
-        LoadedModel.read_folder(
-            folder,
-            card,
+        checkpoint = Checkpoint.read(folder, config)
+        LoadedModel.read_weights(
+            checkpoint,
             Placement("cpu", "float32", "sdpa"),
             lambda name: Parameters.of_headers(folder, name, torch.float32),
         )
@@ -219,7 +221,7 @@ def judge(folder: Path) -> ModelCard:
         logger.debug("judging %s failed", folder, exc_info=True)
         said = next(iter(str(error).splitlines()), "")
         raise LoadError(f"{folder} cannot be served: {type(error).__name__}: {said}.") from error
-    return card
+    return checkpoint
 
 
 def _check_codec(config: Document) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer, normalizers
 
+from qwen_tts_api.checkpoints.card import read_config
 from qwen_tts_api.checkpoints.nano import SPEAKING_FOLDER, ensure_nano
 from qwen_tts_api.checkpoints.nano.tokenizer import TOKEN_IDS
 from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
@@ -48,7 +49,7 @@ def upstream_tokenizer(folder: Path) -> Any:
 
 
 def assert_same_ids(folder: Path, count: int = 400) -> Tokenizer:
-    ours, theirs = load_tokenizer(folder), upstream_tokenizer(folder)
+    ours, theirs = load_tokenizer(folder, read_config(folder)), upstream_tokenizer(folder)
     added = theirs.get_added_vocab()
     for text in texts(count):
         if any(token in text for token in added):
@@ -141,7 +142,7 @@ def test_ids_of_a_large_vocabulary(folder: Path, written_by: str | None) -> None
 @pytest.mark.parametrize("token", ["<tts_pad>", "<tts_text_bos>", "<|im_end|>", "<think>"])
 def test_what_a_text_spells_is_read(nano: Path, template: str, token: str) -> None:
     """Character by character, also what would be obeyed, special or not."""
-    tokenizer = load_tokenizer(nano)
+    tokenizer = load_tokenizer(nano, read_config(nano))
     bare = tokenizer.encode(template, "|")
     place = bare.index(TOKEN_IDS["|"])
     ids = tokenizer.encode(template, token)
@@ -168,7 +169,7 @@ def test_ids_of_a_tokenizer_json(
     """It goes before the other files; of what it says, only cutting and padding do not count."""
     if size == "large":
         write_large_vocabulary(folder)
-    tokenizer = load_tokenizer(folder).whole
+    tokenizer = load_tokenizer(folder, read_config(folder)).whole
     edit(tokenizer)
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "vocab.json").unlink()
@@ -206,10 +207,10 @@ def test_a_damaged_tokenizer(folder: Path, name: str, content: str | None, messa
     else:
         (folder / name).write_text(content)
     with pytest.raises(LoadError, match=message):
-        load_tokenizer(folder)
+        load_tokenizer(folder, read_config(folder))
 
 
 def test_special_tokens_that_are_split_make_no_prompt(folder: Path) -> None:
     change(folder / "tokenizer_config.json", split_special_tokens=True)
     with pytest.raises(LoadError, match="does not make 3 tokens of"):
-        load_tokenizer(folder)
+        load_tokenizer(folder, read_config(folder))

@@ -21,6 +21,7 @@ What cannot be had without a driver is replaced, and computes nothing, as all el
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -74,6 +75,7 @@ class CudaRules(TorchDispatchMode):
         self.captures = False
         self._fake = FakeTensorMode(allow_non_fake_inputs=True)
         self._pinned: dict[int, Any] = {}  # storages by their address, kept so that it stays theirs
+        self._made: list[weakref.ref[Tensor]] = []
 
     @contextmanager
     def tensors(self, *, may_wait: bool = False) -> Iterator[None]:
@@ -89,6 +91,22 @@ class CudaRules(TorchDispatchMode):
             yield
         finally:
             self.may_wait = before
+
+    @contextmanager
+    def capturing(self) -> Iterator[None]:
+        """Capture a graph: what it computes is gone afterwards, but its one result.
+
+        Raises:
+            RuntimeError: More is kept; it lies where the next graph computes.
+        """
+        assert not self.captures, "graphs are captured one at a time"
+        self.captures, self._made = True, []
+        yield
+        self.captures = False
+        alive = [made() for made in self._made]
+        kept = {each.untyped_storage()._cdata for each in alive if each is not None}
+        if len(kept) > 1:
+            raise RuntimeError(f"{len(kept)} tensors are kept from a captured graph")
 
     def pin(self, tensor: Tensor) -> Tensor:
         """Mark a tensor, and all views of its memory, as pinned."""
@@ -110,6 +128,8 @@ class CudaRules(TorchDispatchMode):
             if len(formats) > 1:
                 raise RuntimeError(f"{func} of {formats}: a kernel takes one number format")
         result = func(*args, **kwargs)
+        if self.captures:
+            self._note_made(tensors, result)
         if operator is aten.copy_:
             self._check_copy(args[0], args[1], (*args[2:], *kwargs.values()) == (True,))
         elif operator is aten._to_copy:
@@ -117,6 +137,13 @@ class CudaRules(TorchDispatchMode):
         elif operator is aten.empty and kwargs.get("pin_memory"):
             self.pin(result)
         return result
+
+    def _note_made(self, read: list[Tensor], result: object) -> None:
+        """Note what an operator has allocated."""
+        storages = {each.untyped_storage()._cdata for each in read}
+        for each in tree_leaves(result):
+            if isinstance(each, Tensor) and each.untyped_storage()._cdata not in storages:
+                self._made.append(weakref.ref(each))
 
     def _check_copy(self, to: Tensor, of: Tensor, non_blocking: bool) -> None:
         if to.device == of.device:
@@ -176,10 +203,8 @@ def _replace_driver(patched: pytest.MonkeyPatch, rules: CudaRules) -> None:
 
     @contextmanager
     def capture(graph: Graph, **_: object) -> Iterator[None]:
-        assert not rules.captures, "graphs are captured one at a time"
-        rules.captures = True
-        yield
-        rules.captures = False
+        with rules.capturing():
+            yield
 
     @contextmanager
     def on_stream(stream: Stream) -> Iterator[None]:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from bench.upstream import load_upstream
-from qwen_tts_api.checkpoints.card import read_card
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.checkpoints.nano import NANO_NAMES, ensure_nano
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.loaded import LoadedModel
@@ -22,7 +22,7 @@ from tests.model.checkpoints import codec_of
 
 
 def load(folder: Path, dtype: str = "float32") -> LoadedModel:
-    return LoadedModel.load(folder, read_card(folder), Placement("cpu", dtype, "sdpa"))
+    return LoadedModel.load(Checkpoint.read(folder), Placement("cpu", dtype, "sdpa"))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import torch
 
 from bench.upstream import load_upstream
 from qwen_tts_api.checkpoints.card import read_card
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.model.codec.decoder import CodecState, decode_chunk
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.prompt import SPEECH_TEMPLATE, build_prompt
@@ -73,7 +74,7 @@ def checkpoint(
     ).items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_bytes(content)
-    return folder, LoadedModel.load(folder, read_card(folder), Placement("cpu", "float32", "sdpa"))
+    return folder, LoadedModel.load(Checkpoint.read(folder), Placement("cpu", "float32", "sdpa"))
 
 
 def test_a_checkpoint_is_a_custom_voice_one_of_at_most_25_mb(

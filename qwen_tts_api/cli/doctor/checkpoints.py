@@ -34,7 +34,7 @@ def _check_model(model_id: str, subject: Subject) -> Iterator[Finding]:
 
     try:
         folder = locate_here(model_id, subject.config.cache_dir)
-        card = judge(folder) if folder else None
+        card = judge(folder).card if folder else None
     except LoadError as failure:
         yield error(str(failure), "")
         return

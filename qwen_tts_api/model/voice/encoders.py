@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from qwen_tts_api.checkpoints.documents import Document, read_json
+from qwen_tts_api.checkpoints.documents import Document
 from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
 from qwen_tts_api.checkpoints.transformer_config import TALKER_DEFAULTS, completed
 from qwen_tts_api.errors import LoadError
@@ -123,16 +122,18 @@ class VoiceEncoders:
         return parameter
 
 
-def check_preprocessor(folder: Path) -> None:
+def check_preprocessor(preprocessor: Document) -> None:
     """Check the sample rate that a codec's preprocessor_config.json has, if any.
 
     Raises:
-        LoadError: It is another, or the file cannot be read.
+        LoadError: It is another.
     """
-    path = folder / "speech_tokenizer" / "preprocessor_config.json"
-    rate_hz = read_json(path).get("sampling_rate", SAMPLE_RATE_HZ) if path.is_file() else None
+    rate_hz = preprocessor.get("sampling_rate")
     if rate_hz not in (None, SAMPLE_RATE_HZ):
-        raise LoadError(f"{path} says sampling_rate {rate_hz!r}; served is {SAMPLE_RATE_HZ}.")
+        raise LoadError(
+            f"speech_tokenizer/preprocessor_config.json says sampling_rate {rate_hz!r}; served is "
+            f"{SAMPLE_RATE_HZ}."
+        )
 
 
 def _check_recordings(config: Document, codec_config: Document) -> None:

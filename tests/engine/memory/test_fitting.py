@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from qwen_tts_api.checkpoints.card import locate, read_card
+from qwen_tts_api.checkpoints.card import locate
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine import loading
 from qwen_tts_api.engine.memory import fitting, planning
 from qwen_tts_api.engine.memory.fitting import fit_runner
@@ -128,7 +129,7 @@ def test_a_trial_that_fails_is_closed() -> None:
 def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     """Return a miniature model that says that it is on a GPU."""
     folder = locate("nano", tmp_path_factory.mktemp("cache"))
-    loaded = LoadedModel.load(folder, read_card(folder), place("cpu", "float32", "sdpa"))
+    loaded = LoadedModel.load(Checkpoint.read(folder), place("cpu", "float32", "sdpa"))
     return replace(loaded, placement=Placement("cuda:0", "float32", "sdpa"))
 
 

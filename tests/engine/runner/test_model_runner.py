@@ -16,7 +16,8 @@ import pytest
 import torch
 
 from bench.upstream import load_upstream
-from qwen_tts_api.checkpoints.card import locate, read_card
+from qwen_tts_api.checkpoints.card import locate
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory.planning import plan_memory
 from qwen_tts_api.engine.runner import graphs, model_runner
@@ -43,7 +44,7 @@ SLOTS = 4
 
 
 def load(folder: Path) -> LoadedModel:
-    return LoadedModel.load(folder, read_card(folder), CPU)
+    return LoadedModel.load(Checkpoint.read(folder), CPU)
 
 
 def runner_of(model: LoadedModel, *, enforce_eager: bool = False) -> ModelRunner:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from qwen_tts_api.checkpoints.card import read_card
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.checkpoints.nano import ensure_nano
 from qwen_tts_api.model.codec.decoder import CodecState, decode_chunk, stream_after
 from qwen_tts_api.model.codec.weights import CodecWeights
@@ -30,7 +30,7 @@ def base_wrapper(nano_cache: Any) -> Any:
 def base(nano_cache: Any) -> LoadedModel:
     """Return the same model as ours."""
     folder = ensure_nano("nano-base", nano_cache)
-    return LoadedModel.load(folder, read_card(folder), Placement("cpu", "float32", "sdpa"))
+    return LoadedModel.load(Checkpoint.read(folder), Placement("cpu", "float32", "sdpa"))
 
 
 @pytest.fixture(scope="module", params=["odd", "nano"])

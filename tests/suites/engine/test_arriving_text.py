@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from qwen_tts_api.checkpoints.card import locate, read_card
+from qwen_tts_api.checkpoints.card import locate
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory.planning import plan_memory
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
@@ -25,7 +26,7 @@ SETTINGS = [SamplingParams(temperature=0, subtalker_temperature=0), SamplingPara
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     folder = locate("nano", tmp_path_factory.mktemp("cache"))
-    return LoadedModel.load(folder, read_card(folder), place("cpu", "float32", "sdpa"))
+    return LoadedModel.load(Checkpoint.read(folder), place("cpu", "float32", "sdpa"))
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from qwen_tts_api.checkpoints.card import read_config
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.checkpoints.nano import ensure_nano
 from qwen_tts_api.checkpoints.tokenizer import load_tokenizer
 from qwen_tts_api.cli.doctor.checkpoints import check_files
@@ -100,7 +102,7 @@ def lose_a_shard(folder: Path) -> None:
 
 
 def one_tokenizer_file(folder: Path) -> None:
-    load_tokenizer(folder).whole.save(str(folder / "tokenizer.json"))
+    load_tokenizer(folder, read_config(folder)).whole.save(str(folder / "tokenizer.json"))
     for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):
         (folder / name).unlink()
 
@@ -289,13 +291,12 @@ def test_a_folder_that_may_not_be_read(folder: Path, monkeypatch: pytest.MonkeyP
 
 def test_both_spellings_of_rope_are_the_same_model(folder: Path) -> None:
     """The frequency of every pair of dimensions."""
-    from qwen_tts_api.checkpoints.card import read_card
     from qwen_tts_api.model.loaded import LoadedModel
     from qwen_tts_api.model.weights.placement import Placement
 
     def frequencies() -> Tensor:
         placement = Placement("cpu", "float32", "sdpa")
-        model = LoadedModel.load(folder, read_card(folder), placement)
+        model = LoadedModel.load(Checkpoint.read(folder), placement)
         return model.speech.talker.decoder.inv_freq
 
     before = frequencies()

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pytest
 
 from bench.upstream import load_upstream
-from qwen_tts_api.checkpoints.card import locate, read_card
+from qwen_tts_api.checkpoints.card import locate
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine.loading import ModelLoader
 from qwen_tts_api.engine.memory.planning import MAX_VOICES, plan_memory
 from qwen_tts_api.engine.pool import ModelPool, ProcessHooks
@@ -50,7 +51,7 @@ def prompt(reference: Reference, sampling: SamplingParams = GREEDY) -> Prompt:
 def base(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     """Return a loaded Base model."""
     folder = locate("nano-base", tmp_path_factory.mktemp("cache"))
-    return LoadedModel.load(folder, read_card(folder), place("cpu", "float32", "sdpa"))
+    return LoadedModel.load(Checkpoint.read(folder), place("cpu", "float32", "sdpa"))
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,8 @@ from qwen_tts_api.engine.loading import say_something
 from qwen_tts_api.engine.memory.planning import Costs, MemoryPlan, WorkingMemory
 from qwen_tts_api.engine.runner import graphs, model_runner
 from qwen_tts_api.engine.runner.buckets import Buckets
+from qwen_tts_api.engine.runner.kernels.choice import fused_kernels
+from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import TTSError
@@ -34,6 +36,7 @@ from qwen_tts_api.model.voice.cloning import Clone
 from qwen_tts_api.model.weights.placement import to_device
 from tests.conftest import read
 from tests.engine.fake_cuda import CudaRules, HostWaits, fake_cuda
+from tests.engine.fake_triton import LaunchRules, fake_triton
 
 pytestmark = pytest.mark.fake_gpu
 
@@ -69,10 +72,23 @@ def load(cuda: CudaRules, cache: Path, size: str = "0.6b", kind: str = "nano") -
     return empty_model(size, locate(kind, cache), "cuda:0", cuda.tensors(may_wait=True))
 
 
-def runner_of(model: LoadedModel, *, slots: int = 2, enforce_eager: bool = False) -> ModelRunner:
+def runner_of(
+    model: LoadedModel,
+    *,
+    slots: int = 2,
+    enforce_eager: bool = False,
+    kernels: Kernels = PLAIN,
+) -> ModelRunner:
     size = CacheSize(slots, POSITIONS, num_pages=slots * 4)
     plan = MemoryPlan("cuda:0", size, 0, Costs(0, 0), 0, WorkingMemory(), 0)
-    return ModelRunner(model, plan, enforce_eager=enforce_eager)
+    return ModelRunner(model, plan, enforce_eager=enforce_eager, kernels=kernels)
+
+
+@pytest.fixture
+def launches(cuda: CudaRules) -> Iterator[LaunchRules]:
+    """Check what Triton would launch."""
+    with fake_triton(cuda) as checked:
+        yield checked
 
 
 @pytest.mark.parametrize("kind", ["nano", "nano-base"])
@@ -86,6 +102,37 @@ def test_a_server_s_start(cuda: CudaRules, cache: Path, size: str, kind: str) ->
         say_something(runner)
     assert len(runner._frames) == len(Buckets(1, POSITIONS, True, False).positions) + 3
     assert len(runner._chunks) == len(runner.chunk_sizes)
+
+
+@pytest.mark.parametrize(("size", "kind"), [("0.6b", "nano-base"), ("1.7b", "nano")])
+def test_a_start_with_fused_kernels(
+    cuda: CudaRules, launches: LaunchRules, cache: Path, size: str, kind: str
+) -> None:
+    """The same graphs but for fewer of frames, of kernels on the device that are aligned alike."""
+    model = load(cuda, cache, size, kind)
+    with cuda.tensors():
+        runner = runner_of(model, slots=3, kernels=fused_kernels())
+        runner.warm_up()
+        say_something(runner)
+    frames = len(runner._frames)
+    assert frames == len(Buckets(3, POSITIONS, True, False).slots)
+    assert launches.captured["_sample_code_0_kernel"] >= frames
+    assert launches.captured["_sample_code_kernel"] == frames * 15
+    assert len(runner._chunks) == frames * len(runner.chunk_sizes)
+    assert launches.captured["_gather_kernel"] == len(runner._chunks)
+
+
+def test_utterances_by_fused_kernels_without_graphs(
+    cuda: CudaRules, launches: LaunchRules, cache: Path
+) -> None:
+    """As QWEN_ENFORCE_EAGER has it: nothing is captured."""
+    model = load(cuda, cache)
+    with cuda.tensors():
+        runner = runner_of(model, slots=3, enforce_eager=True, kernels=fused_kernels())
+        runner.run_largest()
+        say_something(runner)
+    assert not launches.captured
+    assert launches.eager["_sample_code_0_kernel"] > 2
 
 
 @pytest.mark.parametrize("kind", ["nano", "nano-base"])
@@ -188,6 +235,54 @@ def test_the_net_has_no_holes(
         breaking(model, monkeypatch)
         runner = runner_of(model, slots=1)
         with pytest.raises(error, match=message):
+            prepare_and_speak(runner)
+
+
+def pairs_on_the_cpu(fused: Any) -> None:
+    fused._slots = torch.arange(1)
+
+
+def unaligned_positions(fused: Any) -> None:
+    fused._group_positions = fused._group_positions[:, :1].contiguous()
+
+
+def hidden_by_columns(fused: Any) -> None:
+    fused._talker.x = fused._talker.x.t().contiguous().t()
+
+
+def kept_from_a_graph(fused: Any) -> None:
+    advance = fused.advance
+
+    def keeping(num_slots: int) -> None:
+        advance(num_slots)
+        fused.kept = fused._hidden + 1, fused._hidden + 2
+
+    fused.advance = keeping
+
+
+@pytest.mark.parametrize(
+    ("breaking", "message"),
+    [
+        (pairs_on_the_cpu, "slots of .* is on the cpu"),
+        (unaligned_positions, "positions of .* is aligned in some"),
+        (hidden_by_columns, "has strides"),
+        (kept_from_a_graph, "kept from a captured graph"),
+    ],
+)
+def test_the_net_has_no_holes_for_kernels(
+    cuda: CudaRules,
+    launches: LaunchRules,
+    cache: Path,
+    breaking: Callable[[Any], None],
+    message: str,
+) -> None:
+    """A pointer says nothing of what it points to, and a graph's memory is the next one's."""
+    model = load(cuda, cache)
+    with cuda.tensors():
+        runner = runner_of(model, slots=2, kernels=fused_kernels())
+        frames: Any = runner._frames
+        breaking(frames._kernels)
+        with pytest.raises(RuntimeError, match=message):
             prepare_and_speak(runner)
 
 

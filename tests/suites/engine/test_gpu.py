@@ -13,7 +13,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from qwen_tts_api.checkpoints.card import locate, read_card
+from qwen_tts_api.checkpoints.card import locate
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory.planning import plan_memory
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
@@ -45,7 +46,7 @@ def _exact_products() -> Iterator[None]:
 
 def load(cache: Path, device: str, dtype: str) -> LoadedModel:
     folder = locate("nano", cache)
-    return LoadedModel.load(folder, read_card(folder), place(device, dtype, "flash_attention_2"))
+    return LoadedModel.load(Checkpoint.read(folder), place(device, dtype, "flash_attention_2"))
 
 
 def scheduler_of(model: LoadedModel, *, enforce_eager: bool) -> Scheduler:

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
+from qwen_tts_api.checkpoints import checkpoint
+from qwen_tts_api.checkpoints.documents import Document
 from qwen_tts_api.checkpoints.nano import ensure_nano
 from qwen_tts_api.config.settings import DEFAULT_CACHE_DIR
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model import loaded
 from tests.suites.engine.test_checkpoint_variants import (
     NORM,
     WEIGHTS,
@@ -132,10 +133,10 @@ def test_whatever_a_library_raises_is_a_sentence(
 ) -> None:
     folder = ensure_nano("nano", DEFAULT_CACHE_DIR)
 
-    def fail(folder: Path) -> None:
+    def fail(folder: Path, model: Document) -> None:
         raise TypeError("unheard of\nat line 3")
 
-    monkeypatch.setattr(loaded, "load_tokenizer", fail)
+    monkeypatch.setattr(checkpoint, "load_tokenizer", fail)
     with pytest.raises(LoadError) as raised:
         load(str(folder), never)
     assert str(raised.value) == f"{folder} cannot be served: TypeError: unheard of."

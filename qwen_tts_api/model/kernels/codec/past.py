@@ -42,13 +42,13 @@ def copy_order(weights: CodecWeights) -> Tensor:
     A convolution's state is `[channels, steps]`, and its copy `[steps, channels]`, as launches
     read it.
     """
-    orders, start = [], 0
+    orders, start, device = [], 0, weights.tables.device
     for stage in weights.streaming_stages():
         size = math.prod(stage.past_shape)
-        elements = torch.arange(start, start + size, dtype=torch.int32)
+        elements = torch.arange(start, start + size, dtype=torch.int32, device=device)
         orders.append(elements.view(stage.past_shape).t().flatten())
         start += size
-    return torch.cat(orders).to(weights.tables.device)
+    return torch.cat(orders)
 
 
 class ChunkState:

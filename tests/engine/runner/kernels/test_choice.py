@@ -17,7 +17,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from qwen_tts_api.checkpoints.card import locate, read_card
+from qwen_tts_api.checkpoints.card import locate
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine.memory.planning import plan_memory
 from qwen_tts_api.engine.runner.kernels import choice, comparison
 from qwen_tts_api.engine.runner.kernels.choice import agreeing, choose_kernels, kernels_obstacle
@@ -137,7 +138,7 @@ class ShortOfCodes(Codec):
 def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     """Return a loaded CustomVoice model."""
     folder = locate("nano", tmp_path_factory.mktemp("cache"))
-    return LoadedModel.load(folder, read_card(folder), place("cpu", "float32", "sdpa"))
+    return LoadedModel.load(Checkpoint.read(folder), place("cpu", "float32", "sdpa"))
 
 
 @pytest.fixture(autouse=True)
