@@ -70,6 +70,7 @@ class FakeSlot:
     running: bool = True
     paused: bool = False
     decoded: int = 0
+    loops_from: int | None = None
 
 
 @dataclass
@@ -90,6 +91,7 @@ class FakeRunner:
         batches: The slots of every frame.
         pages: How many each slot has.
         tokens: How many each text has.
+        loops: From which frame on a prompt repeats its code 0 for ever; None: it does not.
     """
 
     card: ModelCard = CUSTOM_VOICE
@@ -107,6 +109,7 @@ class FakeRunner:
     pages: dict[int, int] = field(default_factory=dict)
     batches: list[list[int]] = field(default_factory=list)
     chunks: list[tuple[list[int], int]] = field(default_factory=list)
+    loops: Callable[[Prompt], int | None] = lambda prompt: None
     hang: threading.Event | None = None
     error: Exception | None = None
     prefill_error: Exception | None = None
@@ -141,7 +144,8 @@ class FakeRunner:
             assert item.num_positions <= self.max_positions
             assert self._has_position(slot, item.num_positions - 1)
             num_frames = UNKNOWN if item.prompt.unfinished else len(item.prompt.text)
-            self.slots[slot] = FakeSlot(num_frames, item.num_positions)
+            loops_from = self.loops(item.prompt)
+            self.slots[slot] = FakeSlot(num_frames, item.num_positions, loops_from=loops_from)
         return Ready([self._draw(slot) for slot in slots])
 
     def grow(self, slot: int, num_pages: int) -> None:
@@ -183,7 +187,9 @@ class FakeRunner:
 
     def _draw(self, slot: int) -> int:
         state = self.slots[slot]
-        return EOS if state.frame >= state.num_frames else 7
+        if state.loops_from is not None and state.frame >= state.loops_from:
+            return 7
+        return EOS if state.frame >= state.num_frames else 10 + state.frame % 1000
 
     def stop(self, slot: int) -> None:
         self.pages.pop(slot, None)

@@ -7,10 +7,13 @@ import io
 
 import pytest
 import soundfile
+import torch
+from safetensors.torch import load_file
 
 from bench.server import Server
 from qwen_tts_api.checkpoints.nano import SPEAKING, SPEAKING_FOLDER
 from tests.conftest import Serve
+from tools.nano.circuit import end_speech
 from tools.nano.evaluate import speaker
 from tools.nano.judge import judge, load_whisper
 from tools.nano.text import sentences
@@ -57,3 +60,23 @@ def test_the_files_are_those_of_the_checksums() -> None:
     del made["SHA256SUMS"]
     assert sums == {path: hashlib.sha256(content).hexdigest() for path, content in made.items()}
     assert sum(map(len, made.values())) <= 25e6
+
+
+def test_its_end_of_speech_is_what_the_tools_write() -> None:
+    """It is built in, since what was learnt missed the end of texts that nobody writes."""
+    stored = load_file(SPEAKING_FOLDER / "model.safetensors")
+    talker = {name.removeprefix("talker."): tensor.float() for name, tensor in stored.items()}
+    written = {name: tensor.clone() for name, tensor in talker.items()}
+    end_speech(written)
+    for name, tensor in talker.items():
+        assert torch.equal(tensor, written[name].to(stored[f"talker.{name}"].dtype).float()), name
+
+
+@pytest.mark.parametrize("text", ["Super Bowl XXX", "x x x x", "xxxxxxxxxxxxxxxx", "x", "!!!a"])
+def test_texts_that_nobody_learnt_end_where_they_do(server: Server, text: str) -> None:
+    """A token is a frame; the first and the last reach into the silence around them."""
+    for seed in range(4):
+        response = server.say(text, seed=seed)
+        assert response.headers["X-Finish-Reason"] == "stop"
+        num_frames = round(float(response.headers["X-Audio-Duration"]) * 12.5)
+        assert num_frames == len(text) + 2

@@ -18,7 +18,7 @@ DECODE_S = 0.0005
 VOICE_S = 30
 
 EOS = 2150
-SPEECH = 1
+NUM_CODES = 1000
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class NullRunner:
         self._voice = voice(VOICE_S)
         self._num_frames = len(self._voice) // FRAME
         self._busy_until = 0.0
+        self._code = 0
 
     def has_cached_voice(self, prompt: Prompt) -> bool:
         """Return that there is no recording to encode."""
@@ -81,14 +82,14 @@ class NullRunner:
 
     def prefill(self, slots: Sequence[int], prepared: Sequence[Any]) -> Pending:
         """Begin utterances."""
-        return self._launch([SPEECH] * len(slots), PREFILL_S)
+        return self._launch(self._codes(slots), PREFILL_S)
 
     def grow(self, slot: int, num_pages: int) -> None:
         """Have as many pages as anybody wants."""
 
     def advance(self, slots: Sequence[int], end: int) -> Pending:
         """Generate a frame."""
-        return self._launch([SPEECH] * len(slots), STEP_S)
+        return self._launch(self._codes(slots), STEP_S)
 
     def stop(self, slot: int) -> None:
         """Have nothing to stop."""
@@ -119,6 +120,11 @@ class NullRunner:
 
     def close(self) -> None:
         """Have nothing to release."""
+
+    def _codes(self, slots: Sequence[int]) -> list[int]:
+        """Return a code 0 for each slot, another one each time, since one again is a loop."""
+        self._code = (self._code + 1) % NUM_CODES
+        return [self._code] * len(slots)
 
     def _launch(self, value: Any, cost_s: float) -> Pending:
         """Queue work behind what was launched before it, as a stream of a device does."""

@@ -132,17 +132,23 @@ class Output:
 
     def pipeline(self, from_hz: int, *, stream: bool) -> Pipeline:
         """Return what makes it of samples at a rate of `from_hz`."""
+        return Pipeline(lambda: self._parts(from_hz, stream=stream))
+
+    def _parts(self, from_hz: int, *, stream: bool) -> tuple[list[Step], Encoder]:
         steps: list[Step] = []
         if self.speed != 1:
             steps.append(SpeedChanger(self.speed, from_hz))
         if self.sample_rate_hz != from_hz:
             steps.append(Resampler(from_hz, self.sample_rate_hz))
         make = self.audio_format.encoder if stream else self.audio_format.file_encoder
-        return Pipeline(steps, make(self.sample_rate_hz, self.provenance))
+        return steps, make(self.sample_rate_hz, self.provenance)
 
 
 class Pipeline:
     """An encoder with steps before it.
+
+    Args:
+        build: Makes both.
 
     Attributes:
         num_samples: How many samples were encoded so far.
@@ -150,12 +156,16 @@ class Pipeline:
         span: From when until when it worked, by `time.monotonic`; None before the first samples.
     """
 
-    def __init__(self, steps: list[Step], encoder: Encoder) -> None:
-        self._steps = steps
-        self._encoder = encoder
-        self.num_samples = 0
+    def __init__(self, build: Callable[[], tuple[list[Step], Encoder]]) -> None:
+        self._build = build
         self.work_s = 0.0
         self.span: tuple[float, float] | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a new file: what was encoded is not wanted."""
+        self._steps, self._encoder = self._build()
+        self.num_samples = 0
 
     def encode(self, samples: Samples) -> bytes:
         """Return the bytes that are ready after these samples; may be none."""

@@ -38,6 +38,8 @@ class ModelCard:
         languages: Names in lower case, without dialects and `auto`.
         hears_words: Whether the text may come word by word while it is spoken. Published models
             were trained for that, too; one that was not says so in its config.json.
+        is_paced: Whether a frame of speech is a token of the text, whatever it is: so it is in the
+            embedded checkpoints, whose config.json says it.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class ModelCard:
     dialects: dict[str, str]
     languages: tuple[str, ...]
     hears_words: bool = True
+    is_paced: bool = False
 
     @property
     def takes_instruct(self) -> bool:
@@ -180,6 +183,7 @@ def card_of(config: Document, folder: Path) -> ModelCard:
         dialects=voices.dialects,
         languages=tuple(name for name in voices.language_ids if "dialect" not in name),
         hears_words=config.get("streaming_text", True) is not False,
+        is_paced=config.get("token_per_frame", False) is True,
     )
 
 

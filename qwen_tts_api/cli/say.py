@@ -36,6 +36,12 @@ STANDARD_STREAM = "-"
 _NEED_WHOLE_TEXT = ("ssml", "pause_marks", "speaker_marks")
 """Fields of texts that are understood as a whole, and not while they come."""
 
+_CUT = {
+    "length": "Its frame budget ended it, the text's or max_new_tokens: try another --seed.",
+    "loop": "The model repeated itself and was cut: try another --seed.",
+}
+"""What is told of audio that is not whole, by its finish reason."""
+
 _PLACEMENT = ("device", "dtype", "attn_impl")
 
 
@@ -174,8 +180,8 @@ def _speak(
                 write(chunk)
                 progress.add(len(chunk))
         progress.close(f"{target}: {progress.summary}, seed {answer.seed}, model {answer.model}")
-    if answer.is_cut:
-        click.echo("The text's frame budget ended it: -p max_new_tokens=... allows more.", err=True)
+    if told := _CUT.get(answer.finish_reason):
+        click.echo(told, err=True)
 
 
 def _check_source(in_process: bool, options: dict[str, str]) -> None:

@@ -41,13 +41,13 @@ class Answer:
         chunks: Bytes of the audio file. Raises a click.ClickException if synthesis fails.
         seed: Reproduces the same audio.
         model: Name of the model; empty while it is not known.
-        is_cut: Whether the frame budget ended it, as far as that is known.
+        finish_reason: Why it ended (`X-Finish-Reason`), as far as that is known.
     """
 
     chunks: Iterator[bytes]
     seed: str
     model: str
-    is_cut: bool
+    finish_reason: str
 
 
 Speak = Callable[[dict[str, Any]], AbstractContextManager[Answer]]
@@ -70,7 +70,7 @@ def speak_by_server(client: ServerClient, document: dict[str, Any]) -> Iterator[
             chunks=client.read_chunks(response),
             seed=response.headers.get("X-Seed", ""),
             model=response.headers.get("X-Model", ""),
-            is_cut=response.headers.get("X-Finish-Reason") == "length",
+            finish_reason=response.headers.get("X-Finish-Reason", ""),
         )
 
 
@@ -125,11 +125,11 @@ def _speak_here(service: SpeechService, document: dict[str, Any]) -> Iterator[An
         request = load_speech_request(document)
         if request.stream:
             stream = service.stream(request)
-            answer = Answer(_explain_all(stream), str(stream.info.seed), stream.info.model, False)
+            answer = Answer(_explain_all(stream), str(stream.info.seed), stream.info.model, "")
         else:
             speech = service.synthesize(request)
             info, chunks = speech.info, iter([speech.data])
-            answer = Answer(chunks, str(info.seed), info.model, info.finish_reason == "length")
+            answer = Answer(chunks, str(info.seed), info.model, info.finish_reason)
     yield answer
 
 

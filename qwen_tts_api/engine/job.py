@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from qwen_tts_api.errors import TTSError
-from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME, Prompt
+from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME, Prompt, derived_seed
 from qwen_tts_api.telemetry.logs import current_context
 
 Samples = npt.NDArray[np.int16]
@@ -36,6 +37,10 @@ class Times:
     ended_at: float | None = None
 
 
+class Restarted(Exception):
+    """What was taken of a job is void: it was begun once more, and its audio begins anew."""
+
+
 class Job:
     """A prompt, and the audio that is made of it, chunk by chunk.
 
@@ -46,6 +51,7 @@ class Job:
         prompt: What to synthesise.
         follows: Whether it goes on with a request that was admitted before.
         cancelled: Nobody reads it any more; the engine drops it within a frame.
+        num_attempts: How often the model began with it.
         num_text_tokens: Length of the text in tokens; 0 before the start.
         log_context: Whose it is, for the log: the context of the thread that made it.
         times: When it was how far.
@@ -55,12 +61,15 @@ class Job:
         self.prompt = prompt
         self.follows = follows
         self.cancelled = False
+        self.num_attempts = 1
         self.num_text_tokens = 0
         self.log_context = current_context()
         self.times = Times(time.monotonic())
         self._num_samples = 0
         self._chunks: deque[Samples] = deque()
         self._finish_reason = ""
+        self._is_taken = False  # whether any samples were
+        self._is_void = False  # whether those that were are void, and the reader is to be told
         self._error: TTSError | None = None
         self._lock = threading.Lock()  # guards all of this
         # A condition would make a lock for every wait, and wake up whoever does not wait.
@@ -85,11 +94,16 @@ class Job:
         """Return the next samples, int16 `[n]`; None where there are none, or none any more.
 
         Raises:
+            Restarted: Once, where samples were taken that are void: of prompts without `streaming`.
             TTSError: The job ended with it.
         """
         with self._lock:
             if self._error is not None:
                 raise self._error
+            if self._is_void:
+                self._is_void = False
+                raise Restarted
+            self._is_taken |= bool(self._chunks)
             return self._chunks.popleft() if self._chunks else None
 
     @property
@@ -100,7 +114,10 @@ class Job:
 
     @property
     def finish_reason(self) -> str:
-        """`stop`, or `length` where the frame budget ended the utterance; empty before the end."""
+        """`stop`; `length`, where the frame budget ended it; `loop`, where it repeated itself.
+
+        Empty before the end.
+        """
         return self._finish_reason
 
     @property
@@ -139,6 +156,27 @@ class Job:
     def note_first_code(self) -> None:
         """Note that the prompt is computed, and its first code known (engine thread)."""
         self.times.first_code_at = time.monotonic()
+
+    def restart(self) -> bool:
+        """Begin once more, with another seed, if nothing was sent of it (engine thread).
+
+        Returns False where it was begun twice, would be the same again, or is over; or where
+        samples were taken to be sent while it is made. Those of a whole file are void.
+        """
+        sampling = self.prompt.sampling
+        is_greedy = not (sampling.temperature or sampling.subtalker_temperature)
+        with self._lock:
+            is_sent = self.prompt.streaming and self._is_taken
+            if self.num_attempts > 1 or is_greedy or is_sent or self.times.ended_at is not None:
+                return False
+            self.num_attempts += 1
+            seed = derived_seed(sampling.seed, "attempt", 2)
+            self.prompt = replace(self.prompt, sampling=replace(sampling, seed=seed))
+            self._is_void, self._is_taken = self._is_taken, False
+            self._chunks.clear()
+            self._num_samples = 0
+            self.times.first_audio_at = None
+            return True
 
     def write(self, samples: Samples) -> None:
         """Hand over a copy of the next samples (engine thread); after the end they are dropped.
@@ -183,6 +221,15 @@ class Job:
         if self._is_awaited:
             self._is_awaited = False
             self._wake_up.release()
+
+
+def busy_s(spans: Iterable[tuple[float, float] | None]) -> float:
+    """Return the seconds that are within any of some jobs' spans."""
+    total, until = 0.0, 0.0
+    for began_at, ended_at in sorted(filter(None, spans)):
+        total += max(0.0, ended_at - max(began_at, until))
+        until = max(until, ended_at)
+    return total
 
 
 class Series:

@@ -16,8 +16,15 @@ from collections.abc import Callable
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory.pages import PageBank
 from qwen_tts_api.engine.runner.interface import Audio, Codes, Runner
+from qwen_tts_api.engine.sequences.loop_guard import LoopGuard
 from qwen_tts_api.engine.sequences.page_keeper import PageKeeper
-from qwen_tts_api.engine.sequences.sequence import Sequence, due_chunks, frame_budget
+from qwen_tts_api.engine.sequences.sequence import (
+    LOOP,
+    RESTARTED,
+    Sequence,
+    due_chunks,
+    frame_budget,
+)
 from qwen_tts_api.engine.sequences.text_feeder import TextFeeder, current_prompt
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.telemetry.logs import LogContext, bound_context
@@ -123,6 +130,7 @@ class Scheduler:
         slot = heapq.heappop(self._free)
         sequence = Sequence(slot, job, prepared, prepared.num_positions, max_frames)
         sequence.num_tokens, sequence.text_version = prepared.num_text_tokens, version
+        sequence.guard = LoopGuard(self.runner.card.is_paced)
         self._prepared.append(sequence)
         logger.debug(
             "slot %d: %d positions, at most %d frames", slot, prepared.num_positions, max_frames
@@ -164,7 +172,7 @@ class Scheduler:
                 self._prepared.remove(sequence)
             sequence.finish_reason = "cancelled"
             self._release(sequence)
-            self._tell_end(sequence)
+            sequence.log_end()
 
     def _prefill(self) -> None:
         batch: list[Sequence] = []
@@ -234,14 +242,18 @@ class Scheduler:
                     continue
                 if not sequence.sampled:
                     sequence.job.note_first_code()
-                if code == self.runner.eos:
-                    sequence.finish_reason = "stop"
-                elif sequence.sampled == sequence.max_frames:
-                    sequence.finish_reason = "length"
-                else:
-                    sequence.sampled += 1
-                if sequence.finish_reason:
+                sequence.take(code, self.runner.eos)
+                if sequence.finish_reason == LOOP and sequence.job.restart():
+                    self._restart(sequence)
+                elif sequence.finish_reason:
                     self._stop(sequence)
+
+    def _restart(self, sequence: Sequence) -> None:
+        """Make an utterance once more; the next step gives it a slot, such as its own."""
+        sequence.finish_reason = RESTARTED
+        self._release(sequence)
+        sequence.log_end()
+        self._added.appendleft(sequence.job)
 
     def _decode(self) -> None:
         """Launch the decoding of every chunk that is due; chunks of equal size are one batch."""
@@ -265,7 +277,7 @@ class Scheduler:
         for _ in range(num_earlier if waits else len(self._audio)):
             sequences, audio = self._audio.popleft()
             for sequence, samples in zip(sequences, audio.read(), strict=True):
-                sequence.job.write(samples)
+                sequence.deliver(samples)
         in_flight = {id(each) for sequences, _ in self._audio for each in sequences}
         finished = []
         for sequence in list(self._running.values()):
@@ -274,18 +286,8 @@ class Scheduler:
                 sequence.job.finish(sequence.finish_reason)
                 finished.append(sequence.job)
                 self._release(sequence)
-                self._tell_end(sequence)
+                sequence.log_end()
         return finished
-
-    def _tell_end(self, sequence: Sequence) -> None:
-        if logger.isEnabledFor(logging.DEBUG):
-            with bound_context(sequence.job.log_context):
-                logger.debug(
-                    "slot %d: %s after %d frames",
-                    sequence.slot,
-                    sequence.finish_reason,
-                    sequence.sampled,
-                )
 
     def _stop(self, sequence: Sequence) -> None:
         self.pages.release(sequence)

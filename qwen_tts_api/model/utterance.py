@@ -44,6 +44,12 @@ class SamplingParams:
     subtalker_top_p: float = 1.0
 
 
+def derived_seed(seed: int, *parts: str | int) -> int:
+    """Return another seed, which depends on one and on what it is for."""
+    text = " ".join(map(str, (seed, *parts)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
 @dataclass(frozen=True, eq=False)
 class Reference:
     """A recording whose voice is to be cloned. The same content is computed only once.

@@ -39,7 +39,7 @@ class RequestMetrics:
         self._provenance: Provenance | None = None
         self._num_characters = 0
         self._job: SegmentedJob | None = None
-        self._num_samples = 0
+        self._num_samples = self._num_void = 0
         self._played_until = 0.0
 
     def refuse(self, error: TTSError) -> None:
@@ -61,6 +61,10 @@ class RequestMetrics:
     def record_text(self, num_characters: int) -> None:
         """Count characters that were not known at the start."""
         self._num_characters += num_characters
+
+    def restart(self) -> None:
+        """Do not count the audio so far, which nobody was sent."""
+        self._num_void = self._num_samples
 
     def record_audio(self, num_samples: int) -> None:
         """Count the next samples of audio, at `SAMPLE_RATE_HZ`."""
@@ -87,7 +91,7 @@ class RequestMetrics:
         traceback: TracebackType | None,
     ) -> None:
         assert self._job is not None
-        metrics, audio_s = self._metrics, self._num_samples / SAMPLE_RATE_HZ
+        metrics, audio_s = self._metrics, self._audio_s
         end = _outcome(error, self._job)
         metrics.syntheses.labels(self._model, end).inc()
         num_characters = self._num_spoken(error)
@@ -98,7 +102,7 @@ class RequestMetrics:
         metrics.audio_seconds.labels(self._model).inc(audio_s)
         metrics.characters.labels(self._model).inc(num_characters)
         if error is None:
-            if self._num_samples:
+            if audio_s:
                 metrics.real_time_factor.observe(self._job.model_s / audio_s)
             else:
                 metrics.empty_audio.inc()
@@ -123,6 +127,11 @@ class RequestMetrics:
             self._usage.add(
                 Utterance(made.model, made.voice, made.seed, end, num_characters, audio_s)
             )
+
+    @property
+    def _audio_s(self) -> float:
+        """Seconds of audio that were sent."""
+        return (self._num_samples - self._num_void) / SAMPLE_RATE_HZ
 
     @property
     def _is_silent(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -13,7 +12,7 @@ from qwen_tts_api.audio.rates import FASTEST, SLOWEST
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, NotSupported
-from qwen_tts_api.model.utterance import Prompt, SamplingParams
+from qwen_tts_api.model.utterance import Prompt, SamplingParams, derived_seed
 from qwen_tts_api.service.models import resolve_language
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.normalize import NormalizedText, check_instruct
@@ -265,6 +264,5 @@ def segment_seeds(first: int) -> Iterator[int]:
     yield first
     number = 1
     while True:
-        digest = hashlib.sha256(f"{first} {number}".encode()).digest()
-        yield int.from_bytes(digest[:8], "big") >> 1
+        yield derived_seed(first, number)
         number += 1

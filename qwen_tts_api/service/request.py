@@ -119,7 +119,7 @@ class SpeechInfo:
         text: What is spoken, and what was taken out of the text.
         num_segments: How many segments the text has; 0 where it has nothing to say.
         queue_s: Seconds until the model began with it.
-        finish_reason: `stop`, `length` or `nothing_to_say`; empty while it is not known.
+        finish_reason: `stop`, `length`, `loop` or `nothing_to_say`; empty while it is not known.
         ignored: The request's fields that are ignored.
         is_marked: Whether it is marked as made by AI.
     """
@@ -143,10 +143,12 @@ class Usage:
     Attributes:
         num_text_tokens: Tokens of the text.
         num_frames: Frames of audio, 12.5 a second.
+        finish_reason: As `SpeechInfo.finish_reason`.
     """
 
     num_text_tokens: int
     num_frames: int
+    finish_reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from qwen_tts_api.service.request import (
     SpeechRequest,
     SpeechStream,
 )
-from qwen_tts_api.service.synthesis.segmented_job import NOTHING_TO_SAY, SegmentedJob
+from qwen_tts_api.service.synthesis.segmented_job import CUT, NOTHING_TO_SAY, SegmentedJob
 from qwen_tts_api.service.synthesis.synthesis import Synthesis
 from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text
 from qwen_tts_api.service.text.script.passage import Passage, Script
@@ -217,9 +217,10 @@ class SpeechService:
                 fields={"instruct": ["Missing."]},
             )
         speech = self.synthesize(replace(request, model=model, audio_format="wav"), client)
-        if speech.info.finish_reason == "length":
+        if speech.info.finish_reason in CUT:
             raise InvalidRequest(
-                "The recording was cut where its frame budget ended: try another seed or text.",
+                "The recording was cut where its frame budget ended or the model repeated itself: "
+                "try another seed or text.",
                 fields={"text": ["Was not spoken to its end."]},
             )
         # What was spoken: markup and the like are not.

@@ -294,7 +294,7 @@ def test_an_utterance_has_pages_as_it_grows(runner: FakeRunner, scheduler: Sched
 
 def test_who_finds_no_page_waits_and_goes_on(runner: FakeRunner) -> None:
     """Amid its audio, the one that lacks more until the other is over: both are whole."""
-    runner.page_positions, runner.num_pages, runner.tokens = 16, 14, 1
+    runner.page_positions, runner.num_pages, runner.tokens = 16, 14, 3
     scheduler = Scheduler(runner, explain)
     first, second = job(70, max_new_tokens=71), job(60, max_new_tokens=61)
     scheduler.add(first)

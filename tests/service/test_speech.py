@@ -76,4 +76,4 @@ def test_what_is_told_of_speech_is_values(bench: Bench) -> None:
 def test_the_usage_of_a_stream_grows(bench: Bench) -> None:
     stream = bench.service.stream(SpeechRequest("Hello", stream=True))
     assert list(stream)
-    assert stream.usage == Usage(1000, 5)
+    assert stream.usage == Usage(1000, 5, "stop")

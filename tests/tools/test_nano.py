@@ -131,7 +131,11 @@ def test_the_talker_reads_as_the_reader_does(
         attention_mask=torch.ones(inputs.shape[:2], dtype=torch.long),
         use_cache=False,
     ).last_hidden_state[0, len(prompt.embeds) - 1 :]
-    logits = talker.codec_head(hidden)[:, [*range(layout.NUM_CODES), layout.END_OF_SPEECH]]
+    logits = talker.codec_head(hidden)
+    ends = logits[:, layout.END_OF_SPEECH]
+    logits, wanted = (each[:, : layout.NUM_CODES] for each in (logits, wanted))
+    assert (ends[:-1] < logits[:-1].amax(-1)).all()
+    assert ends[-1] > logits[-1].max()
     both = torch.stack((logits, wanted)) - torch.stack((logits, wanted)).mean(-1, keepdim=True)
     alike = torch.nn.functional.cosine_similarity(both[0], both[1], dim=-1)
     assert alike.min() > 0.97, alike

@@ -12,6 +12,9 @@ both must know where they are:
     turned on by as many tokens, the keys are the places of the text's rows, both in dimensions that
     RoPE leaves nearly alone. Where there is no such row, it looks at the anchor, which is silent.
 3.  In layer 0, too, one head finds the row that names the speaker.
+4.  The end of speech is where the heads of layer 1 find the text's end two to seven tokens back,
+    whatever was said: that is not left to what was learnt, which knows no text of letters that
+    nobody writes, and no frame behind the last.
 
 The MLPs of layers 1 to 3, the codec's embeddings and the head are the reader's.
 """
@@ -26,7 +29,8 @@ from torch import Tensor
 from qwen_tts_api.checkpoints.nano.configs import SPEAKERS
 from tools.nano import layout
 from tools.nano.codec import Weights
-from tools.nano.symbols import WIDTH
+from tools.nano.symbols import END, WIDTH, codewords
+from tools.nano.units import NUM_MORE_FRAMES
 from tools.nano.voices import VOICES
 
 # Pairs of a head's dimensions, by how fast RoPE turns them: 1, 0.18, 0.03 and 0.006 radians a row,
@@ -53,6 +57,7 @@ def install(talker: Weights, reader: Weights) -> None:
     _find_speaker(talker)
     _look_around(talker, reader["window.weight"])
     _read(talker, reader)
+    end_speech(talker)
     _tell_voice(talker)
 
 
@@ -146,10 +151,7 @@ def _look_around(weights: Weights, window: Tensor) -> None:
     key[:, _PAD, layout.IS_PAD] = 100.0
     key[:, _LEVEL, layout.IS_ANCHOR] = 1e4
     value[:, :, layout.LETTER] = torch.eye(WIDTH)
-    # A row of text: the codeword, the constant, its place, no place among frames (-1 eight times),
-    # the voice.
-    place = len(_FAST) * _PLACE**2
-    size = _size(WIDTH + layout.CONSTANT_VALUE**2 + place + 2 * len(_FAST) + 1)
+    size = _text_size()
     level = _PLACE * math.sqrt(len(_FAST)) * (1 - _MARGIN / (_FOCUS * len(_FAST)))
     for head, offset in enumerate(layout.WINDOW):
         query[head, _LEVEL, layout.CONSTANT] = level / layout.CONSTANT_VALUE
@@ -161,6 +163,15 @@ def _look_around(weights: Weights, window: Tensor) -> None:
             query[head, other, cosine : cosine + 2] = torch.tensor([turn[1], turn[0]])
         taken = window[:, head * WIDTH : (head + 1) * WIDTH]
         _out(weights, 1)[layout.FREE :, head] = taken * size
+
+
+def _text_size() -> float:
+    """Return the divisor of RMSNorm for a row of text.
+
+    It has the codeword, the constant, its place, no place among frames (-1 eight times), the voice.
+    """
+    place = len(_FAST) * _PLACE**2
+    return _size(WIDTH + layout.CONSTANT_VALUE**2 + place + 2 * len(_FAST) + 1)
 
 
 _PLACE = math.tanh(math.sqrt(layout.HEAD_DIM) * math.sin(_TILT) ** 2 / math.sqrt(len(_FAST)) / 2)
@@ -181,9 +192,26 @@ def _read(weights: Weights, reader: Weights) -> None:
         down = weights[f"model.layers.{layer}.mlp.down_proj.weight"]
         down[layout.FREE :] = reader[f"mlps.{index}.down.weight"]
     weights["model.norm.weight"][read] = reader["norm"]
-    rows = [*range(layout.NUM_CODES), layout.END_OF_SPEECH]
-    head = weights["codec_head.weight"]
-    head[torch.tensor(rows)[:, None], torch.tensor(read)] = _SHARPNESS * reader["head"]
+    head, codes = weights["codec_head.weight"], reader["head"][: layout.NUM_CODES]
+    head[: layout.NUM_CODES, read] = _SHARPNESS * codes
+
+
+_NOT_OVER, _OVER = 600.0, 1800.0
+"""What the end's logit has before RMSNorm, less and more: -40 amid a text, 80 or more behind it,
+since a frame's row has an energy of up to 70,000. Codes have 3 there, or less."""
+
+
+def end_speech(weights: Weights) -> None:
+    """Write the end of speech: certain behind a text's last frame, impossible before."""
+    end = torch.from_numpy(codewords())[END]
+    for head, offset in enumerate(layout.WINDOW):
+        if offset <= -NUM_MORE_FRAMES:
+            _out(weights, 1)[layout.IS_OVER, head] = _text_size() * end / WIDTH
+    row = weights["codec_head.weight"][layout.END_OF_SPEECH]
+    norm = weights["model.norm.weight"]
+    row.zero_()
+    row[layout.CONSTANT] = -_NOT_OVER / (layout.CONSTANT_VALUE * norm[layout.CONSTANT])
+    row[layout.IS_OVER] = _OVER
 
 
 def _tell_voice(weights: Weights) -> None:

@@ -12,6 +12,7 @@ TEXT_PLACE = slice(32, 40)  # its place in the text, as four pairs of cosine and
 FRAME_PLACE = slice(40, 48)  # a frame's place in the speech, likewise
 CONSTANT, IS_TEXT_BEGIN, IS_SPEECH_BEGIN, IS_ANCHOR, IS_PAD, IS_SPEAKER = range(48, 54)
 SPEAKER = slice(54, 56)  # who speaks, in the row that announces it
+IS_OVER = 56  # whether a frame is behind the last that says something
 VOICE = slice(58, 60)  # who speaks, in every row
 FREE = 64
 NUM_FREE = HIDDEN - FREE

@@ -66,7 +66,7 @@ class PipeSpeech:
         self._playback = Playback(self._audio, in_real_time=in_real_time)
         self._seed = document.get("seed", secrets.randbits(RANDOM_SEED_BITS))
         self._chunks = self._make_chunks()
-        self.answer = Answer(filter(None, self._chunks), str(self._seed), "", False)
+        self.answer = Answer(filter(None, self._chunks), str(self._seed), "", "")
 
     @property
     def how_far(self) -> str:

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence as Sizes
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory.pages import Need
 from qwen_tts_api.engine.runner.interface import Prepared
+from qwen_tts_api.engine.sequences.loop_guard import LoopGuard, fade_out
 from qwen_tts_api.errors import TextTooLong
-from qwen_tts_api.model.utterance import Prompt
+from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME, Prompt
+from qwen_tts_api.telemetry.logs import bound_context
+
+LOOP = "loop"
+"""The finish reason of an utterance that repeated itself."""
+RESTARTED = "restarted"
+"""That of one that is made once more instead."""
 
 FRAMES_PER_TEXT_TOKEN = 12
-MIN_FRAME_BUDGET = 192
-"""A text may take 12 frames (0.96 s) a token, at least 192 (15 s): 0.3 to 0.5 % of utterances never
-reach the end of speech by themselves, and upstream's limit is eleven minutes of noise."""
+FRAMES_BESIDE_TEXT = 36
+"""A text may take 12 frames (0.96 s) a token, and 36 (2.9 s) for what is not its words: 0.3 to
+0.5 % of utterances never reach the end of speech by themselves, and upstream's limit is eleven
+minutes of noise. A word is a token or two; speech takes 3.5 frames a token, and silence around it
+is below a second."""
+
+MIN_ROOM = 192
+"""An utterance for whose speech its prompt leaves fewer positions than these is refused."""
 
 EXPECTED_FRAMES_PER_TEXT_TOKEN = 4
 """What a text is expected to take. The embedded voice takes 1.03 frames a letter (459 letters in
 eight sentences), and the published tokenizer has 0.3 tokens a letter: 3.5 frames a token."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
@@ -43,6 +61,8 @@ class Sequence:
         num_tokens: Tokens of the text that the slot has, where it arrives in the course of it.
         text_version: Which state of that text they are of.
         waits: Its slot is paused, because its next frame has no text yet.
+        guard: Sees whether it repeats itself.
+        delivered: Frames whose audio was written to the job.
     """
 
     slot: int
@@ -60,11 +80,55 @@ class Sequence:
     num_tokens: int = 0
     text_version: int = 0
     waits: bool = False
+    guard: LoopGuard = field(default_factory=LoopGuard)
+    delivered: int = 0
+
+    def take(self, code: int, eos: int) -> None:
+        """Take the next code 0 that the host has read; it may be the end."""
+        if code == eos:
+            self.finish_reason = "stop"
+        elif self.sampled == self.max_frames:
+            self.finish_reason = "length"
+        elif self.guard.sees_loop(code, self.sampled, self.job.num_text_tokens):
+            self.finish_reason = LOOP
+            # What was decoded cannot be taken back; a frame of the loop is faded out behind it.
+            begin = self.sampled + 1 - self.guard.length
+            self.sampled = max(begin, self.decoded) + 1
+        else:
+            self.sampled += 1
+
+    def deliver(self, samples: npt.NDArray[np.int16]) -> None:
+        """Write the audio of the next frames to the job; the last of a loop is faded out."""
+        self.delivered += len(samples) // SAMPLES_PER_FRAME
+        if self.finish_reason == LOOP and self.delivered == self.valid_frames:
+            samples = fade_out(samples)
+        if self.finish_reason != RESTARTED:
+            self.job.write(samples)
+
+    def log_end(self) -> None:
+        """Tell the log how it ended; a loop is the model's fault, and rare."""
+        is_loop = self.finish_reason in (LOOP, RESTARTED)
+        level = logging.WARNING if is_loop else logging.DEBUG
+        if logger.isEnabledFor(level):
+            told = (self.slot, self.finish_reason, self.sampled)
+            with bound_context(self.job.log_context):
+                logger.log(level, "slot %d: %s after %d frames", *told)
 
     @property
     def valid_frames(self) -> int:
         """How many frames were launched and are known to be speech."""
         return min(self.launched, self.sampled)
+
+    @property
+    def final_frames(self) -> int:
+        """How many of them may be decoded: of a file none that may turn out to begin a loop."""
+        is_sent = self.job.prompt.streaming or self.finish_reason
+        return min(self.launched, self.sampled - (0 if is_sent else self.guard.length))
+
+
+def text_budget(num_text_tokens: int) -> int:
+    """Return how many frames a text may take."""
+    return FRAMES_PER_TEXT_TOKEN * num_text_tokens + FRAMES_BESIDE_TEXT
 
 
 def frame_budget(prompt: Prompt, prepared: Prepared, max_positions: int) -> int:
@@ -73,13 +137,13 @@ def frame_budget(prompt: Prompt, prepared: Prepared, max_positions: int) -> int:
     Raises:
         TextTooLong: Its prompt leaves too few of the positions for them.
     """
-    budget = max(MIN_FRAME_BUDGET, FRAMES_PER_TEXT_TOKEN * prepared.num_text_tokens)
+    budget = text_budget(prepared.num_text_tokens)
     if prompt.unfinished:
         budget = max_positions  # until the text is over: pages are promised for that many
     if prompt.max_new_tokens is not None:
         budget = min(budget, prompt.max_new_tokens - 1)
     room = max_positions - prepared.num_positions
-    if room < max(min(budget, MIN_FRAME_BUDGET), min(budget, prepared.num_trailing)):
+    if room < max(min(budget, MIN_ROOM), min(budget, prepared.num_trailing)):
         raise TextTooLong(
             f"The text takes {prepared.num_positions} of the {max_positions} positions that an "
             "utterance may have (QWEN_MAX_POSITIONS), which leaves too few for speech: send it in "
@@ -107,7 +171,7 @@ def due_chunks(running: list[Sequence], sizes: Sizes[int]) -> dict[int, list[Seq
     """
     due: dict[int, list[Sequence]] = {}
     for sequence in running:
-        waiting = sequence.valid_frames - sequence.decoded
+        waiting = sequence.final_frames - sequence.decoded
         size = _chunk_size(sequence, len(running), sizes)
         if sequence.finish_reason or sequence.waits:
             fitting = [size for size in sizes if size <= waiting]

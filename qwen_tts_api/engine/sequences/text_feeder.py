@@ -7,11 +7,7 @@ from dataclasses import replace
 
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.runner.interface import Runner
-from qwen_tts_api.engine.sequences.sequence import (
-    FRAMES_PER_TEXT_TOKEN,
-    MIN_FRAME_BUDGET,
-    Sequence,
-)
+from qwen_tts_api.engine.sequences.sequence import Sequence, text_budget
 from qwen_tts_api.errors import TextTooLong, TTSError
 from qwen_tts_api.model.utterance import Prompt
 
@@ -87,5 +83,4 @@ class TextFeeder:
                 "(QWEN_MAX_POSITIONS) leave it frames for: send it in parts."
             )
         if final:
-            budget = max(MIN_FRAME_BUDGET, FRAMES_PER_TEXT_TOKEN * sequence.num_tokens)
-            sequence.max_frames = min(sequence.max_frames, budget)
+            sequence.max_frames = min(sequence.max_frames, text_budget(sequence.num_tokens))

@@ -66,8 +66,9 @@ HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "X-Model": ("The model that spoke.", {"type": "string"}),
     "X-Finish-Reason": (
-        "`stop`, or `length` where the frame budget ended the audio.",
-        {"type": "string", "enum": ["stop", "length", "nothing_to_say"]},
+        "`stop`; `length` where the frame budget ended the audio, `loop` where the model repeated "
+        "itself.",
+        {"type": "string", "enum": ["stop", "length", "loop", "nothing_to_say"]},
     ),
     "X-Ignored-Parameters": ("Parameters that mean nothing here.", {"type": "string"}),
     "Server-Timing": ("Milliseconds of queue, model and encoder.", {"type": "string"}),

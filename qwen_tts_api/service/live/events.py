@@ -37,7 +37,8 @@ class SegmentEnded:
         index: Of its `SegmentBegins`.
         text: What was spoken.
         num_samples: How many samples of `model.utterance.SAMPLE_RATE_HZ` it had, without pauses.
-        finish_reason: `stop`, or `length` where the frame budget ended it; empty with an error.
+        finish_reason: `stop`; `length` where the frame budget ended it, `loop` where it repeated
+            itself; empty with an error.
         error: What ended it before its end, or None. With a container for each segment the text
             goes on behind it, and its bytes are to be discarded; else it is raised next.
     """
@@ -61,8 +62,8 @@ class Ended:
     """Nothing follows.
 
     Attributes:
-        finish_reason: `stop`; `length` where that ended any segment; `nothing_to_say` where no
-            segment was spoken; `cancelled` behind `LiveSpeech.cancel`.
+        finish_reason: `stop`; `loop` or `length` where that ended any segment; `nothing_to_say`
+            where no segment was spoken; `cancelled` behind `LiveSpeech.cancel`.
     """
 
     finish_reason: str

@@ -11,12 +11,13 @@ from contextlib import AbstractContextManager
 import numpy as np
 import numpy.typing as npt
 
-from qwen_tts_api.engine.job import Job
+from qwen_tts_api.engine.job import Job, Restarted, busy_s
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import DeadlineExceeded, TTSError
 from qwen_tts_api.model.utterance import Prompt
 from qwen_tts_api.service.plan import SpeechSegment
-from qwen_tts_api.service.synthesis.concatenate import Concatenator, at_speed, silence
+from qwen_tts_api.service.synthesis.concatenate import silence
+from qwen_tts_api.service.synthesis.joined import joined
 from qwen_tts_api.telemetry.logs import bound_context, current_context
 
 Samples = npt.NDArray[np.int16]
@@ -28,11 +29,13 @@ SILENCE_S = 0.2
 """Its audio: long enough that every format has a frame of it, and that no client takes it for a
 failure."""
 
+CUT = ("loop", "length")
+"""The finish reasons of what was cut: it repeated itself, or its frame budget was used up."""
+
 # How many segments are computed before the one that is sent, where the model has nothing else to
 # do. Their audio is kept: 1.4 MB for each of half a minute.
 AHEAD_OF_STREAM = 1
 AHEAD_OF_FILE = 4
-
 
 LOOK_S = 0.5
 """How often it is looked after a segment whose text arrives."""
@@ -58,6 +61,8 @@ class SegmentedJob:
     Attributes:
         segments: As given, or added so far.
         jobs: Those that were begun, in the order of the text.
+        is_streamed: Whether the audio is sent as it is made.
+        num_restarts: How often the audio began anew: that of a file of one segment, made once more.
 
     Raises:
         TTSError: The pool refuses the first job.
@@ -74,13 +79,17 @@ class SegmentedJob:
     ) -> None:
         self.segments = list(segments or ())
         self.jobs: list[Job] = []
+        self.num_restarts = 0
         self._pool = pool
         self._model = model
         self._timeout_s = timeout_s
         self._lead_s = lead_s
         self._is_complete = segments is not None
-        is_streamed = segments is None or self.segments[0].prompt.streaming
-        self._ahead = AHEAD_OF_STREAM if is_streamed else AHEAD_OF_FILE
+        self.is_streamed = segments is None or self.segments[0].prompt.streaming
+        self._ahead = AHEAD_OF_STREAM if self.is_streamed else AHEAD_OF_FILE
+        # Several segments' audio is held back until it is final: the next is computed meanwhile.
+        self._may_restart = not self.is_streamed and len(self.segments) == 1
+        self._deadline = 0.0
         self._lock = threading.Lock()  # guards the jobs: a client may disconnect at any time
         self._cancelled: TTSError | None = None
         self._num_taken = 0
@@ -106,7 +115,7 @@ class SegmentedJob:
 
     @property
     def finish_reason(self) -> str:
-        """`stop`, `nothing_to_say`, or `length` where any job was ended by its frame budget.
+        """`stop`, `nothing_to_say`, or that of a job that was cut: `loop`, `length`.
 
         Empty before the end.
         """
@@ -115,7 +124,7 @@ class SegmentedJob:
         reasons = {job.finish_reason for job in self.jobs}
         if len(self.jobs) < len(self.segments) or "" in reasons:
             return ""
-        return "length" if "length" in reasons else "stop"
+        return next((reason for reason in CUT if reason in reasons), "stop")
 
     @property
     def num_text_tokens(self) -> int:
@@ -130,11 +139,7 @@ class SegmentedJob:
     @property
     def model_s(self) -> float:
         """Seconds in which the model worked on any of the jobs."""
-        total, until = 0.0, 0.0
-        for began_at, ended_at in sorted(filter(None, (job.span for job in self.jobs))):
-            total += max(0.0, ended_at - max(began_at, until))
-            until = max(until, ended_at)
-        return total
+        return busy_s(job.span for job in self.jobs)
 
     @property
     def queue_s(self) -> float:
@@ -153,24 +158,11 @@ class SegmentedJob:
         if not self.num_segments:
             yield from silence(self._lead_s or SILENCE_S)
             return
-        concatenator = Concatenator(
-            len(self.segments),
-            trim_beginning=bool(self._lead_s),
-            trim_end=self.segments[-1].is_stated,
-        )
         try:
-            yield from silence(self._lead_s)
-            for number, segment in enumerate(self.segments):
-                concatenator.holds_silence = segment.is_stated
-                for taken in at_speed(self.samples_of(number), segment.speed):
-                    if len(ready := concatenator.write(taken)):
-                        yield ready
-                if segment.is_stated:
-                    if len(ready := concatenator.release()):
-                        yield ready
-                    yield from silence(segment.pause_s)
-                elif self._num_taken < len(self.segments):
-                    yield concatenator.end_segment(segment.pause_s)
+            yield from joined(self.segments, self.samples_of, self._lead_s)
+        except Restarted:
+            self.num_restarts += 1
+            yield from joined(self.segments, self.samples_of, self._lead_s)
         finally:
             self.close()
 
@@ -183,25 +175,44 @@ class SegmentedJob:
             number: The segment's.
             on_silence: Called now and then while a segment whose text arrives has no audio, with
                 the time when it had some.
+
+        Raises:
+            Restarted: What was yielded is void; for `samples` alone.
         """
         self._num_taken = number
         job = self._start(number)
         heard_at = time.monotonic()
-        deadline = heard_at + self._timeout_s
+        if not self.num_restarts:  # a second attempt has what the first has left
+            self._deadline = heard_at + self._timeout_s
+        held: list[Samples] = []
+        is_held = not (job.prompt.streaming or self._may_restart)
         while not job.ended:
-            wait_s = deadline - time.monotonic()
+            wait_s = self._deadline - time.monotonic()
             if on_silence is not None and job.prompt.arriving is not None:
                 wait_s = min(wait_s, LOOK_S)
                 on_silence(heard_at)
             job.wait(wait_s)
-            if (taken := job.take()) is not None:
+            taken = self._take(job, held)
+            if taken is not None and is_held:
+                held.append(taken)
+            elif taken is not None:
                 heard_at = time.monotonic()
                 yield taken
-                deadline += time.monotonic() - heard_at  # a slow reader is no timeout
-            self._check_deadline(job, deadline)
+                self._deadline += time.monotonic() - heard_at  # a slow reader is no timeout
+            self._check_deadline(job)
             self._look_ahead()  # only now: the first audio comes first
-        job.take()  # raises what the job ended with, if it ended between two looks
+        self._take(job, held)  # raises what the job ended with, if it ended between two looks
+        yield from held
         self._num_taken = number + 1
+
+    def _take(self, job: Job, held: list[Samples]) -> Samples | None:
+        try:
+            return job.take()
+        except Restarted:
+            if self._may_restart:
+                raise
+            held.clear()
+            return None
 
     def add(self, segment: SpeechSegment) -> int:
         """Add a segment to those that come later; return its number."""
@@ -238,8 +249,8 @@ class SegmentedJob:
                 self._pool.cancel(job, reason)
         self._open.close()
 
-    def _check_deadline(self, job: Job, deadline: float) -> None:
-        if not job.ended and time.monotonic() >= deadline:
+    def _check_deadline(self, job: Job) -> None:
+        if not job.ended and time.monotonic() >= self._deadline:
             error = DeadlineExceeded(
                 f"The audio was not finished within {self._timeout_s:g} s "
                 "(QWEN_REQUEST_TIMEOUT_S).",

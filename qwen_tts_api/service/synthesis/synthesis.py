@@ -46,11 +46,30 @@ class Synthesis:
                 contextlib.closing(self.job),
                 client.on_disconnect(self._cancel),
             ):
-                for samples in self.job.samples():
-                    self.metrics.record_audio(len(samples))
-                    if chunk := self.encoder.encode(samples):
-                        yield chunk
+                yield from self._encoded()
             yield self.encoder.finish()
+
+    def _encoded(self) -> Generator[bytes, None, None]:
+        """Yield the bytes of the samples as they come; of a file that may begin anew, at its end.
+
+        Even there they are encoded meanwhile, which the model's time hides.
+        """
+        num_restarts, held = 0, list[bytes]()
+        for samples in self.job.samples():
+            if num_restarts != self.job.num_restarts:
+                num_restarts = self.job.num_restarts
+                self.encoder.restart()
+                self.metrics.restart()
+                held.clear()
+            self.metrics.record_audio(len(samples))
+            chunk = self.encoder.encode(samples)
+            if self.job.is_streamed:
+                if chunk:
+                    yield chunk
+            else:
+                held.append(chunk)
+        if held:
+            yield b"".join(held)
 
     def info(self, finish_reason: str) -> SpeechInfo:
         """Return the description of the audio."""
@@ -69,7 +88,8 @@ class Synthesis:
 
     def usage(self) -> Usage:
         """Return the usage so far."""
-        return Usage(self.job.num_text_tokens, self.job.num_frames)
+        job = self.job
+        return Usage(job.num_text_tokens, job.num_frames, job.finish_reason)
 
     def _cancel(self) -> None:
         self.job.cancel(ClientLeft("The client closed the connection."))

@@ -45,7 +45,7 @@ class Speaker:
             raise click.ClickException("It is gone.")
         data = np.full(SAMPLES_PER_LETTER * len(document["text"]), 1000, "<i2").tobytes()
         try:
-            yield Answer(iter([data[:101], data[101:]]), "1", "voice", False)
+            yield Answer(iter([data[:101], data[101:]]), "1", "voice", "")
         finally:
             self.num_closed += 1
 

@@ -432,7 +432,7 @@ def test_server_sent_events(bench: Bench, stream: bool | None) -> None:
     assert {event["type"] for event in deltas} == {"speech.audio.delta"}
     assert audio_of(deltas) == whole
     usage = {"input_tokens": 1000, "output_tokens": 60, "total_tokens": 1060}
-    assert done == {"type": "speech.audio.done", "usage": usage}
+    assert done == {"type": "speech.audio.done", "usage": usage, "finish_reason": "stop"}
 
 
 def test_the_first_event_comes_before_the_last_frame_is_made(bench: Bench) -> None:

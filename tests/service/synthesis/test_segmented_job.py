@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import numpy as np
 import pytest
@@ -79,13 +79,21 @@ def test_one_segment_is_what_the_model_made(bench: Bench) -> None:
 def test_few_begin_early(make_bench: MakeBench, streaming: bool, ahead: int) -> None:
     """While the first is read, so many others are begun, and not all that there are."""
     bench = make_bench(rows=16)
+    bench.runner.gate.clear()  # none of them ends
     job = begin(bench.pool, *["a" * 2000] * 12, streaming=streaming)
-    samples = job.samples()
-    for _ in range(3):
-        next(samples)
-    status = bench.pool.status()
-    assert status.running + status.waiting == 1 + ahead
-    samples.close()
+
+    def read_on() -> None:
+        with suppress(TTSError):
+            list(job.samples())
+
+    reader = threading.Thread(target=read_on)
+    reader.start()
+    wait_until(lambda: len(job.jobs) == 1 + ahead)
+    num_frames = len(bench.runner.batches)
+    wait_until(lambda: len(bench.runner.batches) > num_frames + 50)
+    assert len(job.jobs) == 1 + ahead
+    job.close()
+    reader.join(10)
     wait_until(lambda: idle(bench))
 
 
@@ -135,7 +143,7 @@ def test_the_first_may_be_refused(make_bench: MakeBench) -> None:
 
 def test_a_failure_of_one_ends_all(make_bench: MakeBench) -> None:
     bench = make_bench(rows=2)
-    job = begin(bench.pool, "a" * 3000, "b" * 3000, "c" * 3000)
+    job = begin(bench.pool, "a" * 3000, "b" * 3000, "c" * 3000, streaming=True)
     samples = job.samples()
     for _ in range(3):
         next(samples)
@@ -150,7 +158,7 @@ def test_a_failure_of_one_ends_all(make_bench: MakeBench) -> None:
 def test_none_begins_behind_a_failure(make_bench: MakeBench) -> None:
     """Though its rows are free before the reader has noticed."""
     bench = make_bench(rows=2)
-    job = begin(bench.pool, "a" * 3000, "b" * 3000, "c" * 3000)
+    job = begin(bench.pool, "a" * 3000, "b" * 3000, "c" * 3000, streaming=True)
     samples = job.samples()
     for _ in range(3):
         next(samples)
@@ -210,7 +218,7 @@ def test_a_client_that_leaves_ends_all(make_bench: MakeBench) -> None:
 def test_the_deadline_is_for_each(make_bench: MakeBench) -> None:
     """The second waits behind somebody else for too long; a slow reader of the first does not."""
     bench = make_bench()
-    job = begin(bench.pool, "a" * 100, "b" * 30, timeout_s=0.3)
+    job = begin(bench.pool, "a" * 100, "b" * 30, timeout_s=0.3, streaming=True)
     samples = job.samples()
     next(samples)
     others = [

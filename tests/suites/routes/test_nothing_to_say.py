@@ -63,7 +63,11 @@ def test_streams_and_events(client: FlaskClient) -> None:
     events = events_of(response.data)
     assert len(audio_of(events)) == 2 * SILENCE_S * 24_000
     usage = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
-    assert events[-1] == {"type": "speech.audio.done", "usage": usage}
+    assert events[-1] == {
+        "type": "speech.audio.done",
+        "usage": usage,
+        "finish_reason": "nothing_to_say",
+    }
 
 
 @pytest.mark.parametrize("text", ["…", " "])

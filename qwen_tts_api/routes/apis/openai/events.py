@@ -47,7 +47,8 @@ def _events(body: StreamedBody, stream: SpeechStream) -> Generator[bytes, None, 
                 {"type": "error", "error": describe(ErrorBody.of(error.__cause__, FIELDS))}
             )
         raise  # and close the connection: some clients ignore the event
-    yield _event({"type": "speech.audio.done", "usage": _usage(stream)})
+    reason = stream.usage.finish_reason
+    yield _event({"type": "speech.audio.done", "usage": _usage(stream), "finish_reason": reason})
 
 
 def _event(document: dict[str, Any]) -> bytes:

@@ -9,6 +9,7 @@ from qwen_tts_api.routes.live.realtime.events import Event, ResponseEvents, erro
 from qwen_tts_api.routes.live.turns import Turn
 from qwen_tts_api.service.live.events import AudioChunk, Ended, SegmentBegins, Spoken
 from qwen_tts_api.service.live.speech import LiveSpeech
+from qwen_tts_api.service.synthesis.segmented_job import CUT
 
 Send = Callable[[Event], None]
 
@@ -75,7 +76,8 @@ class Response:
         self._begin()
         spoken = self._spoken
         if spoken is None or reason != "cancelled":
-            self._send_all(self._events.end("completed", self.live.num_characters))
+            cut = {"type": "completed", "reason": reason} if reason in CUT else None
+            self._send_all(self._events.end("completed", self.live.num_characters, cut))
             return
         details = {
             "type": "cancelled",

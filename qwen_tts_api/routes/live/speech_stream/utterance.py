@@ -84,7 +84,7 @@ class Utterance:
         else:
             self._start(text, speech.info.sample_rate_hz)
             self._write(speech.data)
-            self._done(error=False)
+            self._done(speech.info.finish_reason)
 
     def _tell(self, event: LiveEvent, live: LiveSpeech) -> None:
         """Tell of a segment, which is a unit."""
@@ -95,7 +95,7 @@ class Utterance:
         elif isinstance(event, SegmentEnded):
             if event.error is not None:
                 self._send(error_message(event.error, is_partial=True))
-            self._done(error=event.error is not None)
+            self._done(event.finish_reason, error=event.error is not None)
 
     def _tell_whole(self, event: LiveEvent, live: LiveSpeech, whole: str) -> None:
         """Tell of a text that is one unit."""
@@ -104,14 +104,14 @@ class Utterance:
         if isinstance(event, AudioChunk):
             self._write(event.data)
         elif isinstance(event, Ended) and self._is_in_unit:
-            self._done(error=False)
+            self._done(event.finish_reason)
 
     def _fail(self, error: TTSError, whole: str) -> None:
         """End a unit that cannot be spoken, as one that failed, whether it began or not."""
         self._send(error_message(error, is_partial=self._is_in_unit))
         if not self._is_in_unit:
             self._start(whole, SAMPLE_RATE_HZ)
-        self._done(error=True)
+        self._done("", error=True)
 
     def _start(self, text: str, sample_rate_hz: int) -> None:
         self._is_in_unit, self._num_bytes = True, 0
@@ -134,7 +134,7 @@ class Utterance:
         else:
             self._audio += data
 
-    def _done(self, *, error: bool) -> None:
+    def _done(self, finish_reason: str, *, error: bool = False) -> None:
         if self._audio and not error:
             self._send(bytes(self._audio))
         self._send(
@@ -144,6 +144,7 @@ class Utterance:
                 "sentence_index": self.num_units,
                 "total_bytes": self._num_bytes,
                 "error": error,
+                "finish_reason": finish_reason or None,
             }
         )
         self._audio.clear()
