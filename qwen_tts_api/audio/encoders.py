@@ -130,6 +130,11 @@ class Output:
     speed: float = 1.0
     provenance: Provenance | None = None
 
+    @property
+    def delay_s(self) -> float:
+        """How much silence a player hears before the first sample."""
+        return self.audio_format.delay_samples / self.sample_rate_hz
+
     def pipeline(self, from_hz: int, *, stream: bool) -> Pipeline:
         """Return what makes it of samples at a rate of `from_hz`."""
         return Pipeline(lambda: self._parts(from_hz, stream=stream))

@@ -43,6 +43,7 @@ class AudioFormat:
         other_names: What other APIs, media types and ffmpeg call it: a word of names such as
             "g711_ulaw", "audio/x-wav" or "riff-24khz-16bit-mono-pcm".
         sample_rates_hz: The rates that it can have.
+        delay_samples: How many samples of silence decoders find before the audio.
     """
 
     name: str
@@ -56,6 +57,7 @@ class AudioFormat:
     other_suffixes: tuple[str, ...] = ()
     other_names: tuple[str, ...] = ()
     sample_rates_hz: tuple[int, ...] = SAMPLE_RATES_HZ
+    delay_samples: int = 0
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -113,6 +115,7 @@ FORMATS = {
             held_back="56 ms",
             joined=_ALL,
             other_names=("mpeg", "mpga", "mpeg3"),
+            delay_samples=1105,
         ),
         AudioFormat(
             "opus",

@@ -17,6 +17,7 @@ from qwen_tts_api.checkpoints.documents import (
 )
 from qwen_tts_api.checkpoints.hub import CHECKPOINT_FILES, fetch, find_cached
 from qwen_tts_api.checkpoints.nano import NANO_NAMES, ensure_nano
+from qwen_tts_api.checkpoints.token_timing import TokenTiming, read_timing
 from qwen_tts_api.checkpoints.voice_names import TalkerVoices
 from qwen_tts_api.config.folders import expand
 from qwen_tts_api.errors import LoadError
@@ -40,6 +41,7 @@ class ModelCard:
             were trained for that, too; one that was not says so in its config.json.
         is_paced: Whether a frame of speech is a token of the text, whatever it is: so it is in the
             embedded checkpoints, whose config.json says it.
+        token_timing: When each token of a text is spoken, of a model that says so.
     """
 
     kind: str
@@ -49,6 +51,7 @@ class ModelCard:
     languages: tuple[str, ...]
     hears_words: bool = True
     is_paced: bool = False
+    token_timing: TokenTiming | None = None
 
     @property
     def takes_instruct(self) -> bool:
@@ -184,6 +187,7 @@ def card_of(config: Document, folder: Path) -> ModelCard:
         languages=tuple(name for name in voices.language_ids if "dialect" not in name),
         hears_words=config.get("streaming_text", True) is not False,
         is_paced=config.get("token_per_frame", False) is True,
+        token_timing=read_timing(folder, config),
     )
 
 

@@ -94,6 +94,13 @@ class PromptTokenizer:
         """Return the ids of a text alone, as `encode` has them in a template."""
         return self._ids(_ROLE_NAME + text)[ROLE_TOKENS - 1 :]
 
+    def text_offsets(self, text: str) -> list[tuple[int, int]]:
+        """Return which characters of a text each of its tokens has, as `encode` makes them."""
+        encoding = self._plain.encode(_ROLE_NAME + text)
+        begin = len(_ROLE_NAME)
+        offsets = encoding.offsets[ROLE_TOKENS - 1 :]
+        return [(max(start - begin, 0), end - begin) for start, end in offsets]
+
     def _ids(self, text: str) -> list[int]:
         # `encode` holds the GIL; this method releases it.
         (encoding,) = self._plain.encode_batch_fast([text])

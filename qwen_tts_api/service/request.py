@@ -9,6 +9,7 @@ from typing import Protocol
 
 from qwen_tts_api.service.text.normalize import NormalizedText
 from qwen_tts_api.service.text.script.turns import Turn
+from qwen_tts_api.service.times.timeline import TimedSegment, Times
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class SpeechRequest:
         lenient: Ignore fields that the model has no use for, if that does no harm, and name them in
             the response, instead of refusing them.
         silence: Answer a text with nothing to say with a short silence, instead of refusing it.
+        timestamps: Whether it is told when each segment and word is heard.
         seed: Seed of the sampling; None is a random one.
         normalize: Whether markup, emoji and the like are taken out of the text; None: by setting.
         non_streaming_mode: Whether the model hears all of a segment's text before its first frame,
@@ -67,6 +69,7 @@ class SpeechRequest:
     stream: bool = False
     lenient: bool = False
     silence: bool = False
+    timestamps: bool = False
     seed: int | None = None
     normalize: bool | None = None
     non_streaming_mode: bool | None = None
@@ -162,6 +165,7 @@ class Speech:
         model_s: Seconds that the model took.
         encode_s: Seconds that speed, rate and format took; most of them while the model works.
         usage: What it has cost.
+        times: When what is heard, if that was asked for.
     """
 
     info: SpeechInfo
@@ -170,6 +174,23 @@ class Speech:
     model_s: float
     encode_s: float
     usage: Usage
+    times: Times | None = None
+
+
+class Progress(Protocol):
+    """How far a stream is."""
+
+    @property
+    def finish_reason(self) -> str:
+        """As in `SpeechInfo`."""
+
+    @property
+    def times(self) -> Times | None:
+        """When what is heard, as far as it has ended, if that was asked for."""
+
+    @property
+    def expected(self) -> TimedSegment | None:
+        """When the segment that is being made is likely to be heard, likewise."""
 
 
 class SpeechStream(Iterator[bytes]):
@@ -183,9 +204,11 @@ class SpeechStream(Iterator[bytes]):
         first: The first chunk.
         others: Those that follow.
         usage: Returns the usage so far.
+        progress: What is known of the audio so far.
 
     Attributes:
         info: As given.
+        progress: As given.
     """
 
     def __init__(
@@ -194,8 +217,10 @@ class SpeechStream(Iterator[bytes]):
         first: bytes,
         others: Generator[bytes, None, None],
         usage: Callable[[], Usage],
+        progress: Progress,
     ) -> None:
         self.info = info
+        self.progress = progress
         self._first: bytes | None = first
         self._others = others
         self._usage = usage

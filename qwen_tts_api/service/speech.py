@@ -39,6 +39,7 @@ from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text
 from qwen_tts_api.service.text.script.passage import Passage, Script
 from qwen_tts_api.service.text.script.prepare import prepare_script
 from qwen_tts_api.service.text.script.script import read_script
+from qwen_tts_api.service.times.timeline import Timeline
 from qwen_tts_api.service.voices.passages import resolve_passages
 from qwen_tts_api.service.voices.registry import VoiceRegistry
 from qwen_tts_api.service.voices.resolve import ResolvedVoice, VoiceResolver
@@ -116,14 +117,14 @@ class SpeechService:
         """
         synthesis = self._begin(request, stream=False)
         data = b"".join(synthesis.chunks(client))
-        encoder = synthesis.encoder
         return Speech(
-            info=synthesis.info(synthesis.job.finish_reason),
+            info=synthesis.info(synthesis.finish_reason),
             data=data,
-            duration_s=encoder.num_samples / synthesis.plan.output.sample_rate_hz,
+            duration_s=synthesis.duration_s,
             model_s=synthesis.job.model_s,
-            encode_s=encoder.work_s,
+            encode_s=synthesis.encoder.work_s,
             usage=synthesis.usage(),
+            times=synthesis.times,
         )
 
     def synthesize_all(
@@ -156,7 +157,7 @@ class SpeechService:
         chunks = synthesis.chunks(client)
         first = next(chunks)
         reason = "" if synthesis.job.num_segments else NOTHING_TO_SAY
-        return SpeechStream(synthesis.info(reason), first, chunks, synthesis.usage)
+        return SpeechStream(synthesis.info(reason), first, chunks, synthesis.usage, synthesis)
 
     def live(
         self, request: SpeechRequest, client: Client = NULL_CLIENT, *, per_segment: bool = False
@@ -248,7 +249,9 @@ class SpeechService:
             metrics.refuse(error)
             raise
         metrics.start(plan.provenance, len(plan.text.text), job)
-        return Synthesis(plan, job, encoder, metrics)
+        timing = plan.voice.card.token_timing
+        timeline = Timeline(plan.output, timing) if request.timestamps else None
+        return Synthesis(plan, job, encoder, metrics, timeline)
 
     def _plan(self, request: SpeechRequest) -> SpeechPlan:
         output = choose_output(request)

@@ -53,7 +53,7 @@ def test_a_stream_without_samples_has_a_first_chunk(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, audio_format: str
 ) -> None:
     """The answer then has its headers, and ends as any other; it is counted as empty."""
-    monkeypatch.setattr(SegmentedJob, "samples", lambda job: iter(()))
+    monkeypatch.setattr(SegmentedJob, "samples", lambda job, timeline: iter(()))
     monkeypatch.setattr(SegmentedJob, "finish_reason", "stop")
     stream = bench.service.stream(SpeechRequest("Hello", audio_format=audio_format, stream=True))
     header, *rest = stream
@@ -68,6 +68,7 @@ def test_what_is_told_of_speech_is_values(bench: Bench) -> None:
     values = {**vars(speech), **vars(speech.info), **vars(speech.usage)}
     values["text"] = speech.info.text.text
     del values["info"], values["usage"]
+    assert values.pop("times") is None
     assert {type(value) for value in values.values()} <= {bytes, str, int, float, bool, tuple}
     with pytest.raises(FrozenInstanceError):
         speech.info.seed = 8  # type: ignore[misc]

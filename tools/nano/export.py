@@ -57,6 +57,8 @@ def model_config() -> Document:
         document[key] = ids[token]
     document["tts_model_size"] = "0b6"  # as that one, it takes no instruction
     document["streaming_text"] = False  # it was trained with all text before the first frame
+    # A frame reaches from the middle of a token's state to that of the next, and is said one later.
+    document["speech_lag_frames"] = 1.5
     talker = document["talker_config"]
     talker |= {
         "codec_language_id": {"english": configs.LANGUAGES["english"]},

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
-from qwen_tts_api.service.live.audio import LETTERS_PER_S, LiveAudio
+from qwen_tts_api.service.live.audio import LiveAudio
 from qwen_tts_api.service.live.segment import LiveSegment
 from qwen_tts_api.service.text.segments import measure
+from qwen_tts_api.service.times.words import LETTERS_PER_S
 
 
 class Playback:

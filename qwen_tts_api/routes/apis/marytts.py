@@ -18,10 +18,10 @@ from qwen_tts_api.errors import TextRequired, TTSError, Unavailable, UnknownForm
 from qwen_tts_api.names import fold, shown
 from qwen_tts_api.routes.bodies.body import parse_parameters, read_body
 from qwen_tts_api.routes.errors import ErrorBody
-from qwen_tts_api.routes.openapi.operations import BINARY, TEXT, Answer, Operation
+from qwen_tts_api.routes.openapi.operations import TEXT, Answer, Operation
 from qwen_tts_api.routes.speech import ranges, response
 from qwen_tts_api.routes.speech.parameters import ParameterNames, described, first_given
-from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
+from qwen_tts_api.routes.speech.response import speech_answer
 from qwen_tts_api.service.models import list_languages
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
@@ -73,12 +73,7 @@ MaryParameters = _PARAMETERS.schema(
 )
 
 
-_AUDIO = Answer(
-    "The audio.",
-    BINARY,
-    [FORMATS[name].media_type for name in _FORMATS.values()],
-    SPEECH_HEADERS,
-)
+_AUDIO = speech_answer("The audio.", tuple(FORMATS[name].media_type for name in _FORMATS.values()))
 
 
 _GET = Operation(

@@ -76,12 +76,14 @@ class Answer:
         schema: Of the body, but for events, which have one of their own; None: there is no body.
         media_types: That the body may have.
         headers: Names in `document.HEADERS`; `X-Request-Id` is in every answer.
+        others: Media types that the body may also have, each with its schema.
     """
 
     description: str
     schema: SchemaLike | None = None
     media_types: Iterable[str] = ("application/json",)
     headers: tuple[str, ...] = ()
+    others: Mapping[str, SchemaLike] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Return the response object, with marshmallow's schemas still in it."""
@@ -91,7 +93,7 @@ class Answer:
             document["content"] = {
                 name: {"schema": _EVENT if name == EVENT_STREAM else self.schema}
                 for name in self.media_types
-            }
+            } | {name: {"schema": schema} for name, schema in self.others.items()}
         return document
 
 

@@ -17,11 +17,10 @@ from flask import Request, Response, g
 from werkzeug.datastructures import Headers, Range
 from werkzeug.http import parse_range_header
 
-from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.routes.connection import split_body
 from qwen_tts_api.routes.openapi.operations import BINARY, Answer
-from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
-from qwen_tts_api.service.output import choose_output
+from qwen_tts_api.routes.speech.response import AUDIO_TYPES, SPEECH_HEADERS, media_type
+from qwen_tts_api.routes.speech.timed import SCHEMAS
 from qwen_tts_api.service.request import SpeechRequest
 
 KEPT_S = 60.0
@@ -33,8 +32,9 @@ MAX_KEPT_BYTES = 32 << 20
 PART = Answer(
     "The part of the audio that `Range` asks for.",
     BINARY,
-    [*dict.fromkeys(audio_format.media_type for audio_format in FORMATS.values())],
+    AUDIO_TYPES,
     (*SPEECH_HEADERS, "Accept-Ranges", "Content-Range", "ETag"),
+    SCHEMAS,
 )
 BEHIND_THE_END = (416, "range_not_satisfiable")
 """The error that a `GET` may also have, for its documentation."""
@@ -116,7 +116,7 @@ def respond(
 
 def _head(asked: SpeechRequest) -> Response:
     """Return the head of a response that was not made yet; its length is not known."""
-    response = Response(mimetype=choose_output(asked).audio_format.media_type)
+    response = Response(mimetype=media_type(asked))
     response.automatically_set_content_length = False
     response.headers["Accept-Ranges"] = "none" if asked.stream else "bytes"
     return response

@@ -10,10 +10,14 @@ from typing import Protocol
 
 from flask import Request, Response, g
 
+from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.audio.provenance import SOURCE_TYPE
 from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.routes.connection import client_connection
+from qwen_tts_api.routes.openapi.operations import BINARY, Answer
 from qwen_tts_api.routes.request_log import RequestRecord
+from qwen_tts_api.routes.speech.timed import LINES_TYPE, SCHEMAS, WHOLE_TYPE, TimedLines, whole
+from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.request import Speech, SpeechInfo, SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
@@ -23,6 +27,14 @@ SPEECH_HEADERS = (
     *("X-Ignored-Parameters", "X-Accel-Buffering", "X-Digital-Source-Type"),
 )
 """The headers that a response with speech may have, for its documentation."""
+
+AUDIO_TYPES = tuple(dict.fromkeys(each.media_type for each in FORMATS.values()))
+
+
+def speech_answer(description: str, media_types: Sequence[str] = AUDIO_TYPES) -> Answer:
+    """Return the documentation of an answer with audio, which may be in JSON."""
+    return Answer(description, BINARY, media_types, SPEECH_HEADERS, SCHEMAS)
+
 
 MAX_IGNORED = 32
 """How many ignored parameters are named: servers and proxies limit the size of a header."""
@@ -96,13 +108,21 @@ def synthesize(
     g.record.text = asked.whole_text
     if asked.stream:
         stream = service.stream(asked, client)
-        response = Response(StreamedBody(stream), mimetype=stream.info.media_type)
+        chunks = TimedLines(stream) if asked.timestamps else stream
+        response = Response(StreamedBody(chunks), mimetype=media_type(asked))
         describe(response, stream.info, ignored, names)
     else:
         speech = service.synthesize(asked, client)
-        response = _whole(speech)
+        response = _whole(speech, media_type(asked))
         describe(response, speech.info, ignored, names)
     return response
+
+
+def media_type(asked: SpeechRequest) -> str:
+    """Return the `Content-Type` of a request's answer."""
+    if asked.timestamps:
+        return LINES_TYPE if asked.stream else WHOLE_TYPE
+    return choose_output(asked).audio_format.media_type
 
 
 def report_ignored(response: Response, names: Sequence[str]) -> None:
@@ -112,10 +132,11 @@ def report_ignored(response: Response, names: Sequence[str]) -> None:
         response.headers["X-Ignored-Parameters"] = ", ".join(printable[:MAX_IGNORED])
 
 
-def _whole(speech: Speech) -> Response:
+def _whole(speech: Speech, media_type: str) -> Response:
     """Return an audio file, with an exact Content-Length."""
     info = speech.info
-    response = Response(speech.data, mimetype=info.media_type)
+    data = speech.data if speech.times is None else whole(speech)
+    response = Response(data, mimetype=media_type)
     response.headers["X-Audio-Duration"] = f"{speech.duration_s:.3f}"
     response.headers["X-RTF"] = f"{speech.model_s / max(speech.duration_s, 1e-9):.4f}"
     response.headers["X-Finish-Reason"] = info.finish_reason

@@ -95,6 +95,13 @@ class SpeechSchema(Schema):
     stream = fields.Boolean(
         allow_none=True, metadata={"description": "Whether the audio is sent as it is made."}
     )
+    timestamps = fields.Boolean(
+        allow_none=True,
+        metadata={
+            "description": "Whether the answer is JSON, in which the audio is and when each "
+            "segment and word is heard."
+        },
+    )
     seed = seed(
         "The same request and seed give the same audio, whatever else runs. Or its digits as a "
         "string: JavaScript changes numbers above 2^53. Random if null."

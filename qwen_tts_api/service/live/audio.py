@@ -9,11 +9,10 @@ from qwen_tts_api.audio.encoders import Output, Pipeline
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.synthesis.concatenate import Concatenator
 from qwen_tts_api.service.text.segments import measure
+from qwen_tts_api.service.times.timeline import TimedSegment, Timeline
+from qwen_tts_api.service.times.words import LETTERS_PER_S
 
 Samples = npt.NDArray[np.int16]
-
-LETTERS_PER_S = 15
-"""How many letters, as `segments.measure` counts, are spoken in a second, about."""
 
 
 class LiveAudio:
@@ -21,6 +20,7 @@ class LiveAudio:
 
     Args:
         output: Their format.
+        timeline: Is told when segments are heard; None where nobody asked for that.
         stream: Whether a container's bytes are wanted while it is made, or once it is whole.
         per_segment: Whether each segment has a container of its own, without pauses.
 
@@ -31,12 +31,20 @@ class LiveAudio:
         segment_samples: How many of them were of the current segment.
     """
 
-    def __init__(self, output: Output, *, stream: bool, per_segment: bool) -> None:
+    def __init__(
+        self,
+        output: Output,
+        timeline: Timeline | None = None,
+        *,
+        stream: bool,
+        per_segment: bool,
+    ) -> None:
         self.per_segment = per_segment
         self.num_samples = self.segment_samples = 0
         self._output = output
         self._stream = stream
-        self._num_pauses = 0
+        self._timeline = timeline
+        self._expected_text = ""
         self._concatenator = Concatenator(None)
         self._pause_s: float | None = None
         self.pipeline: Pipeline = output.pipeline(SAMPLE_RATE_HZ, stream=stream)
@@ -44,8 +52,27 @@ class LiveAudio:
     @property
     def milliseconds(self) -> int:
         """How much audio was made, pauses included."""
-        samples = self.num_samples + self._num_pauses
+        samples = self.num_samples if self.per_segment else self._concatenator.position
         return round(1000 * samples / SAMPLE_RATE_HZ / self._output.speed)
+
+    @property
+    def expected(self) -> TimedSegment | None:
+        """When the current segment is likely to be heard."""
+        return self._timeline.current if self._timeline else None
+
+    def expect(self, text: str) -> None:
+        """Note the text of the current segment, which may grow."""
+        if self._timeline is not None and text != self._expected_text:
+            self._timeline.begin_segment(text, self._origin)
+            self._expected_text = text
+
+    def time_segment(self, text: str) -> TimedSegment | None:
+        """Return when the current segment is heard, all of whose samples were written."""
+        return self._timeline.end_segment(text, self._origin) if self._timeline else None
+
+    @property
+    def _origin(self) -> int:
+        return 0 if self.per_segment else self._concatenator.origin
 
     def share(self, text: str, *, ended: bool) -> float:
         """Return how much of the current segment, with this text, was made: 0 to 1."""
@@ -55,20 +82,21 @@ class LiveAudio:
     def begin(self, number: int) -> bytes:
         """Begin a segment; return the bytes before it."""
         self.segment_samples = 0
+        self._expected_text = ""
         if self.per_segment:
             if number:
                 self.pipeline = self._output.pipeline(SAMPLE_RATE_HZ, stream=self._stream)
             return b""
         if self._pause_s is None:
             return b""
-        pause = self._concatenator.end_segment(self._pause_s)
-        self._num_pauses += len(pause)
-        return self.pipeline.encode(pause)
+        return self.pipeline.encode(self._concatenator.end_segment(self._pause_s))
 
     def write(self, samples: Samples) -> bytes:
         """Take samples of the current segment; return the bytes that are ready."""
         self.num_samples += len(samples)
         self.segment_samples += len(samples)
+        if self._timeline is not None:
+            self._timeline.write(samples)
         if not self.per_segment:
             samples = self._concatenator.write(samples)
         return self.pipeline.encode(samples) if len(samples) else b""

@@ -17,6 +17,7 @@ from qwen_tts_api.service.metrics import RequestMetrics
 from qwen_tts_api.service.plan import describe_source, make_prompt, max_letters
 from qwen_tts_api.service.request import Client, SpeechRequest
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
+from qwen_tts_api.service.times.timeline import Timeline
 from qwen_tts_api.service.voices.resolve import ResolvedVoice
 
 
@@ -93,7 +94,8 @@ def begin_live(
     provenance = describe_source([voice], prompt.sampling.seed)
     if config.mark_audio:
         output = replace(output, provenance=provenance)
-    audio = LiveAudio(output, stream=is_streamed, per_segment=live.per_segment)
+    timeline = Timeline(output, voice.card.token_timing) if request.timestamps else None
+    audio = LiveAudio(output, timeline, stream=is_streamed, per_segment=live.per_segment)
     text = LiveText(limits, normalize=normalize)
     text.append(request.text)
     job = SegmentedJob(pool, voice.model, None, timeout_s=config.request_timeout_s)

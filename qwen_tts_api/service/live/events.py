@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qwen_tts_api.errors import TTSError
+from qwen_tts_api.service.times.timeline import TimedSegment
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class SegmentEnded:
             itself; empty with an error.
         error: What ended it before its end, or None. With a container for each segment the text
             goes on behind it, and its bytes are to be discarded; else it is raised next.
+        times: When it is heard in its container, if that was asked for and it came to its end.
     """
 
     index: int
@@ -48,6 +50,7 @@ class SegmentEnded:
     num_samples: int
     finish_reason: str
     error: TTSError | None = None
+    times: TimedSegment | None = None
 
 
 @dataclass(frozen=True)

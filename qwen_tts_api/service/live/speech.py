@@ -29,6 +29,7 @@ from qwen_tts_api.service.plan import PAUSES_S, SpeechSegment, segment_seeds
 from qwen_tts_api.service.request import Client, Usage
 from qwen_tts_api.service.synthesis.segmented_job import SILENCE_S, SegmentedJob
 from qwen_tts_api.service.synthesis.trace import traced
+from qwen_tts_api.service.times.timeline import TimedSegment
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,11 @@ class LiveSpeech:
     def milliseconds(self) -> int:
         """How much audio has been made, pauses included; after an event, until its end."""
         return self._audio.milliseconds
+
+    @property
+    def expected(self) -> TimedSegment | None:
+        """When the segment that is spoken is likely to be heard, if times were asked for."""
+        return self._audio.expected
 
     def append(self, text: str) -> None:
         """Add text, cut anywhere: in a word, a number, a mark of Markdown, a surrogate pair.
@@ -204,18 +210,21 @@ class LiveSpeech:
         try:
             for samples in self._job.samples_of(number, self._text.end_if_silent):
                 self._metrics.record_audio(len(samples))
+                self._audio.expect(segment.text)
                 yield from _chunks(self._audio.write(samples))
                 self._look_ahead()
         except TTSError as failure:
             if isinstance(failure, ClientLeft) or number >= len(self._job.jobs):
                 raise
             error = failure
+        times = None
         if not error or self._audio.per_segment:
+            times = self._audio.time_segment(segment.text)
             yield from _chunks(self._audio.end_segment(PAUSES_S[segment.boundary]))
         reason = "" if error else self._job.jobs[number].finish_reason
         num_samples = self._audio.num_samples - num_before
         self._metrics.record_text(len(segment.text))
-        yield SegmentEnded(number, segment.text, num_samples, reason, error)
+        yield SegmentEnded(number, segment.text, num_samples, reason, error, times)
         if error and not self._audio.per_segment:
             raise error
 

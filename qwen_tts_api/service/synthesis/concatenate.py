@@ -57,6 +57,7 @@ class Concatenator:
     Attributes:
         holds_silence: Whether a stated pause is behind the current segment: silence is then held
             back, however long it is, since none of it is part of the pause; `release` ends it.
+        position: How many samples were returned so far.
     """
 
     def __init__(
@@ -77,10 +78,23 @@ class Concatenator:
         self._speech = _NONE  # the last window with speech, unless it was returned
         self._silence: list[Samples] = []  # silent windows since then, unless they were returned
         self._num_silent_sent = 0
+        self.position = 0
+        self._begins_at = 0  # the position at which the current segment begins
+        self._num_trimmed = 0  # its samples that were dropped, all of them before its speech
+
+    @property
+    def origin(self) -> int:
+        """Where the current segment's first sample lies in the result, or would, if it was kept.
+
+        Nothing inside a segment is dropped: its sample n is at `origin` + n, up to the end of its
+        speech.
+        """
+        return self._begins_at - self._num_trimmed
 
     def write(self, samples: Samples) -> Samples:
         """Take samples of the current segment, and return those that are final; may be empty."""
         if self._passes_through:
+            self.position += len(samples)
             return samples
         pending = np.concatenate([self._rest, samples])
         end = len(pending) - len(pending) % WINDOW
@@ -90,7 +104,7 @@ class Concatenator:
         self._rest = pending[end:]
         if self._passes_through:
             ready += [self._speech, *self._silence, self._rest]
-        return np.concatenate([_NONE, *ready])
+        return self._returned(ready)
 
     def end_segment(self, pause_s: float) -> Samples:
         """End a segment that is not the last; return its faded end and the pause behind it."""
@@ -100,8 +114,9 @@ class Concatenator:
         pause = max(FADE, round(pause_s * SAMPLE_RATE_HZ) - WINDOW * self._num_silent_sent)
         silence = np.concatenate([_NONE, *self._silence])[:pause]
         tail = fade_out(np.concatenate([self._speech, silence]))
+        ended = self._returned([*ready, tail, np.zeros(pause - len(silence), np.int16)])
         self._expect_segment(follows_stated=False)
-        return np.concatenate([*ready, tail, np.zeros(pause - len(silence), np.int16)])
+        return ended
 
     def release(self) -> Samples:
         """End a segment before a stated pause; return its faded end, whose last sample is not 0."""
@@ -110,8 +125,15 @@ class Concatenator:
             self._take(self._rest, ready)
         margin = self._silence[:MARGIN_WINDOWS] if len(self._speech) else []
         tail = fade_out(np.concatenate([self._speech, *margin]))
+        ended = self._returned([*ready, np.trim_zeros(tail, "b")])
         self._expect_segment(follows_stated=True)
-        return np.concatenate([*ready, np.trim_zeros(tail, "b")])
+        return ended
+
+    def silence(self, seconds: float) -> Iterator[Samples]:
+        """Yield a stated pause before the next segment, a second at a time."""
+        for samples in silence(seconds):
+            self._begins_at = self.position = self.position + len(samples)
+            yield samples
 
     def drain(self, pause_s: float = math.inf) -> Samples:
         """Return what is held back of a segment that is over, where another may follow or not.
@@ -127,7 +149,12 @@ class Concatenator:
         ready += [self._speech, *wanted]
         self._num_silent_sent += len(wanted)
         self._rest, self._speech = _NONE, _NONE
-        return np.concatenate([_NONE, *ready])
+        return self._returned(ready)
+
+    def _returned(self, ready: list[Samples]) -> Samples:
+        returned = np.concatenate([_NONE, *ready])
+        self.position += len(returned)
+        return returned
 
     @property
     def _passes_through(self) -> bool:
@@ -143,6 +170,7 @@ class Concatenator:
 
     def _expect_segment(self, *, follows_stated: bool) -> None:
         self._num_left -= 1
+        self._begins_at, self._num_trimmed = self.position, 0
         self._begun, self._follows_stated = False, follows_stated
         self._rest, self._speech, self._silence = _NONE, _NONE, []
         self._num_silent_sent = 0
@@ -152,6 +180,7 @@ class Concatenator:
         if not self._is_speech(window):
             self._silence.append(window)
             if not self._begun:
+                self._num_trimmed += sum(map(len, self._silence[:-MARGIN_WINDOWS]))
                 del self._silence[:-MARGIN_WINDOWS]
             elif len(self._silence) > self._max_held_windows:
                 ready += [self._speech, self._silence.pop(0)]
@@ -161,7 +190,9 @@ class Concatenator:
         if not self._begun:
             beginning = fade_in(np.concatenate([*self._silence, window]))
             if self._follows_stated:
+                length = len(beginning)
                 beginning = np.trim_zeros(beginning, "f")
+                self._num_trimmed += length - len(beginning)
             ready.append(beginning[: -len(window)])
             window = beginning[-len(window) :]
         else:

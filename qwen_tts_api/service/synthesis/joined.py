@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qwen_tts_api.service.plan import SpeechSegment
-from qwen_tts_api.service.synthesis.concatenate import Concatenator, at_speed, silence
+from qwen_tts_api.service.synthesis.concatenate import Concatenator, at_speed
+from qwen_tts_api.service.times.timeline import Timeline
 
 Samples = npt.NDArray[np.int16]
 
@@ -17,6 +18,7 @@ def joined(
     segments: Sequence[SpeechSegment],
     samples_of: Callable[[int], Iterable[Samples]],
     lead_s: float,
+    timeline: Timeline | None = None,
 ) -> Generator[Samples, None, None]:
     """Yield the audio as it is made.
 
@@ -24,19 +26,29 @@ def joined(
         segments: All of the text's.
         samples_of: Returns the audio of the one of a number; called in their order.
         lead_s: The stated pause before the first.
+        timeline: Is told when they are heard.
     """
+    if timeline is not None:
+        timeline.restart()
     concatenator = Concatenator(
         len(segments), trim_beginning=bool(lead_s), trim_end=segments[-1].is_stated
     )
-    yield from silence(lead_s)
+    yield from concatenator.silence(lead_s)
     for number, segment in enumerate(segments):
         concatenator.holds_silence = segment.is_stated
-        for taken in at_speed(samples_of(number), segment.speed):
+        text, tempo = segment.prompt.text, segment.speed
+        if timeline is not None:
+            timeline.begin_segment(text, concatenator.origin, tempo)
+        for taken in at_speed(samples_of(number), tempo):
+            if timeline is not None:
+                timeline.write(taken)
             if len(ready := concatenator.write(taken)):
                 yield ready
+        if timeline is not None:
+            timeline.end_segment(text, concatenator.origin, tempo)
         if segment.is_stated:
             if len(ready := concatenator.release()):
                 yield ready
-            yield from silence(segment.pause_s)
+            yield from concatenator.silence(segment.pause_s)
         elif number + 1 < len(segments):
             yield concatenator.end_segment(segment.pause_s)

@@ -18,6 +18,7 @@ from qwen_tts_api.model.utterance import Prompt
 from qwen_tts_api.service.plan import SpeechSegment
 from qwen_tts_api.service.synthesis.concatenate import silence
 from qwen_tts_api.service.synthesis.joined import joined
+from qwen_tts_api.service.times.timeline import Timeline
 from qwen_tts_api.telemetry.logs import bound_context, current_context
 
 Samples = npt.NDArray[np.int16]
@@ -146,10 +147,8 @@ class SegmentedJob:
         """Seconds until the model began with the first job."""
         return self.jobs[0].queue_s if self.jobs else 0.0
 
-    def samples(self) -> Generator[Samples, None, None]:
-        """Yield the audio as it is made: the segments', concatenated with pauses.
-
-        Closing it cancels the jobs.
+    def samples(self, timeline: Timeline | None = None) -> Generator[Samples, None, None]:
+        """Yield the audio as it is made, with pauses; closing it cancels the jobs.
 
         Raises:
             DeadlineExceeded: A segment took longer than `timeout_s`.
@@ -159,10 +158,10 @@ class SegmentedJob:
             yield from silence(self._lead_s or SILENCE_S)
             return
         try:
-            yield from joined(self.segments, self.samples_of, self._lead_s)
+            yield from joined(self.segments, self.samples_of, self._lead_s, timeline)
         except Restarted:
             self.num_restarts += 1
-            yield from joined(self.segments, self.samples_of, self._lead_s)
+            yield from joined(self.segments, self.samples_of, self._lead_s, timeline)
         finally:
             self.close()
 

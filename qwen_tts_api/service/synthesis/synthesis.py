@@ -13,6 +13,7 @@ from qwen_tts_api.service.plan import SpeechPlan
 from qwen_tts_api.service.request import Client, SpeechInfo, Usage
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
 from qwen_tts_api.service.synthesis.trace import traced
+from qwen_tts_api.service.times.timeline import TimedSegment, Timeline, Times
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,14 @@ class Synthesis:
         job: The jobs of its segments.
         encoder: Turns their samples into the file's bytes.
         metrics: Its metrics.
+        timeline: Is told when its segments are heard; None where nobody asked for that.
     """
 
     plan: SpeechPlan
     job: SegmentedJob
     encoder: Pipeline
     metrics: RequestMetrics
+    timeline: Timeline | None = None
 
     def chunks(self, client: Client) -> Generator[bytes, None, None]:
         """Yield the file's bytes as they are made; at least once, even where there is no audio.
@@ -55,7 +58,7 @@ class Synthesis:
         Even there they are encoded meanwhile, which the model's time hides.
         """
         num_restarts, held = 0, list[bytes]()
-        for samples in self.job.samples():
+        for samples in self.job.samples(self.timeline):
             if num_restarts != self.job.num_restarts:
                 num_restarts = self.job.num_restarts
                 self.encoder.restart()
@@ -85,6 +88,26 @@ class Synthesis:
             ignored=self.plan.ignored,
             is_marked=self.plan.output.provenance is not None,
         )
+
+    @property
+    def duration_s(self) -> float:
+        """How much audio has been made, as far as it was encoded."""
+        return self.encoder.num_samples / self.plan.output.sample_rate_hz
+
+    @property
+    def finish_reason(self) -> str:
+        """As in `SpeechInfo`."""
+        return self.job.finish_reason
+
+    @property
+    def times(self) -> Times | None:
+        """When what is heard, as far as it has ended, if that was asked for."""
+        return self.timeline.times(self.duration_s) if self.timeline else None
+
+    @property
+    def expected(self) -> TimedSegment | None:
+        """When the segment that is being made is likely to be heard, likewise."""
+        return self.timeline.current if self.timeline else None
 
     def usage(self) -> Usage:
         """Return the usage so far."""

@@ -1,18 +1,19 @@
 """When each character is heard, as ElevenLabs tells it beside the audio.
 
-A segment's begin and end are exact. Within it, characters share the time evenly, at the pace of
-what was spoken before, until its end is known; what is left of its text has the rest of its time.
+The characters of a word share its time evenly, and white space has the time between words, so that
+all of them follow each other without a gap. In a stream they are told when they are expected to
+have been heard (`service.times`), and what is left of a segment when it has ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from qwen_tts_api.service.live.audio import LETTERS_PER_S
+from qwen_tts_api.service.times.timeline import TimedSegment
 
-PACE_MS = 1000 / LETTERS_PER_S
-"""Of a character, while nothing is known of the voice's own pace."""
+Character = tuple[str, float, float]
+"""One, and from when until when it is heard, in milliseconds."""
 
 
 @dataclass
@@ -29,12 +30,11 @@ class Alignment:
     starts_ms: list[float] = field(default_factory=list)
     ends_ms: list[float] = field(default_factory=list)
 
-    def add(self, text: str, start_ms: float, end_ms: float) -> None:
-        """Add characters that share a span of time."""
-        pace = (end_ms - start_ms) / max(len(text), 1)
-        self.characters += text
-        self.starts_ms += [start_ms + pace * index for index in range(len(text))]
-        self.ends_ms += [start_ms + pace * (index + 1) for index in range(len(text))]
+    def add(self, char: str, start_ms: float, end_ms: float) -> None:
+        """Add a character."""
+        self.characters.append(char)
+        self.starts_ms.append(start_ms)
+        self.ends_ms.append(end_ms)
 
     @classmethod
     def join(cls, parts: Iterable[Alignment]) -> Alignment:
@@ -52,47 +52,55 @@ class Alignment:
 
 
 class Aligner:
-    """Aligns the text of segments with the audio that is made of them.
-
-    All times are those of the audio so far, `LiveAudio.milliseconds`.
-    """
+    """Tells each character of segments once, in one line of time."""
 
     def __init__(self) -> None:
-        self._text = ""
-        self._num_told = 0
-        self._begun_ms = self._told_ms = 0.0
-        self._spoken_chars, self._spoken_ms = 0, 0.0
         self._alignment = Alignment()
+        self._told_ms: float | None = None  # where the last one ended
+        self._num_told = 0  # characters of the current segment
 
-    def begin(self, text: str, now_ms: float) -> None:
-        """Begin a segment; a space parts it from the one before, which has the pause between."""
-        if self._spoken_chars:
-            self._alignment.add(" ", self._told_ms, now_ms)
-        self._text, self._num_told = text, 0
-        self._begun_ms = self._told_ms = now_ms
+    def expect(self, segment: TimedSegment, now_ms: float) -> None:
+        """Tell what has been heard until now of a segment that may still grow or be corrected."""
+        characters = list(_characters(segment))
+        num = sum(end_ms <= now_ms for _, _, end_ms in characters[:-1])
+        self._tell(characters[:num])
 
-    def heard(self, now_ms: float) -> None:
-        """Note that there is audio until then, in which any text but the last may be spoken."""
-        num = min(int((now_ms - self._begun_ms) / self._pace_ms), len(self._text) - 1)
-        self._tell(max(num, self._num_told), now_ms)
-
-    def end(self, now_ms: float) -> None:
-        """End the segment: the rest of its text was spoken until then."""
-        self._tell(len(self._text), now_ms)
-        self._spoken_chars += len(self._text)
-        self._spoken_ms += now_ms - self._begun_ms
-        self._text, self._num_told = "", 0
+    def end(self, segment: TimedSegment) -> None:
+        """Tell the rest of a segment, whose times are known now."""
+        self._tell(list(_characters(segment)))
+        self._num_told = 0
 
     def take(self) -> Alignment:
-        """Return what was aligned since the last time."""
+        """Return what was told since the last time."""
         taken, self._alignment = self._alignment, Alignment()
         return taken
 
-    @property
-    def _pace_ms(self) -> float:
-        return self._spoken_ms / self._spoken_chars if self._spoken_chars else PACE_MS
+    def _tell(self, characters: list[Character]) -> None:
+        """Tell the characters of the current segment that were not told yet."""
+        for char, start_ms, end_ms in characters[self._num_told :]:
+            begin_ms = start_ms if self._told_ms is None else self._told_ms
+            if not self._num_told and self._told_ms is not None:  # the pause between two segments
+                pause_ms = max(start_ms, begin_ms)
+                self._alignment.add(" ", begin_ms, pause_ms)
+                begin_ms = pause_ms
+            self._told_ms = max(end_ms, begin_ms)
+            self._alignment.add(char, begin_ms, self._told_ms)
+            self._num_told += 1
 
-    def _tell(self, num: int, now_ms: float) -> None:
-        if num > self._num_told:
-            self._alignment.add(self._text[self._num_told : num], self._told_ms, now_ms)
-            self._num_told, self._told_ms = num, now_ms
+
+def _characters(segment: TimedSegment) -> Iterator[Character]:
+    """Yield the characters of a segment, each of which ends where the next one begins."""
+    now_ms, position = 1000 * segment.start_s, 0
+    for word in segment.words:
+        begin = segment.text.index(word.text, position)
+        start_ms, end_ms = 1000 * word.start_s, 1000 * word.end_s
+        yield from _shared(segment.text[position:begin], now_ms, start_ms)
+        yield from _shared(word.text, start_ms, end_ms)
+        now_ms, position = end_ms, begin + len(word.text)
+    yield from _shared(segment.text[position:], now_ms, now_ms)
+
+
+def _shared(text: str, start_ms: float, end_ms: float) -> Iterator[Character]:
+    pace = (end_ms - start_ms) / max(len(text), 1)
+    for index, char in enumerate(text):
+        yield char, start_ms + pace * index, start_ms + pace * (index + 1)

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from flask import Blueprint, Request, Response, g, request
 
-from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import TextRequired, TTSError
 from qwen_tts_api.names import fold
@@ -23,7 +22,7 @@ from qwen_tts_api.routes.apis.elevenlabs.schema import (
     OutputQuery,
 )
 from qwen_tts_api.routes.bodies.body import parse_json, read_body
-from qwen_tts_api.routes.openapi.operations import BINARY, Answer, Operation
+from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.speech import response
 from qwen_tts_api.routes.speech.schema import has_text, idle_fields, load
 from qwen_tts_api.service.request import SpeechRequest
@@ -31,12 +30,7 @@ from qwen_tts_api.service.speech import SpeechService
 
 _SCHEMA = ElevenLabsSpeechSchema()
 
-_AUDIO = Answer(
-    "The audio.",
-    BINARY,
-    [*dict.fromkeys(audio_format.media_type for audio_format in FORMATS.values())],
-    response.SPEECH_HEADERS,
-)
+_AUDIO = response.speech_answer("The audio.")
 
 
 def describe_operation(summary: str, answer: Answer = _AUDIO) -> Operation:

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
@@ -17,7 +18,7 @@ from qwen_tts_api.routes.apis.elevenlabs.speech import describe_operation, read_
 from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openapi.operations import Answer
 from qwen_tts_api.routes.speech.response import StreamedBody, report_ignored
-from qwen_tts_api.service.live.events import AudioChunk, SegmentBegins, SegmentEnded
+from qwen_tts_api.service.live.events import AudioChunk, SegmentEnded
 from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.speech import SpeechService
 
@@ -32,7 +33,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
     def begin(voice_id: str) -> tuple[LiveSpeech, list[str]]:
         asked, ignored = read_request(voice_id, request, config, service)
         g.record.text = asked.text
-        live = service.live(asked, client_connection(request.environ))
+        live = service.live(replace(asked, timestamps=True), client_connection(request.environ))
         live.finish()
         names = (FIELDS.get(name, name) for name in live.info.ignored)
         return live, [*ignored, *names]
@@ -44,7 +45,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
     )
     def convert_with_timestamps(voice_id: str) -> Response:
         live, ignored = begin(voice_id)
-        parts = list(spoken(live))
+        parts = list(spoken(live, early=False))
         alignment = Alignment.join(part for _, part in parts)
         body = describe_audio(b"".join(data for data, _ in parts), alignment)
         return _describe(jsonify(body), live, ignored)
@@ -83,10 +84,17 @@ class _Lines(Iterator[bytes]):
         return json.dumps(describe_audio(*next(self._parts))).encode() + b"\n"
 
 
-def spoken(live: LiveSpeech) -> Generator[tuple[bytes, Alignment], None, None]:
+def spoken(
+    live: LiveSpeech, *, early: bool = True
+) -> Generator[tuple[bytes, Alignment], None, None]:
     """Yield the audio of a text as it is made, each part with the characters that end in it.
 
     Closing it cancels the work.
+
+    Args:
+        live: The text, with timestamps.
+        early: Whether characters are told when they are expected to have been heard; else when
+            their segment has ended, and its times are better known.
 
     Raises:
         TTSError: What `LiveSpeech.events` raises.
@@ -94,13 +102,12 @@ def spoken(live: LiveSpeech) -> Generator[tuple[bytes, Alignment], None, None]:
     aligner = Aligner()
     with contextlib.closing(live.events()) as events:
         for event in events:
-            if isinstance(event, SegmentBegins):
-                aligner.begin(event.text, live.milliseconds)
-            elif isinstance(event, AudioChunk):
-                aligner.heard(live.milliseconds)
+            if isinstance(event, AudioChunk):
+                if early and live.expected is not None:
+                    aligner.expect(live.expected, live.milliseconds)
                 yield event.data, aligner.take()
-            elif isinstance(event, SegmentEnded):
-                aligner.end(live.milliseconds)
+            elif isinstance(event, SegmentEnded) and event.times is not None:
+                aligner.end(event.times)
     if rest := aligner.take():
         yield b"", rest
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from flask import Blueprint, Response, jsonify, request
 
-from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, TTSError
 from qwen_tts_api.routes.apis.coqui import (
@@ -16,7 +15,7 @@ from qwen_tts_api.routes.apis.coqui import (
     read_parameters,
 )
 from qwen_tts_api.routes.bodies.body import parse_json, read_body
-from qwen_tts_api.routes.openapi.operations import BINARY, Answer, Operation
+from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.speech import ranges, response
 from qwen_tts_api.routes.speech.schema import SpeechSchema, has_text, load_speech_request
 from qwen_tts_api.service.request import SpeechRequest
@@ -24,12 +23,9 @@ from qwen_tts_api.service.speech import SpeechService
 
 _METHODS = ("GET", "POST", "HEAD", "OPTIONS")
 
-_AUDIO = Answer(
+_AUDIO = response.speech_answer(
     "The audio. With `stream` it comes in chunks, and without the headers that depend on its end; "
-    "where it cannot be finished, the connection is broken off.",
-    BINARY,
-    [audio_format.media_type for audio_format in FORMATS.values()],
-    response.SPEECH_HEADERS,
+    "where it cannot be finished, the connection is broken off. With `timestamps` it is in JSON.",
 )
 
 _GET = Operation(

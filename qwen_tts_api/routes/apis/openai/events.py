@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from qwen_tts_api.errors import TTSError
@@ -17,6 +17,7 @@ from qwen_tts_api.routes.apis.openai.names import FIELDS
 from qwen_tts_api.routes.errors import ErrorBody
 from qwen_tts_api.routes.speech.response import StreamedBody
 from qwen_tts_api.service.request import SpeechStream
+from qwen_tts_api.service.times.timeline import TimedSegment
 
 
 class Events(Iterator[bytes]):
@@ -36,17 +37,31 @@ class Events(Iterator[bytes]):
 
 
 def _events(body: StreamedBody, stream: SpeechStream) -> Generator[bytes, None, None]:
+    told = 0
+
+    def segments() -> Sequence[TimedSegment]:
+        """Return those that have ended since the last time, if their times were asked for."""
+        nonlocal told
+        times = stream.progress.times
+        new = times.segments[told:] if times else ()
+        told += len(new)
+        return new
+
     try:
         for chunk in body:
             if chunk:
                 audio = base64.b64encode(chunk).decode("ascii")
                 yield _event({"type": "speech.audio.delta", "audio": audio})
+            for segment in segments():
+                yield _event({"type": "speech.audio.segment", **segment.document()})
     except ConnectionResetError as error:
         if isinstance(error.__cause__, TTSError):
             yield _event(
                 {"type": "error", "error": describe(ErrorBody.of(error.__cause__, FIELDS))}
             )
         raise  # and close the connection: some clients ignore the event
+    for segment in segments():
+        yield _event({"type": "speech.audio.segment", **segment.document()})
     reason = stream.usage.finish_reason
     yield _event({"type": "speech.audio.done", "usage": _usage(stream), "finish_reason": reason})
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from flask import Blueprint, Request, Response, g, request
 
-from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import NotSupported, TextRequired, TTSError
 from qwen_tts_api.names import fold
@@ -22,23 +21,17 @@ from qwen_tts_api.routes.apis.openai.names import (
 )
 from qwen_tts_api.routes.apis.openai.schema import TASK_TYPES, OpenAIRequest, OpenAISpeechSchema
 from qwen_tts_api.routes.connection import client_connection
-from qwen_tts_api.routes.openapi.operations import BINARY, EVENT_STREAM, Answer, Operation
+from qwen_tts_api.routes.openapi.operations import EVENT_STREAM, Operation
 from qwen_tts_api.routes.speech import response
-from qwen_tts_api.routes.speech.response import SPEECH_HEADERS
 from qwen_tts_api.routes.speech.schema import has_text
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
 _SCHEMA = OpenAISpeechSchema()
 
-_AUDIO = Answer(
+_AUDIO = response.speech_answer(
     "The audio; with `stream_format: sse`, events that carry it.",
-    BINARY,
-    [
-        *dict.fromkeys(audio_format.media_type for audio_format in FORMATS.values()),
-        EVENT_STREAM,
-    ],
-    SPEECH_HEADERS,
+    (*response.AUDIO_TYPES, EVENT_STREAM),
 )
 
 

@@ -42,7 +42,8 @@ class StreamConfig:
     """What a session asks for.
 
     Attributes:
-        speech: The request, without a text.
+        speech: The request, without a text. With timestamps audio comes in JSON, and each unit ends
+            with the times of its words.
         stream_audio: Whether a unit's audio is sent while it is made, and not as one message.
         granularity: How text is cut into units.
         by_word: Whether the model hears text as it comes, and cuts it itself.
@@ -69,11 +70,11 @@ def read_config(document: dict[str, Any], service: SpeechService, config: Config
     given = dict(wrapped if isinstance(wrapped, dict) else document)
     given.pop("type", None)
     options = load(StreamOptionsSchema(), given)
-    for name in ("word_timestamps", "speaker_embedding"):
-        if options.get(name):
-            raise NotSupported(
-                f"{name!r} is not supported: leave it out.", fields={name: ["Not supported."]}
-            )
+    if options.get("speaker_embedding"):
+        raise NotSupported(
+            "'speaker_embedding' is not supported: leave it out.",
+            fields={"speaker_embedding": ["Not supported."]},
+        )
     rest = {
         name: value for name, value in given.items() if name not in StreamOptionsSchema().fields
     }
@@ -92,7 +93,12 @@ def read_config(document: dict[str, Any], service: SpeechService, config: Config
     granularity = options.get("split_granularity") or NONE
     mode = options.get("live_mode") or ""
     return StreamConfig(
-        speech=replace(speech, stream=stream_audio, live_mode=mode),
+        speech=replace(
+            speech,
+            stream=stream_audio,
+            live_mode=mode,
+            timestamps=bool(options.get("word_timestamps")),
+        ),
         stream_audio=stream_audio,
         granularity=granularity,
         by_word=granularity == NONE and mode == "continuous",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from qwen_tts_api.service.live.events import (
 from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.request import Client
 from qwen_tts_api.service.speech import SpeechService
+from qwen_tts_api.service.times.timeline import TimedSegment
 
 Document = dict[str, Any]
 Send = Callable[[Message | Document], None]
@@ -47,6 +49,9 @@ class Utterance:
         self._audio = bytearray()
         self._num_bytes = 0
         self._is_in_unit = False
+        self._segments: list[TimedSegment] = []
+        self._sample_rate_hz = self._num_chunks = 0
+        self._begun_ms = self._until_ms = self._told_ms = 0
 
     def speak(self, live: LiveSpeech, whole: str) -> None:
         """Send the units of a text; blocks until it was spoken.
@@ -83,16 +88,19 @@ class Utterance:
             self._fail(error, text)
         else:
             self._start(text, speech.info.sample_rate_hz)
-            self._write(speech.data)
+            self._write(speech.data, round(1000 * speech.duration_s))
+            self._segments += speech.times.segments if speech.times else ()
             self._done(speech.info.finish_reason)
 
     def _tell(self, event: LiveEvent, live: LiveSpeech) -> None:
         """Tell of a segment, which is a unit."""
         if isinstance(event, SegmentBegins):
+            self._begun_ms = live.milliseconds
             self._start(event.text, live.info.sample_rate_hz)
         elif isinstance(event, AudioChunk):
-            self._write(event.data)
+            self._write(event.data, live.milliseconds - self._begun_ms)
         elif isinstance(event, SegmentEnded):
+            self._segments += [event.times] if event.times else []
             if event.error is not None:
                 self._send(error_message(event.error, is_partial=True))
             self._done(event.finish_reason, error=event.error is not None)
@@ -102,7 +110,9 @@ class Utterance:
         if isinstance(event, SegmentBegins | AudioChunk) and not self._is_in_unit:
             self._start(whole, live.info.sample_rate_hz)
         if isinstance(event, AudioChunk):
-            self._write(event.data)
+            self._write(event.data, live.milliseconds)
+        elif isinstance(event, SegmentEnded):
+            self._segments += [event.times] if event.times else []
         elif isinstance(event, Ended) and self._is_in_unit:
             self._done(event.finish_reason)
 
@@ -116,6 +126,8 @@ class Utterance:
     def _start(self, text: str, sample_rate_hz: int) -> None:
         self._is_in_unit, self._num_bytes = True, 0
         self._audio.clear()
+        self._segments.clear()
+        self._sample_rate_hz, self._num_chunks, self._told_ms = sample_rate_hz, 0, 0
         message = {
             "type": "audio.start",
             "utterance_index": self.index,
@@ -125,18 +137,49 @@ class Utterance:
         }
         if self._config.stream_audio or self._config.is_wrapped:
             message["sample_rate"] = sample_rate_hz
+        if self._config.speech.timestamps:
+            message["word_timestamps"] = True
         self._send(message)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes, until_ms: int) -> None:
+        """Send audio, or keep it until all of it is there; `until_ms` is where it ends."""
         self._num_bytes += len(data)
+        self._until_ms = until_ms
         if self._config.stream_audio:
-            self._send(data)
+            self._send_audio(data)
         else:
             self._audio += data
 
+    def _send_audio(self, data: bytes) -> None:
+        if self._config.speech.timestamps:
+            self._send_chunk(data, None)
+        else:
+            self._send(data)
+
+    def _send_chunk(self, data: bytes, words: list[Document] | None) -> None:
+        """Send audio, or at the end of a unit when its words are heard, as vLLM-Omni does."""
+        end_ms = max(self._until_ms, self._told_ms)
+        self._send(
+            {
+                "type": "audio.chunk",
+                "utterance_index": self.index,
+                "sentence_index": self.num_units,
+                "chunk_id": self._num_chunks,
+                "chunk_start_ms": self._told_ms,
+                "chunk_end_ms": end_ms,
+                "sample_rate": self._sample_rate_hz,
+                "audio_b64": base64.b64encode(data).decode("ascii"),
+                "timestamps": words,
+            }
+        )
+        self._num_chunks += 1
+        self._told_ms = end_ms
+
     def _done(self, finish_reason: str, *, error: bool = False) -> None:
         if self._audio and not error:
-            self._send(bytes(self._audio))
+            self._send_audio(bytes(self._audio))
+        if self._config.speech.timestamps and not error:
+            self._send_chunk(b"", [word for each in self._segments for word in _words(each)])
         self._send(
             {
                 "type": "audio.done",
@@ -150,6 +193,13 @@ class Utterance:
         self._audio.clear()
         self._is_in_unit = False
         self.num_units += 1
+
+
+def _words(segment: TimedSegment) -> Iterator[Document]:
+    """Yield the words of a segment as vLLM-Omni tells them."""
+    for word in segment.words:
+        start_ms, end_ms = round(1000 * word.start_s), round(1000 * word.end_s)
+        yield {"word": word.text, "start_ms": start_ms, "end_ms": end_ms}
 
 
 def error_message(error: TTSError, *, is_partial: bool = False) -> Document:

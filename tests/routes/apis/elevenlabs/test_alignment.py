@@ -4,53 +4,71 @@ from __future__ import annotations
 
 import pytest
 
-from qwen_tts_api.routes.apis.elevenlabs.alignment import PACE_MS, Aligner, Alignment
+from qwen_tts_api.routes.apis.elevenlabs.alignment import Aligner, Alignment
+from qwen_tts_api.service.times.timeline import TimedSegment, TimedWord
 
 
-def aligned(segments: list[tuple[str, list[float]]], pause_ms: float = 0) -> list[Alignment]:
-    """Return what is told after each part of segments' audio, and at each segment's end."""
-    aligner, now_ms, told = Aligner(), 0.0, []
-    for text, parts_ms in segments:
-        aligner.begin(text, now_ms)
-        for part_ms in parts_ms:
-            now_ms += part_ms
-            aligner.heard(now_ms)
+def timed(text: str, start_s: float, word_s: float, pause_s: float = 0) -> TimedSegment:
+    """Return a segment whose words last as long as each other, with pauses between them."""
+    words, now_s = [], start_s
+    for word in text.split():
+        words.append(TimedWord(word, now_s, now_s + word_s, spaced=True))
+        now_s += word_s + pause_s
+    return TimedSegment(text, start_s, words[-1].end_s, tuple(words), estimated=True)
+
+
+def test_every_character_is_told_once_in_one_line_of_time() -> None:
+    """Whatever was expected before, and however often it was looked at."""
+    segments = [timed("Hello, there.", 0.1, 0.4), timed("A", 1.2, 0.3), timed("Then two.", 2, 0.5)]
+    for looks in ([], [300.0], [80.0 * number for number in range(60)]):
+        aligner, told = Aligner(), []
+        for segment in segments:
+            expected = timed(segment.text, segment.start_s, 0.35)
+            for now_ms in looks:
+                aligner.expect(expected, now_ms)
+                told.append(aligner.take())
+            aligner.end(segment)
             told.append(aligner.take())
-        aligner.end(now_ms)
-        told.append(aligner.take())
-        now_ms += pause_ms
-    return told
+        whole = Alignment.join(told)
+        assert "".join(whole.characters) == "Hello, there. A Then two."
+        assert whole.starts_ms[0] == 100
+        assert whole.starts_ms[1:] == whole.ends_ms[:-1]
+        assert whole.ends_ms == sorted(whole.ends_ms)
+        assert whole.ends_ms[-1] == pytest.approx(3000)
 
 
-@pytest.mark.parametrize("parts_ms", [[80.0] * 30, [10.0], [2000.0, 1.0], [0.0, 0.0, 500.0]])
-def test_every_character_is_told_once_in_one_line_of_time(parts_ms: list[float]) -> None:
-    texts = ["Hello, there.", "A", "Another sentence comes."]
-    told = aligned([(text, parts_ms) for text in texts], pause_ms=250)
-    whole = Alignment.join(told)
-    assert "".join(whole.characters) == " ".join(texts)
-    assert whole.starts_ms[0] == 0
-    assert whole.starts_ms[1:] == pytest.approx(whole.ends_ms[:-1])
-    assert whole.ends_ms == sorted(whole.ends_ms)
-    assert whole.ends_ms[-1] == pytest.approx(3 * sum(parts_ms) + 2 * 250)
-
-
-def test_a_segment_ends_where_its_audio_does() -> None:
-    whole = Alignment.join(aligned([("abc", [300.0]), ("de", [100.0, 100.0])], pause_ms=50))
-    ends = dict(zip(whole.characters, whole.ends_ms, strict=True))
-    assert (ends["c"], ends[" "], ends["e"]) == (300, 350, 550)
+def test_white_space_has_the_time_between_words() -> None:
+    aligner = Aligner()
+    aligner.end(timed("ab\ncd", 0, 0.2, pause_s=0.3))
+    aligner.end(timed("e", 1, 0.5))
+    told = aligner.take()
+    assert told.characters == list("ab\ncd e")
+    assert told.starts_ms == pytest.approx([0, 100, 200, 500, 600, 700, 1000])
+    assert told.ends_ms[-1] == pytest.approx(1500)
 
 
 def test_nothing_is_told_before_it_can_be_heard() -> None:
-    """At the usual pace, then at that of the voice; the last character waits for the end."""
-    told = aligned([("abcdefghij", [PACE_MS * 2.5, PACE_MS * 100])])
-    assert told[0].characters == ["a", "b"]
-    assert told[1].characters == list("cdefghi")
-    assert told[2].characters == ["j"]
-    slow = aligned([("abcd", [4000.0]), ("efgh", [1500.0, 2500.0])])
-    assert "".join(slow[2].characters) == " e"
+    """The last character, behind which the text may grow, waits for the segment's end."""
+    aligner = Aligner()
+    aligner.expect(timed("abcd efgh", 0, 0.4), 250)
+    assert aligner.take().characters == ["a", "b"]
+    aligner.expect(timed("abcd efgh", 0, 0.4), 100_000)
+    assert "".join(aligner.take().characters) == "cd efg"
+    aligner.end(timed("abcd efgh", 0, 0.5))
+    assert aligner.take().characters == ["h"]
+
+
+def test_what_was_told_too_early_is_not_told_again() -> None:
+    """What follows begins where it ended, and catches up with the times that are known."""
+    aligner = Aligner()
+    aligner.expect(timed("abcd efgh", 0, 0.4), 800)
+    aligner.end(timed("abcd efgh", 0, 0.1))
+    aligner.end(timed("ij", 2, 0.2))
+    told = aligner.take()
+    assert "".join(told.characters) == "abcd efgh ij"
+    assert told.ends_ms == sorted(told.ends_ms)
+    assert told.starts_ms[-2:] == [2000, 2100]
 
 
 def test_audio_without_text_is_no_alignment() -> None:
-    aligner = Aligner()
-    aligner.heard(100)
-    assert not aligner.take()
+    assert not Aligner().take()

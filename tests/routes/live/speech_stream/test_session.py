@@ -205,7 +205,7 @@ def test_the_first_message_configures(port: Port) -> None:
         "nonsense",
         b"\0",
         '{"type": "session.config", "voice": "nobody"}',
-        '{"type": "session.config", "voice": "Ryan", "word_timestamps": true}',
+        '{"type": "session.config", "voice": "Ryan", "speaker_embedding": [1]}',
         '{"type": "session.config", "voice": "Ryan", "split_granularity": "word"}',
         '{"type": "session.config", "voice": "Ryan", "response_format": "wma"}',
         '{"type": "session.config", "voice": "Ryan", "live_mode": "words"}',

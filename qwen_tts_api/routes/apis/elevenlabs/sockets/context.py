@@ -61,8 +61,10 @@ class Context:
 
     def _speak(self) -> None:
         try:
+            begin_ms = 0.0
             for data, alignment in spoken(self.live):
-                self._send(audio_message(data, alignment))
+                self._send(audio_message(data, alignment, begin_ms))
+                begin_ms = alignment.ends_ms[-1] if alignment else begin_ms
         except TTSError as error:
             if self._websocket.is_open:
                 self._send(error_message(error))
@@ -126,7 +128,9 @@ class Contexts:
         if self._is_closing:
             raise InvalidRequest("This socket takes no more text: open another.")
         self._count()
-        live = self._service.live(replace(self._asked, speed=speed), self._websocket)
+        live = self._service.live(
+            replace(self._asked, speed=speed, timestamps=True), self._websocket
+        )
         with self._lock:
             self._num_open += 1
         self._contexts[name] = Context(self._websocket, live, name, self._ended)
@@ -158,11 +162,10 @@ class Contexts:
             self._websocket.close()
 
 
-def audio_message(data: bytes, alignment: Alignment) -> Document:
+def audio_message(data: bytes, alignment: Alignment, begin_ms: float) -> Document:
     """Return a message with audio; its times begin where those of the one before ended."""
     told = None
     if alignment:
-        begin_ms = alignment.starts_ms[0]
         starts = [round(ms - begin_ms) for ms in alignment.starts_ms]
         ends = [round(ms - begin_ms) for ms in alignment.ends_ms]
         told = {

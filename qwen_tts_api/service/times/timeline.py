@@ -1,0 +1,221 @@
+"""When the segments and words of a text are heard in its audio, while it is made."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qwen_tts_api.audio.encoders import Output
+from qwen_tts_api.checkpoints.token_timing import TokenTiming
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
+from qwen_tts_api.service.times.activity import Activity, ActivityMeter
+from qwen_tts_api.service.times.estimate import Span, estimate, expected
+from qwen_tts_api.service.times.words import LETTERS_PER_S, Word, split_words
+
+Samples = npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class TimedWord:
+    """A word, and when it is heard.
+
+    Attributes:
+        text: With its punctuation.
+        start_s, end_s: From the beginning of the file, in seconds.
+        spaced: Whether white space follows in the text.
+    """
+
+    text: str
+    start_s: float
+    end_s: float
+    spaced: bool
+
+
+@dataclass(frozen=True)
+class TimedSegment:
+    """A segment of a text, and when it is heard.
+
+    Attributes:
+        text: What is spoken.
+        start_s, end_s: Begin and end of its speech, from the beginning of the file, in seconds.
+        words: At least one; they do not overlap. The first begins and the last ends with the
+            segment.
+        estimated: Whether times within it are estimated; else they are the model's own.
+    """
+
+    text: str
+    start_s: float
+    end_s: float
+    words: tuple[TimedWord, ...]
+    estimated: bool
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON has it; times are rounded to milliseconds."""
+        words = [
+            {"word": each.text, "start": _rounded(each.start_s), "end": _rounded(each.end_s)}
+            for each in self.words
+        ]
+        return {
+            "text": self.text,
+            "start": _rounded(self.start_s),
+            "end": _rounded(self.end_s),
+            "estimated": self.estimated,
+            "words": words,
+        }
+
+
+@dataclass(frozen=True)
+class Times:
+    """When the text of a file is heard.
+
+    Attributes:
+        segments: In their order.
+        duration_s: Of the file, in seconds.
+    """
+
+    segments: tuple[TimedSegment, ...]
+    duration_s: float
+
+    @property
+    def estimated(self) -> bool:
+        """Whether any word's times are estimated."""
+        return any(segment.estimated for segment in self.segments)
+
+
+class Timeline:
+    """Takes the samples of one segment after the other, and tells when their words are heard.
+
+    What it tells does not depend on how the samples are split over calls.
+
+    Args:
+        output: What is made of the samples: its speed changes times, its format may delay them.
+        timing: The model's pace, where it has a constant one.
+
+    Attributes:
+        segments: Those that have ended.
+        current: The one that is being made, as it is likely to be heard.
+    """
+
+    def __init__(self, output: Output, timing: TokenTiming | None = None) -> None:
+        self._output = output
+        self._timing = timing
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew: what was written is not heard."""
+        self._meter = ActivityMeter()
+        self._letters, self._samples = float(LETTERS_PER_S), float(SAMPLE_RATE_HZ)
+        self.segments: list[TimedSegment] = []
+        self.current: TimedSegment | None = None
+
+    def seconds(self, position: float) -> float:
+        """Return when a sample of the concatenated segments is heard, in seconds."""
+        return self._output.delay_s + position / SAMPLE_RATE_HZ / self._output.speed
+
+    def times(self, duration_s: float) -> Times:
+        """Return the times of a file as far as they are known, which has so much audio."""
+        return Times(tuple(self.segments), self._output.delay_s + duration_s)
+
+    def write(self, samples: Samples) -> None:
+        """Take samples of the current segment, as the model made them."""
+        self._meter.write(samples)
+
+    def begin_segment(self, text: str, origin: int, tempo: float = 1.0) -> None:
+        """Begin a segment, or tell of one whose text grows; see `end_segment`."""
+        words = split_words(text)
+        spans, exact = self._paced(text, words, tempo), True
+        if spans is None:
+            spans, exact = expected(words, self._samples / self._letters / tempo), False
+        self.current = self._placed(text, words, spans, origin, estimated=not exact)
+
+    def end_segment(self, text: str, origin: int, tempo: float = 1.0) -> TimedSegment:
+        """End the segment; return when it is heard.
+
+        Args:
+            text: Its text, not blank.
+            origin: Where its first sample lies among the concatenated ones, or would.
+            tempo: By how much its samples are faster than the model spoke.
+        """
+        activity = self._meter.end_segment()
+        self.current = None
+        words = split_words(text)
+        spans = self._paced(text, words, tempo)
+        estimated = spans is None
+        if spans is None:
+            spans = estimate(words, activity)
+        self._letters += sum(word.weight for word in words)
+        self._samples += (activity.end - activity.begin) * tempo
+        spans = _bounded(spans, activity)
+        self.segments.append(self._placed(text, words, spans, origin, estimated=estimated))
+        return self.segments[-1]
+
+    def _paced(self, text: str, words: Sequence[Word], tempo: float) -> list[Span] | None:
+        """Return when words are spoken at the model's constant pace, if it has one."""
+        if self._timing is None:
+            return None
+        tokens = self._timing.spans(text)
+        if not tokens or tokens[-1][1] != len(text):
+            return None  # the tokenizer changed characters
+        firsts = [start for start, _ in tokens]
+        lasts = [end for _, end in tokens]
+        spans, first, last = [], 0, 0
+        for word in words:
+            while first < len(tokens) - 1 and lasts[first] <= word.first:
+                first += 1
+            last = max(last, first)
+            while last < len(tokens) - 1 and firsts[last + 1] < word.last:
+                last += 1
+            spans.append((self._timing.begin(first), self._timing.begin(last + 1)))
+        frame = SAMPLES_PER_FRAME / tempo
+        closed = _closed(spans, 1)
+        return [(frame * start, frame * end) for start, end in closed]
+
+    def _placed(
+        self,
+        text: str,
+        words: Sequence[Word],
+        spans: Sequence[Span],
+        origin: int,
+        *,
+        estimated: bool,
+    ) -> TimedSegment:
+        timed = tuple(
+            TimedWord(
+                text[word.start : word.end],
+                self.seconds(origin + start),
+                self.seconds(origin + end),
+                text[word.end : word.end + 1].isspace(),
+            )
+            for word, (start, end) in zip(words, spans, strict=True)
+        )
+        return TimedSegment(text, timed[0].start_s, timed[-1].end_s, timed, estimated)
+
+
+def _closed(spans: Iterable[Span], least: float) -> list[Span]:
+    """Let words that follow each other within a token's time touch: it is the space's."""
+    closed = list(spans)
+    for index, ((start, end), (following, _)) in enumerate(itertools.pairwise(closed)):
+        if following - end <= least:
+            closed[index] = (start, following)
+    return closed
+
+
+def _bounded(spans: Sequence[Span], activity: Activity) -> list[Span]:
+    """Let words begin and end with the speech that is heard, each after the other."""
+    begin, end = activity.begin, activity.end
+    bounded: list[Span] = []
+    for start, stop in spans:
+        start = min(max(start, begin), end)
+        bounded.append((start, min(max(stop, start), end)))
+    bounded[0] = (begin, bounded[0][1])
+    bounded[-1] = (bounded[-1][0], end)
+    return bounded
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds, 3)
