@@ -125,7 +125,7 @@ def resolve_language(requested: str, card: ModelCard) -> str:
     name = fold(requested)
     if name == AUTO or name in card.languages:
         return name
-    language = CODES.get(name.replace("_", "-").partition("-")[0], "")
+    language = name_language(name)
     if language in card.languages:
         return language
     allowed = ", ".join(entry["name"] for entry in list_languages(card))
@@ -133,6 +133,12 @@ def resolve_language(requested: str, card: ModelCard) -> str:
         f"Unknown language {shown(requested)}; allowed are {allowed}, or their codes such as 'en'.",
         fields={"language": [f"Must be one of: {allowed}."]},
     )
+
+
+def name_language(requested: str) -> str:
+    """Return the name of a language that is given by name or code, whoever speaks it."""
+    name = fold(requested)
+    return CODES.get(name.replace("_", "-").partition("-")[0], name)
 
 
 def list_languages(card: ModelCard) -> list[dict[str, str]]:

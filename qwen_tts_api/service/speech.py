@@ -270,7 +270,12 @@ class SpeechService:
         config = self._config
         normalize = config.normalize_text if request.normalize is None else request.normalize
         try:
-            script = read_script(request, config.max_text_chars, pause_marks=config.pause_marks)
+            script = read_script(
+                request,
+                config.max_text_chars,
+                language=config.default_language,
+                pause_marks=config.pause_marks,
+            )
             return prepare_script(script, config.max_text_chars, normalize=normalize)
         except (TextRequired, NothingToSay):
             if not request.silence or not request.whole_text:

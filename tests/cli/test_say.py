@@ -324,3 +324,21 @@ def test_in_process_says_what_is_wrong(tmp_path: Path) -> None:
     assert failed.stderr.count(b"There is no folder '/no/such'") == 1
     assert b"Traceback" not in failed.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "pipe"),
+    [
+        (["-", "--ssml"], b'Hello <break time="1.5s"/> you.'),
+        (["Hello [pause 1.5s] you.", "--pause-marks"], None),
+    ],
+)
+def test_pauses_of_a_text(
+    server: Server, tmp_path: Path, words: list[str], pipe: bytes | None
+) -> None:
+    """By SSML, here from a pipe, which is read to its end then, and by marks."""
+    path = tmp_path / "a.wav"
+    answer = run("say", *words, "-o", path, "--server", server.url, stdin=pipe)
+    assert answer.returncode == 0, answer.stderr
+    others = np.flatnonzero(np.concatenate([[1], read_wav(path.read_bytes()), [1]]))
+    assert (np.diff(others) - 1).max() == 36_000

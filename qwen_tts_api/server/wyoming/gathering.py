@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
-from qwen_tts_api.errors import TextTooLong
+from qwen_tts_api.errors import ClientLeft, TextTooLong
 from qwen_tts_api.routes.request_log import RequestRecord
 
 
@@ -42,9 +42,10 @@ class GatheredText:
         self._num_chars += len(text)
         self._pieces.append(text)
         if self._num_chars > self._max_chars:
-            raise TextTooLong(
-                f"The text has more than {self._max_chars} characters (QWEN_MAX_TEXT_CHARS)."
-            )
+            with self._ending:
+                raise TextTooLong(
+                    f"The text has more than {self._max_chars} characters (QWEN_MAX_TEXT_CHARS)."
+                )
 
     def finish(self) -> None:
         """Speak the text, unless there is none.
@@ -59,4 +60,5 @@ class GatheredText:
 
     def close(self) -> None:
         """Forget it: the client has left."""
-        self._ending.close()
+        with suppress(ClientLeft), self._ending:
+            raise ClientLeft("The client closed the connection.")

@@ -7,6 +7,7 @@ import re
 import socket
 from typing import Any
 
+import numpy as np
 import pytest
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.error import Error
@@ -141,6 +142,55 @@ def test_ssml_is_not_read_aloud(start: Start) -> None:
     exchange(server.address, event, last="audio-stop")
     exchange(server.address, Synthesize(text="*Hello.*").event(), last="audio-stop")
     assert [prompt.text for prompt in bench.runner.prompts] == ["Hello.", "*Hello.*"]
+
+
+SSML = '<speak>Hi <break time="1.5s"/> you.</speak>'
+SECOND = np.zeros(24_000, "<i2").tobytes()
+
+
+def test_ssml_is_honoured(start: Start) -> None:
+    """And refused where it is not understood, which ends the connection."""
+    bench, server = start()
+    event = Synthesize(text=SSML, text_format="ssml").event()
+    events = exchange(server.address, event, last="audio-stop")
+    assert [prompt.text for prompt in bench.runner.prompts] == ["Hi", "you."]
+    assert SECOND in b"".join(event.payload or b"" for event in events)
+    wrong = Synthesize(text="<emphasis>Hi</emphasis>", text_format="ssml").event()
+    [answer] = exchange(server.address, wrong)
+    assert Error.from_event(answer).code == "invalid_ssml"
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_ssml_in_pieces_is_spoken_when_it_is_whole(start: Start, size: int) -> None:
+    """Cut in its tags, too; the whole of it before the stop is passed over."""
+    bench, server = start()
+    pieces = [SSML[begin : begin + size] for begin in range(0, len(SSML), size)]
+    begin = Event("synthesize-start", {"text_format": "ssml"})
+    chunks = [Event("synthesize-chunk", {"text": piece}) for piece in pieces]
+    rest = [Synthesize(text=SSML).event(), Event("synthesize-stop")]
+    events = exchange(server.address, begin, *chunks, *rest, last="synthesize-stopped")
+    assert types(events)[0] == "audio-start"
+    assert types(events)[-2:] == ["audio-stop", "synthesize-stopped"]
+    assert SECOND in b"".join(event.payload or b"" for event in events)
+    assert [prompt.text for prompt in bench.runner.prompts] == ["Hi", "you."]
+    wait_until(lambda: outcomes(bench) == {("synthesize-start", "ok"): 1})
+
+
+def test_ssml_in_pieces_is_bounded_and_forgotten(start: Start) -> None:
+    """An empty one is the end alone; one that is too long, or left behind, ends."""
+    bench, server = start()
+    begin = Event("synthesize-start", {"text_format": "ssml"})
+    stop = Event("synthesize-stop")
+    answer = exchange(server.address, begin, stop, last="synthesize-stopped")
+    assert types(answer) == ["synthesize-stopped"]
+    chunk = Event("synthesize-chunk", {"text": "x" * 3000})
+    [error] = exchange(server.address, begin, chunk, chunk)
+    assert Error.from_event(error).code == "text_too_long"
+    with socket.create_connection(server.address, HANG_S) as client:
+        client.sendall(b'{"type": "synthesize-start", "data": {"text_format": "ssml"}}\n')
+    wait_until(lambda: sum(outcomes(bench).values()) == 3)
+    assert {code for _, code in outcomes(bench)} == {"ok", "text_too_long", "client_left"}
+    assert bench.runner.prompts == []
 
 
 def test_garbage_ends_the_connection(start: Start) -> None:

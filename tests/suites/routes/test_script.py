@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +14,12 @@ import pytest
 from werkzeug.test import TestResponse
 
 from qwen_tts_api.model.utterance import Prompt
+from qwen_tts_api.service.text.script.elements import ELEMENTS
 from tests.audio.decoding import decode
 from tests.conftest import Bench
 from tests.recordings import recording
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "ssml.md"
 
 MakeBench = Callable[..., Bench]
 
@@ -290,6 +296,35 @@ def test_a_plain_text_is_as_ever(bench: Bench) -> None:
         assert plain.data == say(bench, turns=[{"text": text}], seed=1, speed=1.5).data
     first, *_ = prompts_of(bench)
     assert (first.text, first.sampling.seed) == ("Hello.", 1)
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Return the cells of a table of the document."""
+    lines = DOCUMENT.read_text().splitlines()
+    begin = lines.index(heading) + 2
+    table = itertools.takewhile(lambda line: line.startswith("|"), lines[begin:])
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table]
+
+
+def test_the_document_s_examples_are_spoken(bench: Bench) -> None:
+    """Each of them, as it says."""
+    examples = [example.strip("`") for example, _ in rows("| try | hear |")]
+    assert len(examples) > 5
+    for example in examples:
+        assert say(bench, text=example, ssml=True).status_code == 200, example
+    texts = [text for text, _ in spoken(bench)]
+    for text in ("World Wide Web Consortium wrote it.", "R&D: a < b", "Second", "Fast."):
+        assert text in texts
+    assert "On February first, twenty twenty-six" in texts
+
+
+def test_the_document_tells_every_element_and_attribute() -> None:
+    told = {
+        name: frozenset(re.findall(r"`([^`]+)`", attributes))
+        for names, attributes, _ in rows("| element | attributes | meaning |")
+        for name in re.findall(r"`([^`]+)`", names)
+    }
+    assert told == {name: each.required | each.optional for name, each in ELEMENTS.items()}
 
 
 def test_sockets_refuse_what_is_understood_as_a_whole(bench: Bench) -> None:

@@ -11,6 +11,9 @@ from qwen_tts_api.names import shown
 from qwen_tts_api.service.text.script.passage import Style
 from qwen_tts_api.service.text.script.pauses import DEFAULT_PAUSE_S, STRENGTHS_S, read_time
 from qwen_tts_api.service.text.sentences import Boundary
+from qwen_tts_api.service.text.verbalize.languages import LANGUAGES
+from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.say_as import INTERPRETATIONS, say_as
 
 RATES = {
     "x-slow": 0.5,
@@ -25,6 +28,9 @@ RATES = {
 _RATE = re.compile(r"([+-]?)(\d{1,6}(?:\.\d{0,6})?|\.\d{1,6})(%?)", re.ASCII)
 
 _LANG = "xml:lang"
+
+_INTERPRETATIONS = (*INTERPRETATIONS, "date", "time", "unit", "currency", "address")
+_ORDER = re.compile(r"(?!.*(.).*\1)[ymd]{1,3}")
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,9 @@ ELEMENTS: Mapping[str, Element] = {
     "p": Element(optional=frozenset({_LANG}), boundary=Boundary.PARAGRAPH),
     "prosody": Element(required=frozenset({"rate"})),
     "s": Element(optional=frozenset({_LANG}), boundary=Boundary.SENTENCE),
+    "say-as": Element(
+        required=frozenset({"interpret-as"}), optional=frozenset({"format"}), has_elements=False
+    ),
     "speak": Element(
         optional=frozenset({"version", _LANG, "xml:base", "xsi:schemaLocation"}),
     ),
@@ -116,13 +125,31 @@ def pause_of(attributes: Mapping[str, str]) -> float:
     return DEFAULT_PAUSE_S if strength is None else STRENGTHS_S[strength]
 
 
-def words_of(name: str, attributes: Mapping[str, str], text: str, style: Style) -> str:
-    """Return what is spoken of the text of an element without elements.
+def words_of(name: str, attributes: Mapping[str, str], text: str, language: Language | None) -> str:
+    """Return what is spoken of the text of an element that replaces it.
+
+    Args:
+        name: Of the element.
+        attributes: Its attributes.
+        text: What is in it.
+        language: That it is spoken in; None: there are no words of that one.
 
     Raises:
         ValueError: It is not understood.
     """
-    return attributes["alias"] if name == "sub" else text
+    if name == "sub":
+        return attributes["alias"]
+    kind = attributes["interpret-as"].strip().lower()
+    order = attributes.get("format", "").strip().lower()
+    if kind not in _INTERPRETATIONS:
+        known = ", ".join(_INTERPRETATIONS)
+        raise ValueError(f"interpret-as is {shown(kind)}; understood are {known}")
+    if order and (kind != "date" or not _ORDER.fullmatch(order)):
+        raise ValueError(f"format is {shown(order)}; it is that of a date, such as mdy, dmy or ymd")
+    if language is None:
+        known = ", ".join(name.title() for name in LANGUAGES)
+        raise ValueError(f"there are words for it in {known}; the text is in another language")
+    return say_as(text, kind, language.name, order)
 
 
 def _read_rate(text: str) -> float:

@@ -12,12 +12,15 @@ from qwen_tts_api.service.text.script.turns import read_turns, split_at_speakers
 _FORMS = ("ssml", "turns", "speaker_marks")
 
 
-def read_script(request: SpeechRequest, max_chars: int, *, pause_marks: bool) -> Script:
+def read_script(
+    request: SpeechRequest, max_chars: int, *, language: str, pause_marks: bool
+) -> Script:
     """Return what a request says, as passages whose texts are still as they came.
 
     Args:
         request: What the client asks for.
         max_chars: Of its text, marks and tags included.
+        language: Its language where it does not say.
         pause_marks: Whether `[pause]` is one where the request does not say.
 
     Raises:
@@ -30,7 +33,8 @@ def read_script(request: SpeechRequest, max_chars: int, *, pause_marks: bool) ->
     if request.turns:
         return read_turns(request.turns, max_chars, pause_marks=marks)
     if request.ssml:
-        return read_ssml(check_text(request.text, max_chars))
+        text = check_text(request.text, max_chars)
+        return read_ssml(text, request.language or language)
     if request.speaker_marks:
         return split_at_speakers(check_text(request.text, max_chars), pause_marks=marks)
     passage = Passage(request.text, has_pause_marks=marks, has_break_tags=request.break_tags)

@@ -15,6 +15,7 @@ from xml.parsers import expat
 
 from qwen_tts_api.errors import InvalidSsml
 from qwen_tts_api.names import shown
+from qwen_tts_api.service.models import name_language
 from qwen_tts_api.service.text.script.builder import ScriptBuilder
 from qwen_tts_api.service.text.script.elements import (
     ELEMENTS,
@@ -24,12 +25,16 @@ from qwen_tts_api.service.text.script.elements import (
     words_of,
 )
 from qwen_tts_api.service.text.script.passage import PLAIN, Script, Style
+from qwen_tts_api.service.text.verbalize.guess import MAX_GUESSED_CHARS
+from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.verbalizer import find_language
 
 MAX_DEPTH = 32
 """Of elements in elements."""
 
 _ROOT = re.compile(r"<\?xml\b|<!DOCTYPE\b|(?:<!--(?:(?!-->).)*-->\s*)*<speak[\s/>]", re.DOTALL)
 _WRAPPER = "<speak>"
+_TAG = re.compile(r"<[^<>]*>")
 
 _CODES = expat.errors.codes
 _MISMATCH = _CODES[expat.errors.XML_ERROR_TAG_MISMATCH]
@@ -47,17 +52,18 @@ _HINTS = {
 }
 
 
-def read_ssml(text: str) -> Script:
+def read_ssml(text: str, language: str) -> Script:
     """Return the script that an SSML document is; one without any words has no passage.
 
     Args:
         text: The document, with or without its `<speak>`; valid Unicode.
+        language: Of what has no other in the document, by name or code, or `Auto`.
 
     Raises:
         InvalidSsml: It is malformed, or has an element, an attribute or a value that is not
             understood. The message says where, and what is understood.
     """
-    return _Reader(text).read()
+    return _Reader(text, language).read()
 
 
 @dataclass
@@ -80,7 +86,8 @@ class _Open:
 class _Reader:
     """Reads one document."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, language: str) -> None:
+        self._language = language
         self._is_wrapped = _ROOT.match(text) is None
         self._text = f"{_WRAPPER}{text}</speak>" if self._is_wrapped else text
         self._builder = ScriptBuilder()
@@ -136,7 +143,8 @@ class _Reader:
         element = ELEMENTS[name]
         if element.has_text and not element.has_elements:
             try:
-                words = words_of(name, opened.attributes, "".join(opened.text), opened.style)
+                text, language = "".join(opened.text), self._language_of(opened.style)
+                words = words_of(name, opened.attributes, text, language)
             except ValueError as error:
                 raise ValueError(f"<{name}>: {error}") from None
             self._builder.add_text(words, opened.style)
@@ -152,6 +160,10 @@ class _Reader:
             opened.text.append(text)
         elif not text.isspace():
             raise ValueError(f"<{opened.name}> has text in it; it is written <{opened.name}/>")
+
+    def _language_of(self, style: Style) -> Language | None:
+        name = name_language(style.language or self._language)
+        return find_language(name, _TAG.sub(" ", self._text[:MAX_GUESSED_CHARS]))
 
     def _check_name(self, name: str) -> None:
         if name not in ELEMENTS:

@@ -9,8 +9,13 @@ from typing import Any
 import pytest
 
 from qwen_tts_api.errors import InvalidRequest, InvalidSsml
+from qwen_tts_api.service.text.script import ssml
 from qwen_tts_api.service.text.script.passage import Script
-from qwen_tts_api.service.text.script.ssml import MAX_DEPTH, read_ssml
+from qwen_tts_api.service.text.script.ssml import MAX_DEPTH
+
+
+def read_ssml(document: str, language: str = "Auto") -> Script:
+    return ssml.read_ssml(document, language)
 
 
 def said(document: str) -> list[Any]:
@@ -161,7 +166,38 @@ def test_rates_multiply() -> None:
     assert styles(document) == [("a", "", "", 0.5), ("b", "", "", 0.75), ("c", "", "", 0.5)]
 
 
-KNOWN = "understood are break, lang, p, prosody, s, speak, sub, voice"
+@pytest.mark.parametrize(
+    ("tag", "text", "words"),
+    [
+        ("interpret-as='cardinal'", "12", "twelve"),
+        ("interpret-as='ordinal'", "12", "twelfth"),
+        ("interpret-as='characters'", "FBI", "F B I"),
+        ("interpret-as='spell-out'", "<![CDATA[a]]>b", "A B"),
+        ("interpret-as=' Digits '", "127", "one two seven"),
+        ("interpret-as='telephone'", "555 0100", "five five five, zero one zero zero"),
+        ("interpret-as='fraction'", "1/2", "one half"),
+        ("interpret-as='date' format='mdy'", "1/2/2026", "January second, twenty twenty-six"),
+        ("interpret-as='date' format='dmy'", "1/2/2026", "February first, twenty twenty-six"),
+        ("interpret-as='time'", "5:30", "five thirty"),
+        ("interpret-as='currency'", "$5", "five dollars"),
+        ("interpret-as='unit'", "3 kg", "three kilograms"),
+    ],
+)
+def test_what_a_text_says_of_itself(tag: str, text: str, words: str) -> None:
+    """In the language that it is spoken in: the document's, the request's, or the text's own."""
+    document = f"So <say-as {tag}>{text}</say-as>."
+    assert said(document)[0][0] == f"So {words}."
+    assert [each.text for each in read_ssml(document, "en-US").passages] == [f"So {words}."]
+    english = f"<lang xml:lang='en'>{document}</lang>"
+    assert [each.text for each in read_ssml(english, "Japanese").passages] == [f"So {words}."]
+    for other in ("ja", "Japanese"):
+        with pytest.raises(InvalidSsml, match="there are words for it in English"):
+            read_ssml(document, other)
+    with pytest.raises(InvalidSsml, match="the text is in another language"):
+        read_ssml(f"それは {document}")
+
+
+KNOWN = "understood are break, lang, p, prosody, s, say-as, speak, sub, voice"
 
 
 @pytest.mark.parametrize(
@@ -186,6 +222,17 @@ KNOWN = "understood are break, lang, p, prosody, s, speak, sub, voice"
         ("<sub>a</sub>", (1, 1), "<sub>: alias is missing or empty"),
         ("<voice>a</voice>", (1, 1), "<voice>: name is missing or empty"),
         ("<voice gender='female'>a</voice>", (1, 1), "'gender' is not understood; understood are"),
+        ("<say-as>a</say-as>", (1, 1), "<say-as>: interpret-as is missing or empty"),
+        (
+            "<say-as interpret-as='x'>a</say-as>",
+            (1, 27),
+            "interpret-as is 'x'; understood are card",
+        ),
+        (
+            "<say-as interpret-as='date' format='xyz'>1</say-as>",
+            (1, 43),
+            "format is 'xyz'; it is that of a date, such as mdy",
+        ),
         ("<lang>a</lang>", (1, 1), "<lang>: xml:lang is missing or empty"),
         (
             "<prosody pitch='high'>a</prosody>",
