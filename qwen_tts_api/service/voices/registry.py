@@ -22,6 +22,7 @@ from qwen_tts_api.names import fold, shown
 from qwen_tts_api.service.models import ServedModels, display_name, find_speaker
 from qwen_tts_api.service.voices.recording import check_ref_text, read_recording
 from qwen_tts_api.service.voices.store import VoiceStore, too_many_voices, voice_exists
+from qwen_tts_api.service.voices.trimming import trim_silence
 from qwen_tts_api.service.voices.voice import MAX_NAME_CHARS, Voice, check_name, voice_id
 
 logger = logging.getLogger(__name__)
@@ -218,7 +219,9 @@ class VoiceRegistry:
     def _read_reference(self, voice: Voice, x_vector_only: bool) -> Reference:
         with _os_errors_translated():
             samples = self._store.samples(voice)
-        return Reference(samples, "" if x_vector_only else voice.ref_text, x_vector_only)
+        text = "" if x_vector_only else voice.ref_text
+        samples = trim_silence(samples, is_continued=not x_vector_only)
+        return Reference(samples, text, x_vector_only)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from qwen_tts_api.service.models import ServedModels, default_speaker, find_spea
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.voices.recording import check_ref_text, read_recording
 from qwen_tts_api.service.voices.registry import VoiceRegistry
+from qwen_tts_api.service.voices.trimming import trim_silence
 from qwen_tts_api.service.voices.voice import Voice, unknown_speaker
 
 
@@ -170,6 +171,7 @@ class VoiceResolver:
             )
         samples = read_recording(ref_audio, self._config.max_audio_bytes)
         text = "" if request.x_vector_only_mode else ref_text
+        samples = trim_silence(samples, is_continued=bool(text))
         return Reference(samples, text, request.x_vector_only_mode)
 
     def _default_voice(self, requested: str, model: str) -> Voice:

@@ -42,7 +42,10 @@ def test_a_recording_reaches_the_model(bench: Bench) -> None:
     assert (model, prompt.speaker) == ("clone", None)
     assert prompt.reference is not None
     assert (prompt.reference.text, prompt.reference.x_vector_only) == ("Hello.", False)
-    assert np.abs(prompt.reference.samples - tone(2, 24_000)[:, 0]).max() < 1e-4
+    heard = prompt.reference.samples
+    assert np.abs(heard[:48_000] - tone(2, 24_000)[:, 0]).max() < 1e-4
+    assert len(heard) == 60_000  # half a second behind its last sound
+    assert not heard[48_000:].any()
     for ref_text in ("", "Hello."):
         _, prompt = say(bench, ref_audio=recording(2), ref_text=ref_text, x_vector_only_mode=True)
         assert prompt.reference is not None
@@ -80,7 +83,7 @@ def test_a_recording_is_read_once(bench: Bench, monkeypatch: pytest.MonkeyPatch)
     bench.service.voices.add("Anna", recording(3), "Hello.")
     again = say(bench, speaker="anna")[1].reference
     assert again is not None
-    assert len(again.samples) == 72_000
+    assert len(again.samples) == 84_000  # with half a second of silence
 
 
 def test_a_speaker_of_the_model_goes_before_a_registered_voice(make_bench: MakeBench) -> None:
