@@ -14,6 +14,7 @@ from torch.profiler import ProfilerActivity, profile
 from bench.engine_speed import fail
 from bench.figures import Figures, Values
 from bench.open_loop import run_closed_loop, run_open_loop
+from bench.prefill_speed import run_prefills
 from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine.memory.planning import GIB, plan_memory
 from qwen_tts_api.engine.runner.kernels.choice import choose_kernels
@@ -83,6 +84,7 @@ class EngineBench:
             self._figures.measure("GPU", "memory", self._memory)
             at_once = partial(run_closed_loop, scheduler, burst, 1, frames)
             self._figures.measure("burst", f"{burst} at once", at_once)
+            self._prefills(scheduler, burst)
             for rate in rates:
                 of_each = min(frames, OPEN_LOOP_FRAMES)
                 loop = partial(run_open_loop, scheduler, rate, seconds, of_each)
@@ -92,12 +94,15 @@ class EngineBench:
         self._figures.attempt("graphs", streams_row(streams[0]), one)
         self._figures.attempt("graphs", "more", more)
 
-    def measure_plain(self, streams: Sequence[int], frames: int) -> None:
-        """Measure captured graphs of PyTorch's operators, with few streams."""
+    def measure_plain(self, streams: Sequence[int], frames: int, burst: int) -> None:
+        """Measure captured graphs of PyTorch's operators, with few streams; prompts of a burst."""
         scheduler = self._scheduler(max(streams), enforce_eager=False)
         for count in streams:
             self._closed_loop("plain graphs", scheduler, count, frames)
         self._figures.measure("kernels a frame", "plain", partial(self._kernels_of, scheduler))
+        scheduler.runner.close()
+        # What PyTorch's operators do of prompts is not captured.
+        self._prefills(self._scheduler(burst, enforce_eager=True), burst)
 
     def measure_eager(self, streams: Sequence[int], frames: int) -> None:
         """Measure without CUDA graphs, with few streams."""
@@ -107,7 +112,8 @@ class EngineBench:
         self._figures.measure("kernels a frame", "eager", partial(self._kernels_of, scheduler))
 
     def _scheduler(self, rows: int, *, enforce_eager: bool) -> Scheduler:
-        plan = plan_memory(self._model, rows, MAX_POSITIONS)
+        fused = self._kernels.prefill is not None
+        plan = plan_memory(self._model, rows, MAX_POSITIONS, keeps_prefixes=fused)
         began = time.perf_counter()
         runner = ModelRunner(self._model, plan, enforce_eager=enforce_eager, kernels=self._kernels)
         runner.eos = -1  # random weights end by chance; every utterance is to be equally long
@@ -130,6 +136,16 @@ class EngineBench:
             return run_closed_loop(scheduler, count, rounds(count), frames)
 
         self._figures.measure(group, streams_row(count), loop)
+
+    def _prefills(self, scheduler: Scheduler, most: int) -> None:
+        """Measure one prompt and many, with beginnings that are known and with new ones."""
+        runner = scheduler.runner
+        for count in sorted({1, min(most, runner.max_slots)}):
+            for beginning, known in {"new": False, "known": True}.items():
+                prefills = partial(run_prefills, runner, count, known=known)
+                prompts = f"{count} prompts" if count > 1 else "1 prompt"
+                row = f"{prompts}, a {beginning} beginning"
+                self._figures.measure(f"prefill, {runner.kernels['prefill']}", row, prefills)
 
     def _memory(self) -> Values:
         if self._device == "cpu":

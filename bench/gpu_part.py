@@ -54,7 +54,7 @@ def eager(options: argparse.Namespace, placement: Placement, figures: Figures) -
 def plain(options: argparse.Namespace, placement: Placement, figures: Figures) -> None:
     """Measure the engine with CUDA graphs of PyTorch's operators."""
     bench = EngineBench(options.checkpoint, placement, figures, kernels="plain")
-    bench.measure_plain(options.streams[:PLAIN_COUNTS], options.frames)
+    bench.measure_plain(options.streams[:PLAIN_COUNTS], options.frames, options.burst)
 
 
 def http(options: argparse.Namespace, placement: Placement, figures: Figures) -> None:

@@ -11,16 +11,23 @@ from qwen_tts_api.engine.runner.buckets import Buckets
 from qwen_tts_api.engine.runner.chunks import Chunks
 from qwen_tts_api.engine.runner.frames import USUAL, FusedFrames, PlainFrames
 from qwen_tts_api.engine.runner.kernels.paths import Kernels
+from qwen_tts_api.engine.runner.prefill.fused import FusedPrefills
+from qwen_tts_api.engine.runner.prefill.prefixes import PrefixCache
+from qwen_tts_api.engine.runner.prefill.prepared import PrefixKey, PreparedPrompt
 from qwen_tts_api.engine.runner.state import ChunkKey, FrameKey, RunnerState
 from qwen_tts_api.model.frame import prefill_slots
 from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.prompt import TalkerPrompt
 from qwen_tts_api.model.talker_cache import CacheSize
+from qwen_tts_api.model.utterance import SamplingParams
 
 POSITIONS = 512
 """Of a slot: the prompt and half a minute."""
 
 CHUNK_FRAMES = 4
 PROMPT_POSITIONS = 60
+PREFIX_POSITIONS = 9
+"""Of the prompt: role, language and speaker."""
 
 PARTS = ("frame", "chunk", "prefill")
 
@@ -60,7 +67,21 @@ def fused_launches(
         chunks = Chunks(model.codec, state, buckets, None, kernels.codec(model.codec))
         key = ChunkKey(num_slots, chunk_frames)
         launches["chunk"] = _record(lambda: chunks.compute(state, key))
+    if kernels.prefill is not None:
+        fused = kernels.prefill(model.speech, state.speech, buckets.tokens_for(PROMPT_POSITIONS))
+        prefixes = PrefixCache(state.speech.talker_cache, PREFIX_POSITIONS)
+        prefills = FusedPrefills(fused, state, buckets, None, prefixes)
+        rows = _read_by_rows(model, state, 1)
+        launches["prefill"] = _record(lambda: prefills.run([(0, _prompt(model))]), rows)
     return launches
+
+
+def _prompt(model: LoadedModel) -> PreparedPrompt:
+    """Return a prompt whose beginning is kept for others."""
+    embeds = model.prompts.tts_pad.expand(PROMPT_POSITIONS, -1)
+    talker_prompt = TalkerPrompt(embeds, embeds[:0], num_shared=PREFIX_POSITIONS)
+    key = PrefixKey("", "english", "ryan", None, False)
+    return PreparedPrompt(talker_prompt, PROMPT_POSITIONS, SamplingParams(), None, key)
 
 
 def _read_by_rows(model: LoadedModel, state: RunnerState, num_slots: int) -> dict[int, int]:

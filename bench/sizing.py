@@ -22,6 +22,7 @@ from qwen_tts_api.engine.memory.planning import (
     Costs,
     costs_of,
     page_positions,
+    prefix_bytes_of,
     size_that_fits,
 )
 from qwen_tts_api.model.loaded import LoadedModel
@@ -51,10 +52,12 @@ def models() -> dict[str, LoadedModel]:
 
 
 def free_bytes(model: LoadedModel, card_gib: int) -> int:
-    """Return what is left for slots and pages beside the weights, voices and the reserve."""
+    """Return what is left for slots and pages beside the weights, what is kept, and the reserve."""
     voices = MAX_VOICES * _costs(model, 0).slot_bytes if model.card.kind == "base" else 0
     left_alone = int(card_gib * GIB * GPU_SHARE_LEFT)
-    return card_gib * GIB - left_alone - model.num_bytes - voices
+    free = card_gib * GIB - left_alone - model.num_bytes - voices
+    size = CacheSize.whole(1, MAX_POSITIONS, page_positions(model))
+    return free - prefix_bytes_of(_costs(model, MAX_POSITIONS), size, free)
 
 
 def streams_that_fit(model: LoadedModel, card_gib: int, positions: int) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qwen_tts_api.checkpoints.card import ModelCard
+from qwen_tts_api.engine.runner.interface import PrefixUses
 from qwen_tts_api.model.utterance import Prompt, Reference
 
 SAMPLES_PER_FRAME = 1920
@@ -103,6 +104,8 @@ class FakeRunner:
     lag: int = 0
     eos: int = EOS
     chunk_sizes: Sequence[int] = (1, 2, 4, 8, 12, 24)
+    max_prefill_positions: int = 1024
+    prefix_uses: PrefixUses = field(default_factory=PrefixUses)
     prompts: list[Prompt] = field(default_factory=list)
     voices: set[str] = field(default_factory=set)
     slots: dict[int, FakeSlot] = field(default_factory=dict)
@@ -117,7 +120,7 @@ class FakeRunner:
 
     def __post_init__(self) -> None:
         self.placement = SimpleNamespace(device="cpu", dtype="float32", attention="sdpa")
-        self.kernels: Mapping[str, str] = {"frame": "plain", "codec": "plain"}
+        self.kernels: Mapping[str, str] = {"frame": "plain", "codec": "plain", "prefill": "plain"}
         self.gate = threading.Event()
         self.gate.set()
         self.running = threading.Event()
@@ -134,6 +137,9 @@ class FakeRunner:
             assert self.card.kind == "base"
             self.voices.add(prompt.reference.key)
         return FakePrompt(prompt, self.tokens)
+
+    def num_prefill_positions(self, prepared: Sequence[FakePrompt]) -> int:
+        return sum(each.num_positions for each in prepared)
 
     def prefill(self, slots: Sequence[int], prepared: Sequence[FakePrompt]) -> Ready:
         if self.prefill_error is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.encoders import FRAME, voice
 from qwen_tts_api.checkpoints.card import ModelCard
+from qwen_tts_api.engine.runner.interface import PrefixUses
 from qwen_tts_api.model.utterance import Prompt, Reference
 
 STEP_S = 0.005
@@ -58,12 +59,14 @@ class NullRunner:
     num_pages = 100_000
     page_positions = 64
     chunk_sizes: Sequence[int] = (1, 2, 4, 8, 12, 24)
+    max_prefill_positions = 4096
 
     def __init__(self, card: ModelCard, max_slots: int) -> None:
         self.card = card
         self.max_slots = max_slots
         self.placement = SimpleNamespace(device="cuda:0", dtype="bfloat16", attention="sdpa")
-        self.kernels: Mapping[str, str] = {"frame": "plain", "codec": "plain"}
+        self.kernels: Mapping[str, str] = {"frame": "plain", "codec": "plain", "prefill": "plain"}
+        self.prefix_uses = PrefixUses()
         self._voice = voice(VOICE_S)
         self._num_frames = len(self._voice) // FRAME
         self._busy_until = 0.0
@@ -79,6 +82,10 @@ class NullRunner:
     def prepare(self, prompt: Prompt) -> NullPrompt:
         """Return a short prompt."""
         return NullPrompt()
+
+    def num_prefill_positions(self, prepared: Sequence[Any]) -> int:
+        """Return how long short prompts are together."""
+        return sum(each.num_positions for each in prepared)
 
     def prefill(self, slots: Sequence[int], prepared: Sequence[Any]) -> Pending:
         """Begin utterances."""

@@ -164,13 +164,15 @@ def _load(
     if options.device == "cpu" and model.num_bytes < ONE_THREAD_BYTES:
         torch.set_num_threads(1)
     prepare_triton(options.cache_dir)
-    make = partial(
-        ModelRunner,
+    kernels = choose_kernels(model, options.kernels, report)
+    make = partial(ModelRunner, model, enforce_eager=options.enforce_eager, kernels=kernels)
+    plan = partial(
+        plan_memory,
         model,
-        enforce_eager=options.enforce_eager,
-        kernels=choose_kernels(model, options.kernels, report),
+        options.max_streams,
+        options.max_positions,
+        keeps_prefixes=kernels.prefill is not None,
     )
-    plan = partial(plan_memory, model, options.max_streams, options.max_positions)
     return fit_runner(plan, make, _warm_up, report)
 
 

@@ -31,9 +31,6 @@ from qwen_tts_api.telemetry.logs import LogContext, bound_context
 
 logger = logging.getLogger(__name__)
 
-MAX_PREFILL_POSITIONS = 1024
-"""How many positions may be prefilled between two frames: more would stall running sequences."""
-
 
 class Scheduler:
     """The sequences in the slots of one runner. Used only by the thread that owns the runner.
@@ -178,8 +175,9 @@ class Scheduler:
         batch: list[Sequence] = []
         self.lacks_pages = False
         while self._prepared and not self.lacks_pages:
-            longest = max(each.num_positions for each in [*batch, self._prepared[0]])
-            if batch and longest * (len(batch) + 1) > MAX_PREFILL_POSITIONS:
+            prompts = [each.prepared for each in (*batch, self._prepared[0])]
+            num_positions = self.runner.num_prefill_positions(prompts)
+            if batch and num_positions > self.runner.max_prefill_positions:
                 break
             self.lacks_pages = not self._keeper.admit(self._prepared[0])
             if not self.lacks_pages:

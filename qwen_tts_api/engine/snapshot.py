@@ -100,6 +100,8 @@ class EngineStatus:
         pages_used: Pages that utterances have.
         frames: Frames that were computed since it was loaded, whatever the number of jobs in them.
         row_frames: Rows in those frames.
+        prefix_hits: Prompts whose beginning was kept of an earlier one.
+        prefix_misses: Prompts whose beginning was computed, where such are kept.
         failures: Computations that failed.
         out_of_memory: Computations for which the device had no memory.
         memory_bytes: GPU memory that PyTorch holds for the process.
@@ -118,6 +120,8 @@ class EngineStatus:
     pages_used: int
     frames: int
     row_frames: int
+    prefix_hits: int
+    prefix_misses: int
     failures: int
     out_of_memory: int
     memory_bytes: int
@@ -141,6 +145,8 @@ class EngineStatus:
             pages_used=snapshot.pages_used,
             frames=health.num_frames,
             row_frames=health.num_row_frames,
+            prefix_hits=runner.prefix_uses.hits if runner else 0,
+            prefix_misses=runner.prefix_uses.misses if runner else 0,
             failures=health.num_failures,
             out_of_memory=health.num_out_of_memory,
             memory_bytes=runner.memory_bytes() if runner else 0,

@@ -168,12 +168,15 @@ class LoadedModel:
         ids = self.tokenize(REFERENCE_TEMPLATE, reference.text)
         return clone(self.encoders, self.codec, reference, ids)
 
-    def build(self, prompt: Prompt, clone: ClonedVoice | None) -> tuple[TalkerPrompt, int]:
+    def build(
+        self, prompt: Prompt, clone: ClonedVoice | None, *, apart: bool = False
+    ) -> tuple[TalkerPrompt, int]:
         """Return the talker's input for a prompt, and the number of tokens of its text.
 
         All text is in the prefill, unless the prompt wants it in frames, as upstream's default is
         for a cloned voice. Of a text that is unfinished it has the tokens that do not depend on
         what follows; where it arrives, its utterance does not end before it has heard all of it.
+        `apart` is that of `build_prompt`.
         """
         text = self.tokenizer.stable_prefix(prompt.text) if prompt.unfinished else prompt.text
         text_ids = self.tokenize(SPEECH_TEMPLATE, text)
@@ -187,6 +190,7 @@ class LoadedModel:
             non_streaming_mode=not prompt.text_in_frames,
             voice=clone or prompt.speaker,
             instruct_ids=instruct_ids,
+            apart=apart,
         )
         num_tokens = text_ids.shape[0] - SPEECH_TEMPLATE_TOKENS
         if prompt.unfinished:

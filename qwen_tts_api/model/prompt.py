@@ -201,11 +201,15 @@ class TalkerPrompt:
         trailing_text: `[N, D]`: the text embeddings of the first N frames; later frames have that
             of tts_pad. N may be 0.
         min_codes: Before so many codes 0 the end of speech is forbidden.
+        num_shared: How many positions of the prefill do not depend on the text: attention is
+            causal, so their keys and values are the same in all prompts that begin alike. Less
+            than T.
     """
 
     embeds: Tensor
     trailing_text: Tensor
     min_codes: int = MIN_NEW_TOKENS
+    num_shared: int = 0
 
 
 def build_prompt(
@@ -216,6 +220,7 @@ def build_prompt(
     non_streaming_mode: bool,
     voice: str | ClonedVoice | None = None,
     instruct_ids: Tensor | None = None,
+    apart: bool = False,
 ) -> TalkerPrompt:
     """Build the prompt of one utterance.
 
@@ -228,24 +233,32 @@ def build_prompt(
             (voice_design).
         instruct_ids: `[T]` int64: an instruction in `INSTRUCTION_TEMPLATE`, where the model takes
             one (`ModelCard.takes_instruct`).
+        apart: Project the text apart from what comes before, so that not even by rounding the
+            shared positions depend on it; else at once, which takes less.
 
     Raises:
         ValueError: There is no such language or speaker.
     """
     instruct = text_ids[:0] if instruct_ids is None else instruct_ids
-    embeds = weights.text(torch.cat((instruct, text_ids[:-_SPEECH_END])))
-    opening, text = embeds.split(
-        [instruct.shape[0] + _ROLE, embeds.shape[0] - instruct.shape[0] - _ROLE]
-    )
+    ids = torch.cat((instruct, text_ids[:-_SPEECH_END]))
+    sizes = [instruct.shape[0] + _ROLE, text_ids.shape[0] - _ROLE - _SPEECH_END]
+    if apart:
+        opening, text = map(weights.text, ids.split(sizes))
+    else:
+        opening, text = weights.text(ids).split(sizes)
     announcement = _announcement(weights, language, voice)
+    num_shared = opening.shape[0] + announcement.shape[0]
     if isinstance(voice, ClonedVoice) and voice.reference_ids is not None:
         body, trailing = _continuation(weights, voice, text, non_streaming_mode)
+        num_reference = voice.reference_ids.shape[0] - _ROLE - _REFERENCE_END
+        num_shared += min(num_reference, body.shape[0] - 1)
     elif non_streaming_mode:
         body, trailing = _whole_text(weights, text), text[:0]
     else:
         body = text[:1] + weights.codec([weights.special.bos])
         trailing = torch.cat((text[1:], weights.tts_eos))
-    return TalkerPrompt(torch.cat((opening, announcement, body)), trailing)
+    embeds = torch.cat((opening, announcement, body))
+    return TalkerPrompt(embeds, trailing, num_shared=num_shared)
 
 
 def _announcement(weights: PromptWeights, language: str, voice: str | ClonedVoice | None) -> Tensor:

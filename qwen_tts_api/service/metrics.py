@@ -183,6 +183,8 @@ def _pool_metrics(status: PoolStatus) -> Iterator[Metric]:
     counters = {
         "frames": "Frames (80 ms) computed, whatever the batch size.",
         "row_frames": "Frames computed, once per utterance: row_frames / frames is the mean batch.",
+        "prefix_hits": "Prompts whose beginning was kept of an earlier one.",
+        "prefix_misses": "Prompts whose beginning was computed, where such are kept.",
         "failures": "Failed computations.",
         "out_of_memory": "Computations that ran out of device memory.",
     }

@@ -14,6 +14,7 @@ from qwen_tts_api.model.prompt import (
     SPEECH_TEMPLATE,
     SPEECH_TEMPLATE_TOKENS,
     ClonedVoice,
+    build_prompt,
 )
 from tests.model.conftest import odd_case
 from tests.model.generation import Case, Checkpoint, upstream_prompt
@@ -74,6 +75,34 @@ def test_cloned_voices(
     for language in ("auto", "chinese"):
         case = Case(say(SPEECH_TEMPLATE, "This is me."), language, voice)
         assert_same_prompt(nano_base, case, non_streaming_mode)
+
+
+@pytest.mark.parametrize("non_streaming_mode", MODES)
+def test_what_prompts_share(nano_base: Checkpoint, say: Say, non_streaming_mode: bool) -> None:
+    """Where the text is projected apart, to the bit: up to the text's first token, no further."""
+    generator = torch.Generator().manual_seed(2)
+    speaker, codes = torch.randn(128, generator=generator), torch.zeros(10, 16, dtype=torch.int64)
+    whole = ClonedVoice(speaker, say(REFERENCE_TEMPLATE, "That was me"), codes)
+    brief = ClonedVoice(speaker, whole.reference_ids, codes[:2])
+    instruct_ids = say(INSTRUCTION_TEMPLATE, "Whisper.")
+    for voice in (ClonedVoice(speaker), whole, brief):
+        one, other = (
+            build_prompt(
+                nano_base.prompts,
+                say(SPEECH_TEMPLATE, text),
+                language="english",
+                voice=voice,
+                instruct_ids=instruct_ids,
+                non_streaming_mode=non_streaming_mode,
+                apart=True,
+            )
+            for text in ("It is late, good night.", "No")
+        )
+        length = one.num_shared
+        assert length == other.num_shared < min(len(one.embeds), len(other.embeds))
+        assert torch.equal(one.embeds[:length], other.embeds[:length])
+        if voice is not brief or non_streaming_mode:
+            assert not torch.equal(one.embeds[length], other.embeds[length])
 
 
 def test_as_much_text_as_frames(nano_base: Checkpoint, say: Say) -> None:

@@ -72,7 +72,7 @@ def _measure(plan: MemoryPlan, make: MakeRunner) -> WorkingMemory:
         measure_working_memory,
         lambda num_slots: make(replace(plan, size=_trial(plan.size, num_slots))),
         lambda: planning.free_bytes(device)[0],
-        lambda num_slots: plan.costs.of(_trial(plan.size, num_slots)),
+        lambda num_slots: plan.costs.of(_trial(plan.size, num_slots)) + plan.prefix_bytes,
         num_slot_buckets=len(slot_buckets(plan.max_slots)),
     )
     try:

@@ -1,6 +1,7 @@
 """How many utterances fit into a device's memory at once; decided before they are allocated.
 
-    slots x (a slot + its working memory) + pages = available - cloned voices - working memory
+    slots x (a slot + its working memory) + pages =
+        available - cloned voices - prompts' beginnings - working memory
 
 - Available is what is free when the weights are loaded, less a share that is left alone.
 - There are as many slots as are wanted, as long as each can have half a minute; and as many pages
@@ -42,6 +43,13 @@ no more than 1,000 in any script. They take 4 MB a slot at 1.7B."""
 MAX_VOICES = 32
 """Cloned voices that are kept, each with its stream of the codec: 5 MB in 32 bits."""
 
+
+MAX_PREFIX_POSITIONS = 2048
+"""Of the beginnings of prompts that are kept for others: 20 of them with an instruction of 90
+tokens each, or 200 of speakers without one. They take 224 MB."""
+
+PREFIX_SHARE = 1 / 32
+"""Of what is free, at most."""
 
 USUAL_POSITIONS = 512
 """Of half a minute: 375 frames, its text, and an instruction."""
@@ -87,6 +95,7 @@ class MemoryPlan:
         weights_bytes: The model.
         costs: What a slot and a page take.
         voices_bytes: What cloned voices may take that are kept for their next utterance.
+        prefix_bytes: What the beginnings of prompts may take that are kept for others.
         working: What computing takes.
         available_bytes: What was free for slots, pages, and the slots' part of the working memory.
     """
@@ -96,6 +105,7 @@ class MemoryPlan:
     weights_bytes: int
     costs: Costs
     voices_bytes: int
+    prefix_bytes: int
     working: WorkingMemory
     available_bytes: int
 
@@ -103,6 +113,12 @@ class MemoryPlan:
     def max_slots(self) -> int:
         """Utterances at once."""
         return self.size.max_slots
+
+    @property
+    def num_prefix_positions(self) -> int:
+        """How many positions there are for the beginnings of prompts."""
+        position_bytes = self.costs.page_bytes // self.size.page_positions
+        return self.prefix_bytes // position_bytes if self.prefix_bytes else 0
 
     def __str__(self) -> str:
         slots, pages = self.size.max_slots, self.size.num_pages
@@ -122,8 +138,17 @@ def plan_memory(
     max_slots: int,
     max_positions: int,
     working: WorkingMemory = WorkingMemory(),
+    *,
+    keeps_prefixes: bool = False,
 ) -> MemoryPlan:
     """Return how many slots there can be, and pages for all their positions, or as many as fit.
+
+    Args:
+        model: Its weights are in memory.
+        max_slots: How many are wanted.
+        max_positions: Of one utterance.
+        working: What computing takes.
+        keeps_prefixes: The beginnings of prompts are kept for others.
 
     Raises:
         LoadError: Not even one utterance of `max_positions` fits.
@@ -132,10 +157,14 @@ def plan_memory(
     costs = costs_of(model, wanted)
     voices_bytes = MAX_VOICES * _stream_bytes(model) if model.card.kind == "base" else 0
     available = available_bytes(model.placement.device) - voices_bytes - working.fixed_bytes
+    prefix_bytes = prefix_bytes_of(costs, wanted, available) if keeps_prefixes else 0
+    available -= prefix_bytes
     each = replace(costs, slot_bytes=costs.slot_bytes + working.slot_bytes)
     size = size_that_fits(available, each, wanted)
     device = model.placement.device
-    plan = MemoryPlan(device, size, model.num_bytes, costs, voices_bytes, working, available)
+    plan = MemoryPlan(
+        device, size, model.num_bytes, costs, voices_bytes, prefix_bytes, working, available
+    )
     if size.max_slots < 1:
         raise LoadError(
             f"{model.placement.device} has too little memory: {plan}. Set QWEN_MAX_POSITIONS "
@@ -185,6 +214,13 @@ def costs_of(model: LoadedModel, size: CacheSize) -> Costs:
         slot_bytes=element * text + _stream_bytes(model),
         page_bytes=element * position * size.page_positions,
     )
+
+
+def prefix_bytes_of(costs: Costs, size: CacheSize, available: int) -> int:
+    """Return what the beginnings of prompts may take, of what is available."""
+    position_bytes = costs.page_bytes // size.page_positions
+    num_positions = min(MAX_PREFIX_POSITIONS, int(available * PREFIX_SHARE) // position_bytes)
+    return max(0, num_positions) * position_bytes
 
 
 def max_text_embeddings(card: ModelCard, max_positions: int) -> int:

@@ -1,12 +1,17 @@
-"""The batch sizes and cache lengths that graphs are captured for."""
+"""The batch sizes, cache lengths and numbers of tokens that graphs are captured for."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 KV_STEP_EAGER = 64
 KV_BUCKETS = (512, 1024, 2048, 4096, 8192, 16384, 32768)
+
+TOKEN_BUCKETS = (64, 128, 192, 256, 384, 512, 768, 1024)
+"""Tokens of prompts in one run: multiples of a tile's 64 rows. Beyond some 300 a run is bound by
+its arithmetic, so that several runs of the largest lose nothing."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +42,22 @@ class Buckets:
             return [self.max_positions]
         return [size for size in KV_BUCKETS if size < self.max_positions] + [self.max_positions]
 
+    @property
+    def tokens(self) -> Sequence[int]:
+        """The numbers of tokens that a run of prompts has, ascending."""
+        return TOKEN_BUCKETS
+
     def slots_for(self, num_slots: int) -> int:
         """Return the batch size for so many slots."""
         if not self.captured:
             return num_slots
         return min(1 << (num_slots - 1).bit_length(), self.max_slots)
+
+    def tokens_for(self, num_tokens: int) -> int:
+        """Return the number of tokens that a run of so many has, at most the largest."""
+        if not self.captured:
+            return num_tokens
+        return next(size for size in self.tokens if size >= num_tokens)
 
     def positions_for(self, end: int) -> int:
         """Return how many positions attention reads so that all before `end` are included."""

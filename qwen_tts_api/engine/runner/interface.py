@@ -7,6 +7,7 @@ have a runner of their own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,19 @@ import numpy.typing as npt
 
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.model.utterance import Prompt, Reference
+
+
+@dataclass
+class PrefixUses:
+    """How often a prompt's beginning was known, of those that could be.
+
+    Attributes:
+        hits: Only the rest was computed.
+        misses: All of it was.
+    """
+
+    hits: int = 0
+    misses: int = 0
 
 
 class Prepared(Protocol):
@@ -61,6 +75,9 @@ class Runner(Protocol):
         lag: How many calls of `advance` are launched before the codes of the first are read: 0 on a
             CPU; 1 on a GPU, which then never waits for the host.
         chunk_sizes: The frame counts that `decode` takes, ascending.
+        max_prefill_positions: How many positions may be prefilled between two frames: more would
+            stall running slots. One prompt may have more.
+        prefix_uses: How often a prompt's beginning was known. Any thread may read it.
     """
 
     card: ModelCard
@@ -73,6 +90,8 @@ class Runner(Protocol):
     eos: int
     lag: int
     chunk_sizes: Sequence[int]
+    max_prefill_positions: int
+    prefix_uses: PrefixUses
 
     def has_cached_voice(self, prompt: Prompt) -> bool:
         """Whether `prepare` has no recording to encode, which takes longer than a frame."""
@@ -82,6 +101,9 @@ class Runner(Protocol):
 
     def prepare(self, prompt: Prompt) -> Prepared:
         """Turn a prompt into the embeddings of its prefill."""
+
+    def num_prefill_positions(self, prepared: Sequence[Any]) -> int:
+        """Return how many positions are computed where these prompts are prefilled together."""
 
     def prefill(self, slots: Sequence[int], prepared: Sequence[Any]) -> Codes:
         """Begin utterances in free slots, and sample the first code 0 of each."""

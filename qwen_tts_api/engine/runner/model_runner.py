@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,18 +11,17 @@ from qwen_tts_api.engine.memory.planning import MAX_VOICES, MemoryPlan
 from qwen_tts_api.engine.memory.release import empty_caches
 from qwen_tts_api.engine.runner.buckets import Buckets
 from qwen_tts_api.engine.runner.chunks import CHUNK_SIZES, Chunks
-from qwen_tts_api.engine.runner.frames import USUAL, make_frames, top_k_top_p_for
+from qwen_tts_api.engine.runner.frames import make_frames
 from qwen_tts_api.engine.runner.graphs import graph_pool
 from qwen_tts_api.engine.runner.host_copy import DecodedAudio, HostCopy, SampledCodes
 from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
 from qwen_tts_api.engine.runner.lru import LruCache
 from qwen_tts_api.engine.runner.page_table import PageTable
+from qwen_tts_api.engine.runner.prefill.prefills import make_prefills
+from qwen_tts_api.engine.runner.prefill.prepared import PrefixKey, PreparedPrompt
 from qwen_tts_api.engine.runner.state import RunnerState
 from qwen_tts_api.errors import TextTooLong
-from qwen_tts_api.model.codec.decoder import CodecState
-from qwen_tts_api.model.frame import prefill_slots
 from qwen_tts_api.model.loaded import UNKNOWN, LoadedModel
-from qwen_tts_api.model.prompt import TalkerPrompt
 from qwen_tts_api.model.utterance import Prompt, Reference, SamplingParams
 from qwen_tts_api.model.voice.cloning import Clone
 from qwen_tts_api.model.weights.placement import to_device
@@ -31,26 +29,6 @@ from qwen_tts_api.model.weights.placement import to_device
 CPU_FRAMES_PER_CALL = 96
 """Frames that a CPU decodes in one call. More of them do not fit its caches: a frame of nano takes
 0.73 ms in calls of 4 slots by 24 frames, and 1.44 ms in calls of 16 by 24."""
-
-
-@dataclass(frozen=True)
-class PreparedPrompt:
-    """A prompt's embeddings, and the state of the codec's stream that it continues, if any."""
-
-    talker_prompt: TalkerPrompt
-    num_text_tokens: int
-    sampling: SamplingParams
-    stream: CodecState | None
-
-    @property
-    def num_positions(self) -> int:
-        """How many positions the prefill takes."""
-        return self.talker_prompt.embeds.shape[0]
-
-    @property
-    def num_trailing(self) -> int:
-        """How many frames have text that is not in the prefill."""
-        return self.talker_prompt.trailing_text.shape[0]
 
 
 class ModelRunner:
@@ -93,6 +71,11 @@ class ModelRunner:
         self._frames = make_frames(model.speech, self._state, buckets, pool, kernels)
         codec = kernels.codec and kernels.codec(model.codec)
         self._chunks = Chunks(model.codec, self._state, buckets, pool, codec)
+        self._prefills = make_prefills(
+            model.speech, self._state, buckets, pool, kernels, plan.num_prefix_positions
+        )
+        self.max_prefill_positions = self._prefills.max_positions
+        self.prefix_uses = self._prefills.uses
 
     def has_cached_voice(self, prompt: Prompt) -> bool:
         """Whether no recording has to be encoded for a prompt."""
@@ -101,6 +84,7 @@ class ModelRunner:
     def forget(self, reference: Reference) -> None:
         """Discard what is cached of a recording."""
         self._clones.discard(reference.key)
+        self._prefills.forget(reference.key)
 
     @torch.inference_mode()
     def prepare(self, prompt: Prompt) -> PreparedPrompt:
@@ -108,8 +92,11 @@ class ModelRunner:
         reference, clone = prompt.reference, None
         if reference is not None:
             clone = self._clones.get(reference.key, lambda: self._model.clone(reference))
-        built = self._model.build(prompt, clone.voice if clone else None)
-        prepared = PreparedPrompt(*built, prompt.sampling, clone.stream if clone else None)
+        voice, stream = (clone.voice, clone.stream) if clone else (None, None)
+        apart = self._prefills.keeps_prefixes
+        built, num_tokens = self._model.build(prompt, voice, apart=apart)
+        key = PrefixKey.of(prompt)
+        prepared = PreparedPrompt(built, num_tokens, prompt.sampling, stream, key)
         room = self._state.speech.max_text_embeddings
         if prepared.num_trailing > room:
             raise TextTooLong(
@@ -119,15 +106,13 @@ class ModelRunner:
             )
         return prepared
 
+    def num_prefill_positions(self, prepared: Sequence[PreparedPrompt]) -> int:
+        """Return how many positions are computed where these prompts are prefilled together."""
+        return self._prefills.num_positions(prepared)
+
     @torch.inference_mode()
     def prefill(self, slots: Sequence[int], prepared: Sequence[PreparedPrompt]) -> SampledCodes:
-        """Begin utterances in free slots, and sample the first code 0 of each.
-
-        Prompts of different lengths are padded to the longest, on the right. There is no prefix
-        cache: role, language and speaker are 8 positions, which take nano 0.04 of 2.5 ms, and a
-        long instruction's 77 positions take 0.6 ms, once an utterance; on a GPU a prefill takes its
-        launches and one read of the weights, whatever its length.
-        """
+        """Begin utterances in free slots, and sample the first code 0 of each."""
         for slot, item in zip(slots, prepared, strict=True):
             prompt = item.talker_prompt
             self._sampling[slot] = item.sampling
@@ -139,14 +124,8 @@ class ModelRunner:
                 self._state.codec.reset(slot)
             else:
                 self._state.codec.put(slot, item.stream)
-        embeds = torch.nn.utils.rnn.pad_sequence(
-            [item.talker_prompt.embeds for item in prepared], batch_first=True
-        )
-        index = self._to_device(slots)
-        lengths = self._to_device([item.num_positions for item in prepared])
-        top_k_top_p = top_k_top_p_for([item.sampling for item in prepared])
-        prefill_slots(self._model.speech, self._state.speech, embeds, lengths, index, top_k_top_p)
-        sampled = self._state.speech.code_0.index_select(0, index)
+        self._prefills.run([*zip(slots, prepared, strict=True)])
+        sampled = self._state.speech.code_0.index_select(0, self._to_device(slots))
         return SampledCodes(HostCopy(sampled, self._copies), None)
 
     @torch.inference_mode()
@@ -221,6 +200,7 @@ class ModelRunner:
         for num_slots in reversed(self._batch_sizes):
             self.capture(num_slots)
         self._frames.capture_other()
+        self._prefills.capture()
         torch.cuda.empty_cache()  # what eager runs took before the captures
 
     @torch.inference_mode()
@@ -234,9 +214,7 @@ class ModelRunner:
         """Run the largest chunk, frame and prefill there are, to measure the memory they take."""
         self._chunks.run_largest()
         self._frames.run_largest()
-        embeds = self._model.prompts.tts_pad.expand(1, self.max_positions, -1)
-        lengths, slot = self._to_device([self.max_positions - 1]), self._to_device([0])
-        prefill_slots(self._model.speech, self._state.speech, embeds, lengths, slot, USUAL)
+        self._prefills.run_largest()
 
     def memory_bytes(self) -> int:
         """Return how much GPU memory PyTorch holds, 0 on a CPU."""
@@ -246,6 +224,7 @@ class ModelRunner:
     def close(self) -> None:
         """Release the memory; attributes that other threads read stay."""
         del self._model, self._state, self._pages, self._clones, self._frames, self._chunks
+        del self._prefills
         empty_caches()
 
     def _to_device(self, numbers: Sequence[int]) -> Tensor:

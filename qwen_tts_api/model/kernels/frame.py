@@ -6,7 +6,7 @@ import torch
 
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
 from qwen_tts_api.model.kernels.decoder import FusedDecoder
-from qwen_tts_api.model.kernels.key_value import PagedCache, Tokens
+from qwen_tts_api.model.kernels.key_value import PagedCache, Tokens, talker_pages
 from qwen_tts_api.model.kernels.products import linear
 from qwen_tts_api.model.kernels.sampling import sample_code, sample_code_0
 from qwen_tts_api.model.kernels.slots import close_frame, embed_frame, open_frame
@@ -44,7 +44,7 @@ class FusedFrame:
         self._tiles = tiles
         self._slots = torch.arange(max_slots, device=device)
         self._talker = FusedDecoder(
-            talker.decoder, _talker_pages(state), talker.vocabulary, max_slots, tiles
+            talker.decoder, talker_pages(state), talker.vocabulary, max_slots, tiles
         )
         self._predictor = FusedDecoder(
             predictor.decoder, _predictor_pages(state), predictor.vocabulary, 2 * max_slots, tiles
@@ -78,7 +78,7 @@ class FusedFrame:
         embed_frame(state, model.talker, self._codes, talker.x, self._positions, num_slots)
         talker.run(Tokens(self._slots, self._positions), num_slots)
         logits = talker.head(model.talker.codec_head, num_slots, hidden=self._hidden)
-        sample_code_0(logits, state, model.logits_bias, self._next_code_0, num_slots)
+        sample_code_0(logits, state, model.logits_bias, self._next_code_0, num_slots, state.frames)
         close_frame(state, self._codes, self._next_code_0, self._hidden, num_slots)
 
     def _open(self, num_slots: int) -> None:
@@ -104,11 +104,6 @@ class FusedFrame:
         # The last code of a frame is no input of the predictor.
         table = weights.inputs[group] if group < len(weights.inputs) else None
         sample_code(logits, self._state, self._codes, group, num_slots, table, decoder.x)
-
-
-def _talker_pages(state: FrameState) -> PagedCache:
-    cache = state.talker_cache
-    return PagedCache(cache.key_value, cache.page_table, cache.rope)
 
 
 def _predictor_pages(state: FrameState) -> PagedCache:

@@ -1,73 +1,100 @@
-"""Prompts by fused kernels: what `talker.prefill` does, over flat tokens without padding."""
+"""Prompts by fused kernels: what `frame.prefill_slots` does, over flat tokens without padding."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from qwen_tts_api.model.frame_state import FrameState, SpeechModel
 from qwen_tts_api.model.kernels.decoder import FusedDecoder
-from qwen_tts_api.model.kernels.key_value import PagedCache, Tokens
+from qwen_tts_api.model.kernels.key_value import Tokens, copy_prefixes, talker_pages
+from qwen_tts_api.model.kernels.sampling import sample_code_0
+from qwen_tts_api.model.kernels.slots import begin_slots
 from qwen_tts_api.model.kernels.tiles import PREFILL_TILES, Tiles
-from qwen_tts_api.model.talker import TalkerWeights
-from qwen_tts_api.model.talker_cache import TalkerCache
 
 
 class FusedPrefill:
-    """Runs the tokens of several prompts at once: 6 launches a layer and one for the head.
+    """`frame.prefill_slots` for one model and one state, with its own buffers.
 
     Each token attends to its slot's positions up to its own, whether they are of this run or were
     in the cache before. So a prompt's result is the same to the last bit whatever prompts are
-    beside it, and wherever a prefix of it ended that an earlier run had written.
+    beside it, however it is cut into runs, and wherever a prefix of it was computed.
+
+    One CUDA graph for each number of tokens serves any number of prompts of any lengths: nothing is
+    decided on the host. It has 6 launches a layer, and one each for the head, for the sampling of
+    code 0, and for what slots begin with: 171 of 28 layers.
 
     Args:
-        weights: The talker's.
-        cache: Written at the tokens' positions.
-        max_tokens: N, at most.
-        max_prompts: n, at most.
+        model: The weights.
+        state: Of all slots; `set_slot` was called for those whose prompts are run.
+        max_tokens: Of a run.
         tiles: How launches are divided into programs.
     """
 
     def __init__(
-        self,
-        weights: TalkerWeights,
-        cache: TalkerCache,
-        max_tokens: int,
-        max_prompts: int,
-        tiles: Tiles = PREFILL_TILES,
+        self, model: SpeechModel, state: FrameState, max_tokens: int, tiles: Tiles = PREFILL_TILES
     ) -> None:
+        max_slots, cache = state.code_0.shape[0], talker_pages(state)
         # There are programs enough without splitting sequences.
-        attention = replace(tiles.attention, split=cache.size.max_positions)
-        self._weights = weights
+        attention = replace(tiles.attention, split=cache.max_positions)
+        self._model = model
+        self._state = state
+        self._cache = cache
         self._decoder = FusedDecoder(
-            weights.decoder,
-            PagedCache(cache.key_value, cache.page_table, cache.rope),
-            weights.vocabulary,
+            model.talker.decoder,
+            cache,
+            model.talker.vocabulary,
             max_tokens,
             replace(tiles, attention=attention),
-            max_rows=max_prompts,
+            max_rows=max_slots,
         )
-        self._hidden = torch.zeros_like(self._decoder.x[:max_prompts])
+        self._tokens = state.positions.new_full((2, max_tokens), -1)
+        self._ends = state.positions.new_zeros(2, max_slots)
+        self._hidden = torch.zeros_like(state.past_hidden)
+        self._code_0 = torch.zeros_like(state.code_0)
+        # Code 0 of the first frame is that of the frame after number -1.
+        self._frames = torch.full_like(state.frames, -1)
 
-    def run(
-        self, embeds: Tensor, slots: Tensor, positions: Tensor, last: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Run tokens; return the hidden state and the logits of the last one of each prompt.
+    def load(self, embeds: Sequence[Tensor], tokens: Tensor, ends: Tensor) -> None:
+        """Say what the next run computes.
 
         Args:
-            embeds: `[N, D]` in the weights' dtype, padded to a number of tokens at will.
-            slots: `[N]` int64.
-            positions: `[N]` int64; -1 where it is padding. No two of a slot are equal, and what is
-                before a slot's first is in the cache.
-            last: `[n]` int64: which tokens are the last of their prompts.
-
-        Returns:
-            After the final norm, `[n, D]`, and `[n, V]` float32: views of buffers, until the next
-            run.
+            embeds: `[_, D]` each, in the weights' dtype: together those of all tokens.
+            tokens: `[2, N]` int64: slots, and positions, -1 where it is padding. No two positions
+                of a slot are equal, and what is before a slot's first is in the cache.
+            ends: `[2, R]` int64: for each slot, which token is the last of its prompt, and how many
+                positions the prompt has: 0 where none ends in this run.
         """
-        decoder, num_tokens, num_prompts = self._decoder, embeds.shape[0], last.shape[0]
-        decoder.x[:num_tokens].copy_(embeds)
-        decoder.run(Tokens(slots, positions), num_tokens, several_of_a_slot=True)
-        logits = decoder.head(self._weights.codec_head, num_prompts, last, self._hidden)
-        return self._hidden[:num_prompts], logits[:num_prompts]
+        torch.cat(list(embeds), out=self._decoder.x[: sum(map(len, embeds))])
+        self._tokens[:, : tokens.shape[1]].copy_(tokens)
+        self._ends.copy_(ends)
+
+    def run(self, num_tokens: int) -> None:
+        """Run the first tokens of what was loaded; slots whose prompts end there begin to run.
+
+        Args:
+            num_tokens: N, a constant of a captured graph.
+        """
+        state, decoder, talker = self._state, self._decoder, self._model.talker
+        last, lengths = self._ends
+        num_slots = len(lengths)
+        decoder.run(Tokens(*self._tokens), num_tokens, several_of_a_slot=True)
+        logits = decoder.head(talker.codec_head, num_slots, last, self._hidden)
+        sample_code_0(logits, state, self._model.logits_bias, self._code_0, num_slots, self._frames)
+        begin_slots(state, self._code_0, self._hidden, lengths)
+
+    def take_prefixes(self, store: Tensor, places: Tensor) -> None:
+        """Copy keys and values from a store to slots, instead of computing them.
+
+        Args:
+            store: `[L, M, 2 * H_kv, head_dim]`.
+            places: `[n, 3]` int64: place in the store, slot, position; none is written twice.
+        """
+        copy_prefixes(store, self._cache, places, to_slots=True)
+
+    def keep_prefixes(self, store: Tensor, places: Tensor) -> None:
+        """Copy keys and values from slots to a store; else as `take_prefixes`."""
+        copy_prefixes(store, self._cache, places, to_slots=False)

@@ -69,19 +69,25 @@ def sample_code(
 
 
 def sample_code_0(
-    logits: Tensor, state: FrameState, bias: LogitsBias, next_code_0: Tensor, num_slots: int
+    logits: Tensor,
+    state: FrameState,
+    bias: LogitsBias,
+    next_code_0: Tensor,
+    num_slots: int,
+    frames: Tensor,
 ) -> None:
-    """Sample code 0 of each slot's next frame.
+    """Sample code 0 of the frame after each slot's.
 
     Plain twin: `sampling.LogitsBias.apply`, then `sampling.sample`, in `frame.advance`.
 
     Args:
         logits: `[>= num_slots, V]` float32.
-        state: Has the slots' parameters, keys, frames, codes 0 so far, and before how many of
-            them none may end.
+        state: Has the slots' parameters, keys, codes 0 so far, and before how many of them none may
+            end.
         bias: By the number of codes 0 so far.
         next_code_0: `[R]` int64, written.
         num_slots: B.
+        frames: `[R]` int64: the slots' frames; -1 after a prompt.
     """
     _sample_code_0_kernel[(num_slots,)](
         logits,
@@ -90,7 +96,7 @@ def sample_code_0(
         state.penalty,
         *_parameters(state.sampling),
         state.keys,
-        state.frames,
+        frames,
         state.min_codes,
         next_code_0,
         VOCABULARY=logits.shape[1],

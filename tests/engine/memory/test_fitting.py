@@ -234,7 +234,7 @@ def assert_fits(free: int, costs: Costs, wanted: CacheSize) -> None:
 def test_the_plan_says_what_computing_takes(model: LoadedModel) -> None:
     size = CacheSize(2, 8192, 200)
     working = WorkingMemory(2**29, 2**20)
-    plan = MemoryPlan("cuda:0", size, 2**30, Costs(2**20, 7 * 2**20), 0, working, 2**31)
+    plan = MemoryPlan("cuda:0", size, 2**30, Costs(2**20, 7 * 2**20), 0, 0, working, 2**31)
     assert str(plan) == (
         "1.00 GiB of weights, 0.50 to compute in, 2 utterances at once of 2.0 MiB, with 200 pages "
         "of 7.0 MiB for 12800 positions in all: 1.38 of 2.00 GiB that are free for them"

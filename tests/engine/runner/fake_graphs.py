@@ -234,7 +234,13 @@ def graph_runner(
             enforce_eager=enforce_eager,
             kernels=kernels,
         )
-    pool.memory.owners = (model, runner._state, runner._frames, runner._chunks)
+    pool.memory.owners = (
+        model,
+        runner._state,
+        runner._frames,
+        runner._chunks,
+        runner._prefills,
+    )
     stream: Any = Stream()
     runner.lag, runner._copies = 1, stream
     return runner

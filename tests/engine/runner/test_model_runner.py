@@ -20,10 +20,11 @@ from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory.planning import plan_memory
-from qwen_tts_api.engine.runner import graphs, model_runner
+from qwen_tts_api.engine.runner import graphs
 from qwen_tts_api.engine.runner.frames import top_k_top_p_for
 from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
+from qwen_tts_api.engine.runner.prefill import plain
 from qwen_tts_api.engine.runner.state import ChunkKey, FrameKey
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import LoadError, TTSError
@@ -260,7 +261,7 @@ def test_a_trial_does_the_most_there_is(
         prefill_slots(speech, state, embeds, *others)
 
     monkeypatch.setattr(graphs.GraphCache, "__call__", lambda cache, key: keys.append(key))
-    monkeypatch.setattr(model_runner, "prefill_slots", prefill)
+    monkeypatch.setattr(plain, "prefill_slots", prefill)
     runner.run_largest()
     assert [key[:2] for key in keys] == [(SLOTS, 24), (SLOTS, 1024)]
     assert [shape[:2] for shape in prefilled] == [(1, 1024)]
@@ -346,10 +347,12 @@ def test_a_closed_runner_gives_its_memory_back_and_can_be_read(model: LoadedMode
     runner = runner_of(model)
     scheduler = Scheduler(runner, explain)
     say(scheduler, prompt("Hm.", GREEDY))
-    kept = [weakref.ref(each) for each in (runner._state, runner._frames, runner._chunks)]
+    held = (runner._state, runner._frames, runner._chunks, runner._prefills)
+    kept = [weakref.ref(each) for each in held]
+    del held
     num_others = sys.getrefcount(model)
     runner.close()
-    assert [reference() for reference in kept] == [None, None, None]
+    assert [reference() for reference in kept] == [None] * 4
     assert sys.getrefcount(model) < num_others
     assert (runner.card, runner.placement) == (model.card, CPU)
     assert (runner.max_slots, runner.max_positions, runner.memory_bytes()) == (SLOTS, 1024, 0)

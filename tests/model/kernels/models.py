@@ -1,13 +1,20 @@
-"""Talkers of one layer for the kernels: two classes of shapes, in two number formats."""
+"""Models of one layer for the kernels: two classes of shapes, in two number formats."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 
 from qwen_tts_api.checkpoints.transformer_config import Heads
+from qwen_tts_api.model.frame_state import SpeechModel
 from qwen_tts_api.model.kernels.tiles import AttentionTile, Tile, Tiles
 from qwen_tts_api.model.layers import BlockWeights, DecoderWeights, inverse_frequencies
+from qwen_tts_api.model.prompt import PromptWeights
+from qwen_tts_api.model.sampling import CounterRng
 from qwen_tts_api.model.talker import TalkerWeights
+from qwen_tts_api.model.weights.parameters import Parameters
+from tests.model.generation import Checkpoint
 
 TILES = Tiles(
     wide=Tile(rows=16, columns=256, inner=64),
@@ -24,6 +31,7 @@ SHAPES = {
     "odd": (48, Heads(num_query=6, num_kv=2, head_dim=24), 72),
 }
 VOCABULARY = 200
+GROUPS = 3
 
 
 def talker_of(shape: str, dtype: torch.dtype, num_layers: int = 1) -> TalkerWeights:
@@ -62,3 +70,33 @@ def talker_of(shape: str, dtype: torch.dtype, num_layers: int = 1) -> TalkerWeig
     return TalkerWeights(
         decoder, matrix(width, VOCABULARY), normal(VOCABULARY, width), torch.zeros(1)
     )
+
+
+def cut(odd: Checkpoint, dtype: torch.dtype) -> Checkpoint:
+    """Return the odd checkpoint with a layer in each model and three codes a frame."""
+    parameters = Parameters(odd.upstream.state_dict(), "cpu", dtype)
+    config = odd.upstream.config.to_dict()
+    whole = SpeechModel.read(parameters.within("talker"), config["talker_config"])
+    prompts = PromptWeights.read(parameters, config, whole.talker)
+    talker, predictor = whole.talker, whole.code_predictor
+
+    def first_layer(decoder: DecoderWeights) -> DecoderWeights:
+        return replace(decoder, layers=decoder.layers[:1])
+
+    speech = SpeechModel(
+        talker=replace(
+            talker,
+            decoder=first_layer(talker.decoder),
+            code_offsets=talker.code_offsets[:GROUPS],
+        ),
+        code_predictor=replace(
+            predictor,
+            decoder=first_layer(predictor.decoder),
+            lm_heads=predictor.lm_heads[: GROUPS - 1],
+            inputs=predictor.inputs[: GROUPS - 1],
+        ),
+        logits_bias=whole.logits_bias,
+        rng=CounterRng.build(1, GROUPS, GROUPS, torch.device("cpu")),
+        first_rng=CounterRng.build(0, 1, GROUPS, torch.device("cpu")),
+    )
+    return Checkpoint(odd.upstream, speech, prompts)

@@ -17,19 +17,16 @@ from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
 from qwen_tts_api.model.kernels.frame import FusedFrame
 from qwen_tts_api.model.kernels.tiles import Tiles
-from qwen_tts_api.model.layers import DecoderWeights
-from qwen_tts_api.model.prompt import SPEECH_TEMPLATE, PromptWeights
-from qwen_tts_api.model.sampling import CounterRng, TopKTopP
+from qwen_tts_api.model.prompt import SPEECH_TEMPLATE
+from qwen_tts_api.model.sampling import TopKTopP
 from qwen_tts_api.model.talker_cache import CacheSize
-from qwen_tts_api.model.weights.parameters import Parameters
 from tests.model.conftest import odd_case
 from tests.model.generation import GREEDY, SAMPLED, Case, Checkpoint, FramesBy, Request, our_codes
-from tests.model.kernels.models import TILES
+from tests.model.kernels.models import TILES, cut
 
 CPU = torch.device("cpu")
 NUCLEUS = replace(SAMPLED, top_p=0.8, subtalker_top_p=0.7)
 EVERYTHING = TopKTopP(max_top_k=None, top_p=True)
-GROUPS = 3
 
 
 def fused(tiles: Tiles = TILES) -> FramesBy:
@@ -39,36 +36,6 @@ def fused(tiles: Tiles = TILES) -> FramesBy:
         return FusedFrame(model, state, tiles).advance
 
     return make
-
-
-def cut(odd: Checkpoint, dtype: torch.dtype) -> Checkpoint:
-    """Return the odd checkpoint with a layer in each model and three codes a frame."""
-    parameters = Parameters(odd.upstream.state_dict(), "cpu", dtype)
-    config = odd.upstream.config.to_dict()
-    whole = SpeechModel.read(parameters.within("talker"), config["talker_config"])
-    prompts = PromptWeights.read(parameters, config, whole.talker)
-    talker, predictor = whole.talker, whole.code_predictor
-
-    def first_layer(decoder: DecoderWeights) -> DecoderWeights:
-        return replace(decoder, layers=decoder.layers[:1])
-
-    speech = SpeechModel(
-        talker=replace(
-            talker,
-            decoder=first_layer(talker.decoder),
-            code_offsets=talker.code_offsets[:GROUPS],
-        ),
-        code_predictor=replace(
-            predictor,
-            decoder=first_layer(predictor.decoder),
-            lm_heads=predictor.lm_heads[: GROUPS - 1],
-            inputs=predictor.inputs[: GROUPS - 1],
-        ),
-        logits_bias=whole.logits_bias,
-        rng=CounterRng.build(1, GROUPS, GROUPS, CPU),
-        first_rng=CounterRng.build(0, 1, GROUPS, CPU),
-    )
-    return Checkpoint(odd.upstream, speech, prompts)
 
 
 def assert_plain(checkpoint: Checkpoint, requests: list[Request], num_slots: int) -> None:

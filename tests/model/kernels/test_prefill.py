@@ -2,85 +2,159 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
-from qwen_tts_api.model import talker
+from bench.launches import Launches
+from bench.published_sizes import empty_model
+from qwen_tts_api.checkpoints.card import locate
+from qwen_tts_api.model.frame import prefill_slots
+from qwen_tts_api.model.frame_state import FrameState
 from qwen_tts_api.model.kernels.prefill import FusedPrefill
-from qwen_tts_api.model.talker import TalkerWeights
-from qwen_tts_api.model.talker_cache import CacheSize, TalkerCache
-from tests.model.kernels.models import ROUNDING, TILES, talker_of
+from qwen_tts_api.model.sampling import TopKTopP
+from qwen_tts_api.model.talker_cache import CacheSize
+from qwen_tts_api.model.utterance import SamplingParams
+from tests.model.generation import GREEDY, SAMPLED, Checkpoint
+from tests.model.kernels.models import ROUNDING, TILES, cut
 
 PAGE = 4
+POSITIONS = 12
+NUCLEUS = replace(SAMPLED, seed=3, top_p=0.8)
+EVERYTHING = TopKTopP(max_top_k=None, top_p=True)
+
+Prompts = Mapping[int, tuple[Tensor, SamplingParams]]
+"""Embeddings and settings by slot."""
 
 
-def cache_of(weights: TalkerWeights, pages: list[list[int]]) -> TalkerCache:
-    """Return an empty cache in which slots have these pages of four positions."""
-    size = CacheSize(len(pages), PAGE * len(pages[0]), 12, PAGE)
-    cache = TalkerCache.allocate(weights.decoder, size)
+def state_of(
+    checkpoint: Checkpoint, pages: Sequence[Sequence[int]], prompts: Prompts
+) -> FrameState:
+    """Return a state whose slots have these pages of four positions, and are set for prompts."""
+    size = CacheSize(len(pages), POSITIONS, 12, PAGE)
+    state = FrameState.allocate(checkpoint.speech, size, max_text_embeddings=4)
     for slot, own in enumerate(pages):
-        cache.give(slot, 0, torch.tensor(own))
-    return cache
+        state.talker_cache.give(slot, 0, torch.tensor(own))
+    for slot, (embeds, params) in prompts.items():
+        state.set_slot(slot, params, embeds[:0], embeds[0])
+    return state
 
 
-def embeds_of(weights: TalkerWeights, num_tokens: int, seed: int) -> Tensor:
+def embeds_of(checkpoint: Checkpoint, num_tokens: int, seed: int) -> Tensor:
     """Return the embeddings of a prompt."""
-    norm, generator = weights.decoder.norm, torch.Generator().manual_seed(seed)
+    norm, generator = checkpoint.speech.talker.decoder.norm, torch.Generator().manual_seed(seed)
     return torch.randn(num_tokens, norm.shape[0], generator=generator).to(norm.dtype)
 
 
 def run(
-    weights: TalkerWeights, cache: TalkerCache, prompts: dict[int, Tensor], start: int = 0
-) -> tuple[Tensor, Tensor]:
-    """Run the tokens of prompts from `start` on, by slot, and one of padding."""
-    tokens = [
-        (slot, position, prompt[position])
-        for slot, prompt in prompts.items()
-        for position in range(start, len(prompt))
-    ]
-    lengths = torch.tensor([len(prompt) - start for prompt in prompts.values()])
-    padding = torch.full_like(tokens[0][2], torch.nan)
-    hidden, logits = FusedPrefill(weights, cache, len(tokens) + 1, 3, TILES).run(
-        torch.stack([*(embed for *_, embed in tokens), padding]),
-        torch.tensor([*(slot for slot, *_ in tokens), 0]),
-        torch.tensor([*(position for _, position, _ in tokens), -1]),
-        lengths.cumsum(0) - 1,
+    prefill: FusedPrefill, num_slots: int, prompts: Prompts, start: int = 0, end: int = POSITIONS
+) -> None:
+    """Run the tokens of prompts from `start` to `end`, and one of padding."""
+    tokens: list[tuple[int, int]] = []
+    ends = torch.zeros(2, num_slots, dtype=torch.int64)
+    for slot, (embeds, _) in prompts.items():
+        tokens += [(slot, position) for position in range(start, min(end, len(embeds)))]
+        if len(embeds) <= end:
+            ends[:, slot] = torch.tensor([len(tokens) - 1, len(embeds)])
+    prefill.load(
+        [embeds[start:end] for embeds, _ in prompts.values()],
+        torch.tensor([*tokens, (0, -1)]).t(),
+        ends,
     )
-    return hidden.clone(), logits.clone()
+    prefill.run(len(tokens) + 1)
 
 
-@pytest.mark.parametrize(
-    ("shape", "dtype"), [("powers of two", torch.float16), ("odd", torch.float32)]
-)
-def test_the_plain_talkers_states_logits_and_cache(shape: str, dtype: torch.dtype) -> None:
-    """Of two prompts: one of a token, one that crosses a page and a block of positions."""
-    weights = talker_of(shape, dtype)
-    pages = [[3, 1, 4], [2, 6, 5]]
-    plain, fused = cache_of(weights, pages), cache_of(weights, pages)
-    prompts = {1: embeds_of(weights, 9, 0), 0: embeds_of(weights, 1, 1)}
-    padded = torch.nn.utils.rnn.pad_sequence([*prompts.values()], batch_first=True)
-    expected = talker.prefill(
-        weights, plain, padded, torch.tensor([9, 1]), torch.tensor([*prompts])
+def small(state: FrameState) -> dict[str, Tensor]:
+    """Return the tensors of a state."""
+    values = {each.name: getattr(state, each.name) for each in fields(state)}
+    return {name: each.clone() for name, each in values.items() if isinstance(each, Tensor)}
+
+
+def written(state: FrameState, slot: int, length: int) -> Tensor:
+    """Return the keys and values of a slot's prompt."""
+    cache = state.talker_cache
+    index = cache.indices(cache.page_table[[slot]], torch.arange(length).unsqueeze(0))
+    return cache.key_value.flatten(1, 2)[:, index[0]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_the_plain_twin_s_state_and_cache(odd: Checkpoint, dtype: torch.dtype) -> None:
+    """Of two prompts: one of a token, one that crosses a page and a block; a third slot runs on."""
+    checkpoint = cut(odd, dtype)
+    prompts = {
+        2: (embeds_of(checkpoint, 9, 0), NUCLEUS),
+        0: (embeds_of(checkpoint, 1, 1), GREEDY),
+    }
+    pages = [[3, 1, 4], [7, 8, 9], [2, 6, 5]]
+    plain, fused = (state_of(checkpoint, pages, prompts) for _ in range(2))
+    for state in (plain, fused):
+        state.running[1], state.frames[1], state.positions[1] = 1, 7, 11
+    lengths = torch.tensor([9, 1])
+    padded = torch.nn.utils.rnn.pad_sequence([each for each, _ in prompts.values()], True)
+    prefill_slots(checkpoint.speech, plain, padded, lengths, torch.tensor([*prompts]), EVERYTHING)
+    run(FusedPrefill(checkpoint.speech, fused, 16, TILES), 3, prompts)
+    expected, made = small(plain), small(fused)
+    torch.testing.assert_close(
+        made.pop("past_hidden"), expected.pop("past_hidden"), rtol=0, atol=5 * ROUNDING[dtype]
     )
-    made = run(weights, fused, prompts)
-    for ours, theirs in zip(made, expected, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=5 * ROUNDING[dtype])
-    lengths = {1: 9, 0: 1}
-    for slot, length in lengths.items():
-        index = fused.indices(fused.page_table[[slot]], torch.arange(length).unsqueeze(0))
-        written = [cache.key_value.flatten(1, 2)[:, index] for cache in (fused, plain)]
-        torch.testing.assert_close(*written, rtol=0, atol=5 * ROUNDING[dtype])
+    assert {name: each.tolist() for name, each in made.items()} == {
+        name: each.tolist() for name, each in expected.items()
+    }
+    for slot, length in zip(prompts, lengths.tolist(), strict=True):
+        keys = [written(state, slot, length) for state in (fused, plain)]
+        torch.testing.assert_close(*keys, rtol=0, atol=5 * ROUNDING[dtype])
 
 
-def test_a_prompts_company_slot_pages_and_cached_prefix_change_no_bit() -> None:
-    weights = talker_of("odd", torch.float16)
-    prompt, other = embeds_of(weights, 9, 0), embeds_of(weights, 3, 1)
-    alone = run(weights, cache_of(weights, [[3, 1, 4]]), {0: prompt})
-    cache = cache_of(weights, [[9, 8, 7], [2, 6, 5]])
-    together = run(weights, cache, {0: other, 1: prompt})
-    assert [part[1].tolist() for part in together] == [part[0].tolist() for part in alone]
-    cache = cache_of(weights, [[1, 2, 3]])
-    run(weights, cache, {0: prompt[:5]})
-    continued = run(weights, cache, {0: prompt}, start=5)
-    assert [part.tolist() for part in continued] == [part.tolist() for part in alone]
+def test_company_slot_pages_runs_and_a_kept_prefix_change_no_bit(odd: Checkpoint) -> None:
+    """In 16 bits, where rounding would."""
+    checkpoint = cut(odd, torch.float16)
+    own, other = ((embeds_of(checkpoint, length, length), NUCLEUS) for length in (9, 3))
+
+    def prefilled(
+        pages: Sequence[Sequence[int]], prompts: Prompts
+    ) -> tuple[FrameState, FusedPrefill]:
+        state = state_of(checkpoint, pages, prompts)
+        return state, FusedPrefill(checkpoint.speech, state, 16, TILES)
+
+    def result(state: FrameState, slot: int) -> list[object]:
+        tensors = (state.code_0, state.past_hidden, state.positions, state.running)
+        return [*(each[slot].tolist() for each in tensors), written(state, slot, 9).tolist()]
+
+    state, prefill = prefilled([[3, 1, 4]], {0: own})
+    run(prefill, 1, {0: own})
+    alone = result(state, 0)
+    store = torch.zeros_like(state.talker_cache.key_value.flatten(1, 2)[:, :6])
+    places = torch.tensor([(5 - position, 0, position) for position in range(5)])
+    prefill.keep_prefixes(store, places)
+
+    state, prefill = prefilled([[9, 8, 7], [2, 6, 5]], {0: other, 1: own})
+    run(prefill, 2, {0: other, 1: own})
+    assert result(state, 1) == alone
+
+    state, prefill = prefilled([[1, 2, 3]], {0: own})
+    run(prefill, 1, {0: own}, end=4)
+    assert not state.running.any()
+    run(prefill, 1, {0: own}, start=4)
+    assert result(state, 0) == alone
+
+    state, prefill = prefilled([[9, 8, 7], [2, 6, 5]], {1: own})
+    places[:, 1] = 1
+    prefill.take_prefixes(store, places)
+    run(prefill, 2, {1: own}, start=5)
+    assert result(state, 1) == alone
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", ["1.7b", "0.6b"])
+def test_launches_of_a_prefill(size: str, tmp_path: Path) -> None:
+    """As counted in the class's description, whatever the number of tokens."""
+    model = empty_model(size, locate("nano", tmp_path))
+    state = FrameState.allocate(model.speech, CacheSize.whole(2, 512), 64)
+    with torch.inference_mode(), Launches().recording() as launches:
+        FusedPrefill(model.speech, state, 64).run(64)
+    kernels = [each for each in launches.all if each.call is not None]
+    assert len(kernels) == 171

@@ -104,7 +104,7 @@ def test_code_0() -> None:
     logits = logits_of(len(SETTINGS), 7, 1e-6)
     logits[:, EOS] = 30
     code_0 = torch.zeros(len(SETTINGS), dtype=torch.int64)
-    sample_code_0(logits, slots, bias, code_0, len(SETTINGS))  # type: ignore[arg-type]
+    sample_code_0(logits, slots, bias, code_0, len(SETTINGS), slots.frames)  # type: ignore[arg-type]
     frames = slots.frames + 1
     scores = bias.apply(logits, slots.seen, slots.penalty, frames, slots.min_codes)
     uniform = uniforms[:, -1:] * params.uniform_scale

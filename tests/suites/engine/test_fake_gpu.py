@@ -80,7 +80,7 @@ def runner_of(
     kernels: Kernels = PLAIN,
 ) -> ModelRunner:
     size = CacheSize(slots, POSITIONS, num_pages=slots * 4)
-    plan = MemoryPlan("cuda:0", size, 0, Costs(0, 0), 0, WorkingMemory(), 0)
+    plan = MemoryPlan("cuda:0", size, 0, Costs(0, 0), 0, 200, WorkingMemory(), 0)
     return ModelRunner(model, plan, enforce_eager=enforce_eager, kernels=kernels)
 
 

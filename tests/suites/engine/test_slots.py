@@ -17,9 +17,10 @@ from torch import Tensor
 from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory.planning import plan_memory
-from qwen_tts_api.engine.runner import chunks, frames, model_runner
+from qwen_tts_api.engine.runner import chunks, frames
 from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
+from qwen_tts_api.engine.runner.prefill import plain
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import SynthesisFailed, TTSError
 from qwen_tts_api.model import talker_cache
@@ -226,7 +227,7 @@ class Failures:
         self.places: list[str] = []
         self.due = ""
         for owner, names in (
-            (model_runner, ("prefill_slots",)),
+            (plain, ("prefill_slots",)),
             (frames, ("advance",)),
             (chunks, ("decode_pcm",)),
             (runner, ("prefill", "advance", "decode")),

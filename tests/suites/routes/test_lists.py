@@ -62,7 +62,7 @@ def test_health_and_readiness(make_bench: MakeBench) -> None:
         "device": "cpu",
         "dtype": "float32",
         "attention": "sdpa",
-        "kernels": {"frame": "plain", "codec": "plain"},
+        "kernels": {"frame": "plain", "codec": "plain", "prefill": "plain"},
         "models": {
             "voice": "ready",
             "small": "not loaded",

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from qwen_tts_api.engine.memory.release import release_memory
-from qwen_tts_api.engine.runner.kernels.comparison import compare_codec, compare_frame
+from qwen_tts_api.engine.runner.kernels.comparison.codec import compare_codec
+from qwen_tts_api.engine.runner.kernels.comparison.frame import compare_frame
+from qwen_tts_api.engine.runner.kernels.comparison.prefill import compare_prefill
 from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
 from qwen_tts_api.engine.self_test import is_fatal
 from qwen_tts_api.errors import LoadError
@@ -89,6 +91,7 @@ def agreeing(model: LoadedModel, candidates: Kernels) -> Kernels:
     comparisons: dict[str, Callable[[Any], None]] = {
         "frame": lambda make: compare_frame(model.speech, make),
         "codec": lambda make: compare_codec(model.codec, make),
+        "prefill": lambda make: compare_prefill(model.speech, make),
     }
     used: dict[str, Any] = {}
     left_out: dict[str, list[str]] = {}
@@ -128,5 +131,6 @@ def fused_kernels() -> Kernels:
     """Return all fused kernels that there are; imports Triton."""
     from qwen_tts_api.model.kernels.codec.decoder import FusedCodec
     from qwen_tts_api.model.kernels.frame import FusedFrame
+    from qwen_tts_api.model.kernels.prefill import FusedPrefill
 
-    return Kernels(frame=FusedFrame, codec=FusedCodec)
+    return Kernels(frame=FusedFrame, codec=FusedCodec, prefill=FusedPrefill)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol
 
@@ -27,8 +27,39 @@ class CodecKernels(Protocol):
         """Do as `decode_pcm`."""
 
 
+class PrefillKernels(Protocol):
+    """`frame.prefill_slots` of one model and one state, in runs of flat tokens."""
+
+    def load(self, embeds: Sequence[Tensor], tokens: Tensor, ends: Tensor) -> None:
+        """Say what the next run computes.
+
+        Args:
+            embeds: `[_, D]` each, together those of all tokens but padding.
+            tokens: `[2, N]` int64: slots, and positions, -1 where it is padding. What is before a
+                slot's first position is in the cache.
+            ends: `[2, R]` int64: for each slot, which token is the last of its prompt, and how many
+                positions the prompt has: 0 where none ends in this run.
+        """
+
+    def run(self, num_tokens: int) -> None:
+        """Run the tokens; slots whose prompts end there begin to run."""
+
+    def take_prefixes(self, store: Tensor, places: Tensor) -> None:
+        """Copy keys and values from a store to slots.
+
+        Args:
+            store: `[L, M, 2 * H_kv, head_dim]`.
+            places: `[n, 3]` int64: place in the store, slot, position.
+        """
+
+    def keep_prefixes(self, store: Tensor, places: Tensor) -> None:
+        """Copy keys and values from slots to a store; else as `take_prefixes`."""
+
+
 MakeFrame = Callable[[SpeechModel, FrameState], FrameKernels]
 MakeCodec = Callable[[CodecWeights], CodecKernels]
+MakePrefill = Callable[[SpeechModel, FrameState, int], PrefillKernels]
+"""Given how many tokens a run may have."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +68,7 @@ class Kernels:
 
     frame: MakeFrame | None = None
     codec: MakeCodec | None = None
+    prefill: MakePrefill | None = None
 
     def names(self) -> dict[str, str]:
         """Return `fused` or `plain` for each part."""

@@ -20,36 +20,22 @@ from torch import Tensor
 from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine.memory.planning import plan_memory
-from qwen_tts_api.engine.runner.kernels import choice, comparison
+from qwen_tts_api.engine.runner.kernels import choice
 from qwen_tts_api.engine.runner.kernels.choice import agreeing, choose_kernels, kernels_obstacle
+from qwen_tts_api.engine.runner.kernels.comparison import codec, frame, prefill, rows
 from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import LoadError
-from qwen_tts_api.model.codec.decoder import CodecState, decode_pcm
-from qwen_tts_api.model.codec.weights import CodecWeights
-from qwen_tts_api.model.frame import advance
+from qwen_tts_api.model.codec.decoder import CodecState
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
 from qwen_tts_api.model.loaded import LoadedModel
-from qwen_tts_api.model.sampling import TopKTopP
 from qwen_tts_api.model.utterance import SamplingParams
 from qwen_tts_api.model.weights.placement import place
 from tests.conftest import assert_same
 from tests.engine.runner import fake_graphs
+from tests.engine.runner.stand_ins import Codec, Frame, Prefill
 from tests.engine.runner.test_model_runner import explain, prompt, say
-
-ALL = TopKTopP(None, True)
-
-
-class Frame:
-    """`frame.advance` for all lengths and parameters, as fused kernels have it."""
-
-    def __init__(self, model: SpeechModel, state: FrameState) -> None:
-        self._model = model
-        self.state = state
-
-    def advance(self, num_slots: int) -> None:
-        advance(self._model, self.state, num_slots, self.state.last_position + 1, ALL)
 
 
 class Rounding(Frame):
@@ -109,16 +95,6 @@ class ForgetsKeys(Frame):
         cache.copy_(before)
 
 
-class Codec:
-    """`decode_pcm` as a fused kernel has it."""
-
-    def __init__(self, weights: CodecWeights) -> None:
-        self.weights = weights
-
-    def decode(self, state: CodecState, codes: Tensor, slots: Tensor) -> Tensor:
-        return decode_pcm(self.weights, state, codes, slots)
-
-
 class ForgetsPast(Codec):
     """Begins each chunk anew."""
 
@@ -134,6 +110,37 @@ class ShortOfCodes(Codec):
         raise ValueError("shapes do not fit")
 
 
+class SharesPages(Prefill):
+    """Has no regard for whose pages they are, but for a prompt that is alone."""
+
+    def _indices(self, places: Tensor) -> Tensor:
+        return super()._indices(places * torch.tensor([1, 0, 1]))
+
+
+class NoCause(Prefill):
+    """Leaves out a token before the last one."""
+
+    def run(self, num_tokens: int) -> None:
+        self.x[1 : num_tokens - 2 : 3] = 0
+        super().run(num_tokens)
+
+
+class LongPrompts(Prefill):
+    """Lets a slot begin one position late."""
+
+    def run(self, num_tokens: int) -> None:
+        self.ends[1] += self.ends[1] > 0
+        super().run(num_tokens)
+
+
+class OtherFirstCodes(Prefill):
+    """Draws by other random numbers."""
+
+    def run(self, num_tokens: int) -> None:
+        self.state.keys.add_(1)
+        super().run(num_tokens)
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     """Return a loaded CustomVoice model."""
@@ -143,14 +150,18 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
 
 @pytest.fixture(autouse=True)
 def _few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "LENGTHS", (9, 5, 7, 2, 1, 3, 8, 4))
-    monkeypatch.setattr(comparison, "PAUSED", (3,))
-    monkeypatch.setattr(comparison, "CHUNKS", (1, 2))
+    monkeypatch.setattr(rows, "LENGTHS", (9, 5, 7, 2, 1, 3, 8, 4))
+    monkeypatch.setattr(rows, "POSITIONS", 64)
+    monkeypatch.setattr(frame, "POSITIONS", 64)
+    monkeypatch.setattr(frame, "PAUSED", (3,))
+    monkeypatch.setattr(codec, "CHUNKS", (1, 2))
+    monkeypatch.setattr(prefill, "RUN_TOKENS", 12)
 
 
 def test_what_agrees_is_used(model: LoadedModel, caplog: pytest.LogCaptureFixture) -> None:
     """Rounding is no difference."""
-    assert agreeing(model, Kernels(Rounding, Codec)).names() == {"frame": "fused", "codec": "fused"}
+    names = agreeing(model, Kernels(Rounding, Codec, Prefill)).names()
+    assert names == {"frame": "fused", "codec": "fused", "prefill": "fused"}
     assert not caplog.records
 
 
@@ -170,7 +181,7 @@ def test_what_differs_falls_back_alone(
 ) -> None:
     """One warning says which part, why, and how to be rid of it."""
     chosen = agreeing(model, Kernels(frame, Codec))
-    assert chosen.names() == {"frame": "plain", "codec": "fused"}
+    assert chosen == Kernels(None, Codec)
     [record] = caplog.records
     assert record.levelno == logging.WARNING
     assert "fused kernels of frame cannot be used" in record.getMessage()
@@ -180,7 +191,23 @@ def test_what_differs_falls_back_alone(
 
 @pytest.mark.parametrize("codec", [ForgetsPast, ShortOfCodes])
 def test_a_codec_that_differs_falls_back_alone(model: LoadedModel, codec: Any) -> None:
-    assert agreeing(model, Kernels(Frame, codec)).names() == {"frame": "fused", "codec": "plain"}
+    assert agreeing(model, Kernels(Frame, codec)) == Kernels(Frame, None)
+
+
+@pytest.mark.parametrize(
+    ("prefill", "reason"),
+    [
+        (SharesPages, "changes where the beginnings of prompts are known"),
+        (NoCause, "past_hidden are off by"),
+        (LongPrompts, "positions is"),
+        (OtherFirstCodes, "codes are others"),
+    ],
+)
+def test_a_prefill_that_differs_falls_back_alone(
+    model: LoadedModel, caplog: pytest.LogCaptureFixture, prefill: Any, reason: str
+) -> None:
+    assert agreeing(model, Kernels(Frame, None, prefill)) == Kernels(Frame)
+    assert reason in caplog.text
 
 
 def test_one_reason_for_all_is_one_warning(
@@ -258,7 +285,7 @@ def test_a_graph_serves_all_lengths_and_settings(
     model: LoadedModel, fused_runner: ModelRunner
 ) -> None:
     """One for each batch size; the audio is the plain path's."""
-    assert fused_runner.kernels == {"frame": "fused", "codec": "fused"}
+    assert fused_runner.kernels == {"frame": "fused", "codec": "fused", "prefill": "plain"}
     for num_slots in (3, 2, 1):
         with torch.inference_mode():
             fused_runner._frames.capture(num_slots)

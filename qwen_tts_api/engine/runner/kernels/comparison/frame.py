@@ -1,0 +1,114 @@
+"""Compare fused kernels of a frame with `frame.advance`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from qwen_tts_api.engine.runner.kernels.comparison.rows import (
+    HIDDEN,
+    KINDS,
+    MAX_DIVERGENCE,
+    POSITIONS,
+    TOLERANCE,
+    WRITTEN,
+    Differs,
+    Rows,
+    Small,
+    check_equal,
+    check_errors,
+    errors_of,
+    restore,
+    small_of,
+    written_at,
+)
+from qwen_tts_api.engine.runner.kernels.paths import MakeFrame
+from qwen_tts_api.model.frame import advance
+from qwen_tts_api.model.frame_state import FrameState, SpeechModel
+
+PAUSED = (3, 8)
+"""Rows that are not running; nothing of them may move."""
+
+NUM_FRAMES = 2
+"""The second reads what the first has written."""
+
+
+@torch.inference_mode()
+def compare_frame(model: SpeechModel, make: MakeFrame) -> None:
+    """Compare two frames of some rows of different lengths and settings, some of them paused.
+
+    Args:
+        model: The weights.
+        make: Makes what is compared.
+
+    Raises:
+        Differs: It is not `frame.advance`, within rounding.
+        Exception: Whatever compiling and running it raises.
+    """
+    rows = Rows.allocate(model)
+    rows.prefill(model)
+    state, num_rows = rows.state, len(rows)
+    for row in PAUSED:
+        state.stop(row)
+    before = small_of(state)
+    # The fused one first, which must not find what the plain one has written.
+    fused = make(model, state)
+    ours = _frames(state, lambda: fused.advance(num_rows))
+    restore(state, before)
+    plain = _frames(state, lambda: advance(model, state, num_rows, POSITIONS, rows.top_k_top_p))
+    for mine, theirs in zip(ours, plain, strict=True):
+        _check_bookkeeping(mine, theirs, before)
+    _check_numbers(ours, plain)
+
+
+def _frames(state: FrameState, frame: Callable[[], None]) -> list[Small]:
+    """Return the state after each of some frames."""
+    results = []
+    for _ in range(NUM_FRAMES):
+        frame()
+        results.append(small_of(state) | {WRITTEN: written_at(state, state.positions - 1)})
+    return results
+
+
+def _check_bookkeeping(ours: Small, plain: Small, before: Small) -> None:
+    """Check what has no rounding: how far each row is, and that paused ones stay as they were."""
+    for name in ("positions", "frames", "running"):
+        check_equal(name, ours, plain)
+    for name in ("code_0", HIDDEN, "seen"):
+        for row in PAUSED:
+            if not torch.equal(ours[name][row], before[name][row]):
+                raise Differs(f"{name} of a slot that does not run has changed")
+
+
+def _check_numbers(ours: Sequence[Small], plain: Sequence[Small]) -> None:
+    """Check codes and hidden states, of each row as long as it has drawn the same codes."""
+    rows = [row for row in range(len(ours[0][HIDDEN])) if row not in PAUSED]
+    num_drawn, num_other = [0] * len(KINDS), [0] * len(KINDS)
+    errors: dict[str, list[float]] = {HIDDEN: [], WRITTEN: []}
+    for mine, theirs in zip(ours, plain, strict=True):
+        for row in list(rows):
+            num_same, num_codes = _num_same(_codes(mine, row), _codes(theirs, row))
+            num_drawn[row % len(KINDS)] += min(num_same + 1, num_codes)
+            if num_same < num_codes:
+                num_other[row % len(KINDS)] += 1
+                rows.remove(row)
+        for name, found in errors.items():
+            found += errors_of(mine[name], theirs[name], rows)
+    for kind, drawn, other in zip(KINDS, num_drawn, num_other, strict=True):
+        if other > MAX_DIVERGENCE * drawn + 1:
+            raise Differs(f"{other} of {drawn} codes are others, with {kind}")
+    for name, found in errors.items():
+        check_errors(name, found, TOLERANCE[plain[0][name].dtype])
+
+
+def _num_same(ours: Sequence[int], plain: Sequence[int]) -> tuple[int, int]:
+    """Return how many codes are the same before the first that is not, and how many there are."""
+    differing = [n for n, (one, other) in enumerate(zip(ours, plain, strict=True)) if one != other]
+    return (differing or [len(plain)])[0], len(plain)
+
+
+def _codes(state: Small, row: int) -> list[int]:
+    """Return a row's codes in the order in which they were drawn."""
+    drawn: list[int] = [*state["codes"][row, 1:].tolist(), int(state["code_0"][row])]
+    return drawn

@@ -1,0 +1,1 @@
+"""Prompts of several slots, by either path, and what is kept of them for later ones."""

@@ -1,0 +1,117 @@
+"""Stand-ins for fused kernels that run on a CPU: the plain functions, as kernels have them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from qwen_tts_api.model import talker
+from qwen_tts_api.model.codec.decoder import CodecState, decode_pcm
+from qwen_tts_api.model.codec.weights import CodecWeights
+from qwen_tts_api.model.frame import advance
+from qwen_tts_api.model.frame_state import FrameState, SpeechModel
+from qwen_tts_api.model.sampling import TopKTopP, sample
+
+ALL = TopKTopP(None, True)
+
+
+class Frame:
+    """`frame.advance` for all lengths and parameters, as fused kernels have it."""
+
+    def __init__(self, model: SpeechModel, state: FrameState) -> None:
+        self._model = model
+        self.state = state
+
+    def advance(self, num_slots: int) -> None:
+        advance(self._model, self.state, num_slots, self.state.last_position + 1, ALL)
+
+
+class Codec:
+    """`decode_pcm` as a fused kernel has it."""
+
+    def __init__(self, weights: CodecWeights) -> None:
+        self.weights = weights
+
+    def decode(self, state: CodecState, codes: Tensor, slots: Tensor) -> Tensor:
+        return decode_pcm(self.weights, state, codes, slots)
+
+
+class Prefill:
+    """`frame.prefill_slots` token by token, so that no bit depends on what else there is.
+
+    Attributes:
+        num_tokens: Of each run, padding included.
+        num_taken: How many positions were copied to slots instead.
+    """
+
+    def __init__(self, model: SpeechModel, state: FrameState, max_tokens: int) -> None:
+        self.model = model
+        self.state = state
+        self.x = state.past_hidden.new_zeros(max_tokens, state.past_hidden.shape[1])
+        self.tokens = state.positions.new_full((2, max_tokens), -1)
+        self.ends = state.positions.new_zeros(2, len(state.positions))
+        self.num_tokens: list[int] = []
+        self.num_taken = 0
+
+    def load(self, embeds: Sequence[Tensor], tokens: Tensor, ends: Tensor) -> None:
+        x = torch.cat(list(embeds))
+        assert len(x) <= tokens.shape[1] <= len(self.x)
+        assert int((tokens[1] >= 0).sum()) == len(x)
+        self.num_tokens.append(tokens.shape[1])
+        self.x.fill_(torch.nan)
+        self.x[: len(x)].copy_(x)
+        self.tokens[:, : tokens.shape[1]].copy_(tokens)
+        self.ends.copy_(ends)
+
+    def run(self, num_tokens: int) -> None:
+        model, state = self.model, self.state
+        last, lengths = self.ends
+        hidden, logits = zip(*(self._step(n) for n in range(num_tokens)), strict=True)
+        ended = torch.cat(hidden).index_select(0, last), torch.cat(logits).index_select(0, last)
+        none = torch.zeros_like(lengths)
+        scores = model.logits_bias.apply(ended[1], state.seen, state.penalty, none, state.min_codes)
+        uniforms = model.first_rng.uniforms(state.keys, none)
+        sampling = state.sampling.at(slice(None), ALL)
+        code_0 = sample(scores, sampling, uniforms * sampling.uniform_scale, ALL)
+        begins = lengths > 0
+        for kept, new in (
+            (state.code_0, code_0),
+            (state.positions, lengths.clamp(max=state.last_position)),
+            (state.frames, none),
+            (state.running, none + 1),
+        ):
+            torch.where(begins, new, kept, out=kept)
+        rows = begins.unsqueeze(1)
+        torch.where(rows, ended[0], state.past_hidden, out=state.past_hidden)
+        seen = state.seen.scatter(1, code_0.unsqueeze(1), True)
+        torch.where(rows, seen, state.seen, out=state.seen)
+
+    def _step(self, number: int) -> tuple[Tensor, Tensor]:
+        """Run one token; padding is written to the page of scratch."""
+        cache = self.state.talker_cache
+        slot, position = self.tokens[:, number : number + 1]
+        table = cache.page_table.index_select(0, slot.clamp(min=0)) * (position >= 0)
+        # Not a whole cache: so pages are looked up.
+        size = replace(cache.size, num_pages=0)
+        own = replace(cache, page_table=table.to(torch.int32), size=size)
+        x = torch.where(position.unsqueeze(1) >= 0, self.x[number : number + 1], 0)
+        end = self.state.last_position + 1
+        return talker.step(self.model.talker, own, x, position.clamp(min=0), end)
+
+    def take_prefixes(self, store: Tensor, places: Tensor) -> None:
+        self.num_taken += len(places)
+        self._slots()[:, self._indices(places)] = store[:, places[:, 0]]
+
+    def keep_prefixes(self, store: Tensor, places: Tensor) -> None:
+        store[:, places[:, 0]] = self._slots()[:, self._indices(places)]
+
+    def _slots(self) -> Tensor:
+        return self.state.talker_cache.key_value.flatten(1, 2)
+
+    def _indices(self, places: Tensor) -> Tensor:
+        _, slots, positions = places.t()
+        cache = self.state.talker_cache
+        return cache.indices(cache.page_table[slots], positions.unsqueeze(1)).squeeze(1)
