@@ -22,9 +22,9 @@ from qwen_tts_api.engine.memory.planning import (
     Costs,
     costs_of,
     page_positions,
-    prefix_bytes_of,
     size_that_fits,
 )
+from qwen_tts_api.engine.memory.prefixes import prefix_bytes_of
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.talker_cache import CacheSize
 
@@ -56,8 +56,8 @@ def free_bytes(model: LoadedModel, card_gib: int) -> int:
     voices = MAX_VOICES * _costs(model, 0).slot_bytes if model.card.kind == "base" else 0
     left_alone = int(card_gib * GIB * GPU_SHARE_LEFT)
     free = card_gib * GIB - left_alone - model.num_bytes - voices
-    size = CacheSize.whole(1, MAX_POSITIONS, page_positions(model))
-    return free - prefix_bytes_of(_costs(model, MAX_POSITIONS), size, free)
+    position_bytes = _costs(model, 1).page_bytes // page_positions(model)
+    return free - prefix_bytes_of(position_bytes, free)
 
 
 def streams_that_fit(model: LoadedModel, card_gib: int, positions: int) -> int:

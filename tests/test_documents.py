@@ -206,7 +206,8 @@ def test_what_fits_is_what_a_server_plans(
     monkeypatch.setattr(planning, "free_bytes", lambda device: (total - model.num_bytes, total))
     streams = sizing.streams_that_fit(model, card_gib, positions)
     for wanted, enough in ((streams, True), (streams + 1, False)):
-        size = planning.plan_memory(model, wanted, sizing.MAX_POSITIONS).size
+        plan = planning.plan_memory(model, wanted, sizing.MAX_POSITIONS, keeps_prefixes=True)
+        size = plan.size
         pages = wanted * -(-positions // size.page_positions)
         assert (size.max_slots == wanted and size.num_pages >= pages) == enough
 

@@ -32,11 +32,14 @@ def test_all_of_the_engine_but_what_only_a_gpu_has_is_measured_on_a_cpu(tmp_path
     where = ["--size=nano", f"--checkpoint={tmp_path / 'nano'}", f"--out={out}"]
     assert gpu_part.main(["graphs", *where, *QUICK]) == 0
     assert gpu_part.main(["eager", *where, *QUICK]) == 0
+    assert gpu_part.main(["plain", *where, *QUICK]) == 0
     result = read_results(out)["nano"]["result"]
     assert result["graphs"]["1 stream"]["requests"] == 8
     assert result["graphs"]["2 streams"]["frames"] == 4 * 2 * 3
     assert result["eager"]["1 stream"]["x"] > 0
     assert result["burst"]["3 at once"]["requests"] == 3
+    prompts = result["prefill, plain"]
+    assert prompts["3 prompts, a known beginning"]["positions"] > 3 * 60
     assert result["open loop"]["20 a second"]["requests"] == 4
     assert result["GPU"]["bandwidth"]["frame_gb"] > 0
 

@@ -100,8 +100,7 @@ class EngineStatus:
         pages_used: Pages that utterances have.
         frames: Frames that were computed since it was loaded, whatever the number of jobs in them.
         row_frames: Rows in those frames.
-        prefix_hits: Prompts whose beginning was kept of an earlier one.
-        prefix_misses: Prompts whose beginning was computed, where such are kept.
+        prefix_hits, prefix_misses: Prompts whose beginning was kept of an earlier one, or not.
         failures: Computations that failed.
         out_of_memory: Computations for which the device had no memory.
         memory_bytes: GPU memory that PyTorch holds for the process.

@@ -201,9 +201,8 @@ class TalkerPrompt:
         trailing_text: `[N, D]`: the text embeddings of the first N frames; later frames have that
             of tts_pad. N may be 0.
         min_codes: Before so many codes 0 the end of speech is forbidden.
-        num_shared: How many positions of the prefill do not depend on the text: attention is
-            causal, so their keys and values are the same in all prompts that begin alike. Less
-            than T.
+        num_shared: How many positions of the prefill, less than T, do not depend on the text.
+            Nor do their keys and values, since attention is causal.
     """
 
     embeds: Tensor
@@ -233,8 +232,7 @@ def build_prompt(
             (voice_design).
         instruct_ids: `[T]` int64: an instruction in `INSTRUCTION_TEMPLATE`, where the model takes
             one (`ModelCard.takes_instruct`).
-        apart: Project the text apart from what comes before, so that not even by rounding the
-            shared positions depend on it; else at once, which takes less.
+        apart: Let shared positions not depend on the text even by rounding, which takes longer.
 
     Raises:
         ValueError: There is no such language or speaker.
@@ -242,10 +240,7 @@ def build_prompt(
     instruct = text_ids[:0] if instruct_ids is None else instruct_ids
     ids = torch.cat((instruct, text_ids[:-_SPEECH_END]))
     sizes = [instruct.shape[0] + _ROLE, text_ids.shape[0] - _ROLE - _SPEECH_END]
-    if apart:
-        opening, text = map(weights.text, ids.split(sizes))
-    else:
-        opening, text = weights.text(ids).split(sizes)
+    opening, text = map(weights.text, ids.split(sizes)) if apart else weights.text(ids).split(sizes)
     announcement = _announcement(weights, language, voice)
     num_shared = opening.shape[0] + announcement.shape[0]
     if isinstance(voice, ClonedVoice) and voice.reference_ids is not None:
@@ -257,8 +252,7 @@ def build_prompt(
     else:
         body = text[:1] + weights.codec([weights.special.bos])
         trailing = torch.cat((text[1:], weights.tts_eos))
-    embeds = torch.cat((opening, announcement, body))
-    return TalkerPrompt(embeds, trailing, num_shared=num_shared)
+    return TalkerPrompt(torch.cat((opening, announcement, body)), trailing, num_shared=num_shared)
 
 
 def _announcement(weights: PromptWeights, language: str, voice: str | ClonedVoice | None) -> Tensor:

@@ -22,6 +22,7 @@ import torch
 
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.engine.memory.host import free_host_bytes, total_host_bytes
+from qwen_tts_api.engine.memory.prefixes import prefix_bytes_of
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.talker_cache import FLASH_PAGE_POSITIONS, PAGE_POSITIONS, CacheSize
@@ -43,13 +44,6 @@ no more than 1,000 in any script. They take 4 MB a slot at 1.7B."""
 MAX_VOICES = 32
 """Cloned voices that are kept, each with its stream of the codec: 5 MB in 32 bits."""
 
-
-MAX_PREFIX_POSITIONS = 2048
-"""Of the beginnings of prompts that are kept for others: 20 of them with an instruction of 90
-tokens each, or 200 of speakers without one. They take 224 MB."""
-
-PREFIX_SHARE = 1 / 32
-"""Of what is free, at most."""
 
 USUAL_POSITIONS = 512
 """Of half a minute: 375 frames, its text, and an instruction."""
@@ -79,6 +73,10 @@ class Costs:
 
     slot_bytes: int
     page_bytes: int
+
+    def position_bytes(self, size: CacheSize) -> int:
+        """Return what the keys and values of one position take."""
+        return self.page_bytes // size.page_positions
 
     def of(self, size: CacheSize) -> int:
         """Return what so many slots and pages take; no utterance has the page of scratch."""
@@ -117,8 +115,7 @@ class MemoryPlan:
     @property
     def num_prefix_positions(self) -> int:
         """How many positions there are for the beginnings of prompts."""
-        position_bytes = self.costs.page_bytes // self.size.page_positions
-        return self.prefix_bytes // position_bytes if self.prefix_bytes else 0
+        return self.prefix_bytes // max(1, self.costs.position_bytes(self.size))
 
     def __str__(self) -> str:
         slots, pages = self.size.max_slots, self.size.num_pages
@@ -157,7 +154,7 @@ def plan_memory(
     costs = costs_of(model, wanted)
     voices_bytes = MAX_VOICES * _stream_bytes(model) if model.card.kind == "base" else 0
     available = available_bytes(model.placement.device) - voices_bytes - working.fixed_bytes
-    prefix_bytes = prefix_bytes_of(costs, wanted, available) if keeps_prefixes else 0
+    prefix_bytes = prefix_bytes_of(costs.position_bytes(wanted), available) if keeps_prefixes else 0
     available -= prefix_bytes
     each = replace(costs, slot_bytes=costs.slot_bytes + working.slot_bytes)
     size = size_that_fits(available, each, wanted)
@@ -214,13 +211,6 @@ def costs_of(model: LoadedModel, size: CacheSize) -> Costs:
         slot_bytes=element * text + _stream_bytes(model),
         page_bytes=element * position * size.page_positions,
     )
-
-
-def prefix_bytes_of(costs: Costs, size: CacheSize, available: int) -> int:
-    """Return what the beginnings of prompts may take, of what is available."""
-    position_bytes = costs.page_bytes // size.page_positions
-    num_positions = min(MAX_PREFIX_POSITIONS, int(available * PREFIX_SHARE) // position_bytes)
-    return max(0, num_positions) * position_bytes
 
 
 def max_text_embeddings(card: ModelCard, max_positions: int) -> int:

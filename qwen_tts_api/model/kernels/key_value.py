@@ -12,9 +12,6 @@ from qwen_tts_api.checkpoints.transformer_config import Heads
 from qwen_tts_api.model.frame_state import FrameState
 from qwen_tts_api.model.layers import BlockWeights, Rope
 
-_BLOCK = 1024
-"""Elements that a program moves at a time."""
-
 
 @dataclass(frozen=True)
 class PagedCache:
@@ -108,61 +105,6 @@ def write_key_value(
         block.eps,
         **launch_constants(heads, cache),
     )
-
-
-def copy_prefixes(store: Tensor, cache: PagedCache, places: Tensor, *, to_slots: bool) -> None:
-    """Copy keys and values of all layers between a store and slots.
-
-    Args:
-        store: `[L, M, 2 * H_kv, head_dim]`.
-        cache: `[L, P, PAGE, 2 * H_kv, head_dim]`.
-        places: `[n, 3]` int64: place in the store, slot, position; none is written twice.
-        to_slots: From the store; else to it.
-    """
-    key_value = cache.key_value
-    _copy_kernel[(len(places), len(store))](
-        store,
-        key_value,
-        cache.page_table,
-        places,
-        store.stride(0),
-        key_value.stride(0),
-        TO_SLOTS=to_slots,
-        PAGE=key_value.shape[2],
-        MAX_PAGES=cache.page_table.shape[1],
-        WIDTH=store.stride(1),
-        BLOCK=_BLOCK,
-    )
-
-
-@triton.jit
-def _copy_kernel(
-    store,
-    cache,
-    page_table,
-    places,
-    store_stride,
-    cache_stride,
-    TO_SLOTS: tl.constexpr,
-    PAGE: tl.constexpr,
-    MAX_PAGES: tl.constexpr,
-    WIDTH: tl.constexpr,
-    BLOCK: tl.constexpr,
-):
-    """One position of one layer of `copy_prefixes`."""
-    layer = tl.program_id(1).to(tl.int64)
-    place = places + tl.program_id(0) * 3
-    slot, position = tl.load(place + 1), tl.load(place + 2)
-    page = tl.load(page_table + slot * MAX_PAGES + position // PAGE)
-    own = cache + layer * cache_stride + (page.to(tl.int64) * PAGE + position % PAGE) * WIDTH
-    kept = store + layer * store_stride + tl.load(place) * WIDTH
-    for start in range(0, WIDTH, BLOCK):
-        inner = start + tl.arange(0, BLOCK)
-        mask = inner < WIDTH
-        if TO_SLOTS:
-            tl.store(own + inner, tl.load(kept + inner, mask), mask)
-        else:
-            tl.store(kept + inner, tl.load(own + inner, mask), mask)
 
 
 @triton.jit

@@ -6,14 +6,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+import triton
+import triton.language as tl
 from torch import Tensor
 
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
 from qwen_tts_api.model.kernels.decoder import FusedDecoder
-from qwen_tts_api.model.kernels.key_value import Tokens, copy_prefixes, talker_pages
+from qwen_tts_api.model.kernels.key_value import Tokens, talker_pages
+from qwen_tts_api.model.kernels.prefixes import copy_prefixes
 from qwen_tts_api.model.kernels.sampling import sample_code_0
-from qwen_tts_api.model.kernels.slots import begin_slots
+from qwen_tts_api.model.kernels.slots import copy_row
 from qwen_tts_api.model.kernels.tiles import PREFILL_TILES, Tiles
+
+_BLOCK = 1024
+"""Elements that a program moves at a time."""
 
 
 class FusedPrefill:
@@ -84,7 +90,7 @@ class FusedPrefill:
         decoder.run(Tokens(*self._tokens), num_tokens, several_of_a_slot=True)
         logits = decoder.head(talker.codec_head, num_slots, last, self._hidden)
         sample_code_0(logits, state, self._model.logits_bias, self._code_0, num_slots, self._frames)
-        begin_slots(state, self._code_0, self._hidden, lengths)
+        _begin_slots(state, self._code_0, self._hidden, lengths)
 
     def take_prefixes(self, store: Tensor, places: Tensor) -> None:
         """Copy keys and values from a store to slots, instead of computing them.
@@ -98,3 +104,61 @@ class FusedPrefill:
     def keep_prefixes(self, store: Tensor, places: Tensor) -> None:
         """Copy keys and values from slots to a store; else as `take_prefixes`."""
         copy_prefixes(store, self._cache, places, to_slots=False)
+
+
+def _begin_slots(state: FrameState, code_0: Tensor, hidden: Tensor, lengths: Tensor) -> None:
+    """Let slots whose prompts were run begin their first frames: no other slot changes.
+
+    Plain twin: the end of `frame.prefill_slots`.
+
+    Args:
+        state: Its `code_0`, `past_hidden`, `seen`, `positions`, `frames` and `running` are updated.
+        code_0: `[R]` int64: of the first frames.
+        hidden: `[R, D]`: the states that these were sampled from.
+        lengths: `[R]` int64: how many positions the prompts have; 0 where there is none.
+    """
+    _begin_kernel[(len(lengths),)](
+        code_0,
+        hidden,
+        lengths,
+        state.code_0,
+        state.past_hidden,
+        state.seen,
+        state.positions,
+        state.frames,
+        state.running,
+        state.last_position,
+        VOCABULARY=state.seen.shape[1],
+        WIDTH=hidden.shape[1],
+        BLOCK=_BLOCK,
+    )
+
+
+@triton.jit
+def _begin_kernel(
+    first_code_0,
+    hidden,
+    lengths,
+    code_0,
+    past_hidden,
+    seen,
+    positions,
+    frames,
+    running,
+    last_position,
+    VOCABULARY: tl.constexpr,
+    WIDTH: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """One slot of `_begin_slots`."""
+    slot = tl.program_id(0)
+    length = tl.load(lengths + slot)
+    if length == 0:
+        return
+    copy_row(hidden + slot * WIDTH, past_hidden + slot * WIDTH, WIDTH, BLOCK)
+    code = tl.load(first_code_0 + slot)
+    tl.store(code_0 + slot, code)
+    tl.store(seen + slot * VOCABULARY + code, True)
+    tl.store(positions + slot, tl.minimum(length, last_position))
+    tl.store(frames + slot, 0)
+    tl.store(running + slot, 1)

@@ -1,4 +1,4 @@
-"""What frames and prompts read of slots and write to them: embeddings, codes, how far they are."""
+"""What a frame reads of its slots and writes to them: embeddings at its ends, its codes at last."""
 
 from __future__ import annotations
 
@@ -115,34 +115,6 @@ def close_frame(
     )
 
 
-def begin_slots(state: FrameState, code_0: Tensor, hidden: Tensor, lengths: Tensor) -> None:
-    """Let slots whose prompts were run begin their first frames: no other slot changes.
-
-    Plain twin: the end of `frame.prefill_slots`.
-
-    Args:
-        state: Its `code_0`, `past_hidden`, `seen`, `positions`, `frames` and `running` are updated.
-        code_0: `[R]` int64: of the first frames.
-        hidden: `[R, D]`: the states that these were sampled from.
-        lengths: `[R]` int64: how many positions the prompts have; 0 where there is none.
-    """
-    _begin_kernel[(len(lengths),)](
-        code_0,
-        hidden,
-        lengths,
-        state.code_0,
-        state.past_hidden,
-        state.seen,
-        state.positions,
-        state.frames,
-        state.running,
-        state.last_position,
-        VOCABULARY=state.seen.shape[1],
-        WIDTH=hidden.shape[1],
-        BLOCK=_BLOCK,
-    )
-
-
 @triton.jit
 def copy_row(source, target, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
     """Copy WIDTH elements from one pointer to another."""
@@ -238,33 +210,3 @@ def _close_kernel(
     tl.store(seen + slot * VOCABULARY + code, True)
     tl.store(positions + slot, tl.minimum(tl.load(positions + slot) + 1, last_position))
     tl.store(frames + slot, tl.load(frames + slot) + 1)
-
-
-@triton.jit
-def _begin_kernel(
-    first_code_0,
-    hidden,
-    lengths,
-    code_0,
-    past_hidden,
-    seen,
-    positions,
-    frames,
-    running,
-    last_position,
-    VOCABULARY: tl.constexpr,
-    WIDTH: tl.constexpr,
-    BLOCK: tl.constexpr,
-):
-    """One slot of `begin_slots`."""
-    slot = tl.program_id(0)
-    length = tl.load(lengths + slot)
-    if length == 0:
-        return
-    copy_row(hidden + slot * WIDTH, past_hidden + slot * WIDTH, WIDTH, BLOCK)
-    code = tl.load(first_code_0 + slot)
-    tl.store(code_0 + slot, code)
-    tl.store(seen + slot * VOCABULARY + code, True)
-    tl.store(positions + slot, tl.minimum(length, last_position))
-    tl.store(frames + slot, 0)
-    tl.store(running + slot, 1)
