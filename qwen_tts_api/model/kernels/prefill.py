@@ -58,7 +58,8 @@ class FusedPrefill:
             max_rows=max_slots,
         )
         self._tokens = state.positions.new_full((2, max_tokens), -1)
-        self._ends = state.positions.new_zeros(2, max_slots)
+        # Of an even length, so that each row is aligned: what is not is compiled for once more.
+        self._ends = state.positions.new_zeros(2, max_slots + max_slots % 2)
         self._hidden = torch.zeros_like(state.past_hidden)
         self._code_0 = torch.zeros_like(state.code_0)
         # Code 0 of the first frame is that of the frame after number -1.
@@ -76,7 +77,7 @@ class FusedPrefill:
         """
         torch.cat(list(embeds), out=self._decoder.x[: sum(map(len, embeds))])
         self._tokens[:, : tokens.shape[1]].copy_(tokens)
-        self._ends.copy_(ends)
+        self._ends[:, : ends.shape[1]].copy_(ends)
 
     def run(self, num_tokens: int) -> None:
         """Run the first tokens of what was loaded; slots whose prompts end there begin to run.
@@ -86,7 +87,7 @@ class FusedPrefill:
         """
         state, decoder, talker = self._state, self._decoder, self._model.talker
         last, lengths = self._ends
-        num_slots = len(lengths)
+        num_slots = len(state.code_0)
         decoder.run(Tokens(*self._tokens), num_tokens, several_of_a_slot=True)
         logits = decoder.head(talker.codec_head, num_slots, last, self._hidden)
         sample_code_0(logits, state, self._model.logits_bias, self._code_0, num_slots, self._frames)
@@ -117,7 +118,7 @@ def _begin_slots(state: FrameState, code_0: Tensor, hidden: Tensor, lengths: Ten
         hidden: `[R, D]`: the states that these were sampled from.
         lengths: `[R]` int64: how many positions the prompts have; 0 where there is none.
     """
-    _begin_kernel[(len(lengths),)](
+    _begin_kernel[(len(state.code_0),)](
         code_0,
         hidden,
         lengths,
@@ -134,7 +135,7 @@ def _begin_slots(state: FrameState, code_0: Tensor, hidden: Tensor, lengths: Ten
     )
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["last_position"])
 def _begin_kernel(
     first_code_0,
     hidden,

@@ -26,28 +26,28 @@ def copy_prefixes(store: Tensor, cache: PagedCache, places: Tensor, *, to_slots:
         store,
         key_value,
         cache.page_table,
+        cache.page_table.shape[1],
         places,
         store.stride(0),
         key_value.stride(0),
         TO_SLOTS=to_slots,
         PAGE=key_value.shape[2],
-        MAX_PAGES=cache.page_table.shape[1],
         WIDTH=store.stride(1),
         BLOCK=_BLOCK,
     )
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["max_pages"])
 def _copy_kernel(
     store,
     cache,
     page_table,
+    max_pages,
     places,
     store_stride,
     cache_stride,
     TO_SLOTS: tl.constexpr,
     PAGE: tl.constexpr,
-    MAX_PAGES: tl.constexpr,
     WIDTH: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -55,7 +55,7 @@ def _copy_kernel(
     layer = tl.program_id(1).to(tl.int64)
     place = places + tl.program_id(0) * 3
     slot, position = tl.load(place + 1), tl.load(place + 2)
-    page = tl.load(page_table + slot * MAX_PAGES + position // PAGE)
+    page = tl.load(page_table + slot * max_pages + position // PAGE)
     own = cache + layer * cache_stride + (page.to(tl.int64) * PAGE + position % PAGE) * WIDTH
     kept = store + layer * store_stride + tl.load(place) * WIDTH
     for start in range(0, WIDTH, BLOCK):
