@@ -15,6 +15,7 @@ LARGE_LINES = 250
 
 TESTED_BY = {
     "checkpoints/nano/configs.py": "checkpoints/test_nano.py",
+    "engine/snapshot.py": "engine/test_pool.py",
     "model/kernels/attention.py": "model/kernels/test_decoder.py",
     "model/layers.py": "model/test_talker.py",
     "routes/speech/schema.py": "routes/apis/native/test_tts.py",

@@ -14,7 +14,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from qwen_tts_api.checkpoints.card import locate, read_card
+from qwen_tts_api.checkpoints.card import locate
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine.memory.planning import plan_memory
 from qwen_tts_api.engine.runner import buckets
 from qwen_tts_api.engine.runner.kernels.paths import Kernels
@@ -44,7 +45,7 @@ def _small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     """Return a loaded CustomVoice model."""
     folder = locate("nano", tmp_path_factory.mktemp("cache"))
-    return LoadedModel.load(folder, read_card(folder), place("cpu", "float32", "sdpa"))
+    return LoadedModel.load(Checkpoint.read(folder), place("cpu", "float32", "sdpa"))
 
 
 def runner_of(model: LoadedModel, num_prefix_positions: int = 100) -> ModelRunner:
@@ -203,7 +204,7 @@ def test_a_recording_that_is_forgotten_is_not_known(
 ) -> None:
     """A clone's prompt begins with what is said in its recording, as far as no text is there."""
     folder = locate("nano-base", tmp_path_factory.mktemp("cache"))
-    base = LoadedModel.load(folder, read_card(folder), place("cpu", "float32", "sdpa"))
+    base = LoadedModel.load(Checkpoint.read(folder), place("cpu", "float32", "sdpa"))
     runner = runner_of(base)
     noise = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE_HZ).astype(np.float32)
     reference = Reference(noise, "What I said.")
