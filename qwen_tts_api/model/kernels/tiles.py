@@ -18,6 +18,8 @@ class Tile:
         inner: How many elements of a row are multiplied at a time.
         num_warps: Of a program.
         num_stages: How many loads are in flight.
+        max_registers: Of a thread; None: the assembler's choice, which may be so few that it
+            spills.
     """
 
     rows: int
@@ -25,12 +27,13 @@ class Tile:
     inner: int
     num_warps: int = 4
     num_stages: int = 4
+    max_registers: int | None = None
 
     def grid(self, num_rows: int, num_columns: int) -> tuple[int, int]:
         """Return the programs that make an output of this size."""
         return triton.cdiv(num_columns, self.columns), triton.cdiv(num_rows, self.rows)
 
-    def options(self) -> dict[str, int]:
+    def options(self) -> dict[str, int | None]:
         """Return the constants and options of a launch."""
         return {
             "ROWS": self.rows,
@@ -38,6 +41,7 @@ class Tile:
             "INNER": self.inner,
             "num_warps": self.num_warps,
             "num_stages": self.num_stages,
+            "maxnreg": self.max_registers,
             "enable_fp_fusion": False,
         }
 
@@ -74,7 +78,7 @@ class Tiles:
 
 
 FRAME_TILES = Tiles(
-    wide=Tile(rows=16, columns=32, inner=128),
+    wide=Tile(rows=16, columns=32, inner=128, max_registers=128),
     narrow=Tile(rows=16, columns=16, inner=256),
     attention=AttentionTile(split=256, programs=8, block=16),
 )
