@@ -53,7 +53,7 @@ LIBRARIES = {
     "qwen_tts": ["model.voice.encoders"],
     "transformers": ["model.voice.encoders"],
     "triton": ["model.kernels"],
-    "websockets": ["routes.live"],
+    "websockets": ["routes.live", "cli.client", "cli.live.words"],
     "werkzeug": ["routes"],
 }
 """Who alone may import what is not of the package."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Callable, Generator, Iterator
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import click
 
 if TYPE_CHECKING:
     import requests
+    from websockets.http11 import Response
+    from websockets.sync.connection import Connection
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -82,6 +85,10 @@ class ServerClient:
         if not is_valid:
             raise click.UsageError(f"--server {url!r} is no address such as {DEFAULT_SERVER}.")
 
+    @property
+    def _is_loopback(self) -> bool:
+        return urlsplit(self._url).hostname in LOOPBACK_HOSTS
+
     def get_json(self, path: str, **query: str) -> Any:
         """Return the JSON document at a path; empty values of the query are not sent."""
         params = {name: value for name, value in query.items() if value}
@@ -102,6 +109,31 @@ class ServerClient:
         """
         return self._request("POST", path, json=document, stream=True)
 
+    @contextlib.contextmanager
+    def open_socket(self, path: str, **query: str) -> Iterator[Connection]:
+        """Open a WebSocket at a path; leaving the block closes it. Raises as the other methods."""
+        from websockets.exceptions import InvalidStatus, WebSocketException
+        from websockets.sync.client import connect
+
+        params = urlencode({name: value for name, value in query.items() if value})
+        key = os.environ.get(API_KEY_VARIABLE)
+        try:
+            socket = connect(
+                f"ws{self._url.removeprefix('http')}{path}{'?' if params else ''}{params}",
+                additional_headers={"Authorization": f"Bearer {key}"} if key else {},
+                open_timeout=self._timeout_s,
+                proxy=None if self._is_loopback else True,
+                ping_interval=None,  # a pong is behind all audio that a player takes its time for
+            )
+        except InvalidStatus as refusal:
+            raise self._socket_error(refusal.response) from refusal
+        except OSError as error:
+            raise click.ClickException(self._explanation(error)) from error
+        except WebSocketException as error:
+            raise click.ClickException(f"{self._url} opens no WebSocket: {error}.") from error
+        with socket:
+            yield socket
+
     def read_chunks(self, response: requests.Response) -> Generator[bytes, None, None]:
         """Yield the body of a response as it is received; raise if it ends early."""
         with self._explain_errors():
@@ -116,7 +148,7 @@ class ServerClient:
 
         with requests.Session() as session:
             # A proxy that the environment names cannot reach the loopback of this machine.
-            session.trust_env = urlsplit(self._url).hostname not in LOOPBACK_HOSTS
+            session.trust_env = not self._is_loopback
             if os.environ.get(API_KEY_VARIABLE):
                 session.auth = _authorize  # a header alone would give way to netrc
             arguments |= {"timeout": self._timeout_s, "allow_redirects": False}
@@ -162,6 +194,14 @@ class ServerClient:
         return click.ClickException(
             f"{self._url} answered {response.status_code} {response.reason}, and no reason why: is "
             "it this server?"
+        )
+
+    def _socket_error(self, response: Response) -> click.ClickException:
+        """Return the server's error to a handshake; if it has none, the status."""
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            return click.ClickException(json.loads(response.body)["message"])
+        return click.ClickException(
+            f"{self._url} answered {response.status_code} instead of opening a WebSocket."
         )
 
 

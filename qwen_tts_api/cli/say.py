@@ -10,7 +10,7 @@ import sys
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -30,6 +30,11 @@ from qwen_tts_api.cli.outputs import (
     to_stdout,
 )
 from qwen_tts_api.cli.settings import option_of, setting_options, variable_of
+from qwen_tts_api.config.settings import LIVE_MODES
+
+if TYPE_CHECKING:
+    from qwen_tts_api.cli.progress import Progress
+    from qwen_tts_api.cli.speech import Answer, Speak
 
 STANDARD_STREAM = "-"
 
@@ -81,6 +86,12 @@ def _parse_field(
 @click.option("--pause-marks", is_flag=True, default=None, help="[pause 1.5s] in it is a pause.")
 @click.option("--speed", type=float, help="1 is the model's own.")
 @click.option("--sample-rate", type=int, metavar="HZ", help="24000 is the model's own.")
+@click.option(
+    "--live-mode",
+    type=click.Choice(LIVE_MODES),
+    help="Of -: speak sentence by sentence, or each word as it comes (continuous), which the "
+    "server's model has to be able to.",
+)
 @click.option(
     "--ref-audio", type=click.File("rb"), help="A recording whose voice a Base model clones."
 )
@@ -134,6 +145,7 @@ def say(
     is_whole = text != (STANDARD_STREAM,) or text_file is not None or stream is False
     is_whole = is_whole or any(document.get(name) for name in _NEED_WHOLE_TEXT)
     pipe = None if is_whole else _open_pipe()
+    _check_live_mode(document.get("live_mode"), is_pipe=pipe is not None, in_process=in_process)
     if pipe is None:
         document["text"] = _read_text(text, text_file)
     if stream is None:
@@ -158,7 +170,7 @@ def _speak(
     target: str,
 ) -> None:
     from qwen_tts_api.cli.progress import Progress
-    from qwen_tts_api.cli.speech import Speak, loaded_model, speak_by_server
+    from qwen_tts_api.cli.speech import loaded_model, speak_by_server
 
     with ExitStack() as stack:
         progress = stack.enter_context(
@@ -172,9 +184,9 @@ def _speak(
         if pipe is None:
             source = speak(document)
         else:
-            from qwen_tts_api.cli.live.speech import speak_pipe
-
-            source = speak_pipe(pipe, speak, document, progress, in_real_time=target in PLAYERS)
+            source = _speak_pipe(
+                pipe, client, speak, document, progress, in_real_time=target in PLAYERS
+            )
         with source as answer, output as write:
             for chunk in answer.chunks:
                 write(chunk)
@@ -184,6 +196,24 @@ def _speak(
         click.echo(told, err=True)
 
 
+def _speak_pipe(
+    pipe: IO[bytes],
+    client: ServerClient | None,
+    speak: Speak,
+    document: dict[str, Any],
+    progress: Progress,
+    *,
+    in_real_time: bool,
+) -> AbstractContextManager[Answer]:
+    from qwen_tts_api.cli.live.speech import speak_pipe
+    from qwen_tts_api.cli.live.words import speak_words
+
+    mode = document.pop("live_mode", "segments")
+    if client is not None and mode == "continuous":
+        return speak_words(pipe, client, document, progress, in_real_time=in_real_time)
+    return speak_pipe(pipe, speak, document, progress, in_real_time=in_real_time)
+
+
 def _check_source(in_process: bool, options: dict[str, str]) -> None:
     context = click.get_current_context()
     if in_process and context.get_parameter_source("server") == ParameterSource.COMMANDLINE:
@@ -191,6 +221,15 @@ def _check_source(in_process: bool, options: dict[str, str]) -> None:
     if options and not in_process:
         [option, *_] = [option_of(name) for name in _PLACEMENT if variable_of(name) in options]
         raise click.UsageError(f"{option} is the server's to choose: give --in-process, too.")
+
+
+def _check_live_mode(mode: str | None, *, is_pipe: bool, in_process: bool) -> None:
+    if mode is not None and not is_pipe:
+        raise click.UsageError(
+            "--live-mode is for a text that is still being written: pipe it into `say -`."
+        )
+    if mode == "continuous" and in_process:
+        raise click.UsageError("--live-mode continuous needs a server.")
 
 
 def _check_output(output: str | None, audio_format: str | None) -> None:

@@ -145,6 +145,14 @@ def test_a_text_is_spoken_while_it_is_written(server: Server, tmp_path: Path) ->
     assert re.match(r"Spoken were 1\d of 17 characters, \d+ ms of audio\.\n", message)
 
 
+def test_word_by_word(server: Server) -> None:
+    """Of a server, which it needs."""
+    arguments = ("say", "-", "-o", "-", "-f", "wav", "--live-mode", "continuous")
+    result = run(*arguments, "--server", server.url, stdin=b"Hello there.")
+    assert (result.returncode, result.stdout[:4]) == (0, b"RIFF"), result.stderr
+    assert run(*arguments, "--in-process", stdin=b"Hello there.").returncode == 2
+
+
 def test_a_proxy_is_not_asked_for_this_machine(server: Server) -> None:
     """The environment may name one for everything else."""
     arguments = ("say", "Hi.", "-o", "-", "-f", "pcm", "--server", server.url)
@@ -173,6 +181,8 @@ def test_a_text_from_a_file(server: Server, tmp_path: Path) -> None:
         ["Hi", "-o", "x.wav", "--server", "http://a:b"],
         ["Hi", "-o", "x.wav", "--server", "http://localhost", "--in-process"],
         ["Hi", "-o", "x.wav", "-p", "temperature"],
+        ["Hi", "-o", "x.wav", "--live-mode", "continuous"],
+        ["-", "-o", "x.wav", "--live-mode", "words"],
     ],
 )
 def test_wrong_use(arguments: list[str]) -> None:

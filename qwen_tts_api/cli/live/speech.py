@@ -58,11 +58,11 @@ class PipeSpeech:
         self._text = text
         self._speak = speak
         self._common = {
-            **{name: value for name, value in document.items() if name not in _OF_THE_WHOLE},
+            **{name: value for name, value in document.items() if name not in OF_THE_WHOLE},
             **{"audio_format": "pcm", "stream": True, "normalize": False},
         }
         self._progress = progress
-        self._audio = LiveAudio(_choose_output(document), stream=True, per_segment=False)
+        self._audio = LiveAudio(choose_file(document), stream=True, per_segment=False)
         self._playback = Playback(self._audio, in_real_time=in_real_time)
         self._seed = document.get("seed", secrets.randbits(RANDOM_SEED_BITS))
         self._chunks = self._make_chunks()
@@ -148,11 +148,16 @@ def speak_pipe(
         raise
 
 
-_OF_THE_WHOLE = ("audio_format", "sample_rate", "speed")
+OF_THE_WHOLE = ("audio_format", "sample_rate", "speed")
 """Fields that hold for all segments together, whose samples are joined first."""
 
 
-def _choose_output(document: dict[str, Any]) -> Output:
+def choose_file(document: dict[str, Any]) -> Output:
+    """Return how a document wants its file.
+
+    Raises:
+        click.ClickException: There is no such file.
+    """
     rate_hz, speed = document.get("sample_rate"), document.get("speed")
     try:
         return choose_output(
