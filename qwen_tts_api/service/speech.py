@@ -258,6 +258,9 @@ class SpeechService:
         self.models.name(request.model)  # before the text
         script, text = self._script(request)
         voices = resolve_passages(self._voice, request, script.passages)
+        if voices[0].card.kind == "voice_design":  # which invents a voice for each utterance
+            script = script.merged()
+            voices = resolve_passages(self._voice, request, script.passages)
         return make_plan(self._config, output, text, script, voices)
 
     def _voice(self, request: SpeechRequest) -> ResolvedVoice:

@@ -33,19 +33,24 @@ def joined(
     concatenator = Concatenator(
         len(segments), trim_beginning=bool(lead_s), trim_end=segments[-1].is_stated
     )
-    yield from concatenator.silence(lead_s)
+    # Sent with the first audio: what fails before that has its status.
+    lead = list(concatenator.silence(lead_s))
     for number, segment in enumerate(segments):
         concatenator.holds_silence = segment.is_stated
         text, tempo = segment.prompt.text, segment.speed
         if timeline is not None:
             timeline.begin_segment(text, concatenator.origin, tempo)
         for taken in at_speed(samples_of(number), tempo):
+            yield from lead
+            lead.clear()
             if timeline is not None:
                 timeline.write(taken)
             if len(ready := concatenator.write(taken)):
                 yield ready
         if timeline is not None:
             timeline.end_segment(text, concatenator.origin, tempo)
+        yield from lead
+        lead.clear()
         if segment.is_stated:
             if len(ready := concatenator.release()):
                 yield ready

@@ -298,6 +298,33 @@ def test_a_plain_text_is_as_ever(bench: Bench) -> None:
     assert (first.text, first.sampling.seed) == ("Hello.", 1)
 
 
+def test_a_designed_voice_is_invented_once(bench: Bench) -> None:
+    """As long as nothing is stated that divides the text."""
+    text = "<p>One.<s>Two.</s></p><p>Three.</p><break/><s>Four.</s>Five"
+    assert say(bench, text=text, ssml=True, model="design", instruct="low").status_code == 200
+    prompts = bench.hub.runners["design"].prompts
+    assert [each.text for each in prompts] == ["One. Two.\n\nThree.", "Four. Five"]
+
+
+def test_a_pause_before_all_waits_for_the_speech(make_bench: MakeBench) -> None:
+    """So that what fails before there is any has its status."""
+    bench = make_bench(served=("voice",))
+    bench.runner.prefill_error = RuntimeError("no")
+    response = say(bench, text='<break time="1s"/>Hello', ssml=True, stream=True)
+    assert (response.status_code, response.get_json()["code"]) == (500, "synthesis_failed")
+    response = say(bench, text='<break time="1s"/>Hello', ssml=True, stream=True)
+    assert silences(samples_of(response)) == [24_000]
+
+
+def test_times_are_those_of_the_audio(bench: Bench) -> None:
+    """Pauses included."""
+    text = '<break time="1s"/>Hello<break time="2s"/>you.'
+    body = say(bench, text=text, ssml=True, timestamps=True).get_json()
+    first, second = body["segments"]
+    assert abs(first["start"] - 1.0) < 0.1
+    assert abs(second["start"] - first["end"] - 2.0) < 0.1
+
+
 def rows(heading: str) -> list[list[str]]:
     """Return the cells of a table of the document."""
     lines = DOCUMENT.read_text().splitlines()

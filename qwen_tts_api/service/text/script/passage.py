@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from qwen_tts_api.errors import InvalidRequest, TTSError
 from qwen_tts_api.service.text.sentences import Boundary
@@ -98,3 +98,15 @@ class Script:
         return bool(self.lead_s) or any(
             passage.pause_s is not None or passage.style.speed != 1 for passage in self.passages
         )
+
+    def merged(self) -> Script:
+        """Return the same with as few passages as can be: a pause that is not stated is no end."""
+        passages: list[Passage] = []
+        for passage in self.passages:
+            last = passages[-1] if passages else None
+            if last is None or last.pause_s is not None or last.style != passage.style:
+                passages.append(passage)
+                continue
+            space = "\n\n" if last.boundary is Boundary.PARAGRAPH else " "
+            passages[-1] = replace(passage, text=f"{last.text}{space}{passage.text}")
+        return replace(self, passages=passages)
