@@ -15,6 +15,11 @@ from typing import IO
 
 import click
 
+from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS
+from qwen_tts_api.audio.formats import of_suffix
+
+STANDARD_STREAM = "-"
+
 Write = Callable[[bytes], object]
 
 NATIVE_RATE_HZ = 24_000
@@ -139,3 +144,34 @@ def _complete_wav(file: IO[bytes]) -> None:
     for position, num_bytes in ((4, size - 8), (data_at + 4, size - data_at - 8)):
         file.seek(position)
         file.write(struct.pack("<I", min(num_bytes, UNKNOWN_SIZE)))
+
+
+def format_of(output: str | None, player: str) -> str:
+    """Return the name of the format that an output wants; of a file, what its name ends in."""
+    if output is None:
+        return COMPLETED_FORMAT if player == FILE_PLAYER else "pcm"
+    suffix = Path(output).suffix.removeprefix(".").lower()
+    known = of_suffix(suffix)
+    return known.name if known else suffix or DEFAULT_FORMAT
+
+
+def is_streamed(name: str, *, to_file: bool) -> bool:
+    """Tell whether the audio is taken as it is made, where nobody says.
+
+    Into a file if it is then the same file: bare samples, or a header that is completed here.
+    """
+    known = FORMATS.get(name)
+    if known is None:  # the server may be newer
+        return not to_file
+    if not to_file:
+        return known.streams
+    return known.name == COMPLETED_FORMAT or bool(known.sample_bytes and not known.has_header)
+
+
+def open_output(
+    output: str | None, player: str, rate_hz: int
+) -> contextlib.AbstractContextManager[Write]:
+    """Open a file, STANDARD_STREAM, or where there is neither the player."""
+    if output is None:
+        return to_player(player, rate_hz)
+    return to_stdout() if output == STANDARD_STREAM else to_file(Path(output))

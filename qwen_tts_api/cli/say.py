@@ -15,19 +15,16 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS
-from qwen_tts_api.audio.formats import of_suffix
 from qwen_tts_api.cli.client import ServerClient, server_options
 from qwen_tts_api.cli.outputs import (
-    COMPLETED_FORMAT,
-    FILE_PLAYER,
     NATIVE_RATE_HZ,
     PLAYERS,
+    STANDARD_STREAM,
     Write,
     find_player,
-    to_file,
-    to_player,
-    to_stdout,
+    format_of,
+    is_streamed,
+    open_output,
 )
 from qwen_tts_api.cli.settings import option_of, setting_options, variable_of
 from qwen_tts_api.config.settings import LIVE_MODES
@@ -35,8 +32,6 @@ from qwen_tts_api.config.settings import LIVE_MODES
 if TYPE_CHECKING:
     from qwen_tts_api.cli.progress import Progress
     from qwen_tts_api.cli.speech import Answer, Speak
-
-STANDARD_STREAM = "-"
 
 _NEED_WHOLE_TEXT = ("ssml", "pause_marks", "speaker_marks")
 """Fields of texts that are understood as a whole, and not while they come."""
@@ -47,6 +42,8 @@ _CUT = {
 }
 """What is told of audio that is not whole, by its finish reason."""
 
+_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+_TIMES = ("srt", "vtt", "times")
 _PLACEMENT = ("device", "dtype", "attn_impl")
 
 
@@ -86,6 +83,9 @@ def _parse_field(
 @click.option("--pause-marks", is_flag=True, default=None, help="[pause 1.5s] in it is a pause.")
 @click.option("--speed", type=float, help="1 is the model's own.")
 @click.option("--sample-rate", type=int, metavar="HZ", help="24000 is the model's own.")
+@click.option("--srt", type=_FILE, help="Write subtitles (SubRip) to this file.")
+@click.option("--vtt", type=_FILE, help="Write subtitles (WebVTT) to this file.")
+@click.option("--times", type=_FILE, help="Write when each word is heard to this file, as JSON.")
 @click.option(
     "--live-mode",
     type=click.Choice(LIVE_MODES),
@@ -139,9 +139,12 @@ def say(
     _check_source(in_process, options)
     _check_output(output, audio_format)
     player = "" if output else find_player()
-    audio_format = audio_format or _format_of(output, player)
+    audio_format = audio_format or format_of(output, player)
     document = {name: value for name, value in named.items() if value is not None} | fields
     document["audio_format"] = audio_format
+    files = {name: document.pop(name) for name in _TIMES if name in document}
+    _check_times(files, document.get("live_mode"))
+    document |= {"timestamps": True} if files else {}
     is_whole = text != (STANDARD_STREAM,) or text_file is not None or stream is False
     is_whole = is_whole or any(document.get(name) for name in _NEED_WHOLE_TEXT)
     pipe = None if is_whole else _open_pipe()
@@ -149,7 +152,7 @@ def say(
     if pipe is None:
         document["text"] = _read_text(text, text_file)
     if stream is None:
-        stream = _is_streamed(audio_format, to_file=output not in (None, STANDARD_STREAM))
+        stream = is_streamed(audio_format, to_file=output not in (None, STANDARD_STREAM))
     document |= {"stream": True} if stream else {}
     if ref_audio is not None:
         document["ref_audio"] = base64.b64encode(ref_audio.read()).decode()
@@ -157,8 +160,13 @@ def say(
         options["QWEN_MODEL_ID"] = model
     rate_hz = document.get("sample_rate") or NATIVE_RATE_HZ
     client = None if in_process else ServerClient(server, timeout)
-    sink = _open_output(output, player, rate_hz)
-    _speak(document, pipe, client, options, sink, output or player)
+    sink = open_output(output, player, rate_hz)
+    answer = _speak(document, pipe, client, options, sink, output or player)
+    if files:
+        from qwen_tts_api.cli.times import write_times
+
+        assert answer.times is not None
+        write_times(files, answer.times)
 
 
 def _speak(
@@ -168,7 +176,7 @@ def _speak(
     options: dict[str, str],
     output: AbstractContextManager[Write],
     target: str,
-) -> None:
+) -> Answer:
     from qwen_tts_api.cli.progress import Progress
     from qwen_tts_api.cli.speech import loaded_model, speak_by_server
 
@@ -194,6 +202,7 @@ def _speak(
         progress.close(f"{target}: {progress.summary}, seed {answer.seed}, model {answer.model}")
     if told := _CUT.get(answer.finish_reason):
         click.echo(told, err=True)
+    return answer
 
 
 def _speak_pipe(
@@ -235,10 +244,24 @@ def _check_live_mode(mode: str | None, *, is_pipe: bool, in_process: bool) -> No
 def _check_output(output: str | None, audio_format: str | None) -> None:
     if audio_format and not output:
         raise click.UsageError("--format needs -o: what is played has a format of its own.")
-    if output and output != STANDARD_STREAM and not Path(output).absolute().parent.is_dir():
-        raise click.UsageError(f"There is no folder {str(Path(output).parent)!r} to write to.")
+    if output and output != STANDARD_STREAM:
+        _check_folder(Path(output))
     if output == STANDARD_STREAM and sys.stdout.isatty():
         raise click.UsageError("Standard output is a terminal: send it to a file or a program.")
+
+
+def _check_times(files: dict[str, Path], live_mode: str | None) -> None:
+    if files and live_mode == "continuous":
+        raise click.UsageError(
+            f"--{next(iter(files))} needs sentences: leave --live-mode continuous out."
+        )
+    for path in files.values():
+        _check_folder(path)
+
+
+def _check_folder(path: Path) -> None:
+    if not path.absolute().parent.is_dir():
+        raise click.UsageError(f"There is no folder {str(path.parent)!r} to write to.")
 
 
 def _read_text(words: tuple[str, ...], file: Any) -> str:
@@ -265,30 +288,3 @@ def _open_pipe() -> IO[bytes] | None:
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return None
     return open(descriptor, "rb", buffering=0, closefd=False)
-
-
-def _format_of(output: str | None, player: str) -> str:
-    if output is None:
-        return COMPLETED_FORMAT if player == FILE_PLAYER else "pcm"
-    suffix = Path(output).suffix.removeprefix(".").lower()
-    known = of_suffix(suffix)
-    return known.name if known else suffix or DEFAULT_FORMAT
-
-
-def _is_streamed(name: str, *, to_file: bool) -> bool:
-    """Tell whether the audio is taken as it is made, where nobody says.
-
-    Into a file if it is then the same file: bare samples, or a header that is completed here.
-    """
-    known = FORMATS.get(name)
-    if known is None:  # the server may be newer
-        return not to_file
-    if not to_file:
-        return known.streams
-    return known.name == COMPLETED_FORMAT or bool(known.sample_bytes and not known.has_header)
-
-
-def _open_output(output: str | None, player: str, rate_hz: int) -> AbstractContextManager[Write]:
-    if output is None:
-        return to_player(player, rate_hz)
-    return to_stdout() if output == STANDARD_STREAM else to_file(Path(output))

@@ -20,7 +20,9 @@ from qwen_tts_api.cli.settings import read_settings
 from qwen_tts_api.errors import StartupError, TTSError
 
 if TYPE_CHECKING:
+    from qwen_tts_api.service.request import SpeechStream
     from qwen_tts_api.service.speech import SpeechService
+    from qwen_tts_api.service.times.timeline import Times
 
 LOAD_POLL_S = 0.05
 CLOSE_TIMEOUT_S = 1.0
@@ -42,12 +44,14 @@ class Answer:
         seed: Reproduces the same audio.
         model: Name of the model; empty while it is not known.
         finish_reason: Why it ended (`X-Finish-Reason`), as far as that is known.
+        times: When what is heard, behind the last chunk, if that was asked for.
     """
 
     chunks: Iterator[bytes]
     seed: str
     model: str
     finish_reason: str
+    times: Times | None = None
 
 
 Speak = Callable[[dict[str, Any]], AbstractContextManager[Answer]]
@@ -66,12 +70,17 @@ def speak_by_server(client: ServerClient, document: dict[str, Any]) -> Iterator[
         click.ClickException: With the server's error message, or why there is no response.
     """
     with client.post("/api/tts", document) as response:
-        yield Answer(
+        answer = Answer(
             chunks=client.read_chunks(response),
             seed=response.headers.get("X-Seed", ""),
             model=response.headers.get("X-Model", ""),
             finish_reason=response.headers.get("X-Finish-Reason", ""),
         )
+        if document.get("timestamps"):
+            from qwen_tts_api.cli.times import read_lines
+
+            answer.chunks = read_lines(answer.chunks, partial(setattr, answer, "times"))
+        yield answer
 
 
 @contextlib.contextmanager
@@ -125,17 +134,19 @@ def _speak_here(service: SpeechService, document: dict[str, Any]) -> Iterator[An
         request = load_speech_request(document)
         if request.stream:
             stream = service.stream(request)
-            answer = Answer(_explain_all(stream), str(stream.info.seed), stream.info.model, "")
+            answer = Answer(iter(()), str(stream.info.seed), stream.info.model, "")
+            answer.chunks = _explain_all(stream, answer)
         else:
             speech = service.synthesize(request)
             info, chunks = speech.info, iter([speech.data])
-            answer = Answer(chunks, str(info.seed), info.model, info.finish_reason)
+            answer = Answer(chunks, str(info.seed), info.model, info.finish_reason, speech.times)
     yield answer
 
 
-def _explain_all(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _explain_all(stream: SpeechStream, answer: Answer) -> Iterator[bytes]:
     with _explained():
-        yield from chunks
+        yield from stream
+    answer.times = stream.progress.times
 
 
 @contextlib.contextmanager

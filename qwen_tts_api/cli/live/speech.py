@@ -27,6 +27,7 @@ from qwen_tts_api.service.live.audio import LiveAudio
 from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.plan import PAUSES_S, RANDOM_SEED_BITS, segment_seeds
 from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.times.timeline import Timeline
 
 MAX_BUSY_S = 120.0
 """How long a server is waited for that is busy, for each segment."""
@@ -62,7 +63,9 @@ class PipeSpeech:
             **{"audio_format": "pcm", "stream": True, "normalize": False},
         }
         self._progress = progress
-        self._audio = LiveAudio(choose_file(document), stream=True, per_segment=False)
+        output = choose_file(document)
+        timeline = Timeline(output) if document.get("timestamps") else None
+        self._audio = LiveAudio(output, timeline, stream=True, per_segment=False)
         self._playback = Playback(self._audio, in_real_time=in_real_time)
         self._seed = document.get("seed", secrets.randbits(RANDOM_SEED_BITS))
         self._chunks = self._make_chunks()
@@ -97,11 +100,13 @@ class PipeSpeech:
                     chunk = self._audio.write(samples)
                     self._playback.advance()
                     yield chunk
+            self._audio.time_segment(segment.text)
             yield self._audio.end_segment(PAUSES_S[segment.boundary])
             self._playback.end()
         if not self.answer.model:
             raise click.ClickException("There is nothing to speak in the text.")
         yield self._audio.finish()
+        self.answer.times = self._audio.times
 
     def _begin(self, fields: dict[str, Any], stack: contextlib.ExitStack) -> Answer:
         """Request a segment; its text cannot be read again, so a busy server is waited for.
@@ -148,7 +153,7 @@ def speak_pipe(
         raise
 
 
-OF_THE_WHOLE = ("audio_format", "sample_rate", "speed")
+OF_THE_WHOLE = ("audio_format", "sample_rate", "speed", "timestamps")
 """Fields that hold for all segments together, whose samples are joined first."""
 
 

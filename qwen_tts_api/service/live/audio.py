@@ -9,7 +9,7 @@ from qwen_tts_api.audio.encoders import Output, Pipeline
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.synthesis.concatenate import Concatenator
 from qwen_tts_api.service.text.segments import measure
-from qwen_tts_api.service.times.timeline import TimedSegment, Timeline
+from qwen_tts_api.service.times.timeline import TimedSegment, Timeline, Times
 from qwen_tts_api.service.times.words import LETTERS_PER_S
 
 Samples = npt.NDArray[np.int16]
@@ -69,6 +69,12 @@ class LiveAudio:
     def time_segment(self, text: str) -> TimedSegment | None:
         """Return when the current segment is heard, all of whose samples were written."""
         return self._timeline.end_segment(text, self._origin) if self._timeline else None
+
+    @property
+    def times(self) -> Times | None:
+        """When the segments that ended are heard, in one container."""
+        duration_s = self.pipeline.num_samples / self._output.sample_rate_hz
+        return self._timeline.times(duration_s) if self._timeline else None
 
     @property
     def _origin(self) -> int:
