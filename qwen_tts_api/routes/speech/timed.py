@@ -62,15 +62,16 @@ SCHEMAS: Mapping[str, Document] = {
 
 def whole(speech: Speech) -> bytes:
     """Return a whole file with the times of all of it, as one line of JSON."""
+    return _line({**_head(speech.info), **_audio(speech.data), **describe_times(speech)})
+
+
+def describe_times(speech: Speech) -> Document:
+    """Return when what of a whole file is heard, which was asked for."""
     assert speech.times is not None
-    return _line(
-        {
-            **_head(speech.info),
-            **_audio(speech.data),
-            "segments": [segment.document() for segment in speech.times.segments],
-            **_summary(speech.times, speech.info.finish_reason),
-        }
-    )
+    return {
+        "segments": [segment.document() for segment in speech.times.segments],
+        **_summary(speech.times, speech.info.finish_reason),
+    }
 
 
 class TimedLines(Iterator[bytes]):

@@ -90,6 +90,7 @@ def begin_live(
         seed=prompt.sampling.seed,
         mode="continuous" if is_continuous else "segments",
         ignored=voice.ignored,
+        is_marked=config.mark_audio,
     )
     provenance = describe_source([voice], prompt.sampling.seed)
     if config.mark_audio:

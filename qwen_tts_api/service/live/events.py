@@ -99,6 +99,7 @@ class LiveInfo:
         seed: Of the first segment; those of others depend on it alone.
         mode: `segments` or `continuous`; the former where the model cannot do the latter.
         ignored: The request's fields that are ignored.
+        is_marked: Whether it is marked as made by AI.
     """
 
     media_type: str
@@ -107,3 +108,4 @@ class LiveInfo:
     seed: int
     mode: str
     ignored: tuple[str, ...]
+    is_marked: bool

@@ -70,6 +70,17 @@ def test_an_item_s_own_fields_go_before(bench: Bench) -> None:
         assert result["media_type"] == expected.headers["Content-Type"]
 
 
+def test_times_are_an_item_s_own_too(bench: Bench) -> None:
+    """As of `/api/tts`; and several voices may speak one item."""
+    turns = [{"speaker": "Serena", "text": "Hi."}, {"speaker": "Ryan", "text": "Ho."}]
+    response = speak(bench, [{"input": "Hello.", "timestamps": True}, {"turns": turns}])
+    timed, plain = results(response)
+    assert [segment["text"] for segment in timed["segments"]] == ["Hello."]
+    assert timed["srt"].startswith("1\r\n00:00:00,000")
+    assert "segments" not in plain
+    assert [each.speaker for each in bench.runner.prompts[-2:]].count("ryan") >= 1
+
+
 def test_a_recording_is_shared(bench: Bench) -> None:
     """As a book in one voice needs it: sent once."""
     sent = base64.b64encode(recording()).decode()

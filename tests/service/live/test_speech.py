@@ -199,6 +199,8 @@ def test_each_segment_may_have_a_container(bench: Bench, listen: Listen) -> None
         assert [file[0][:4] for file in files] == [b"RIFF", b"RIFF"]
         assert [len(file) > 1 for file in files] == [stream, stream]
         spoken = [soundfile.read(io.BytesIO(b"".join(file)))[0] for file in files]
+        comments = [soundfile.SoundFile(io.BytesIO(b"".join(file))).comment for file in files]
+        assert all(comment.startswith("AI-generated speech; ") for comment in comments)
         assert list(map(len, spoken)) == [each.num_samples for each in ended(events)]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
 
+from qwen_tts_api.audio.provenance import SOURCE_TYPE
 from qwen_tts_api.config import Config
 from qwen_tts_api.routes.apis.elevenlabs.alignment import Aligner, Alignment
 from qwen_tts_api.routes.apis.elevenlabs.names import FIELDS
@@ -127,6 +128,8 @@ def describe_audio(data: bytes, alignment: Alignment) -> dict[str, Any]:
 def _describe(response: Response, live: LiveSpeech, ignored: list[str]) -> Response:
     report_ignored(response, ignored)
     response.headers["Cache-Control"] = "no-cache"
+    if live.info.is_marked:
+        response.headers["X-Digital-Source-Type"] = SOURCE_TYPE
     response.headers["X-Seed"] = str(live.info.seed)
     response.headers["X-Model"] = live.info.model
     response.headers["X-Sample-Rate"] = str(live.info.sample_rate_hz)

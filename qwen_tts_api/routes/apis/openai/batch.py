@@ -32,6 +32,7 @@ from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.speech.response import report_ignored
 from qwen_tts_api.routes.speech.schema import idle_fields, load
+from qwen_tts_api.routes.speech.timed import describe_times
 from qwen_tts_api.service.request import Speech, SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
@@ -66,7 +67,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         g.field_names = FIELDS
         items, ignored = _read_items(config)
         _count(config, len(items))
-        g.record.text = "\n".join(asked.speech.text for asked in items)
+        g.record.text = "\n".join(asked.speech.whole_text for asked in items)
         wanted = [_translated(asked, config, service) for asked in items]
         requests = [each for each in wanted if isinstance(each, SpeechRequest)]
         spoken = iter(service.synthesize_all(requests, client_connection(request.environ)))
@@ -91,11 +92,14 @@ def _read_items(config: Config) -> tuple[list[OpenAIRequest], list[str]]:
         shared["ref_audio"] = loaded.speech.ref_audio
     asked = []
     for number, item in enumerate(items):
-        if not isinstance(item, dict) or not isinstance(item.get("input"), str):
+        has_text = isinstance(item, dict) and (
+            isinstance(item.get("input"), str) or item.get("turns")
+        )
+        if not has_text:
             name = f"items[{number}].input"
             raise _wrong(f"{name} is required: the text to speak.", name)
         asked.append(_read_item(item, number, shared, ignored, config))
-    num_chars = sum(len(each.speech.text) for each in asked)
+    num_chars = sum(len(each.speech.whole_text) for each in asked)
     if num_chars > (limit := MAX_TEXTS * config.max_text_chars):
         raise _wrong(f"The items have {num_chars} characters; allowed are {limit} in all.", "items")
     return asked, list(dict.fromkeys(ignored))
@@ -189,6 +193,7 @@ def _describe(results: Sequence[Speech | TTSError]) -> Iterator[dict[str, Any]]:
         if isinstance(result, TTSError):
             yield {"index": index, "status": "error", "error": result.message_in(FIELDS)}
             continue
+        times = describe_times(result) if result.times is not None else {}
         text, audio = result.usage.num_text_tokens, result.usage.num_frames
         yield {
             "index": index,
@@ -196,6 +201,7 @@ def _describe(results: Sequence[Speech | TTSError]) -> Iterator[dict[str, Any]]:
             "audio_data": base64.b64encode(result.data).decode("ascii"),
             "media_type": result.info.media_type,
             "usage": {"input_tokens": text, "output_tokens": audio, "total_tokens": text + audio},
+            **times,
         }
 
 

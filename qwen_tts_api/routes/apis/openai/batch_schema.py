@@ -26,7 +26,7 @@ class SpeechBatchItemSchema(OpenAISpeechSchema):
         exclude = ("stream", "stream_format")
 
     text = fields.String(
-        required=True, data_key=FIELDS["text"], metadata={"description": "What to say."}
+        data_key=FIELDS["text"], metadata={"description": "What to say; required without `turns`."}
     )
 
 
@@ -66,6 +66,14 @@ class SpeechBatchItemResultSchema(Schema):
     audio_data = fields.String(metadata={"description": "The file, in base64."})
     media_type = fields.String(metadata={"description": "Its type."})
     usage = fields.Nested(SpeechBatchUsageSchema, metadata={"description": "What it has cost."})
+    segments = fields.List(
+        fields.Dict(), metadata={"description": "With `timestamps`, as of `/api/tts`."}
+    )
+    duration = fields.Float(metadata={"description": "Likewise, in seconds."})
+    finish_reason = fields.String(metadata={"description": "Likewise."})
+    estimated = fields.Boolean(metadata={"description": "Likewise."})
+    srt = fields.String(metadata={"description": "Likewise, as subtitles."})
+    vtt = fields.String(metadata={"description": "Likewise, as subtitles."})
     error = fields.String(metadata={"description": "What is wrong, in a sentence."})
 
 
