@@ -57,6 +57,24 @@ def test_speaking_by_keyboard_is_heard_while_it_is_made(page: Page) -> None:
     page.until(lambda: page.browser.execute_script("return window.clock()") > clock)
 
 
+def test_the_words_are_shown_as_they_are_spoken(page: Page) -> None:
+    """The one that is heard is marked, wherever one listens; of the text without its markup."""
+    assert not page["words"].is_displayed()
+    page.say("Hello **there**, this is\n\na sentence. And another.")
+    assert page["words"].text.split() == "Hello there, this is a sentence. And another.".split()
+    script = "return [...document.querySelectorAll('#words .heard')].map((s) => s.textContent)"
+    page.browser.execute_script(
+        """
+        const position = document.getElementById("position");
+        position.value = position.max * 0.9;
+        position.dispatchEvent(new Event("input"));
+        """
+    )
+    page.until(lambda: page.browser.execute_script(script) == ["another."])
+    page.say("Next.")
+    assert page["words"].text == "Next."
+
+
 def test_the_waveform_is_drawn(page: Page) -> None:
     """It is not the flat line that it was."""
     before = page.browser.execute_script("return document.querySelector('canvas').toDataURL()")

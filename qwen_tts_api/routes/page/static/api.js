@@ -80,36 +80,45 @@ export async function synthesize(fields) {
 }
 
 /**
- * Synthesize a stream: yield `{ headers }` first, then `{ samples }`, each an Int16Array.
- * Leaving the loop, or aborting the signal, cancels the request.
+ * Synthesize a stream: yield `{ headers }` first, then `{ samples }`, each an Int16Array, and
+ * `{ segment, ended }`: when the words of a part of the text are heard, if `ended`, or are likely to
+ * be. Leaving the loop, or aborting the signal, cancels the request.
  */
 export async function* stream(fields, signal) {
-  const response = await post({ ...fields, stream: true, audio_format: "pcm" }, signal);
+  const asked = { ...fields, stream: true, timestamps: true, audio_format: "pcm" };
+  const response = await post(asked, signal);
   yield { headers: response.headers };
-  const reader = response.body.getReader();
+  for await (const line of readLines(response.body.getReader())) {
+    const { audio_base64: audio, expected, segment } = JSON.parse(line);
+    if (audio) {
+      yield { samples: decodeSamples(audio) };
+    } else if (segment ?? expected) {
+      yield { segment: segment ?? expected, ended: segment !== undefined };
+    }
+  }
+}
+
+async function* readLines(reader) {
+  const decoder = new TextDecoder();
   try {
-    let remainder = new Uint8Array(0); // the first byte of a sample that two chunks share
+    let rest = "";
     for (;;) {
       const { done, value } = await reader.read();
       if (done) {
         return;
       }
-      const bytes = new Uint8Array(remainder.length + value.length);
-      bytes.set(remainder);
-      bytes.set(value, remainder.length);
-      const count = bytes.length >> 1;
-      remainder = bytes.slice(2 * count);
-      if (count > 0) {
-        yield { samples: toSamples(bytes, count) };
-      }
+      const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
+      rest = lines.pop();
+      yield* lines;
     }
   } finally {
     reader.cancel().catch(() => {});
   }
 }
 
-/** Return the 16-bit samples in bytes. */
-export function toSamples(bytes, count) {
+/** Return the 16-bit samples in base64. */
+export function decodeSamples(base64) {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   const view = new DataView(bytes.buffer);
-  return Int16Array.from({ length: count }, (_, index) => view.getInt16(2 * index, true));
+  return Int16Array.from({ length: bytes.length >> 1 }, (_, index) => view.getInt16(2 * index, true));
 }

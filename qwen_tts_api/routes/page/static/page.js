@@ -6,16 +6,18 @@ import { curl } from "./curl.js";
 import { clearError, showError } from "./errors.js";
 import { offerLive } from "./live/panel.js";
 import { Player } from "./player.js";
+import { Wave } from "./show/wave.js";
+import { Words } from "./show/words.js";
 import { watchServer } from "./status.js";
 import { offerVoices } from "./voices/voices.js";
 import { save, toWav } from "./wav.js";
-import { Wave } from "./wave.js";
 
 const element = (id) => document.getElementById(id);
 const form = element("request");
 const choices = new Choices();
 const player = new Player(SAMPLE_RATE_HZ);
 const wave = new Wave(element("canvas"), SAMPLE_RATE_HZ);
+const words = new Words(element("words"));
 const NUMBERS = [...element("request").querySelectorAll("details input")].map(({ name }) => name);
 
 const live = offerLive(player, {
@@ -64,13 +66,16 @@ async function speak(fields) {
   clearError(form, element("error"));
   player.reset();
   wave.reset();
+  words.reset();
   showWaiting();
   const began = performance.now();
   try {
-    for await (const { headers, samples } of stream(fields, controller.signal)) {
+    for await (const { headers, samples, segment, ended } of stream(fields, controller.signal)) {
       if (headers) {
         lastFields = { ...fields, seed: headers.get("X-Seed") };
         showStarted();
+      } else if (segment) {
+        words.show(segment, { ended });
       } else {
         if (player.numSamples === 0) {
           element("first-audio").textContent = `${Math.round(performance.now() - began)} ms`;
@@ -120,6 +125,7 @@ function beginLive() {
   lastFields = null;
   player.reset({ mayPause: true });
   wave.reset();
+  words.reset();
   showWaiting();
 }
 
@@ -191,6 +197,7 @@ function drawWhilePlaying() {
 function draw() {
   const { position, duration, playing } = player;
   wave.draw(position, isBusy());
+  words.draw(position);
   live.draw();
   element("position").max = duration;
   element("position").value = position;

@@ -1,6 +1,6 @@
 // One session of Qwen-TTS-Realtime (docs/api/live.md): a text that is spoken while it is written.
 
-import { ApiError, SAMPLE_RATE_HZ, fetchWithKey, keySubprotocols, toSamples } from "../api.js";
+import { ApiError, SAMPLE_RATE_HZ, decodeSamples, fetchWithKey, keySubprotocols } from "../api.js";
 
 const PATH = "api-ws/v1/realtime";
 const CANCEL_MS = 1000; // how long the server may take to tell how much was spoken
@@ -148,8 +148,7 @@ export class Session {
   }
 
   #hear(delta) {
-    const bytes = Uint8Array.from(atob(delta), (letter) => letter.charCodeAt(0));
-    const samples = toSamples(bytes, bytes.length >> 1);
+    const samples = decodeSamples(delta);
     this.#numSamples += samples.length;
     const delayMs = this.#askedAt ? performance.now() - this.#askedAt : null;
     this.#askedAt = 0;
