@@ -181,7 +181,7 @@ def test_a_page_gives_its_key_as_a_subprotocol(serve_echo: Serve, tmp_path: Path
     encoded = urlsafe_b64encode("schlüssel-0123456789abcdef".encode()).decode().rstrip("=")
     offer = f"bearer.{encoded}, tts, other"
     own = Origin(port.url.replace("ws", "http"))
-    offers = [Subprotocol("tts"), Subprotocol(f"bearer.{encoded}")]
+    offers = [Subprotocol(f"bearer.{encoded}"), Subprotocol("tts")]
     with connect(port.url + ECHO, subprotocols=offers, origin=own) as client:
         assert client.subprotocol == "tts"
 

@@ -29,5 +29,8 @@ export function commonLength(one, other) {
 
 /** Return the index in a string at which a number of characters ends, as the server counts them. */
 export function indexOf(text, characters) {
-  return [...text].slice(0, characters).join("").length;
+  const isPlain = !/[\ud800-\udbff]/.test(text); // no character takes two places
+  return isPlain
+    ? Math.min(characters, text.length)
+    : [...text].slice(0, characters).join("").length;
 }

@@ -70,9 +70,9 @@ export class Live {
   /** End: what was sent is not spoken on. */
   async stop() {
     await this.interrupt();
+    this.passOver();
     this.isOn = false;
     this.#say("");
-    this.#marks.show(0, 0, 0);
   }
 
   /** Speak with what is chosen now, as soon as nothing is spoken any more. */

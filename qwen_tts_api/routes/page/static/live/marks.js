@@ -3,7 +3,7 @@
 export class Marks {
   #textarea;
   #copy;
-  #shown = "";
+  #shown = [];
 
   constructor(textarea, copy) {
     this.#textarea = textarea;
@@ -15,11 +15,11 @@ export class Marks {
   /** Mark what was heard, from `from` to `heard`, and what was sent, to `sent`; nothing if empty. */
   show(from, heard, sent) {
     const text = this.#textarea.value;
-    const key = [from, heard, sent, text].join(" ");
-    if (key === this.#shown) {
+    const wanted = [from, heard, sent, text];
+    if (wanted.every((value, index) => value === this.#shown[index])) {
       return;
     }
-    this.#shown = key;
+    this.#shown = wanted;
     this.#copy.replaceChildren(
       text.slice(0, from),
       mark("heard", text.slice(from, heard)),
