@@ -263,6 +263,8 @@ def test_registered_voices_take_turns(bench: Bench) -> None:
         ),
         ({"text": "a" * 4097, "ssml": True}, "The text has 4097 characters"),
         ({"text": "<s>...</s>", "ssml": True}, "The text has no letters"),
+        ({"text": "<speak></speak>", "ssml": True}, "There is nothing to speak"),
+        ({"text": "[Ryan]\n[Serena]", "speaker_marks": True}, "There is nothing to speak"),
         ({"text": "a", "pauses": True}, "Unknown field 'pauses': did you mean 'pause_marks'?"),
     ],
 )

@@ -39,7 +39,10 @@ def prepare_script(
         return Script((replace(passage, text=text.text),)), text
     prepared: list[Passage] = []
     changes: Counter[str] = Counter()
-    nothing: InvalidRequest = TextRequired("There is no text.")
+    nothing: InvalidRequest = NothingToSay(
+        "There is nothing to speak: the text has tags, marks or names alone.",
+        fields={"text": ["Nothing to speak."]},
+    )
     for passage in script.passages:
         raw, pauses_s = hide_marks(passage)
         try:
