@@ -13,7 +13,13 @@ from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.error import Error
 from wyoming.event import Event
 from wyoming.ping import Ping, Pong
-from wyoming.tts import Synthesize, SynthesizeVoice
+from wyoming.tts import (
+    Synthesize,
+    SynthesizeChunk,
+    SynthesizeStart,
+    SynthesizeStop,
+    SynthesizeVoice,
+)
 
 from qwen_tts_api.server.wyoming import listener
 from qwen_tts_api.server.wyoming.listener import is_loopback
@@ -308,6 +314,26 @@ def test_each_request_is_a_line_in_the_log(
     [line] = [each for each in caplog.records if each.getMessage().startswith("Wyoming synth")]
     assert re.fullmatch(r"Wyoming synthesize text_too_long in [\d.]+ ms", line.getMessage())
     assert getattr(line, "text", "") == ("x" * 199 + "…" if log_text else "")
+
+
+def test_what_was_spoken_is_in_that_line_and_in_the_metrics(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """For no key: the port has none. The same of a text that arrives while it is spoken."""
+    caplog.set_level("INFO", "qwen_tts_api")
+    bench, server = start()
+    say(server.address, "Hello.", SynthesizeVoice(name="Serena"))
+    pieces = [SynthesizeStart(), SynthesizeChunk(text="Hello."), SynthesizeStop()]
+    exchange(server.address, *(each.event() for each in pieces), last="synthesize-stopped")
+    wait_until(lambda: len(outcomes(bench)) == 2)
+    lines = [each for each in caplog.records if each.getMessage().startswith("Wyoming synth")]
+    used = [(vars(each)["characters"], vars(each)["audio_s"]) for each in lines]
+    assert used == [(6, 0.48), (6, 0.48)]
+    assert [vars(each)["finish"] for each in lines] == ["stop", "stop"]
+    counted = bench.service.metrics.registry.get_sample_value(
+        "qwen_tts_key_characters_total", {"key": ""}
+    )
+    assert counted == 12
 
 
 @pytest.mark.parametrize(
