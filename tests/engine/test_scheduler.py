@@ -242,6 +242,16 @@ def test_prefills_between_two_frames_are_bounded(runner: FakeRunner, scheduler: 
     assert runner.batches[-1] == [0, 1]
 
 
+def test_a_burst_is_one_prefill() -> None:
+    """Where the runner takes so many positions; then all of it has its first frame."""
+    runner = FakeRunner(max_slots=64, max_prefill_positions=4096)
+    scheduler = Scheduler(runner, explain)
+    for _ in range(64):
+        scheduler.add(job(60))
+    scheduler.step()
+    assert runner.batches == [[*range(64)]]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_happens_everything_comes_back(runner: FakeRunner, seed: int) -> None:
     """Random arrivals, lengths, cancellations and failures: no slot lost, no audio wrong."""

@@ -30,14 +30,14 @@ def copy_prefixes(store: Tensor, cache: PagedCache, places: Tensor, *, to_slots:
         places,
         store.stride(0),
         key_value.stride(0),
-        TO_SLOTS=to_slots,
+        int(to_slots),
         PAGE=key_value.shape[2],
         WIDTH=store.stride(1),
         BLOCK=_BLOCK,
     )
 
 
-@triton.jit(do_not_specialize=["max_pages"])
+@triton.jit(do_not_specialize=["max_pages", "to_slots"])
 def _copy_kernel(
     store,
     cache,
@@ -46,7 +46,7 @@ def _copy_kernel(
     places,
     store_stride,
     cache_stride,
-    TO_SLOTS: tl.constexpr,
+    to_slots,
     PAGE: tl.constexpr,
     WIDTH: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -61,7 +61,7 @@ def _copy_kernel(
     for start in range(0, WIDTH, BLOCK):
         inner = start + tl.arange(0, BLOCK)
         mask = inner < WIDTH
-        if TO_SLOTS:
+        if to_slots != 0:
             tl.store(own + inner, tl.load(kept + inner, mask), mask)
         else:
             tl.store(kept + inner, tl.load(own + inner, mask), mask)

@@ -121,7 +121,9 @@ def test_it_is_the_plain_prefill(model: LoadedModel, alone: list[Tensor]) -> Non
         torch.testing.assert_close(prefill(plain, [each], [0])[0], expected, rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize("num_prefix_positions", [0, 30, 100])
+@pytest.mark.parametrize(
+    "num_prefix_positions", [30, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 100))]
+)
 def test_nothing_else_changes_a_bit(
     model: LoadedModel, alone: list[Tensor], num_prefix_positions: int
 ) -> None:
