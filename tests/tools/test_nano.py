@@ -27,6 +27,7 @@ from tools.nano.features import NUM_NODES
 from tools.nano.fit import fit
 from tools.nano.judge import edits, words
 from tools.nano.means import Means, surroundings
+from tools.nano.odd_texts import KINDS, Told, summary, texts
 from tools.nano.phones import parse
 from tools.nano.reader import START_INPUT, Reader, windows_of
 from tools.nano.settings import Array
@@ -243,3 +244,18 @@ def test_training_goes_on_from_the_state_that_was_saved(tmp_path: Path) -> None:
         )
     lines = (tmp_path / "training.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [2, 3]
+
+
+def test_what_ran_away_is_told() -> None:
+    """Of texts of every kind, the same ones for the same seed."""
+    chosen = texts(3 * len(KINDS))
+    assert chosen == texts(3 * len(KINDS))
+    assert {kind for kind, _ in chosen} == set(KINDS)
+    assert all(0 < len(text) < 60 for _, text in chosen)
+    told = [
+        Told("a letter", "x", "stop", 0.24),
+        Told("a letter", "y", "stop", 9.0),
+        Told("a word", "z", "loop", 0.4),
+    ]
+    assert [each.ran_away for each in told] == [False, True, True]
+    assert "3 requests, of which 2 ran away" in summary(told)
