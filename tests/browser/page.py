@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -28,7 +29,14 @@ class Page:
 
     def until(self, condition: Callable[[], object]) -> None:
         """Wait for what the page or the server is about to do."""
-        wait_until(condition, 60)
+
+        def holds() -> object:
+            try:
+                return condition()
+            except StaleElementReferenceException:
+                return False  # the page replaced it while it was looked at
+
+        wait_until(holds, 60)
 
     def until_ready(self) -> Page:
         """Wait until something can be said."""
