@@ -79,4 +79,5 @@ def _segment(document: Document) -> TimedSegment:
         spaced = text[position : position + 1].isspace()
         words.append(TimedWord(each["word"], each["start"], each["end"], spaced))
     start_s, end_s = document["start"], document["end"]
-    return TimedSegment(text, start_s, end_s, tuple(words), document["estimated"])
+    estimated, speaker = document["estimated"], document.get("speaker", "")
+    return TimedSegment(text, start_s, end_s, tuple(words), estimated, speaker)

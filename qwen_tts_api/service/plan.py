@@ -49,12 +49,14 @@ class SpeechSegment:
         pause_s: The pause between it and the next segment.
         is_stated: Whether the text states that pause, so that it is exact, even behind the last.
         speed: Of its audio: 2 is twice as fast, at the same pitch. Pauses are not changed by it.
+        voice: The name of its voice, where the text has several.
     """
 
     prompt: Prompt
     pause_s: float
     is_stated: bool = False
     speed: float = 1.0
+    voice: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,13 +137,16 @@ def make_segments(
             prompts.append(make_prompt(config, passage.text, voice))
     seeds = segment_seeds(prompts[0].sampling.seed)
     segments: list[SpeechSegment] = []
+    has_several = len({voice.name for voice in voices}) > 1
     for passage, voice, prompt in zip(script.passages, voices, prompts, strict=True):
         with passage.style.placing():
             tempo = _tempo(passage.style.speed * speed)
         *divided, last = divide(prompt, max_letters(config, voice.card), seeds)
         pause_s = PAUSES_S[passage.boundary] if passage.pause_s is None else passage.pause_s
         last = replace(last, pause_s=pause_s, is_stated=passage.pause_s is not None)
-        segments += [_at_tempo(segment, tempo) for segment in (*divided, last)]
+        name = voice.name if has_several else ""
+        spoken = (replace(segment, voice=name) if name else segment for segment in (*divided, last))
+        segments += [_at_tempo(segment, tempo) for segment in spoken]
     return segments
 
 

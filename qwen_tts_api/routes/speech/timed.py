@@ -27,6 +27,7 @@ _WORD = {
 _SEGMENT = {
     "type": "object",
     "properties": {
+        "speaker": {"type": "string", "description": "Of a text with several voices."},
         "text": {"type": "string"},
         "start": {"type": "number", "description": "Seconds from the beginning of the file."},
         "end": {"type": "number"},

@@ -39,7 +39,7 @@ def joined(
         concatenator.holds_silence = segment.is_stated
         text, tempo = segment.prompt.text, segment.speed
         if timeline is not None:
-            timeline.begin_segment(text, concatenator.origin, tempo)
+            timeline.begin_segment(text, concatenator.origin, tempo, segment.voice)
         for taken in at_speed(samples_of(number), tempo):
             yield from lead
             lead.clear()
@@ -48,7 +48,7 @@ def joined(
             if len(ready := concatenator.write(taken)):
                 yield ready
         if timeline is not None:
-            timeline.end_segment(text, concatenator.origin, tempo)
+            timeline.end_segment(text, concatenator.origin, tempo, segment.voice)
         yield from lead
         lead.clear()
         if segment.is_stated:

@@ -32,16 +32,19 @@ class Cue:
     Attributes:
         start_ms, end_ms: When it is shown; the end is behind the start.
         lines: One or two, not blank.
+        speaker: As of its segment.
     """
 
     start_ms: int
     end_ms: int
     lines: tuple[str, ...]
+    speaker: str = ""
 
 
 def make_cues(times: Times) -> list[Cue]:
     """Return the subtitles of a file: in order, none overlaps another or outlasts the audio."""
-    parts = [part for segment in times.segments for part in _parts(segment)]
+    spoken = [(part, each.speaker) for each in times.segments for part in _parts(each)]
+    parts = [part for part, _ in spoken]
     last_ms = int(1000 * times.duration_s)
     starts = [min(round(1000 * part[0].start_s), last_ms) for part in parts]
     cues: list[Cue] = []
@@ -51,7 +54,7 @@ def make_cues(times: Times) -> list[Cue]:
         wanted = max(round(1000 * part[-1].end_s), start + round(1000 * SHORTEST_S))
         end = max(min(wanted, limit), min(start + 1, last_ms))
         if end > start:
-            cues.append(Cue(start, end, tuple(_lines(part))))
+            cues.append(Cue(start, end, tuple(_lines(part)), spoken[number][1]))
     return cues
 
 

@@ -28,10 +28,18 @@ def to_srt(times: Times) -> str:
 def to_vtt(times: Times) -> str:
     """Return subtitles as WebVTT."""
     cues = (
-        f"{_clock(cue, '.')}\n" + "\n".join(line.translate(_ESCAPES) for line in cue.lines) + "\n"
+        f"{_clock(cue, '.')}\n{_voice(cue)}"
+        + "\n".join(line.translate(_ESCAPES) for line in cue.lines)
+        + "\n"
         for cue in make_cues(times)
     )
     return "\n".join(["WEBVTT\n", *cues])
+
+
+def _voice(cue: Cue) -> str:
+    """Return the tag of who speaks, whose name ends with the line and the tag."""
+    name = " ".join(cue.speaker.split()).translate(_ESCAPES)
+    return f"<v {name}>" if name else ""
 
 
 def _srt_text(cue: Cue) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ class TimedSegment:
         words: At least one; they do not overlap. The first begins and the last ends with the
             segment.
         estimated: Whether times within it are estimated; else they are the model's own.
+        speaker: Who says it, of a text with several voices.
     """
 
     text: str
@@ -53,6 +54,7 @@ class TimedSegment:
     end_s: float
     words: tuple[TimedWord, ...]
     estimated: bool
+    speaker: str = ""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON has it; times are rounded to milliseconds."""
@@ -60,7 +62,9 @@ class TimedSegment:
             {"word": each.text, "start": _rounded(each.start_s), "end": _rounded(each.end_s)}
             for each in self.words
         ]
+        speaker = {"speaker": self.speaker} if self.speaker else {}
         return {
+            **speaker,
             "text": self.text,
             "start": _rounded(self.start_s),
             "end": _rounded(self.end_s),
@@ -125,21 +129,25 @@ class Timeline:
         """Take samples of the current segment, as the model made them."""
         self._meter.write(samples)
 
-    def begin_segment(self, text: str, origin: int, tempo: float = 1.0) -> None:
+    def begin_segment(self, text: str, origin: int, tempo: float = 1.0, speaker: str = "") -> None:
         """Begin a segment, or tell of one whose text grows; see `end_segment`."""
         words = split_words(text)
         spans, exact = self._paced(text, words, tempo), True
         if spans is None:
             spans, exact = expected(words, self._samples / self._letters / tempo), False
-        self.current = self._placed(text, words, spans, origin, estimated=not exact)
+        segment = self._placed(text, words, spans, origin, estimated=not exact)
+        self.current = replace(segment, speaker=speaker)
 
-    def end_segment(self, text: str, origin: int, tempo: float = 1.0) -> TimedSegment:
+    def end_segment(
+        self, text: str, origin: int, tempo: float = 1.0, speaker: str = ""
+    ) -> TimedSegment:
         """End the segment; return when it is heard.
 
         Args:
             text: Its text, not blank.
             origin: Where its first sample lies among the concatenated ones, or would.
             tempo: By how much its samples are faster than the model spoke.
+            speaker: Who says it, where there are several.
         """
         activity = self._meter.end_segment()
         self.current = None
@@ -151,7 +159,8 @@ class Timeline:
         self._letters += sum(word.weight for word in words)
         self._samples += (activity.end - activity.begin) * tempo
         spans = _bounded(spans, activity)
-        self.segments.append(self._placed(text, words, spans, origin, estimated=estimated))
+        segment = self._placed(text, words, spans, origin, estimated=estimated)
+        self.segments.append(replace(segment, speaker=speaker))
         return self.segments[-1]
 
     def _paced(self, text: str, words: Sequence[Word], tempo: float) -> list[Span] | None:

@@ -76,6 +76,15 @@ def test_a_segment_is_expected_before_its_audio(client: FlaskClient) -> None:
     assert kinds.index("segment") < len(kinds) - 1 - kinds[::-1].index("expected")
 
 
+def test_several_voices_are_named(client: FlaskClient) -> None:
+    turns = [{"speaker": "Ryan", "text": "Hello."}, {"speaker": "Serena", "text": "Hi."}]
+    asked = {"turns": turns, "timestamps": True, "seed": 1}
+    answer = json.loads(client.post("/api/tts", json=asked).data)
+    assert [segment["speaker"] for segment in answer["segments"]] == ["ryan", "serena"]
+    assert "<v ryan>Hello." in answer["vtt"]
+    assert "speaker" not in whole(client)["segments"][0]
+
+
 def test_nothing_to_say_has_no_times(make_bench: MakeBench) -> None:
     client = make_bench(unspeakable_text="silence").client
     answer = whole(client, text="🎉")

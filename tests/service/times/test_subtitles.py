@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -131,6 +132,13 @@ def test_times_of_hours() -> None:
     times = Times((timed("At last.", 36_000.5),), 36_010)
     assert to_srt(times).startswith("1\r\n10:00:00,500 --> 10:00:01,500\r\nAt last.\r\n")
     assert to_vtt(times).startswith("WEBVTT\n\n10:00:00.500 --> 10:00:01.500\n")
+
+
+def test_who_speaks_is_a_tag_of_vtt() -> None:
+    times = recording("Hello there.")
+    named = Times((replace(times.segments[0], speaker="R & <D>"),), times.duration_s)
+    assert "\n<v R &amp; &lt;D&gt;>Hello there.\n" in to_vtt(named)
+    assert to_srt(named) == to_srt(times)
 
 
 def test_no_words_are_no_cues() -> None:
