@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import re
 from collections.abc import Callable
@@ -214,6 +215,13 @@ def test_registered_voices_take_turns(bench: Bench) -> None:
     assert first.reference
     assert second.reference
     assert first.reference.key != second.reference.key
+    given = {"ref_audio": base64.b64encode(recording(3.5)).decode(), "ref_text": "This is."}
+    assert say(bench, turns=[{"text": "Mine."}, turns[0]], **given).status_code == 200
+    *_, mine, other = bench.hub.runners["clone"].prompts
+    assert mine.reference
+    assert mine.reference.text == "This is."
+    assert other.reference
+    assert other.reference.key == first.reference.key
     turns[1]["speaker"] = "Ryan"
     response = say(bench, turns=turns)
     assert response.status_code == 400
