@@ -17,6 +17,7 @@ from qwen_tts_api.config import PREFIX, Config
 from qwen_tts_api.routes.speech.field_types import MAX_SEED
 from qwen_tts_api.routes.speech.schema import SpeechSchema
 from qwen_tts_api.routes.speech.turns_field import TurnsField
+from qwen_tts_api.routes.speech.word_fields import NormalizeField, PronunciationsField
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -58,8 +59,10 @@ def _allowed(field: marshmallow.fields.Field[Any]) -> str:
         if isinstance(bounds, Range):
             low, high = (f"{bound:g}" for bound in (bounds.min, bounds.max))
             return f"{low} to {high}" if bounds.min_inclusive else f"above {low}, up to {high}"
-    if isinstance(field, TurnsField):
-        return "a list"
+    kinds = {TurnsField: "a list", PronunciationsField: "an object"}
+    kinds |= {NormalizeField: "`true`, `false` or `full`"}
+    if (kind := kinds.get(type(field))) is not None:
+        return kind
     if isinstance(field, marshmallow.fields.Boolean):
         return "`true` or `false`"
     return "a number" if isinstance(field, marshmallow.fields.Number) else "a string"

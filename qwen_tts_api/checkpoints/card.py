@@ -42,6 +42,8 @@ class ModelCard:
         is_paced: Whether a frame of speech is a token of the text, whatever it is: so it is in the
             embedded checkpoints, whose config.json says it.
         token_timing: When each token of a text is spoken, of a model that says so.
+        letters_only: Whether it reads the letters a to z alone: numbers must be words for it. It
+            says so in its config.json.
     """
 
     kind: str
@@ -52,6 +54,7 @@ class ModelCard:
     hears_words: bool = True
     is_paced: bool = False
     token_timing: TokenTiming | None = None
+    letters_only: bool = False
 
     @property
     def takes_instruct(self) -> bool:
@@ -188,6 +191,7 @@ def card_of(config: Document, folder: Path) -> ModelCard:
         hears_words=config.get("streaming_text", True) is not False,
         is_paced=config.get("token_per_frame", False) is True,
         token_timing=read_timing(folder, config),
+        letters_only=config.get("text_characters") == "letters",
     )
 
 

@@ -83,6 +83,12 @@ def _boolean(raw: str) -> bool:
     return values[raw.strip().lower()]
 
 
+def _normalization(raw: str) -> bool | str:
+    """Read `1`, `0`, `true`, `false` or `full`."""
+    return "full" if raw.strip().lower() == "full" else _boolean(raw)
+
+
+normalization = Reader(_normalization, "`1`, `0` or `full`")
 boolean = Reader(_boolean, "`1` or `0`")
 
 
@@ -131,10 +137,16 @@ def pairs(raw: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs.items())
 
 
-def models(raw: str) -> tuple[tuple[str, str], ...]:
+def _models(raw: str) -> tuple[tuple[str, str], ...]:
     """Read a list of ids, each plain or as `name=id`."""
     items = [part.strip() for part in raw.split(",") if part.strip()]
     return pairs(",".join(item if "=" in item else f"{item}={item}" for item in items))
+
+
+model_id = Reader(
+    required_text, "a hub id, a local folder, `nano-en`, `nano`, `nano-design` or `nano-base`"
+)
+models = Reader(_models, "a comma-separated list of hub ids or folders, each plain or as `name=id`")
 
 
 def path(raw: str) -> Path:

@@ -27,18 +27,12 @@ class Settings:
 
     model_id: str = _setting(
         DEFAULT_MODEL_ID,
-        Reader(
-            readers.required_text,
-            "a hub id, a local folder, `nano-en`, `nano`, `nano-design` or `nano-base`",
-        ),
+        readers.model_id,
         "Model that is loaded at the start, and used by requests without `model`.",
     )
     models: tuple[tuple[str, str], ...] = _setting(
         (),
-        Reader(
-            readers.models,
-            "a comma-separated list of hub ids or folders, each plain or as `name=id`",
-        ),
+        readers.models,
         "Further models that requests may name in `model`; loaded on demand.",
     )
     max_loaded_models: int = _setting(
@@ -204,11 +198,16 @@ class Settings:
         "Cloned voices: all text of an utterance before its first frame, in requests without "
         "`non_streaming_mode`; `false`: a token in each frame, as upstream (see docs/voices.md).",
     )
-    normalize_text: bool = _setting(
+    normalize_text: bool | str = _setting(
         True,
-        readers.boolean,
+        readers.normalization,
         "Remove markup, emoji and invisible characters from texts, in requests without "
-        "`normalize`.",
+        "`normalize`; `full`: also write numbers, dates, units, abbreviations and signs as words.",
+    )
+    pronunciations: Path | None = _setting(
+        None,
+        Reader(readers.optional_path, "a path"),
+        "File of words and respellings, `word = respelling` a line; reloaded when it changes.",
     )
     unspeakable_text: str = _setting(
         "error",

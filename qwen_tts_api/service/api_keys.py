@@ -8,17 +8,14 @@ import hashlib
 import hmac
 import logging
 import re
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qwen_tts_api.errors import ConfigError
-from qwen_tts_api.files import read_regular
+from qwen_tts_api.config.reloaded_file import ReloadedFile
 
 logger = logging.getLogger(__name__)
 
 MIN_KEY_CHARS = 16
-MAX_FILE_BYTES = 1 << 20
 
 # Shorter than any key: longer text before a `=` is part of a key.
 _NAME = re.compile(rf"[\w.-]{{1,{MIN_KEY_CHARS - 1}}}")
@@ -35,6 +32,11 @@ class _Keys:
 
     names: dict[bytes, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+
+    @property
+    def summary(self) -> str:
+        """Return the names."""
+        return ", ".join(dict.fromkeys(self.names.values())) or "none"
 
 
 @dataclass(frozen=True)
@@ -68,58 +70,23 @@ class ApiKeys:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._readable = True
-        try:
-            self._version = self._stat()
-            self._keys = _parse(read_regular(path, MAX_FILE_BYTES))
-        except OSError as error:
-            raise ConfigError(f"QWEN_API_KEYS_FILE={path}: {error.strerror}.") from error
-        if self._keys.faults:
-            raise ConfigError(f"QWEN_API_KEYS_FILE={path}: {self._keys.faults[0]}.")
-        self._log()
+        self._file = ReloadedFile(path, "QWEN_API_KEYS_FILE", "API keys", _parse)
 
     def find(self, key: bytes) -> str | None:
         """Return the name of a key, or None; compares in constant time."""
         digest = _digest(key)
         found = None
-        for known, name in self._current().names.items():
+        for known, name in self._file.current().names.items():
             if hmac.compare_digest(known, digest):
                 found = name
         return found
 
     def status(self) -> KeysStatus:
         """Return the state of the file."""
-        keys = self._current()
+        keys = self._file.current()
         state = "faulty" if keys.faults else "ok"
         names = set(keys.names.values())
-        return KeysStatus(state if self._readable else "unreadable", len(names))
-
-    def _current(self) -> _Keys:
-        """Return the keys; reload the file if it has changed."""
-        with self._lock:
-            try:
-                version = self._stat()
-                if version != self._version or not self._readable:
-                    self._keys = _parse(read_regular(self._path, MAX_FILE_BYTES))
-                    self._version, self._readable = version, True
-                    self._log()
-            except OSError as error:
-                if self._readable:
-                    logger.error("the previous API keys remain valid: %s", error)
-                self._readable = False
-            return self._keys
-
-    def _log(self) -> None:
-        names = dict.fromkeys(self._keys.names.values())
-        logger.info("valid API keys: %s", ", ".join(names) or "none")
-        for fault in self._keys.faults:
-            logger.error("the API keys in %s: %s", self._path, fault)
-
-    def _stat(self) -> tuple[int, int, int]:
-        status = self._path.stat()
-        return status.st_mtime_ns, status.st_ino, status.st_size
+        return KeysStatus(state if self._file.is_readable else "unreadable", len(names))
 
 
 def _parse(data: bytes) -> _Keys:

@@ -11,6 +11,9 @@ from qwen_tts_api.service.text.normalize import NormalizedText
 from qwen_tts_api.service.text.script.turns import Turn
 from qwen_tts_api.service.times.timeline import TimedSegment, Times
 
+FULL = "full"
+"""Of `normalize`: numbers, dates, units, abbreviations and signs are written as words, too."""
+
 
 @dataclass(frozen=True)
 class SpeechRequest:
@@ -41,7 +44,9 @@ class SpeechRequest:
         silence: Answer a text with nothing to say with a short silence, instead of refusing it.
         timestamps: Whether it is told when each segment and word is heard.
         seed: Seed of the sampling; None is a random one.
-        normalize: Whether markup, emoji and the like are taken out of the text; None: by setting.
+        normalize: Whether markup, emoji and the like are taken out of the text; FULL: also whether
+            numbers and the like become words; None: by setting.
+        pronunciations: Words and their respellings, which go before those of the setting.
         non_streaming_mode: Whether the model hears all of a segment's text before its first frame,
             or a token in each frame; None: by kind of model, and for clones by setting.
         live_mode: How a text that arrives is spoken: `segments` or `continuous`; empty: by setting.
@@ -71,7 +76,8 @@ class SpeechRequest:
     silence: bool = False
     timestamps: bool = False
     seed: int | None = None
-    normalize: bool | None = None
+    normalize: bool | str | None = None
+    pronunciations: tuple[tuple[str, str], ...] = ()
     non_streaming_mode: bool | None = None
     live_mode: str = ""
     max_new_tokens: int | None = None

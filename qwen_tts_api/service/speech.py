@@ -36,7 +36,7 @@ from qwen_tts_api.service.request import (
 from qwen_tts_api.service.synthesis.segmented_job import CUT, NOTHING_TO_SAY, SegmentedJob
 from qwen_tts_api.service.synthesis.synthesis import Synthesis
 from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text
-from qwen_tts_api.service.text.script.passage import Passage, Script
+from qwen_tts_api.service.text.script.passage import Script
 from qwen_tts_api.service.text.script.prepare import prepare_script
 from qwen_tts_api.service.text.script.script import read_script
 from qwen_tts_api.service.times.timeline import Timeline
@@ -44,6 +44,7 @@ from qwen_tts_api.service.voices.passages import resolve_passages
 from qwen_tts_api.service.voices.registry import VoiceRegistry
 from qwen_tts_api.service.voices.resolve import ResolvedVoice, VoiceResolver
 from qwen_tts_api.service.voices.voice import Voice
+from qwen_tts_api.service.voices.wordings import Wordings, effective_normalize, silence
 from qwen_tts_api.telemetry.tracing import Tracer
 
 FLUSH_TIMEOUT_S = 2.0
@@ -59,6 +60,7 @@ class SpeechService:
         models: The served models.
         tracer: Traces its requests; None: they are not traced.
         voices: The voices that requests may name.
+        wordings: How texts are put into words.
     """
 
     def __init__(self, config: Config, pool: ModelPool, tracer: Tracer | None = None) -> None:
@@ -70,6 +72,7 @@ class SpeechService:
         self.models = ServedModels(pool)
         self.voices = VoiceRegistry(config, self.models)
         self._batch_threads = threading.Semaphore(config.max_streams)
+        self.wordings = Wordings(config)
         self._live: WeakSet[LiveSpeech] = WeakSet()
         self._resolver = VoiceResolver(config, self.models, self.voices)
 
@@ -173,8 +176,10 @@ class SpeechService:
         metrics = RequestMetrics(self.metrics, delivery="live")
         try:
             check_live(request)
-            plan = LiveRequest(choose_output(request), self._voice(request), client, per_segment)
-            live = begin_live(self._config, self._pool, plan, metrics)
+            voice = self._voice(request)
+            plan = LiveRequest(choose_output(request), voice, client, per_segment)
+            wording = self.wordings.find(voice)
+            live = begin_live(self._config, self._pool, plan, metrics, wording)
         except TTSError as error:
             metrics.refuse(error)
             raise
@@ -261,6 +266,7 @@ class SpeechService:
         if voices[0].card.kind == "voice_design":  # which invents a voice for each utterance
             script = script.merged()
             voices = resolve_passages(self._voice, request, script.passages)
+        script, text, voices = self.wordings.word_script(script, text, voices)
         return make_plan(self._config, output, text, script, voices)
 
     def _voice(self, request: SpeechRequest) -> ResolvedVoice:
@@ -271,7 +277,7 @@ class SpeechService:
     def _script(self, request: SpeechRequest) -> tuple[Script, NormalizedText]:
         """Return what is spoken; a text without words where silence is to be its answer."""
         config = self._config
-        normalize = config.normalize_text if request.normalize is None else request.normalize
+        normalize = bool(effective_normalize(config, request))
         try:
             script = read_script(
                 request,
@@ -284,4 +290,4 @@ class SpeechService:
             if not request.silence or not request.whole_text:
                 raise
             nothing = normalize_text(request.whole_text, has_markup=not request.ssml)
-            return Script([Passage("")]), NormalizedText("", nothing.changes)
+            return silence(nothing.changes)

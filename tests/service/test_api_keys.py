@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from qwen_tts_api.config.reloaded_file import MAX_FILE_BYTES
 from qwen_tts_api.errors import ConfigError
-from qwen_tts_api.service.api_keys import MAX_FILE_BYTES, ApiKeys, KeysStatus
+from qwen_tts_api.service.api_keys import ApiKeys, KeysStatus
 
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
 

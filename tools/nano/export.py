@@ -59,6 +59,7 @@ def model_config() -> Document:
     document["streaming_text"] = False  # it was trained with all text before the first frame
     # A frame reaches from the middle of a token's state to that of the next, and is said one later.
     document["speech_lag_frames"] = 1.5
+    document["text_characters"] = "letters"  # digits and other signs were in none of its texts
     talker = document["talker_config"]
     talker |= {
         "codec_language_id": {"english": configs.LANGUAGES["english"]},

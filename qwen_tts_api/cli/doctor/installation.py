@@ -15,6 +15,7 @@ from qwen_tts_api.cli.doctor.subject import Subject
 from qwen_tts_api.config import PREFIX
 from qwen_tts_api.errors import ConfigError
 from qwen_tts_api.service.api_keys import ApiKeys
+from qwen_tts_api.service.text.pronunciation_file import read_pronunciations
 
 DISTRIBUTION = "qwen-tts-api"
 
@@ -65,8 +66,8 @@ def check_requirement(requirement: Requirement) -> Iterator[Finding]:
 
 
 def check_settings(subject: Subject) -> Iterator[Finding]:
-    """Check that every setting is known and valid, and that the API keys file can be read."""
-    wrong = [*subject.wrong_settings, *_wrong_keys(subject)]
+    """Check that every setting is known and valid, and that the files they name can be read."""
+    wrong = [*subject.wrong_settings, *_wrong_files(subject)]
     for sentence in wrong:
         yield error(sentence, "")
     if not wrong:
@@ -74,10 +75,12 @@ def check_settings(subject: Subject) -> Iterator[Finding]:
         yield ok(f"from the environment: {', '.join(names) or 'none'}; the others by default")
 
 
-def _wrong_keys(subject: Subject) -> Iterator[str]:
-    if subject.config.api_keys_file is None:
-        return
-    try:
-        ApiKeys(subject.config.api_keys_file)
-    except ConfigError as failure:
-        yield str(failure)
+def _wrong_files(subject: Subject) -> Iterator[str]:
+    readers = {"api_keys_file": ApiKeys, "pronunciations": read_pronunciations}
+    for name, read in readers.items():
+        path = getattr(subject.config, name)
+        try:
+            if path is not None:
+                read(path)
+        except ConfigError as failure:
+            yield str(failure)

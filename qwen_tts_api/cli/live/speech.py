@@ -60,7 +60,7 @@ class PipeSpeech:
         self._speak = speak
         self._common = {
             **{name: value for name, value in document.items() if name not in OF_THE_WHOLE},
-            **{"audio_format": "pcm", "stream": True, "normalize": False},
+            **{"audio_format": "pcm", "stream": True},
         }
         self._progress = progress
         output = choose_file(document)

@@ -17,6 +17,7 @@ from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.routes.bodies.audio_field import AudioField
 from qwen_tts_api.routes.speech.field_types import integer, number, seed, string, switch
 from qwen_tts_api.routes.speech.turns_field import TurnsField
+from qwen_tts_api.routes.speech.word_fields import NormalizeField, PronunciationsField
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.normalize import MAX_INSTRUCT_CHARS
 
@@ -106,12 +107,13 @@ class SpeechSchema(Schema):
         "The same request and seed give the same audio, whatever else runs. Or its digits as a "
         "string: JavaScript changes numbers above 2^53. Random if null."
     )
-    normalize = fields.Boolean(
-        allow_none=True,
-        metadata={
-            "description": "Whether markup, emoji and the like are removed from the text; "
-            "`QWEN_NORMALIZE_TEXT` if null."
-        },
+    normalize = NormalizeField(
+        "Whether markup, emoji and the like are removed from the text; `full`: numbers, dates, "
+        "units, abbreviations and signs become words, too; `QWEN_NORMALIZE_TEXT` if null."
+    )
+    pronunciations = PronunciationsField(
+        'Words and how they are spelled for the model: `{"nginx": "engine ex"}`; before those of '
+        "`QWEN_PRONUNCIATIONS`."
     )
     non_streaming_mode = fields.Boolean(
         allow_none=True,

@@ -17,8 +17,10 @@ from qwen_tts_api.service.metrics import RequestMetrics
 from qwen_tts_api.service.plan import describe_source, make_prompt, max_letters
 from qwen_tts_api.service.request import Client, SpeechRequest
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
+from qwen_tts_api.service.text.verbalize.wording import Wording
 from qwen_tts_api.service.times.timeline import Timeline
 from qwen_tts_api.service.voices.resolve import ResolvedVoice
+from qwen_tts_api.service.voices.wordings import effective_normalize
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,11 @@ def check_live(request: SpeechRequest) -> None:
 
 
 def begin_live(
-    config: Config, pool: ModelPool, live: LiveRequest, metrics: RequestMetrics
+    config: Config,
+    pool: ModelPool,
+    live: LiveRequest,
+    metrics: RequestMetrics,
+    wording: Wording,
 ) -> LiveSpeech:
     """Return a live speech whose first text is that of the request, which may be empty.
 
@@ -65,6 +71,7 @@ def begin_live(
         pool: Computes its segments.
         live: What is asked for.
         metrics: Its metrics.
+        wording: How its text is put into words.
 
     Raises:
         InvalidRequest: The model does not honour a field of the request.
@@ -82,7 +89,7 @@ def begin_live(
         whole=voice.card.kind == "voice_design" and not is_continuous,
         continuous=is_continuous,
     )
-    normalize = config.normalize_text if request.normalize is None else request.normalize
+    normalize = bool(effective_normalize(config, request))
     info = LiveInfo(
         media_type=output.audio_format.media_type,
         sample_rate_hz=output.sample_rate_hz,
@@ -97,7 +104,7 @@ def begin_live(
         output = replace(output, provenance=provenance)
     timeline = Timeline(output, voice.card.token_timing) if request.timestamps else None
     audio = LiveAudio(output, timeline, stream=is_streamed, per_segment=live.per_segment)
-    text = LiveText(limits, normalize=normalize)
+    text = LiveText(limits, normalize=normalize, wording=wording)
     text.append(request.text)
     job = SegmentedJob(pool, voice.model, None, timeout_s=config.request_timeout_s)
     metrics.start(provenance, 0, job)

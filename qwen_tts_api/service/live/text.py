@@ -10,10 +10,12 @@ from collections import deque
 from qwen_tts_api.errors import InvalidRequest, TextTooLong, UnspeakableText
 from qwen_tts_api.model.utterance import ArrivingText
 from qwen_tts_api.service.live.segment import Flush, LiveLimits, LiveSegment
-from qwen_tts_api.service.text.incremental import IncrementalText, StableText
+from qwen_tts_api.service.text.incremental import IncrementalText
 from qwen_tts_api.service.text.normalize import has_words
 from qwen_tts_api.service.text.segments import measure
 from qwen_tts_api.service.text.sentences import Boundary
+from qwen_tts_api.service.text.stable_text import StableText
+from qwen_tts_api.service.text.verbalize.wording import AS_WRITTEN, Wording
 
 ENOUGH = 0.7
 """Of a segment's length: one that grows ends with the next sentence."""
@@ -25,13 +27,16 @@ class LiveText:
     Args:
         limits: Its bounds.
         normalize: Whether markup and the like are taken out.
+        wording: How it is put into words.
     """
 
-    def __init__(self, limits: LiveLimits, *, normalize: bool) -> None:
+    def __init__(
+        self, limits: LiveLimits, *, normalize: bool, wording: Wording = AS_WRITTEN
+    ) -> None:
         self._limits = limits
         self._normalize = normalize
         self._changed = threading.Condition()  # its lock guards all that follows
-        self._arriving = IncrementalText(limits.max_letters, normalize=normalize)
+        self._arriving = IncrementalText(limits.max_letters, normalize=normalize, wording=wording)
         self._ready: deque[StableText | Flush] = deque()
         self._num_chars = 0
         self._num_flushes = 0

@@ -9,7 +9,6 @@ one grammar of markup, that of `normalize`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 import regex
 
@@ -23,9 +22,14 @@ from qwen_tts_api.service.text.sentences import (
     find_paragraphs,
     find_sentences,
 )
+from qwen_tts_api.service.text.stable_text import StableText, word, word_all
+from qwen_tts_api.service.text.verbalize.wording import AS_WRITTEN, Wording
 
 MAX_HELD_LETTERS = 1000
 """Text for which an open mark is waited for: emphasis that is longer is a stray asterisk."""
+
+MAX_HELD_WORDS = 40
+"""Words at the end of what there is that may still be worded otherwise."""
 
 LONG_LINE_CHARS = 200
 """Of a line that nobody wrapped: wherever a sentence of it ends, the text may be divided."""
@@ -68,34 +72,19 @@ _CLOSING = compile_pattern(r"[」』）》〉】〕”’]")
 _SSML = compile_pattern(r"\s*+<(?:\?xml|speak)")
 
 
-@dataclass(frozen=True)
-class StableText:
-    """A part of a text that does not change any more.
-
-    Attributes:
-        text: Normalized, with the white space between it and the part before; may have no words.
-        start, end: Where it lies in the text as it came, in characters; near where markup was
-            taken out.
-        boundary: The kind of boundary at its end.
-    """
-
-    text: str
-    start: int
-    end: int
-    boundary: Boundary
-
-
 class IncrementalText:
     """A text in pieces, of which whole sentences are taken.
 
     Args:
         max_letters: A sentence that is longer, as `segments.measure` counts, is divided.
         normalize: Whether markup and the like are taken out.
+        wording: How it is put into words, which is done where no word depends on what follows.
     """
 
-    def __init__(self, max_letters: int, *, normalize: bool) -> None:
+    def __init__(self, max_letters: int, *, normalize: bool, wording: Wording = AS_WRITTEN) -> None:
         self._max_letters = max_letters
         self._normalize = normalize
+        self._wording = wording
         self._start = 0  # of `_raw` in the whole text
         self._raw = ""
         self._num_taken = 0  # characters without white space of `_raw`, normalized
@@ -120,13 +109,22 @@ class IncrementalText:
         """Return the words that are whole, of sentences that may not be."""
         full = self._normalized(self._raw)
         begin, stable = self._position(full), self._stable_end(full)
-        space = max(full.rfind(" ", begin, stable), full.rfind("\n", begin, stable))
-        end = len(full[:space].rstrip())
-        if space < 0 or end <= begin:
+        end = self._words_end(full[:stable], begin)
+        if end <= begin:
             return []
         words = self._take_one(full, begin, end, Boundary.WORD)
         self._rebase(full)
-        return [words]
+        return [word(words, self._wording)]
+
+    def _words_end(self, text: str, begin: int) -> int:
+        """Return where the last word ends that is whole, and worded whatever follows."""
+        end = len(text)
+        for _ in range(MAX_HELD_WORDS):
+            space = max(text.rfind(" ", begin, end), text.rfind("\n", begin, end))
+            end = len(text[: max(space, 0)].rstrip())
+            if end <= begin or self._wording.can_cut(text, end):
+                break
+        return end if self._wording.can_cut(text, end) else begin
 
     def take(self, *, final: bool) -> list[StableText]:
         """Return the sentences that are whole; with `final` also the rest, as nothing follows."""
@@ -137,7 +135,7 @@ class IncrementalText:
         if not ends and measure(full[self._position(full) :]) <= self._max_letters:
             return []
         stable = len(full) if final else self._stable_end(full)
-        taken = list(self._divide(full, stable, ends))
+        taken = list(word_all(self._divide(full, stable, ends), self._wording, self._max_letters))
         if final:
             self._drop(len(self._raw), " ")
         elif taken:
@@ -184,10 +182,12 @@ class IncrementalText:
         for end in [*sure, None]:
             span = full[begin : stable if end is None else end]
             if span.strip() and measure(span) > self._max_letters:
+                middle = begin
                 for segment in split(span, self._max_letters)[:-1]:
-                    middle = full.index(segment.text, begin) + len(segment.text)
-                    yield self._take_one(full, begin, middle, segment.boundary)
-                    begin = middle
+                    middle = full.index(segment.text, middle) + len(segment.text)
+                    if self._wording.can_cut(full[:stable], middle):
+                        yield self._take_one(full, begin, middle, segment.boundary)
+                        begin = middle
             if end is not None:
                 yield self._take_one(full, begin, end, ends[end])
                 begin = end

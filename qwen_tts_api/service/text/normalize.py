@@ -33,6 +33,15 @@ KINDS = (
     "spaces",  # unusual spaces and line ends replaced
     "lines",  # wrapped lines joined
     "repeats",  # runs of punctuation shortened
+    "pronunciations",  # words respelled
+    "numbers",  # written as words, Roman ones and those in names, too
+    "dates",  # and times
+    "units",  # and amounts of money
+    "abbreviations",  # and acronyms, where the model reads letters only
+    "signs",  # with a name
+    "addresses",  # of the web and of e-mail
+    "letters",  # with accents, of which only plain ones can be read
+    "unreadable",  # runs of letters that cannot be read, removed
 )
 """Kinds of changes, as the header `X-Text-Changes` names them."""
 

@@ -19,6 +19,7 @@ from qwen_tts_api.model.utterance import SamplingParams
 from qwen_tts_api.routes.bodies.audio_field import AudioField
 from qwen_tts_api.routes.speech.schema import SpeechSchema
 from qwen_tts_api.routes.speech.turns_field import TurnsField
+from qwen_tts_api.routes.speech.word_fields import PronunciationsField
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 from qwen_tts_api.service.text.script.turns import Turn
@@ -34,7 +35,15 @@ OPENAI = {
     "instruct": "instructions",
     "audio_format": "response_format",
 }
-KNOWN = {"speaker": "Serena", "language": "de", "audio_format": "flac", "model": "nano"}
+PRONUNCIATIONS = '{"nginx": "engine ex"}'
+KNOWN = {
+    "normalize": "full",
+    "pronunciations": PRONUNCIATIONS,
+    "speaker": "Serena",
+    "language": "de",
+    "audio_format": "flac",
+    "model": "nano",
+}
 """Values that an API looks up before it asks the service."""
 
 Asked = Callable[[FlaskClient, dict[str, str]], TestResponse]
@@ -111,7 +120,11 @@ def test_every_field_comes_through(
     sent = {"text": TEXT, name: value_of(name)}
     ask(bench.client, renamed(sent, names))
     (asked,) = seen
-    special = {AudioField: b"RIFF", TurnsField: (Turn("some text", "Serena"),)}
+    special = {
+        AudioField: b"RIFF",
+        TurnsField: (Turn("some text", "Serena"),),
+        PronunciationsField: (("nginx", "engine ex"),),
+    }
     wanted = special.get(type(field), as_json(sent[name]))
     assert getattr(asked, field.attribute or name) == wanted
     assert asked.text == sent["text"]

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from qwen_tts_api.service.text.incremental import IncrementalText, StableText
+from qwen_tts_api.service.text.incremental import IncrementalText
 from qwen_tts_api.service.text.normalize import normalize_text
 from qwen_tts_api.service.text.segments import measure
 from qwen_tts_api.service.text.sentences import Boundary
+from qwen_tts_api.service.text.stable_text import StableText
 
 PROSE = (
     "Hello there. It costs 3.14 or 1,000 dollars, e.g. in the U.S. today. Dr. Smith said “No.” "

@@ -10,17 +10,19 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load
 from qwen_tts_api.audio.rates import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.routes.apis.elevenlabs.names import FIELDS
-from qwen_tts_api.routes.speech.field_types import number
+from qwen_tts_api.routes.speech.field_types import choice, number
 from qwen_tts_api.routes.speech.schema import SpeechSchema
-from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.request import FULL, SpeechRequest
 
 NO_EFFECT = (
     *("previous_text", "next_text", "previous_request_ids", "next_request_ids"),
     *("pronunciation_dictionary_locators", "use_pvc_as_ivc"),
-    *("apply_text_normalization", "apply_language_text_normalization"),
+    "apply_language_text_normalization",
 )
 """Fields that are taken and do nothing here."""
 
+NORMALIZE: dict[str, bool | str | None] = {"auto": None, "on": FULL, "off": False}
+"""What `apply_text_normalization` means here."""
 
 _SPEED = number(SLOWEST, FASTEST, "2 is twice as fast, at the same pitch.")
 
@@ -114,10 +116,16 @@ class ElevenLabsSpeechSchema(SpeechSchema):
         },
     )
 
+    apply_text_normalization = choice(
+        "`on`: as `normalize` `full`; `off`: as `false`; `auto`: `QWEN_NORMALIZE_TEXT`.",
+        *NORMALIZE,
+    )
+
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> ElevenLabsRequest:
         given = {name: value for name, value in data.items() if value is not None}
         settings: dict[str, Any] = given.pop("voice_settings", {})
+        given.setdefault("normalize", NORMALIZE.get(given.pop("apply_text_normalization", "")))
         if (speed := settings.pop("speed", None)) is not None:
             given.setdefault("speed", speed)
         ignored = tuple(f"voice_settings.{name}" for name in settings)

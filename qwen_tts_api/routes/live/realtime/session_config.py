@@ -13,8 +13,9 @@ from qwen_tts_api.names import shown
 from qwen_tts_api.routes.speech import field_types
 from qwen_tts_api.routes.speech.field_types import integer, number, string
 from qwen_tts_api.routes.speech.schema import SpeechSchema, load
+from qwen_tts_api.routes.speech.word_fields import NormalizeField
 from qwen_tts_api.service.models import ServedModels
-from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.request import FULL, SpeechRequest
 
 SERVER_COMMIT, COMMIT = "server_commit", "commit"
 
@@ -68,7 +69,7 @@ class SessionSchema(SpeechSchema):
     volume = integer(0, 100, "50.")
     pitch_rate = number(0.5, 2, "1.")
     bit_rate = integer(6, 510, "Accepted and of no effect.")
-    enable_tn = fields.Boolean(allow_none=True)
+    enable_tn = NormalizeField("`true`: as `normalize` `full`.")
     instructions = string("How to say it.")
     optimize_instructions = fields.Boolean(allow_none=True)
     live_mode = field_types.live_mode()
@@ -102,6 +103,10 @@ def read_session(document: dict[str, Any], *, strict: bool) -> dict[str, Any]:
     return given
 
 
+_NORMALIZE: dict[Any, bool | str | None] = {None: None, True: FULL, FULL: FULL, False: False}
+"""What `enable_tn` means here."""
+
+
 def speech_request(session: dict[str, Any], model: str) -> SpeechRequest:
     """Return what a session asks for, without a text."""
     return SpeechRequest(
@@ -112,7 +117,7 @@ def speech_request(session: dict[str, Any], model: str) -> SpeechRequest:
         audio_format=session["response_format"],
         sample_rate_hz=session["sample_rate"],
         speed=session["speech_rate"],
-        normalize=session.get("enable_tn"),
+        normalize=_NORMALIZE[session.get("enable_tn")],
         stream=True,
         lenient=True,
         silence=True,

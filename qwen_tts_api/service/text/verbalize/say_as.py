@@ -18,7 +18,7 @@ from qwen_tts_api.service.text.verbalize.numerals import match_number, plain_dig
 from qwen_tts_api.service.text.verbalize.rules.counts import say_groups
 from qwen_tts_api.service.text.verbalize.rules.dates import full_year, is_date
 from qwen_tts_api.service.text.verbalize.rules.names import is_roman, roman_value
-from qwen_tts_api.service.text.verbalize.verbalizer import find_language, verbalize
+from qwen_tts_api.service.text.verbalize.verbalizer import find_language, make_verbalizer
 
 MAX_SPELLED_CHARS = 1000
 """A text that is longer is no word to be spelled: it is verbalized like any other."""
@@ -49,7 +49,7 @@ def say_as(text: str, interpret_as: str, language: str, written_order: str = "")
         said = _date_in_order(written, words, written_order.lower())
     else:
         said = say(written, words) if say and len(written) <= MAX_SPELLED_CHARS else None
-    return verbalize(text, words) if said is None else said
+    return make_verbalizer(words).verbalize(text) if said is None else said
 
 
 def _cardinal(text: str, language: Language) -> str | None:

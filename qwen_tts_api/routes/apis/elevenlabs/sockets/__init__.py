@@ -8,13 +8,14 @@ from marshmallow import Schema
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.routes.apis.elevenlabs.names import FIELDS
+from qwen_tts_api.routes.apis.elevenlabs.schema import NORMALIZE
 from qwen_tts_api.routes.apis.elevenlabs.sockets.context import Contexts
 from qwen_tts_api.routes.apis.elevenlabs.sockets.session import MultiSession, SingleSession
 from qwen_tts_api.routes.apis.elevenlabs.speech import find_request
 from qwen_tts_api.routes.live.turns import check_request
 from qwen_tts_api.routes.live.upgrade import Session, SocketRoutes, describe_socket
 from qwen_tts_api.routes.live.websocket import WebSocket
-from qwen_tts_api.routes.speech.field_types import live_mode
+from qwen_tts_api.routes.speech.field_types import choice, live_mode
 from qwen_tts_api.routes.speech.schema import load
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
@@ -22,10 +23,11 @@ from qwen_tts_api.service.speech import SpeechService
 _Kind = type[SingleSession] | type[MultiSession]
 
 
-class _LiveModeQuery(Schema):
-    """A parameter of the address that ElevenLabs does not have."""
+class _Query(Schema):
+    """Parameters of the address, of which ElevenLabs does not have `live_mode`."""
 
     live_mode = live_mode()
+    apply_text_normalization = choice("As in the body of a request.", *NORMALIZE)
 
 
 _KINDS: dict[str, _Kind] = {"stream-input": SingleSession, "multi-stream-input": MultiSession}
@@ -70,9 +72,13 @@ def add_routes(
 def _read_query(request: Request, config: Config, service: SpeechService) -> SpeechRequest:
     """Return what the path and the query of a handshake ask for."""
     args = request.args
-    mode = load(_LiveModeQuery(), {"live_mode": args.get("live_mode", "")})
+    given = load(_Query(), {name: args.get(name, "") for name in _Query().fields})
     asked = SpeechRequest(
-        model=args.get("model_id", ""), language=args.get("language_code", ""), stream=True, **mode
+        model=args.get("model_id", ""),
+        language=args.get("language_code", ""),
+        stream=True,
+        normalize=NORMALIZE.get(given["apply_text_normalization"]),
+        live_mode=given["live_mode"],
     )
     voice_id = (request.view_args or {})["voice_id"]
     found, _ = find_request(asked, voice_id, args.get("output_format", ""), config, service)

@@ -87,7 +87,7 @@ def roman_value(roman: str) -> int:
 _PARTS = (
     "chapter|part|section|act|scene|volume|vol\\.|book|article|phase|type|class|level|appendix"
     "|figure|table|title|stage|mark|grade|group|tier|unit|lesson|step|canto|psalm|olympiad|annex"
-    "|schedule|category|episode|season|version|no\\.|kapitel|teil|band|abschnitt|buch|artikel|akt"
+    "|schedule|category|episode|season|version|kapitel|teil|band|abschnitt|buch|artikel|akt"
     "|szene|anhang|chapitre|partie|tome|volume|livre|acte|scène|annexe|capítulo|parte|tomo|libro"
     "|sección|acto|escena|artículo|anexo"
 )

@@ -1,0 +1,82 @@
+"""Spell a text in the letters a to z, for a model that reads nothing else.
+
+Accents are dropped, and letters that stand alone are written as their names sound: the model makes
+as much sound of a letter as of any other, so that `F B I` would be three clicks.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+
+import regex
+
+from qwen_tts_api.service.text.characters import Rule as CharacterRule
+from qwen_tts_api.service.text.characters import apply_rules
+from qwen_tts_api.service.text.patterns import compile_pattern
+
+NAMES = dict(
+    zip(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        "ay bee see dee ee ef jee aitch eye jay kay el em en oh pee cue are ess tee you vee"
+        " w ex why zee".split(),
+        strict=True,
+    )
+)
+NAMES["W"] = "double you"
+
+# Letters that Unicode does not decompose into a plain one and a mark.
+_PLAIN = {
+    "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O",
+    "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ł": "l", "Ł": "L",
+    "ı": "i", "ŋ": "ng", "ħ": "h", "Ħ": "H", "‘": "'", "’": "'", "ʼ": "'", "_": " ",
+}  # fmt: skip
+_TO_PLAIN = str.maketrans(_PLAIN)
+
+_ALONE = compile_pattern(
+    r"(?<![\p{L}\p{M}'’])(?:(?P<run>[A-Z](?: [A-Z])+)|(?P<one>[B-HJ-Zb-hj-z]))"
+    r"(?![\p{L}\p{M}])(?!['’](?!s(?!\p{L})))(?P<stop>\.(?= \p{Lu}))?"
+)
+_GREEK = compile_pattern(r"(?<![\p{L}\p{M}])\p{Greek}(?![\p{L}\p{M}])")
+_ACCENTED = compile_pattern(r"[[\p{Latin}\p{M}_‘’ʼ]--[A-Za-z]]++")
+_UNREADABLE = compile_pattern(r"[[\p{L}\p{M}\p{N}]--[A-Za-z]]++")
+_READABLE = re.compile("[A-Za-z]")
+
+
+def spell(text: str, changes: Counter[str]) -> str:
+    """Return a text that has no other letters than a to z, and no digits.
+
+    Args:
+        text: Verbalized.
+        changes: Number of changes by kind; is added to.
+    """
+    return apply_rules(_RULES, text, changes)
+
+
+def is_readable(text: str) -> bool:
+    """Return whether a text has one of the letters a to z."""
+    return _READABLE.search(text) is not None
+
+
+def _name_letters(match: regex.Match[str]) -> str:
+    written = match["run"] or match["one"]
+    return " ".join(NAMES[letter.upper()] for letter in written.split())
+
+
+def _name_greek(match: regex.Match[str]) -> str:
+    name = unicodedata.name(match[0], "").removesuffix(" SYMBOL").split(" WITH ")[0]
+    return name.rpartition(" ")[2].lower()
+
+
+def _fold(match: regex.Match[str]) -> str:
+    decomposed = unicodedata.normalize("NFKD", match[0].translate(_TO_PLAIN))
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+_RULES: list[CharacterRule] = [
+    ("letters", _GREEK, _name_greek),
+    ("letters", _ACCENTED, _fold),
+    ("abbreviations", _ALONE, _name_letters),
+    ("unreadable", _UNREADABLE, " "),
+]

@@ -1,0 +1,159 @@
+"""Replace whole words by respellings that the model pronounces right.
+
+Words of scripts with spaces are matched between other letters and digits; those of Chinese and kana
+anywhere but inside a longer word in katakana; Korean ones also before a particle. The longest word
+counts, and what was replaced is not looked at again.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+import regex
+
+from qwen_tts_api.service.text.patterns import compile_pattern
+from qwen_tts_api.service.text.verbalize.edits import Edit
+
+MAX_WORDS = 10_000
+MAX_CHARS = 200
+"""Of a word, and of its respelling."""
+
+# In capitals they are names, in small letters words that are in every sentence.
+_ORDINARY = frozenset(
+    "us it who am as in is or may will can do go he me my we so to up an at be by if of on no pm"
+    " the and for are but not you all any her was one our out day get has him his how man new now"
+    " old see two way its let put say she too use ich er sie es wir im la le el un".split()
+)
+_FREE = r"[\p{Han}\p{Hiragana}\p{Thai}]"
+_SPACES = r"[ \u00A0]++"
+
+
+class Pronunciations:
+    """Respellings by word, to be found in a text.
+
+    A word is found in any case. The respelling of a word that is written just so goes before that
+    of another case; an ordinary word such as `us` is none of `US`. Plural and possessive endings of
+    Latin words stay: `APIs`, `API's`.
+
+    Args:
+        respellings: By word; both of 1 to MAX_CHARS characters.
+    """
+
+    def __init__(self, respellings: Mapping[str, str]) -> None:
+        composed = {_compose(word): text.strip() for word, text in respellings.items()}
+        self._exact = composed
+        self._any_case = {word.casefold(): (word, text) for word, text in composed.items()}
+        self._pattern = _compile(composed) if composed else None
+        self._num_words = max((len(word.split()) for word in composed), default=0)
+
+    @property
+    def num_words(self) -> int:
+        """How many words the longest entry has."""
+        return self._num_words
+
+    def find_edits(self, text: str) -> list[Edit]:
+        """Return what is replaced, in the order of the text."""
+        if self._pattern is None:
+            return []
+        edits = []
+        for match in self._pattern.finditer(text):
+            said = self._respell(match["word"], match["ending"] or "")
+            if said is not None and said != match[0]:
+                edits.append(Edit(match.start(), match.end(), said, "pronunciations"))
+        return edits
+
+    def _respell(self, written: str, ending: str) -> str | None:
+        word = _compose(" ".join(written.split()))
+        text = self._exact.get(word)
+        if text is None:
+            spelled, text = self._any_case[word.casefold()]
+            if word.islower() and word in _ORDINARY and not spelled.islower():
+                return None
+        if ending == "s":
+            if len(word) < 3 - word.isupper() or word in _ORDINARY:
+                return None
+            return text + ("es" if text.endswith(("s", "x", "z", "ch", "sh")) else "s")
+        return text + ending
+
+
+def _compose(word: str) -> str:
+    return unicodedata.normalize("NFC", " ".join(word.split()))
+
+
+def _compile(words: Iterable[str]) -> regex.Pattern[str]:
+    # POSIX's rule: the longest match, whichever of the alternatives it is.
+    spelled = {form for word in words for form in (word, unicodedata.normalize("NFD", word))}
+    by_edges: dict[tuple[str, str], list[str]] = {}
+    for word in spelled:
+        by_edges.setdefault((_before(word[0]), _behind(word[-1])), []).append(word)
+    parts = [f"{before}{_trie(group)}{behind}" for (before, behind), group in by_edges.items()]
+    return compile_pattern(rf"(?ip)(?|{'|'.join(parts)})")
+
+
+def _before(char: str) -> str:
+    """Return what may not be before a word that begins with a character."""
+    if regex.match(_FREE, char):
+        return ""
+    if regex.match(r"\p{Katakana}|ー", char):
+        return r"(?<![\p{Katakana}ー])"
+    if regex.match(r"\p{Hangul}", char):
+        return r"(?<!\p{Hangul})"
+    same = "" if char.isalnum() else rf"(?<!{regex.escape(char)})"
+    return rf"{same}(?<![[\p{{L}}\p{{M}}\p{{N}}_]--{_NO_SPACES}])"
+
+
+def _behind(char: str) -> str:
+    """Return what may be behind a word that ends with a character."""
+    if regex.match(rf"{_FREE}|\p{{Hangul}}", char):
+        return "(?P<ending>)"
+    if regex.match(r"\p{Katakana}|ー", char):
+        return r"(?P<ending>)(?![\p{Katakana}ー])"
+    same = "(?![+#])" if char.isalnum() else rf"(?!{regex.escape(char)})"
+    end = rf"{same}(?![[\p{{L}}\p{{M}}\p{{N}}_]--{_NO_SPACES}])"
+    if regex.match(r"\p{Latin}", char):
+        return rf"(?P<ending>['’]?s)?{end}"
+    return rf"(?P<ending>['’]s)?{end}"
+
+
+_NO_SPACES = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}]"
+
+
+def _trie(words: Iterable[str]) -> str:
+    """Return a pattern of any of some words, the longest first, each letter tried once."""
+    root: dict[str, dict] = {}  # type: ignore[type-arg]
+    for word in words:
+        node = root
+        for char in word:
+            node = node.setdefault(char.casefold() if len(char.casefold()) == 1 else char, {})
+        node[""] = {}
+    return f"(?P<word>{_pattern(root)})"
+
+
+def _pattern(node: dict[str, dict]) -> str:  # type: ignore[type-arg]
+    branches = []
+    for char, following in node.items():
+        if not char:
+            continue
+        step = _SPACES if char == " " else regex.escape(char)
+        while len(following) == 1 and "" not in following:
+            (char, following), *_ = following.items()
+            step += _SPACES if char == " " else regex.escape(char)
+        branches.append(step + _pattern(following))
+    if not branches:
+        return ""
+    return f"(?:{'|'.join(branches)}){'?' if '' in node else ''}"
+
+
+def merge(changes: Counter[str], edits: Iterable[Edit]) -> None:
+    """Count edits by their kind."""
+    for edit in edits:
+        changes[edit.kind] += 1
+
+
+@lru_cache(maxsize=64)
+def pronunciations_of(respellings: tuple[tuple[str, str], ...]) -> Pronunciations:
+    """Return pronunciations of pairs of a word and its respelling; a client sends the same ones."""
+    return Pronunciations(dict(respellings))

@@ -1,0 +1,66 @@
+"""Whole words and their respellings, in the scripts of ten languages."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+
+from qwen_tts_api.service.text.verbalize.edits import apply
+from qwen_tts_api.service.text.verbalize.pronunciations import Pronunciations
+
+RESPELLED = Pronunciations(
+    {
+        **{"SQL": "sequel", "nginx": "engine ex", "US": "you ess", "gif": "jif", "Linux": "linnux"},
+        **{"New York": "noo york", "SQL Server": "sequel serve her", "C": "see", "C++": "see plus"},
+        **{".NET": "dot net", "B2B": "bee to bee", "Müller": "Mueller", "eau": "o", "los": "loss"},
+        **{"重庆": "崇庆", "アイ": "あい", "서울": "서우르", "Москва": "Масква", "São": "Saun"},
+        **{"e.g.": "for instance", "read": "red", "Read": "reed", "perché": "perke"},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("SQL, sql and Sql", "sequel, sequel and sequel"),
+        ("Nginx is NGINX.", "engine ex is engine ex."),
+        ("SQLs, SQL's, gif’s, gifs", "sequels, sequel's, jif’s, jifs"),
+        ("two Linuxs", "two linnuxes"),
+        ("MySQL SQLite SQL_x SQL2", "MySQL SQLite SQL_x SQL2"),
+        ("SQL-based (SQL) 'SQL'", "sequel-based (sequel) 'sequel'"),
+        ("US and us, read and Read", "you ess and us, red and reed"),
+        ("New  York, new york's", "noo york, noo york's"),
+        ("SQL Server and SQL Servers", "sequel serve her and sequel serve hers"),
+        ("C, C++ and C+++", "see, see plus and C+++"),
+        (".NET, ASP.NET", "dot net, ASP.NET"),
+        ("B2B e.g. B2BX", "bee to bee for instance B2BX"),
+        ("Herr Müller, Müllers, Müllerin", "Herr Mueller, Muellers, Müllerin"),
+        ("l'eau, l’eau, beau", "l'o, l’o, beau"),
+        ("los libros, perché São", "loss libros, perke Saun"),
+        ("Москва, в Москвае", "Масква, в Москвае"),
+        ("我在重庆市", "我在崇庆市"),
+        ("アイとアイス", "あいとアイス"),
+        ("서울에서 가서울", "서우르에서 가서울"),
+    ],
+)
+def test_words_are_respelled(text: str, said: str) -> None:
+    assert apply(text, RESPELLED.find_edits(text)) == said
+
+
+def test_either_form_of_unicode_is_found() -> None:
+    decomposed = unicodedata.normalize("NFD", "Müller São")
+    assert apply(decomposed, RESPELLED.find_edits(decomposed)) == "Mueller Saun"
+
+
+def test_nothing_is_replaced_twice() -> None:
+    circle = Pronunciations({"one": "two", "two": "one", "two two": "x"})
+    text = "one two one"
+    assert apply(text, circle.find_edits(text)) == "two one two"
+    assert Pronunciations({"a b": "a b"}).find_edits("a b") == []
+
+
+def test_many_words_take_no_longer_than_few() -> None:
+    many = Pronunciations({f"word{number}": f"w {number}" for number in range(5000)})
+    text = "word1 and word4999 and word5000. " * 300
+    assert len(many.find_edits(text)) == 600
