@@ -148,7 +148,8 @@ class SpeechService:
         """
         config = self._config
         batch = Batch(self.synthesize, self._has_room, client, config.request_timeout_s)
-        at_once = max(1, min(MAX_AT_ONCE, config.max_streams // 4))
+        # No more than may wait: alone, a batch never meets a full queue.
+        at_once = max(1, min(MAX_AT_ONCE, config.max_streams // 4, config.max_queue))
         return batch.run(requests, self._batch_threads, at_once)
 
     def stream(self, request: SpeechRequest, client: Client = NULL_CLIENT) -> SpeechStream:

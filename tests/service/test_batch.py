@@ -122,6 +122,7 @@ def test_a_full_queue_is_waited_for(make_bench: MakeBench, monkeypatch: pytest.M
     bench = make_bench(max_queue=2, max_streams=1024)
     assert codes(bench.service.synthesize_all(texts(32))) == ["ok"] * 32
     assert value(bench, "syntheses_total", model="voice", outcome="stop") == 32
+    assert value(bench, "syntheses_total", model="", outcome="queue_full") == 0
 
 
 def test_a_full_queue_refuses_a_batch_of_which_nothing_is_spoken(make_bench: MakeBench) -> None:
@@ -140,17 +141,18 @@ def test_a_full_queue_refuses_a_batch_of_which_nothing_is_spoken(make_bench: Mak
 def test_who_waits_too_long_is_refused_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where others keep the queue full for as long as a text may take."""
     monkeypatch.setattr(module, "RETRY_S", 0.01)
-    spoken: list[SpeechRequest] = []
+    tried: list[SpeechRequest] = []
 
     def synthesize(request: SpeechRequest, client: Client) -> Speech:
-        if spoken:
+        tried.append(request)
+        if len(tried) > 1:
             raise QueueFull("Full.", retry_after_s=1)
-        spoken.append(request)
         return bench.service.synthesize(request, client)
 
     batch = module.Batch(synthesize, lambda: False, NULL_CLIENT, timeout_s=0.1)
     results = batch.run(texts(3), threading.Semaphore(0), 1)
     assert codes(results) == ["ok", "queue_full", "queue_full"]
+    assert len(tried) == 3  # not again and again
 
 
 def test_a_server_that_is_not_ready_refuses_all(make_bench: MakeBench) -> None:
