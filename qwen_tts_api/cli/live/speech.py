@@ -101,8 +101,10 @@ class PipeSpeech:
                     self._playback.advance()
                     yield chunk
             self._audio.time_segment(segment.text)
-            yield self._audio.end_segment(PAUSES_S[segment.boundary])
+            rest = self._audio.end_segment(PAUSES_S[segment.boundary])
+            self._playback.advance()
             self._playback.end()
+            yield rest
         if not self.answer.model:
             raise click.ClickException("There is nothing to speak in the text.")
         yield self._audio.finish()

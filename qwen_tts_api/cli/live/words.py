@@ -164,8 +164,10 @@ class WordSpeech:
         with self._changed:
             self._num_done += characters
             self._response = None
+        rest = self._audio.end_segment(PAUSES_S[Boundary.SENTENCE])
+        self._playback.advance()
         self._playback.end()
-        return self._audio.end_segment(PAUSES_S[Boundary.SENTENCE])
+        return rest
 
     def _cancel(self) -> None:
         self._send("response.cancel")
