@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
+import itertools
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -44,6 +47,27 @@ def test_speech_ends_by_itself(server: Server) -> None:
     assert response.headers["X-Finish-Reason"] == "stop"
     samples, rate_hz = soundfile.read(io.BytesIO(response.content))
     assert 0.8 < len(samples) / rate_hz < 1.5
+
+
+def test_words_are_heard_when_it_is_told(server: Server) -> None:
+    """Commas are the voice's only silence: it is where the words' own times leave it."""
+    text = "Passing by, passing by, passing by, we went along."
+    answer = server.say(text, speaker="ryan", timestamps=True, seed=1).json()
+    samples, rate_hz = soundfile.read(io.BytesIO(base64.b64decode(answer["audio_base64"])))
+    (segment,) = answer["segments"]
+    assert not answer["estimated"]
+
+    def loudness(start_s: float, end_s: float) -> float:
+        return float(np.abs(samples[round(start_s * rate_hz) : round(end_s * rate_hz)]).max())
+
+    words = segment["words"]
+    pauses = [(a["end"], b["start"]) for a, b in itertools.pairwise(words) if a["end"] < b["start"]]
+    assert [each["word"] for each in words if each["word"].endswith(",")] == ["by,"] * len(pauses)
+    for end, start in pauses:
+        assert start - end == pytest.approx(0.16, abs=0.001)
+        middle = (start + end) / 2
+        assert loudness(middle - 0.02, middle + 0.02) < 0.003
+        assert min(loudness(end - 0.16, end), loudness(start, start + 0.16)) > 0.05
 
 
 def test_other_speakers_are_refused(server: Server) -> None:

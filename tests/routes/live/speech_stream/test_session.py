@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import random
@@ -134,6 +135,32 @@ def test_audio_is_streamed_where_that_is_asked_for(port: Port) -> None:
         assert start["sample_rate"] == 24_000
         assert end["total_bytes"] == len(audio)
         assert len([message for message in messages if isinstance(message, bytes)]) > 1
+
+
+@pytest.mark.parametrize("granularity", ["none", "sentence"])
+@pytest.mark.parametrize("stream_audio", [False, True])
+def test_words_have_their_times(port: Port, granularity: str, stream_audio: bool) -> None:
+    """Audio is in JSON then, and each unit ends with its words, from its own beginning on."""
+    options = {"split_granularity": granularity, "stream_audio": stream_audio}
+    with session(port, response_format="pcm", word_timestamps=True, seed=1, **options) as client:
+        client.send("input.text", text="Hello there. And this is another one.")
+        client.send("input.done")
+        messages = client.until("session.done")
+    chunks = [each for each in messages if isinstance(each, dict) and each["type"] == "audio.chunk"]
+    assert not any(isinstance(message, bytes) for message in messages)
+    words, audio_ms = [], 0.0
+    for chunk in chunks:
+        assert chunk["chunk_start_ms"] <= chunk["chunk_end_ms"]
+        audio_ms += len(base64.b64decode(chunk["audio_b64"])) / 48
+        if chunk["timestamps"] is not None:
+            assert chunk["audio_b64"] == ""
+            assert chunk["chunk_end_ms"] == pytest.approx(audio_ms, abs=1)
+            marks = [each[name] for each in chunk["timestamps"] for name in ("start_ms", "end_ms")]
+            assert marks == sorted(marks)
+            assert marks[-1] <= audio_ms + 1
+            words += [each["word"] for each in chunk["timestamps"]]
+            audio_ms = 0
+    assert " ".join(words) == "Hello there. And this is another one."
 
 
 def test_each_sentence_is_a_unit_and_is_spoken_before_the_end(port: Port) -> None:
