@@ -12,6 +12,8 @@ from qwen_tts_api.service.text.normalize import normalize_text
 from qwen_tts_api.service.text.segments import measure
 from qwen_tts_api.service.text.sentences import Boundary
 from qwen_tts_api.service.text.stable_text import StableText
+from qwen_tts_api.service.text.verbalize.pronunciations import Pronunciations
+from qwen_tts_api.service.text.verbalize.wording import Wording
 
 PROSE = (
     "Hello there. It costs 3.14 or 1,000 dollars, e.g. in the U.S. today. Dr. Smith said “No.” "
@@ -164,3 +166,34 @@ def test_what_was_cleared_is_not_taken() -> None:
     [third] = incremental.take(final=True)
     assert third.text.strip() == "Third."
     assert third.start == 17
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("by_word", [False, True])
+def test_what_is_worded_in_pieces_is_worded_as_a_whole(seed: int, by_word: bool) -> None:
+    """However the text is cut: inside of numbers, dates, prices, words with a respelling."""
+    chance = random.Random(seed)
+    sentences = [
+        "It costs $3.50 or £2m, 5-10% of 1,000,000.",
+        "On Nov. 28, 2026 at 3:05 pm we met Dr. Smith of the U.S. team.",
+        "Henry VIII had 3 3/4 km to go in New York, at 20°C.",
+        "Write to info@example.com, v2.0.1 of it is out on the 28th of November 1984.",
+        "This one has no numbers in it, only words that are said as they stand.",
+    ]
+    text = " ".join(chance.sample(sentences, 4))
+    wording = Wording(
+        "english", Pronunciations({"New York": "noo york"}), full=True, letters_only=not by_word
+    )
+    incremental = IncrementalText(400, normalize=True, wording=wording)
+    taken: list[StableText] = []
+    position = 0
+    while position < len(text):
+        length = chance.choice([1, 1, 2, 3, 8])
+        incremental.append(text[position : position + length])
+        position += length
+        taken += incremental.take(final=False)
+        taken += incremental.take_words() if by_word else []
+    taken += incremental.take(final=True)
+    whole, _ = wording.word(text)
+    assert "".join(part.text for part in taken).split() == whole.split()
+    assert len(taken) > 2

@@ -79,7 +79,7 @@ class Wording:
         if len(whole) < num_words:
             return False
         return self._is_inert([*before.split()[-num_words:], *whole[:num_words]]) and not any(
-            edit.start < len(before) < edit.end
+            edit.start <= len(before) + 1 and len(before) < edit.end
             for edit in self._pronunciations.find_edits(before + after)
         )
 
