@@ -3,6 +3,8 @@
 X-Square found in 500 sessions of a bad checkpoint that every runaway is one code 0 again and again,
 while the 15 other codes go on changing, and that speech had four equal ones at most: of their
 numbers are the limits (Qwen3TTS-Streaming, docs/dev/investigation/streaming_hallucination.md).
+The sentences that `nano-en` and `nano` were counted in (14) have two at most; a row of signs that
+`nano-en` does not read is longer, a frame each: for it is `ModelCard.is_paced`.
 """
 
 from __future__ import annotations
