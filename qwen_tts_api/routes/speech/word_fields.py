@@ -13,6 +13,8 @@ from qwen_tts_api.service.text.verbalize.pronunciations import MAX_CHARS
 
 MAX_OWN_WORDS = 500
 
+_SPELLING = {"type": "string", "pattern": r"^\S", "minLength": 1, "maxLength": MAX_CHARS}
+
 
 class NormalizeField(fields.Field[bool | str | None]):
     """`true`, `false` or `full`, as JSON or as text."""
@@ -40,7 +42,9 @@ class PronunciationsField(fields.Field[tuple[tuple[str, str], ...] | None]):
     def __init__(self, description: str) -> None:
         metadata = {
             "type": "object",
-            "additionalProperties": {"type": "string", "minLength": 1, "maxLength": MAX_CHARS},
+            "maxProperties": MAX_OWN_WORDS,
+            "propertyNames": _SPELLING,
+            "additionalProperties": _SPELLING,
             "description": description,
         }
         super().__init__(allow_none=True, metadata=metadata)
