@@ -37,12 +37,10 @@ from qwen_tts_api.service.synthesis.segmented_job import CUT, NOTHING_TO_SAY, Se
 from qwen_tts_api.service.synthesis.synthesis import Synthesis
 from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text
 from qwen_tts_api.service.text.script.passage import Script
-from qwen_tts_api.service.text.script.prepare import prepare_script
-from qwen_tts_api.service.text.script.script import read_script
+from qwen_tts_api.service.text.script.script import prepare_script, read_script
 from qwen_tts_api.service.times.timeline import Timeline
-from qwen_tts_api.service.voices.passages import resolve_passages
 from qwen_tts_api.service.voices.registry import VoiceRegistry
-from qwen_tts_api.service.voices.resolve import ResolvedVoice, VoiceResolver
+from qwen_tts_api.service.voices.resolve import ResolvedVoice, VoiceResolver, resolve_passages
 from qwen_tts_api.service.voices.voice import Voice
 from qwen_tts_api.service.voices.wordings import Wordings, effective_normalize, silence
 from qwen_tts_api.telemetry.tracing import Tracer

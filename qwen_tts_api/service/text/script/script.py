@@ -1,11 +1,22 @@
-"""What a request says, in whichever form: a plain text, one with marks, SSML, turns."""
+"""What a request says, in whichever form, and how that is prepared: passage by passage."""
 
 from __future__ import annotations
 
-from qwen_tts_api.errors import InvalidRequest
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from qwen_tts_api.errors import InvalidRequest, NothingToSay, TextRequired
 from qwen_tts_api.service.request import SpeechRequest
-from qwen_tts_api.service.text.normalize import check_text
+from qwen_tts_api.service.text.normalize import (
+    NormalizedText,
+    check_text,
+    has_words,
+    prepare_text,
+)
+from qwen_tts_api.service.text.script.marks import hide_marks, split_at_marks
 from qwen_tts_api.service.text.script.passage import Passage, Script
+from qwen_tts_api.service.text.script.pauses import MAX_PAUSES_S
 from qwen_tts_api.service.text.script.ssml import read_ssml
 from qwen_tts_api.service.text.script.turns import read_turns, split_at_speakers
 
@@ -39,6 +50,84 @@ def read_script(
         return split_at_speakers(check_text(request.text, max_chars), pause_marks=marks)
     passage = Passage(request.text, has_pause_marks=marks, has_break_tags=request.break_tags)
     return Script([passage])
+
+
+def prepare_script(
+    script: Script, max_chars: int, *, normalize: bool
+) -> tuple[Script, NormalizedText]:
+    """Return a script as it is spoken, and all of its text.
+
+    A passage without words is left out; its pause counts with the one before. Where none has words
+    the pauses are all there is, behind one passage without text.
+
+    Args:
+        script: What the request says, of at least one passage.
+        max_chars: Of each passage.
+        normalize: Whether what is meant for the eye only is taken out.
+
+    Raises:
+        NothingToSay, TextRequired: There are neither words nor stated pauses.
+        InvalidRequest: All pauses together are longer than MAX_PAUSES_S.
+        TTSError: What else `prepare_text` and `split_at_marks` raise.
+    """
+    if _is_plain(script):
+        (passage,) = script.passages
+        text = prepare_text(
+            passage.text, max_chars, normalize=normalize, has_markup=passage.has_markup
+        )
+        return Script((replace(passage, text=text.text),)), text
+    prepared: list[Passage] = []
+    changes: Counter[str] = Counter()
+    nothing: InvalidRequest = NothingToSay(
+        "There is nothing to speak: the text has tags, marks or names alone.",
+        fields={"text": ["Nothing to speak."]},
+    )
+    for passage in script.passages:
+        raw, pauses_s = hide_marks(passage)
+        try:
+            text = prepare_text(raw, max_chars, normalize=normalize, has_markup=passage.has_markup)
+        except (NothingToSay, TextRequired) as error:
+            nothing, text = error, NormalizedText("")
+        changes.update(text.changes)
+        prepared += split_at_marks(replace(passage, text=text.text), pauses_s)
+    spoken = _join_pauses(script.lead_s, prepared)
+    if not spoken.passages and not spoken.lead_s:
+        raise nothing
+    whole = NormalizedText(" ".join(passage.text for passage in spoken.passages), changes)
+    return replace(spoken, passages=spoken.passages or [Passage("")]), whole
+
+
+def _is_plain(script: Script) -> bool:
+    """Return whether a script is a text that says nothing but its words."""
+    passage = script.passages[0] if script.passages else Passage("")
+    has_marks = passage.has_pause_marks or passage.has_break_tags
+    return len(script.passages) == 1 and not script.is_timed and not has_marks
+
+
+def _join_pauses(lead_s: float, passages: Sequence[Passage]) -> Script:
+    """Return the passages that have words, each with the pauses up to the next."""
+    spoken: list[Passage] = []
+    total_s = lead_s + sum(passage.pause_s or 0.0 for passage in passages)
+    if total_s > MAX_PAUSES_S:
+        raise InvalidRequest(
+            f"All pauses together have {total_s:g} s; allowed are up to {MAX_PAUSES_S:g} s.",
+            fields={"text": [f"More than {MAX_PAUSES_S:g} s of pauses."]},
+        )
+    for passage in passages:
+        if has_words(passage.text):
+            spoken.append(replace(passage, text=passage.text.strip()))
+        elif spoken:
+            spoken[-1] = _followed(spoken[-1], passage)
+        else:
+            lead_s += passage.pause_s or 0.0
+    return Script(spoken, lead_s)
+
+
+def _followed(passage: Passage, silent: Passage) -> Passage:
+    """Return a passage with the pause of one that follows and has no words."""
+    if silent.pause_s is None:
+        return replace(passage, boundary=max(passage.boundary, silent.boundary))
+    return replace(passage, pause_s=(passage.pause_s or 0.0) + silent.pause_s)
 
 
 def _check_form(request: SpeechRequest) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from qwen_tts_api.errors import NothingToSay, TextRequired, TextTooLong
 from qwen_tts_api.service.text.script.passage import Passage, Script, Style
-from qwen_tts_api.service.text.script.prepare import prepare_script
+from qwen_tts_api.service.text.script.script import prepare_script
 from qwen_tts_api.service.text.sentences import Boundary
 
 
