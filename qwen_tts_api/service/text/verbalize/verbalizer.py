@@ -37,7 +37,7 @@ from qwen_tts_api.service.text.verbalize.rules.words import word_rules
 # A text without any of these is said as it is written; of `re`, which is quicker for classes.
 _SOMETHING = re.compile(
     r"[^A-Za-zÀ-ÖØ-öø-ÿ ,;:.!?'\"()‘’“”„«»\n\u3041-\u3096\u30A1-\u30FA\u4E00-\u9FFF。，、！？-]"
-    r"|[A-Za-z]\.(?! ?$|\n)|[IVX]{2}|[A-Za-z] [IVX]\b|- |\b(?i:vs|mr|mrs|ms|dr|blvd)\b"
+    r"|[A-Za-z]\.(?! ?$|\n)|[IVX]{2}|[A-Za-z] [IVX]\b|- "
 )
 # Where a rule may begin: a number, a word, a sign.
 _PLACE = compile_pattern(
@@ -66,6 +66,8 @@ class Verbalizer:
         self._letters_only = letters_only
         self._rules = _rules(language, letters_only=letters_only)
         self._keywords = _keywords(language)
+        bare = "|".join(each for each in language.abbreviations if each.isalpha())
+        self._bare = re.compile(rf"\b(?i:{bare})\b") if bare else None
 
     def verbalize(self, text: str) -> str:
         """Return a sentence as it is said."""
@@ -83,6 +85,8 @@ class Verbalizer:
 
     def _has_something(self, sentence: str) -> bool:
         if _SOMETHING.search(sentence) or (self._letters_only and _CAPITALS.search(sentence)):
+            return True
+        if self._bare and self._bare.search(sentence):
             return True
         last = _LAST_WORD.match(sentence)
         return last is not None and last[1].lower() in self._keywords
@@ -154,7 +158,7 @@ def _rules(language: Language, *, letters_only: bool) -> dict[str, tuple[Rule, .
     month_first, month_year, day_first = month_rules(language)
     signs, words = sign_rules(language), word_rules(language)
     price, (ranges, amount, plain) = price_rule(language), number_rules(language)
-    numeric, counts, mixed = numeric_rules(), count_rules(language), mixed_rules()
+    numeric, counts, mixed = numeric_rules(language), count_rules(language), mixed_rules()
     ordinal, vulgar = ordinal_rule(language.ordinal_suffixes), vulgar_rule()
     numbers = (vulgar, *counts, ranges, amount, *mixed, plain, digits_rule())
     acronyms = [acronym_rule()] if letters_only else []

@@ -31,7 +31,8 @@ class English(Language):
     titles, capitalized = words.TITLES, words.CAPITALIZED_ONLY
     hash_names = words.HASH_NAMES
     ordinal_suffixes = "st|nd|rd|th|ST|ND|RD|TH"
-    month_first = True
+    month_first = months_capitalized = True
+    roads, beginnings = words.ROADS, words.BEGINNINGS
 
     def regnal(self, number: int) -> str:
         """Return the number of a king: `the eighth`."""

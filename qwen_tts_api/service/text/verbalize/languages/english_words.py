@@ -58,7 +58,7 @@ def _units() -> dict[str, Noun]:
     units |= {"fps": Noun("frame per second", "frames per second"), "ppm": Noun(*2 * [_PPM])}
     units |= {"dpi": Noun("dot per inch", "dots per inch"), "bpm": Noun(*_BPM)}
     for symbol in ("m", "km", "cm", "mm", "ft", "mi", "in"):
-        one, many = units[symbol]
+        one, many, _ = units[symbol]
         for power, word in (("2", "square"), ("²", "square"), ("3", "cubic"), ("³", "cubic")):
             units[symbol + power] = Noun(f"{word} {one}", f"{word} {many}")
         units[f"sq {symbol}"] = Noun(f"square {one}", f"square {many}")
@@ -205,3 +205,8 @@ ADDRESS_SIGNS = {
 }  # fmt: skip
 SIGNS |= {"and": "and", "by": "by"}
 HASH_NAMES = {"number": "number", "sharp": "sharp", "tag": "hashtag", "sign": "hash"}
+
+ROADS = {"st.": "Street", "dr.": "Drive", "ft.": "feet"}
+BEGINNINGS = frozenset(
+    "The A An In It He She This That We They But And I If On At For There You As So When".split()
+)

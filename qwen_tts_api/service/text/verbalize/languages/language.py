@@ -34,6 +34,14 @@ class Noun(NamedTuple):
 
     one: str
     many: str
+    is_feminine: bool = False
+
+
+class Context(NamedTuple):
+    """What stands around a number in a sentence: up to 80 characters on either side."""
+
+    before: str = ""
+    after: str = ""
 
 
 class Currency(NamedTuple):
@@ -57,7 +65,15 @@ class Language(ABC):
         scales: What stands behind an amount: `m` or `million`, and its word.
         abbreviations: Words by abbreviation in lower case, with its full stops.
         signs: Words by sign.
-        letters: Names of letters that differ from the letter itself.
+        clock: A pattern of times that this language alone writes, with the groups hour, minute and
+            second; and what may stand behind every time.
+        short_date: A pattern of a day and a month in digits, with the groups day and month.
+        half_days: Whether `am` and `pm` stand behind a time.
+        score: Between the two numbers of a score; `to`, if empty.
+        roads: Abbreviations that mean something else behind a name: `Main St.`.
+        beginnings: Words that probably begin a sentence, behind initials.
+        regnal_sign: A pattern of what stands behind a ruler's Roman number.
+        decade_suffix: A pattern of what makes decades of years: `1980s`.
     """
 
     name: ClassVar[str]
@@ -86,6 +102,15 @@ class Language(ABC):
     version: ClassVar[str] = "version"
     space: ClassVar[str] = " "
     month_first: ClassVar[bool] = False
+    months_capitalized: ClassVar[bool] = False
+    clock: ClassVar[str] = ""
+    short_date: ClassVar[str] = ""
+    half_days: ClassVar[bool] = True
+    score: ClassVar[str] = ""
+    roads: ClassVar[Mapping[str, str]] = {}
+    beginnings: ClassVar[frozenset[str]] = frozenset()
+    regnal_sign: ClassVar[str] = ""
+    decade_suffix: ClassVar[str] = "['’]?s"
 
     @abstractmethod
     def cardinal(self, number: int) -> str:
@@ -106,6 +131,26 @@ class Language(ABC):
     @abstractmethod
     def time(self, hour: int, minute: int, second: int | None = None) -> str:
         """Return a time of the day in words, without what is behind it."""
+
+    def decade(self, number: int) -> str | None:
+        """Return the years that share all digits but the last; None if they are not said so."""
+        return None
+
+    def ordinal_in(self, number: int, suffix: str, context: Context) -> str | None:
+        """Return an ordinal by its suffix and what is around it; None if it is none there."""
+        return self.ordinal(number)
+
+    def date_in(self, day: int, month: int, year: int | None, context: Context) -> str:
+        """Return a date as it is said behind other words."""
+        return self.date(day, month, year)
+
+    def number_in(self, number: Number, context: Context) -> str:
+        """Return a number without a unit as it is said before a word."""
+        return self.number(number)
+
+    def mixed(self, whole: str, part: int, parts: int) -> str:
+        """Return a whole number and a fraction."""
+        return f"{self.whole(whole)} {self.signs['and']} {self.fraction(part, parts)}"
 
     def regnal(self, number: int) -> str:
         """Return the number behind the name of a king or a pope."""
@@ -139,9 +184,10 @@ class Language(ABC):
         """Return a number of something."""
         return f"{self.number(number)} {noun.one if number.is_one else noun.many}"
 
-    def scaled(self, number: Number, scale: str, noun: Noun) -> str:
-        """Return a number of thousands, millions or more of something."""
-        return f"{self.number(number)} {scale} {noun.many}"
+    def scaled(self, number: Number, scale: str, noun: Noun | None) -> str:
+        """Return a number of thousands, millions or more, of something."""
+        said = f"{self.number(number)}{self.space}{scale}"
+        return f"{said} {noun.many}" if noun else said
 
     def money(self, number: Number, currency: Currency) -> str:
         """Return an amount: two decimals are counted by themselves."""

@@ -18,7 +18,7 @@ from qwen_tts_api.service.text.verbalize.numerals import (
     match_number,
     number_pattern,
 )
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_of
 
 # Also words, or names of things: `5 in all`, `4K`.
 _ONLY_ATTACHED = frozenset(("in",))
@@ -83,9 +83,11 @@ def say_amount(text: str, position: int, language: Language, *, is_negative: boo
             r"\.(?= \p{Ll}| [0-9]|[,;)])", text[stop : stop + 3]
         ):
             stop += 1
+        if unit["unit"].endswith(".") and not text[stop:].strip():
+            stop -= 1  # it ends the sentence, too
         return _with_per(text, Said(language.counted(number, noun), stop, "units"), language)
     if scale and _is_scale(scale):
-        said = f"{language.number(number)}{language.space}{language.scales[scale['scale']]}"
+        said = language.scaled(number, language.scales[scale["scale"]], None)
         return Said(said, scale.end(), "numbers")
     if (plus := _PLUS.match(text, end)) and language.signs.get("+"):
         said = f"{language.number(number)}{language.space}{language.signs['+']}"
@@ -151,7 +153,9 @@ def say_number(match: regex.Match[str], language: Language) -> Said | None:
     found = match_number(match.string, match.start(), language)
     assert found
     number, end = found
-    return Said(_plain(match[0], number, language), end, "numbers")
+    if is_year(match[0]):
+        return Said(language.year(int(match[0])), end, "numbers")
+    return Said(language.number_in(number, context_of(match, end)), end, "numbers")
 
 
 def _plain(written: str, number: Number, language: Language) -> str:

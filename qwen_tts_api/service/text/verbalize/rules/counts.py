@@ -14,11 +14,12 @@ from qwen_tts_api.service.text.verbalize.numerals import (
     NO_WORD_FOLLOWS,
     NOT_IN_WORD,
     is_year,
+    match_number,
     number_pattern,
     parse_number,
 )
 from qwen_tts_api.service.text.verbalize.rules.dates import is_date
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_of
 
 MAX_DENOMINATOR = 20
 """Of a fraction that is said as such; 1/100 and 1/1000, too."""
@@ -50,7 +51,11 @@ def _say_dotted(match: regex.Match[str], language: Language) -> Said | None:
     numbers = match["numbers"].split(".")
     is_address = len(numbers) == 4 and not match["v"] and all(int(n[:4]) < 256 for n in numbers)
     say = language.digits if is_address else language.whole
-    word = language.dot if is_address else language.point
+    if "." in language.group_signs and not (is_address or match["v"]):
+        found = match_number(match.string, match.start(), language)
+        if found and found[1] == match.end():
+            return None
+    word = language.point if language.decimal_sign == "." and not is_address else language.dot
     said = f" {word} ".join(say(number) for number in numbers)
     if match["v"]:
         said = f"{language.version} {said}"
@@ -64,7 +69,8 @@ def _say_ordinal(match: regex.Match[str], language: Language) -> Said | None:
     digits = match["digits"].replace(",", "")
     if len(digits) > 9:
         return None
-    return Said(language.ordinal(int(digits)), match.end(), "numbers")
+    said = language.ordinal_in(int(digits), match["suffix"], context_of(match))
+    return Said(said, match.end(), "numbers") if said else None
 
 
 def _say_fraction(match: regex.Match[str], language: Language) -> Said | None:
@@ -74,31 +80,29 @@ def _say_fraction(match: regex.Match[str], language: Language) -> Said | None:
         return Said(f"{language.cardinal(9)} {language.cardinal(11)}", match.end(), "dates")
     is_said = part < whole and (2 <= whole <= MAX_DENOMINATOR or whole in (32, 50, 64, 100, 1000))
     if is_said and part:
-        said = language.fraction(part, whole)
-        if before:
-            said = f"{language.whole(before)} {language.signs['and']} {said}"
+        said = language.mixed(before, part, whole) if before else language.fraction(part, whole)
         return Said(said, match.end(), "numbers")
     if before:
         return None
     month, day = (part, whole) if language.month_first else (whole, part)
     if is_date(day, month) and max(part, whole) > 12 and part != whole:
-        return Said(language.date(day, month, None), match.end(), "dates")
+        said = language.date_in(day, month, None, context_of(match))
+        return Said(said, match.end(), "dates")
     return Said(
         f"{language.whole(match['part'])} {language.whole(match['whole'])}", match.end(), "numbers"
     )
 
 
 def _say_vulgar(match: regex.Match[str], language: Language) -> Said | None:
-    part, whole = unicodedata.normalize("NFKC", match["vulgar"]).split("⁄")
-    said = language.fraction(int(part), int(whole))
-    if match["before"]:
-        said = f"{language.whole(match['before'])} {language.signs['and']} {said}"
+    part, whole = map(int, unicodedata.normalize("NFKC", match["vulgar"]).split("⁄"))
+    before = match["before"]
+    said = language.mixed(before, part, whole) if before else language.fraction(part, whole)
     return Said(said, match.end(), "numbers")
 
 
 def _say_score(match: regex.Match[str], language: Language) -> Said | None:
     first, second = language.whole(match["first"]), language.whole(match["second"])
-    return Said(f"{first} {language.to} {second}", match.end(), "numbers")
+    return Said(f"{first} {language.score or language.to} {second}", match.end(), "numbers")
 
 
 def _say_size(match: regex.Match[str], language: Language) -> Said | None:
@@ -188,5 +192,5 @@ def vulgar_rule() -> Rule:
 def ordinal_rule(suffixes: str) -> Rule:
     """Return the rule of ordinals that suffixes mark, such as `22nd`."""
     digits = r"(?P<digits>[0-9]{1,3}(?:,[0-9]{3})++|[0-9]++)"
-    pattern = rf"{NOT_IN_WORD}{digits}(?:{suffixes}){NO_WORD_FOLLOWS}"
+    pattern = rf"{NOT_IN_WORD}{digits}(?P<suffix>{suffixes}){NO_WORD_FOLLOWS}"
     return Rule(compile_pattern(pattern), _say_ordinal)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import regex
 
 from qwen_tts_api.service.text.patterns import compile_pattern
-from qwen_tts_api.service.text.verbalize.languages.english import English
 from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.numerals import (
     DASH,
@@ -13,7 +12,7 @@ from qwen_tts_api.service.text.verbalize.numerals import (
     NO_WORD_FOLLOWS,
     NOT_IN_WORD,
 )
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_of
 
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"
@@ -39,7 +38,17 @@ def _say_numeric(match: regex.Match[str], language: Language) -> Said | None:
             month, day = first, second
     if not is_date(day, month):
         return None
-    return Said(language.date(day, month, year), match.end(), "dates")
+    return Said(language.date_in(day, month, year, context_of(match)), match.end(), "dates")
+
+
+def _say_short(match: regex.Match[str], language: Language) -> Said | None:
+    """Say `28.11.`; a full stop that ends the sentence stays."""
+    day, month = int(match["day"]), int(match["month"])
+    if not is_date(day, month):
+        return None
+    stop = "." if _TEXT_END.match(match.string, match.end()) else ""
+    said = language.date_in(day, month, None, context_of(match))
+    return Said(said + stop, match.end(), "dates")
 
 
 def full_year(written: str) -> int:
@@ -50,7 +59,7 @@ def full_year(written: str) -> int:
 
 def _say_month_first(match: regex.Match[str], language: Language) -> Said | None:
     month, day = language.month_names[match["month"].lower().rstrip(".")], int(match["day"])
-    if not is_date(day, month):
+    if not is_date(day, month) or not language.month_first:
         return None
     year = match["year"]
     until = match["until"]
@@ -67,7 +76,8 @@ def _say_day_first(match: regex.Match[str], language: Language) -> Said | None:
     if not is_date(day, month):
         return None
     year = match["year"]
-    return Said(language.date(day, month, int(year) if year else None), match.end(), "dates")
+    said = language.date_in(day, month, int(year) if year else None, context_of(match))
+    return Said(said, match.end(), "dates")
 
 
 def _say_month_year(match: regex.Match[str], language: Language) -> Said | None:
@@ -80,7 +90,7 @@ def _say_time(match: regex.Match[str], language: Language) -> Said | None:
     second = int(match["second"]) if match["second"] else None
     if hour > 24 or minute > 59 or (second or 0) > 59:
         return None
-    half = match["half"]
+    half = match.groupdict().get("half")
     if not half:
         return Said(language.time(hour, minute, second), match.end(), "dates")
     said = language.cardinal(hour) if not minute else language.time(hour, minute, second)
@@ -93,23 +103,30 @@ def ends_sentence(text: str, end: int) -> bool:
     return bool(_SENTENCE_END.match(text, end))
 
 
+_TEXT_END = compile_pattern(r"[)\"'’”»]*+\s*+$")
 _SENTENCE_END = compile_pattern(r"[)\"'’”»]*+(?:\s*+$|\n|\s++[\"'‘“«(]*+\p{Lu})")
 
 
 def _say_decade(match: regex.Match[str], language: Language) -> Said | None:
-    if not isinstance(language, English):
-        return None
-    return Said(language.decade(int(match["years"])), match.end(), "numbers")
+    said = language.decade(int(match["years"]))
+    return Said(said, match.end(), "numbers") if said else None
 
 
-def numeric_rules() -> list[Rule]:
+def numeric_rules(language: Language) -> list[Rule]:
     """Return the rules of dates of digits alone, of times and of decades."""
     year, two = "[0-9]{4}", "[0-9]{1,2}"
     begin = rf"{NOT_IN_WORD}(?<![0-9][.,/:])"
     slashed = (
         rf"{begin}(?P<a>{two})(?P<sign>[/.-])(?P<b>{two})(?P=sign)(?P<c>{year}|[0-9]{{2}}){_END}"
     )
+    half = (
+        rf"(?:(?:[ \u00A0\u202F]?{_HALF_DAY})|{_CLOCK_END})" if language.half_days else _CLOCK_END
+    )
+    hour = rf"(?P<hour>1[0-2]|0?[1-9])(?P<minute>)(?P<second>)[ \u00A0\u202F]?{_HALF_DAY}"
+    rules = [(language.clock, _say_time), (language.short_date, _say_short)]
+    rules += [(hour, _say_time)] if language.half_days else []
     return [
+        *(Rule(compile_pattern(rf"{begin}{pattern}"), say) for pattern, say in rules if pattern),
         Rule(
             compile_pattern(
                 rf"{begin}(?P<a>{year})(?P<sign>[-/.])(?P<b>{two})(?P=sign)(?P<c>{two})(?:(?=T[0-9])|{_END})"
@@ -120,20 +137,14 @@ def numeric_rules() -> list[Rule]:
         Rule(
             compile_pattern(
                 rf"{begin}(?P<hour>{two}):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9]))?"
-                rf"(?:(?:[ \u00A0\u202F]?{_HALF_DAY})|{_CLOCK_END})"
+                rf"{half}"
             ),
             _say_time,
         ),
         Rule(
             compile_pattern(
-                rf"{begin}(?P<hour>1[0-2]|0?[1-9])(?P<minute>)(?P<second>)"
-                rf"[ \u00A0\u202F]?{_HALF_DAY}"
-            ),
-            _say_time,
-        ),
-        Rule(
-            compile_pattern(
-                rf"(?:['’‘]|{NOT_IN_WORD})(?P<years>[0-9]0|[1-9][0-9]{{2}}0)['’]?s{NO_WORD_FOLLOWS}"
+                rf"(?:['’‘]|{NOT_IN_WORD})(?P<years>[0-9]0|[1-9][0-9]{{2}}0)"
+                rf"{language.decade_suffix}{NO_WORD_FOLLOWS}"
             ),
             _say_decade,
         ),
@@ -144,7 +155,7 @@ def month_rules(language: Language) -> list[Rule]:
     """Return the rules of dates with the name of a month: those that begin with a word, a digit."""
     names = "|".join(sorted(map(regex.escape, language.month_names), key=len, reverse=True))
     month = rf"(?P<month>(?-i:(?=\p{{Lu}}))(?i:{names})(?:\.(?=[ ,])|{NO_WORD_FOLLOWS}))"
-    if language.name != "english":
+    if not language.months_capitalized:
         month = rf"(?P<month>(?i:{names})(?:\.(?=[ ,])|{NO_WORD_FOLLOWS}))"
     suffix = r"(?:st|nd|rd|th|º|°|er|\.)?"
     year = r"(?P<year>[12][0-9]{3})"

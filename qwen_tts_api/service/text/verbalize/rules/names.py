@@ -121,6 +121,9 @@ def _say_roman(match: regex.Match[str], language: Language) -> Said | None:
         if value > 99 or is_word:
             return None
         said = language.regnal(value)
+        begin = match.string[match.start() : match.start("roman")]
+        sign = regex.compile(language.regnal_sign).match(match.string, match.end())
+        return Said(f"{begin}{said}", sign.end() if sign else match.end(), "numbers")
     elif match["other"] and (len(roman) < 2 or value > 39):
         return None
     else:

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import regex
 
-from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.languages.language import Context, Language
+
+_CONTEXT_CHARS = 80
 
 
 class Said(NamedTuple):
@@ -25,6 +27,13 @@ class Said(NamedTuple):
 
 
 Say = Callable[["regex.Match[str]", Language], Said | None]
+
+
+def context_of(match: regex.Match[str], end: int | None = None) -> Context:
+    """Return what is around a match, or what ends at `end`."""
+    text, stop = match.string, match.end() if end is None else end
+    begin = match.start()
+    return Context(text[max(0, begin - _CONTEXT_CHARS) : begin], text[stop : stop + _CONTEXT_CHARS])
 
 
 class Rule(NamedTuple):

@@ -16,10 +16,6 @@ from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
 _INITIALS = compile_pattern(rf"{NOT_IN_WORD}(?:\p{{Lu}}\.){{2,6}}+(?!\p{{L}})")
 _STREET = compile_pattern(r"(?r)(?:\p{Lu}[\p{Ll}]+|[0-9](?:st|nd|rd|th)) $")
 _NAME_FOLLOWS = compile_pattern(r" \p{Lu}\p{Ll}*+(?!\p{L})")
-_BEGINNINGS = frozenset(
-    "The A An In It He She This That We They But And I If On At For There You As So When".split()
-)
-_ROADS = {"st.": "Street", "dr.": "Drive", "ft.": "feet"}
 
 
 def _names(names: Sequence[str]) -> str:
@@ -32,10 +28,10 @@ def _say_abbreviation(match: regex.Match[str], language: Language) -> Said | Non
     said = language.abbreviations.get(lowered) or language.abbreviations.get(written)
     if said is None or (lowered in language.capitalized and not written[0].isupper()):
         return None
-    if lowered in _ROADS and language.name == "english":
+    if lowered in language.roads:
         follows = _NAME_FOLLOWS.match(text, match.end())
         if _STREET.search(text[max(0, match.start() - 24) : match.start()]) and not follows:
-            said = _ROADS[lowered]
+            said = language.roads[lowered]
         elif not follows:
             return None
     is_title = lowered in language.titles
@@ -50,8 +46,10 @@ def _say_before_number(match: regex.Match[str], language: Language) -> Said | No
 def _say_initials(match: regex.Match[str], language: Language) -> Said | None:
     """Say `U.S.` letter by letter; initials of names, too."""
     text, end = match.string, match.end()
+    if match[0].lower() in language.abbreviations and not language.beginnings:
+        return None
     follows = _NAME_FOLLOWS.match(text, end)
-    ends = ends_sentence(text, end) and (follows is None or follows[0][1:] in _BEGINNINGS)
+    ends = ends_sentence(text, end) and (follows is None or follows[0][1:] in language.beginnings)
     said = language.spell(match[0])
     return Said(said + ("." if ends else ""), match.end(), "abbreviations")
 
@@ -78,6 +76,7 @@ def word_rules(language: Language) -> tuple[Rule, ...]:
     )
     rules.append(Rule(compile_pattern(pattern), _say_abbreviation))
     months = _names(tuple(name for name in language.month_names if len(name) <= 4))
-    pattern = rf"{NOT_IN_WORD}(?=\p{{Lu}})(?i:(?P<month>{months}))\."
+    capital = r"(?=\p{Lu})" if language.months_capitalized else ""
+    pattern = rf"{NOT_IN_WORD}{capital}(?i:(?P<month>{months}))\."
     rules.append(Rule(compile_pattern(pattern), _say_month))
     return tuple(rules)
