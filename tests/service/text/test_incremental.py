@@ -168,21 +168,39 @@ def test_what_was_cleared_is_not_taken() -> None:
     assert third.start == 17
 
 
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("by_word", [False, True])
-def test_what_is_worded_in_pieces_is_worded_as_a_whole(seed: int, by_word: bool) -> None:
-    """However the text is cut: inside of numbers, dates, prices, words with a respelling."""
-    chance = random.Random(seed)
-    sentences = [
+WORDED = {
+    "english": [
         "It costs $3.50 or £2m, 5-10% of 1,000,000.",
         "On Nov. 28, 2026 at 3:05 pm we met Dr. Smith of the U.S. team.",
         "Henry VIII had 3 3/4 km to go in New York, at 20°C.",
         "Write to info@example.com, v2.0.1 of it is out on the 28th of November 1984.",
         "This one has no numbers in it, only words that are said as they stand.",
-    ]
+    ],
+    "german": [
+        "Es kostet 3,50 € oder 2 Mio. Dollar, 5-10 % von 1.000.000.",
+        "Am 28. November 2026 um 14.30 Uhr trafen wir Dr. Schmidt, z. B. in New York.",
+        "Ludwig XIV. hatte noch 1 Stunde bis zum 3. Mai, bei 20 °C in der 2. Klasse.",
+        "Der 3. Platz ging am 28.11. an die Kinder der 4. Klasse usw.",
+        "Dieser hat keine Zahlen, nur Wörter, die so gesagt werden, wie sie da stehen.",
+    ],
+}
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("by_word", [False, True])
+@pytest.mark.parametrize("language", WORDED)
+def test_what_is_worded_in_pieces_is_worded_as_a_whole(
+    seed: int, by_word: bool, language: str
+) -> None:
+    """However the text is cut: inside of numbers, dates, prices, words with a respelling."""
+    chance = random.Random(seed)
+    sentences = WORDED[language]
     text = " ".join(chance.sample(sentences, 4))
     wording = Wording(
-        "english", Pronunciations({"New York": "noo york"}), full=True, letters_only=not by_word
+        language,
+        Pronunciations({"New York": "noo york"}),
+        full=True,
+        letters_only=not by_word and language == "english",
     )
     incremental = IncrementalText(400, normalize=True, wording=wording)
     taken: list[StableText] = []

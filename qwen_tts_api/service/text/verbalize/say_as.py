@@ -87,9 +87,8 @@ def _fraction(text: str, language: Language) -> str | None:
     match = regex.fullmatch(r"(?:([0-9]{1,9})[+ ])?([0-9]{1,6})[/⁄]([0-9]{1,6})", text)
     if match is None or int(match[3]) < 2:
         return None
-    said = language.fraction(int(match[2]), int(match[3]))
-    whole = language.cardinal(int(match[1])) if match[1] else ""
-    return f"{whole} {language.signs['and']} {said}" if whole else said
+    part, whole = int(match[2]), int(match[3])
+    return language.mixed(match[1], part, whole) if match[1] else language.fraction(part, whole)
 
 
 def _year(text: str, language: Language) -> str | None:

@@ -49,13 +49,15 @@ def _units() -> dict[str, Noun]:
     units |= {"µg": Noun("microgram", "micrograms"), "mAh": Noun("milliamp hour", "milliamp hours")}
     units |= {"Wh": Noun("watt hour", "watt hours"), "psi": Noun("P S I", "P S I")}
     units |= {"ft": Noun("foot", "feet"), "in": Noun("inch", "inches"), "bps": Noun(*_BPS)}
-    units |= {f"{each}bps": Noun(*(_PREFIXES[each] + word for word in _BPS)) for each in "kMG"}
+    units |= {
+        f"{each}bps": Noun(_PREFIXES[each] + _BPS[0], _PREFIXES[each] + _BPS[1]) for each in "kMG"
+    }
     units |= {"Kbps": units["kbps"], "°C": _degrees("Celsius"), "°F": _degrees("Fahrenheit")}
     units |= {"℃": _degrees("Celsius"), "℉": _degrees("Fahrenheit")}
     for symbol, name in (("mph", "mile"), ("kph", "kilometer"), ("kmh", "kilometer")):
         units[symbol] = Noun(f"{name} per hour", f"{name}s per hour")
     units |= {"rpm": Noun("revolution per minute", "revolutions per minute")}
-    units |= {"fps": Noun("frame per second", "frames per second"), "ppm": Noun(*2 * [_PPM])}
+    units |= {"fps": Noun("frame per second", "frames per second"), "ppm": Noun(_PPM, _PPM)}
     units |= {"dpi": Noun("dot per inch", "dots per inch"), "bpm": Noun(*_BPM)}
     for symbol in ("m", "km", "cm", "mm", "ft", "mi", "in"):
         one, many, _ = units[symbol]

@@ -53,7 +53,7 @@ def _say_dotted(match: regex.Match[str], language: Language) -> Said | None:
     say = language.digits if is_address else language.whole
     if "." in language.group_signs and not (is_address or match["v"]):
         found = match_number(match.string, match.start(), language)
-        if found and found[1] == match.end():
+        if found and found[1] >= match.end():
             return None
     word = language.point if language.decimal_sign == "." and not is_address else language.dot
     said = f" {word} ".join(say(number) for number in numbers)
@@ -78,6 +78,8 @@ def _say_fraction(match: regex.Match[str], language: Language) -> Said | None:
     before = match["before"]
     if not before and match["part"] == "9" and match["whole"] == "11":
         return Said(f"{language.cardinal(9)} {language.cardinal(11)}", match.end(), "dates")
+    if not before and (part, whole) == (24, 7):  # around the clock
+        return Said(f"{language.cardinal(24)} {language.cardinal(7)}", match.end(), "numbers")
     is_said = part < whole and (2 <= whole <= MAX_DENOMINATOR or whole in (32, 50, 64, 100, 1000))
     if is_said and part:
         said = language.mixed(before, part, whole) if before else language.fraction(part, whole)

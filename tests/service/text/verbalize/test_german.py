@@ -1,0 +1,106 @@
+"""German numbers, dates, units, abbreviations and signs in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from qwen_tts_api.service.text.verbalize.languages import LANGUAGES
+from qwen_tts_api.service.text.verbalize.say_as import say_as
+from qwen_tts_api.service.text.verbalize.verbalizer import make_verbalizer
+
+SAID = make_verbalizer(LANGUAGES["german"])
+
+PAIRS = [
+    # Whole numbers and decimals
+    ("0, 1, 21, 101", "null, eins, einundzwanzig, einhunderteins"),
+    ("16, 17, 30, 99", "sechzehn, siebzehn, dreißig, neunundneunzig"),
+    ("1.000, 21.000", "eintausend, einundzwanzigtausend"),
+    ("1.000.000 und 2 000 000", "eine Million und zwei Millionen"),
+    ("1.000.021", "eine Million einundzwanzig"),
+    ("-5, 3,14, 0,5", "minus fünf, drei Komma eins vier, null Komma fünf"),
+    ("3.14", "drei Komma eins vier"),
+    ("1.234,5", "eintausendzweihundertvierunddreißig Komma fünf"),
+    ("1234567890123456", "eins zwei drei vier fünf sechs sieben acht neun null " + "eins zwei drei "
+     "vier fünf sechs"),
+    ("1 Apfel, 1 Tasse, 1 Stunde", "ein Apfel, eine Tasse, eine Stunde"),
+    # Years and decades
+    ("1984, 2026, 1066", "neunzehnhundertvierundachtzig, zweitausendsechsundzwanzig, "
+     "tausendsechsundsechzig"),
+    ("die 1980er, die 80er", "die neunzehnhundertachtziger, die achtziger"),
+    ("44 v. Chr. starb er", "vierundvierzig vor Christus starb er"),
+    # Dates
+    ("28.11.2026", "achtundzwanzigster November zweitausendsechsundzwanzig"),
+    ("2026-11-28", "achtundzwanzigster November zweitausendsechsundzwanzig"),
+    ("am 28/11/2026", "am achtundzwanzigsten November zweitausendsechsundzwanzig"),
+    ("am 28. November", "am achtundzwanzigsten November"),
+    ("Der 3. Mai", "Der dritte Mai"),
+    ("Montag, den 3. Mai 1999", "Montag, den dritten Mai neunzehnhundertneunundneunzig"),
+    ("vom 1. bis 3. Mai", "vom ersten bis dritten Mai"),
+    ("der 28.11. ist frei", "der achtundzwanzigste November ist frei"),
+    ("am 28.11.", "am achtundzwanzigsten November."),
+    ("am 7. Okt. 2020", "am siebten Oktober zweitausendzwanzig"),
+    # Times
+    ("um 14:30 Uhr, 14.30 Uhr", "um vierzehn Uhr dreißig, vierzehn Uhr dreißig"),
+    ("14:30, 7:00 und 1 Uhr", "vierzehn Uhr dreißig, sieben Uhr und ein Uhr"),
+    ("Die 3 am Tisch", "Die drei am Tisch"),
+    # Ordinals
+    ("am 3. Tag, in der 2. Klasse", "am dritten Tag, in der zweiten Klasse"),
+    ("das 20. Jahrhundert, ein 2. Mal", "das zwanzigste Jahrhundert, ein zweites Mal"),
+    ("die Kinder der 4. Klasse", "die Kinder der vierten Klasse"),
+    ("zum 1. und 7. Mal", "zum ersten und siebten Mal"),
+    ("1. Platz, 8. Runde", "erster Platz, achte Runde"),
+    ("1. Äpfel kaufen", "erstens Äpfel kaufen"),
+    ("Es waren 5. Dann", "Es waren fünf. Dann"),
+    ("Ludwig XIV. war hier", "Ludwig der Vierzehnte war hier"),
+    # Fractions, ranges, scores
+    ("1/2, ¾, 2/3", "ein halb, drei Viertel, zwei Drittel"),
+    ("2 1/2, 3 3/4", "zweieinhalb, drei drei Viertel"),
+    ("5-10 Seiten, 1914–1918", "fünf bis zehn Seiten, neunzehnhundertvierzehn bis "
+     "neunzehnhundertachtzehn"),
+    ("3:2, 24/7, 4x4", "drei zu zwei, vierundzwanzig sieben, vier mal vier"),
+    # Percent, money, units
+    ("50 %, 2,5%, 5-10 %", "fünfzig Prozent, zwei Komma fünf Prozent, fünf bis zehn Prozent"),
+    ("5 €, 1 €, 3,50 €", "fünf Euro, ein Euro, drei Euro und fünfzig Cent"),
+    ("0,99 €, $5, 5 CHF", "neunundneunzig Cent, fünf Dollar, fünf Schweizer Franken"),
+    ("1.000,50 Euro", "eintausend Euro und fünfzig Cent"),
+    ("1 Mio. Euro, 2 Mrd. €", "eine Million Euro, zwei Milliarden Euro"),
+    ("5 km, 20 °C, 3 GB, 2 kg", "fünf Kilometer, zwanzig Grad Celsius, drei Gigabyte, "
+     "zwei Kilogramm"),
+    ("60 km/h, 1 h, 100 m²", "sechzig Kilometer pro Stunde, eine Stunde, einhundert Quadratmeter"),
+    ("5 Min. Pause, 5 Min.", "fünf Minuten Pause, fünf Minuten."),
+    # Telephone numbers, addresses
+    ("030 1234567", "null drei null, eins zwei drei vier fünf sechs sieben"),
+    ("+49 30 123456", "plus vier neun, drei null, eins zwei drei vier fünf sechs"),
+    ("info@example.com", "info at example Punkt com"),
+    ("v2.0.1", "Version zwei Punkt null Punkt eins"),
+    # Abbreviations and signs
+    ("z. B. hier, z.B. da, d. h. gut", "zum Beispiel hier, zum Beispiel da, das heißt gut"),
+    ("Obst usw.", "Obst und so weiter."),
+    ("Dr. Abel, Hr. Maier, Nr. 5", "Doktor Abel, Herr Maier, Nummer fünf"),
+    ("ca. 3 bzw. Autos, S. 5", "circa drei beziehungsweise Autos, Seite fünf"),
+    ("A & B, 2 + 2 = 4, @bob", "A und B, zwei plus zwei gleich vier, at bob"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "said"), PAIRS)
+def test_german(text: str, said: str) -> None:
+    assert SAID.verbalize(text) == said
+
+
+def test_what_has_no_numbers_stays() -> None:
+    text = "Die Katze sitzt am Fenster, und so bleibt es im Mai in der Stadt."
+    assert list(SAID.find_edits(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "interpret_as", "order", "said"),
+    [
+        ("12", "ordinal", "", "zwölfte"),
+        ("1984", "cardinal", "", "eintausendneunhundertvierundachtzig"),
+        ("1 3/4", "fraction", "", "eins drei Viertel"),
+        ("555 12", "telephone", "", "fünf fünf fünf, eins zwei"),
+        ("11/28/2026", "date", "mdy", "achtundzwanzigster November zweitausendsechsundzwanzig"),
+    ],
+)
+def test_say_as(text: str, interpret_as: str, order: str, said: str) -> None:
+    assert say_as(text, interpret_as, "German", order) == said
