@@ -183,6 +183,13 @@ WORDED = {
         "Der 3. Platz ging am 28.11. an die Kinder der 4. Klasse usw.",
         "Dieser hat keine Zahlen, nur Wörter, die so gesagt werden, wie sie da stehen.",
     ],
+    "french": [
+        "Cela coûte 3,50 € ou 2 millions de dollars, 5-10 % de 1 000 000.",
+        "Le 28 novembre 2026 à 14 h 30 M. Dupont a vu Mme Durand, p. ex. à New York.",
+        "Louis XIV avait encore 21 heures le 1er mai au XXe siècle, à 20 °C.",
+        "Le 3 janv. 2020 il appelle le 01 23 45 67 89, n° 5, etc.",
+        "Celle-ci ne contient que des mots, qui sont dits comme ils sont là.",
+    ],
 }
 
 

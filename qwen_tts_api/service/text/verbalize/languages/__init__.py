@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from qwen_tts_api.service.text.verbalize.languages.english import English
+from qwen_tts_api.service.text.verbalize.languages.french import French
 from qwen_tts_api.service.text.verbalize.languages.german import German
 from qwen_tts_api.service.text.verbalize.languages.language import Language
 
-LANGUAGES: dict[str, Language] = {language.name: language for language in (English(), German())}
+LANGUAGES: dict[str, Language] = {
+    language.name: language for language in (English(), French(), German())
+}
 """Languages by the name that checkpoints have, in lower case."""
