@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,3 +29,21 @@ def apply(text: str, edits: Sequence[Edit]) -> str:
         parts += [text[position : edit.start], edit.text]
         position = edit.end
     return "".join([*parts, text[position:]])
+
+
+def close_up(text: str, edit: Edit) -> Edit:
+    """Return an edit with the spaces beside it, in a script that has none between words.
+
+    >>> close_up("共 5 个", Edit(2, 3, "五", "numbers"))
+    Edit(start=1, end=4, text='五', kind='numbers')
+    """
+    start, end = edit.start, edit.end
+    if text[start - 1 : start] == " " and _is_wide(text[start - 2 : start - 1] + edit.text[:1]):
+        start -= 1
+    if text[end : end + 1] == " " and _is_wide(edit.text[-1:] + text[end + 1 : end + 2]):
+        end += 1
+    return edit._replace(start=start, end=end)
+
+
+def _is_wide(pair: str) -> bool:
+    return len(pair) == 2 and all(unicodedata.east_asian_width(char) == "W" for char in pair)

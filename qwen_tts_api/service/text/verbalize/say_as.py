@@ -15,7 +15,7 @@ import regex
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.numerals import match_number, plain_digits
-from qwen_tts_api.service.text.verbalize.rules.counts import say_groups
+from qwen_tts_api.service.text.verbalize.rules.counts import say_phone
 from qwen_tts_api.service.text.verbalize.rules.dates import full_year, is_date
 from qwen_tts_api.service.text.verbalize.rules.names import is_roman, roman_value
 from qwen_tts_api.service.text.verbalize.verbalizer import find_language, make_verbalizer
@@ -78,9 +78,7 @@ def _digits(text: str, language: Language) -> str | None:
 
 
 def _telephone(text: str, language: Language) -> str | None:
-    plus = f"{language.signs['+']} " if text.startswith("+") else ""
-    said = say_groups(text, language)
-    return plus + said if said else None
+    return say_phone(text, language) or None
 
 
 def _fraction(text: str, language: Language) -> str | None:
@@ -109,12 +107,12 @@ def _date_in_order(text: str, language: Language, order: str) -> str | None:
     if "d" in given and is_date(day, month):
         return language.date(day, month, year)
     if "d" not in given and year is not None and 1 <= month <= 12:
-        return f"{language.months[month - 1]} {language.year(year)}"
+        return language.month_year(month, year)
     if order == "y" and year is not None:
         return language.year(year)
     if order == "m" and 1 <= month <= 12:
         return language.months[month - 1]
-    return language.ordinal(day) if order == "d" and 1 <= day <= 31 else None
+    return language.day(day) if order == "d" and 1 <= day <= 31 else None
 
 
 INTERPRETATIONS: dict[str, Callable[[str, Language], str | None]] = {

@@ -15,7 +15,7 @@ from functools import lru_cache
 import regex
 
 from qwen_tts_api.service.text.patterns import compile_pattern
-from qwen_tts_api.service.text.verbalize.edits import Edit, apply
+from qwen_tts_api.service.text.verbalize.edits import Edit, apply, close_up
 from qwen_tts_api.service.text.verbalize.guess import guess_language
 from qwen_tts_api.service.text.verbalize.languages import LANGUAGES
 from qwen_tts_api.service.text.verbalize.languages.language import Language
@@ -97,10 +97,21 @@ class Verbalizer:
             end = address.start if address else len(text)
             between = self._find_between(text, position, end)
             for found in itertools.chain(between, [address] if address else []):
-                edit = _spaced(text, found, is_adjacent=found.start == joint)
+                edit = self._spaced(text, found, is_adjacent=found.start == joint)
                 yield edit
                 joint = -1 if edit.text.endswith(" ") else edit.end
             position = address.end if address else end
+
+    def _spaced(self, text: str, edit: Edit, *, is_adjacent: bool) -> Edit:
+        """Return an edit whose words do not run into those beside it."""
+        if not self._language.space:
+            return close_up(text, edit)
+        said = edit.text
+        if is_adjacent or (edit.start and _runs_into(text[edit.start - 1], said[:1])):
+            said = f" {said}"
+        if edit.end < len(text) and _runs_into(said[-1:], text[edit.end]):
+            said = f"{said} "
+        return edit._replace(text=said)
 
     def _find_between(self, text: str, position: int, end: int) -> Iterator[Edit]:
         """Yield what the rules find up to `end`; they see the whole sentence."""
@@ -137,16 +148,6 @@ class Verbalizer:
         is_numbered = following == " " and written[0].isupper() and _ROMAN_FOLLOWS.match(text, end)
         is_word = is_known or is_initial or is_acronym or is_name or is_numbered
         return "word" if is_word else "none"
-
-
-def _spaced(text: str, edit: Edit, *, is_adjacent: bool) -> Edit:
-    """Return an edit whose words do not run into those beside it."""
-    said = edit.text
-    if is_adjacent or (edit.start and _runs_into(text[edit.start - 1], said[:1])):
-        said = f" {said}"
-    if edit.end < len(text) and _runs_into(said[-1:], text[edit.end]):
-        said = f"{said} "
-    return edit._replace(text=said)
 
 
 def _runs_into(before: str, after: str) -> bool:

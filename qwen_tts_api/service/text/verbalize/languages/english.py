@@ -34,7 +34,7 @@ class English(Language):
     month_first = months_capitalized = True
     roads, beginnings = words.ROADS, words.BEGINNINGS
 
-    def regnal(self, number: int) -> str:
+    def regnal(self, number: int, name: str) -> str:
         """Return the number of a king: `the eighth`."""
         return f"the {self.ordinal(number)}"
 

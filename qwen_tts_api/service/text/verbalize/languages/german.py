@@ -124,7 +124,7 @@ class German(Language):
             return None if context.before.strip() else f"{self._stem(number)}ens"
         return self._stem(number) + (ending or _noun_ending(noun))
 
-    def regnal(self, number: int) -> str:
+    def regnal(self, number: int, name: str) -> str:
         """Return the number of a king: `der Achte`."""
         return f"der {self.ordinal(number).capitalize()}"
 

@@ -74,6 +74,10 @@ class Language(ABC):
         beginnings: Words that probably begin a sentence, behind initials.
         regnal_sign: A pattern of what stands behind a ruler's Roman number.
         decade_suffix: A pattern of what makes decades of years: `1980s`.
+        space: Between two words; empty in scripts that have none.
+        pause: Between groups of digits.
+        phone_pattern: Of telephone numbers that are written in this language alone.
+        per_names: Pattern of what may stand behind the slash of `km/h`.
     """
 
     name: ClassVar[str]
@@ -101,6 +105,9 @@ class Language(ABC):
     percent: ClassVar[str]
     version: ClassVar[str] = "version"
     space: ClassVar[str] = " "
+    pause: ClassVar[str] = ", "
+    phone_pattern: ClassVar[str] = ""
+    per_names: ClassVar[str] = r"\p{L}{1,12}(?!\p{L})"
     month_first: ClassVar[bool] = False
     months_capitalized: ClassVar[bool] = False
     clock: ClassVar[str] = ""
@@ -136,25 +143,66 @@ class Language(ABC):
         """Return the years that share all digits but the last; None if they are not said so."""
         return None
 
-    def ordinal_in(self, number: int, suffix: str, context: Context) -> str | None:
-        """Return an ordinal by its suffix and what is around it; None if it is none there."""
-        return self.ordinal(number)
-
     def date_in(self, day: int, month: int, year: int | None, context: Context) -> str:
         """Return a date as it is said behind other words."""
         return self.date(day, month, year)
 
-    def number_in(self, number: Number, context: Context) -> str:
-        """Return a number without a unit as it is said before a word."""
-        return self.number(number)
+    def join(self, *parts: str) -> str:
+        """Return words one behind the other; empty ones are left out."""
+        return self.space.join(filter(None, parts))
+
+    def regnal(self, number: int, name: str) -> str:
+        """Return the number behind the name of a king or a pope."""
+        return self.ordinal(number)
+
+    def ordinal_in(self, number: int, suffix: str, context: Context) -> str | None:
+        """Return an ordinal by its suffix and what is around it; None if it is none there."""
+        return self.ordinal(number)
+
+    def day(self, number: int) -> str:
+        """Return a day of a month by itself."""
+        return self.ordinal(number)
+
+    def month_year(self, month: int, year: int) -> str:
+        """Return a month of a year."""
+        return self.join(self.months[month - 1], self.year(year))
+
+    def days(self, first: int, last: int, month: int) -> str:
+        """Return some days of a month."""
+        return self.span(self.date(first, month, None), self.day(last))
+
+    def half_day(self, hour: int, said: str, half: str) -> str:
+        """Return a time of one half of a day, which is `a` or `p`."""
+        return self.join(said, f"{half.upper()} M")
+
+    def phone(self, digits: str) -> str:
+        """Return a group of digits of a telephone number."""
+        return self.digits(digits)
+
+    def span(self, first: str, last: str) -> str:
+        """Return a range of two numbers or amounts in words."""
+        return self.join(first, self.to, last)
 
     def mixed(self, whole: str, part: int, parts: int) -> str:
         """Return a whole number and a fraction."""
-        return f"{self.whole(whole)} {self.signs['and']} {self.fraction(part, parts)}"
+        return self.join(self.whole(whole), self.signs["and"], self.fraction(part, parts))
 
-    def regnal(self, number: int) -> str:
-        """Return the number behind the name of a king or a pope."""
-        return self.ordinal(number)
+    def percentage(self, number: Number, sign: str) -> str:
+        """Return a number of `%` or `‰`."""
+        word = self.percent if sign == "%" else self.signs[sign]
+        return self.join(self.number(number), word)
+
+    def rate(self, amount: str, unit: str) -> str:
+        """Return an amount for each of a unit: `km/h`."""
+        return self.join(amount, self.per, unit)
+
+    def is_year_in(self, context: Context) -> bool:
+        """Return whether four digits without a sign between them are a year there."""
+        return True
+
+    def number_in(self, number: Number, context: Context) -> str:
+        """Return a number without a unit as it is said before a word."""
+        return self.number(number)
 
     def year(self, number: int) -> str:
         """Return a year in words."""
@@ -182,12 +230,11 @@ class Language(ABC):
 
     def counted(self, number: Number, noun: Noun) -> str:
         """Return a number of something."""
-        return f"{self.number(number)} {noun.one if number.is_one else noun.many}"
+        return self.join(self.number(number), noun.one if number.is_one else noun.many)
 
     def scaled(self, number: Number, scale: str, noun: Noun | None) -> str:
         """Return a number of thousands, millions or more, of something."""
-        said = f"{self.number(number)}{self.space}{scale}"
-        return f"{said} {noun.many}" if noun else said
+        return self.join(self.number(number), scale, noun.many if noun else "")
 
     def money(self, number: Number, currency: Currency) -> str:
         """Return an amount: two decimals are counted by themselves."""
@@ -198,8 +245,8 @@ class Language(ABC):
         if cents.whole == "0":
             return units
         if not number.whole.strip("0"):
-            minus = f"{self.minus} " if number.is_negative else ""
-            return minus + self.counted(cents, currency.cent)
+            minus = self.minus if number.is_negative else ""
+            return self.join(minus, self.counted(cents, currency.cent))
         return self.join_money(units, self.counted(cents, currency.cent))
 
     def join_money(self, units: str, cents: str) -> str:

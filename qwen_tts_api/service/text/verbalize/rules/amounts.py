@@ -10,6 +10,7 @@ from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Currency, Language, Number
 from qwen_tts_api.service.text.verbalize.numerals import (
     DASH,
+    LETTER,
     NO_DIGITS_FOLLOW,
     NO_WORD_FOLLOWS,
     NOT_IN_WORD,
@@ -18,7 +19,7 @@ from qwen_tts_api.service.text.verbalize.numerals import (
     match_number,
     number_pattern,
 )
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_of
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_at
 
 # Also words, or names of things: `5 in all`, `4K`.
 _ONLY_ATTACHED = frozenset(("in",))
@@ -35,7 +36,7 @@ class _Tails:
             return "|".join(regex.escape(name) for name in sorted(table, key=len, reverse=True))
 
         self.unit = compile_pattern(
-            rf"(?P<space>{SPACE})(?P<unit>{names(language.units)})(?!{_LETTER}|[0-9]|['’]\p{{L}})"
+            rf"(?P<space>{SPACE})(?P<unit>{names(language.units)})(?!{LETTER}|[0-9]|['’]\p{{L}})"
         )
         self.scale = compile_pattern(
             rf"{SPACE}(?P<scale>{names(language.scales)}){NO_WORD_FOLLOWS}"
@@ -43,12 +44,11 @@ class _Tails:
         self.currency = compile_pattern(
             rf"{SPACE}(?P<currency>{names(language.currencies)}){NO_WORD_FOLLOWS}"
         )
-        self.per = compile_pattern(r"/(?P<per>\p{L}{1,12})(?!\p{L}|[0-9])")
+        self.per = compile_pattern(rf"/(?P<per>{language.per_names})(?![0-9])")
 
 
-_LETTER = r"[[\p{L}\p{M}]--[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]]"
 _PERCENT = compile_pattern(rf"{SPACE}(?P<sign>[%‰])")
-_PLUS = compile_pattern(rf"\+(?![0-9])(?!{_LETTER})")
+_PLUS = compile_pattern(rf"\+(?![0-9])(?!{LETTER})")
 _NO_SENTENCE_END = compile_pattern(r"\.(?= \p{Ll}| [0-9]|[,;)])")
 _RANGE = compile_pattern(rf"(?:{DASH}|\u2009?[–—]\u2009?| ?– ?)(?=[0-9])")
 
@@ -66,9 +66,7 @@ def say_amount(text: str, position: int, language: Language, *, is_negative: boo
     number, end = found[0]._replace(is_negative=is_negative), found[1]
     tails = _tails(language)
     if percent := _PERCENT.match(text, end):
-        word = language.percent if percent["sign"] == "%" else language.signs["‰"]
-        said = f"{language.number(number)}{language.space}{word}"
-        return Said(said, percent.end(), "units")
+        return Said(language.percentage(number, percent["sign"]), percent.end(), "units")
     scale = tails.scale.match(text, end)
     behind = scale.end() if scale else end
     currency = tails.currency.match(text, behind)
@@ -90,7 +88,7 @@ def say_amount(text: str, position: int, language: Language, *, is_negative: boo
         said = language.scaled(number, language.scales[scale["scale"]], None)
         return Said(said, scale.end(), "numbers")
     if (plus := _PLUS.match(text, end)) and language.signs.get("+"):
-        said = f"{language.number(number)}{language.space}{language.signs['+']}"
+        said = language.join(language.number(number), language.signs["+"])
         return Said(said, plus.end(), "numbers")
     return None
 
@@ -105,7 +103,7 @@ def say_price(
     number, end = found[0]._replace(is_negative=minus), found[1]
     dash = _RANGE.match(text, end)
     if dash and (other := say_price(text, dash.end(), sign, language, minus=False)):
-        said = f"{language.number(number)} {language.to} {other.text}"
+        said = language.span(language.number(number), other.text)
         return Said(said, other.end, "units")
     scale = _tails(language).scale.match(text, end)
     money = _money(number, scale and scale["scale"], sign, language)
@@ -125,10 +123,11 @@ def _with_per(text: str, said: Said, language: Language) -> Said:
     if per is None:
         return said
     noun = language.units.get(per["per"])
-    if noun is None and (len(per["per"]) < 3 or per["per"].isupper()):
+    is_short = len(per["per"]) < 3 and per["per"].isascii()
+    if noun is None and (is_short or per["per"].isupper()):
         return said
     word = noun.one if noun else per["per"]
-    return Said(f"{said.text} {language.per} {word}", per.end(), said.kind)
+    return Said(language.rate(said.text, word), per.end(), said.kind)
 
 
 def _is_unit(text: str, match: regex.Match[str]) -> bool:
@@ -145,7 +144,8 @@ def _is_unit(text: str, match: regex.Match[str]) -> bool:
 def _is_scale(match: regex.Match[str]) -> bool:
     """Return whether it is one: a single letter only directly behind the number, K and T never."""
     scale = match["scale"]
-    return len(scale) > 1 or (match[0] == scale and scale in "kMB")
+    is_word = len(scale) > 1 or not scale.isascii()
+    return is_word or (match[0] == scale and scale in "kMB")
 
 
 def say_number(match: regex.Match[str], language: Language) -> Said | None:
@@ -153,15 +153,14 @@ def say_number(match: regex.Match[str], language: Language) -> Said | None:
     found = match_number(match.string, match.start(), language)
     assert found
     number, end = found
-    if is_year(match[0]):
-        return Said(language.year(int(match[0])), end, "numbers")
-    return Said(language.number_in(number, context_of(match, end)), end, "numbers")
+    return Said(_plain(match.string, match.start(), end, number, language), end, "numbers")
 
 
-def _plain(written: str, number: Number, language: Language) -> str:
-    if is_year(written):
-        return language.year(int(written))
-    return language.number(number)
+def _plain(text: str, begin: int, end: int, number: Number, language: Language) -> str:
+    context = context_at(text, begin, end)
+    if is_year(text[begin:end]) and language.is_year_in(context):
+        return language.year(int(number.whole))
+    return language.number_in(number, context)
 
 
 def _say_amount(match: regex.Match[str], language: Language) -> Said | None:
@@ -186,14 +185,21 @@ def _say_range(match: regex.Match[str], language: Language) -> Said | None:
         return None
     begin = match_number(first, 0, language)
     assert begin
-    is_years = is_year(first) and (is_year(text[second:end]) or end - second == 2)
+    context = context_at(text, match.start(), end)
+    is_years = (
+        language.is_year_in(context)
+        and is_year(first)
+        and (is_year(text[second:end]) or end - second == 2)
+    )
     other = None if is_years else say_amount(text, second, language, is_negative=False)
     if other is None and not regex.match(NO_WORD_FOLLOWS, text[end : end + 1], regex.V1):
         return None
     if other is None:
-        other = Said(_plain(text[second:end], number, language), end, "numbers")
-    said = language.year(int(first)) if is_years else language.number(begin[0])
-    return Said(f"{said} {language.to} {other.text}", other.end, other.kind)
+        other = Said(_plain(text, second, end, number, language), end, "numbers")
+        said = language.year(int(first)) if is_years else language.number_in(begin[0], context)
+    else:
+        said = language.number(begin[0])
+    return Said(language.span(said, other.text), other.end, other.kind)
 
 
 def _say_price(match: regex.Match[str], language: Language) -> Said | None:

@@ -28,22 +28,22 @@ _END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"
 _VULGAR = "½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒"
 
 
-def say_groups(written: str, language: Language) -> str:
-    """Return groups of digits, digit by digit, with a comma between groups."""
+def say_phone(written: str, language: Language) -> str:
+    """Return groups of digits, digit by digit, with a comma between groups; empty without any."""
     groups = regex.findall("[0-9]+", written)
-    return ", ".join(language.digits(group) for group in groups)
+    said = language.pause.join(language.phone(group) for group in groups)
+    return language.join(language.signs["+"], said) if said and written[0] == "+" else said
 
 
 def _say_phone(match: regex.Match[str], language: Language) -> Said | None:
     num_digits = sum(char in "0123456789" for char in match[0])
     if not 7 <= num_digits <= 15:
         return None
-    plus = f"{language.signs['+']} " if match[0][0] == "+" else ""
-    return Said(plus + say_groups(match[0], language), match.end(), "numbers")
+    return Said(say_phone(match[0], language), match.end(), "numbers")
 
 
 def _say_chain(match: regex.Match[str], language: Language) -> Said | None:
-    return Said(say_groups(match[0], language), match.end(), "numbers")
+    return Said(say_phone(match[0], language), match.end(), "numbers")
 
 
 def _say_dotted(match: regex.Match[str], language: Language) -> Said | None:
@@ -56,12 +56,12 @@ def _say_dotted(match: regex.Match[str], language: Language) -> Said | None:
         if found and found[1] >= match.end():
             return None
     word = language.point if language.decimal_sign == "." and not is_address else language.dot
-    said = f" {word} ".join(say(number) for number in numbers)
+    said = f"{language.space}{word}{language.space}".join(say(number) for number in numbers)
     if match["v"]:
-        said = f"{language.version} {said}"
+        said = language.join(language.version, said)
     port = match["port"]
     if port:
-        said = f"{said} {language.address_signs[':']} {language.digits(port)}"
+        said = language.join(said, language.address_signs[":"], language.digits(port))
     return Said(said, match.end(), "numbers")
 
 
@@ -76,10 +76,10 @@ def _say_ordinal(match: regex.Match[str], language: Language) -> Said | None:
 def _say_fraction(match: regex.Match[str], language: Language) -> Said | None:
     part, whole = int(match["part"]), int(match["whole"])
     before = match["before"]
-    if not before and match["part"] == "9" and match["whole"] == "11":
-        return Said(f"{language.cardinal(9)} {language.cardinal(11)}", match.end(), "dates")
-    if not before and (part, whole) == (24, 7):  # around the clock
-        return Said(f"{language.cardinal(24)} {language.cardinal(7)}", match.end(), "numbers")
+    around_clock = (part, whole) == (24, 7) and not before
+    if around_clock or (language.month_first and not before and (part, whole) == (9, 11)):
+        said = language.join(language.cardinal(part), language.cardinal(whole))
+        return Said(said, match.end(), "numbers" if around_clock else "dates")
     is_said = part < whole and (2 <= whole <= MAX_DENOMINATOR or whole in (32, 50, 64, 100, 1000))
     if is_said and part:
         said = language.mixed(before, part, whole) if before else language.fraction(part, whole)
@@ -90,9 +90,8 @@ def _say_fraction(match: regex.Match[str], language: Language) -> Said | None:
     if is_date(day, month) and max(part, whole) > 12 and part != whole:
         said = language.date_in(day, month, None, context_of(match))
         return Said(said, match.end(), "dates")
-    return Said(
-        f"{language.whole(match['part'])} {language.whole(match['whole'])}", match.end(), "numbers"
-    )
+    said = language.join(language.whole(match["part"]), language.whole(match["whole"]))
+    return Said(said, match.end(), "numbers")
 
 
 def _say_vulgar(match: regex.Match[str], language: Language) -> Said | None:
@@ -104,7 +103,8 @@ def _say_vulgar(match: regex.Match[str], language: Language) -> Said | None:
 
 def _say_score(match: regex.Match[str], language: Language) -> Said | None:
     first, second = language.whole(match["first"]), language.whole(match["second"])
-    return Said(f"{first} {language.score or language.to} {second}", match.end(), "numbers")
+    said = language.join(first, language.score or language.to, second)
+    return Said(said, match.end(), "numbers")
 
 
 def _say_size(match: regex.Match[str], language: Language) -> Said | None:
@@ -113,15 +113,15 @@ def _say_size(match: regex.Match[str], language: Language) -> Said | None:
         number = parse_number(each, language)
         said.append(language.year(int(each)) if is_year(each) else language.number(number))
     word = language.signs["×" if " × " in match[0] else "by"]
-    return Said(f" {word} ".join(said), match.end(), "numbers")
+    return Said(f"{language.space}{word}{language.space}".join(said), match.end(), "numbers")
 
 
 def _say_power(match: regex.Match[str], language: Language) -> Said | None:
     number = language.number(parse_number(match["number"], language))
-    sign = f"{language.minus} " if match["sign"] == "-" else ""
-    power = sign + language.whole(match["power"].lstrip("0") or "0")
-    ten = language.cardinal(10)
-    said = f"{number} {language.signs['×']} {ten} {language.signs['^']} {power}"
+    minus = language.minus if match["sign"] == "-" else ""
+    power = language.join(minus, language.whole(match["power"].lstrip("0") or "0"))
+    times, raised = language.signs["×"], language.signs["^"]
+    said = language.join(number, times, language.cardinal(10), raised, power)
     return Said(said, match.end(), "numbers")
 
 
@@ -132,7 +132,7 @@ def _say_feet(match: regex.Match[str], language: Language) -> Said | None:
     said = [language.counted(parse_number(match["feet"], language), feet)]
     if match["inches"]:
         said.append(language.counted(parse_number(match["inches"], language), inches))
-    return Said(" ".join(said), match.end(), "units")
+    return Said(language.join(*said), match.end(), "units")
 
 
 def count_rules(language: Language) -> list[Rule]:
@@ -182,6 +182,8 @@ def count_rules(language: Language) -> list[Rule]:
             _say_power,
         ),
     ]
+    if language.phone_pattern:
+        patterns.insert(0, (rf"{begin}(?:{language.phone_pattern}){_END}", _say_chain))
     return [Rule(compile_pattern(pattern), say) for pattern, say in patterns]
 
 

@@ -17,7 +17,7 @@ from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_o
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"
 _CLOCK_END = rf"{_END}(?!:[0-9])"
-_HALF_DAY = r"(?P<half>[ap](?:\.m\.|m(?![\p{L}.])|m(?=\.(?!\p{L}))))"
+_HALF_DAY = r"(?P<half>[ap](?:\. ?m\.|m(?![\p{L}.])|m(?=\.(?!\p{L}))))"
 
 
 def is_date(day: int, month: int) -> bool:
@@ -62,12 +62,12 @@ def _say_month_first(match: regex.Match[str], language: Language) -> Said | None
     if not is_date(day, month) or not language.month_first:
         return None
     year = match["year"]
-    until = match["until"]
-    said = language.date(day, month, None)
-    if until:
-        said = f"{said} {language.to} {language.ordinal(int(until))}"
+    if not match["until"]:
+        said = language.date(day, month, int(year) if year else None)
+        return Said(said, match.end(), "dates")
+    said = language.days(day, int(match["until"]), month)
     if year:
-        said = f"{said}, {language.year(int(year))}"
+        said = f"{said}{language.pause}{language.year(int(year))}"
     return Said(said, match.end(), "dates")
 
 
@@ -81,8 +81,8 @@ def _say_day_first(match: regex.Match[str], language: Language) -> Said | None:
 
 
 def _say_month_year(match: regex.Match[str], language: Language) -> Said | None:
-    month = language.months[language.month_names[match["month"].lower().rstrip(".")] - 1]
-    return Said(f"{month} {language.year(int(match['year']))}", match.end(), "dates")
+    month = language.month_names[match["month"].lower().rstrip(".")]
+    return Said(language.month_year(month, int(match["year"])), match.end(), "dates")
 
 
 def _say_time(match: regex.Match[str], language: Language) -> Said | None:
@@ -95,7 +95,7 @@ def _say_time(match: regex.Match[str], language: Language) -> Said | None:
         return Said(language.time(hour, minute, second), match.end(), "dates")
     said = language.cardinal(hour) if not minute else language.time(hour, minute, second)
     stop = "." if half.endswith(".") and ends_sentence(match.string, match.end()) else ""
-    return Said(f"{said} {half[0].upper()} M{stop}", match.end(), "dates")
+    return Said(language.half_day(hour, said, half[0].lower()) + stop, match.end(), "dates")
 
 
 def ends_sentence(text: str, end: int) -> bool:
@@ -136,7 +136,7 @@ def numeric_rules(language: Language) -> list[Rule]:
         Rule(compile_pattern(slashed), _say_numeric),
         Rule(
             compile_pattern(
-                rf"{begin}(?P<hour>{two}):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9]))?"
+                rf"{begin}(?P<hour>{two})[:：](?P<minute>[0-5][0-9])(?:[:：](?P<second>[0-5][0-9]))?"
                 rf"{half}"
             ),
             _say_time,
@@ -169,7 +169,7 @@ def month_rules(language: Language) -> list[Rule]:
             ),
             _say_month_first,
         ),
-        Rule(compile_pattern(rf"{NOT_IN_WORD}{month},? {year}{end}"), _say_month_year),
+        Rule(compile_pattern(rf"{NOT_IN_WORD}{month}(?:,| del?)? {year}{end}"), _say_month_year),
         Rule(
             compile_pattern(
                 rf"{NOT_IN_WORD}(?P<day>[0-3]?[0-9]){suffix} {of}{month}"

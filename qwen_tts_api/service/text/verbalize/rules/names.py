@@ -6,7 +6,7 @@ import regex
 
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
-from qwen_tts_api.service.text.verbalize.numerals import NO_WORD_FOLLOWS, NOT_IN_WORD
+from qwen_tts_api.service.text.verbalize.numerals import LETTER, NO_WORD_FOLLOWS, NOT_IN_WORD
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
 
 _RUN = compile_pattern(r"[0-9]+|[\p{L}\p{M}]+")
@@ -44,7 +44,7 @@ def _say_mixed(match: regex.Match[str], language: Language) -> Said | None:
 
 def mixed_rules() -> list[Rule]:
     """Return the rules of words of letters and digits; with hyphens where letters are capitals."""
-    letters = r"[\p{L}\p{M}]"
+    letters = LETTER
     part = rf"(?:{letters}|[0-9])++"
     return [
         Rule(
@@ -89,7 +89,7 @@ _PARTS = (
     "|figure|table|title|stage|mark|grade|group|tier|unit|lesson|step|canto|psalm|olympiad|annex"
     "|schedule|category|episode|season|version|kapitel|teil|band|abschnitt|buch|artikel|akt"
     "|szene|anhang|chapitre|partie|tome|volume|livre|acte|scène|annexe|capítulo|parte|tomo|libro"
-    "|sección|acto|escena|artículo|anexo"
+    "|sección|siglo|acto|escena|artículo|anexo"
 )
 _EVENTS = "World War|Super Bowl|Weltkrieg|Guerre mondiale|Guerra Mundial|Vatican|Schedule"
 _RULERS = (
@@ -120,7 +120,7 @@ def _say_roman(match: regex.Match[str], language: Language) -> Said | None:
         )
         if value > 99 or is_word:
             return None
-        said = language.regnal(value)
+        said = language.regnal(value, match["ruler"])
         begin = match.string[match.start() : match.start("roman")]
         sign = regex.compile(language.regnal_sign).match(match.string, match.end())
         return Said(f"{begin}{said}", sign.end() if sign else match.end(), "numbers")

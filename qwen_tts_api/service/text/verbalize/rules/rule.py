@@ -30,10 +30,13 @@ Say = Callable[["regex.Match[str]", Language], Said | None]
 
 
 def context_of(match: regex.Match[str], end: int | None = None) -> Context:
-    """Return what is around a match, or what ends at `end`."""
-    text, stop = match.string, match.end() if end is None else end
-    begin = match.start()
-    return Context(text[max(0, begin - _CONTEXT_CHARS) : begin], text[stop : stop + _CONTEXT_CHARS])
+    """Return what is around a match, or around what it begins and `end` ends."""
+    return context_at(match.string, match.start(), match.end() if end is None else end)
+
+
+def context_at(text: str, begin: int, end: int) -> Context:
+    """Return what is around a part of a text."""
+    return Context(text[max(0, begin - _CONTEXT_CHARS) : begin], text[end : end + _CONTEXT_CHARS])
 
 
 class Rule(NamedTuple):
