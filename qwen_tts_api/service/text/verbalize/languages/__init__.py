@@ -6,8 +6,9 @@ from qwen_tts_api.service.text.verbalize.languages.english import English
 from qwen_tts_api.service.text.verbalize.languages.french import French
 from qwen_tts_api.service.text.verbalize.languages.german import German
 from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.languages.spanish import Spanish
 
-LANGUAGES: dict[str, Language] = {
-    language.name: language for language in (English(), French(), German())
-}
+_ALL: tuple[Language, ...] = (English(), French(), German(), Spanish())
+
+LANGUAGES: dict[str, Language] = {language.name: language for language in _ALL}
 """Languages by the name that checkpoints have, in lower case."""

@@ -104,7 +104,7 @@ class French(Language):
             return f"second{stem[2:]}{plural}" if number == 2 else None
         return self.ordinal(number) + plural
 
-    def regnal(self, number: int) -> str:
+    def regnal(self, number: int, name: str) -> str:
         """Return the number of a king: `premier`, `quatorze`."""
         return "premier" if number == 1 else self.cardinal(number)
 
