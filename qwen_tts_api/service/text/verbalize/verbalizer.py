@@ -43,6 +43,8 @@ _SOMETHING = re.compile(
 _PLACE = compile_pattern(
     rf"\((?=[0-9]{{2,5}}\))|[-−+.]?[0-9]|{WORD}++|[^\s\p{{L}}\p{{N}},;:!?()\"„“”]|[\p{{No}}\p{{Nl}}]"
 )
+_BEFORE_NUMBER = frozenset("(-−+.")
+"""What a place may begin with whose number may be one without it."""
 _CAPITALS = re.compile("[A-Z]{2}")
 _LAST_WORD = compile_pattern(r"(?r)(\p{L}{1,20}+)\.\s*+$")
 _PLAIN = compile_pattern(r"(?:\p{L}?[\p{Ll}\p{M}]+)?(?:['’-][\p{Ll}\p{M}]+)*")
@@ -121,7 +123,7 @@ class Verbalizer:
                 yield edit
                 position = max(edit.end, position + 1)
             else:
-                position = place.end() if place[0][0].isalnum() else place.start() + 1
+                position = place.start() + 1 if place[0][0] in _BEFORE_NUMBER else place.end()
 
     def _apply_rules(self, text: str, place: regex.Match[str]) -> Edit | None:
         begin, limit = place.start(), place.end() + MAX_LOOKAHEAD

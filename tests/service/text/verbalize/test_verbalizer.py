@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from qwen_tts_api.service.text.verbalize.guess import guess_language
@@ -125,3 +127,10 @@ def test_a_long_run_of_digits_is_said_digit_by_digit(char: str) -> None:
 def test_guessed_languages(text: str, name: str | None) -> None:
     guessed = guess_language(text)
     assert (guessed.name if guessed else None) == name
+
+
+def test_marks_without_a_letter_take_time_by_their_number() -> None:
+    """Which a text of a `say-as` may have."""
+    began_at = time.process_time()
+    assert SAID.verbalize("\u0301" * 20_000) == "\u0301" * 20_000
+    assert time.process_time() - began_at < 5
