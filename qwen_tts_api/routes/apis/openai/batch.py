@@ -92,12 +92,9 @@ def _read_items(config: Config) -> tuple[list[OpenAIRequest], list[str]]:
         shared["ref_audio"] = loaded.speech.ref_audio
     asked = []
     for number, item in enumerate(items):
-        has_text = isinstance(item, dict) and (
-            isinstance(item.get("input"), str) or item.get("turns")
-        )
-        if not has_text:
-            name = f"items[{number}].input"
-            raise _wrong(f"{name} is required: the text to speak.", name)
+        if not isinstance(item, dict):
+            name = f"items[{number}]"
+            raise _wrong(f'{name} must be an object such as {{"input": "Hello."}}.', name)
         asked.append(_read_item(item, number, shared, ignored, config))
     num_chars = sum(len(each.speech.whole_text) for each in asked)
     if num_chars > (limit := MAX_TEXTS * config.max_text_chars):
@@ -117,6 +114,9 @@ def _read_item(
     except InvalidRequest as error:
         fields = {f"items[{number}].{name}": texts for name, texts in (error.fields or {}).items()}
         raise InvalidRequest(f"items[{number}]: {error.message}", fields=fields) from None
+    if given.get(FIELDS["text"]) is None and not asked.speech.turns:
+        name = f"items[{number}].{FIELDS['text']}"
+        raise _wrong(f"{name} is required: the text to speak.", name)
     ignored += asked.ignored
     return asked
 
