@@ -18,6 +18,13 @@ _FLOAT = re.compile(
 )
 
 
+class Switch(fields.Boolean):
+    """True or false, as JSON or as text."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(error_messages={"invalid": "Must be true or false."}, **kwargs)
+
+
 def string(description: str) -> fields.String:
     """Return a field for a text, or null."""
     return fields.String(allow_none=True, metadata={"description": description})
@@ -25,7 +32,7 @@ def string(description: str) -> fields.String:
 
 def switch(description: str) -> fields.Boolean:
     """Return a field for true, false or null."""
-    return fields.Boolean(allow_none=True, metadata={"description": description})
+    return Switch(allow_none=True, metadata={"description": description})
 
 
 def choice(description: str, *allowed: str) -> fields.String:

@@ -15,7 +15,7 @@ from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SamplingParams
 from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.routes.bodies.audio_field import AudioField
-from qwen_tts_api.routes.speech.field_types import integer, number, seed, string, switch
+from qwen_tts_api.routes.speech.field_types import Switch, integer, number, seed, string, switch
 from qwen_tts_api.routes.speech.turns_field import TurnsField
 from qwen_tts_api.routes.speech.word_fields import NormalizeField, PronunciationsField
 from qwen_tts_api.service.request import SpeechRequest
@@ -77,7 +77,7 @@ class SpeechSchema(Schema):
         },
     )
     ref_text = string("The transcript of the recording.")
-    x_vector_only_mode = fields.Boolean(
+    x_vector_only_mode = Switch(
         allow_none=True,
         metadata={"description": "Whether only the speaker embedding is used, without `ref_text`."},
     )
@@ -93,10 +93,10 @@ class SpeechSchema(Schema):
         },
     )
     speed = number(SLOWEST, FASTEST, "2 is twice as fast, at the same pitch; 1 if null.")
-    stream = fields.Boolean(
+    stream = Switch(
         allow_none=True, metadata={"description": "Whether the audio is sent as it is made."}
     )
-    timestamps = fields.Boolean(
+    timestamps = Switch(
         allow_none=True,
         metadata={
             "description": "Whether the answer is JSON, in which the audio is and when each "
@@ -115,7 +115,7 @@ class SpeechSchema(Schema):
         'Words and how they are spelled for the model: `{"nginx": "engine ex"}`; before those of '
         "`QWEN_PRONUNCIATIONS`."
     )
-    non_streaming_mode = fields.Boolean(
+    non_streaming_mode = Switch(
         allow_none=True,
         metadata={
             "description": "Whether all text of a segment is heard before its first frame, or a "

@@ -372,6 +372,28 @@ def test_sockets_refuse_what_is_understood_as_a_whole(bench: Bench) -> None:
         assert "send all of the text in one request" in response.text
 
 
+def test_a_wrong_switch_in_the_query_is_refused_as_in_the_body(bench: Bench) -> None:
+    """Where both have it, the body's counts."""
+    path = "/v1/text-to-speech/Ryan?output_format=pcm_24000&enable_ssml_parsing="
+    wrong = {"text": "a", "enable_ssml_parsing": "maybe"}
+    for query, body in (("maybe", {"text": "a"}), ("false", wrong)):
+        response = bench.client.post(path + query, json=body)
+        assert response.status_code == 400
+        assert "enable_ssml_parsing: Must be true or false." in response.text
+    plain = {"text": "<b>a</b>", "enable_ssml_parsing": False}
+    assert bench.client.post(path + "true", json=plain).status_code == 200
+
+
+def test_tags_of_elevenlabs_count_in_turns_and_behind_names(bench: Bench) -> None:
+    tagged = 'a <break time="1.5s" /> b'
+    for fields in (
+        {"turns": [{"text": tagged}]},
+        {"text": f"[Serena] {tagged}", "speaker_marks": True},
+    ):
+        path = "/v1/text-to-speech/Ryan?output_format=wav_24000"
+        assert silences(samples_of(bench.client.post(path, json=fields))) == [36_000]
+
+
 def test_voices_of_a_script_are_ignored_by_setting(make_bench: MakeBench) -> None:
     """As those of a request are; their fields are named."""
     bench = make_bench(served=("voice",), unknown_speaker="default")

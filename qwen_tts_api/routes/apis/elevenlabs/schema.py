@@ -10,7 +10,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load
 from qwen_tts_api.audio.rates import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.routes.apis.elevenlabs.names import FIELDS
-from qwen_tts_api.routes.speech.field_types import choice, number
+from qwen_tts_api.routes.speech.field_types import Switch, choice, number
 from qwen_tts_api.routes.speech.schema import SpeechSchema
 from qwen_tts_api.service.request import FULL, SpeechRequest
 
@@ -100,7 +100,7 @@ class ElevenLabsSpeechSchema(SpeechSchema):
         data_key=FIELDS["language"],
         metadata={"description": "Of the text: `de`; `QWEN_DEFAULT_LANGUAGE` if empty."},
     )
-    ssml = fields.Boolean(
+    ssml = Switch(
         allow_none=True,
         data_key=FIELDS["ssml"],
         metadata={

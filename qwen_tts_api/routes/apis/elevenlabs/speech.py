@@ -81,19 +81,16 @@ def read_request(
         unknown = idle_fields(_SCHEMA, values)
         ignored += unknown
         values = {name: value for name, value in values.items() if name not in unknown}
+    # As that of ElevenLabs' sockets, it may be in the query.
+    if (parses_ssml := request.args.get(FIELDS["ssml"])) and values.get(FIELDS["ssml"]) is None:
+        values[FIELDS["ssml"]] = parses_ssml
     asked: ElevenLabsRequest = load(_SCHEMA, values)
     output_format = request.args.get("output_format", "")
-    speech = replace(asked.speech, ssml=asked.speech.ssml or _parses_ssml(request))
-    speech = replace(speech, break_tags=not speech.ssml)
+    speech = replace(asked.speech, break_tags=not asked.speech.ssml)
     wanted, idle = find_request(speech, voice_id, output_format, config, service)
     if not wanted.whole_text:
         raise TextRequired("'text' is required.", fields={"text": ["Missing or empty."]})
     return wanted, [*asked.ignored, *ignored, *idle]
-
-
-def _parses_ssml(request: Request) -> bool:
-    """Return whether the query says that the text is SSML, as that of ElevenLabs' sockets does."""
-    return request.args.get("enable_ssml_parsing", "").lower() in ("true", "1")
 
 
 def find_request(

@@ -11,7 +11,7 @@ from qwen_tts_api.audio import SAMPLE_RATES_HZ
 from qwen_tts_api.errors import NotSupported, UnknownModel
 from qwen_tts_api.names import shown
 from qwen_tts_api.routes.speech import field_types
-from qwen_tts_api.routes.speech.field_types import integer, number, string
+from qwen_tts_api.routes.speech.field_types import Switch, integer, number, string
 from qwen_tts_api.routes.speech.schema import SpeechSchema, load
 from qwen_tts_api.routes.speech.word_fields import NormalizeField
 from qwen_tts_api.service.models import ServedModels
@@ -71,7 +71,7 @@ class SessionSchema(SpeechSchema):
     bit_rate = integer(6, 510, "Accepted and of no effect.")
     enable_tn = NormalizeField("`true`: as `normalize` `full`.")
     instructions = string("How to say it.")
-    optimize_instructions = fields.Boolean(allow_none=True)
+    optimize_instructions = Switch(allow_none=True)
     live_mode = field_types.live_mode()
 
     @post_load

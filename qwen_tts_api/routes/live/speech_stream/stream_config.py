@@ -12,7 +12,7 @@ from qwen_tts_api.errors import NotSupported
 from qwen_tts_api.routes.apis.openai.schema import OpenAIRequest, OpenAISpeechSchema
 from qwen_tts_api.routes.apis.openai.speech import translate
 from qwen_tts_api.routes.live.speech_stream.units import CLAUSE, NONE, SENTENCE
-from qwen_tts_api.routes.speech.field_types import live_mode
+from qwen_tts_api.routes.speech.field_types import Switch, live_mode
 from qwen_tts_api.routes.speech.schema import idle_fields, load
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
@@ -28,11 +28,11 @@ class StreamOptionsSchema(Schema):
 
         unknown = EXCLUDE
 
-    stream_audio = fields.Boolean(allow_none=True)
+    stream_audio = Switch(allow_none=True)
     split_granularity = fields.String(
         allow_none=True, validate=validate.OneOf([NONE, SENTENCE, CLAUSE])
     )
-    word_timestamps = fields.Boolean(allow_none=True)
+    word_timestamps = Switch(allow_none=True)
     speaker_embedding = fields.Raw(allow_none=True)
     live_mode = live_mode()
 

@@ -40,6 +40,16 @@ def read_script(
         TTSError: What `check_text` raises.
     """
     _check_form(request)
+    script = _read(request, max_chars, language, pause_marks)
+    if not request.break_tags:
+        return script
+    return replace(
+        script, passages=[replace(each, has_break_tags=True) for each in script.passages]
+    )
+
+
+def _read(request: SpeechRequest, max_chars: int, language: str, pause_marks: bool) -> Script:
+    """Return the script of a request's form."""
     marks = pause_marks if request.pause_marks is None else request.pause_marks
     if request.turns:
         return read_turns(request.turns, max_chars, pause_marks=marks)
@@ -48,8 +58,7 @@ def read_script(
         return read_ssml(text, request.language or language)
     if request.speaker_marks:
         return split_at_speakers(check_text(request.text, max_chars), pause_marks=marks)
-    passage = Passage(request.text, has_pause_marks=marks, has_break_tags=request.break_tags)
-    return Script([passage])
+    return Script([Passage(request.text, has_pause_marks=marks)])
 
 
 def prepare_script(

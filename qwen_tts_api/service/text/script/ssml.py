@@ -33,6 +33,8 @@ MAX_DEPTH = 32
 """Of elements in elements."""
 
 _ROOT = re.compile(r"<\?xml\b|<!DOCTYPE\b|(?:<!--(?:(?!-->).)*-->\s*)*<speak[\s/>]", re.DOTALL)
+_BEFORE_ROOT = "\ufeff \t\r\n"
+"""What files begin with that is no text: the sign of their byte order, and white space."""
 _WRAPPER = "<speak>"
 _TAG = re.compile(r"<[^<>]*>")
 
@@ -87,6 +89,7 @@ class _Reader:
     """Reads one document."""
 
     def __init__(self, text: str, language: str) -> None:
+        text = text.lstrip(_BEFORE_ROOT)
         self._language = language
         self._is_wrapped = _ROOT.match(text) is None
         self._text = f"{_WRAPPER}{text}</speak>" if self._is_wrapped else text

@@ -36,6 +36,8 @@ def styles(document: str) -> list[Any]:
     [
         "Hello, you.",
         "<speak>Hello, you.</speak>",
+        "\ufeff<speak>Hello, you.</speak>",
+        '\ufeff\n<?xml version="1.0"?><speak>Hello, you.</speak>',
         "<speak>\n  Hello,\n  you.\n</speak>",
         '<?xml version="1.0"?>\n<speak>Hello, you.</speak>',
         '<?xml version="1.0" encoding="utf-16" standalone="yes"?><speak>Hello, you.</speak>',
