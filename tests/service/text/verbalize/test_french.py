@@ -37,6 +37,7 @@ PAIRS = [
     ("14h30, 14 h 30, 14:30", "quatorze heures trente, quatorze heures trente, "
      "quatorze heures trente"),
     ("1h, 21 h, 8h05", "une heure, vingt et une heures, huit heures cinq"),
+    ("3 h 20 min, 200k€", "trois heures vingt, deux cent mille euros"),
     # Ordinals
     ("1er, 1re, 2e, 2ème, 2nde", "premier, première, deuxième, deuxième, seconde"),
     ("5e, 9e, 21e, 80e", "cinquième, neuvième, vingt et unième, quatre-vingtième"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from qwen_tts_api.service.text.sentences import find_sentences
 from qwen_tts_api.service.text.verbalize.languages import LANGUAGES
 from qwen_tts_api.service.text.verbalize.say_as import say_as
 from qwen_tts_api.service.text.verbalize.verbalizer import make_verbalizer
@@ -49,6 +50,8 @@ PAIRS = [
     ("die Kinder der 4. Klasse", "die Kinder der vierten Klasse"),
     ("zum 1. und 7. Mal", "zum ersten und siebten Mal"),
     ("1. Platz, 8. Runde", "erster Platz, achte Runde"),
+    ("Er kommt am 28.", "Er kommt am achtundzwanzigsten."),
+    ("1 neues Auto, 1 alte Tür, 1 oder 2", "ein neues Auto, eine alte Tür, eins oder zwei"),
     ("1. Äpfel kaufen", "erstens Äpfel kaufen"),
     ("Es waren 5. Dann", "Es waren fünf. Dann"),
     ("Ludwig XIV. war hier", "Ludwig der Vierzehnte war hier"),
@@ -90,6 +93,13 @@ def test_german(text: str, said: str) -> None:
 def test_what_has_no_numbers_stays() -> None:
     text = "Die Katze sitzt am Fenster, und so bleibt es im Mai in der Stadt."
     assert list(SAID.find_edits(text)) == []
+
+
+def test_abbreviations_of_letters_with_spaces_do_not_end_a_sentence() -> None:
+    text = "Obst, z. B. Äpfel, u. U. Birnen, v. Chr. Dann Brot."
+    assert [text[:end] for end in find_sentences(text)][:1] == [
+        "Obst, z. B. Äpfel, u. U. Birnen, v. Chr."
+    ]
 
 
 @pytest.mark.parametrize(

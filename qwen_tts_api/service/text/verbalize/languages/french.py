@@ -38,8 +38,8 @@ class French(Language):
     ordinal_suffixes = "ers?|ères?|res?|i?[èe]mes?|nde?s?|es?|ᵉʳ|ᵉ"
     half_days = False
     clock = (
-        r"(?P<hour>[0-9]{1,2})[ \u00A0\u202F]?h(?:[ \u00A0\u202F]?(?P<minute>[0-5][0-9]))?"
-        r"(?P<second>)(?![\p{L}\p{N}])"
+        r"(?P<hour>[0-9]{1,2})[ \u00A0\u202F]?h"
+        r"(?:[ \u00A0\u202F]?(?P<minute>[0-5][0-9])(?: ?min)?)?(?P<second>)(?![\p{L}\p{N}])"
     )
 
     def cardinal(self, number: int) -> str:
@@ -167,7 +167,10 @@ class French(Language):
     def scaled(self, number: Number, scale: str, noun: Noun | None) -> str:
         """Return `un million d'euros`, `deux millions`, `cinq mille euros`."""
         if scale == "mille":
-            said = f"{self.number(number)} mille" if not number.is_one else "mille"
+            count = self.number(number)
+            if count.endswith(("cents", "vingts")):
+                count = count.removesuffix("s")
+            said = "mille" if number.is_one else f"{count} mille"
             return f"{said} {noun.many}" if noun else said
         said = self.counted(number, Noun(scale, f"{scale}s"))
         if noun is None:

@@ -78,7 +78,7 @@ def _units() -> dict[str, Noun]:
         for power, word in (("2", "carré"), ("²", "carré"), ("3", "cube"), ("³", "cube")):
             units[symbol + power] = Noun(f"{one} {word}", f"{many} {word}s")
     units |= {"M€": _noun("million d'euros"), "Md€": _noun("milliard d'euros")}
-    return units | {"k€": Noun("mille euros", "mille euros"), "Mds€": units["Md€"]}
+    return units | {"k€": _noun("millier d'euros"), "Mds€": units["Md€"]}
 
 
 UNITS = _units()

@@ -25,6 +25,8 @@ _SCALES = (
 _ORDINALS = {"eins": "erst", "drei": "dritt", "sieben": "siebt", "acht": "acht"}
 _WORD = re.compile(r"[\w.]+,?")
 _NEXT_WORD = re.compile(r"[ \u00A0]([^\W\d_]+)")
+_ADJECTIVE = re.compile(r"[ \u00A0](?!oder |aber )[a-zäöüß]+(e|e[rs]) [A-ZÄÖÜ]")
+_ARTICLE_BEFORE = re.compile(r"\b(?:am|der|die|das|den|dem|des|zum|vom|beim|im) $", re.IGNORECASE)
 
 
 class German(Language):
@@ -41,7 +43,7 @@ class German(Language):
     signs, address_signs = words.SIGNS, words.ADDRESS_SIGNS
     titles, capitalized = words.TITLES, words.CAPITALIZED_ONLY
     hash_names = words.HASH_NAMES
-    ordinal_suffixes = r"\.(?=[ \u00A0]\p{L}|-)|\.(?= und )|te[nrsm]?|ste[nrsm]?"
+    ordinal_suffixes = r"\.(?=[ \u00A0]\p{L}|-)|\.(?= und )|\.(?=\s*$)|te[nrsm]?|ste[nrsm]?"
     months_capitalized = True
     half_days = False
     clock = (
@@ -115,6 +117,9 @@ class German(Language):
         if context.after.startswith("-"):
             return None
         ending = _article_ending(context.before)
+        if not context.after.strip():  # the full stop ends the sentence, too
+            is_ordinal = ending and _ARTICLE_BEFORE.search(context.before)
+            return f"{self._stem(number)}{ending}." if is_ordinal else None
         following = _NEXT_WORD.match(context.after)
         noun = following[1] if following else ""
         if noun.lower() in self.month_names:
@@ -164,10 +169,11 @@ class German(Language):
         following = _NEXT_WORD.match(context.after)
         if not number.is_one or number.decimals or following is None:
             return self.number(number)
-        noun = following[1]
-        if not noun[0].isupper():
+        noun, adjective = following[1], _ADJECTIVE.match(context.after)
+        if not adjective and not noun[0].isupper():
             return self.number(number)
-        return self._one(is_feminine=_noun_ending(noun) == "e", is_negative=number.is_negative)
+        ending = adjective[1] if adjective else _noun_ending(noun)
+        return self._one(is_feminine=ending == "e", is_negative=number.is_negative)
 
     def _one(self, *, is_feminine: bool, is_negative: bool = False) -> str:
         return (f"{self.minus} " if is_negative else "") + ("eine" if is_feminine else "ein")

@@ -30,7 +30,7 @@ ORDERED = frozenset(
     " Liga Bundesliga Geburtstag Auflage Semester Quartal Halbjahr Akt Szene Satz Halbzeit Spiel"
     " Spieltag Staffel Folge Teil Band Advent Obergeschoss Etappe Kind Hälfte Person Reihe Gang"
     " Stunde Minute Stufe Schritt Grades Grad Reich Republik Generation Ausgabe Bezirk Jahrtausend"
-    " Absatz Abschnitt Artikel Versuch Termin Stelle Rang Vorsitzende Vorsitzender".split()
+    " OG Absatz Abschnitt Artikel Versuch Termin Stelle Rang Vorsitzende Vorsitzender".split()
 )
 NEUTER = frozenset(
     "Mal Kapitel Jahrhundert Jahrtausend Jahr Quartal Halbjahr Semester Spiel Kind Obergeschoss"
@@ -164,7 +164,7 @@ ABBREVIATIONS = _MID_SENTENCE | _spaced({
     "und vieles mehr", "uvm.": "und vieles mehr", "u. dgl.": "und dergleichen", "str.": "Straße",
     "mwst.": "Mehrwertsteuer", "abb.": "Abbildung", "jh.": "Jahrhundert", "jhd.": "Jahrhundert",
     "mio.": "Millionen", "mrd.": "Milliarden", "std.": "Stunden", "stk.": "Stück", "mo.": "Montag",
-    "di.": "Dienstag", "mi.": "Mittwoch", "do.": "Donnerstag", "sa.": "Samstag", "so.": "Sonntag",
+    "di.": "Dienstag", "mi.": "Mittwoch", "do.": "Donnerstag", "sa.": "Samstag",
     "jr.": "junior", "sen.": "senior", "jun.": "junior", "bhf.": "Bahnhof", "hbf.": "Hauptbahnhof",
     "abt.": "Abteilung", "anm.": "Anmerkung", "verf.": "Verfasser", "hrsg.": "Herausgeber",
     "a. m.": "am Main", "d. j.": "dieses Jahres", "vs": "versus",
@@ -172,7 +172,7 @@ ABBREVIATIONS = _MID_SENTENCE | _spaced({
 TITLES = frozenset(_MID_SENTENCE)
 """Abbreviations behind which a sentence goes on."""
 CAPITALIZED_ONLY = frozenset(
-    "st. fr. hr. mo. di. mi. do. sa. so. jh. jhd. sen. jun. ing. a.m. abb.".split()
+    "st. fr. hr. mo. di. mi. do. sa. jh. jhd. sen. jun. ing. a.m. abb.".split()
 )
 
 # Only before a number.
