@@ -209,6 +209,30 @@ def test_what_is_worded_in_pieces_is_worded_as_a_whole(
         full=True,
         letters_only=not by_word and language == "english",
     )
+    taken = taken_with(wording, text, chance, by_word=by_word)
+    assert len(taken) > 2
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_chinese_in_pieces_is_worded_as_a_whole(seed: int) -> None:
+    """A script without spaces: numbers, years, prices, percents; sentences longer than a part."""
+    chance = random.Random(seed)
+    sentences = [
+        "他在1984年11月28日下午3:05买了2个苹果，花了3.5元。",
+        "第2章有1,005页，约占全书的5-10%，重2.5 kg。",
+        "请拨打13812345678，气温是-20℃，车速60 km/h。",
+        "这一句话里没有任何数字，只有照着念出来的文字，" * 8 + "最后是2只猫。",
+    ]
+    wording = Wording("chinese", Pronunciations({}), full=True, letters_only=False)
+    text = "".join(chance.sample(sentences, 4))
+    taken = taken_with(wording, text, chance, by_word=False)
+    assert len(taken) > 4
+
+
+def taken_with(
+    wording: Wording, text: str, chance: random.Random, *, by_word: bool
+) -> list[StableText]:
+    """Return what is taken of a text in pieces, which is worded as the whole text is."""
     incremental = IncrementalText(400, normalize=True, wording=wording)
     taken: list[StableText] = []
     position = 0
@@ -221,4 +245,4 @@ def test_what_is_worded_in_pieces_is_worded_as_a_whole(
     taken += incremental.take(final=True)
     whole, _ = wording.word(text)
     assert "".join(part.text for part in taken).split() == whole.split()
-    assert len(taken) > 2
+    return taken

@@ -19,8 +19,12 @@ from qwen_tts_api.service.text.verbalize.verbalizer import find_language, make_v
 CONTEXT_WORDS = 3
 """How far from a number or the like a word may be that belongs to it: `28th of November`."""
 MAX_WORD_CHARS = 40
+CONTEXT_CHARS = 12
+"""The same in scripts without spaces, where what is worded begins with no letter of theirs."""
+
 
 _LINE_END = compile_pattern(r"\n")
+_UNSPACED = compile_pattern(r"[\p{Han}。，、；：！？“”‘’《》（）…]++")
 _FIRST = compile_pattern(r"[\s\p{P}]*+\p{Ll}")
 
 
@@ -74,6 +78,9 @@ class Wording:
         num_words = max(CONTEXT_WORDS, self._pronunciations.num_words)
         window = num_words * MAX_WORD_CHARS
         before, after = text[max(0, position - window) : position], text[position:][:window]
+        if self._is_unspaced and not self._pronunciations.num_words:
+            near = before[-CONTEXT_CHARS:] + after[:CONTEXT_CHARS]
+            return len(after) >= CONTEXT_CHARS and _UNSPACED.fullmatch(near) is not None
         behind = after.split()
         whole = behind if after[-1:].isspace() else behind[:-1]
         if len(whole) < num_words:
@@ -82,6 +89,12 @@ class Wording:
             edit.start <= len(before) + 1 and len(before) < edit.end
             for edit in self._pronunciations.find_edits(before + after)
         )
+
+    @property
+    def _is_unspaced(self) -> bool:
+        """Whether no spaces are between the words of the language."""
+        language = find_language(self._language, "") if self._full else None
+        return language is not None and not language.space
 
     def _is_inert(self, words: list[str]) -> bool:
         """Return whether none of some words is worded otherwise in any company."""

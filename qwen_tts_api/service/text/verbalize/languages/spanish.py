@@ -45,7 +45,10 @@ _NO_NOUNS = frozenset(
 ) - {"veces"}
 _FEMININE = compile_pattern(r"(?:as?|ci[oó]n(?:es)?|si[oó]n(?:es)?|[dt]ad(?:es)?|ces|noches?)$")
 _MASCULINE = compile_pattern(r"(?:días?|mapas?|(?:e|o|a|i)mas?|istas?|jueces|peces|meses)$")
-_OTHER_FEMININE = frozenset("mujeres calles partes leyes clases bases flores manos mano".split())
+_OTHER_FEMININE = frozenset(
+    "mujer mujeres calle calles parte partes ley leyes clase clases base bases flor flores mano"
+    " manos vez noche llave llaves nube nubes imagen red redes luz sangre gente".split()
+)
 
 
 class Spanish(Language):

@@ -95,6 +95,7 @@ ABBREVIATIONS = {
     "d. c.": "después de Cristo", "d.c.": "después de Cristo", "ee. uu.": "Estados Unidos",
     "ee.uu.": "Estados Unidos", "máx.": "máximo", "mín.": "mínimo", "i. e.": "es decir",
     "s. a.": "sociedad anónima", "s.a.": "sociedad anónima", "depto.": "departamento",
+    "izq.": "izquierda", "dcha.": "derecha",
 }  # fmt: skip
 TITLES = frozenset(
     "sr. sra. srta. sres. dr. dra. d. d.ª dña. ing. lic. prof. profa. gral. sto. sta. ud. uds. vd."

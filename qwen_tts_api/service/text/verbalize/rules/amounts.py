@@ -47,7 +47,7 @@ class _Tails:
         self.per = compile_pattern(rf"/(?P<per>{language.per_names})(?![0-9])")
 
 
-_PERCENT = compile_pattern(rf"{SPACE}(?P<sign>[%‰])")
+_PERCENT = compile_pattern(rf"{SPACE}(?P<sign>[%％‰])")
 _PLUS = compile_pattern(rf"\+(?![0-9])(?!{LETTER})")
 _NO_SENTENCE_END = compile_pattern(r"\.(?= \p{Ll}| [0-9]|[,;)])")
 _RANGE = compile_pattern(rf"(?:{DASH}|\u2009?[–—]\u2009?| ?– ?)(?=[0-9])")
@@ -66,7 +66,9 @@ def say_amount(text: str, position: int, language: Language, *, is_negative: boo
     number, end = found[0]._replace(is_negative=is_negative), found[1]
     tails = _tails(language)
     if percent := _PERCENT.match(text, end):
-        return Said(language.percentage(number, percent["sign"]), percent.end(), "units")
+        return Said(
+            language.percentage(number, percent["sign"].replace("％", "%")), percent.end(), "units"
+        )
     scale = tails.scale.match(text, end)
     behind = scale.end() if scale else end
     currency = tails.currency.match(text, behind)

@@ -15,7 +15,7 @@ from qwen_tts_api.service.text.verbalize.verbalizer import make_verbalizer
         ("0, 16, 21", "cero, dieciséis, veintiuno"),
         ("100, 101, 1.000.000", "cien, ciento uno, un millón"),
         ("21 libros, 21 casas", "veintiún libros, veintiuna casas"),
-        ("1 libro, 200 personas", "un libro, doscientas personas"),
+        ("1 libro, 1 mujer, 200 personas", "un libro, una mujer, doscientas personas"),
         ("500 casas, 31 días", "quinientas casas, treinta y un días"),
         ("-5, 2.500", "menos cinco, dos mil quinientos"),
         ("1234567890123456", "uno dos tres cuatro cinco seis siete ocho nueve cero uno dos tres"
