@@ -19,6 +19,7 @@ TESTED_BY = {
     "model/kernels/attention.py": "model/kernels/test_decoder.py",
     "model/layers.py": "model/test_talker.py",
     "routes/speech/schema.py": "routes/apis/native/test_tts.py",
+    "service/text/verbalize/languages/language.py": "service/text/verbalize/test_verbalizer.py",
 }
 """Large modules without a namesake among the tests: one by which they alone are reached."""
 

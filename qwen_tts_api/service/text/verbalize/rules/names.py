@@ -108,9 +108,6 @@ NUMBERED = (*_PARTS.split("|"), *_EVENTS.split("|"), *_RULERS.split("|"))
 """What has Roman numbers behind it."""
 
 
-_SPEAKS = compile_pattern(r" (?!of\b|and\b|was\b)\p{Ll}")
-
-
 def _say_roman(match: regex.Match[str], language: Language) -> Said | None:
     roman = match["roman"]
     value = roman_value(roman)
