@@ -189,7 +189,7 @@ CHECKS = [
 NAMES = (
     "",
     *("model", "speaker", "speaker_id", "language", "language_id", "style_wav"),
-    *("turns", "ssml", "speaker_marks", "pause_marks"),
+    *("turns", "ssml", "speaker_marks", "pause_marks", "pronunciations", "non_streaming_mode"),
     *("audio_format", "sample_rate", "ref_audio", "ref_text", "x_vector_only_mode", "instruct"),
 )
 

@@ -60,7 +60,8 @@ def test_a_recording_in_json(bench: Bench, ref_audio: str) -> None:
     response = post(bench.client, text="Hi", ref_audio=ref_audio, ref_text="Hello.")
     assert response.status_code == 200, response.text
     assert response.headers["X-Model"] == "clone"
-    assert np.abs(cloned(bench).samples - tone(2, 24_000)[:, 0]).max() < 1e-4
+    recorded = cloned(bench).samples[:48_000]  # silence follows
+    assert np.abs(recorded - tone(2, 24_000)[:, 0]).max() < 1e-4
     assert cloned(bench).text == "Hello."
 
 
@@ -301,7 +302,8 @@ def test_a_designed_voice(bench: Bench) -> None:
         assert cloned(bench).text == text
         with wave.open(io.BytesIO(heard.data)) as file:
             samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-        assert np.abs(cloned(bench).samples - samples / 32768).max() < 1e-4
+        recorded = cloned(bench).samples[: len(samples)]  # silence follows
+        assert np.abs(recorded - samples / 32768).max() < 1e-4
 
 
 def test_design_needs_a_model_for_it(make_bench: MakeBench) -> None:
