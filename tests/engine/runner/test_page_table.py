@@ -58,9 +58,9 @@ def test_few_pages_give_the_same_audio(tmp_path: Path, monkeypatch: pytest.Monke
     """Of utterances that pause for them amid their audio, one after another in the same pages."""
     model = load(locate("nano", tmp_path))
     requests = [
-        prompt("A word, and another, and more.", GREEDY),
+        prompt("Word after word after word, and no end of them.", GREEDY),
         prompt("Word after word after word, and no end of them.", SamplingParams(seed=1)),
-        prompt("A word.", SamplingParams(seed=2)),
+        prompt("Word after word after word, and no end of them.", SamplingParams(seed=2)),
     ]
     plan = plan_memory(model, 3, 256)
     whole = Scheduler(ModelRunner(model, plan, enforce_eager=True), explain)
