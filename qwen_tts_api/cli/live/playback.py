@@ -40,6 +40,13 @@ class Playback:
         """Note that all samples of the segment have been handed over."""
         self._ended.append(self._audio.milliseconds)
 
+    def describe(self, num_chars: int) -> str:
+        """Return how far it has been heard, in words, of so many characters."""
+        return (
+            f"Spoken were {self.heard_chars} of {num_chars} characters, "
+            f"{self.heard_ms} ms of audio."
+        )
+
     @property
     def heard_ms(self) -> int:
         """How many milliseconds have been heard."""

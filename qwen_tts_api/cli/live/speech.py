@@ -74,11 +74,7 @@ class PipeSpeech:
     @property
     def how_far(self) -> str:
         """Return how much of the text has been heard, in words."""
-        playback = self._playback
-        return (
-            f"Spoken were {playback.heard_chars} of {self._text.num_chars} characters, "
-            f"{playback.heard_ms} ms of audio."
-        )
+        return self._playback.describe(self._text.num_chars)
 
     def close(self) -> None:
         """Cancel the segment that is spoken."""

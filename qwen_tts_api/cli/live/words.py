@@ -92,10 +92,7 @@ class WordSpeech:
         """Stop, and return how much of the text has been heard, in words."""
         with contextlib.suppress(ConnectionClosed, TimeoutError):
             self._cancel()
-        return (
-            f"Spoken were {self._playback.heard_chars} of {self._num_sent} characters, "
-            f"{self._playback.heard_ms} ms of audio."
-        )
+        return self._playback.describe(self._num_sent)
 
     def _read(self) -> None:
         decoder = codecs.getincrementaldecoder("utf-8")()
