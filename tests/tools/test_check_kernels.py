@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -9,13 +10,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
-from bench.launches import TritonCall
 from tools import check_kernels
-from tools.check_kernels import MAX_KERNELS, SHARED_BYTES, SIZES, Kernel, compile_calls
+from tools.check_kernels import SHARED_BYTES, Kernel
 
 SMALL = Kernel(89, "attend", "BLOCK=16", 28, 128, 0, 40 * 1024, 0.5)
+
+
+def run_module(name: str, *arguments: str, environment: dict[str, str] | None = None) -> str:
+    """Return what a module prints in a process of its own: in this one kernels are interpreted."""
+    done = subprocess.run(
+        [sys.executable, "-m", name, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **(environment or {})},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_a_kernel_that_fits_has_no_fault() -> None:
@@ -40,38 +52,23 @@ def test_a_spill_is_a_fault() -> None:
 
 
 @pytest.mark.slow
-def test_a_kernel_is_compiled_without_a_gpu(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kernel_is_compiled_without_a_gpu(tmp_path: Path) -> None:
     """As it is launched: once for equal arguments, again for a number that is 1."""
     pytest.importorskip("triton")
-    from tests.tools.small_kernel import double
-
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    monkeypatch.setenv("TRITON_DEFAULT_FP_FUSION", "1")
-    x = torch.empty(64, device="meta")
-    calls = [TritonCall(double, (1,), (x, number), {"BLOCK": 64}) for number in (64, 48, 1)]
-    first, second = compile_calls(calls, 90)
-    assert (first.name, first.num_launches, second.num_launches) == ("double", 2, 1)
-    assert "BLOCK=64" in first.constants
-    assert first.registers > 0
-    assert first.fault == ""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("size", SIZES)
-def test_a_start_compiles_few_kernels(size: str) -> None:
-    """The first one on a machine takes as long: neither slots nor chunks are a reason for more.
-
-    In a process of its own: in this one the kernels may be interpreted.
-    """
-    pytest.importorskip("triton")
-    command = [sys.executable, "-m", "tools.check_kernels", "--count", f"--size={size}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = re.fullmatch(rf"{size} launches (\d+) kernels\n", done.stdout)
-    assert found is not None
-    assert 30 <= int(found[1]) <= MAX_KERNELS
+    environment = {
+        "TRITON_CACHE_DIR": str(tmp_path),
+        "TRITON_DEFAULT_FP_FUSION": "1",
+        "TRITON_INTERPRET": "0",
+    }
+    first, second = run_module("tests.tools.small_kernel", environment=environment).splitlines()
+    for told, num_launches in ((first, 2), (second, 1)):
+        found = re.fullmatch(
+            r"sm_90 double +(\d+) registers, 0 spilled, +[\d.]+ KiB shared, +"
+            rf"{num_launches} launches, +[\d.]+ s .*BLOCK=64.* ",
+            told,
+        )
+        assert found is not None, told
+        assert int(found[1]) > 0
 
 
 def test_too_many_kernels_are_a_fault(
