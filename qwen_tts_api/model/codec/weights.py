@@ -166,6 +166,17 @@ class CodecWeights:
             frames = max(frames, -(-reach // steps_per_frame))
         return frames
 
+    def to_channels_last(self) -> None:
+        """Store the kernels of convolutions with input channels side by side, one by one in place.
+
+        Their values and shapes stay; strides become those of `[out, kernel, in]`.
+        """
+        for stage in self.streaming_stages():
+            order = (1, 2, 0) if isinstance(stage, Upsampling) else (0, 2, 1)
+            back = (2, 0, 1) if isinstance(stage, Upsampling) else (0, 2, 1)
+            stored = stage.weight.permute(order).contiguous().permute(back)
+            stage.weight.set_(stored.untyped_storage(), 0, stored.shape, stored.stride())
+
     def streaming_stages(self) -> Iterator[Convolution | Upsampling]:
         """Yield every convolution in the order of use, which is the order in `CodecState.past`."""
         yield self.pre_conv

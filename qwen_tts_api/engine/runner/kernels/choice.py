@@ -58,7 +58,7 @@ def prepare_triton(cache_dir: Path) -> None:
 def choose_kernels(
     model: LoadedModel, setting: str, report: Callable[[str], None] = lambda doing: None
 ) -> Kernels:
-    """Return the fused kernels that are used for a model.
+    """Return the fused kernels that are used for a model, whose weights are stored as they read.
 
     Args:
         model: On its device.
@@ -76,7 +76,10 @@ def choose_kernels(
         except Exception as error:  # a Triton that cannot be imported: ImportError, OSError
             obstacle = _reason(error)
         else:
-            return agreeing(model, candidates)
+            kernels = agreeing(model, candidates)
+            if kernels.codec is not None:
+                model.codec.to_channels_last()  # else they would have a copy of their own
+            return kernels
     if setting != "plain" and model.placement.device != "cpu":
         logger.warning("fused kernels cannot be used: %s. %s", obstacle, WITHOUT)
     return PLAIN

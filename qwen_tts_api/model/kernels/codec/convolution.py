@@ -34,37 +34,59 @@ class Filter:
     """A convolution's weights, in the order in which its programs read them.
 
     Attributes:
-        weight: `[out, taps, in]`, the latest tap last.
+        weight: `[C, kernel, in]`.
         bias: `[out]`; None: none.
         dilation: Of the taps.
+        stride: Of a transposed convolution: it makes `out = stride * C` channels of each input
+            step, those of the first output step first. None: C are made, by an ordinary one.
     """
 
     weight: Tensor
     bias: Tensor | None
     dilation: int = 1
+    stride: int | None = None
+
+    @property
+    def out_channels(self) -> int:
+        """How many channels are made of each input step."""
+        return self.weight.shape[0] * (self.stride or 1)
+
+    @property
+    def taps(self) -> int:
+        """How many input steps each output is made of, the latest tap last."""
+        return self.weight.shape[1] // (self.stride or 1)
 
     @property
     def past_shape(self) -> tuple[int, int]:
         """As the layer's: channels and steps of the last inputs."""
-        _, taps, channels = self.weight.shape
-        return channels, (taps - 1) * self.dilation
+        return self.weight.shape[2], (self.taps - 1) * self.dilation
 
     @classmethod
-    def of(cls, conv: Convolution | Upsampling) -> Filter:
-        """Take over a layer's weights: a copy, but of one tap."""
-        if isinstance(conv, Convolution):
-            return cls(conv.weight.transpose(1, 2).contiguous(), conv.bias, conv.dilation)
-        into, out, kernel = conv.weight.shape
-        taps = 1 + conv.past_shape[1]
-        # Output step r of an input step has tap 0 at r, and of the step before at r + stride.
-        padded = functional.pad(conv.weight, (0, taps * conv.stride - kernel))
-        weight = padded.view(into, out, taps, conv.stride).flip(2).permute(3, 1, 2, 0)
-        return cls(weight.reshape(-1, taps, into).contiguous(), conv.bias.repeat(conv.stride))
+    def of(cls, layer: Convolution | Upsampling) -> Filter:
+        """Take over a layer's weights: a copy, unless they are stored with channels last."""
+        if isinstance(layer, Convolution):
+            return cls(layer.weight.transpose(1, 2).contiguous(), layer.bias, layer.dilation)
+        # Output step r of an input step has element r of the kernel, and of the input step before,
+        # element r + stride.
+        missing = -layer.weight.shape[2] % layer.stride
+        weight = functional.pad(layer.weight, (0, missing)) if missing else layer.weight
+        weight = weight.permute(1, 2, 0).contiguous()
+        return cls(weight, layer.bias.repeat(layer.stride), stride=layer.stride)
 
     @classmethod
     def linear(cls, weight: Tensor, bias: Tensor | None = None) -> Filter:
         """Take a linear layer `[out, in]` for a convolution."""
         return cls(weight.unsqueeze(1), bias)
+
+    def strides(self) -> tuple[int, int, int, int]:
+        """Return where an output channel `r * C + c` has tap t, in rows of `[C * kernel, in]`.
+
+        That is `c * kernel + first + r + t * step`; the result is C, kernel, first, step.
+        """
+        channels, kernel, _ = self.weight.shape
+        if self.stride is None:
+            return channels, kernel, 0, 1
+        return channels, kernel, kernel - self.stride, -self.stride
 
 
 @dataclass(frozen=True)
@@ -115,7 +137,7 @@ def convolve(
         wave: Snake.
         pcm: Return int16 instead, clamped: 1 is 32,767.
     """
-    out_channels, taps, channels = layer.weight.shape
+    out_channels, taps, channels = layer.out_channels, layer.taps, layer.weight.shape[2]
     dtype = torch.int16 if pcm else x.dtype
     out = torch.empty(*x.shape[:2], out_channels, dtype=dtype, device=x.device)
     num_steps, columns = x.shape[0] * x.shape[1], triton.cdiv(out_channels, tile.columns)
@@ -134,6 +156,7 @@ def convolve(
         channels,
         out_channels,
         layer.dilation,
+        *layer.strides(),
         TAPS=taps,
         GELU=gelu,
         **tile.options(),
@@ -142,11 +165,16 @@ def convolve(
 
 
 # Sizes are arguments: as constants they would be 30 kernels to compile instead of 10.
-@triton.jit(do_not_specialize=["num_steps", "steps", "dilation"])
+@triton.jit(
+    do_not_specialize=[
+        "num_steps", "steps", "dilation", "weight_channels", "kernel", "first", "tap_step",
+    ]
+)  # fmt: skip
 def _convolution_kernel(
     x, weight, bias, scale, residual, kept, frequency, amount, out,
     before, after, slots, num_steps, steps, before_stride, after_stride,
-    in_channels, out_channels, dilation, TAPS: tl.constexpr, GELU: tl.constexpr,
+    in_channels, out_channels, dilation, weight_channels, kernel, first, tap_step,
+    TAPS: tl.constexpr, GELU: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, INNER: tl.constexpr,
 ):  # fmt: skip
     """One tile of `convolve`; steps of all rows of the batch are numbered through."""
@@ -160,6 +188,7 @@ def _convolution_kernel(
     else:
         row, step = index // steps, index % steps
     cols = (column * COLUMNS + tl.arange(0, COLUMNS))[None, :]
+    filters = (cols % weight_channels * kernel + first + cols // weight_channels) * in_channels
 
     total = tl.zeros([ROWS, COLUMNS], tl.float32)
     tap, start = 0, 0
@@ -169,7 +198,7 @@ def _convolution_kernel(
             x, before, row, step - history + tap * dilation, inner[None, :],
             is_step & (inner < in_channels)[None, :], steps, before_stride, in_channels, history,
         )  # fmt: skip
-        source = weight + (cols * TAPS + tap) * in_channels + inner[:, None]
+        source = weight + filters + tap * tap_step * in_channels + inner[:, None]
         mask = (inner < in_channels)[:, None] & (cols < out_channels)
         total += tl.dot(value, tl.load(source, mask, 0.0), input_precision="ieee")
         start += INNER

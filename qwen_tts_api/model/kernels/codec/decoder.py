@@ -23,9 +23,9 @@ from qwen_tts_api.model.kernels.tiles import CODEC_TILES, CodecTiles, Tile
 class FusedCodec:
     """`decoder.decode_pcm` of one model, in about 95 launches a chunk.
 
-    Its convolutions' weights are a copy, in another order: 112 MB as published, in 16 bits. They
-    are measured with what computing takes, before slots are planned. The state is the plain
-    decoder's, so that either can continue a stream; the plain one also decodes what is cloned.
+    Its convolutions' weights are the plain decoder's where they are stored with channels last, else
+    a copy (112 MB as published, in 16 bits). The state is the plain decoder's, so that either can
+    continue a stream; the plain one also decodes what is cloned.
 
     A row's samples do not depend on the other rows, nor on how its frames are divided into chunks,
     to the last bit.
@@ -96,7 +96,7 @@ class _Upsample:
 
     def run_with_residual(self, x: Tensor, chunk: ChunkState) -> tuple[Tensor, Tensor]:
         """Return both what is before Snake and what is after it."""
-        kept = x.new_empty(*x.shape[:2], len(self._stage.layer.weight))
+        kept = x.new_empty(*x.shape[:2], self._stage.layer.out_channels)
         waved = self._stage.run(x, chunk, kept=kept)
         return self._steps(kept), self._steps(waved)
 

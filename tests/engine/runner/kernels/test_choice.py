@@ -5,6 +5,7 @@ The kernels here are stand-ins, right and wrong ones, that run on a CPU.
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import logging
 import os
@@ -234,6 +235,19 @@ def test_a_cpu_has_the_plain_paths(model: LoadedModel, caplog: pytest.LogCapture
     """That needs no warning."""
     assert choose_kernels(model, "auto") == PLAIN
     assert not caplog.records
+
+
+def test_weights_of_a_fused_codec_are_stored_as_it_reads_them(
+    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it is known to be used: `FusedCodec` would have a copy else. Where not, they stay."""
+    monkeypatch.setattr(choice, "kernels_obstacle", lambda setting, device: None)
+    for kernels, is_contiguous in ((PLAIN, True), (Kernels(codec=Codec), False)):
+        monkeypatch.setattr(choice, "fused_kernels", lambda kernels=kernels: kernels)
+        other = replace(model, codec=copy.deepcopy(model.codec))
+        assert choose_kernels(other, "auto") == kernels
+        assert other.codec.conv_in.weight.is_contiguous() == is_contiguous
+        assert torch.equal(other.codec.conv_in.weight, model.codec.conv_in.weight)
 
 
 def test_what_keeps_fused_kernels_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor
 
+from bench.launches import storage_of
 from qwen_tts_api.model.codec.decoder import CodecState, decode_pcm
 from qwen_tts_api.model.codec.weights import CodecWeights
 from qwen_tts_api.model.kernels.codec.decoder import FusedCodec
 from qwen_tts_api.model.kernels.tiles import CodecTiles, Tile
+from qwen_tts_api.model.weights.parameters import storage_bytes
 from tests.model.kernels.codec.conftest import random_codes
 
 TILES = CodecTiles(Tile(rows=64, columns=32, inner=32), Tile(rows=64, columns=64, inner=32))
@@ -55,6 +60,44 @@ def test_chunks_are_the_plain_decoders(
     torch.testing.assert_close(ours.past, plain.past, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(ours.key_value, plain.key_value, atol=1e-5, rtol=1e-5)
     assert torch.equal(ours.frames, plain.frames)
+
+
+def test_it_has_no_copy_of_kernels_with_channels_last(tiny: CodecWeights) -> None:
+    """Of published ones that would be 112 MB; and storing them so changes no sample."""
+    weights = copy.deepcopy(tiny)
+    codec = FusedCodec(weights, TILES)
+    copies = bytes_beside(weights, codec)
+    weights.to_channels_last()
+    relaid = FusedCodec(weights, TILES)
+    kernels = [stage.weight for stage in weights.streaming_stages() if stage.weight.shape[1] > 1]
+    assert storage_bytes(weights) == storage_bytes(tiny)
+    assert copies - bytes_beside(weights, relaid) == sum(
+        each.nbytes for each in kernels if each.shape[2] > 1
+    )
+    slots, codes = torch.tensor([0]), random_codes(1, 1)
+    states = [CodecState.allocate(tiny, 1) for _ in range(3)]
+    samples = decoded(codec, states[0], codes, slots, 1)
+    assert torch.equal(decoded(relaid, states[1], codes, slots, 1), samples)
+    plain = decoded(weights, states[2], codes, slots, 1)
+    torch.testing.assert_close(plain, samples, atol=1, rtol=0)
+
+
+def bytes_beside(weights: CodecWeights, codec: FusedCodec) -> int:
+    """Return the bytes of what a fused codec has besides the plain decoder's weights."""
+    tensors = list(tensors_of((weights, codec)))
+    storages = {storage_of(each): each.untyped_storage().nbytes() for each in tensors}
+    return sum(storages.values()) - storage_bytes(weights)
+
+
+def tensors_of(value: object) -> Iterator[Tensor]:
+    """Yield all tensors of an object, and of those within."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from tensors_of(item)
+    else:
+        yield from tensors_of([*getattr(value, "__dict__", {}).values()])
 
 
 @pytest.mark.slow
