@@ -25,6 +25,7 @@ from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.loading import ModelLoader
 from qwen_tts_api.engine.pool import ModelPool, ProcessHooks
 from qwen_tts_api.engine.roster import TURN_S, PoolSettings
+from qwen_tts_api.engine.states import ACCEPTING
 from qwen_tts_api.errors import StartupError
 from qwen_tts_api.routes import create_app
 from qwen_tts_api.service.speech import SpeechService
@@ -109,7 +110,7 @@ class Bench:
     def takes_jobs(self, name: str) -> bool:
         """Whether a model has an engine that takes new jobs: that is neither retired nor ended."""
         engines = self.pool.status().engines
-        return any(each.name == name and each.state.accepts_jobs for each in engines)
+        return any(each.name == name and each.state in ACCEPTING for each in engines)
 
 
 @pytest.fixture

@@ -66,8 +66,7 @@ class Engine:
         self._runner: Runner | None = None
         self._jobs: deque[Job] = deque()
         self._series: set[Series] = set()
-        self._num_running = self._pages_used = 0
-        self._lacks_pages = False
+        self._num_running = self._num_free = self._pages_used = 0
         self._mean_job_s = 1.0
 
     def start(self) -> None:
@@ -79,10 +78,10 @@ class Engine:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def submit(self, job: Job, series: Series | None = None) -> bool:
-        """Queue a job; return False where the state allows no new one."""
+    def submit(self, job: Job, series: Series | None = None, *, only_if_free: bool = False) -> bool:
+        """Queue a job; return False where the state allows no new one, or it could not begin."""
         with self._changed:
-            return self._enqueue(job, series) if self._state.accepts_jobs else False
+            return self._state in states.ACCEPTING and self._enqueue(job, series, only_if_free)
 
     def follow(self, job: Job, series: Series, *, only_if_free: bool) -> bool:
         """Queue a series' next job; return False where the state does not allow it.
@@ -96,11 +95,8 @@ class Engine:
         """
         with self._changed:
             in_turn = series in self._series and self._tenure.turn_left_s(self._state) > 0
-            if not self._state.accepts_jobs and not in_turn:
-                return False
-            if only_if_free and len(self._jobs) >= self.snapshot().num_free:
-                return False
-            return self._enqueue(job, series)
+            is_open = in_turn or self._state in states.ACCEPTING
+            return is_open and self._enqueue(job, series, only_if_free)
 
     def attach(self, series: Series) -> None:
         """Wait, while retiring, for the next job of a series."""
@@ -165,8 +161,8 @@ class Engine:
                 waiting=len(self._jobs),
                 running=self._num_running,
                 slots=self._runner.max_slots if self._runner else 0,
+                num_free=self._num_free,
                 pages_used=self._pages_used,
-                lacks_pages=self._lacks_pages,
                 mean_job_s=self._mean_job_s,
                 card=self._runner.card if self._runner else None,
                 failure=self._failure,
@@ -195,7 +191,9 @@ class Engine:
             self._transition(moves[self._state], Actor.POOL)
             return True
 
-    def _enqueue(self, job: Job, series: Series | None) -> bool:
+    def _enqueue(self, job: Job, series: Series | None, only_if_free: bool) -> bool:
+        if only_if_free and len(self._jobs) >= self._num_free:
+            return False
         self._jobs.append(job)
         if job.prompt.arriving is not None:
             job.prompt.arriving.on_change = self._wake
@@ -241,7 +239,7 @@ class Engine:
     def enter_loaded(self, runner: Runner) -> None:
         """Enter the state in which the model serves, and tell the pool."""
         with self._changed:
-            self._runner = runner
+            self._runner, self._num_free = runner, runner.max_slots
             self._tenure.use()
             new = states.LOADED.get(self._state, EngineState.READY)
             old = self._transition(new, Actor.ENGINE)
@@ -287,7 +285,8 @@ class Engine:
 
     def _note_load(self, scheduler: Scheduler) -> None:
         self._num_running, self._pages_used = scheduler.num_running, scheduler.pages.num_used
-        self._lacks_pages = scheduler.lacks_pages
+        num_left = scheduler.runner.max_slots - self._num_running
+        self._num_free = 0 if scheduler.lacks_pages else num_left
 
     def _left_s(self) -> float:
         has_series, degraded = bool(self._series), self._health.degraded

@@ -140,11 +140,12 @@ class ModelPool:
         job = Job(prompt)
         with self._lock:
             self._check_open()
-            self._check_loadable(name)
             engine = self._roster.get(name)
-            if engine is None or not engine.snapshot().begins_at_once:
+            is_taken = engine is not None and engine.submit(job, series, only_if_free=True)
+            if not is_taken:
+                self._check_loadable(name)
                 self._roster.check_queue()
-            is_taken = engine is not None and engine.submit(job, series)
+                is_taken = engine is not None and engine.submit(job, series)
             self._note_queued(name, job, series, is_taken=is_taken)
         return job
 
@@ -251,8 +252,7 @@ class ModelPool:
             self._arrange()
         for job in jobs:
             job.fail(unavailable(engine.name, retry_after_s))
-        failure = engine.snapshot().failure
-        if engine.required and failure is not None:
+        if engine.required and (failure := engine.snapshot().failure):
             self._hooks.on_startup_failure(failure)
 
     def _note_lost(self, engine: Engine) -> None:

@@ -52,8 +52,8 @@ class EngineSnapshot:
         waiting: Jobs in its queue.
         running: Jobs in slots.
         slots: Jobs that can be computed at once; 0 unless its model is in memory.
-        pages_used: Pages that they have.
-        lacks_pages: One of them waits for pages before it can begin.
+        num_free: Jobs that could begin at once: none where one waits for pages.
+        pages_used: Pages that those in slots have.
         mean_job_s: Running mean of the seconds that a job is in its slot.
         card: What the model can do, while it is in memory.
         failure: Why the model could not be loaded.
@@ -65,21 +65,11 @@ class EngineSnapshot:
     waiting: int
     running: int
     slots: int
+    num_free: int
     pages_used: int
-    lacks_pages: bool
     mean_job_s: float
     card: ModelCard | None
     failure: StartupError | None
-
-    @property
-    def num_free(self) -> int:
-        """How many jobs could begin at once."""
-        return 0 if self.lacks_pages else max(0, self.slots - self.running)
-
-    @property
-    def begins_at_once(self) -> bool:
-        """Whether a new job would not have to wait."""
-        return self.state.accepts_jobs and self.waiting < self.num_free
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,6 @@ class EngineState(Enum):
     """The device is lost, or its thread met an error that nobody expected: the process ends."""
 
     @property
-    def accepts_jobs(self) -> bool:
-        """Whether new jobs may be queued."""
-        return self in _ACCEPTING
-
-    @property
     def has_place(self) -> bool:
         """Whether it takes, or may take, memory of the device."""
         return self in _HOLDING
@@ -63,7 +58,6 @@ class Actor(Enum):
 
 
 _S = EngineState
-_ACCEPTING = {_S.CHECKING, _S.QUEUED, _S.LOADING, _S.READY}
 _GIVING_WAY = {_S.LOADING_TO_RETIRE, _S.RETIRING, _S.CLOSING}
 _HOLDING = {_S.LOADING, _S.READY, *_GIVING_WAY}
 
@@ -89,6 +83,9 @@ TRANSITIONS: Mapping[tuple[EngineState, EngineState], Actor] = {
     **{(state, _S.LOST): Actor.ENGINE for state in _S if state is not _S.LOST},
 }
 """Every allowed change, and who may cause it."""
+
+ACCEPTING = frozenset({_S.CHECKING, _S.QUEUED, _S.LOADING, _S.READY})
+"""Where new jobs may be queued."""
 
 RETIRE = {_S.LOADING: _S.LOADING_TO_RETIRE, _S.READY: _S.RETIRING}
 """What becomes of an engine that is told to give way."""

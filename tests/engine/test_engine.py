@@ -11,7 +11,13 @@ import pytest
 
 from qwen_tts_api.engine.engine import Engine
 from qwen_tts_api.engine.job import Job, Series
-from qwen_tts_api.engine.states import TRANSITIONS, Actor, EngineState, IllegalTransition
+from qwen_tts_api.engine.states import (
+    ACCEPTING,
+    TRANSITIONS,
+    Actor,
+    EngineState,
+    IllegalTransition,
+)
 from qwen_tts_api.errors import LoadError, SynthesisFailed, TTSError
 from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from tests.conftest import read, wait_until
@@ -299,7 +305,7 @@ def test_the_documents_have_the_same_table() -> None:
 
 def test_the_documents_say_who_takes_jobs_and_has_a_place() -> None:
     text = " ".join(ARCHITECTURE.read_text().split())
-    accepting = [state.value for state in EngineState if state.accepts_jobs]
+    accepting = [state.value for state in EngineState if state in ACCEPTING]
     assert f"New jobs are taken while {', '.join(accepting[:-1])} and {accepting[-1]};" in text
     holding = [state for state in EngineState if state.has_place]
     assert (holding[0], holding[-1]) == (S.LOADING, S.CLOSING)

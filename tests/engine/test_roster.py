@@ -242,7 +242,7 @@ def test_what_an_engine_does_not_take_goes_on_waiting() -> None:
 
 
 def snapshot(name: str, state: EngineState, created_at: float = 0.0) -> EngineSnapshot:
-    return EngineSnapshot(name, state, created_at, 0, 0, 0, 0, False, 1.0, None, None)
+    return EngineSnapshot(name, state, created_at, 0, 0, 0, 0, 0, 1.0, None, None)
 
 
 S = EngineState
