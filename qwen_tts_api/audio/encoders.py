@@ -145,7 +145,8 @@ class Output:
             steps.append(SpeedChanger(self.speed, from_hz))
         if self.sample_rate_hz != from_hz:
             steps.append(Resampler(from_hz, self.sample_rate_hz))
-        make = self.audio_format.encoder if stream else self.audio_format.file_encoder
+        makers = ENCODERS[self.audio_format.name]
+        make = makers.stream if stream else makers.file
         return steps, make(self.sample_rate_hz, self.provenance)
 
 

@@ -45,20 +45,17 @@ class ServedModel:
 
 
 class ServedModels:
-    """The served models by the names that requests use, loaded or not."""
+    """The served models by the names that requests use, loaded or not.
+
+    Attributes:
+        names: Of all of them, the default one first.
+        default: The name of the one that is used where a request names none.
+    """
 
     def __init__(self, pool: ModelPool) -> None:
         self._pool = pool
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Return the names of the served models, the default one first."""
-        return self._pool.names
-
-    @property
-    def default(self) -> str:
-        """Return the name of the model that is used where a request names none."""
-        return self._pool.names[0]
+        self.names = pool.names
+        self.default = pool.names[0]
 
     def list(self) -> Sequence[ServedModel]:
         """Return the served models, the default one first."""

@@ -13,7 +13,6 @@ from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, NotSupported
 from qwen_tts_api.model.utterance import Prompt, SamplingParams, derived_seed
-from qwen_tts_api.service.models import resolve_language
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.normalize import NormalizedText, check_instruct
 from qwen_tts_api.service.text.script.passage import Script
@@ -172,7 +171,7 @@ def make_prompt(config: Config, text: str, voice: ResolvedVoice) -> Prompt:
     request = voice.request
     return Prompt(
         text=text,
-        language=resolve_language(request.language or config.default_language, voice.card),
+        language=voice.language,
         speaker=voice.speaker,
         instruct=_instruct(config, voice),
         sampling=_sampling(request),

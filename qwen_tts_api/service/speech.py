@@ -175,6 +175,7 @@ class SpeechService:
         metrics = RequestMetrics(self.metrics, delivery="live")
         try:
             check_live(request)
+            self.models.name(request.model)  # refused even while the model loads
             voice = self._voice(request)
             plan = LiveRequest(choose_output(request), voice, client, per_segment)
             wording = self.wordings.find(voice)
@@ -240,7 +241,6 @@ class SpeechService:
         metrics = RequestMetrics(self.metrics, delivery=delivery)
         try:
             plan = self._plan(request)
-            encoder = plan.output.pipeline(SAMPLE_RATE_HZ, stream=stream)
             timeout_s = self._config.request_timeout_s
             job = SegmentedJob(
                 self._pool,
@@ -253,23 +253,26 @@ class SpeechService:
             metrics.refuse(error)
             raise
         metrics.start(plan.provenance, len(plan.text.text), job)
+        encoder = plan.output.pipeline(SAMPLE_RATE_HZ, stream=stream)  # while the model begins
         timing = plan.voice.card.token_timing
         timeline = Timeline(plan.output, timing) if request.timestamps else None
         return Synthesis(plan, job, encoder, metrics, timeline)
 
     def _plan(self, request: SpeechRequest) -> SpeechPlan:
         output = choose_output(request)
-        self.models.name(request.model)  # before the text
+        self.models.name(request.model)  # before the text, and even while the model loads
         script, text = self._script(request)
         voices = resolve_passages(self._voice, request, script.passages)
         if voices[0].card.kind == "voice_design":  # which invents a voice for each utterance
+            by_style = {
+                each.style: voice for each, voice in zip(script.passages, voices, strict=True)
+            }
             script = script.merged()
-            voices = resolve_passages(self._voice, request, script.passages)
+            voices = [by_style[passage.style] for passage in script.passages]
         script, text, voices = self.wordings.word_script(script, text, voices)
         return make_plan(self._config, output, text, script, voices)
 
     def _voice(self, request: SpeechRequest) -> ResolvedVoice:
-        self.models.name(request.model)  # refused even while the model loads
         self._pool.check_open()
         return self._resolver.resolve(request)
 

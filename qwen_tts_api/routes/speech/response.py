@@ -109,17 +109,18 @@ def synthesize(
     if asked.stream:
         stream = service.stream(asked, client)
         chunks = TimedLines(stream) if asked.timestamps else stream
-        response = Response(StreamedBody(chunks), mimetype=media_type(asked))
+        content_type = LINES_TYPE if asked.timestamps else stream.info.media_type
+        response = Response(StreamedBody(chunks), mimetype=content_type)
         describe(response, stream.info, ignored, names)
     else:
         speech = service.synthesize(asked, client)
-        response = _whole(speech, media_type(asked))
+        response = _whole(speech)
         describe(response, speech.info, ignored, names)
     return response
 
 
 def media_type(asked: SpeechRequest) -> str:
-    """Return the `Content-Type` of a request's answer."""
+    """Return the `Content-Type` of a request's answer, before it is made."""
     if asked.timestamps:
         return LINES_TYPE if asked.stream else WHOLE_TYPE
     return choose_output(asked).audio_format.media_type
@@ -132,11 +133,13 @@ def report_ignored(response: Response, names: Sequence[str]) -> None:
         response.headers["X-Ignored-Parameters"] = ", ".join(printable[:MAX_IGNORED])
 
 
-def _whole(speech: Speech, media_type: str) -> Response:
+def _whole(speech: Speech) -> Response:
     """Return an audio file, with an exact Content-Length."""
     info = speech.info
-    data = speech.data if speech.times is None else whole(speech)
-    response = Response(data, mimetype=media_type)
+    if speech.times is None:
+        response = Response(speech.data, mimetype=info.media_type)
+    else:
+        response = Response(whole(speech), mimetype=WHOLE_TYPE)
     response.headers["X-Audio-Duration"] = f"{speech.duration_s:.3f}"
     response.headers["X-RTF"] = f"{speech.model_s / max(speech.duration_s, 1e-9):.4f}"
     response.headers["X-Finish-Reason"] = info.finish_reason

@@ -10,7 +10,12 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, NotSupported, ReferenceRequired
 from qwen_tts_api.model.utterance import Reference
 from qwen_tts_api.names import listed, shown
-from qwen_tts_api.service.models import ServedModels, default_speaker, find_speaker
+from qwen_tts_api.service.models import (
+    ServedModels,
+    default_speaker,
+    find_speaker,
+    resolve_language,
+)
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.script.passage import Passage
 from qwen_tts_api.service.voices.recording import check_ref_text, read_recording
@@ -32,6 +37,7 @@ class ResolvedVoice:
         card: What it can do.
         request: The request, without the fields that are ignored.
         ignored: The names of those.
+        language: That it speaks, as the checkpoint names it, or `auto`.
         speaker: The model's speaker (custom_voice).
         reference: The recording whose voice it clones (base).
         registered: The name of the registered voice that it is; empty of any other.
@@ -41,6 +47,7 @@ class ResolvedVoice:
     card: ModelCard
     request: SpeechRequest
     ignored: tuple[str, ...]
+    language: str
     speaker: str | None = None
     reference: Reference | None = None
     registered: str = ""
@@ -70,6 +77,7 @@ class VoiceResolver:
         Raises:
             InvalidRequest: Fields contradict each other, or the model cannot honour one.
             RegistryUnavailable: The registered voice cannot be read.
+            UnknownLanguage: The model does not speak the language.
             UnknownModel: It is not served.
         """
         model = self._models.name(request.model)
@@ -83,14 +91,18 @@ class VoiceResolver:
         ignored = self._idle_fields(request, card, voice)
         if ignored:
             request = replace(request, **{name: getattr(SpeechRequest, name) for name in ignored})
+        speaker = reference = None
+        registered = ""
         if card.kind == "base":
-            reference, name = self._reference(request, voice, model)
-            return ResolvedVoice(
-                model, card, request, ignored, reference=reference, registered=name
-            )
-        if clones:
+            reference, registered = self._reference(request, voice, model)
+        elif clones:
             raise self._cannot_clone(request, voice, model)
-        return ResolvedVoice(model, card, request, ignored, self._speaker(request, model, card))
+        else:
+            speaker = self._speaker(request, model, card)
+        language = resolve_language(request.language or self._config.default_language, card)
+        return ResolvedVoice(
+            model, card, request, ignored, language, speaker, reference, registered
+        )
 
     def _registered(self, speaker: str, card: ModelCard) -> Voice | None:
         """Return the registered voice that a speaker is; the model's own go before."""
@@ -106,6 +118,8 @@ class VoiceResolver:
         In a lenient request these are all such fields; by QWEN_UNKNOWN_SPEAKER, unknown speakers.
         """
         lenient, cloned = request.lenient, request.ref_audio is not None
+        if not (lenient or self._any_speaker):
+            return ()
         unknown = voice is None and not find_speaker(request.speaker, card, self._aliases)
         useless = (cloned and card.kind == "base") or (unknown and card.kind == "voice_design")
         idle = {

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import NothingToSay
-from qwen_tts_api.service.models import AUTO, resolve_language
+from qwen_tts_api.service.models import AUTO
 from qwen_tts_api.service.request import FULL, SpeechRequest
 from qwen_tts_api.service.text.normalize import KINDS, NormalizedText
 from qwen_tts_api.service.text.pronunciation_file import (
@@ -18,7 +17,7 @@ from qwen_tts_api.service.text.pronunciation_file import (
     read_pronunciations,
 )
 from qwen_tts_api.service.text.script.passage import Passage, Script
-from qwen_tts_api.service.text.verbalize.wording import Wording
+from qwen_tts_api.service.text.verbalize.wording import AS_WRITTEN, Wording
 from qwen_tts_api.service.voices.resolve import ResolvedVoice
 
 
@@ -35,21 +34,21 @@ class Wordings:
         self._file = read_pronunciations(path) if path else None
 
     def find(self, voice: ResolvedVoice) -> Wording:
-        """Return how the texts of a voice's request are worded.
+        """Return how the texts of a voice's request are worded; most are spoken as written.
 
         A model that reads letters only has no use for anything else, so that there it is always in
         full, but where the request or the setting wants the text unchanged.
-
-        Raises:
-            UnknownLanguage: The model does not speak the request's language.
         """
         request, card = voice.request, voice.card
         normalize = effective_normalize(self._config, request)
-        language = _language(request.language or self._config.default_language, card)
-        lines = self._file.current() if self._file else NO_LINES
-        pronunciations = find_pronunciations(lines, language, request.pronunciations)
         is_read = bool(normalize) and card.letters_only
         full = normalize == FULL or is_read
+        if not (full or self._file or request.pronunciations):
+            return AS_WRITTEN
+        lines = self._file.current() if self._file else NO_LINES
+        is_only = voice.language == AUTO and len(card.languages) == 1
+        language = card.languages[0] if is_only else voice.language
+        pronunciations = find_pronunciations(lines, language, request.pronunciations)
         return Wording(language, pronunciations, full=full, letters_only=is_read)
 
     def word_script(
@@ -61,12 +60,13 @@ class Wordings:
 
         Raises:
             NothingToSay: The model can read nothing of a passage.
-            UnknownLanguage: The model does not speak the language of a passage.
         """
+        wordings = [self.find(voice) for voice in voices]
+        if all(wording is AS_WRITTEN for wording in wordings):
+            return script, text, voices
         changes, passages = Counter(text.changes), []
-        for passage, voice in zip(script.passages, voices, strict=True):
+        for passage, voice, wording in zip(script.passages, voices, wordings, strict=True):
             with passage.style.placing():
-                wording = self.find(voice)
                 worded, changed = wording.word(passage.text)
                 changes.update(changed)
                 if passage.text and not wording.is_spoken(worded):
@@ -90,12 +90,6 @@ def silence(changes: Mapping[str, int]) -> tuple[Script, NormalizedText]:
 def effective_normalize(config: Config, request: SpeechRequest) -> bool | str:
     """Return what of a request's text is normalized: nothing, markup and the like, or `full`."""
     return config.normalize_text if request.normalize is None else request.normalize
-
-
-def _language(requested: str, card: ModelCard) -> str:
-    """Return the language of a text; the model's own, where it is left to a model of only one."""
-    language = resolve_language(requested, card)
-    return card.languages[0] if language == AUTO and len(card.languages) == 1 else language
 
 
 def _unreadable(voice: ResolvedVoice) -> NothingToSay:

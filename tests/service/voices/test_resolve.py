@@ -27,7 +27,7 @@ class Resolver:
         model = self._models.get(request.speaker)
         if model is None:
             raise InvalidRequest(f"Unknown speaker {request.speaker!r}.")
-        return ResolvedVoice(model, CARD, request, (), speaker=request.speaker)
+        return ResolvedVoice(model, CARD, request, (), "auto", speaker=request.speaker)
 
 
 def passage(speaker: str, place: str = "") -> Passage:
