@@ -24,7 +24,7 @@ from qwen_tts_api.engine.states import Actor, EngineState, IllegalTransition, Te
 from qwen_tts_api.engine.worker import Worker
 from qwen_tts_api.errors import StartupError
 from qwen_tts_api.model.utterance import Reference
-from qwen_tts_api.telemetry.logs import LogContext
+from qwen_tts_api.telemetry.context import LogContext
 
 OnChange = Callable[["Engine", EngineState, EngineState], None]
 """Told of each change of state that the engine itself caused: the states before and after. Called

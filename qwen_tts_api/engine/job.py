@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME, Prompt, derived_seed
-from qwen_tts_api.telemetry.logs import current_context
+from qwen_tts_api.telemetry.context import current_context
 
 Samples = npt.NDArray[np.int16]
 

@@ -27,7 +27,7 @@ from qwen_tts_api.engine.sequences.sequence import (
 )
 from qwen_tts_api.engine.sequences.text_feeder import TextFeeder, current_prompt
 from qwen_tts_api.errors import TTSError
-from qwen_tts_api.telemetry.logs import LogContext, bound_context
+from qwen_tts_api.telemetry.context import LogContext, bound_context
 
 logger = logging.getLogger(__name__)
 

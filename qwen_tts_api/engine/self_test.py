@@ -8,7 +8,7 @@ import time
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.model.utterance import Prompt, SamplingParams
-from qwen_tts_api.telemetry.logs import bound_context
+from qwen_tts_api.telemetry.context import bound_context
 
 SELF_TEST_INTERVAL_S = 5.0
 """Between two self-tests, as long as they fail."""

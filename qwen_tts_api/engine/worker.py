@@ -23,7 +23,7 @@ from qwen_tts_api.errors import (
     SynthesisFailed,
     TTSError,
 )
-from qwen_tts_api.telemetry.logs import bound_context
+from qwen_tts_api.telemetry.context import bound_context
 
 if TYPE_CHECKING:
     from qwen_tts_api.engine.engine import Engine

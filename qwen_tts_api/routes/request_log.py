@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, g, request
 
-from qwen_tts_api.telemetry import logs, tracing, usage
+from qwen_tts_api.telemetry import context
+from qwen_tts_api.telemetry.context import Usage
 from qwen_tts_api.telemetry.metrics import Metrics
 from qwen_tts_api.telemetry.tracing import Attributes, Tracer
-from qwen_tts_api.telemetry.usage import Usage
 
 if TYPE_CHECKING:
     from qwen_tts_api.telemetry.otel import Span
@@ -79,8 +79,7 @@ def register_tracing(app: Flask, tracer: Tracer) -> None:
         span = tracer.begin(f"{method} {route}".strip(), _trace_headers(), _span_attributes(route))
         if span is not None:
             g.span = span
-            tracing.enter(span)
-            logs.bind_context(trace_id=span.trace_id)
+            context.enter_span(span)
 
     def end(response: Response) -> Response:
         span: Span | None = g.pop("span", None)
@@ -97,9 +96,7 @@ def _start() -> None:
     given = request.headers.get(REQUEST_ID_HEADER, "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
     g.record = RequestRecord()
-    usage.enter(g.record.usage)
-    logs.clear_context()
-    logs.bind_context(request_id=g.request_id)
+    context.begin(g.request_id, g.record.usage)
 
 
 def _prepare_log(response: Response, *, log_text: bool) -> Callable[[Metrics], None]:
@@ -144,7 +141,7 @@ def _prepare_end(span: Span, status: int, record: RequestRecord) -> Callable[[],
     def end() -> None:
         span.set({"http.response.status_code": status})
         span.end(_span_error(status, record))
-        tracing.enter(None)
+        context.leave_span()
 
     return end
 

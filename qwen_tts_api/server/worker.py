@@ -22,7 +22,8 @@ from qwen_tts_api.server.limits import WYOMING_CONNECTIONS, DescriptorBudget, Lo
 from qwen_tts_api.server.loop import ConnectionLoop
 from qwen_tts_api.server.signals import IGNORED, why_ignored
 from qwen_tts_api.server.wyoming.listener import WyomingServer
-from qwen_tts_api.telemetry import log_stream, logs
+from qwen_tts_api.telemetry import log_stream
+from qwen_tts_api.telemetry.context import bound_context, context_of
 
 logger = logging.getLogger(__name__)
 
@@ -98,8 +99,8 @@ class QwenWorker(Worker):  # type: ignore[misc]
             self._step()
         sockets.abort()
         if running := service.status().running:
-            served = [logs.context_of(connection.context) for connection in list(self._loop.busy)]
-            with logs.bound_context(*served):
+            served = [context_of(connection.context) for connection in list(self._loop.busy)]
+            with bound_context(*served):
                 logger.warning(
                     "%d utterances did not end within QWEN_GRACEFUL_TIMEOUT_S and are cancelled",
                     running,

@@ -14,9 +14,8 @@ from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.api_keys import KeysStatus
 from qwen_tts_api.service.synthesis.segmented_job import NOTHING_TO_SAY, SegmentedJob
-from qwen_tts_api.telemetry import usage
+from qwen_tts_api.telemetry.context import Utterance, current_usage
 from qwen_tts_api.telemetry.metrics import Metrics
-from qwen_tts_api.telemetry.usage import Utterance
 
 
 class RequestMetrics:
@@ -33,7 +32,7 @@ class RequestMetrics:
     def __init__(self, metrics: Metrics, *, delivery: str) -> None:
         self._metrics = metrics
         self._delivery = delivery
-        self._usage = usage.current()
+        self._usage = current_usage()
         self._arrived_at = time.monotonic()
         self._model = ""
         self._provenance: Provenance | None = None

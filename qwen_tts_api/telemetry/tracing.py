@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextvars import ContextVar
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -43,19 +42,6 @@ class Tracer:
         """Export the pending spans within `timeout_s`."""
         if self._otel is not None:
             self._otel.close(timeout_s)
-
-
-_current: ContextVar[Span | None] = ContextVar("span", default=None)
-
-
-def current() -> Span | None:
-    """Return the span of the current request, or None."""
-    return _current.get()
-
-
-def enter(span: Span | None) -> None:
-    """Set the span of the current request; None after its end."""
-    _current.set(span)
 
 
 def tracer_from_env(environ: Mapping[str, str] = os.environ) -> Tracer | None:

@@ -12,9 +12,9 @@ import pytest
 from websockets.sync.client import connect
 
 from qwen_tts_api.service.metrics import RequestMetrics
-from qwen_tts_api.telemetry import usage
+from qwen_tts_api.telemetry import context
+from qwen_tts_api.telemetry.context import MAX_LISTED, USAGE_FIELDS, Usage, Utterance
 from qwen_tts_api.telemetry.metrics import MAX_KEYS, OTHER_KEYS, KeyLabels
-from qwen_tts_api.telemetry.usage import MAX_LISTED, Usage, Utterance
 from tests.conftest import Bench, wait_until
 from tests.routes.live.conftest import ServePort, serve_port
 from tests.telemetry.test_logs import Lines, find, lines
@@ -55,7 +55,7 @@ def test_a_request_is_told_and_counted(
     say(bench, ALICE, text="Hello", speaker="Serena", seed=7).close()
     say(bench, BOB, text="Hello there", stream=True).close()
     line = lines()[[each["message"][:4] for each in lines()].index("POST")]
-    assert {name: line.get(name) for name in usage.FIELDS} == {
+    assert {name: line.get(name) for name in USAGE_FIELDS} == {
         "key": "alice",
         "characters": 5,
         "audio_s": 0.4,
@@ -84,7 +84,7 @@ def test_what_is_no_speech_uses_nothing(
     bench.client.get("/speakers", headers={"Authorization": f"Bearer {BOB}"}).close()
     line = find(lines, "GET")
     assert line["key"] == "bob"
-    assert not set(usage.FIELDS[1:]) & set(line)
+    assert not set(USAGE_FIELDS[1:]) & set(line)
 
 
 def test_a_stream_that_is_left_counts_what_was_made(
@@ -153,5 +153,5 @@ def test_a_long_session_s_line_is_short() -> None:
 
 def test_who_speaks_without_a_request_is_not_counted(bench: Bench) -> None:
     """As the command line does."""
-    usage.enter(None)
+    context.end()
     assert RequestMetrics(bench.service.metrics, delivery="whole")._usage is None

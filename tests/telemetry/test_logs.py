@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from qwen_tts_api.telemetry import logs
+from qwen_tts_api.telemetry.context import bound_context
 from tests.conftest import Bench, wait_until
 
 MakeBench = Callable[..., Bench]
@@ -187,7 +188,7 @@ def test_plain_lines_end_with_their_context(make_bench: MakeBench) -> None:
 
 
 def test_lines_without_a_context_end_with_their_message() -> None:
-    with logged("text") as buffer, logs.bound_context():
+    with logged("text") as buffer, bound_context():
         logging.getLogger("qwen_tts_api.x").info("started")
     assert buffer.getvalue().endswith("INFO     started\n")
 

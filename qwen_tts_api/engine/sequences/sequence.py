@@ -16,7 +16,7 @@ from qwen_tts_api.engine.runner.interface import Prepared
 from qwen_tts_api.engine.sequences.loop_guard import LoopGuard, fade_out
 from qwen_tts_api.errors import TextTooLong
 from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME, Prompt
-from qwen_tts_api.telemetry.logs import bound_context
+from qwen_tts_api.telemetry.context import bound_context
 
 LOOP = "loop"
 """The finish reason of an utterance that repeated itself."""

@@ -17,7 +17,7 @@ from qwen_tts_api.errors import TTSError
 from qwen_tts_api.routes.live.upgrade import RECEIVED
 from qwen_tts_api.server.http.connection import Connection
 from qwen_tts_api.server.http.response import SocketResponse
-from qwen_tts_api.telemetry import logs
+from qwen_tts_api.telemetry.context import current_context
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class RequestHandler:
     def send_error(self, connection: Connection, error: Exception) -> None:
         """Send an error response for a request that did not reach the application."""
         status, code, message = _describe(error)
-        request_id = logs.current_context().get("request_id") or uuid.uuid4().hex
+        request_id = current_context().get("request_id") or uuid.uuid4().hex
         # %r: the line stays one line, whatever bytes the client sent.
         logger.log(
             logging.INFO if status == HTTPStatus.REQUEST_TIMEOUT else logging.WARNING,

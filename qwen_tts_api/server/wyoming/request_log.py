@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.routes.request_log import RequestRecord, shortened
 from qwen_tts_api.service.speech import SpeechService
-from qwen_tts_api.telemetry import logs, tracing, usage
+from qwen_tts_api.telemetry import context
 from qwen_tts_api.telemetry.tracing import Tracer
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ def logged(event_type: str, service: SpeechService, *, log_text: bool) -> Iterat
         log_text: Whether its text is logged.
     """
     record, failed = RequestRecord(), False
-    usage.enter(record.usage)
-    span = _begin(event_type, service.tracer)
+    request_id = uuid.uuid4().hex
+    context.begin(request_id, record.usage)
+    span = _begin_span(event_type, request_id, service.tracer)
     try:
         yield record
     except TTSError as error:
@@ -49,22 +50,16 @@ def logged(event_type: str, service: SpeechService, *, log_text: bool) -> Iterat
         service.metrics.wyoming_requests.labels(event_type, record.code or "ok").inc()
         if span is not None:
             span.end(record.code if failed else "")
-            tracing.enter(None)
-        logs.clear_context()
-        usage.enter(None)
+        context.end()
 
 
-def _begin(event_type: str, tracer: Tracer | None) -> Span | None:
-    """Give a request its id, and its span where it is traced."""
-    request_id = uuid.uuid4().hex
-    logs.clear_context()
-    logs.bind_context(request_id=request_id)
-    span = None
-    if tracer is not None:
-        span = tracer.begin(f"Wyoming {event_type}", {}, {"qwen_tts.request_id": request_id})
+def _begin_span(event_type: str, request_id: str, tracer: Tracer | None) -> Span | None:
+    """Give a request its span, where it is traced."""
+    if tracer is None:
+        return None
+    span = tracer.begin(f"Wyoming {event_type}", {}, {"qwen_tts.request_id": request_id})
     if span is not None:
-        tracing.enter(span)
-        logs.bind_context(trace_id=span.trace_id)
+        context.enter_span(span)
     return span
 
 

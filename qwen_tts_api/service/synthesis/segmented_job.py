@@ -19,7 +19,7 @@ from qwen_tts_api.service.plan import SpeechSegment
 from qwen_tts_api.service.synthesis.concatenate import silence
 from qwen_tts_api.service.synthesis.joined import joined
 from qwen_tts_api.service.times.timeline import Timeline
-from qwen_tts_api.telemetry.logs import bound_context, current_context
+from qwen_tts_api.telemetry.context import bound_context, current_context
 
 Samples = npt.NDArray[np.int16]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from qwen_tts_api.audio.encoders import Pipeline
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
-from qwen_tts_api.telemetry import tracing
+from qwen_tts_api.telemetry.context import current_span
 from qwen_tts_api.telemetry.tracing import Attribute, Attributes
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ SDK keeps."""
 @contextmanager
 def traced(model: str, job: SegmentedJob, encoder: Pipeline) -> Iterator[None]:
     """Add to the request's span, if there is one, how the speech that is made in the block came."""
-    span = tracing.current()
+    span = current_span()
     if span is None:
         yield
         return

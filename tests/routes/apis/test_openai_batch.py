@@ -13,8 +13,8 @@ from werkzeug.test import TestResponse
 
 from tests.conftest import Bench
 from tests.recordings import recording
+from tests.telemetry.test_context_usage import ALICE, keys_file, used
 from tests.telemetry.test_logs import Lines, find, lines
-from tests.telemetry.test_usage import ALICE, keys_file, used
 
 __all__ = ["keys_file", "lines"]  # fixtures
 
