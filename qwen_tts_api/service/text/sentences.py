@@ -73,14 +73,15 @@ _TOKEN = compile_pattern(r"(?r)[\p{L}\p{N}.\-]+")
 _TITLES = frozenset(
     "dr mr mrs ms mx prof st ste sr sra srta dra dña ing dipl lic avv arch dott sig sigg on mm mme"
     " mlle mgr hr fr hrn gen col cpt capt maj lt sgt gov hon rep sen rev pres ca bzw vgl vs cf al"
-    " approx appx evtl ggf sog inkl exkl zzgl bspw z u o d v n mlles av apr"
+    " approx appx mt feat evtl ggf sog inkl exkl zzgl bspw z u o d v n mlles av apr"
     " гр ул им тов проф акад обл пер пл просп".split()
 )
 # Abbreviations before a number.
 _NUMBERED = frozenset(
     "no nr nos num núm nº n° p pp pg pag pág pagg s fig figs abb art arts vol vols bd bde kap cap"
-    " ch sec tab eq nn ss jan feb mar apr jun jul aug sep sept oct okt nov dec dez стр рис гл табл"
-    " abs nrn zi pos anm aufl chap janv févr fév avr juil ст п пп г т д кв оф тел".split()
+    " ch sec tab eq nn ss ext tel max min avg hwy est qty ed ex vols ver rm ste op c b r jan feb"
+    " mar apr jun jul aug sep sept oct okt nov dec dez стр рис гл табл abs nrn zi pos anm aufl"
+    " chap janv févr fév avr juil ст п пп г т д кв оф тел".split()
 )
 _INITIAL_OR_DOTTED = compile_pattern(r"\p{Lu}|(?:\p{L}{1,3}\.)+\p{L}{1,3}|(?:\p{Lu}\.?-)+\p{Lu}")
 _ORDINAL = compile_pattern(r"\d{1,2}")

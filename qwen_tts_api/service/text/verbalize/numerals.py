@@ -27,10 +27,14 @@ def number_pattern(language: Language) -> str:
     """Return the pattern of a number in a language, without a sign before it."""
     group, point = regex.escape(language.group_signs), regex.escape(language.decimal_sign)
     grouped = rf"[0-9]{{1,3}}(?:(?:[{group}][0-9]{{3}})++|(?:{_SPACES}[0-9]{{3}})++)(?![0-9])"
-    whole = rf"(?:{grouped}|[0-9]++)"
+    lakhs = r"|[0-9]{1,2}(?:,[0-9]{2}(?=,))++,[0-9]{3}(?![0-9])" if "," in group else ""
+    whole = rf"(?:{grouped}{lakhs}|[0-9]++)"
     # Where a comma is the decimal sign, a full stop before less or more than three digits is, too.
     other = "" if language.decimal_sign == "." else r"|\.(?![0-9]{3}(?![0-9]))[0-9]++"
-    return rf"(?:{whole}(?:{point}[0-9]++{other})?+|{point}[0-9]++)"
+    # Where both signs are there, they tell which is which, whatever the language.
+    first, last = (r"\.", ",") if language.decimal_sign == "." else (",", r"\.")
+    swapped = rf"[0-9]{{1,3}}(?:{first}[0-9]{{3}})++{last}[0-9]{{1,2}}(?![0-9]|[.,][0-9])"
+    return rf"(?:{swapped}|{whole}(?:{point}[0-9]++{other})?+|{point}[0-9]++)"
 
 
 @lru_cache(maxsize=16)
@@ -46,8 +50,10 @@ def match_number(text: str, position: int, language: Language) -> tuple[Number, 
 
 def parse_number(written: str, language: Language, *, is_negative: bool = False) -> Number:
     """Return what `number_pattern` has matched."""
-    sign = max(written.rfind(language.decimal_sign), -1)
-    if sign < 0 and language.decimal_sign == "," and "." in written:
+    sign = written.rfind(language.decimal_sign)
+    if "." in written and "," in written:
+        sign = max(written.rfind("."), written.rfind(","))
+    elif sign < 0 and language.decimal_sign == "," and "." in written:
         tail = written[written.rfind(".") + 1 :]
         sign = written.rfind(".") if len(tail) != 3 else -1
     whole, decimals = (written, "") if sign < 0 else (written[:sign], written[sign + 1 :])

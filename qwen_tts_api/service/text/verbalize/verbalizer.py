@@ -17,21 +17,31 @@ import regex
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.edits import Edit, apply, close_up
 from qwen_tts_api.service.text.verbalize.guess import guess_language
+from qwen_tts_api.service.text.verbalize.joints import join
 from qwen_tts_api.service.text.verbalize.languages import LANGUAGES
 from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.numerals import WORD, plain_digits
 from qwen_tts_api.service.text.verbalize.rules.acronyms import acronym_rule
 from qwen_tts_api.service.text.verbalize.rules.addresses import find_addresses
 from qwen_tts_api.service.text.verbalize.rules.amounts import digits_rule, number_rules, price_rule
+from qwen_tts_api.service.text.verbalize.rules.codes import code_rules
 from qwen_tts_api.service.text.verbalize.rules.counts import (
     count_rules,
     ordinal_rule,
     vulgar_rule,
 )
 from qwen_tts_api.service.text.verbalize.rules.dates import month_rules, numeric_rules
-from qwen_tts_api.service.text.verbalize.rules.names import NUMBERED, mixed_rules, roman_rule
+from qwen_tts_api.service.text.verbalize.rules.names import (
+    NUMBERED,
+    is_roman,
+    mixed_rules,
+    roman_alone_rule,
+    roman_rule,
+)
+from qwen_tts_api.service.text.verbalize.rules.ranges import range_rule
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule
 from qwen_tts_api.service.text.verbalize.rules.signs import sign_rules
+from qwen_tts_api.service.text.verbalize.rules.times import stamp_rule, time_rules
 from qwen_tts_api.service.text.verbalize.rules.words import word_rules
 
 # A text without any of these is said as it is written; of `re`, which is quicker for classes.
@@ -41,9 +51,9 @@ _SOMETHING = re.compile(
 )
 # Where a rule may begin: a number, a word, a sign.
 _PLACE = compile_pattern(
-    rf"\((?=[0-9]{{2,5}}\))|[-−+.]?[0-9]|{WORD}++|[^\s\p{{L}}\p{{N}},;:!?()\"„“”]|[\p{{No}}\p{{Nl}}]"
+    rf"\((?=[0-9]{{2,5}}\))|[-–−+.]?[0-9]|!=|{WORD}++|[^\s\p{{L}}\p{{N}},;:!?()\"„“”]|[\p{{No}}\p{{Nl}}]"
 )
-_BEFORE_NUMBER = frozenset("(-−+.")
+_BEFORE_NUMBER = frozenset("(-–−+.")
 """What a place may begin with whose number may be one without it."""
 _CAPITALS = re.compile("[A-Z]{2}")
 _LAST_WORD = compile_pattern(r"(?r)(\p{L}{1,20}+)\.\s*+$")
@@ -51,6 +61,7 @@ _PLAIN = compile_pattern(r"(?:\p{L}?[\p{Ll}\p{M}]+)?(?:['’-][\p{Ll}\p{M}]+)*")
 _BESIDE = ',;:!?"“”„()'
 _DIGITS = frozenset("0123456789")
 _ROMAN_FOLLOWS = re.compile(r" [IVXLCDM]")
+_POWERS = "²³"
 MAX_LOOKAHEAD = 80
 """Characters behind the beginning of a word or number that a rule sees."""
 
@@ -68,8 +79,11 @@ class Verbalizer:
         self._letters_only = letters_only
         self._rules = _rules(language, letters_only=letters_only)
         self._keywords = _keywords(language)
-        bare = "|".join(each for each in language.abbreviations if each.isalpha())
-        self._bare = re.compile(rf"\b(?i:{bare})\b") if bare else None
+        bare = [each for each in language.abbreviations if each.isalpha()]
+        ranges = [f"{each}-" for each in language.weekdays]
+        alone = "|".join(bare)
+        pattern = rf"\b(?i:(?:{alone})\b|(?:{'|'.join(ranges) or '(?!)'}))"
+        self._bare = re.compile(pattern) if bare else None
 
     def verbalize(self, text: str) -> str:
         """Return a sentence as it is said."""
@@ -94,22 +108,30 @@ class Verbalizer:
         return last is not None and last[1].lower() in self._keywords
 
     def _find_in_sentence(self, text: str) -> Iterator[Edit]:
-        position, joint = 0, -1
+        position, joint, spaced = 0, -1, -1
         for address in [*find_addresses(text, self._language), None]:
             end = address.start if address else len(text)
-            between = self._find_between(text, position, end)
+            between = join(text, self._find_between(text, position, end), self._language)
             for found in itertools.chain(between, [address] if address else []):
-                edit = self._spaced(text, found, is_adjacent=found.start == joint)
+                edit = self._spaced(text, found, joint, spaced)
                 yield edit
-                joint = -1 if edit.text.endswith(" ") else edit.end
+                joint, spaced = (-1, edit.end) if edit.text.endswith(" ") else (edit.end, -1)
             position = address.end if address else end
 
-    def _spaced(self, text: str, edit: Edit, *, is_adjacent: bool) -> Edit:
-        """Return an edit whose words do not run into those beside it."""
+    def _spaced(self, text: str, edit: Edit, joint: int, spaced: int) -> Edit:
+        """Return an edit whose words do not run into those beside it.
+
+        Args:
+            text: The sentence.
+            edit: Of it.
+            joint: Where the edit before ended, unless with a space.
+            spaced: Where it ended with a space.
+        """
         if not self._language.space:
             return close_up(text, edit)
         said = edit.text
-        if is_adjacent or (edit.start and _runs_into(text[edit.start - 1], said[:1])):
+        is_beside = edit.start > 0 and _runs_into(text[edit.start - 1], said[:1])
+        if edit.start == joint or (is_beside and edit.start != spaced):
             said = f" {said}"
         if edit.end < len(text) and _runs_into(said[-1:], text[edit.end]):
             said = f"{said} "
@@ -148,7 +170,9 @@ class Verbalizer:
         is_acronym = self._letters_only and _CAPITALS.match(written) is not None
         is_name = following == "-" and written.isupper()
         is_numbered = following == " " and written[0].isupper() and _ROMAN_FOLLOWS.match(text, end)
+        is_power = following in _POWERS and following != ""
         is_word = is_known or is_initial or is_acronym or is_name or is_numbered
+        is_word = is_word or is_power or is_roman(written)
         return "word" if is_word else "none"
 
 
@@ -160,15 +184,23 @@ def _rules(language: Language, *, letters_only: bool) -> dict[str, tuple[Rule, .
     """Return the rules of a language by what they begin with, in the order in which they count."""
     month_first, month_year, day_first = month_rules(language)
     signs, words = sign_rules(language), word_rules(language)
-    price, (ranges, amount, plain) = price_rule(language), number_rules(language)
-    numeric, counts, mixed = numeric_rules(language), count_rules(language), mixed_rules()
+    price, (ranges, amount, plain) = (
+        price_rule(language),
+        (range_rule(language), *number_rules(language)),
+    )
+    numeric = [*time_rules(language), *numeric_rules(language)]
+    counts, mixed = [*code_rules(language), *count_rules(language)], mixed_rules()
     ordinal, vulgar = ordinal_rule(language.ordinal_suffixes), vulgar_rule()
     numbers = (vulgar, *counts, ranges, amount, *mixed, plain, digits_rule())
     acronyms = [acronym_rule()] if letters_only else []
+    romans = [roman_rule(), roman_alone_rule()]
     return {
-        "digit": (*numeric, ordinal, day_first, *numbers),
-        "signed": (*counts, amount, plain, *signs, digits_rule()),
-        "word": (price, month_first, month_year, *words, roman_rule(), *counts, *mixed, *acronyms),
+        "digit": (*numeric, day_first, ordinal, *numbers),
+        "signed": (*counts, amount, plain, *signs),
+        "word": (
+            *(price, stamp_rule(), month_first, month_year, *words, *romans),
+            *(*counts, *mixed, *acronyms),
+        ),
         "(": (*counts, *signs),
         "'": tuple(numeric),
         "sign": (price, vulgar, *words, *signs),
@@ -179,7 +211,7 @@ def _rules(language: Language, *, letters_only: bool) -> dict[str, tuple[Rule, .
 def _keywords(language: Language) -> frozenset[str]:
     """Return what the words and names begin with that rules look for, in lower case."""
     written = [*language.abbreviations, *language.before_number, *language.month_names]
-    written += [*language.currencies, *NUMBERED]
+    written += [*language.currencies, *language.weekdays, *NUMBERED]
     stems = (regex.match(r"[\p{L}\p{M}]*", each) for each in written)
     return frozenset(stem[0].lower() for stem in stems if stem) - {""}
 

@@ -87,6 +87,92 @@ ENGLISH = [
     ("7-year-old", "seven-year-old"),
     ("A1B2C3D4", "A one B two C three D four"),
     ("①, Ⅳ, ٣", "one, four, three"),
+    # Neighbours of these: as a careful reader says them
+    ("₹1,00,000, 1.000.000", "one hundred thousand rupees, one million"),
+    (
+        "€1.234,56, 1,50 €",
+        "one thousand two hundred thirty-four euros and fifty-six cents, one euro and fifty cents",
+    ),
+    (
+        "$5-$10, $5 - $10, $1-million",
+        "five dollars to ten dollars, five dollars to ten dollars, one million dollars",
+    ),
+    (
+        "a $5 bill, a 60W bulb, a 5-km run",
+        "a five dollar bill, a sixty watt bulb, a five kilometer run",
+    ),
+    ("~$5, <$5, > 5", "about five dollars, less than five dollars, greater than five"),
+    (
+        "x >= 5, a != b, 10⁻³, 2^3",
+        "x greater than or equal to five, a not equal to b, ten to the "
+        "power of minus three, two cubed",
+    ),
+    ("5-3=2, –5", "five minus three equals two, minus five"),
+    ("2x faster, y = 2x + 1", "two times faster, y equals two X plus one"),
+    (
+        "9.8 m/s², 5 kg/m³, 10 mg/dL",
+        "nine point eight meters per second squared, five kilograms per "
+        "cubic meter, ten milligrams per deciliter",
+    ),
+    (
+        'a 15" laptop, 8" x 10" frame',
+        "a fifteen inch laptop, eight inches by ten inches frame",
+    ),
+    (
+        "10 cm x 20 cm, 10%-20%",
+        "ten centimeters by twenty centimeters, ten percent to twenty percent",
+    ),
+    (
+        "9am-5pm, 9:00-17:00, 7-8pm",
+        "nine A M to five P M, nine o'clock to seventeen hundred, seven to eight P M",
+    ),
+    ("3:30 PM, 9.30am, 00:00", "three thirty P M, nine thirty A M, midnight"),
+    (
+        "2h30m, 2024-05-03T10:30:00Z",
+        "two hours thirty minutes, May third, twenty twenty-four ten thirty U T C",
+    ),
+    (
+        "mid-1990s, 1960s-1970s, the '00s",
+        "mid-nineteen nineties, nineteen sixties to nineteen seventies, the two thousands",
+    ),
+    ("the 3rd of May, 3rd May 1984", "the third of May, May third, nineteen eighty-four"),
+    (
+        "3–5 May, 2024-05, May 3 - May 5",
+        "May third to fifth, May twenty twenty-four, May third to May fifth",
+    ),
+    ("Mon-Fri, Mon, Jan 5", "Monday to Friday, Monday, January fifth"),
+    (
+        "about 1984 people, in 1984 people",
+        "about one thousand nine hundred eighty-four people, in nineteen eighty-four people",
+    ),
+    (
+        "10/10, 120/80, 50/50, 2023/24",
+        "ten out of ten, one hundred twenty over eighty, fifty fifty, "
+        "twenty twenty-three twenty-four",
+    ),
+    ("on 5/3, 5/13", "on May third, May thirteenth"),
+    (
+        "call 911, Beverly Hills, CA 90210",
+        "call nine one one, Beverly Hills, CA nine zero two one zero",
+    ),
+    (
+        "5551234567, 4111 1111 1111 1111",
+        "five five five one two three four five six seven, four one "
+        "one one, one one one one, one one one one, one one one one",
+    ),
+    (
+        "A320, GPT-3.5, 1080p, 1-on-1",
+        "A three twenty, G P T three point five, ten eighty P, one-on-one",
+    ),
+    (
+        "XIV century, Scene ii, WWII, MMXXIV",
+        "fourteenth century, Scene two, World War two, twenty twenty-four",
+    ),
+    ("Roe v. Wade, M&Ms, 5 Main St", "Roe versus Wade, M and Ms, five Main Street"),
+    (
+        "localhost:8080, 10.0.0.0/8",
+        "localhost colon eight zero eight zero, one zero dot zero dot zero dot zero slash eight",
+    ),
 ]
 
 

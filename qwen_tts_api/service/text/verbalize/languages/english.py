@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from qwen_tts_api.service.text.verbalize.languages import english_words as words
-from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.languages.language import Context, Language, Number
 
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
@@ -16,11 +18,24 @@ _ORDINALS = {
     **{"nine": "ninth", "twelve": "twelfth"},
 }
 
+# What is counted, and what stands before a year though it is.
+_COUNTED = re.compile(
+    r" (?:people|men|women|children|(?!was\b|is\b|has\b|as\b|its\b|this\b|us\b|plus\b|perhaps\b"
+    r"|towards?\b|afterwards\b|sees\b|saw\b|\w+ss\b)[a-z]{2,}s)\b"
+)
+_BEFORE_YEAR = re.compile(
+    r"(?i:\b(?:in|of|the|since|by|from|until|till|to|during|before|after|early|late|mid|circa"
+    r"|our|their|its|his|her|my|your|this|every|each|for|and|or|between|year|around)|['’]s)[ -]$|^$"
+)
+_ZIP = re.compile(r"(?:, [A-Z]{2}|(?i:\bzip(?: code)?:?)) $")
+_CALL = re.compile(r"(?i:\b(?:call|dial|text|phone|ring)(?:s|ed|ing|led|ling)? )$")
+
 
 class English(Language):
     """Whole numbers have no `and`; years are said in pairs of digits."""
 
     name = "english"
+    group_signs = ",'’_"
     point, minus, to, per, dot = "point", "minus", "to", "per", "dot"
     percent = "percent"
     digit_words = _ONES[:10]
@@ -33,6 +48,9 @@ class English(Language):
     ordinal_suffixes = "st|nd|rd|th|ST|ND|RD|TH"
     month_first = months_capitalized = True
     roads, beginnings = words.ROADS, words.BEGINNINGS
+    between_names, weekdays = words.BETWEEN_NAMES, words.WEEKDAYS
+    article = r"\b[Aa]n? "
+    date_before = r"\b(?:[Oo]n|[Bb]y|[Ss]ince|[Uu]ntil|[Tt]ill|[Dd]ue|[Dd]ated) $"
 
     def regnal(self, number: int, name: str) -> str:
         """Return the number of a king: `the eighth`."""
@@ -74,9 +92,41 @@ class English(Language):
             return f"{self.cardinal(century)} hundred"
         return f"{self.cardinal(century)} {'oh ' if rest < 10 else ''}{self.cardinal(rest)}"
 
+    def is_year_in(self, context: Context) -> bool:
+        """Return False before what is counted: `about 1984 people`, but `in 1984 people`."""
+        counted = _COUNTED.match(context.after)
+        return counted is None or _BEFORE_YEAR.search(context.before) is not None
+
+    def number_in(self, number: Number, context: Context) -> str:
+        """Return a number; the digits of those that are dialled, and of ZIP codes."""
+        digits = number.whole
+        is_code = len(digits) == 5 and _ZIP.search(context.before)
+        is_called = len(digits) > 2 and _CALL.search(context.before)
+        if not number.decimals and (is_code or is_called):
+            return self.digits(digits)
+        return self.number(number)
+
+    def date_in(self, day: int, month: int, year: int | None, context: Context) -> str:
+        """Return a date: `May third`, but `the third of May`."""
+        if not context.before.endswith(("the ", "The ")):
+            return self.date(day, month, year)
+        said = f"{self.ordinal(day)} of {self.months[month - 1]}"
+        return said if year is None else f"{said}, {self.year(year)}"
+
+    def serial(self, digits: str) -> str:
+        """Return the number of a name: `three twenty`, `one oh one`, `ten eighty`."""
+        head, rest = int(digits[:-2] or 0), int(digits[-2:])
+        if len(digits) > 4 or not head:
+            return super().serial(digits)
+        if not rest:
+            return self.cardinal(int(digits))
+        return f"{self.cardinal(head)} {'oh ' if rest < 10 else ''}{self.cardinal(rest)}"
+
     def decade(self, number: int) -> str:
         """Return the years that share all digits but the last: `nineteen eighties`, `nineties`."""
         century, rest = divmod(number, 100)
+        if not number:
+            return "two thousands"
         if number >= 100 and (not rest or rest == 10):
             return f"{self.year(number)}s"
         decade = "tens" if rest == 10 else f"{self.cardinal(rest)[:-1]}ies"
@@ -96,9 +146,11 @@ class English(Language):
 
     def time(self, hour: int, minute: int, second: int | None = None) -> str:
         """Return a time: `three oh five`, `fourteen thirty`, `seven o'clock`."""
-        if minute:
+        if not hour % 24 and not minute:
+            said = "midnight"
+        elif minute:
             said = f"{self.cardinal(hour)} {'oh ' if minute < 10 else ''}{self.cardinal(minute)}"
-        elif hour > 12 or not hour:
+        elif hour > 12:
             said = f"{self.cardinal(hour)} hundred"
         else:
             said = f"{self.cardinal(hour)} o'clock"

@@ -35,8 +35,10 @@ def _units() -> dict[str, Noun]:
         "hrs": "hour", "h": "hour", "s": "second", "secs": "second", "yr": "year", "yrs": "year",
         "ha": "hectare", "W": "watt", "V": "volt", "J": "joule", "N": "newton", "Pa": "pascal",
         "cal": "calorie", "kcal": "kilocalorie", "px": "pixel", "pt": "point", "bit": "bit",
-        "dB": "decibel", "bar": "bar", "mol": "mole", "wk": "week", "wks": "week", "mo": "month",
-        "ac": "acre", "K": "kelvin", "°": "degree", "pc": "parsec", "ly": "light-year",
+        "dB": "decibel", "bar": "bar", "wk": "week", "wks": "week", "mo": "month",
+        "ac": "acre", "K": "kelvin", "°": "degree", "pc": "piece", "pcs": "piece", "x": "time",
+        "X": "time", "tsp": "teaspoon", "tbsp": "tablespoon", "mcg": "microgram", "dL": "deciliter",
+        "atm": "atmosphere", "Ω": "ohm", "ly": "light-year", "kt": "knot", "mol": "mole",
     }  # fmt: skip
     units = {symbol: Noun(name, f"{name}s") for symbol, name in named.items()}
     units |= _prefixed("m", "meter", "µμn") | _prefixed("s", "second", "mµμn")
@@ -46,7 +48,11 @@ def _units() -> dict[str, Noun]:
     units |= _prefixed("Hz", "hertz", "kMGT", "hertz") | _prefixed("Pa", "pascal", "kM")
     units |= _prefixed("J", "joule", "kM") | _prefixed("N", "newton", "k")
     units |= {"KB": units["kB"], "Kb": units["kb"], "Hz": Noun("hertz", "hertz")}
-    units |= {"µg": Noun("microgram", "micrograms"), "mAh": Noun("milliamp hour", "milliamp hours")}
+    units |= _prefixed("g", "gram", "µμ") | _prefixed("Ω", "ohm", "kM")
+    units |= _prefixed("bit", "bit", "kMG")
+    units |= {f"{each}iB": units[f"{each}B"] for each in "KMGT"}
+    units |= {"mpg": Noun("mile per gallon", "miles per gallon")}
+    units |= {"mAh": Noun("milliamp hour", "milliamp hours")}
     units |= {"Wh": Noun("watt hour", "watt hours"), "psi": Noun("P S I", "P S I")}
     units |= {"ft": Noun("foot", "feet"), "in": Noun("inch", "inches"), "bps": Noun(*_BPS)}
     units |= {
@@ -54,6 +60,8 @@ def _units() -> dict[str, Noun]:
     }
     units |= {"Kbps": units["kbps"], "°C": _degrees("Celsius"), "°F": _degrees("Fahrenheit")}
     units |= {"℃": _degrees("Celsius"), "℉": _degrees("Fahrenheit")}
+    units |= {"° C": units["°C"], "° F": units["°F"], "degrees C": units["°C"]}
+    units |= {"degrees F": units["°F"]}
     for symbol, name in (("mph", "mile"), ("kph", "kilometer"), ("kmh", "kilometer")):
         units[symbol] = Noun(f"{name} per hour", f"{name}s per hour")
     units |= {"rpm": Noun("revolution per minute", "revolutions per minute")}
@@ -63,7 +71,7 @@ def _units() -> dict[str, Noun]:
         one, many, _ = units[symbol]
         for power, word in (("2", "square"), ("²", "square"), ("3", "cubic"), ("³", "cubic")):
             units[symbol + power] = Noun(f"{word} {one}", f"{word} {many}")
-        units[f"sq {symbol}"] = Noun(f"square {one}", f"square {many}")
+        units |= {f"sq{stop} {symbol}": units[f"{symbol}²"] for stop in ("", ".")}
     return units
 
 
@@ -160,7 +168,15 @@ ABBREVIATIONS = {
     "misc.": "miscellaneous", "incl.": "including", "excl.": "excluding", "max.": "maximum",
     "temp.": "temperature", "tel.": "telephone", "ext.": "extension", "dist.": "district",
     "univ.": "University", "assn.": "Association", "govt.": "government", "intl.": "international",
-    "mfg.": "manufacturing", "a.k.a.": "also known as", "w/": "with", "w/o": "without",
+    "mfg.": "manufacturing", "a.k.a.": "also known as", "aka": "also known as",
+    "etc": "et cetera", "approx": "approximately", "dept": "department", "govt": "government",
+    "avg.": "average", "avg": "average", "qty.": "quantity", "qty": "quantity", "amt.": "amount",
+    "attn.": "attention", "orig.": "original", "feat.": "featuring", "appt.": "appointment",
+    "tbsp.": "tablespoon", "tsp.": "teaspoon", "et al.": "and others", "sat.": "Saturday",
+    "n/a": "not applicable", "c/o": "care of", "v.": "versus", "sq. ft.": "square feet",
+    "ave": "Avenue", "rd": "Road", "hwy": "Highway", "st": "Saint", "ln.": "Lane",
+    "pkwy": "Parkway", "wwi": "World War one", "wwii": "World War two", "ww1": "World War one",
+    "ww2": "World War two", "w/": "with", "w/o": "without",
     "b/c": "because", "p.s.": "P S", "viz.": "namely", "ibid.": "ibidem", "ca.": "circa",
     "mon.": "Monday", "tue.": "Tuesday", "tues.": "Tuesday", "wed.": "Wednesday",
     "thu.": "Thursday", "thur.": "Thursday", "thurs.": "Thursday", "fri.": "Friday",
@@ -170,11 +186,12 @@ ABBREVIATIONS = {
 }  # fmt: skip
 TITLES = frozenset(
     "dr. mr. mrs. ms. mx. prof. rev. hon. gen. col. capt. lt. sgt. gov. sen. rep. pres. mt. st. ft."
-    " vs. e.g. eg. i.e. cf. approx. appx. ca. viz. a.k.a. w/ w/o b/c".split()
+    " vs. e.g. eg. i.e. cf. approx. appx. ca. viz. a.k.a. w/ w/o b/c v. feat.".split()
 )
 """Abbreviations behind which a sentence goes on."""
 CAPITALIZED_ONLY = frozenset(
-    "mr mrs ms dr blvd ms. st. ft. mt. col. gen. rep. co. hon. sen. mon. wed. fri. sr. al.".split()
+    "mr mrs ms dr blvd ms. st. ft. mt. col. gen. rep. co. hon. sen. mon. wed. fri. sr. sat. ave rd"
+    " hwy st ln. pkwy".split()
 )
 
 # Only before a number.
@@ -185,15 +202,16 @@ BEFORE_NUMBER = {
     "eq.": "equation", "tab.": "table", "c.": "circa", "ca.": "circa", "pt.": "part",
     "rm.": "room", "ste.": "suite", "ver.": "version", "min.": "minimum", "ed.": "edition",
     "app.": "appendix", "op.": "opus", "№": "number", "ext.": "extension", "par.": "paragraph",
-    "abt.": "about",
+    "abt.": "about", "avg.": "average", "qty.": "quantity", "max.": "maximum",
 }  # fmt: skip
 
 SIGNS = {
-    "+": "plus", "=": "equals", "×": "times", "÷": "divided by", "±": "plus or minus",
-    "≤": "less than or equal to", "≥": "greater than or equal to", "≠": "not equal to",
-    "≈": "approximately", "√": "square root of", "∞": "infinity", "∑": "sum", "<": "less than",
-    ">": "greater than", "%": "percent", "‰": "per mille", "&": "and", "@": "at", "#": "number",
-    "§": "section", "©": "copyright", "®": "registered", "™": "trademark", "°": "degrees",
+    "/": "out of", "+": "plus", "=": "equals", "×": "times", "÷": "divided by",
+    "±": "plus or minus", "≤": "less than or equal to", "≥": "greater than or equal to",
+    "≠": "not equal to", "≈": "approximately", "√": "square root of", "∞": "infinity", "∑": "sum",
+    "<": "less than", ">": "greater than", "%": "percent", "‰": "per mille", "&": "and", "@": "at",
+    "#": "number", "§": "section", "©": "copyright", "®": "registered", "™": "trademark",
+    "°": "degrees",
     "~": "about", "^": "to the power of", "*": "times", "−": "minus", "π": "pi", "²": "squared",
     "³": "cubed", "µ": "micro", "Ω": "ohm", "¶": "paragraph", "∆": "delta", "Δ": "delta",
     "¹": "to the power of one", "⁄": "over", "№": "number", "℃": "degrees Celsius",
@@ -208,7 +226,12 @@ ADDRESS_SIGNS = {
 SIGNS |= {"and": "and", "by": "by"}
 HASH_NAMES = {"number": "number", "sharp": "sharp", "tag": "hashtag", "sign": "hash"}
 
-ROADS = {"st.": "Street", "dr.": "Drive", "ft.": "feet"}
+ROADS = {"st.": "Street", "st": "Street", "dr.": "Drive", "ft.": "feet"}
+BETWEEN_NAMES = frozenset(("v.",))
+WEEKDAYS = {
+    "mon": "Monday", "tue": "Tuesday", "tues": "Tuesday", "wed": "Wednesday", "thu": "Thursday",
+    "thur": "Thursday", "thurs": "Thursday", "fri": "Friday", "sat": "Saturday", "sun": "Sunday",
+}  # fmt: skip
 BEGINNINGS = frozenset(
     "The A An In It He She This That We They But And I If On At For There You As So When".split()
 )

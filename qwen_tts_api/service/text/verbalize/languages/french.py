@@ -121,8 +121,16 @@ class French(Language):
 
     def date(self, day: int, month: int, year: int | None) -> str:
         """Return a date: `vingt-huit novembre deux mille vingt-six`, `premier mai`."""
-        said = f"{'premier' if day == 1 else self.cardinal(day)} {self.months[month - 1]}"
+        said = f"{self.day(day)} {self.months[month - 1]}"
         return said if year is None else f"{said} {self.year(year)}"
+
+    def days(self, first: int, last: int, month: int, context: Context) -> str:
+        """Return `trois à cinq mai`."""
+        return f"{self.span(self.day(first), self.day(last))} {self.months[month - 1]}"
+
+    def day(self, number: int) -> str:
+        """Return a day of a month: `premier`, `deux`."""
+        return "premier" if number == 1 else self.cardinal(number)
 
     def time(self, hour: int, minute: int, second: int | None = None) -> str:
         """Return a time: `quatorze heures trente`."""

@@ -163,6 +163,7 @@ BEFORE_NUMBER = {
 }  # fmt: skip
 
 SIGNS = {
+    "/": "sur",
     "+": "plus", "=": "égale", "×": "fois", "÷": "divisé par", "±": "plus ou moins",
     "≤": "inférieur ou égal à", "≥": "supérieur ou égal à", "≠": "différent de",
     "≈": "environ", "√": "racine carrée de", "∞": "infini", "∑": "somme", "<": "inférieur à",

@@ -155,6 +155,12 @@ class German(Language):
         said = f"{self._stem(day)}{ending} {self.months[month - 1]}"
         return said if year is None else f"{said} {self.year(year)}"
 
+    def days(self, first: int, last: int, month: int, context: Context) -> str:
+        """Return `vom dritten bis fünften Mai`."""
+        ending = _article_ending(context.before) or "er"
+        said = self.span(f"{self._stem(first)}{ending}", f"{self._stem(last)}{ending}")
+        return f"{said} {self.months[month - 1]}"
+
     def time(self, hour: int, minute: int, second: int | None = None) -> str:
         """Return a time: `vierzehn Uhr dreißig`."""
         said = f"{self._prefix(hour)} Uhr"

@@ -184,6 +184,7 @@ BEFORE_NUMBER = {
 }  # fmt: skip
 
 SIGNS = {
+    "/": "von",
     "+": "plus", "=": "gleich", "×": "mal", "÷": "geteilt durch", "±": "plus minus",
     "≤": "kleiner oder gleich", "≥": "größer oder gleich", "≠": "ungleich", "≈": "ungefähr",
     "√": "Wurzel aus", "∞": "unendlich", "∑": "Summe", "<": "kleiner als", ">": "größer als",

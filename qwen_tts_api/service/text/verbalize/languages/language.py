@@ -72,8 +72,12 @@ class Language(ABC):
         score: Between the two numbers of a score; `to`, if empty.
         roads: Abbreviations that mean something else behind a name: `Main St.`.
         beginnings: Words that probably begin a sentence, behind initials.
+        between_names: Abbreviations that mean something only there: `Roe v. Wade`.
+        weekdays: Names by abbreviation in lower case, without a full stop.
         regnal_sign: A pattern of what stands behind a ruler's Roman number.
         decade_suffix: A pattern of what makes decades of years: `1980s`.
+        date_before: A pattern of what stands before `5/3` where it is a date.
+        article: A pattern of what stands before an amount that describes a noun: `a 5 km run`.
         space: Between two words; empty in scripts that have none.
         pause: Between groups of digits.
         phone_pattern: Of telephone numbers that are written in this language alone.
@@ -116,8 +120,12 @@ class Language(ABC):
     score: ClassVar[str] = ""
     roads: ClassVar[Mapping[str, str]] = {}
     beginnings: ClassVar[frozenset[str]] = frozenset()
+    between_names: ClassVar[frozenset[str]] = frozenset()
+    weekdays: ClassVar[Mapping[str, str]] = {}
     regnal_sign: ClassVar[str] = ""
     decade_suffix: ClassVar[str] = "['’]?s"
+    date_before: ClassVar[str] = ""
+    article: ClassVar[str] = ""
 
     @abstractmethod
     def cardinal(self, number: int) -> str:
@@ -167,8 +175,8 @@ class Language(ABC):
         """Return a month of a year."""
         return self.join(self.months[month - 1], self.year(year))
 
-    def days(self, first: int, last: int, month: int) -> str:
-        """Return some days of a month."""
+    def days(self, first: int, last: int, month: int, context: Context) -> str:
+        """Return some days of a month, as they are said behind other words."""
         return self.span(self.date(first, month, None), self.day(last))
 
     def half_day(self, hour: int, said: str, half: str) -> str:
@@ -207,6 +215,10 @@ class Language(ABC):
     def year(self, number: int) -> str:
         """Return a year in words."""
         return self.cardinal(number)
+
+    def serial(self, digits: str) -> str:
+        """Return the number of a name such as `A320` or `MP3`: a short one as such, else digits."""
+        return self.cardinal(int(digits)) if len(digits) <= 2 else self.digits(digits)
 
     def digits(self, text: str) -> str:
         """Return digits one by one; other characters are left out."""

@@ -138,7 +138,7 @@ class Spanish(Language):
         """Return `noviembre de dos mil veintiséis`."""
         return f"{self.months[month - 1]} de {self.year(year)}"
 
-    def days(self, first: int, last: int, month: int) -> str:
+    def days(self, first: int, last: int, month: int, context: Context) -> str:
         """Return `tres a cinco de noviembre`."""
         return f"{self.span(self.cardinal(first), self.cardinal(last))} de {self.months[month - 1]}"
 

@@ -109,6 +109,7 @@ BEFORE_NUMBER = {
     "km.": "kilómetro", "tel.": "teléfono",
 }  # fmt: skip
 SIGNS = {
+    "/": "de",
     "+": "más", "=": "igual a", "×": "por", "÷": "entre", "±": "más menos",
     "≤": "menor o igual que", "≥": "mayor o igual que", "≠": "distinto de", "≈": "aproximadamente",
     "√": "raíz cuadrada de", "∞": "infinito", "<": "menor que", ">": "mayor que",

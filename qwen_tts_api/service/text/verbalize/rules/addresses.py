@@ -25,10 +25,11 @@ _MAIL = (
 )
 _BARE = (
     rf"(?P<bare>(?i:www\.)(?:{_LABEL}\.){{1,8}}\p{{L}}{{2,24}}{_PATH}"
+    rf"|localhost:[0-9]{{1,5}}(?:/{_REST}*+)?"
     rf"|(?:{_LABEL}\.){{1,8}}(?:{_DOMAINS})(?![\p{{L}}\p{{N}}_@-]|\.\p{{L}}){_PATH})"
 )
 _ADDRESS = compile_pattern(rf"(?<![\p{{L}}\p{{N}}_@.%+-])(?:{_FULL}|{_MAIL}|{_BARE})")
-_HINT = compile_pattern(r"@|://|\p{L}\.\p{L}{2}")
+_HINT = compile_pattern(r"@|://|\p{L}\.\p{L}{2}|localhost:")
 _PART = compile_pattern(r"[\p{L}\p{M}\p{N}]++|[^\s\p{L}\p{M}\p{N}]")
 _TRAILING = ".,;:!?…"
 
@@ -63,6 +64,8 @@ def say_address(written: str, language: Language) -> str:
 def say_part(part: str, language: Language) -> str:
     """Return letters and digits between two signs; `www` and the like letter by letter."""
     lowered = part.lower()
+    if part.isdecimal() and len(part) > 2:
+        return language.digits(part)
     if lowered in _WORDS or (regex.search("[aeiouy]", lowered) and len(lowered) > 2):
         return say_parts(part, language)
     if part.isalpha():

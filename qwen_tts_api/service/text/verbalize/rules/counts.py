@@ -1,4 +1,4 @@
-"""Ordinals, fractions, scores, dimensions, phone numbers, and long or dotted numbers."""
+"""Ordinals, fractions, scores, lengths, dimensions and powers of ten."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import regex
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.numerals import (
-    DASH,
     NO_DIGITS_FOLLOW,
     NO_WORD_FOLLOWS,
     NOT_IN_WORD,
     is_year,
-    match_number,
     number_pattern,
     parse_number,
 )
@@ -25,49 +23,9 @@ MAX_DENOMINATOR = 20
 """Of a fraction that is said as such; 1/100 and 1/1000, too."""
 
 _END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"
+_POWERS = tuple("^⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_DIMENSIONS = "long|wide|tall|high|deep|thick|away|by|x"
 _VULGAR = "½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒"
-
-
-def say_phone(written: str, language: Language) -> str:
-    """Return groups of digits, digit by digit, with a comma between groups; empty without any."""
-    groups = regex.findall("[0-9]+", written)
-    said = language.pause.join(language.phone(group) for group in groups)
-    return language.join(language.signs["+"], said) if said and written[0] == "+" else said
-
-
-def _say_phone(match: regex.Match[str], language: Language) -> Said | None:
-    num_digits = sum(char in "0123456789" for char in match[0])
-    if not 7 <= num_digits <= 15:
-        return None
-    return Said(say_phone(match[0], language), match.end(), "numbers")
-
-
-def _say_chain(match: regex.Match[str], language: Language) -> Said | None:
-    return Said(say_phone(match[0], language), match.end(), "numbers")
-
-
-def _say_dotted(match: regex.Match[str], language: Language) -> Said | None:
-    """Say an IP address digit by digit, a version by its numbers."""
-    numbers = match["numbers"].split(".")
-    is_address = len(numbers) == 4 and not match["v"] and all(int(n[:4]) < 256 for n in numbers)
-    is_address = is_address and not any(n[0] == "0" < n[1:] for n in numbers)
-    if "." in language.group_signs and not (is_address or match["v"]):
-        found = match_number(match.string, match.start(), language)
-        if found and found[1] == match.end():
-            return None
-    say = language.digits if is_address else language.whole
-    if "." in language.group_signs and not (is_address or match["v"]):
-        found = match_number(match.string, match.start(), language)
-        if found and found[1] >= match.end():
-            return None
-    word = language.point if language.decimal_sign == "." and not is_address else language.dot
-    said = f"{language.space}{word}{language.space}".join(say(number) for number in numbers)
-    if match["v"]:
-        said = language.join(language.version, said)
-    port = match["port"]
-    if port:
-        said = language.join(said, language.address_signs[":"], language.digits(port))
-    return Said(said, match.end(), "numbers")
 
 
 def _say_ordinal(match: regex.Match[str], language: Language) -> Said | None:
@@ -86,17 +44,56 @@ def _say_fraction(match: regex.Match[str], language: Language) -> Said | None:
         said = language.join(language.cardinal(part), language.cardinal(whole))
         return Said(said, match.end(), "numbers" if around_clock else "dates")
     is_said = part < whole and (2 <= whole <= MAX_DENOMINATOR or whole in (32, 50, 64, 100, 1000))
+    if whole not in (16, 20) and (date := _fraction_date(match, language)):
+        return date
     if is_said and part:
         said = language.mixed(before, part, whole) if before else language.fraction(part, whole)
-        return Said(said, match.end(), "numbers")
+        return _with_inches(match, Said(said, match.end(), "numbers"), language)
     if before:
         return None
-    month, day = (part, whole) if language.month_first else (whole, part)
-    if is_date(day, month) and max(part, whole) > 12 and part != whole:
-        said = language.date_in(day, month, None, context_of(match))
-        return Said(said, match.end(), "dates")
-    said = language.join(language.whole(match["part"]), language.whole(match["whole"]))
+    said = _say_slashed(match["part"], match["whole"], language)
     return Said(said, match.end(), "numbers")
+
+
+def _with_inches(match: regex.Match[str], said: Said, language: Language) -> Said:
+    """Add the sign of inches behind a fraction, unless it may close a quotation."""
+    text, end = match.string, match.end()
+    is_open = text.count('"', 0, end) % 2 == 1
+    if text[end : end + 1] not in ("″", *('"' * (not is_open))) or "in" not in language.units:
+        return said
+    noun = language.units["in"]
+    unit = noun.many if match["before"] else noun.one
+    return Said(language.join(said.text, unit), end + 1, "units")
+
+
+def _say_slashed(first: str, second: str, language: Language) -> str:
+    """Return `10/10`, `120/80`, `50/50` and `2023/24` in words."""
+    part, whole = int(first), int(second)
+    if is_year(first):
+        is_other = len(second) < 4 or is_year(second)
+        return language.join(
+            language.year(part), language.year(whole) if is_other else language.whole(second)
+        )
+    if part == whole and whole in (20, 50):
+        return language.join(language.whole(first), language.whole(second))
+    word = language.signs["/" if part <= whole else "⁄"]
+    return language.join(language.whole(first), word, language.whole(second))
+
+
+def _fraction_date(match: regex.Match[str], language: Language) -> Said | None:
+    """Return a day and a month in digits, where one is too large to be a month."""
+    first, second = int(match["part"]), int(match["whole"])
+    months = [(first, second), (second, first)]
+    month, day = next(
+        ((m, d) for m, d in months[:: 1 if language.month_first else -1] if is_date(d, m)), (0, 0)
+    )
+    is_told = max(first, second) > 12 or (
+        language.date_before and regex.search(language.date_before, context_of(match).before)
+    )
+    if not month or not is_told or first == second or match["before"]:
+        return None
+    said = language.date_in(day, month, None, context_of(match))
+    return Said(said, match.end(), "dates")
 
 
 def _say_vulgar(match: regex.Match[str], language: Language) -> Said | None:
@@ -117,7 +114,8 @@ def _say_size(match: regex.Match[str], language: Language) -> Said | None:
     for each in regex.split(r" ?[xX×] ?", match[0]):
         number = parse_number(each, language)
         said.append(language.year(int(each)) if is_year(each) else language.number(number))
-    word = language.signs["×" if " × " in match[0] else "by"]
+    is_product = " × " in match[0] or match.string[match.end() : match.end() + 1] in _POWERS
+    word = language.signs["×" if is_product else "by"]
     return Said(f"{language.space}{word}{language.space}".join(said), match.end(), "numbers")
 
 
@@ -133,38 +131,30 @@ def _say_power(match: regex.Match[str], language: Language) -> Said | None:
 def _say_feet(match: regex.Match[str], language: Language) -> Said | None:
     if "ft" not in language.units:
         return None
-    feet, inches = language.units["ft"], language.units["in"]
+    is_angle = match.string[: match.start()].endswith("°")
+    feet, inches = (language.units[each] for each in (("min", "s") if is_angle else ("ft", "in")))
     said = [language.counted(parse_number(match["feet"], language), feet)]
     if match["inches"]:
         said.append(language.counted(parse_number(match["inches"], language), inches))
     return Said(language.join(*said), match.end(), "units")
 
 
+def _say_length(match: regex.Match[str], language: Language) -> Said | None:
+    """Say feet or inches alone: `a 15" screen`, `6' tall`, `8" x 10"`."""
+    noun = language.units.get("in" if match["inches"] else "ft")
+    if noun is None:
+        return None
+    if match.string[match.end() : match.end() + 1] == " " and match["described"] is not None:
+        noun = noun._replace(many=noun.one)
+    number = parse_number(match["number"], language)
+    return Said(language.counted(number, noun), match.end(), "units")
+
+
 def count_rules(language: Language) -> list[Rule]:
     """Return the rules, in their order."""
     number = number_pattern(language)
     begin = rf"{NOT_IN_WORD}(?<![0-9][.,/:])"
-    blank = r"[ \u00A0]"
     patterns = [
-        (rf"\+[0-9]{{1,3}}(?:{blank}|[-./(])[-.()/ \u00A00-9]{{5,24}}[0-9]{_END}", _say_phone),
-        (r"\+[0-9]{8,15}(?![0-9])", _say_phone),
-        (
-            rf"(?:{NOT_IN_WORD}(?:1[-. ])?(?:\([0-9]{{3}}\) ?|[0-9]{{3}}[-. ]))[0-9]{{3}}[-. ]"
-            rf"[0-9]{{4}}{_END}(?!-)",
-            _say_phone,
-        ),
-        (rf"{NOT_IN_WORD}[0-9]{{3}}-[0-9]{{4}}{_END}(?!-[0-9])", _say_phone),
-        (
-            rf"{begin}0[0-9]{{1,5}}(?:[-/]| / )[0-9]{{3,}}(?:[- ][0-9]{{2,}}){{0,5}}{_END}",
-            _say_phone,
-        ),
-        (rf"{begin}0[0-9]{{1,4}}(?:[ .][0-9]{{2,8}}){{1,5}}{_END}", _say_phone),
-        (rf"{begin}[0-9]++(?:{DASH}[0-9]++){{2,}}+{NO_WORD_FOLLOWS}", _say_chain),
-        (
-            r"(?:(?P<v>[vV]\.? ?)(?P<numbers>[0-9]++(?:\.[0-9]++)*+)"
-            rf"|(?P<numbers>[0-9]++(?:\.[0-9]++){{2,}}+))(?::(?P<port>[0-9]{{1,5}}))?{NO_WORD_FOLLOWS}",
-            _say_dotted,
-        ),
         (
             rf"{NOT_IN_WORD}(?P<feet>[0-9]{{1,2}})"
             r"(?:['’′] ?(?P<inches>[0-9]{1,2})(?:[\"″”]|'')?|′)"
@@ -172,11 +162,17 @@ def count_rules(language: Language) -> list[Rule]:
             _say_feet,
         ),
         (
+            rf"{NOT_IN_WORD}(?P<number>{number})(?:(?P<inches>[\"″”])|['’′])"
+            rf"(?:(?= ?[xX×] ?[0-9]| (?:{_DIMENSIONS})\b)|(?<=″|[\"″'′] ?[xX×] ?[0-9.]++.)"
+            rf"|(?P<described>(?<=\b(?:[Aa]n?|[Tt]he) [0-9.]++.)(?= \p{{L}})))",
+            _say_length,
+        ),
+        (
             rf"{begin}(?:(?P<before>[0-9]{{1,9}})(?: | ?-))?"
             rf"(?P<part>[0-9]{{1,4}})[/⁄](?P<whole>[0-9]{{1,4}}){_END}(?!/)",
             _say_fraction,
         ),
-        (rf"{begin}(?P<first>[0-9]{{1,3}}):(?P<second>[0-9]{{1,3}}){_END}(?!:)", _say_score),
+        (rf"{begin}(?P<first>[0-9]{{1,3}}):(?P<second>[0-9]{{1,7}}){_END}(?!:)", _say_score),
         (
             rf"{NOT_IN_WORD}{number}(?: ?[xX×] ?{number}){{1,3}}+"
             rf"(?={NO_WORD_FOLLOWS}| ?(?:cm|mm|m|km|px)\b)",
@@ -187,8 +183,6 @@ def count_rules(language: Language) -> list[Rule]:
             _say_power,
         ),
     ]
-    if language.phone_pattern:
-        patterns.insert(0, (rf"{begin}(?:{language.phone_pattern}){_END}", _say_chain))
     return [Rule(compile_pattern(pattern), say) for pattern, say in patterns]
 
 

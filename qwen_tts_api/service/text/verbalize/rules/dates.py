@@ -1,4 +1,4 @@
-"""Dates, times of the day, and decades."""
+"""Dates and decades."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_o
 
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"
-_CLOCK_END = rf"{_END}(?!:[0-9])"
-_HALF_DAY = r"(?P<half>[ap](?:\. ?m\.|m(?![\p{L}.])|m(?=\.(?!\p{L}))))"
 
 
 def is_date(day: int, month: int) -> bool:
@@ -65,9 +63,16 @@ def _say_month_first(match: regex.Match[str], language: Language) -> Said | None
     if not match["until"]:
         said = language.date(day, month, int(year) if year else None)
         return Said(said, match.end(), "dates")
-    said = language.days(day, int(match["until"]), month)
-    if year:
-        said = f"{said}{language.pause}{language.year(int(year))}"
+    return _say_days(match, day, int(match["until"]), month, language)
+
+
+def _say_days(
+    match: regex.Match[str], first: int, last: int, month: int, language: Language
+) -> Said:
+    """Say some days of a month, and its year."""
+    said = language.days(first, last, month, context_of(match))
+    if match["year"]:
+        said = f"{said}{language.pause}{language.year(int(match['year']))}"
     return Said(said, match.end(), "dates")
 
 
@@ -75,27 +80,19 @@ def _say_day_first(match: regex.Match[str], language: Language) -> Said | None:
     month, day = language.month_names[match["month"].lower().rstrip(".")], int(match["day"])
     if not is_date(day, month):
         return None
+    if match["from"]:
+        return _say_days(match, int(match["from"]), day, month, language)
     year = match["year"]
     said = language.date_in(day, month, int(year) if year else None, context_of(match))
     return Said(said, match.end(), "dates")
 
 
 def _say_month_year(match: regex.Match[str], language: Language) -> Said | None:
-    month = language.month_names[match["month"].lower().rstrip(".")]
-    return Said(language.month_year(month, int(match["year"])), match.end(), "dates")
-
-
-def _say_time(match: regex.Match[str], language: Language) -> Said | None:
-    hour, minute = int(match["hour"]), int(match["minute"] or 0)
-    second = int(match["second"]) if match["second"] else None
-    if hour > 24 or minute > 59 or (second or 0) > 59:
-        return None
-    half = match.groupdict().get("half")
-    if not half:
-        return Said(language.time(hour, minute, second), match.end(), "dates")
-    said = language.cardinal(hour) if not minute else language.time(hour, minute, second)
-    stop = "." if half.endswith(".") and ends_sentence(match.string, match.end()) else ""
-    return Said(language.half_day(hour, said, half[0].lower()) + stop, match.end(), "dates")
+    written, year = match["month"].lower().rstrip("."), int(match["year"])
+    month = int(written) if written.isdecimal() else language.month_names[written]
+    if match[0][4:5] == "-" and month > year % 100:
+        return None  # two years: 2001-05
+    return Said(language.month_year(month, year), match.end(), "dates")
 
 
 def ends_sentence(text: str, end: int) -> bool:
@@ -109,45 +106,39 @@ _SENTENCE_END = compile_pattern(r"[)\"'’”»]*+(?:\s*+$|\n|\s++[\"'‘“«(]
 
 def _say_decade(match: regex.Match[str], language: Language) -> Said | None:
     said = language.decade(int(match["years"]))
-    return Said(said, match.end(), "numbers") if said else None
+    return Said(said, match.end(), "dates") if said else None
 
 
 def numeric_rules(language: Language) -> list[Rule]:
-    """Return the rules of dates of digits alone, of times and of decades."""
+    """Return the rules of dates of digits alone, and of decades."""
     year, two = "[0-9]{4}", "[0-9]{1,2}"
     begin = rf"{NOT_IN_WORD}(?<![0-9][.,/:])"
-    slashed = (
-        rf"{begin}(?P<a>{two})(?P<sign>[/.-])(?P<b>{two})(?P=sign)(?P<c>{year}|[0-9]{{2}}){_END}"
-    )
-    half = (
-        rf"(?:(?:[ \u00A0\u202F]?{_HALF_DAY})|{_CLOCK_END})" if language.half_days else _CLOCK_END
-    )
-    hour = rf"(?P<hour>1[0-2]|0?[1-9])(?P<minute>)(?P<second>)[ \u00A0\u202F]?{_HALF_DAY}"
-    rules = [(language.clock, _say_time), (language.short_date, _say_short)]
-    rules += [(hour, _say_time)] if language.half_days else []
-    return [
-        *(Rule(compile_pattern(rf"{begin}{pattern}"), say) for pattern, say in rules if pattern),
-        Rule(
-            compile_pattern(
-                rf"{begin}(?P<a>{year})(?P<sign>[-/.])(?P<b>{two})(?P=sign)(?P<c>{two})(?:(?=T[0-9])|{_END})"
-            ),
+    ended = rf"(?:(?=T[0-9])|{_END})"
+    patterns = [
+        (rf"{begin}{language.short_date}", _say_short),
+        (
+            rf"{begin}(?P<a>{year})(?P<sign>[-/.])(?P<b>{two})(?P=sign)(?P<c>{two}){ended}",
             _say_numeric,
         ),
-        Rule(compile_pattern(slashed), _say_numeric),
-        Rule(
-            compile_pattern(
-                rf"{begin}(?P<hour>{two})[:：](?P<minute>[0-5][0-9])(?:[:：](?P<second>[0-5][0-9]))?"
-                rf"{half}"
-            ),
-            _say_time,
+        (
+            rf"{begin}(?P<a>{two})(?P<sign>[/.-])(?P<b>{two})(?P=sign)(?P<c>{year}|[0-9]{{2}}){_END}",
+            _say_numeric,
         ),
-        Rule(
-            compile_pattern(
-                rf"(?:['’‘]|{NOT_IN_WORD})(?P<years>[0-9]0|[1-9][0-9]{{2}}0)"
-                rf"{language.decade_suffix}{NO_WORD_FOLLOWS}"
-            ),
+        (
+            rf"{begin}(?:(?P<year>(?:19|20)[0-9]{{2}})[-/](?P<month>0[1-9]|1[0-2]){_END}(?![-/])"
+            rf"|(?P<month>0?[1-9]|1[0-2])/(?P<year>(?:19|20)[0-9]{{2}}){_END}(?!/))",
+            _say_month_year,
+        ),
+        (
+            rf"(?:['’‘]|{NOT_IN_WORD})(?P<years>[0-9]0|[1-9][0-9]{{2}}0)"
+            rf"{language.decade_suffix}{NO_WORD_FOLLOWS}",
             _say_decade,
         ),
+    ]
+    return [
+        Rule(compile_pattern(pattern), say)
+        for pattern, say in patterns
+        if say is not _say_short or language.short_date
     ]
 
 
@@ -159,7 +150,7 @@ def month_rules(language: Language) -> list[Rule]:
         month = rf"(?P<month>(?i:{names})(?:\.(?=[ ,])|{NO_WORD_FOLLOWS}))"
     suffix = r"(?:st|nd|rd|th|º|°|er|\.)?"
     year = r"(?P<year>[12][0-9]{3})"
-    end = rf"{_END}(?!:[0-9])"
+    end = rf"{_END}(?![:-][0-9])"
     of = r"(?:of |de |d['’])?"
     return [
         Rule(
@@ -172,7 +163,8 @@ def month_rules(language: Language) -> list[Rule]:
         Rule(compile_pattern(rf"{NOT_IN_WORD}{month}(?:,| del?)? {year}{end}"), _say_month_year),
         Rule(
             compile_pattern(
-                rf"{NOT_IN_WORD}(?P<day>[0-3]?[0-9]){suffix} {of}{month}"
+                rf"{NOT_IN_WORD}(?:(?P<from>[0-3]?[0-9]){suffix}(?:{DASH}| – ))?"
+                rf"(?P<day>[0-3]?[0-9]){suffix} {of}{month}"
                 rf"(?:,? (?:de |del )?{year}{end})?+"
             ),
             _say_day_first,

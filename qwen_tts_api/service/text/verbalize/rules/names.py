@@ -9,7 +9,7 @@ from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.numerals import LETTER, NO_WORD_FOLLOWS, NOT_IN_WORD
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
 
-_RUN = compile_pattern(r"[0-9]+|[\p{L}\p{M}]+")
+_RUN = compile_pattern(r"[0-9]+(?:\.[0-9]+)*|[\p{L}\p{M}]+")
 _VOWEL = compile_pattern(r"(?i)[aeiouyäöüáéíóúàèìòùâêîôûœæ]")
 MAX_SERIAL_RUNS = 4
 """Letters and digits that alternate more often are a serial number: said one by one."""
@@ -31,11 +31,19 @@ def say_parts(written: str, language: Language) -> str:
     said = []
     for run in runs:
         if run[0] in "0123456789":
-            short = len(run) <= 2 and not (len(run) > 1 and run[0] == "0")
-            said.append(language.cardinal(int(run)) if short else language.digits(run))
+            said.append(_say_run(run, language))
         else:
             said.append(language.spell(run) if is_spelled(run) else run)
     return " ".join(said)
+
+
+def _say_run(run: str, language: Language) -> str:
+    """Return the number of a name: `320`, `3.5`."""
+    if "." in run:
+        point = language.point if language.decimal_sign == "." else language.dot
+        return f"{language.space}{point}{language.space}".join(map(language.whole, run.split(".")))
+    is_digits = run[0] == "0" and len(run) > 1
+    return language.digits(run) if is_digits else language.serial(run)
 
 
 def _say_mixed(match: regex.Match[str], language: Language) -> Said | None:
@@ -45,11 +53,12 @@ def _say_mixed(match: regex.Match[str], language: Language) -> Said | None:
 def mixed_rules() -> list[Rule]:
     """Return the rules of words of letters and digits; with hyphens where letters are capitals."""
     letters = LETTER
-    part = rf"(?:{letters}|[0-9])++"
+    digits = r"[0-9]++(?:\.[0-9]++)*+"
+    part = rf"(?:{letters}|{digits})++"
     return [
         Rule(
             compile_pattern(
-                rf"{NOT_IN_WORD}(?=\p{{Lu}})\p{{Lu}}(?:\p{{Lu}}|[0-9])*+(?:-(?:\p{{Lu}}|[0-9])++)++"
+                rf"{NOT_IN_WORD}(?=\p{{Lu}})\p{{Lu}}(?:\p{{Lu}}|[0-9])*+(?:-(?:\p{{Lu}}|{digits})++)++"
                 rf"{NO_WORD_FOLLOWS}(?<=[0-9]\p{{Lu}}*+)"
             ),
             _say_mixed,
@@ -85,7 +94,7 @@ def roman_value(roman: str) -> int:
 
 
 _PARTS = (
-    "chapter|part|section|act|scene|volume|vol\\.|book|article|phase|type|class|level|appendix"
+    "chapter|part|page|pages|section|act|scene|volume|vol\\.|book|article|phase|type|class|level|appendix"
     "|figure|table|title|stage|mark|grade|group|tier|unit|lesson|step|canto|psalm|olympiad|annex"
     "|schedule|category|episode|season|version|kapitel|teil|band|abschnitt|buch|artikel|akt"
     "|szene|anhang|chapitre|partie|tome|volume|livre|acte|scène|annexe|capítulo|parte|tomo|libro"
@@ -98,7 +107,7 @@ _RULERS = (
     "|Otto|Ramses|Ramesses|Ptolemy|Mary|Anne|John|Clement|Innocent|Boniface|Julius|Sixtus|Francis"
     "|Ferdinand|Alfonso|Felipe|Carlos|Juan|Carl|Karl|Gustav|Christian|Harald|Haakon|Olav|Umberto"
     "|Victor|Emmanuel|Leopold|Albert|Baudouin|Friedrich|Heinrich|Ludwig|Franz|Joseph|Maximilian"
-    "|Konrad|Rudolf|Henri|François|Philippe|Malcolm|Robert|Darius|Xerxes|Cyrus|Amenhotep|Thutmose"
+    "|Konrad|Rudolf|Henri|François|Philippe|Robert|Darius|Xerxes|Cyrus|Amenhotep|Thutmose"
     "|Constantine|Theodosius|Justinian|Selim|Mehmed|Murad|Suleiman|Abdul|Pedro|Isabel|Benedikt"
     "|Johannes|Papst|Pope|Nikolaus|Katharina|Margrethe|Fuad|Rainier|Edmund|Stephen|Matilda"
 )
@@ -109,7 +118,7 @@ NUMBERED = (*_PARTS.split("|"), *_EVENTS.split("|"), *_RULERS.split("|"))
 
 
 def _say_roman(match: regex.Match[str], language: Language) -> Said | None:
-    roman = match["roman"]
+    roman = match["roman"].upper()
     value = roman_value(roman)
     if match["ruler"]:
         is_word = roman == "I" and regex.match(
@@ -132,7 +141,32 @@ def _say_roman(match: regex.Match[str], language: Language) -> Said | None:
 def roman_rule() -> Rule:
     """Return the rule of Roman numbers behind a word that has them."""
     pattern = (
-        rf"{NOT_IN_WORD}(?:(?i:{_PARTS})|(?:{_EVENTS})|(?P<ruler>{_RULERS})"
-        rf"|(?P<other>\p{{Lu}}\p{{Ll}}++)) {_ROMAN}{NO_WORD_FOLLOWS}(?!['’](?!s))(?!-\p{{L}})"
+        rf"{NOT_IN_WORD}(?:(?:(?i:{_PARTS})|(?:{_EVENTS})|(?P<ruler>{_RULERS})"
+        rf"|(?P<other>\p{{Lu}}\p{{Ll}}++)) {_ROMAN}|(?i:{_PARTS}) (?P<roman>[ivx]{{2,7}}))"
+        rf"{NO_WORD_FOLLOWS}(?!['’](?!s))(?!-\p{{L}})"
     )
     return Rule(compile_pattern(pattern), _say_roman)
+
+
+_CENTURY = r"(?P<century>(?= (?i:centur|jahrhundert|jh\.|si[èe]cle)))"
+_NEVER_WORDS = frozenset("IVX")
+_MIN_YEAR_CHARS = 5
+
+
+def _say_roman_alone(match: regex.Match[str], language: Language) -> Said | None:
+    """Say `XIV century`, `III` and `MMXXIV`, which are neither words nor acronyms."""
+    roman = match["roman"]
+    value, is_year = roman_value(roman), len(roman) >= _MIN_YEAR_CHARS
+    if match["century"] is not None:
+        return Said(language.ordinal(value), match.end(), "numbers")
+    if roman == "II" or (len(roman) > 2 and _NEVER_WORDS.issuperset(roman) and roman != "XXX"):
+        return Said(language.cardinal(value), match.end(), "numbers")
+    if is_year and roman[0] == "M" and 1010 <= value <= 2099:
+        return Said(language.year(value), match.end(), "numbers")
+    return None
+
+
+def roman_alone_rule() -> Rule:
+    """Return the rule of Roman numbers that no such word is before."""
+    pattern = rf"{NOT_IN_WORD}(?<![-&]){_ROMAN}{_CENTURY}?{NO_WORD_FOLLOWS}(?!['’&-]\p{{L}})"
+    return Rule(compile_pattern(pattern), _say_roman_alone)

@@ -15,6 +15,8 @@ from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
 _BETWEEN = r"(?:(?<=[\p{L}\p{N})²³] ?)(?P<between>[<>*^/−-])(?= ?[-−]?[\p{L}\p{N}(]))"
 _OPERANDS = compile_pattern(r"(?r)[\p{N}²³)] ?$|(?<![\p{L}])\p{L} ?$")
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_COMPARED = {">=": "≥", "<=": "≤", "!=": "≠", "==": "="}
+_AMOUNT_FOLLOWS = r"(?= ?\p{Sc}?[0-9])"
 
 
 def _say_between(match: regex.Match[str], language: Language) -> Said | None:
@@ -39,10 +41,12 @@ def _say_between(match: regex.Match[str], language: Language) -> Said | None:
 
 
 def _say_power(match: regex.Match[str], language: Language) -> Said | None:
-    digits = unicodedata.normalize("NFKC", match["power"])
-    word = language.signs.get(match["power"])
+    power = unicodedata.normalize("NFKC", match["power"]).removeprefix("^")
+    word = language.signs.get({"2": "²", "3": "³"}.get(power, ""))
     if not word:
-        word = f"{language.signs['^']} {language.whole(digits.lstrip('0') or '0')}"
+        minus = language.minus if power[0] in "-−" else ""
+        digits = power.lstrip("-−").lstrip("0") or "0"
+        word = language.join(language.signs["^"], minus, language.whole(digits))
     return Said(word, match.end(), "signs")
 
 
@@ -69,6 +73,16 @@ def _say_about(match: regex.Match[str], language: Language) -> Said | None:
     return Said(language.signs["~"], match.end(), "signs")
 
 
+def _say_compared(match: regex.Match[str], language: Language) -> Said | None:
+    return Said(language.signs[_COMPARED.get(match[0], match[0])], match.end(), "signs")
+
+
+def _say_point(match: regex.Match[str], language: Language) -> Said | None:
+    """Say what joins the numbers of `802.11ac`."""
+    word = language.point if language.decimal_sign == "." else language.dot
+    return Said(word, match.end(), "numbers")
+
+
 def _say_sign(match: regex.Match[str], language: Language) -> Said | None:
     word = language.signs.get(match[0])
     if word is None and (currency := language.currencies.get(match[0])):
@@ -84,9 +98,17 @@ def sign_rules(language: Language) -> tuple[Rule, ...]:
     alone = "".join(regex.escape(each) for each in dict.fromkeys(signs))
     return (
         Rule(compile_pattern(r"(?P<other>[[\p{No}\p{Nl}]--[¹²³⁰-⁹½¼¾⅐-⅞]])"), _say_other_number),
-        Rule(compile_pattern(rf"(?<=[\p{{L}}\p{{N}})])(?P<power>[{_SUPERSCRIPTS}]++)"), _say_power),
+        Rule(
+            compile_pattern(
+                rf"(?<=[\p{{L}}\p{{N}})])(?P<power>⁻?[{_SUPERSCRIPTS}]++|\^[-−]?[0-9]{{1,4}}(?![0-9.,]))"
+            ),
+            _say_power,
+        ),
+        Rule(compile_pattern(r"[<>!=]=(?![=>])(?= ?[-−\p{L}\p{N}(])"), _say_compared),
         Rule(compile_pattern(_BETWEEN), _say_between),
         Rule(compile_pattern("#"), _say_hash),
-        Rule(compile_pattern(r"[~≈](?= ?[0-9])"), _say_about),
+        Rule(compile_pattern(rf"[~≈]{_AMOUNT_FOLLOWS}"), _say_about),
+        Rule(compile_pattern(rf"[<>]{_AMOUNT_FOLLOWS}"), _say_compared),
+        Rule(compile_pattern(r"(?<=[0-9])\.(?=[0-9])"), _say_point),
         Rule(compile_pattern(rf"[{alone}]"), _say_sign),
     )

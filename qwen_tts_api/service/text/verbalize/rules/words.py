@@ -9,12 +9,13 @@ import regex
 
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
-from qwen_tts_api.service.text.verbalize.numerals import NOT_IN_WORD
+from qwen_tts_api.service.text.verbalize.numerals import DASH, NOT_IN_WORD
 from qwen_tts_api.service.text.verbalize.rules.dates import ends_sentence
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
 
 _INITIALS = compile_pattern(rf"{NOT_IN_WORD}(?:\p{{Lu}}\.){{2,6}}+(?!\p{{L}})")
 _STREET = compile_pattern(r"(?r)(?:\p{Lu}[\p{Ll}]+|[0-9](?:st|nd|rd|th)) $")
+_NAME_BEFORE = compile_pattern(r"(?r)\p{Lu}\p{L}+ $")
 _NAME_FOLLOWS = compile_pattern(r" \p{Lu}\p{Ll}*+(?!\p{L})")
 
 
@@ -34,6 +35,11 @@ def _say_abbreviation(match: regex.Match[str], language: Language) -> Said | Non
             said = language.roads[lowered]
         elif not follows:
             return None
+    if lowered in language.between_names and not (
+        _NAME_BEFORE.search(text[max(0, match.start() - 24) : match.start()])
+        and _NAME_FOLLOWS.match(text, match.end())
+    ):
+        return None
     is_title = lowered in language.titles
     ends = written.endswith(".") and not is_title and ends_sentence(text, match.end())
     return Said(said + ("." if ends else ""), match.end(), "abbreviations")
@@ -63,15 +69,35 @@ def _say_month(match: regex.Match[str], language: Language) -> Said | None:
     return Said(name + ("." if ends else ""), match.end(), "abbreviations")
 
 
+def _say_weekday(match: regex.Match[str], language: Language) -> Said | None:
+    """Say `Mon-Fri`, and `Mon` before a date or a time."""
+    first = language.weekdays[match["first"].lower()]
+    if not match["last"]:
+        return Said(first, match.end(), "abbreviations")
+    said = language.span(first, language.weekdays[match["last"].lower()])
+    return Said(said, match.end(), "abbreviations")
+
+
+def _weekday_pattern(language: Language) -> str:
+    days, months = _names(tuple(language.weekdays)), _names(tuple(language.month_names))
+    return (
+        rf"{NOT_IN_WORD}(?=\p{{Lu}})(?i:(?P<first>{days})(?:\.?(?:{DASH}| [-–] )"
+        rf"(?=\p{{L}})(?P<last>{days})(?![\p{{L}}\p{{N}}])\.?"
+        rf"|\.?(?=,? (?:[0-9]|(?:{months})(?!\p{{L}})))))"
+    )
+
+
 @lru_cache(maxsize=16)
 def word_rules(language: Language) -> tuple[Rule, ...]:
     """Return the rules of abbreviations, in their order."""
     rules = [Rule(_INITIALS, _say_initials)]
+    if language.weekdays:
+        rules.append(Rule(compile_pattern(_weekday_pattern(language)), _say_weekday))
     if language.before_number:
         pattern = rf"{NOT_IN_WORD}(?i:(?P<word>{_names(tuple(language.before_number))})) ?(?=[0-9])"
         rules.append(Rule(compile_pattern(pattern), _say_before_number))
     pattern = (
-        rf"{NOT_IN_WORD}(?i:{_names(tuple(language.abbreviations))})(?:(?<=[./])|(?![\p{{L}}\p{{N}}.]))"
+        rf"{NOT_IN_WORD}(?<!&)(?i:{_names(tuple(language.abbreviations))})(?:(?<=[./])|(?![\p{{L}}\p{{N}}.]))"
         r"(?![\p{L}\p{N}])"
     )
     rules.append(Rule(compile_pattern(pattern), _say_abbreviation))

@@ -1,0 +1,56 @@
+"""Ranges of numbers, years and amounts, and differences: `5-10 km`, `1914–18`, `5-3=2`."""
+
+from __future__ import annotations
+
+import regex
+
+from qwen_tts_api.service.text.patterns import compile_pattern
+from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.numerals import (
+    DASH,
+    NO_WORD_FOLLOWS,
+    NOT_IN_WORD,
+    is_year,
+    match_number,
+    number_pattern,
+)
+from qwen_tts_api.service.text.verbalize.rules.amounts import TO, say_amount, say_plain
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_at
+
+_EQUALS = compile_pattern(" ?=")
+
+
+def _say_range(match: regex.Match[str], language: Language) -> Said | None:
+    text, second = match.string, match.end()
+    first, written = match["first"], match_number(match.string, second, language)
+    if written is None:
+        return None
+    number, end = written
+    if regex.match(rf"{DASH}[0-9]|[.,][0-9]", text[end : end + 2]):
+        return None
+    begin = match_number(first, 0, language)
+    assert begin
+    if "-" in match[0] and _EQUALS.match(text, end):
+        said = language.join(language.number(begin[0]), language.minus, language.number(number))
+        return Said(said, end, "signs")
+    context = context_at(text, match.start(), end)
+    is_years = (
+        language.is_year_in(context)
+        and is_year(first)
+        and (is_year(text[second:end]) or end - second == 2)
+    )
+    other = None if is_years else say_amount(text, second, language, is_negative=False)
+    if other is None and not regex.match(NO_WORD_FOLLOWS, text[end : end + 1], regex.V1):
+        return None
+    if other is None:
+        other = Said(say_plain(text, second, end, number, language), end, "numbers")
+        said = language.year(int(first)) if is_years else language.number_in(begin[0], context)
+    else:
+        said = language.number(begin[0])
+    return Said(language.span(said, other.text), other.end, other.kind)
+
+
+def range_rule(language: Language) -> Rule:
+    """Return the rule of two numbers with a dash between them."""
+    pattern = rf"{NOT_IN_WORD}(?P<first>{number_pattern(language)}){TO}"
+    return Rule(compile_pattern(pattern), _say_range)

@@ -1,0 +1,80 @@
+"""What may stand behind a number: a unit, a scale, a currency."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import regex
+
+from qwen_tts_api.service.text.patterns import compile_pattern
+from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.numerals import LETTER, NO_WORD_FOLLOWS, SPACE
+
+# Also words, or names of things: `5 in all`, `4K`.
+_ONLY_ATTACHED = frozenset(("in", "x", "X", "×"))
+_NEVER_ATTACHED = frozenset(("K", "t", "ac"))
+_TIMES = frozenset("xX×")
+_OPERAND = compile_pattern(r"(?r)(?:[=+*/^<>(]|[0-9] ?[-−]) ?[0-9.,]+")
+_OPERATOR = compile_pattern(r" ?[-−+=*/^<>)²³]")
+
+
+class Tails:
+    """What may stand behind a number, by language."""
+
+    def __init__(self, language: Language) -> None:
+        def names(table: object) -> str:
+            assert isinstance(table, dict)
+            return "|".join(regex.escape(name) for name in sorted(table, key=len, reverse=True))
+
+        units = names(language.units)
+        self.hyphen = compile_pattern(
+            rf"-(?=\p{{L}}{{2}}|[mgLWV])(?P<unit>{units})\.?(?=[ -]\p{{L}})"
+        )
+        self.article = compile_pattern(rf"(?r)(?:{language.article})[^\w\s]{{0,3}}")
+        self.unit = compile_pattern(
+            rf"(?P<space>{SPACE})(?P<unit>{units})(?!{LETTER}|[0-9]|['’]\p{{L}})"
+        )
+        self.scale = compile_pattern(
+            rf"(?:{SPACE}|-(?=\p{{L}}{{4}}))(?P<scale>{names(language.scales)}){NO_WORD_FOLLOWS}"
+        )
+        self.currency = compile_pattern(
+            rf"{SPACE}(?P<currency>{names(language.currencies)}){NO_WORD_FOLLOWS}"
+        )
+        self.per = compile_pattern(
+            rf"/(?|(?P<per>{units})(?!{LETTER})|(?P<per>{language.per_names}))(?![0-9])"
+        )
+        # Where a full stop is the decimal sign, a comma is, too, before the cents of an amount.
+        cents = r",(?P<cents>[0-9]{2})(?![0-9]|[.,][0-9])"
+        self.cents = compile_pattern(cents if language.decimal_sign == "." else r"(?!)")
+        self.currency_sign = compile_pattern(rf"{SPACE}\p{{Sc}}")
+
+
+@lru_cache(maxsize=16)
+def tails_of(language: Language) -> Tails:
+    """Return the patterns of a language."""
+    return Tails(language)
+
+
+def is_unit(text: str, match: regex.Match[str]) -> bool:
+    """Return whether letters behind a number are a unit rather than a word or a part of a name."""
+    unit, has_space = match["unit"], bool(match["space"])
+    if unit in _TIMES and (
+        _OPERATOR.match(text, match.end())
+        or _OPERAND.match(text, max(0, match.start() - 20), match.start())
+    ):
+        return False  # of algebra
+    if unit == "in" and has_space and text[match.end() : match.end() + 1] == ".":
+        return True
+    if not has_space:
+        return unit not in _NEVER_ATTACHED
+    is_letter = len(unit) == 1 and unit.isalpha()
+    return unit not in _ONLY_ATTACHED and not (
+        is_letter and text[match.end() : match.end() + 1] == "-"
+    )
+
+
+def is_scale(match: regex.Match[str]) -> bool:
+    """Return whether it is one: a single letter only directly behind the number, K and T never."""
+    scale = match["scale"]
+    is_word = len(scale) > 1 or not scale.isascii()
+    return is_word or (match[0] == scale and scale in "kMB")
