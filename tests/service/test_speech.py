@@ -12,6 +12,8 @@ from qwen_tts_api.engine.job import Job
 from qwen_tts_api.errors import ClientLeft, SynthesisFailed
 from qwen_tts_api.service.request import SpeechRequest, Usage
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
+from qwen_tts_api.service.text.script.turns import Turn
+from qwen_tts_api.service.voices.resolve import ResolvedVoice, VoiceResolver
 from tests.conftest import Bench, wait_until
 
 
@@ -78,3 +80,19 @@ def test_the_usage_of_a_stream_grows(bench: Bench) -> None:
     stream = bench.service.stream(SpeechRequest("Hello", stream=True))
     assert list(stream)
     assert stream.usage == Usage(1000, 5, "stop")
+
+
+def test_a_designed_voice_is_resolved_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though passages between which no pause is stated are spoken as one, with one voice."""
+    asked: list[SpeechRequest] = []
+    resolve = VoiceResolver.resolve
+
+    def count(resolver: VoiceResolver, request: SpeechRequest) -> ResolvedVoice:
+        asked.append(request)
+        return resolve(resolver, request)
+
+    monkeypatch.setattr(VoiceResolver, "resolve", count)
+    turns = (Turn("One."), Turn("Two."), Turn("Three.", instruct="Angry."))
+    speech = bench.service.synthesize(SpeechRequest(turns=turns, model="design", instruct="Calm."))
+    assert [request.instruct for request in asked] == ["Calm.", "Angry."]
+    assert speech.info.num_segments == 2

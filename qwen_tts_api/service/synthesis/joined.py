@@ -20,7 +20,7 @@ def joined(
     lead_s: float,
     timeline: Timeline | None = None,
 ) -> Generator[Samples, None, None]:
-    """Yield the audio as it is made.
+    """Yield the audio as it is made; that of one segment alone is the model's own.
 
     Args:
         segments: All of the text's.
@@ -28,6 +28,11 @@ def joined(
         lead_s: The stated pause before the first.
         timeline: Is told when they are heard.
     """
+    first = segments[0]
+    is_changed = bool(lead_s) or first.is_stated or first.speed != 1
+    if len(segments) == 1 and timeline is None and not is_changed:
+        yield from filter(len, samples_of(0))
+        return
     if timeline is not None:
         timeline.restart()
     concatenator = Concatenator(
