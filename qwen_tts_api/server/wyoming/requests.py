@@ -43,9 +43,12 @@ def is_ssml(data: Mapping[str, Any]) -> bool:
     """Return whether the text of a `synthesize` or `synthesize-start` is SSML.
 
     Raises:
-        InvalidRequest: Its `text_format` is no string.
+        InvalidRequest: Its `text_format` is neither `text` nor `ssml`.
     """
-    return read_string(data, "text_format").lower() == "ssml"
+    text_format = read_string(data, "text_format")
+    if text_format.lower() not in ("", "text", "ssml"):
+        raise InvalidRequest(f"'text_format' is {shown(text_format)}: it is 'text' or 'ssml'.")
+    return text_format.lower() == "ssml"
 
 
 def read_string(data: Mapping[str, Any], name: str) -> str:

@@ -161,9 +161,12 @@ def test_ssml_is_honoured(start: Start) -> None:
     events = exchange(server.address, event, last="audio-stop")
     assert [prompt.text for prompt in bench.runner.prompts] == ["Hi", "you."]
     assert SECOND in b"".join(event.payload or b"" for event in events)
-    wrong = Synthesize(text="<emphasis>Hi</emphasis>", text_format="ssml").event()
-    [answer] = exchange(server.address, wrong)
-    assert Error.from_event(answer).code == "invalid_ssml"
+    for text, text_format, code in (
+        ("<emphasis>Hi</emphasis>", "ssml", "invalid_ssml"),
+        ("Hi", "markdown", "invalid_request"),
+    ):
+        [answer] = exchange(server.address, Synthesize(text=text, text_format=text_format).event())
+        assert Error.from_event(answer).code == code
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
