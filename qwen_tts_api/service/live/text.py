@@ -63,7 +63,7 @@ class LiveText:
             return self._num_pending()
 
     def append(self, text: str) -> None:
-        """Add text.
+        """Add text; an empty one tells that the client is there, and no more.
 
         Raises:
             InvalidRequest: The text was finished.
@@ -72,7 +72,7 @@ class LiveText:
             UnspeakableText: It has half of a surrogate pair, whose other half does not follow.
         """
         with self._changed:
-            if self._finished:
+            if self._finished and text:
                 raise InvalidRequest("The text was finished: nothing can be added to it.")
             text = self._surrogate + text
             rest = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""

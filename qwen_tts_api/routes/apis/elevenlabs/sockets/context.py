@@ -47,6 +47,7 @@ class Context:
         self._label = {} if name is None else {"contextId": name}
         self._when_over = when_over
         self.live = live
+        self._is_finished = False
         self._turns = Turns(websocket)
         self._turn = self._turns.add(self._speak, live.cancel)
 
@@ -54,6 +55,17 @@ class Context:
     def is_over(self) -> bool:
         """Return whether nothing more of it is sent."""
         return self._turn.is_over
+
+    def finish(self) -> None:
+        """End the text, which is spoken to its end; stop that where it had been ended before.
+
+        Pipecat ends every text when it is whole, and again when somebody interrupts.
+        """
+        if self._is_finished:
+            self.live.cancel()
+        else:
+            self._is_finished = True
+            self.live.finish()
 
     def close(self) -> None:
         """Stop it, and wait for the thread that sends."""

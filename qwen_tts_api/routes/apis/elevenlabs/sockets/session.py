@@ -119,7 +119,7 @@ class MultiSession(_Session):
             if flag(document, "flush"):
                 context.live.flush()
             if flag(document, "close_context"):
-                context.live.finish()
+                context.finish()
         elif flag(document, "close_context"):
             self.websocket.send(json.dumps({"contextId": name, "audio": None, "isFinal": True}))
         if flag(document, "close_socket"):

@@ -188,6 +188,7 @@ def test_contexts_are_told_apart(serve_port: ServePort) -> None:
         send(connection, text="", context_id="c")
         send(connection, text="More of it.", context_id="a")
         send(connection, context_id="a", close_context=True)
+        send(connection, text="", context_id="a")  # Pipecat's keep-alive, while it still speaks
         send(connection, text="", context_id="b", flush=True)
         send(connection, context_id="b", close_context=True)
         send(connection, context_id="c", close_context=True)
@@ -199,6 +200,24 @@ def test_contexts_are_told_apart(serve_port: ServePort) -> None:
         send(connection, close_socket=True)
         assert text_of(of_context(read(connection), "a")) == "Again."
         assert connection.close_code == 1000
+
+
+def test_a_context_that_is_closed_twice_is_stopped(serve_port: ServePort) -> None:
+    """As Pipecat closes it: when its text is whole, and when somebody interrupts."""
+    port, bench = serve_port(turn_s=0.02)
+    text = "A long sentence that is spoken for quite a while. " * 5
+    with multi(port) as connection:
+        send(connection, text=text, context_id="a")
+        send(connection, context_id="a", close_context=True)
+        assert json.loads(connection.recv(10))["audio"]
+        send(connection, context_id="a", close_context=True)
+        messages = read(connection, 1)
+        assert messages[-1] == {"contextId": "a", "audio": None, "isFinal": True}
+        assert len(text_of(messages)) < len(text) / 2
+        wait_until(lambda: bench.pool.status().running == 0)
+        send(connection, text="Again.", context_id="a")
+        send(connection, close_socket=True)
+        assert text_of(read(connection)) == "Again."
 
 
 def test_a_socket_without_texts_is_closed_at_once(serve_port: ServePort) -> None:
