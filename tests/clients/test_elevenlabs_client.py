@@ -76,23 +76,3 @@ def test_voices_are_listed(client: ElevenLabs) -> None:
     assert {"Serena", "Ryan"} <= names
     assert {voice.voice_id for voice in client.voices.search().voices} == names
     assert client.voices.get("Serena").name == "Serena"
-
-
-@pytest.mark.filterwarnings("ignore:ConnectionClosed.code is deprecated")  # the client asks it
-def test_a_text_that_arrives_in_pieces(client: ElevenLabs, server: Server) -> None:
-    """Its `convert_realtime` forces TLS, whatever the address is."""
-    client.text_to_speech._ws_base_url = server.url.replace("http", "ws")
-
-    def pieces() -> Iterator[str]:
-        yield from ("Hello, ", "I am ", "here. ", "And here ", "I stay.")
-
-    audio = b"".join(
-        client.text_to_speech.convert_realtime(
-            CLOUD_VOICE,
-            text=pieces(),
-            model_id="eleven_flash_v2_5",
-            output_format="pcm_24000",
-            voice_settings=VoiceSettings(stability=0.5, speed=1.0),
-        )
-    )
-    assert len(np.frombuffer(audio, np.int16)) > 24_000 // 4

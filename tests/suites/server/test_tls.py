@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import dashscope
+import httpx
+import pytest
 import requests
+from dashscope.audio.qwen_tts_realtime import QwenTtsRealtime
+from elevenlabs import ElevenLabs, VoiceSettings
 from websockets.sync.client import connect
 
-from bench.server import free_port
+from bench.server import Server, free_port
+from tests.clients.test_live_clients import Listener
 from tests.conftest import Serve
 from tests.suites.server.crowd import Crowd
 
@@ -38,13 +46,28 @@ def speak_over_a_socket(url: str) -> None:
     assert sum(map(len, audio)) == sum(sizes) > 4 * 1920
 
 
-def test_an_encrypted_main_port(serve: Serve) -> None:
-    """Requests of one connection, a body that is too large, clients that never shake hands."""
+@pytest.fixture(scope="module")
+def server(serve: Serve) -> Iterator[Server]:
+    """Return a server whose main port is encrypted; its ops port is not."""
     server = serve(
         until=lambda server: "ready in" in server.log,
         GUNICORN_CMD_ARGS=f"--certfile {CERTIFICATE} --keyfile {CERTIFICATE}",
         QWEN_OPS_BIND=f"127.0.0.1:{free_port()}",
     )
+    yield server
+    assert server.stop() == 0
+    assert "Traceback" not in server.log
+
+
+@pytest.fixture
+def address(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return its host and port, for a client that trusts what the environment names."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    return f"127.0.0.1:{server.address[1]}"
+
+
+def test_an_encrypted_main_port(server: Server) -> None:
+    """Requests of one connection, a body that is too large, clients that never shake hands."""
     ops = f"http://{server.settings['QWEN_OPS_BIND']}"
     session = requests.Session()
     session.trust_env = False
@@ -60,5 +83,42 @@ def test_an_encrypted_main_port(serve: Serve) -> None:
         with ThreadPoolExecutor() as pool:
             list(pool.map(speak_over_a_socket, [url.replace("https", "wss")] * 2))
         assert requests.get(f"{ops}/readyz", timeout=60).status_code == 200
-    assert server.stop() == 0
-    assert "Traceback" not in server.log
+
+
+@pytest.mark.filterwarnings("ignore:ConnectionClosed.code is deprecated")  # the client asks it
+def test_elevenlabs_client_has_a_text_spoken_as_it_comes(address: str) -> None:
+    """Its `convert_realtime` forces TLS, whatever the address is."""
+    with httpx.Client() as http:
+        client = ElevenLabs(base_url=f"https://{address}", api_key="none", httpx_client=http)
+        audio = b"".join(
+            client.text_to_speech.convert_realtime(
+                "JBFqnCBsd6RMkjVDRZzb",
+                text=iter(["Hello, ", "I am ", "here. ", "And here ", "I stay."]),
+                model_id="eleven_flash_v2_5",
+                output_format="pcm_24000",
+                voice_settings=VoiceSettings(stability=0.5, speed=1.0),
+            )
+        )
+    assert len(audio) > 24_000 // 2
+    assert len(audio) % 2 == 0
+
+
+def test_dashscope_client_has_a_text_spoken_as_it_comes(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dashscope, "api_key", "none")
+    listener = Listener()
+    url = f"wss://{address}/api-ws/v1/realtime"
+    client = QwenTtsRealtime("qwen3-tts-flash-realtime", callback=listener, url=url)
+    client.connect()
+    socket: Any = client.ws
+    connection = socket.sock.sock  # which the SDK leaves open when the server has closed
+    client.update_session(voice="Serena", mode="server_commit")
+    client.append_text("Hello there. ")
+    client.finish()
+    listener.wait_for("session.finished")
+    client.thread.join(10)
+    connection.close()
+    kinds = [event["type"] for event in listener.events]
+    assert "response.audio.delta" in kinds
+    assert "error" not in kinds
