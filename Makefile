@@ -19,7 +19,7 @@ VENV_PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run docs figures check-kernels test test-all test-browser test-fake-gpu test-gpu-kit test-image check check-deploy bench bench-gpu gpu-kit soak lock image docker-run
+.PHONY: help setup run docs figures check-kernels test test-all test-browser test-voice-agents test-fake-gpu test-gpu-kit test-image check check-deploy bench bench-gpu gpu-kit soak lock image docker-run
 .PHONY: nano-train deploy clean
 
 help: ## Print this list
@@ -71,7 +71,7 @@ test: $(INSTALLED) ## Run the quick tests, in three minutes (ARGS="-k words" and
 	@$(PYTEST) $(ARGS)
 
 test-all: $(INSTALLED) ## Run them with those that start servers, measure or take long
-	@$(PYTEST) -m "not (gpu or fake_gpu or browser or image or kit)" $(ARGS)
+	@$(PYTEST) -m "not (gpu or fake_gpu or browser or agents or image or kit)" $(ARGS)
 
 test-browser: $(INSTALLED) ## Run the tests of the page; needs Chromium and its driver
 	@$(VENV_PYTHON) -m pytest -m browser $(ARGS)
@@ -79,16 +79,34 @@ test-browser: $(INSTALLED) ## Run the tests of the page; needs Chromium and its 
 test-gpu-kit: $(INSTALLED) ## Rehearse bench/gpu_session.sh on this machine, with the kit alone
 	@$(VENV_PYTHON) -m pytest -m kit $(ARGS)
 
-# An environment of its own: PyTorch's build with CUDA takes 5 GB. All else is .venv's, which comes
-# after it on the path, so that both have the same packages.
+# An environment with packages of its own has all others of .venv, which comes after it on the path.
+define AFTER_IT_VENV
+	@$(VENV_PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	    >"$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth"
+endef
+
+# LiveKit and Pipecat bring 130 MB, and need older releases of packages that .venv has.
+VOICE_AGENTS := build/voice-agents
+VOICE_AGENTS_INSTALLED := $(VOICE_AGENTS)/.installed
+
+$(VOICE_AGENTS_INSTALLED): requirements-agents.lock | $(INSTALLED)
+	@$(VENV_PYTHON) -m venv --clear --without-pip $(VOICE_AGENTS)
+	$(call AFTER_IT_VENV,$(VOICE_AGENTS))
+	@$(VOICE_AGENTS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	    --no-compile --requirement requirements-agents.lock
+	@touch $@
+
+test-voice-agents: $(VOICE_AGENTS_INSTALLED) ## Have LiveKit and Pipecat speak with a server (Python 3.11 or newer)
+	@$(VOICE_AGENTS)/bin/python -m pytest -m agents tests/clients/agents $(ARGS)
+
+# An environment of its own: PyTorch's build with CUDA takes 5 GB.
 FAKE_GPU := build/fake-gpu
 FAKE_GPU_INSTALLED := $(FAKE_GPU)/.installed
 
 $(FAKE_GPU_INSTALLED): tools/install.py requirements.lock | $(INSTALLED)
 	@$(VENV_PYTHON) -m venv --clear $(FAKE_GPU)
 	@$(FAKE_GPU)/bin/python tools/install.py --torch cuda --only pytorch
-	@$(VENV_PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
-	    >"$$($(FAKE_GPU)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth"
+	$(call AFTER_IT_VENV,$(FAKE_GPU))
 	@touch $@
 
 test-fake-gpu: $(FAKE_GPU_INSTALLED) ## Run the path of a GPU with tensors that have no numbers; needs no GPU, but 5 GB
@@ -180,7 +198,11 @@ endef
 define DEV_LOCK_HEADER
 # Made by `make lock`; do not edit. The tools of tests and checks, on top of requirements.lock.
 endef
-export LOCK_HEADER DEV_LOCK_HEADER
+define AGENTS_LOCK_HEADER
+# Made by `make lock`; do not edit. What `make test-voice-agents` has on top of both other locks, or
+# in another version; for Python 3.11 to 3.13.
+endef
+export LOCK_HEADER DEV_LOCK_HEADER AGENTS_LOCK_HEADER
 
 $(UV): | $(VENV_PYTHON)
 	@$(VENV_PYTHON) -m venv $(dir $(UV))..
@@ -194,6 +216,11 @@ lock: $(UV) ## Resolve the lock files anew (ARGS=--upgrade takes newer versions)
 	@$(COMPILE) $(ARGS) --extra otel --extra dev --constraints build/all.lock --output-file build/dev.lock
 	@{ echo "$$DEV_LOCK_HEADER"; awk -F '  +# ' '/^$$/ { exit } NR == FNR { main[$$1]; next } \
 	    !($$1 in main)' requirements.lock build/dev.lock; } > requirements-dev.lock
+	@cat requirements.lock requirements-dev.lock requirements-agents.lock > build/agents.lock 2>/dev/null || true
+	@$(COMPILE) $(ARGS) --extra otel --extra dev --extra agents --output-file build/agents.lock
+	@{ echo "$$AGENTS_LOCK_HEADER"; awk -F '  +# ' '/^$$/ { exit } !rest { venv[$$1]; next } \
+	    !($$1 in venv) && !/< .3.11/' requirements.lock requirements-dev.lock rest=1 build/agents.lock; \
+	    } > requirements-agents.lock
 
 image: ## Build the container image (ARGS="--build-arg FLASH_ATTN=<wheel's URL>")
 	$(DOCKER) build --tag $(IMAGE) --label org.opencontainers.image.version=$(VERSION) \
