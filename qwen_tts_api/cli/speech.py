@@ -22,7 +22,7 @@ from qwen_tts_api.errors import StartupError, TTSError
 if TYPE_CHECKING:
     from qwen_tts_api.service.request import SpeechStream
     from qwen_tts_api.service.speech import SpeechService
-    from qwen_tts_api.service.times.timeline import Times
+    from qwen_tts_api.service.times.timed import Times
 
 LOAD_POLL_S = 0.05
 CLOSE_TIMEOUT_S = 1.0

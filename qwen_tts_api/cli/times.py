@@ -12,7 +12,7 @@ import click
 
 from qwen_tts_api.cli.outputs import to_file
 from qwen_tts_api.service.times.subtitles import to_srt, to_vtt
-from qwen_tts_api.service.times.timeline import TimedSegment, TimedWord, Times
+from qwen_tts_api.service.times.timed import Spoken, TimedSegment, TimedWord, Times
 
 Document = dict[str, Any]
 
@@ -77,7 +77,10 @@ def _segment(document: Document) -> TimedSegment:
     for each in document["words"]:
         position = text.index(each["word"], position) + len(each["word"])
         spaced = text[position : position + 1].isspace()
-        words.append(TimedWord(each["word"], each["start"], each["end"], spaced))
+        place = (each["char_start"], each["char_end"]) if "char_start" in each else None
+        spoken = each.get("spoken", "")
+        words.append(TimedWord(each["word"], each["start"], each["end"], spaced, place, spoken))
     start_s, end_s = document["start"], document["end"]
     estimated, speaker = document["estimated"], document.get("speaker", "")
-    return TimedSegment(text, start_s, end_s, tuple(words), estimated, speaker)
+    spoken = Spoken(document["spoken"]) if "spoken" in document else None
+    return TimedSegment(text, start_s, end_s, tuple(words), estimated, speaker, spoken)

@@ -14,9 +14,10 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, NotSupported
 from qwen_tts_api.model.utterance import Prompt, SamplingParams, derived_seed
 from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.text.aligned.written import Written
 from qwen_tts_api.service.text.normalize import NormalizedText, check_instruct
 from qwen_tts_api.service.text.script.passage import Script
-from qwen_tts_api.service.text.segments import split
+from qwen_tts_api.service.text.segments import find_starts, split
 from qwen_tts_api.service.text.sentences import Boundary
 from qwen_tts_api.service.voices.resolve import ResolvedVoice
 
@@ -49,6 +50,7 @@ class SpeechSegment:
         is_stated: Whether the text states that pause, so that it is exact, even behind the last.
         speed: Of its audio: 2 is twice as fast, at the same pitch. Pauses are not changed by it.
         voice: The name of its voice, where the text has several.
+        written: What the client wrote of it, where that is to be told.
     """
 
     prompt: Prompt
@@ -56,6 +58,7 @@ class SpeechSegment:
     is_stated: bool = False
     speed: float = 1.0
     voice: str = ""
+    written: Written | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,10 @@ def make_segments(
     for passage, voice, prompt in zip(script.passages, voices, prompts, strict=True):
         with passage.style.placing():
             tempo = _tempo(passage.style.speed * speed)
-        *divided, last = divide(prompt, max_letters(config, voice.card), seeds)
+        divided = divide(prompt, max_letters(config, voice.card), seeds)
+        if passage.written:
+            divided = list(_told(divided, prompt.text, passage.written))
+        *divided, last = divided
         pause_s = PAUSES_S[passage.boundary] if passage.pause_s is None else passage.pause_s
         last = replace(last, pause_s=pause_s, is_stated=passage.pause_s is not None)
         name = voice.name if has_several else ""
@@ -235,6 +241,18 @@ def divide(
             segments, seeds or segment_seeds(prompt.sampling.seed), strict=False
         )
     ]
+
+
+def _told(
+    segments: Sequence[SpeechSegment], text: str, written: Written
+) -> Iterator[SpeechSegment]:
+    """Yield the segments of a text with what the client wrote of each."""
+    starts = find_starts(text, [segment.prompt.text for segment in segments])
+    ends = [*starts[1:], len(text)]
+    for segment, part, start, end in zip(
+        segments, written.divided(starts), starts, ends, strict=True
+    ):
+        yield replace(segment, written=part.stripped(text[start:end]))
 
 
 def _instruct(config: Config, voice: ResolvedVoice) -> str:

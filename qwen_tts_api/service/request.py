@@ -9,7 +9,7 @@ from typing import Protocol
 
 from qwen_tts_api.service.text.normalize import NormalizedText
 from qwen_tts_api.service.text.script.turns import Turn
-from qwen_tts_api.service.times.timeline import TimedSegment, Times
+from qwen_tts_api.service.times.timed import TimedSegment, Times
 
 FULL = "full"
 """Of `normalize`: numbers, dates, units, abbreviations and signs are written as words, too."""
@@ -88,6 +88,11 @@ class SpeechRequest:
     subtalker_temperature: float | None = None
     subtalker_top_k: int | None = None
     subtalker_top_p: float | None = None
+
+    @property
+    def written_text(self) -> str:
+        """All characters of it, which places in it are counted in."""
+        return self.text or "".join(turn.text for turn in self.turns)
 
     @property
     def whole_text(self) -> str:

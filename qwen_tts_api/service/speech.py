@@ -287,7 +287,9 @@ class SpeechService:
                 language=config.default_language,
                 pause_marks=config.pause_marks,
             )
-            return prepare_script(script, config.max_text_chars, normalize=normalize)
+            return prepare_script(
+                script, config.max_text_chars, normalize=normalize, timed=request.timestamps
+            )
         except (TextRequired, NothingToSay):
             if not request.silence or not request.whole_text:
                 raise

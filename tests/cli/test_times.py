@@ -12,7 +12,7 @@ import pytest
 
 from bench.server import Server
 from qwen_tts_api.cli.times import read_lines, write_times
-from qwen_tts_api.service.times.timeline import TimedSegment, TimedWord, Times
+from qwen_tts_api.service.times.timed import TimedSegment, TimedWord, Times
 from tests.cli.command import run
 from tests.conftest import Serve
 

@@ -96,7 +96,7 @@ class PipeSpeech:
                     chunk = self._audio.write(samples)
                     self._playback.advance()
                     yield chunk
-            self._audio.time_segment(segment.text)
+            self._audio.time_segment(segment)
             rest = self._audio.end_segment(PAUSES_S[segment.boundary])
             self._playback.advance()
             self._playback.end()

@@ -16,7 +16,7 @@ from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openapi.operations import BINARY, Answer
 from qwen_tts_api.routes.request_log import RequestRecord
-from qwen_tts_api.routes.speech.timed import LINES_TYPE, SCHEMAS, WHOLE_TYPE, TimedLines, whole
+from qwen_tts_api.routes.speech.timed import LINES_TYPE, OURS, SCHEMAS, WHOLE_TYPE, TimedBody
 from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.request import Speech, SpeechInfo, SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
@@ -94,6 +94,7 @@ def synthesize(
     request: Request,
     ignored: Sequence[str],
     names: Mapping[str, str],
+    timed: TimedBody = OURS,
 ) -> Response:
     """Do what is asked for, and return the audio.
 
@@ -103,18 +104,19 @@ def synthesize(
         request: The client's, whose disconnect cancels the work.
         ignored: Names of parameters that have no meaning here; a header lists them.
         names: What the client's API calls our fields, where it differs.
+        timed: How it writes audio with times.
     """
     client = client_connection(request.environ)
     g.record.text = asked.whole_text
     if asked.stream:
         stream = service.stream(asked, client)
-        chunks = TimedLines(stream) if asked.timestamps else stream
+        chunks = timed.lines(stream) if asked.timestamps else stream
         content_type = LINES_TYPE if asked.timestamps else stream.info.media_type
         response = Response(StreamedBody(chunks), mimetype=content_type)
         describe(response, stream.info, ignored, names)
     else:
         speech = service.synthesize(asked, client)
-        response = _whole(speech)
+        response = _whole(speech, timed)
         describe(response, speech.info, ignored, names)
     return response
 
@@ -133,13 +135,13 @@ def report_ignored(response: Response, names: Sequence[str]) -> None:
         response.headers["X-Ignored-Parameters"] = ", ".join(printable[:MAX_IGNORED])
 
 
-def _whole(speech: Speech) -> Response:
+def _whole(speech: Speech, timed: TimedBody) -> Response:
     """Return an audio file, with an exact Content-Length."""
     info = speech.info
     if speech.times is None:
         response = Response(speech.data, mimetype=info.media_type)
     else:
-        response = Response(whole(speech), mimetype=WHOLE_TYPE)
+        response = Response(timed.whole(speech), mimetype=WHOLE_TYPE)
     response.headers["X-Audio-Duration"] = f"{speech.duration_s:.3f}"
     response.headers["X-RTF"] = f"{speech.model_s / max(speech.duration_s, 1e-9):.4f}"
     response.headers["X-Finish-Reason"] = info.finish_reason

@@ -5,23 +5,29 @@ from __future__ import annotations
 import base64
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from qwen_tts_api.service.request import Speech, SpeechInfo, SpeechStream
 from qwen_tts_api.service.times.subtitles import to_srt, to_vtt
-from qwen_tts_api.service.times.timeline import TimedSegment, Times
+from qwen_tts_api.service.times.timed import TimedSegment, Times
 
 WHOLE_TYPE, LINES_TYPE = "application/json", "application/x-ndjson"
 
 Document = dict[str, Any]
+Tell = Callable[["bytes | None"], list[Document]]
 
+_SPOKEN = {"type": "string", "description": "What is spoken, where that is not the same."}
 _WORD = {
     "type": "object",
     "properties": {
-        "word": {"type": "string"},
+        "word": {"type": "string", "description": "As it is written."},
         "start": {"type": "number"},
         "end": {"type": "number"},
+        "char_start": {"type": "integer", "description": "Where it is in the text."},
+        "char_end": {"type": "integer"},
+        "spoken": _SPOKEN,
     },
 }
 _SEGMENT = {
@@ -33,6 +39,7 @@ _SEGMENT = {
         "end": {"type": "number"},
         "estimated": {"type": "boolean"},
         "words": {"type": "array", "items": _WORD},
+        "spoken": _SPOKEN,
     },
 }
 _PROPERTIES = {
@@ -63,7 +70,7 @@ SCHEMAS: Mapping[str, Document] = {
 
 def whole(speech: Speech) -> bytes:
     """Return a whole file with the times of all of it, as one line of JSON."""
-    return _line({**_head(speech.info), **_audio(speech.data), **describe_times(speech)})
+    return line({**_head(speech.info), **_audio(speech.data), **describe_times(speech)})
 
 
 def describe_times(speech: Speech) -> Document:
@@ -78,8 +85,39 @@ def describe_times(speech: Speech) -> Document:
 class TimedLines(Iterator[bytes]):
     """The lines of a stream, which are JSON objects; closing it cancels the work.
 
-    The first tells type and rate. Then come audio, and segments: as they are expected when they
-    begin, and as they were heard when they have ended. The last has subtitles of all of it.
+    Args:
+        stream: With times.
+        tell: Returns the first documents, and then those of each chunk of audio; at last those of
+            None.
+    """
+
+    def __init__(
+        self, stream: SpeechStream, tell: Callable[[bytes | None], list[Document]]
+    ) -> None:
+        self._stream = stream
+        self._tell = tell
+        self._documents = deque[Document]()
+        self._is_over = False
+
+    def __next__(self) -> bytes:
+        while not self._documents:
+            if self._is_over:
+                raise StopIteration
+            data = next(self._stream, None)
+            self._documents += self._tell(data)
+            self._is_over = data is None
+        return line(self._documents.popleft())
+
+    def close(self) -> None:
+        """Cancel the work."""
+        self._stream.close()
+
+
+class _Teller:
+    """Tells what is heard in a stream, in our own way.
+
+    First type and rate, then audio, and segments: as they are expected when they begin, and as they
+    were heard when they have ended. At last subtitles of all of it.
 
     Args:
         stream: With times.
@@ -87,36 +125,42 @@ class TimedLines(Iterator[bytes]):
 
     def __init__(self, stream: SpeechStream) -> None:
         self._stream = stream
-        self._lines = deque([_line(_head(stream.info))])
+        self._head = [_head(stream.info)]
         self._num_told = 0
         self._expected: TimedSegment | None = None
-        self._is_over = False
 
-    def __next__(self) -> bytes:
-        while not self._lines:
-            if self._is_over:
-                raise StopIteration
-            self._advance()
-        return self._lines.popleft()
-
-    def close(self) -> None:
-        """Cancel the work."""
-        self._stream.close()
-
-    def _advance(self) -> None:
-        data, progress = next(self._stream, None), self._stream.progress
+    def __call__(self, data: bytes | None) -> list[Document]:
+        """Return what is to be told behind a chunk of audio; None is the end."""
+        documents, self._head = self._head, []
+        progress = self._stream.progress
         assert progress.times is not None
-        for segment in progress.times.segments[self._num_told :]:
-            self._lines.append(_line({"segment": segment.document()}))
-            self._num_told += 1
+        new = progress.times.segments[self._num_told :]
+        self._num_told += len(new)
+        documents += [{"segment": segment.document()} for segment in new]
         if progress.expected is not None and progress.expected is not self._expected:
             self._expected = progress.expected
-            self._lines.append(_line({"expected": self._expected.document()}))
+            documents.append({"expected": self._expected.document()})
         if data:
-            self._lines.append(_line(_audio(data)))
+            documents.append(_audio(data))
         elif data is None:
-            self._is_over = True
-            self._lines.append(_line(_summary(progress.times, progress.finish_reason)))
+            documents.append(_summary(progress.times, progress.finish_reason))
+        return documents
+
+
+@dataclass(frozen=True)
+class TimedBody:
+    """How an API writes audio with its times.
+
+    Attributes:
+        whole: Returns a whole file.
+        lines: Returns the lines of a stream, whose closing cancels the work.
+    """
+
+    whole: Callable[[Speech], bytes]
+    lines: Callable[[SpeechStream], TimedLines]
+
+
+OURS = TimedBody(whole, lambda stream: TimedLines(stream, _Teller(stream)))
 
 
 def _head(info: SpeechInfo) -> Document:
@@ -137,5 +181,6 @@ def _summary(times: Times, finish_reason: str) -> Document:
     }
 
 
-def _line(document: Document) -> bytes:
+def line(document: Document) -> bytes:
+    """Return a document as a line of JSON."""
     return json.dumps(document, ensure_ascii=False).encode() + b"\n"

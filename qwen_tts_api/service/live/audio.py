@@ -7,9 +7,11 @@ import numpy.typing as npt
 
 from qwen_tts_api.audio.encoders import Output, Pipeline
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.service.live.segment import LiveSegment
 from qwen_tts_api.service.synthesis.concatenate import Concatenator
 from qwen_tts_api.service.text.segments import measure
-from qwen_tts_api.service.times.timeline import TimedSegment, Timeline, Times
+from qwen_tts_api.service.times.timed import TimedSegment, Times
+from qwen_tts_api.service.times.timeline import Timeline
 from qwen_tts_api.service.times.words import LETTERS_PER_S
 
 Samples = npt.NDArray[np.int16]
@@ -60,15 +62,15 @@ class LiveAudio:
         """When the current segment is likely to be heard."""
         return self._timeline.current if self._timeline else None
 
-    def expect(self, text: str) -> None:
-        """Note the text of the current segment, which may grow."""
-        if self._timeline is not None and text != self._expected_text:
-            self._timeline.begin_segment(text, self._origin)
-            self._expected_text = text
+    def expect(self, segment: LiveSegment) -> None:
+        """Note the current segment, whose text may grow."""
+        if self._timeline is not None and segment.text != self._expected_text:
+            self._expected_text = segment.text
+            self._timeline.begin_segment(segment.said, self._origin)
 
-    def time_segment(self, text: str) -> TimedSegment | None:
+    def time_segment(self, segment: LiveSegment) -> TimedSegment | None:
         """Return when the current segment is heard, all of whose samples were written."""
-        return self._timeline.end_segment(text, self._origin) if self._timeline else None
+        return self._timeline.end_segment(segment.said, self._origin) if self._timeline else None
 
     @property
     def times(self) -> Times | None:

@@ -88,6 +88,7 @@ def begin_live(
         silence_s=config.live_silence_s,
         whole=voice.card.kind == "voice_design" and not is_continuous,
         continuous=is_continuous,
+        keeps_text=request.timestamps,
     )
     normalize = bool(effective_normalize(config, request))
     info = LiveInfo(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qwen_tts_api.errors import TTSError
-from qwen_tts_api.service.times.timeline import TimedSegment
+from qwen_tts_api.service.times.timed import TimedSegment
 
 
 @dataclass(frozen=True)

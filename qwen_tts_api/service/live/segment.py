@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qwen_tts_api.model.utterance import ArrivingText
+from qwen_tts_api.service.text.aligned.written import Written
 from qwen_tts_api.service.text.sentences import Boundary
+from qwen_tts_api.service.text.stable_text import StableText
+from qwen_tts_api.service.times.timed import Said
 
 
 @dataclass
@@ -18,6 +22,7 @@ class LiveSegment:
         boundary: The kind of boundary at its end.
         source: What it goes on with while it is spoken, and these attributes with it; None where
             it is whole.
+        parts: That it consists of.
     """
 
     text: str
@@ -25,6 +30,27 @@ class LiveSegment:
     end: int
     boundary: Boundary
     source: ArrivingText | None = None
+    parts: tuple[StableText, ...] = ()
+
+    @classmethod
+    def of(cls, parts: Sequence[StableText]) -> LiveSegment:
+        """Return a segment of parts, at least one."""
+        text = "".join(part.text for part in parts).strip()
+        return cls(text, parts[0].start, parts[-1].end, parts[-1].boundary, parts=tuple(parts))
+
+    def grow(self, part: StableText) -> None:
+        """Go on with another part."""
+        self.text += part.text
+        self.end, self.boundary = part.end, part.boundary
+        self.parts = (*self.parts, part)
+
+    @property
+    def said(self) -> Said:
+        """What is spoken of it so far, and what the client wrote of that."""
+        parts = self.parts  # to which another thread may add
+        text = "".join(part.text for part in parts)
+        written = Written.joined([part.written for part in parts])
+        return Said(text.strip(), written=written.stripped(text))
 
 
 @dataclass(frozen=True)
@@ -45,6 +71,7 @@ class LiveLimits:
         silence_s: The text ends where nothing more comes for so long.
         whole: Whether only what was flushed or finished is spoken, in segments as long as can be.
         continuous: Whether a segment begins with its first words, and grows while it is spoken.
+        keeps_text: Whether the text can be read again.
     """
 
     max_chars: int
@@ -53,3 +80,4 @@ class LiveLimits:
     silence_s: float
     whole: bool = False
     continuous: bool = False
+    keeps_text: bool = False

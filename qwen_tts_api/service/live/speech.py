@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qwen_tts_api.errors import ClientLeft, NothingToSay, TTSError
+from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt
 from qwen_tts_api.service.live.audio import LiveAudio
 from qwen_tts_api.service.live.events import (
@@ -29,7 +29,8 @@ from qwen_tts_api.service.plan import PAUSES_S, SpeechSegment, segment_seeds
 from qwen_tts_api.service.request import Client, Usage
 from qwen_tts_api.service.synthesis.segmented_job import SILENCE_S, SegmentedJob
 from qwen_tts_api.service.synthesis.trace import traced
-from qwen_tts_api.service.times.timeline import TimedSegment
+from qwen_tts_api.service.text.normalize import nothing_to_say
+from qwen_tts_api.service.times.timed import TimedSegment
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,10 @@ class LiveSpeech:
         """When the segment that is spoken is likely to be heard, if times were asked for."""
         return self._audio.expected
 
+    def read(self, start: int, end: int) -> str:
+        """Return a part of all text that was appended, if times were asked for."""
+        return self._text.read(start, end)
+
     def append(self, text: str) -> None:
         """Add text, cut anywhere: in a word, a number, a mark of Markdown, a surrogate pair.
 
@@ -130,10 +135,7 @@ class LiveSpeech:
         self._text.append(text)
 
     def flush(self) -> int:
-        """Let what was appended be spoken without waiting for the end of its sentence.
-
-        Returns the number of the `Flushed` that tells when it was.
-        """
+        """Let what was appended be spoken now; return the number of the `Flushed` behind it."""
         return self._text.flush()
 
     def clear(self) -> None:
@@ -210,7 +212,7 @@ class LiveSpeech:
         try:
             for samples in self._job.samples_of(number, self._text.end_if_silent):
                 self._metrics.record_audio(len(samples))
-                self._audio.expect(segment.text)
+                self._audio.expect(segment)
                 yield from _chunks(self._audio.write(samples))
                 self._look_ahead()
         except TTSError as failure:
@@ -219,7 +221,7 @@ class LiveSpeech:
             error = failure
         times = None
         if not error or self._audio.per_segment:
-            times = self._audio.time_segment(segment.text)
+            times = self._audio.time_segment(segment)
             yield from _chunks(self._audio.end_segment(PAUSES_S[segment.boundary]))
         reason = "" if error else self._job.jobs[number].finish_reason
         num_samples = self._audio.num_samples - num_before
@@ -268,11 +270,7 @@ class LiveSpeech:
 
     def _silence(self) -> bytes:
         if not self._plan.silence:
-            raise NothingToSay(
-                "The text has no letters, numbers or signs with a name (such as % or €), only "
-                "punctuation, pictures, markup or emoji.",
-                fields={"text": ["Nothing to speak."]},
-            )
+            raise nothing_to_say()
         silence = np.zeros(round(SILENCE_S * SAMPLE_RATE_HZ), np.int16)
         return self._audio.begin(0) + self._audio.write(silence)
 

@@ -39,6 +39,7 @@ class LiveText:
         self._arriving = IncrementalText(limits.max_letters, normalize=normalize, wording=wording)
         self._ready: deque[StableText | Flush] = deque()
         self._num_chars = 0
+        self._kept: list[str] = []
         self._num_flushes = 0
         self._surrogate = ""  # the first half of a character
         self._had_text = False
@@ -62,6 +63,12 @@ class LiveText:
         with self._changed:
             return self._num_pending()
 
+    def read(self, start: int, end: int) -> str:
+        """Return a part of all text that was appended, if that is kept."""
+        with self._changed:
+            self._kept = ["".join(self._kept)]
+            return self._kept[0][start:end]
+
     def append(self, text: str) -> None:
         """Add text; an empty one tells that the client is there, and no more.
 
@@ -80,6 +87,7 @@ class LiveText:
             self._check_room(len(text))
             self._surrogate = rest
             self._num_chars += len(text)
+            self._kept += [text] if self._limits.keeps_text else []
             self._had_text = self._had_text or bool(text.strip())
             self._arriving.append(text)
             self._ready += [] if self._limits.whole else self._arriving.take(final=False)
@@ -181,12 +189,11 @@ class LiveText:
         while self._open is not None and self._ready:
             segment, part = self._open, self._ready[0]
             limit = self._limits.max_letters
-            text = segment.text + part.text if isinstance(part, StableText) else ""
-            if not isinstance(part, StableText) or measure(text) > limit:
+            if not isinstance(part, StableText) or measure(segment.text + part.text) > limit:
                 self._close_segment()
                 return
             self._ready.popleft()
-            segment.text, segment.end, segment.boundary = text, part.end, part.boundary
+            segment.grow(part)
             assert segment.source is not None
             segment.source.append(part.text)
             if self._is_enough(segment):
@@ -242,8 +249,7 @@ class LiveText:
             assert isinstance(first, StableText)
             group.append(first)
         if self._is_spoken(group):
-            text = "".join(each.text for each in group).strip()
-            return LiveSegment(text, group[0].start, group[-1].end, group[-1].boundary)
+            return LiveSegment.of(group)
         if self._ready:  # a flush, or else there would be more of the group
             flush = self._ready.popleft()
             assert isinstance(flush, Flush)
@@ -261,9 +267,8 @@ class LiveText:
                 return part
             group.append(part)
         if self._is_spoken(group):
-            text = "".join(each.text for each in group).strip()
-            segment = LiveSegment(text, group[0].start, group[-1].end, group[-1].boundary)
-            segment.source, self._open = ArrivingText(text), segment
+            segment = LiveSegment.of(group)
+            segment.source, self._open = ArrivingText(segment.text), segment
             self._grow()
             return segment
         if not self._finished:

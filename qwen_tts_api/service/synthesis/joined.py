@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from qwen_tts_api.service.plan import SpeechSegment
 from qwen_tts_api.service.synthesis.concatenate import Concatenator, at_speed
+from qwen_tts_api.service.times.timed import Said
 from qwen_tts_api.service.times.timeline import Timeline
 
 Samples = npt.NDArray[np.int16]
@@ -42,9 +43,10 @@ def joined(
     lead = list(concatenator.silence(lead_s))
     for number, segment in enumerate(segments):
         concatenator.holds_silence = segment.is_stated
-        text, tempo = segment.prompt.text, segment.speed
+        tempo = segment.speed
+        said = Said(segment.prompt.text, tempo, segment.voice, segment.written)
         if timeline is not None:
-            timeline.begin_segment(text, concatenator.origin, tempo, segment.voice)
+            timeline.begin_segment(said, concatenator.origin)
         for taken in at_speed(samples_of(number), tempo):
             yield from lead
             lead.clear()
@@ -53,7 +55,7 @@ def joined(
             if len(ready := concatenator.write(taken)):
                 yield ready
         if timeline is not None:
-            timeline.end_segment(text, concatenator.origin, tempo, segment.voice)
+            timeline.end_segment(said, concatenator.origin)
         yield from lead
         lead.clear()
         if segment.is_stated:

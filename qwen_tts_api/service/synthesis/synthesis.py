@@ -13,7 +13,8 @@ from qwen_tts_api.service.plan import SpeechPlan
 from qwen_tts_api.service.request import Client, SpeechInfo, Usage
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
 from qwen_tts_api.service.synthesis.trace import traced
-from qwen_tts_api.service.times.timeline import TimedSegment, Timeline, Times
+from qwen_tts_api.service.times.timed import TimedSegment, Times
+from qwen_tts_api.service.times.timeline import Timeline
 
 
 @dataclass(frozen=True)

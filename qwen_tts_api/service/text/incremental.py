@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import regex
 
+from qwen_tts_api.service.text.aligned.alignment import Alignment
 from qwen_tts_api.service.text.alignment import align, common, num_visible, skip, squash
 from qwen_tts_api.service.text.normalize import normalize_text
 from qwen_tts_api.service.text.patterns import compile_pattern
@@ -193,12 +194,14 @@ class IncrementalText:
                 begin = end
 
     def _take_one(self, full: str, begin: int, end: int, boundary: Boundary) -> StableText:
-        start, text = self._start + self._end_taken, full[begin:end]
+        first, text = self._end_taken, full[begin:end]
         if self._num_taken == 0:
             text = self._lead + text
-        self._end_taken = align(self._raw, self._end_taken, full[begin:end])
+        self._end_taken = align(self._raw, first, full[begin:end])
         self._num_taken += num_visible(full[begin:end])
-        return StableText(text, start, self._start + self._end_taken, boundary)
+        source, same = self._raw[first : self._end_taken], Alignment.same(len(text))
+        start, end = self._start + first, self._start + self._end_taken
+        return StableText(text, start, end, boundary, source, text, same)
 
     def _boundaries(self, full: str, *, final: bool) -> Iterator[tuple[int, Boundary]]:
         """Yield the ends of sentences, lines and paragraphs, the best kind last.

@@ -87,12 +87,17 @@ def prepare_text(
         return NormalizedText(text)
     normalized = normalize_text(text, has_markup=has_markup)
     if not has_words(normalized.text):
-        raise NothingToSay(
-            "The text has no letters, numbers or signs with a name (such as % or €), only "
-            "punctuation, pictures, markup or emoji.",
-            fields={"text": ["Nothing to speak."]},
-        )
+        raise nothing_to_say()
     return normalized
+
+
+def nothing_to_say() -> NothingToSay:
+    """Return the error of a text without words."""
+    return NothingToSay(
+        "The text has no letters, numbers or signs with a name (such as % or €), only "
+        "punctuation, pictures, markup or emoji.",
+        fields={"text": ["Nothing to speak."]},
+    )
 
 
 def check_text(text: str, max_chars: int) -> str:

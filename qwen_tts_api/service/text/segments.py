@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from qwen_tts_api.service.text.patterns import WINDOW_CHARS, compile_pattern
@@ -101,6 +101,15 @@ def split(text: str, max_letters: int) -> list[Segment]:
         for (start, end), span in zip(bounds, last_spans, strict=True)
     ]
     return [segment for segment in segments if segment.text]
+
+
+def find_starts(text: str, parts: Iterable[str]) -> list[int]:
+    """Return where parts of a text begin that follow each other, as those of its segments do."""
+    starts, position = list[int](), 0
+    for part in parts:
+        starts.append(text.index(part, position))
+        position = starts[-1] + len(part)
+    return starts
 
 
 _FindBoundaries = Callable[[str], Iterator[int]]

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from qwen_tts_api.service.text.segments import measure, split
+from qwen_tts_api.service.text.aligned.alignment import Alignment
+from qwen_tts_api.service.text.aligned.written import Written
+from qwen_tts_api.service.text.markup.markup import blank_markup
+from qwen_tts_api.service.text.segments import find_starts, measure, split
 from qwen_tts_api.service.text.sentences import Boundary
+from qwen_tts_api.service.text.verbalize.edits import Edit
 from qwen_tts_api.service.text.verbalize.wording import Wording
 
 
@@ -19,17 +23,29 @@ class StableText:
         start, end: Where it lies in the text as it came, in characters; near where markup was
             taken out.
         boundary: The kind of boundary at its end.
+        source: It as it came.
+        seen: It as a reader would see it.
+        spoken: Aligns `seen` with `text`.
     """
 
     text: str
     start: int
     end: int
     boundary: Boundary
+    source: str
+    seen: str
+    spoken: Alignment
+
+    @property
+    def written(self) -> Written:
+        """What the client wrote of it."""
+        return Written.of(blank_markup(self.source), self.seen, self.start).said(self.spoken)
 
 
 def word(text: StableText, wording: Wording) -> StableText:
     """Return a part in the words that are spoken."""
-    return replace(text, text=wording.word(text.text)[0])
+    worded, _, alignment = wording.word_aligned(text.text)
+    return replace(text, text=worded, spoken=text.spoken.then(alignment))
 
 
 def word_all(
@@ -41,9 +57,23 @@ def word_all(
         if words.text == text.text or measure(words.text) <= max_letters:
             yield words
             continue
-        *parts, last = split(words.text.strip(), max_letters)
-        start = text.start
-        for part in parts:
-            yield StableText(f" {part.text}", start, text.end, part.boundary)
-            start = text.end
-        yield StableText(f" {last.text}", start, text.end, text.boundary)
+        yield from _divide(words, max_letters)
+
+
+def _divide(words: StableText, max_letters: int) -> Iterator[StableText]:
+    """Yield the parts of a part that is too long."""
+    said = words.text.strip()
+    segments = split(said, max_letters)
+    starts = find_starts(said, [segment.text for segment in segments])
+    parts = words.written.stripped(words.text).divided(starts)
+    for segment, part, start, end in zip(
+        segments, parts, starts, [*starts[1:], len(said)], strict=True
+    ):
+        source = words.source[part.start - words.start : part.end - words.start]
+        spoken = part.stripped(said[start:end]).spoken
+        spoken = Alignment.joined([Alignment.edited(0, [Edit(0, 0, " ", "")]), spoken])
+        is_last = end == len(said)
+        boundary = words.boundary if is_last else segment.boundary
+        yield StableText(
+            f" {segment.text}", part.start, part.end, boundary, source, part.text, spoken
+        )

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from qwen_tts_api.service.text.sentences import find_characters
-from qwen_tts_api.service.times.timeline import TimedSegment, TimedWord, Times
+from qwen_tts_api.service.times.timed import TimedSegment, TimedWord, Times
 from qwen_tts_api.service.times.words import find_stops
 
 LINE_COLUMNS = 42

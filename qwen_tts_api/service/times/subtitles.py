@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from qwen_tts_api.service.times.cues import Cue, make_cues
-from qwen_tts_api.service.times.timeline import Times
+from qwen_tts_api.service.times.timed import Times
 
 SRT_TYPE, VTT_TYPE = "application/x-subrip", "text/vtt"
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,80 +13,10 @@ from qwen_tts_api.checkpoints.token_timing import TokenTiming
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 from qwen_tts_api.service.times.activity import Activity, ActivityMeter
 from qwen_tts_api.service.times.estimate import Span, estimate, expected
+from qwen_tts_api.service.times.timed import Said, TimedSegment, Times, timed_segment
 from qwen_tts_api.service.times.words import LETTERS_PER_S, Word, split_words
 
 Samples = npt.NDArray[np.int16]
-
-
-@dataclass(frozen=True)
-class TimedWord:
-    """A word, and when it is heard.
-
-    Attributes:
-        text: With its punctuation.
-        start_s, end_s: From the beginning of the file, in seconds.
-        spaced: Whether white space follows in the text.
-    """
-
-    text: str
-    start_s: float
-    end_s: float
-    spaced: bool
-
-
-@dataclass(frozen=True)
-class TimedSegment:
-    """A segment of a text, and when it is heard.
-
-    Attributes:
-        text: What is spoken.
-        start_s, end_s: Begin and end of its speech, from the beginning of the file, in seconds.
-        words: At least one; they do not overlap. The first begins and the last ends with the
-            segment.
-        estimated: Whether times within it are estimated; else they are the model's own.
-        speaker: Who says it, of a text with several voices.
-    """
-
-    text: str
-    start_s: float
-    end_s: float
-    words: tuple[TimedWord, ...]
-    estimated: bool
-    speaker: str = ""
-
-    def document(self) -> dict[str, Any]:
-        """Return it as JSON has it; times are rounded to milliseconds."""
-        words = [
-            {"word": each.text, "start": _rounded(each.start_s), "end": _rounded(each.end_s)}
-            for each in self.words
-        ]
-        speaker = {"speaker": self.speaker} if self.speaker else {}
-        return {
-            **speaker,
-            "text": self.text,
-            "start": _rounded(self.start_s),
-            "end": _rounded(self.end_s),
-            "estimated": self.estimated,
-            "words": words,
-        }
-
-
-@dataclass(frozen=True)
-class Times:
-    """When the text of a file is heard.
-
-    Attributes:
-        segments: In their order.
-        duration_s: Of the file, in seconds.
-    """
-
-    segments: tuple[TimedSegment, ...]
-    duration_s: float
-
-    @property
-    def estimated(self) -> bool:
-        """Whether any word's times are estimated."""
-        return any(segment.estimated for segment in self.segments)
 
 
 class Timeline:
@@ -129,38 +57,32 @@ class Timeline:
         """Take samples of the current segment, as the model made them."""
         self._meter.write(samples)
 
-    def begin_segment(self, text: str, origin: int, tempo: float = 1.0, speaker: str = "") -> None:
+    def begin_segment(self, said: Said, origin: int) -> None:
         """Begin a segment, or tell of one whose text grows; see `end_segment`."""
-        words = split_words(text)
-        spans, exact = self._paced(text, words, tempo), True
+        words = split_words(said.text)
+        spans, exact = self._paced(said.text, words, said.tempo), True
         if spans is None:
-            spans, exact = expected(words, self._samples / self._letters / tempo), False
-        segment = self._placed(text, words, spans, origin, estimated=not exact)
-        self.current = replace(segment, speaker=speaker)
+            spans, exact = expected(words, self._samples / self._letters / said.tempo), False
+        self.current = self._placed(said, words, spans, origin, estimated=not exact)
 
-    def end_segment(
-        self, text: str, origin: int, tempo: float = 1.0, speaker: str = ""
-    ) -> TimedSegment:
+    def end_segment(self, said: Said, origin: int) -> TimedSegment:
         """End the segment; return when it is heard.
 
         Args:
-            text: Its text, not blank.
+            said: What is spoken of it.
             origin: Where its first sample lies among the concatenated ones, or would.
-            tempo: By how much its samples are faster than the model spoke.
-            speaker: Who says it, where there are several.
         """
         activity = self._meter.end_segment()
         self.current = None
-        words = split_words(text)
-        spans = self._paced(text, words, tempo)
+        words = split_words(said.text)
+        spans = self._paced(said.text, words, said.tempo)
         estimated = spans is None
         if spans is None:
             spans = estimate(words, activity)
         self._letters += sum(word.weight for word in words)
-        self._samples += (activity.end - activity.begin) * tempo
+        self._samples += (activity.end - activity.begin) * said.tempo
         spans = _bounded(spans, activity)
-        segment = self._placed(text, words, spans, origin, estimated=estimated)
-        self.segments.append(replace(segment, speaker=speaker))
+        self.segments.append(self._placed(said, words, spans, origin, estimated=estimated))
         return self.segments[-1]
 
     def _paced(self, text: str, words: Sequence[Word], tempo: float) -> list[Span] | None:
@@ -186,23 +108,15 @@ class Timeline:
 
     def _placed(
         self,
-        text: str,
+        said: Said,
         words: Sequence[Word],
         spans: Sequence[Span],
         origin: int,
         *,
         estimated: bool,
     ) -> TimedSegment:
-        timed = tuple(
-            TimedWord(
-                text[word.start : word.end],
-                self.seconds(origin + start),
-                self.seconds(origin + end),
-                text[word.end : word.end + 1].isspace(),
-            )
-            for word, (start, end) in zip(words, spans, strict=True)
-        )
-        return TimedSegment(text, timed[0].start_s, timed[-1].end_s, timed, estimated)
+        heard = [(self.seconds(origin + start), self.seconds(origin + end)) for start, end in spans]
+        return timed_segment(said, words, heard, estimated=estimated)
 
 
 def _closed(spans: Iterable[Span], least: float) -> list[Span]:
@@ -224,7 +138,3 @@ def _bounded(spans: Sequence[Span], activity: Activity) -> list[Span]:
     bounded[0] = (begin, bounded[0][1])
     bounded[-1] = (bounded[-1][0], end)
     return bounded
-
-
-def _rounded(seconds: float) -> float:
-    return round(seconds, 3)

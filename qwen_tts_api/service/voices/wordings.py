@@ -67,13 +67,14 @@ class Wordings:
         changes, passages = Counter(text.changes), []
         for passage, voice, wording in zip(script.passages, voices, wordings, strict=True):
             with passage.style.placing():
-                worded, changed = wording.word(passage.text)
+                worded, changed, alignment = wording.word_aligned(passage.text)
                 changes.update(changed)
                 if passage.text and not wording.is_spoken(worded):
                     if voice.request.silence:
                         return *silence(changes), voices[:1]
                     raise _unreadable(voice)
-            passages.append(replace(passage, text=worded.strip()))
+            written = passage.written and passage.written.said(alignment).stripped(worded)
+            passages.append(replace(passage, text=worded.strip(), written=written))
         if all(new.text == old.text for new, old in zip(passages, script.passages, strict=True)):
             return script, text, voices
         ordered = {kind: changes[kind] for kind in KINDS if changes[kind]}

@@ -11,7 +11,7 @@ import pytest
 
 from qwen_tts_api.service.times.cues import LINE_COLUMNS, LONGEST_S, columns, make_cues
 from qwen_tts_api.service.times.subtitles import to_srt, to_vtt
-from qwen_tts_api.service.times.timeline import TimedSegment, TimedWord, Times
+from qwen_tts_api.service.times.timed import TimedSegment, TimedWord, Times
 from qwen_tts_api.service.times.words import split_words
 
 Shown = list[tuple[float, float, str]]

@@ -1,16 +1,19 @@
 """When each character is heard, as ElevenLabs tells it beside the audio.
 
-The characters of a word share its time evenly, and white space has the time between words, so that
-all of them follow each other without a gap. In a stream they are told when they are expected to
-have been heard (`service.times`), and what is left of a segment when it has ended.
+Those of the text as it came, and those of what is spoken: of "$5" and of "five dollars". The
+characters of a word share its time evenly, and white space has the time between words, so that all
+of them follow each other without a gap. In a stream they are told when they are expected to have
+been heard (`service.times`), and what is left of a segment when it has ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from qwen_tts_api.service.times.timeline import TimedSegment
+from qwen_tts_api.service.text.aligned.written import Written
+from qwen_tts_api.service.times.timed import TimedSegment
 
 Character = tuple[str, float, float]
 """One, and from when until when it is heard, in milliseconds."""
@@ -51,56 +54,148 @@ class Alignment:
         return bool(self.characters)
 
 
-class Aligner:
-    """Tells each character of segments once, in one line of time."""
+class Told(NamedTuple):
+    """What is told at once.
 
-    def __init__(self) -> None:
-        self._alignment = Alignment()
-        self._told_ms: float | None = None  # where the last one ended
-        self._num_told = 0  # characters of the current segment
+    Attributes:
+        written: Characters of the text as it came: all of them in the end.
+        spoken: Characters of what is spoken.
+    """
+
+    written: Alignment
+    spoken: Alignment
+
+    @classmethod
+    def join(cls, parts: Sequence[Told]) -> Told:
+        """Return what several tell, in their order."""
+        written = Alignment.join(part.written for part in parts)
+        return cls(written, Alignment.join(part.spoken for part in parts))
+
+
+class Aligner:
+    """Tells each character of a text once, in one line of time, and each that is spoken.
+
+    Args:
+        read: Returns a part of the text as it came, from and to a place.
+    """
+
+    def __init__(self, read: Callable[[int, int], str]) -> None:
+        self._read = read
+        self._place = 0  # up to where the segments before have the text
+        self._written, self._spoken = _Line(), _Line()
 
     def expect(self, segment: TimedSegment, now_ms: float) -> None:
         """Tell what has been heard until now of a segment that may still grow or be corrected."""
-        characters = list(_characters(segment))
-        num = sum(end_ms <= now_ms for _, _, end_ms in characters[:-1])
-        self._tell(characters[:num])
+        for line, characters in self._lines(segment):
+            last_ms = characters[-1][2]  # behind which the text may go on
+            line.tell([each for each in characters if each[2] <= now_ms and each[2] < last_ms])
 
     def end(self, segment: TimedSegment) -> None:
         """Tell the rest of a segment, whose times are known now."""
-        self._tell(list(_characters(segment)))
-        self._num_told = 0
+        for line, characters in self._lines(segment):
+            line.tell(characters)
+            line.end_segment()
+        if segment.written:
+            self._place = segment.written.end
+
+    def finish(self, length: int, duration_ms: float) -> None:
+        """Tell what is left of a text of so many characters at the end of its audio."""
+        rest = self._read(self._place, length)
+        self._written.tell(list(_shared(rest, self._written.ends_ms, duration_ms)))
+
+    def take(self) -> Told:
+        """Return what was told since the last time."""
+        return Told(self._written.take(), self._spoken.take())
+
+    def _lines(self, segment: TimedSegment) -> Iterator[tuple[_Line, list[Character]]]:
+        """Yield both lines, with the characters that the segment adds to them."""
+        said, begin_ms = list(_spoken(segment)), 1000 * segment.start_s
+        pause = [(" ", self._spoken.begins_ms, begin_ms)] if self._spoken.has_segments else []
+        yield self._spoken, [*pause, *said]
+        written = segment.written
+        if written is None:
+            yield self._written, said
+            return
+        before = self._read(self._place, written.start)
+        yield (
+            self._written,
+            [
+                *_shared(before, self._written.begins_ms, begin_ms),
+                *_written(self._read(written.start, written.end), written, said, begin_ms),
+            ],
+        )
+
+
+class _Line:
+    """Characters that follow each other.
+
+    Attributes:
+        begins_ms: Where the current segment begins, behind those before.
+        ends_ms: Where the last character ends that was told.
+        has_segments: Whether any segment has ended.
+    """
+
+    def __init__(self) -> None:
+        self.begins_ms = self.ends_ms = 0.0
+        self.has_segments = False
+        self._is_begun = False
+        self._alignment = Alignment()
+        self._num_told = 0  # characters of the current segment
+
+    def tell(self, characters: Sequence[Character]) -> None:
+        """Tell the first characters of the current segment, as far as they were not told yet."""
+        for char, start_ms, end_ms in characters[self._num_told :]:
+            begin_ms = self.ends_ms if self._is_begun else start_ms
+            self._is_begun = True
+            self.ends_ms = max(end_ms, begin_ms)
+            self._alignment.add(char, begin_ms, self.ends_ms)
+            self._num_told += 1
+
+    def end_segment(self) -> None:
+        """Expect another segment."""
+        self._num_told, self.begins_ms, self.has_segments = 0, self.ends_ms, True
 
     def take(self) -> Alignment:
         """Return what was told since the last time."""
         taken, self._alignment = self._alignment, Alignment()
         return taken
 
-    def _tell(self, characters: list[Character]) -> None:
-        """Tell the characters of the current segment that were not told yet."""
-        for char, start_ms, end_ms in characters[self._num_told :]:
-            begin_ms = start_ms if self._told_ms is None else self._told_ms
-            if not self._num_told and self._told_ms is not None:  # the pause between two segments
-                pause_ms = max(start_ms, begin_ms)
-                self._alignment.add(" ", begin_ms, pause_ms)
-                begin_ms = pause_ms
-            self._told_ms = max(end_ms, begin_ms)
-            self._alignment.add(char, begin_ms, self._told_ms)
-            self._num_told += 1
 
-
-def _characters(segment: TimedSegment) -> Iterator[Character]:
-    """Yield the characters of a segment, each of which ends where the next one begins."""
+def _spoken(segment: TimedSegment) -> Iterator[Character]:
+    """Yield what is spoken of a segment, of which each character ends where the next one begins."""
+    said = segment.said
     now_ms, position = 1000 * segment.start_s, 0
-    for word in segment.words:
-        begin = segment.text.index(word.text, position)
+    for word in said.words:
+        begin = said.text.index(word.text, position)
         start_ms, end_ms = 1000 * word.start_s, 1000 * word.end_s
-        yield from _shared(segment.text[position:begin], now_ms, start_ms)
+        yield from _shared(said.text[position:begin], now_ms, start_ms)
         yield from _shared(word.text, start_ms, end_ms)
         now_ms, position = end_ms, begin + len(word.text)
-    yield from _shared(segment.text[position:], now_ms, now_ms)
+    yield from _shared(said.text[position:], now_ms, now_ms)
+
+
+def _written(
+    source: str, written: Written, said: Sequence[Character], now_ms: float
+) -> Iterator[Character]:
+    """Yield the characters of a text as it came, by those that are spoken of them.
+
+    What is not spoken has the time up to what is next.
+    """
+    for block in written.characters.placed():
+        text, heard = source[block.source : block.source_end], said[block.target :]
+        if block.is_kept:
+            yield from (
+                (char, start_ms, end_ms)
+                for char, (_, start_ms, end_ms) in zip(text, heard, strict=False)
+            )
+        elif block.target < block.target_end:
+            yield from _shared(text, heard[0][1], said[block.target_end - 1][2])
+        else:
+            yield from _shared(text, now_ms, heard[0][1] if heard else now_ms)
+        now_ms = said[block.target_end - 1][2] if block.target_end else now_ms
 
 
 def _shared(text: str, start_ms: float, end_ms: float) -> Iterator[Character]:
-    pace = (end_ms - start_ms) / max(len(text), 1)
+    pace = max(end_ms - start_ms, 0) / max(len(text), 1)
     for index, char in enumerate(text):
         yield char, start_ms + pace * index, start_ms + pace * (index + 1)

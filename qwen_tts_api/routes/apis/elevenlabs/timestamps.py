@@ -4,133 +4,125 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import json
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, Response, request
 
-from qwen_tts_api.audio.provenance import SOURCE_TYPE
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes.apis.elevenlabs.alignment import Aligner, Alignment
+from qwen_tts_api.routes.apis.elevenlabs.alignment import Aligner, Alignment, Told
 from qwen_tts_api.routes.apis.elevenlabs.names import FIELDS
 from qwen_tts_api.routes.apis.elevenlabs.speech import describe_operation, read_request
-from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openapi.operations import Answer
-from qwen_tts_api.routes.speech.response import StreamedBody, report_ignored
+from qwen_tts_api.routes.speech.response import synthesize
+from qwen_tts_api.routes.speech.timed import LINES_TYPE, TimedBody, TimedLines, line
 from qwen_tts_api.service.live.events import AudioChunk, SegmentEnded
 from qwen_tts_api.service.live.speech import LiveSpeech
+from qwen_tts_api.service.request import Speech, SpeechRequest, SpeechStream
 from qwen_tts_api.service.speech import SpeechService
 
-LINES = "application/x-ndjson"
-
-_SPOKEN = {"type": "object", "description": "`audio_base64`, `alignment`, `normalized_alignment`."}
+SPOKEN = {"type": "object", "description": "`audio_base64`, `alignment`, `normalized_alignment`."}
 
 
 def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> None:
     """Add the routes of speech with timestamps."""
 
-    def begin(voice_id: str) -> tuple[LiveSpeech, list[str]]:
+    def respond(voice_id: str, *, stream: bool) -> Response:
         asked, ignored = read_request(voice_id, request, config, service)
-        g.record.text = asked.text
-        live = service.live(replace(asked, timestamps=True), client_connection(request.environ))
-        live.finish()
-        names = (FIELDS.get(name, name) for name in live.info.ignored)
-        return live, [*ignored, *names]
+        asked = replace(asked, stream=stream, timestamps=True)
+        return synthesize(service, asked, request, ignored, FIELDS, in_characters(asked))
 
     @routes.post("/v1/text-to-speech/<voice_id>/with-timestamps")
     @describe_operation(
         "Speak a text, with the time of each character: ElevenLabs-compatible",
-        Answer("The audio and when each character is heard.", _SPOKEN),
+        Answer("The audio and when each character is heard.", SPOKEN),
     )
     def convert_with_timestamps(voice_id: str) -> Response:
-        live, ignored = begin(voice_id)
-        parts = list(spoken(live, early=False))
-        alignment = Alignment.join(part for _, part in parts)
-        body = describe_audio(b"".join(data for data, _ in parts), alignment)
-        return _describe(jsonify(body), live, ignored)
+        return respond(voice_id, stream=False)
 
     @routes.post("/v1/text-to-speech/<voice_id>/stream/with-timestamps")
     @describe_operation(
         "Speak a text as it is made, with the time of each character: ElevenLabs-compatible",
-        Answer("A JSON object a line, as in `/with-timestamps`.", _SPOKEN, [LINES]),
+        Answer("A JSON object a line, as in `/with-timestamps`.", SPOKEN, [LINES_TYPE]),
     )
     def stream_with_timestamps(voice_id: str) -> Response:
-        live, ignored = begin(voice_id)
-        body = StreamedBody(_Lines(live))
-        return _describe(Response(body, mimetype=LINES), live, ignored)
+        return respond(voice_id, stream=True)
 
 
-class _Lines(Iterator[bytes]):
-    """The lines of an answer; the first is there already, so that what is refused has its status.
+def in_characters(asked: SpeechRequest) -> TimedBody:
+    """Return how ElevenLabs writes the audio of a request, with the times of its characters."""
+    text = asked.written_text
+    aligner = Aligner(lambda start, end: text[start:end])
 
-    Raises:
-        TTSError: Nothing can be spoken.
-    """
+    def whole(speech: Speech) -> bytes:
+        assert speech.times is not None
+        for segment in speech.times.segments:
+            aligner.end(segment)
+        aligner.finish(len(text), 1000 * speech.times.duration_s)
+        return line(describe_audio(speech.data, aligner.take()))
 
-    def __init__(self, live: LiveSpeech) -> None:
-        self._parts = spoken(live)
-        self._first: bytes | None = self._next()
+    def lines(stream: SpeechStream) -> TimedLines:
+        num_told = 0
 
-    def __next__(self) -> bytes:
-        first, self._first = self._first, None
-        return self._next() if first is None else first
+        def tell(data: bytes | None) -> list[dict[str, Any]]:
+            nonlocal num_told
+            times, expected = stream.progress.times, stream.progress.expected
+            assert times is not None
+            for segment in times.segments[num_told:]:
+                aligner.end(segment)
+            num_told = len(times.segments)
+            if expected is not None:
+                aligner.expect(expected, 1000 * times.duration_s)
+            if data is None:
+                aligner.finish(len(text), 1000 * times.duration_s)
+            told = aligner.take()
+            return [describe_audio(data or b"", told)] if data or any(told) else []
 
-    def close(self) -> None:
-        """Cancel the work."""
-        self._parts.close()
+        return TimedLines(stream, tell)
 
-    def _next(self) -> bytes:
-        return json.dumps(describe_audio(*next(self._parts))).encode() + b"\n"
+    return TimedBody(whole, lines)
 
 
-def spoken(
-    live: LiveSpeech, *, early: bool = True
-) -> Generator[tuple[bytes, Alignment], None, None]:
-    """Yield the audio of a text as it is made, each part with the characters that end in it.
+def spoken(live: LiveSpeech) -> Generator[tuple[bytes, Told], None, None]:
+    """Yield the audio of a text that arrives, each part with the characters that end in it.
 
     Closing it cancels the work.
 
     Args:
         live: The text, with timestamps.
-        early: Whether characters are told when they are expected to have been heard; else when
-            their segment has ended, and its times are better known.
 
     Raises:
         TTSError: What `LiveSpeech.events` raises.
     """
-    aligner = Aligner()
+    aligner = Aligner(live.read)
     with contextlib.closing(live.events()) as events:
         for event in events:
             if isinstance(event, AudioChunk):
-                if early and live.expected is not None:
+                if live.expected is not None:
                     aligner.expect(live.expected, live.milliseconds)
                 yield event.data, aligner.take()
             elif isinstance(event, SegmentEnded) and event.times is not None:
                 aligner.end(event.times)
-    if rest := aligner.take():
+    aligner.finish(live.num_characters, live.milliseconds)
+    if any(rest := aligner.take()):
         yield b"", rest
 
 
-def describe_audio(data: bytes, alignment: Alignment) -> dict[str, Any]:
+def describe_audio(data: bytes, told: Told) -> dict[str, Any]:
     """Return ElevenLabs' object of audio with timestamps, from the beginning of all audio."""
-    aligned = {
+    return {
+        "audio_base64": base64.b64encode(data).decode("ascii"),
+        "alignment": _describe(told.written),
+        "normalized_alignment": _describe(told.spoken),
+    }
+
+
+def _describe(alignment: Alignment) -> dict[str, Any] | None:
+    if not alignment:
+        return None
+    return {
         "characters": alignment.characters,
         "character_start_times_seconds": [ms / 1000 for ms in alignment.starts_ms],
         "character_end_times_seconds": [ms / 1000 for ms in alignment.ends_ms],
     }
-    audio = base64.b64encode(data).decode("ascii")
-    told = aligned if alignment else None
-    return {"audio_base64": audio, "alignment": told, "normalized_alignment": told}
-
-
-def _describe(response: Response, live: LiveSpeech, ignored: list[str]) -> Response:
-    report_ignored(response, ignored)
-    response.headers["Cache-Control"] = "no-cache"
-    if live.info.is_marked:
-        response.headers["X-Digital-Source-Type"] = SOURCE_TYPE
-    response.headers["X-Seed"] = str(live.info.seed)
-    response.headers["X-Model"] = live.info.model
-    response.headers["X-Sample-Rate"] = str(live.info.sample_rate_hz)
-    return response

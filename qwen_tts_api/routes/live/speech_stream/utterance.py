@@ -22,7 +22,7 @@ from qwen_tts_api.service.live.events import (
 from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.request import Client
 from qwen_tts_api.service.speech import SpeechService
-from qwen_tts_api.service.times.timeline import TimedSegment
+from qwen_tts_api.service.times.timed import TimedSegment
 
 Document = dict[str, Any]
 Send = Callable[[Message | Document], None]

@@ -31,6 +31,20 @@ def strip_markup(text: str, changes: Counter[str]) -> str:
     return text.replace(LINE_BREAK, "\n")
 
 
+def blank_markup(text: str) -> str:
+    """Return a text as long as it is, without what is surely none of what a reader would see.
+
+    That is what stands in tags, comments and `<think>` blocks: it may look like other text.
+    """
+    for find in (_find_thinking, _find_hidden, _find_tags):
+        for begin, end in list(find(text)):
+            text = f"{text[:begin]}{BLANK * (end - begin)}{text[end:]}"
+    return text
+
+
+BLANK = "\0"
+"""In the place of a character that is no text."""
+
 _ENTITY = compile_pattern(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _THINKING = compile_pattern(r"(?i)(?<!`)<(?P<close>/)?(?:think|thinking|thought|reasoning)>(?!`)")
 
@@ -92,15 +106,20 @@ def _remove(text: str, spans: Iterator[tuple[int, int]], kind: str, changes: Cou
 
 
 def _strip_tags(text: str, changes: Counter[str]) -> str:
-    pattern = _SSML_TAG if _SSML.match(text, 0, 1000) else _TAG
     text = _remove(text, _find_hidden(text), "markup", changes)
     kept, position = [], 0
-    for tag in find_matches(text, "<", pattern):
-        kept.append(text[position : tag.start()])
-        kept.append(LINE_BREAK if _BLOCK_TAG.match(tag[0]) else "")
-        position = tag.end()
+    for begin, end in _find_tags(text):
+        kept.append(text[position:begin])
+        kept.append(LINE_BREAK if _BLOCK_TAG.match(text, begin, end) else "")
+        position = end
         changes["markup"] += 1
     return "".join([*kept, text[position:]])
+
+
+def _find_tags(text: str) -> Iterator[tuple[int, int]]:
+    pattern = _SSML_TAG if _SSML.match(text, 0, 1000) else _TAG
+    for tag in find_matches(text, "<", pattern):
+        yield tag.span()
 
 
 def _find_hidden(text: str) -> Iterator[tuple[int, int]]:

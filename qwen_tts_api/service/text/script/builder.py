@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
+from qwen_tts_api.service.text.aligned.alignment import Alignment, Block
+from qwen_tts_api.service.text.aligned.comparison import compare
+from qwen_tts_api.service.text.aligned.written import Written
+from qwen_tts_api.service.text.markup.markup import BLANK
 from qwen_tts_api.service.text.patterns import compile_pattern, substitute
 from qwen_tts_api.service.text.script.passage import (
     PLAIN,
@@ -19,25 +25,69 @@ _LINE_END = compile_pattern(rf"(?<={_UNSPACED})\s*\n\s*(?={_UNSPACED})")
 _SPACES = compile_pattern(r"\s++")
 
 
+class Source:
+    """A document, of which only what is text is there, once it has been read.
+
+    Args:
+        document: All of it.
+        start: Where it begins in the client's text.
+
+    Attributes:
+        position: Up to where it has been read, in characters.
+    """
+
+    def __init__(self, document: str, start: int) -> None:
+        self.position = 0
+        self._start = start
+        self._text = [BLANK] * len(document)
+        self._taken = 0
+
+    def add(self, text: str) -> None:
+        """Note text that stands at the position."""
+        self._text[self.position : self.position + len(text)] = text
+
+    def take(self, text: str) -> Written:
+        """Return what was read since the last time, as what became of its text."""
+        begin, self._taken = self._taken, self.position
+        return Written.of("".join(self._text[begin : self.position]), text, self._start + begin)
+
+
+class _Piece(NamedTuple):
+    """A piece of text, as it is spoken and as it is written."""
+
+    said: str
+    written: str
+
+
 class ScriptBuilder:
     """Makes passages of text without markup, whose white space means no more than a space.
 
     A passage ends where the style changes, at a boundary and at a pause.
+
+    Args:
+        source: What is read, where passages are to tell what the client wrote of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, source: Source | None = None) -> None:
+        self._source = source
         self._passages: list[Passage] = []
         self._lead_s = 0.0
-        self._text: list[str] = []
+        self._text: list[_Piece] = []
         self._style = PLAIN
 
-    def add_text(self, text: str, style: Style) -> None:
-        """Add text; white space alone is of no style."""
+    def add_text(self, text: str, style: Style, written: str | None = None) -> None:
+        """Add text; white space alone is of no style.
+
+        Args:
+            text: What is spoken.
+            style: How.
+            written: What a reader would see instead of it.
+        """
         if not text.isspace():
             if style != self._style:
                 self._end_passage(None)
             self._style = style
-        self._text.append(text)
+        self._text.append(_Piece(text, text if written is None else written))
 
     def end(self, boundary: Boundary) -> None:
         """End a sentence or a paragraph, or begin one."""
@@ -61,14 +111,29 @@ class ScriptBuilder:
 
     def _end_passage(self, boundary: Boundary | None) -> bool:
         """End what was added, if it is any; without a boundary, it has what its last mark says."""
-        text = _squeeze("".join(self._text))
-        self._text.clear()
+        pieces, self._text = self._text, []
+        text = _squeeze("".join(piece.said for piece in pieces))
         if not text:
             return False
         boundary = _boundary_behind(text) if boundary is None else boundary
         check_num_passages(len(self._passages) + 1)
-        self._passages.append(Passage(text, self._style, boundary=boundary, has_markup=False))
+        written = _written(pieces, self._source) if self._source else None
+        self._passages.append(
+            Passage(text, self._style, boundary=boundary, has_markup=False, written=written)
+        )
         return True
+
+
+def _written(pieces: Sequence[_Piece], source: Source) -> Written:
+    """Return what a client wrote of a passage that pieces are read of."""
+    said, seen = ("".join(texts) for texts in zip(*pieces, strict=True))
+    replaced = Alignment.of(
+        Block(len(piece.written), len(piece.said), is_kept=piece.written == piece.said)
+        for piece in pieces
+    )
+    text = _squeeze(seen)
+    change = compare(seen, text).reversed.then(replaced).then(compare(said, _squeeze(said)))
+    return replace(source.take(text), spoken=change)
 
 
 def _squeeze(text: str) -> str:

@@ -17,11 +17,13 @@ from qwen_tts_api.names import shown
 from qwen_tts_api.service.text.patterns import compile_pattern, find_matches
 from qwen_tts_api.service.text.script.passage import Passage, check_num_passages
 from qwen_tts_api.service.text.script.pauses import DEFAULT_PAUSE_S, read_time
+from qwen_tts_api.service.text.verbalize.edits import Edit
 
 _SIGN = "\N{MUSICAL SYMBOL QUARTER REST}"
 """Nobody says it: where a text has one, nothing is lost."""
 
 _HIDDEN = compile_pattern(rf"{_SIGN}(\d{{1,5}}){_SIGN}")
+_OWN = compile_pattern(_SIGN)
 _MARK = compile_pattern(r"(?i)\[pause\b(?P<time>[^\[\]\n]{0,80}+)\]")
 _TAG = compile_pattern(
     r"""(?i)<break(?:\s++time\s*=\s*(?:"(?P<time>[^"<>]{0,80})"|'(?P<time>[^'<>]{0,80})'))?\s*/?>"""
@@ -33,8 +35,8 @@ def is_pause_mark(text: str) -> bool:
     return _MARK.fullmatch(text) is not None
 
 
-def hide_marks(passage: Passage) -> tuple[str, list[float]]:
-    """Return the text of a passage with a sign for each mark, and the pauses that those are.
+def find_marks(passage: Passage) -> tuple[list[Edit], list[float]]:
+    """Return the edits that put a sign in the place of each mark, and the pauses that those are.
 
     Raises:
         InvalidRequest: A mark says something that is not understood, or there are too many.
@@ -47,27 +49,29 @@ def hide_marks(passage: Passage) -> tuple[str, list[float]]:
         key=lambda mark: int(mark.start()),
     )
     check_num_passages(len(marks) + 1)
-    pauses_s, pieces, begin = [], list[str](), 0
-    for number, mark in enumerate(marks):
-        pieces += [passage.text[begin : mark.start()].replace(_SIGN, " "), _sign(number)]
-        pauses_s.append(_read(mark))
-        begin = mark.end()
-    return "".join([*pieces, passage.text[begin:].replace(_SIGN, " ")]), pauses_s
+    signs = [Edit(*mark.span(), f" {_SIGN}{n}{_SIGN} ", "") for n, mark in enumerate(marks)]
+    own = [Edit(*sign.span(), " ", "") for sign in find_matches(passage.text, _SIGN, _OWN)]
+    inside = {place for sign in signs for place in range(sign.start, sign.end)} if own else set()
+    signs += [sign for sign in own if sign.start not in inside]
+    return sorted(signs), [_read(mark) for mark in marks]
 
 
 def split_at_marks(passage: Passage, pauses_s: Sequence[float]) -> list[Passage]:
-    """Return the parts of a passage between the signs that `hide_marks` has left in it."""
-    parts, begin = [], 0
-    for sign in find_matches(passage.text, _SIGN, _HIDDEN):
-        pause_s = pauses_s[int(sign[1])]
-        text = passage.text[begin : sign.start()].strip()
-        parts.append(replace(passage, text=text, pause_s=pause_s))
-        begin = sign.end()
-    return [*parts, replace(passage, text=passage.text[begin:].strip())]
-
-
-def _sign(number: int) -> str:
-    return f" {_SIGN}{number}{_SIGN} "
+    """Return the parts of a passage between the signs of `find_marks` that are left in it."""
+    signs = list(find_matches(passage.text, _SIGN, _HIDDEN))
+    starts = [0, *(sign.end() for sign in signs)]
+    ends = [*(sign.start() for sign in signs), len(passage.text)]
+    pauses = [*(pauses_s[int(sign[1])] for sign in signs), passage.pause_s]
+    written = passage.written.divided(starts) if passage.written else [None] * len(starts)
+    return [
+        replace(
+            passage,
+            text=passage.text[start:end].strip(),
+            pause_s=pause_s,
+            written=part and part.seen(passage.text[start:end]) if signs else passage.written,
+        )
+        for start, end, pause_s, part in zip(starts, ends, pauses, written, strict=True)
+    ]
 
 
 def _read(mark: regex.Match[str]) -> float:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from qwen_tts_api.errors import InvalidRequest, TTSError
+from qwen_tts_api.service.text.aligned.written import Written
 from qwen_tts_api.service.text.sentences import Boundary
 
 MAX_PASSAGES = 5000
@@ -55,6 +56,8 @@ class Passage:
         has_markup: Whether it may have Markdown and HTML, which are taken out.
         has_pause_marks: Whether `[pause]` in it is one.
         has_break_tags: Whether `<break/>` in it is a pause.
+        start: Where it begins in all of the client's text, in characters.
+        written: What the client wrote of it, where that is to be told.
     """
 
     text: str
@@ -64,6 +67,16 @@ class Passage:
     has_markup: bool = True
     has_pause_marks: bool = False
     has_break_tags: bool = False
+    start: int = 0
+    written: Written | None = None
+
+    def behind(self, other: Passage, space: str) -> Passage:
+        """Return this passage with the text of another before it, and white space between them."""
+        written = None
+        if self.written and other.written:
+            between = Written.of("", space, other.written.end)
+            written = Written.joined([other.written, between, self.written])
+        return replace(self, text=f"{other.text}{space}{self.text}", written=written)
 
 
 def check_num_passages(num: int) -> None:
@@ -108,5 +121,5 @@ class Script:
                 passages.append(passage)
                 continue
             space = "\n\n" if last.boundary is Boundary.PARAGRAPH else " "
-            passages[-1] = replace(passage, text=f"{last.text}{space}{passage.text}")
+            passages[-1] = passage.behind(last, space)
         return replace(self, passages=passages)

@@ -8,17 +8,22 @@ from dataclasses import replace
 
 from qwen_tts_api.errors import InvalidRequest, NothingToSay, TextRequired
 from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.text.aligned.alignment import Alignment
+from qwen_tts_api.service.text.aligned.comparison import compare
+from qwen_tts_api.service.text.aligned.written import Written
+from qwen_tts_api.service.text.markup.markup import blank_markup
 from qwen_tts_api.service.text.normalize import (
     NormalizedText,
     check_text,
     has_words,
     prepare_text,
 )
-from qwen_tts_api.service.text.script.marks import hide_marks, split_at_marks
+from qwen_tts_api.service.text.script.marks import find_marks, split_at_marks
 from qwen_tts_api.service.text.script.passage import Passage, Script
 from qwen_tts_api.service.text.script.pauses import MAX_PAUSES_S
 from qwen_tts_api.service.text.script.ssml import read_ssml
 from qwen_tts_api.service.text.script.turns import read_turns, split_at_speakers
+from qwen_tts_api.service.text.verbalize.edits import Edit, apply
 
 _FORMS = ("ssml", "turns", "speaker_marks")
 
@@ -55,14 +60,16 @@ def _read(request: SpeechRequest, max_chars: int, language: str, pause_marks: bo
         return read_turns(request.turns, max_chars, pause_marks=marks)
     if request.ssml:
         text = check_text(request.text, max_chars)
-        return read_ssml(text, request.language or language)
+        start = request.text.index(text)
+        return read_ssml(text, request.language or language, start, timed=request.timestamps)
     if request.speaker_marks:
-        return split_at_speakers(check_text(request.text, max_chars), pause_marks=marks)
+        text = check_text(request.text, max_chars)
+        return split_at_speakers(text, request.text.index(text), pause_marks=marks)
     return Script([Passage(request.text, has_pause_marks=marks)])
 
 
 def prepare_script(
-    script: Script, max_chars: int, *, normalize: bool
+    script: Script, max_chars: int, *, normalize: bool, timed: bool = False
 ) -> tuple[Script, NormalizedText]:
     """Return a script as it is spoken, and all of its text.
 
@@ -73,6 +80,7 @@ def prepare_script(
         script: What the request says, of at least one passage.
         max_chars: Of each passage.
         normalize: Whether what is meant for the eye only is taken out.
+        timed: Whether passages tell what the client wrote of them.
 
     Raises:
         NothingToSay, TextRequired: There are neither words nor stated pauses.
@@ -84,7 +92,8 @@ def prepare_script(
         text = prepare_text(
             passage.text, max_chars, normalize=normalize, has_markup=passage.has_markup
         )
-        return Script((replace(passage, text=text.text),)), text
+        written = _written(passage, [], text.text, normalize=normalize) if timed else None
+        return Script((replace(passage, text=text.text, written=written),)), text
     prepared: list[Passage] = []
     changes: Counter[str] = Counter()
     nothing: InvalidRequest = NothingToSay(
@@ -92,18 +101,30 @@ def prepare_script(
         fields={"text": ["Nothing to speak."]},
     )
     for passage in script.passages:
-        raw, pauses_s = hide_marks(passage)
+        signs, pauses_s = find_marks(passage)
+        raw = apply(passage.text, signs)
         try:
             text = prepare_text(raw, max_chars, normalize=normalize, has_markup=passage.has_markup)
         except (NothingToSay, TextRequired) as error:
             nothing, text = error, NormalizedText("")
         changes.update(text.changes)
-        prepared += split_at_marks(replace(passage, text=text.text), pauses_s)
+        written = _written(passage, signs, text.text, normalize=normalize) if timed else None
+        prepared += split_at_marks(replace(passage, text=text.text, written=written), pauses_s)
     spoken = _join_pauses(script.lead_s, prepared)
     if not spoken.passages and not spoken.lead_s:
         raise nothing
     whole = NormalizedText(" ".join(passage.text for passage in spoken.passages), changes)
     return replace(spoken, passages=spoken.passages or [Passage("")]), whole
+
+
+def _written(passage: Passage, signs: Sequence[Edit], text: str, *, normalize: bool) -> Written:
+    """Return what a client wrote of a passage, with signs in it, which has become another text."""
+    if passage.written:
+        return passage.written.said(compare(passage.text, text))
+    raw = apply(passage.text, signs)
+    source = blank_markup(raw) if normalize and passage.has_markup else raw
+    places = Alignment.edited(len(passage.text), signs).then(compare(source, text))
+    return Written(passage.start, text, places, Alignment.same(len(text)))
 
 
 def _is_plain(script: Script) -> bool:

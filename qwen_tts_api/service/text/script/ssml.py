@@ -16,7 +16,7 @@ from xml.parsers import expat
 from qwen_tts_api.errors import InvalidSsml
 from qwen_tts_api.names import shown
 from qwen_tts_api.service.models import name_language
-from qwen_tts_api.service.text.script.builder import ScriptBuilder
+from qwen_tts_api.service.text.script.builder import ScriptBuilder, Source
 from qwen_tts_api.service.text.script.elements import (
     ELEMENTS,
     check_attributes,
@@ -54,18 +54,20 @@ _HINTS = {
 }
 
 
-def read_ssml(text: str, language: str) -> Script:
+def read_ssml(text: str, language: str, start: int = 0, *, timed: bool = False) -> Script:
     """Return the script that an SSML document is; one without any words has no passage.
 
     Args:
         text: The document, with or without its `<speak>`; valid Unicode.
         language: Of what has no other in the document, by name or code, or `Auto`.
+        start: Where the document begins in the client's text.
+        timed: Whether passages tell what the client wrote of them.
 
     Raises:
         InvalidSsml: It is malformed, or has an element, an attribute or a value that is not
             understood. The message says where, and what is understood.
     """
-    return _Reader(text, language).read()
+    return _Reader(text, language, start, timed=timed).read()
 
 
 @dataclass
@@ -88,15 +90,21 @@ class _Open:
 class _Reader:
     """Reads one document."""
 
-    def __init__(self, text: str, language: str) -> None:
+    def __init__(self, text: str, language: str, start: int, *, timed: bool) -> None:
+        length = len(text)
         text = text.lstrip(_BEFORE_ROOT)
+        start += length - len(text)
         self._language = language
         self._is_wrapped = _ROOT.match(text) is None
         self._text = f"{_WRAPPER}{text}</speak>" if self._is_wrapped else text
-        self._builder = ScriptBuilder()
+        self._bytes = self._text.encode()
+        start -= len(_WRAPPER) if self._is_wrapped else 0
+        self._source = Source(self._text, start) if timed else None
+        self._num_bytes = 0  # before the source's position
+        self._builder = ScriptBuilder(self._source)
         self._open: list[_Open] = []
         self._parser = expat.ParserCreate("UTF-8")
-        self._parser.buffer_text = True
+        self._parser.buffer_text = not timed  # of which the place is known
         self._parser.StartElementHandler = self._placing(self._begin)
         self._parser.EndElementHandler = self._placing(self._end)
         self._parser.CharacterDataHandler = self._placing(self._take)
@@ -106,24 +114,33 @@ class _Reader:
     def read(self) -> Script:
         """Return the script."""
         try:
-            self._parser.Parse(self._text.encode(), True)
+            self._parser.Parse(self._bytes, True)
         except expat.ExpatError as error:
             hint = _HINTS.get(error.code, expat.ErrorString(error.code))
             if error.code == _MISMATCH and self._open:
                 hint = f"</{self._open[-1].name}> has to come before another element ends"
             raise self._error(hint) from None
+        if self._source is not None:
+            self._source.position = len(self._text)
         return self._builder.build()
 
     def _placing(self, handle: Callable[..., None]) -> Callable[..., None]:
         """Return a handler whose ValueError is an error that says where the parser is."""
 
         def handler(*args: Any) -> None:
+            self._advance()
             try:
                 handle(*args)
             except ValueError as error:
                 raise self._error(str(error)) from None
 
         return handler
+
+    def _advance(self) -> None:
+        """Note where the parser is, where that is to be told."""
+        if self._source is not None:
+            before, self._num_bytes = self._num_bytes, self._parser.CurrentByteIndex
+            self._source.position += len(self._bytes[before : self._num_bytes].decode())
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
         """Open an element; raise ValueError if it is not understood."""
@@ -150,13 +167,15 @@ class _Reader:
                 words = words_of(name, opened.attributes, text, language)
             except ValueError as error:
                 raise ValueError(f"<{name}>: {error}") from None
-            self._builder.add_text(words, opened.style)
+            self._builder.add_text(words, opened.style, text)
         if element.boundary is not None:
             self._builder.end(element.boundary)
 
     def _take(self, text: str) -> None:
         opened = self._open[-1]
         element = ELEMENTS[opened.name]
+        if self._source is not None:
+            self._source.add(text)
         if element.has_elements:
             self._builder.add_text(text, opened.style)
         elif element.has_text:

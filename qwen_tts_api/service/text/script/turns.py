@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -51,42 +52,50 @@ def read_turns(turns: Sequence[Turn], max_chars: int, *, pause_marks: bool) -> S
             f"allows {max_chars}.",
             fields={"turns": [f"Longer than {max_chars} characters together."]},
         )
+    starts = itertools.accumulate((len(turn.text) for turn in turns), initial=0)
     return Script(
         [
             _passage(
                 turn.text,
+                start,
                 Style(turn.speaker, turn.language, turn.instruct, place=f"Turn {number}"),
                 pause_marks=pause_marks,
             )
-            for number, turn in enumerate(turns, 1)
+            for (number, turn), start in zip(enumerate(turns, 1), starts, strict=False)
         ]
     )
 
 
-def split_at_speakers(text: str, *, pause_marks: bool) -> Script:
+def split_at_speakers(text: str, start: int = 0, *, pause_marks: bool) -> Script:
     """Return the script of a text whose lines may begin with a speaker: `[Ryan] Hello.`.
 
     A speaker goes on until the next one. What is before the first is the request's own voice's.
+
+    Args:
+        text: All of it.
+        start: Where it begins in the client's text.
+        pause_marks: Whether `[pause]` in it is one.
     """
-    style, said = Style(), list[str]()
+    style, begin, position = Style(), 0, 0
     passages: list[Passage] = []
     for number, line in enumerate(lines(text), 1):
         mark = _MARK.match(line)
         if mark and not (pause_marks and is_pause_mark(mark[1])):
-            passages += _spoken(said, style, pause_marks=pause_marks)
-            style, said = Style(mark[1][1:-1].strip(), place=f"Line {number}"), []
-            line = line[mark.end() :]
-        said.append(line)
-    passages += _spoken(said, style, pause_marks=pause_marks)
+            passages += _spoken(text[begin:position], start + begin, style, pause_marks=pause_marks)
+            style = Style(mark[1][1:-1].strip(), place=f"Line {number}")
+            begin = position + mark.end()
+        position += len(line) + 1
+    passages += _spoken(text[begin:], start + begin, style, pause_marks=pause_marks)
     check_num_passages(len(passages))
     return Script(passages)
 
 
-def _spoken(said: Sequence[str], style: Style, *, pause_marks: bool) -> Iterator[Passage]:
-    text = "\n".join(said).strip()
-    if text:
-        yield _passage(text, style, pause_marks=pause_marks)
+def _spoken(text: str, start: int, style: Style, *, pause_marks: bool) -> Iterator[Passage]:
+    if said := text.strip():
+        yield _passage(said, start + text.index(said), style, pause_marks=pause_marks)
 
 
-def _passage(text: str, style: Style, *, pause_marks: bool) -> Passage:
-    return Passage(text, style, boundary=Boundary.SENTENCE, has_pause_marks=pause_marks)
+def _passage(text: str, start: int, style: Style, *, pause_marks: bool) -> Passage:
+    return Passage(
+        text, style, boundary=Boundary.SENTENCE, has_pause_marks=pause_marks, start=start
+    )

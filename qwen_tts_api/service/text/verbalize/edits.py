@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
+
+import regex
+
+from qwen_tts_api.service.text.patterns import windows
 
 
 class Edit(NamedTuple):
@@ -29,6 +33,22 @@ def apply(text: str, edits: Sequence[Edit]) -> str:
         parts += [text[position : edit.start], edit.text]
         position = edit.end
     return "".join([*parts, text[position:]])
+
+
+def find_edits(
+    text: str,
+    pattern: regex.Pattern[str],
+    replacement: Callable[[regex.Match[str]], str],
+    kind: str,
+) -> list[Edit]:
+    """Return the edits that replace a pattern's matches, none of which spans two windows."""
+    edits, position = list[Edit](), 0
+    for window in windows(text):
+        for match in pattern.finditer(window):
+            start, end = match.span()
+            edits.append(Edit(position + start, position + end, replacement(match), kind))
+        position += len(window)
+    return edits
 
 
 def close_up(text: str, edit: Edit) -> Edit:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
+from collections.abc import Callable, Iterator
 
 import regex
 
-from qwen_tts_api.service.text.characters import Rule as CharacterRule
-from qwen_tts_api.service.text.characters import apply_rules
 from qwen_tts_api.service.text.patterns import compile_pattern
+from qwen_tts_api.service.text.verbalize.edits import Edit, apply, find_edits
 
 NAMES = dict(
     zip(
@@ -44,14 +43,17 @@ _UNREADABLE = compile_pattern(r"[[\p{L}\p{M}\p{N}]--[A-Za-z]]++")
 _READABLE = re.compile("[A-Za-z]")
 
 
-def spell(text: str, changes: Counter[str]) -> str:
-    """Return a text that has no other letters than a to z, and no digits.
+def spell(text: str) -> Iterator[list[Edit]]:
+    """Yield the edits, one step after the other, that leave no other letters than a to z.
 
     Args:
         text: Verbalized.
-        changes: Number of changes by kind; is added to.
     """
-    return apply_rules(_RULES, text, changes)
+    for kind, pattern, replacement in _RULES:
+        edits = find_edits(text, pattern, replacement, kind)
+        if edits:
+            yield edits
+            text = apply(text, edits)
 
 
 def is_readable(text: str) -> bool:
@@ -74,9 +76,9 @@ def _fold(match: regex.Match[str]) -> str:
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
-_RULES: list[CharacterRule] = [
+_RULES: list[tuple[str, regex.Pattern[str], Callable[[regex.Match[str]], str]]] = [
     ("letters", _GREEK, _name_greek),
     ("letters", _ACCENTED, _fold),
     ("abbreviations", _ALONE, _name_letters),
-    ("unreadable", _UNREADABLE, " "),
+    ("unreadable", _UNREADABLE, lambda _: " "),
 ]

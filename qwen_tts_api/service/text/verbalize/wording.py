@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from qwen_tts_api.service.text.aligned.alignment import Alignment
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.sentences import find_sentences
 from qwen_tts_api.service.text.verbalize.edits import Edit, apply
@@ -53,10 +54,17 @@ class Wording:
 
     def word(self, text: str) -> tuple[str, Counter[str]]:
         """Return a text as it is spoken, and the number of changes by kind."""
+        worded, changes, _ = self.word_aligned(text)
+        return worded, changes
+
+    def word_aligned(self, text: str) -> tuple[str, Counter[str], Alignment]:
+        """Return likewise, and how the text is aligned with that."""
         changes: Counter[str] = Counter()
         if self.is_idle:
-            return text, changes
-        return "".join(self._word(part, changes) for part in _sentences(text)), changes
+            return text, changes, Alignment.same(len(text))
+        parts = [self._word(part, changes) for part in _sentences(text)]
+        worded = "".join(part for part, _ in parts)
+        return worded, changes, Alignment.joined(alignment for _, alignment in parts)
 
     def is_spoken(self, text: str) -> bool:
         """Return whether the model can say something of a text that was worded."""
@@ -104,27 +112,41 @@ class Wording:
         verbalizer = make_verbalizer(language, letters_only=self._letters_only)
         return all(verbalizer.is_inert(word) for word in words)
 
-    def _word(self, sentence: str, changes: Counter[str]) -> str:
-        worded = self._apply(sentence, self._pronunciations.find_edits(sentence), changes)
+    def _word(self, sentence: str, changes: Counter[str]) -> tuple[str, Alignment]:
+        """Return a sentence as it is spoken, and how it is aligned with that."""
+        words, alignment = sentence, Alignment.same(len(sentence))
+        for edits in self._steps(sentence):
+            merge(changes, edits)
+            alignment = alignment.then(Alignment.edited(len(words), edits))
+            words = apply(words, edits)
+        return words, alignment
+
+    def _steps(self, sentence: str) -> Iterator[list[Edit]]:
+        """Yield the edits of a sentence, then those of what they make of it, and so on."""
+        edits = _begun(sentence, self._pronunciations.find_edits(sentence))
+        yield edits
+        worded = apply(sentence, edits)
         language = find_language(self._language, worded) if self._full else None
         if language is not None:
             verbalizer = make_verbalizer(language, letters_only=self._letters_only)
-            worded = self._apply(worded, list(verbalizer.find_edits(worded)), changes)
-        return spell(worded, changes) if self._letters_only else worded
+            edits = _begun(worded, list(verbalizer.find_edits(worded)))
+            yield edits
+            worded = apply(worded, edits)
+        if self._letters_only:
+            yield from spell(worded)
 
-    def _apply(self, text: str, edits: list[Edit], changes: Counter[str]) -> str:
-        """Apply edits; a sentence still begins with a capital, by which its beginning is found."""
-        if not edits:
-            return text
-        merge(changes, edits)
-        said = apply(text, edits)
-        if text[: edits[0].start].strip(" \n\"'“‘«(") or not text[edits[0].start :][:1].isalnum():
-            return said
-        first = _FIRST.match(said)
-        if first is None:
-            return said
-        place = first.end() - 1
-        return said[:place] + said[place].upper() + said[place + 1 :]
+
+def _begun(text: str, edits: list[Edit]) -> list[Edit]:
+    """Return edits of a sentence that begins with a capital, by which its beginning is found."""
+    if not edits or text[: edits[0].start].strip(" \n\"'“‘«("):
+        return edits
+    said = edits[0].text
+    first = _FIRST.match(said)
+    if first is None or not text[edits[0].start :][:1].isalnum():
+        return edits
+    place = first.end() - 1
+    said = said[:place] + said[place].upper() + said[place + 1 :]
+    return [edits[0]._replace(text=said), *edits[1:]]
 
 
 AS_WRITTEN = Wording("auto", Pronunciations({}), full=False, letters_only=False)

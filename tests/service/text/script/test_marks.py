@@ -8,15 +8,16 @@ import pytest
 
 from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.service.text.normalize import normalize_text
-from qwen_tts_api.service.text.script.marks import hide_marks, split_at_marks
+from qwen_tts_api.service.text.script.marks import find_marks, split_at_marks
 from qwen_tts_api.service.text.script.passage import Passage
+from qwen_tts_api.service.text.verbalize.edits import apply
 
 
 def parts(text: str, *, tags: bool = False) -> list[tuple[str, float | None]]:
     """Return the parts of a text with their pauses, normalized."""
     passage = Passage(text, has_pause_marks=not tags, has_break_tags=tags)
-    hidden, pauses_s = hide_marks(passage)
-    normalized = replace(passage, text=normalize_text(hidden).text)
+    signs, pauses_s = find_marks(passage)
+    normalized = replace(passage, text=normalize_text(apply(text, signs)).text)
     return [(part.text, part.pause_s) for part in split_at_marks(normalized, pauses_s)]
 
 

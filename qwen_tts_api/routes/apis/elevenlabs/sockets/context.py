@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from qwen_tts_api.errors import InvalidRequest, TTSError
-from qwen_tts_api.routes.apis.elevenlabs.alignment import Alignment
+from qwen_tts_api.routes.apis.elevenlabs.alignment import Alignment, Told
 from qwen_tts_api.routes.apis.elevenlabs.names import FIELDS
 from qwen_tts_api.routes.apis.elevenlabs.schema import read_speed
 from qwen_tts_api.routes.apis.elevenlabs.timestamps import spoken
@@ -73,10 +73,13 @@ class Context:
 
     def _speak(self) -> None:
         try:
-            begin_ms = 0.0
-            for data, alignment in spoken(self.live):
-                self._send(audio_message(data, alignment, begin_ms))
-                begin_ms = alignment.ends_ms[-1] if alignment else begin_ms
+            begins_ms = [0.0, 0.0]
+            for data, told in spoken(self.live):
+                self._send(audio_message(data, told, begins_ms))
+                begins_ms = [
+                    each.ends_ms[-1] if each else begin_ms
+                    for each, begin_ms in zip(told, begins_ms, strict=True)
+                ]
         except TTSError as error:
             if self._websocket.is_open:
                 self._send(error_message(error))
@@ -174,19 +177,23 @@ class Contexts:
             self._websocket.close()
 
 
-def audio_message(data: bytes, alignment: Alignment, begin_ms: float) -> Document:
+def audio_message(data: bytes, told: Told, begins_ms: Sequence[float]) -> Document:
     """Return a message with audio; its times begin where those of the one before ended."""
-    told = None
-    if alignment:
-        starts = [round(ms - begin_ms) for ms in alignment.starts_ms]
-        ends = [round(ms - begin_ms) for ms in alignment.ends_ms]
-        told = {
-            "chars": alignment.characters,
-            "charStartTimesMs": starts,
-            "charDurationsMs": [end - start for start, end in zip(starts, ends, strict=True)],
-        }
+    written, spoken = map(_aligned, told, begins_ms)
     audio = base64.b64encode(data).decode("ascii")
-    return {"audio": audio, "isFinal": None, "alignment": told, "normalizedAlignment": told}
+    return {"audio": audio, "isFinal": None, "alignment": written, "normalizedAlignment": spoken}
+
+
+def _aligned(alignment: Alignment, begin_ms: float) -> Document | None:
+    if not alignment:
+        return None
+    starts = [round(ms - begin_ms) for ms in alignment.starts_ms]
+    ends = [round(ms - begin_ms) for ms in alignment.ends_ms]
+    return {
+        "chars": alignment.characters,
+        "charStartTimesMs": starts,
+        "charDurationsMs": [end - start for start, end in zip(starts, ends, strict=True)],
+    }
 
 
 def error_message(error: TTSError) -> Document:

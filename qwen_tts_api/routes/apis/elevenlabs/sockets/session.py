@@ -21,6 +21,9 @@ DEFAULT_CONTEXT = "default"
 
 MAX_NAME_CHARS = 256
 
+OPENING = " "
+"""The text of the message that opens a context, which is no part of what is spoken."""
+
 
 class _Session(ABC):
     """Reads messages until the socket is closed.
@@ -90,8 +93,10 @@ class SingleSession(_Session):
         if self._context is None:
             self._context = self.contexts.open(None, document.get("voice_settings"))
             self.contexts.close_when_over()
+            self._context.live.append("" if text == OPENING else text)
+        else:
+            self._context.live.append(text)
         live = self._context.live
-        live.append(text)
         if text == "":
             live.finish()
         elif flag(document, "flush"):
@@ -114,6 +119,7 @@ class MultiSession(_Session):
             raise InvalidRequest(f"The context {name!r} is open: its settings are in its first.")
         if context is None and text:
             context = self.contexts.open(name, document.get("voice_settings"))
+            text = "" if text == OPENING else text
         if context is not None:
             context.live.append(text)
             if flag(document, "flush"):

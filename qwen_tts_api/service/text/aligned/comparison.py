@@ -1,0 +1,146 @@
+"""Compare a text with what became of it, where nobody noted the edits: markup, emoji, NFC.
+
+Words that both have once are found first, and those between them likewise, as in a patience diff;
+where there are none, the next that are equal. What lies between equal words is compared by
+character. All of it takes time by the text's length.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from qwen_tts_api.service.text.aligned.alignment import Alignment, Block
+from qwen_tts_api.service.text.patterns import compile_pattern
+
+WINDOWS = (12, 24, 64)
+"""How many words and signs ahead are looked at where no word is there only once: few, then more."""
+
+MAX_CELLS = 40_000
+"""How many pairs of characters are compared between two words; more of them are one edit."""
+
+_TOKEN = compile_pattern(r"[\p{L}\p{M}\p{N}]++|(?s:.)")
+_RUN = 0.5
+"""What an equal item counts that another follows, besides the one that each counts."""
+_NEW = 0.3
+"""What it costs to take an item of the target for a new one: most edits take something out."""
+
+Pair = tuple[int, int]
+
+
+def compare(source: str, target: str) -> Alignment:
+    """Return an alignment of two texts; of what is there twice, with the first in the source."""
+    if source == target:
+        return Alignment.same(len(source))
+    ours, theirs = _TOKEN.findall(source), _TOKEN.findall(target)
+    blocks = list[Block]()
+    one = other = 0
+    for i, j in [*_equal_tokens(ours, theirs), (len(ours), len(theirs))]:
+        if i > one or j > other:
+            blocks += _compare_characters("".join(ours[one:i]), "".join(theirs[other:j]))
+        length = len(ours[i]) if i < len(ours) else 0
+        blocks.append(Block(length, length, is_kept=True))
+        one, other = i + 1, j + 1
+    return Alignment.of(blocks)
+
+
+def _equal_tokens(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[Pair]:
+    """Yield the pairs of tokens that are taken for each other, in order."""
+    todo = [(0, len(ours), 0, len(theirs))]
+    while todo:
+        i, last, j, end = todo.pop()
+        while i < last and j < end and ours[i] == theirs[j]:
+            yield i, j
+            i, j = i + 1, j + 1
+        if i == last or j == end:
+            continue
+        pairs = [(i + a, j + b) for a, b in _single_pairs(ours[i:last], theirs[j:end])]
+        if not pairs:
+            yield from _next_equal(ours, theirs, (i, last, j, end))
+            continue
+        # Each begins the part behind it.
+        starts = [(i, j), *pairs]
+        todo += [
+            (a, c, b, d)
+            for (a, b), (c, d) in reversed(list(zip(starts, [*pairs, (last, end)], strict=True)))
+        ]
+
+
+def _single_pairs(ours: Sequence[str], theirs: Sequence[str]) -> list[Pair]:
+    """Return the pairs of tokens that both have only once."""
+    counts, others = Counter(ours), Counter(theirs)
+    places = {token: index for index, token in enumerate(theirs) if others[token] == 1}
+    return _rising(
+        [
+            (index, places[token])
+            for index, token in enumerate(ours)
+            if token in places and counts[token] == 1
+        ]
+    )
+
+
+def _rising(pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the longest run of pairs that rises in both."""
+    tops, reached, before = list[int](), list[int](), list[int]()
+    for index, (_, other) in enumerate(pairs):
+        place = bisect.bisect_left(tops, other)
+        tops[place : place + 1] = [other]
+        reached[place : place + 1] = [index]
+        before.append(reached[place - 1] if place else -1)
+    run, index = list[Pair](), reached[-1] if reached else -1
+    while index >= 0:
+        run.append(pairs[index])
+        index = before[index]
+    return run[::-1]
+
+
+def _next_equal(
+    ours: Sequence[str], theirs: Sequence[str], bounds: tuple[int, int, int, int]
+) -> Iterator[Pair]:
+    """Yield pairs of tokens of parts, whose bounds are given, looking a window ahead."""
+    i, last, j, end = bounds
+    while i < last and j < end:
+        if ours[i] == theirs[j]:
+            yield i, j
+            i, j = i + 1, j + 1
+            continue
+        for window in WINDOWS:
+            ahead = ours[i : min(i + window, last)], theirs[j : min(j + window, end)]
+            if pair := next(_common(*ahead), None):
+                break
+        a, b = pair or (WINDOWS[-1], 0)  # of the source more is left out than of the target
+        i, j = i + a, j + b
+
+
+def _compare_characters(source: str, target: str) -> Iterator[Block]:
+    """Yield the blocks of two texts that share no word."""
+    is_small = len(source) * len(target) <= MAX_CELLS
+    i = j = 0
+    for a, b in [*(_common(source, target) if is_small else ()), (len(source), len(target))]:
+        yield Block(a - i, b - j, is_kept=False)
+        if a < len(source):
+            yield Block(1, 1, is_kept=True)
+        i, j = a + 1, b + 1
+
+
+def _common(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[Pair]:
+    """Yield the pairs of items that are taken for each other: many, and in few runs."""
+    best = [[0.0] * (len(theirs) + 1) for _ in range(len(ours) + 1)]
+    worth = [[0.0] * len(theirs) for _ in ours]
+    for i in range(len(ours) - 1, -1, -1):
+        row, below = best[i], best[i + 1]
+        for j in range(len(theirs) - 1, -1, -1):
+            if ours[i] == theirs[j]:
+                goes_on = ours[i + 1 : i + 2] == theirs[j + 1 : j + 2] and j + 1 < len(theirs)
+                worth[i][j] = 1.0 + _RUN * goes_on + below[j + 1]
+            row[j] = max(below[j], row[j + 1] - _NEW, worth[i][j])
+    i = j = 0
+    while i < len(ours) and j < len(theirs):
+        if best[i][j] and best[i][j] == worth[i][j]:
+            yield i, j
+            i, j = i + 1, j + 1
+        elif best[i][j] == best[i + 1][j]:
+            i += 1
+        else:
+            j += 1
