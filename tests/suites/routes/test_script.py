@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,11 @@ import numpy.typing as npt
 import pytest
 from werkzeug.test import TestResponse
 
+from qwen_tts_api.errors import NotSupported
 from qwen_tts_api.model.utterance import Prompt
+from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.script.elements import ELEMENTS
+from qwen_tts_api.service.text.script.turns import Turn
 from tests.audio.decoding import decode
 from tests.conftest import Bench
 from tests.recordings import recording
@@ -364,12 +368,35 @@ def test_the_document_tells_every_element_and_attribute() -> None:
     assert told == {name: each.required | each.optional for name, each in ELEMENTS.items()}
 
 
-def test_sockets_refuse_what_is_understood_as_a_whole(bench: Bench) -> None:
-    """Also where each character is to have its time."""
-    for fields in ({"text": "a", "enable_ssml_parsing": True}, {"turns": [{"text": "a"}]}):
-        response = bench.client.post("/v1/text-to-speech/Ryan/with-timestamps", json=fields)
-        assert response.status_code == 400
-        assert "send all of the text in one request" in response.text
+@pytest.mark.parametrize("ssml", [False, True])
+@pytest.mark.parametrize("path", ["", "/stream"])
+def test_characters_have_their_times_beside_pauses(bench: Bench, path: str, ssml: bool) -> None:
+    """All of the text as it came is aligned; the pause is as long as it says."""
+    text = 'It &amp; I <break time="1.5s"/> paid $5. '
+    response = bench.client.post(
+        f"/v1/text-to-speech/Ryan{path}/with-timestamps?output_format=pcm_24000",
+        json={"text": text, "enable_ssml_parsing": ssml, "normalize": "full"},
+    )
+    parts = [json.loads(line) for line in response.data.splitlines()]
+    audio = b"".join(base64.b64decode(part["audio_base64"]) for part in parts)
+    assert 36_000 in silences(np.frombuffer(audio, np.int16))
+    for name, said in (
+        ("alignment", text),
+        ("normalized_alignment", "It and I paid five dollars."),
+    ):
+        told = [part[name] for part in parts if part[name]]
+        assert "".join("".join(each["characters"]) for each in told) == said
+        ends = [end for each in told for end in each["character_end_times_seconds"]]
+        assert ends == sorted(ends)
+        assert ends[-1] <= len(audio) / 48_000 + 0.001
+
+
+@pytest.mark.parametrize("fields", [{"ssml": True}, {"turns": (Turn("a"),), "text": ""}])
+def test_a_text_that_arrives_is_of_no_form_that_is_understood_as_a_whole(
+    bench: Bench, fields: dict[str, Any]
+) -> None:
+    with pytest.raises(NotSupported, match="send all of the text in one request"):
+        bench.service.live(SpeechRequest(**{"text": "a", **fields}))
 
 
 def test_a_wrong_switch_in_the_query_is_refused_as_in_the_body(bench: Bench) -> None:

@@ -31,16 +31,17 @@ class Source:
     Args:
         document: All of it.
         start: Where it begins in the client's text.
+        own: From where to where it is the client's own; what is around that is none of its text.
 
     Attributes:
         position: Up to where it has been read, in characters.
     """
 
-    def __init__(self, document: str, start: int) -> None:
+    def __init__(self, document: str, start: int, own: tuple[int, int]) -> None:
         self.position = 0
         self._start = start
         self._text = [BLANK] * len(document)
-        self._taken = 0
+        self._taken, self._end = own
 
     def add(self, text: str) -> None:
         """Note text that stands at the position."""
@@ -48,8 +49,8 @@ class Source:
 
     def take(self, text: str) -> Written:
         """Return what was read since the last time, as what became of its text."""
-        begin, self._taken = self._taken, self.position
-        return Written.of("".join(self._text[begin : self.position]), text, self._start + begin)
+        begin, self._taken = self._taken, min(self.position, self._end)
+        return Written.of("".join(self._text[begin : self._taken]), text, self._start + begin)
 
 
 class _Piece(NamedTuple):

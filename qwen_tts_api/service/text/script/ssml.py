@@ -98,8 +98,9 @@ class _Reader:
         self._is_wrapped = _ROOT.match(text) is None
         self._text = f"{_WRAPPER}{text}</speak>" if self._is_wrapped else text
         self._bytes = self._text.encode()
-        start -= len(_WRAPPER) if self._is_wrapped else 0
-        self._source = Source(self._text, start) if timed else None
+        begin = len(_WRAPPER) if self._is_wrapped else 0
+        own = begin, begin + len(text)
+        self._source = Source(self._text, start - begin, own) if timed else None
         self._num_bytes = 0  # before the source's position
         self._builder = ScriptBuilder(self._source)
         self._open: list[_Open] = []

@@ -194,7 +194,7 @@ def test_contexts_are_told_apart(serve_port: ServePort) -> None:
         send(connection, context_id="c", close_context=True)
         messages = read(connection, 3)
         assert text_of(of_context(messages, "a")) == "The first one. More of it."
-        assert text_of(of_context(messages, "b")) == "The second one."
+        assert text_of(of_context(messages, "b")) == "The second one. "
         assert of_context(messages, "c") == [{"contextId": "c", "audio": None, "isFinal": True}]
         send(connection, text="Again.", context_id="a")
         send(connection, close_socket=True)
