@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -94,7 +93,9 @@ def _said(
         while at < len(blocks) - 1 and blocks[at].source_end <= word.start:
             at += 1
         places, ends = list[float](), list[int]()
-        for block in itertools.takewhile(lambda each, end=word.end: each.source < end, blocks[at:]):
+        for block in blocks[at:]:
+            if block.source >= word.end:
+                break
             length = block.source_end - block.source
             if length and block.target < block.target_end:
                 pace = (block.target_end - block.target) / length
