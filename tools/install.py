@@ -22,11 +22,15 @@ check` complains of those; any other complaint is an error here.
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import platform
+import re
 import subprocess
 import sys
+import sysconfig
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -65,6 +69,7 @@ def main() -> int:
             install_locked(dev=options.dev)
             if options.flash_attn:
                 install_flash_attn(options.flash_attn)
+            compile_installed()
         if options.only in (None, "project"):
             install_project(editable=options.editable)
         check_installed()
@@ -145,13 +150,13 @@ def install_pytorch(build: str, reason: str) -> None:
         # as 2.13.0+cu126 for older drivers, where PIP_EXTRA_INDEX_URL has them.
         requirement = f"torch=={PYTORCH_VERSION},!={PYTORCH_VERSION}+cpu"
         with _step(f"PyTorch {PYTORCH_VERSION} with CUDA ({reason}), 2.6 GB to download"):
-            _pip("install", requirement, "--constraint", str(LOCK))
+            _pip("install", "--no-compile", requirement, "--constraint", str(LOCK))
         return
     version = PYTORCH_VERSION if sys.platform == "darwin" else f"{PYTORCH_VERSION}+cpu"
     if installed == version:
         return
     with _step(f"PyTorch {version} ({reason}), 0.2 GB to download"):
-        arguments = ("install", f"torch=={version}", "--no-deps")
+        arguments = ("install", "--no-compile", f"torch=={version}", "--no-deps")
         try:
             _pip(*arguments)
         except InstallError as error:
@@ -172,7 +177,18 @@ def install_locked(*, dev: bool) -> None:
     """Install what the lock files pin, and nothing else."""
     locks = [LOCK, DEV_LOCK] if dev else [LOCK]
     with _step(f"the packages of {' and '.join(lock.name for lock in locks)}"):
-        _pip("install", "--no-deps", *(f"--requirement={lock}" for lock in locks))
+        files = (f"--requirement={lock}" for lock in locks)
+        _pip("install", "--no-compile", "--no-deps", *files)
+
+
+def compile_installed() -> None:
+    """Compile what is installed, on every core, while pip takes one; but for tests of packages."""
+    folder = sysconfig.get_path("purelib")
+    tests = re.compile(rf"^{re.escape(folder)}/(.*/)?tests?/")
+    with _step("their bytecode"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # As by pip: a template that is no Python is no failure.
+        compileall.compile_dir(folder, quiet=2, rx=tests, workers=0)
 
 
 def install_flash_attn(requirement: str) -> None:
