@@ -19,7 +19,7 @@ VENV_PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run docs figures check-kernels test test-all test-browser test-voice-agents test-fake-gpu test-gpu-kit test-image check check-deploy bench bench-gpu gpu-kit soak lock image docker-run
+.PHONY: help setup run docs figures check-kernels test test-all test-browser test-voice-agents test-fake-gpu test-gpu-kit test-image build-test-image check check-deploy bench bench-gpu gpu-kit soak lock image docker-run
 .PHONY: nano-train deploy clean
 
 help: ## Print this list
@@ -65,11 +65,14 @@ run: $(INSTALLED) ## Serve on port 8888 (PORT=9000; any QWEN_* setting: QWEN_MOD
 	@exec $(VENV_PYTHON) -m gunicorn -c gunicorn.conf.py wsgi:app
 
 # Two files at once; each has its own server. ARGS=-n0 for a debugger.
-PYTEST := $(VENV_PYTHON) -m pytest -n 2 --dist loadfile
+FILES_AT_ONCE := 2
+PYTEST = $(VENV_PYTHON) -m pytest -n $(FILES_AT_ONCE) --dist loadfile
 
 test: $(INSTALLED) ## Run the quick tests, in three minutes (ARGS="-k words" and the like)
 	@$(PYTEST) $(ARGS)
 
+# What starts servers and waits for them leaves a quarter of two cores idle.
+test-all: FILES_AT_ONCE := 3
 test-all: $(INSTALLED) ## Run them with those that start servers, measure or take long
 	@$(PYTEST) -m "not (gpu or fake_gpu or browser or agents or image or kit)" $(ARGS)
 
@@ -112,6 +115,10 @@ $(FAKE_GPU_INSTALLED): tools/install.py requirements.lock | $(INSTALLED)
 test-fake-gpu: $(FAKE_GPU_INSTALLED) ## Run the path of a GPU with tensors that have no numbers; needs no GPU, but 5 GB
 	@$(FAKE_GPU)/bin/python -m pytest -m fake_gpu $(ARGS)
 
+# Needs no package of the environment: it can run while `setup` does.
+build-test-image: $(VENV_PYTHON)
+	@$(VENV_PYTHON) -m tools.image build
+
 test-image: $(INSTALLED) ## Build the image and run it, without Docker; needs root, buildah, mmdebstrap, runc, haproxy
 	@$(VENV_PYTHON) -m pytest -m image $(ARGS)
 	@$(VENV_PYTHON) -m tools.image layers
@@ -134,7 +141,8 @@ OVERLAYS := k8s overlays/offline overlays/offline/models overlays/replicas overl
 
 $(CHECKOV): | $(VENV_PYTHON)
 	@$(VENV_PYTHON) -m venv $(dir $(CHECKOV))..
-	@$(dir $(CHECKOV))python -m pip install --quiet --disable-pip-version-check checkov==$(CHECKOV_VERSION)
+	@$(dir $(CHECKOV))python -m pip install --quiet --no-compile --disable-pip-version-check \
+	    checkov==$(CHECKOV_VERSION)
 
 check-deploy: $(INSTALLED) $(CHECKOV) ## Build and check the manifests of deploy/ and docs/ (needs kubectl)
 	@rm -rf build/manifests build/documents && mkdir -p build/manifests
