@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,20 +52,32 @@ class Balancer:
             return False
 
 
-@pytest.fixture
+def start(serve: Serve) -> Server:
+    return serve(QWEN_OPS_BIND=f"127.0.0.1:{free_port()}")
+
+
+@pytest.fixture(scope="module")
 def servers(serve: Serve) -> list[Server]:
-    return [serve(QWEN_OPS_BIND=f"127.0.0.1:{free_port()}") for _ in range(2)]
+    """Return two that no test ends."""
+    return [start(serve) for _ in range(2)]
 
 
-@pytest.fixture
-def balancer(servers: list[Server], tmp_path: Path) -> Iterator[Balancer]:
-    balancer = Balancer(tmp_path, servers)
+@contextmanager
+def balancing(folder: Path, servers: list[Server]) -> Iterator[Balancer]:
+    """Run a balancer, ready."""
+    balancer = Balancer(folder, servers)
     try:
         wait_until(balancer.is_ready, 30)
         yield balancer
     finally:
         balancer.process.kill()
         balancer.process.wait()
+
+
+@pytest.fixture
+def balancer(servers: list[Server], tmp_path: Path) -> Iterator[Balancer]:
+    with balancing(tmp_path, servers) as balancer:
+        yield balancer
 
 
 def running(server: Server) -> int:
@@ -104,13 +117,17 @@ def test_streams_pass_as_they_come(balancer: Balancer, servers: list[Server]) ->
         assert sorted(map(bool, map(running, servers))) == [False, True]
 
 
-def test_a_server_that_ends_is_left_out(balancer: Balancer, servers: list[Server]) -> None:
+def test_a_server_that_ends_is_left_out(
+    serve: Serve, servers: list[Server], tmp_path: Path
+) -> None:
     """Every request is answered, those in the moment of its end, too."""
-    stopping = threading.Thread(target=servers[0].stop)
-    stopping.start()
-    assert [balancer.say("Hello.").status_code for _ in range(12)] == [200] * 12
-    stopping.join()
-    assert [balancer.say("Hello.").status_code for _ in range(4)] == [200] * 4
+    ending = start(serve)
+    with balancing(tmp_path, [ending, servers[0]]) as balancer:
+        stopping = threading.Thread(target=ending.stop)
+        stopping.start()
+        assert [balancer.say("Hello.").status_code for _ in range(12)] == [200] * 12
+        stopping.join()
+        assert [balancer.say("Hello.").status_code for _ in range(4)] == [200] * 4
 
 
 def test_told_to_stop_it_finishes_what_runs(balancer: Balancer) -> None:
