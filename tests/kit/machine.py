@@ -12,7 +12,7 @@ from pathlib import Path
 from tools.gpu_kit import MACHINE_HAS
 
 TOOLS = (
-    "torch pytest exceptiongroup iniconfig pluggy pygments tomli "
+    "pip torch pytest exceptiongroup iniconfig pluggy pygments tomli "
     "matplotlib contourpy cycler fonttools kiwisolver pillow pyparsing python-dateutil six"
 )
 """Beside what is in `MACHINE_HAS`."""
@@ -31,10 +31,10 @@ def make_machine(folder: Path) -> Path:
 
     What this environment has in the right version is linked, which takes no time.
     """
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    python = folder / "bin" / "python3"
-    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*install, "--no-deps", *OTHER_VERSIONS], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    install = ["--python", str(folder / "bin" / "python3"), "install", "--no-compile", "--no-deps"]
+    subprocess.run([*pip, *install, *OTHER_VERSIONS], check=True)
     [packages] = folder.glob("lib/python*/site-packages")
     for name in [*MACHINE_HAS, *TOOLS.split()]:
         for path in _installed_paths(name):
