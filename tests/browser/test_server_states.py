@@ -16,7 +16,7 @@ from tests.browser.page import Page, read_wav
 from tests.conftest import Serve
 
 KEY = "alice-0123456789abcdef"
-LONG_TEXT = "The quick brown fox jumps over the lazy dog. " * 60
+LONG_TEXT = "The quick brown fox jumps over the lazy dog. " * 20
 
 
 def test_while_the_model_loads_the_page_says_so(
