@@ -274,7 +274,7 @@ def assert_speaks_while_another_loads(device: str, cache: Path) -> None:
             assert_same(one.submit(speak, first).result(), expected)
         spoken = [
             thread.submit(speak, scheduler)
-            for _ in range(9)
+            for _ in range(4)
             for thread, scheduler in ((one, first), (other, loaded.result()))
         ]
         for each in spoken:

@@ -104,12 +104,14 @@ def test_the_odd_checkpoint(odd: Checkpoint) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:overflow encountered in exp")  # numpy's; SiLU is right there
-@pytest.mark.parametrize("sampling", [GREEDY, NUCLEUS])
-def test_nano(nano: Checkpoint, say: Any, sampling: Any) -> None:
+def test_nano(nano: Checkpoint, say: Any) -> None:
     """Sixteen codes a frame, and a projection between the models."""
-    case = Case(say(SPEECH_TEMPLATE, "Hi there."), "english", "ryan")
-    request = Request(nano.prompt(case, False), slot=0, sampling=sampling, max_new_tokens=2)
-    assert_plain(nano, [request], 1)
+    prompt = nano.prompt(Case(say(SPEECH_TEMPLATE, "Hi there."), "english", "ryan"), False)
+    requests = [
+        Request(prompt, slot=slot, sampling=sampling, max_new_tokens=2)
+        for slot, sampling in enumerate([GREEDY, NUCLEUS])
+    ]
+    assert_plain(nano, requests, 2)
 
 
 @pytest.mark.slow

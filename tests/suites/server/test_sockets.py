@@ -19,8 +19,8 @@ from tests.routes.live.raw import RawClient
 
 REALTIME = "/api-ws/v1/realtime"
 STREAM = "/v1/audio/speech/stream"
-CROWD = 200
-LIMIT = 120
+CROWD = 100
+LIMIT = 60
 
 
 def message(kind: str, **fields: object) -> str:

@@ -52,7 +52,7 @@ def kill_during_uploads(server: Server) -> list[str]:
     answered: list[str] = []
     thread = threading.Thread(target=upload_until_killed, args=(server, answered))
     thread.start()
-    wait_until(lambda: len(answered) >= 5, 60)
+    wait_until(lambda: len(answered) >= 3, 60)
     master = str(server.process.pid)
     workers = subprocess.run(["pgrep", "-P", master], capture_output=True, check=True)
     server.process.kill()
