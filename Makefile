@@ -64,12 +64,16 @@ run: $(INSTALLED) ## Serve on port 8888 (PORT=9000; any QWEN_* setting: QWEN_MOD
 	@echo "Serving $$QWEN_MODEL_ID on http://$(subst 0.0.0.0,localhost,$(QWEN_BIND)) (Ctrl-C ends it)"
 	@exec $(VENV_PYTHON) -m gunicorn -c gunicorn.conf.py wsgi:app
 
-# Two files at once; each has its own server. ARGS=-n0 for a debugger.
+# Two files at once; each has its own server. ARGS=-n0 for a debugger. Of what is ignored nothing would
+# be selected, but all be imported, by each process.
 FILES_AT_ONCE := 2
-PYTEST = $(VENV_PYTHON) -m pytest -n $(FILES_AT_ONCE) --dist loadfile
+IGNORED := --ignore=tests/browser --ignore=tests/image --ignore=tests/kit
+PYTEST = $(VENV_PYTHON) -m pytest -n $(FILES_AT_ONCE) --dist loadfile $(IGNORED)
+# Where it is set, every server and command that a test starts would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 test: $(INSTALLED) ## Run the quick tests, in three minutes (ARGS="-k words" and the like)
-	@$(PYTEST) $(ARGS)
+	@$(PYTEST) --ignore=tests/clients $(ARGS)
 
 # What starts servers and waits for them leaves a quarter of two cores idle.
 test-all: FILES_AT_ONCE := 3
