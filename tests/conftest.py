@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
+from werkzeug.routing import Rule
 
 from bench.server import Server
 from qwen_tts_api.config import Config
@@ -52,6 +53,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"serve", "serve_shared"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("server")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compile_routes_once() -> Iterator[None]:
+    """Let equal routes of two applications have one compiled function.
+
+    Werkzeug compiles what makes a URL of a rule, twice a rule: two thirds of what a bench takes.
+    """
+    compiled: dict[tuple[object, ...], Callable[..., tuple[str, str]]] = {}
+    compile_builder = Rule._compile_builder
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        key = (*rule._trace, repr(rule.defaults), append_unknown)
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, append_unknown)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", compile_once)
+        yield
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
@@ -179,6 +200,12 @@ def bench(make_bench: Callable[..., Bench]) -> Bench:
 def client(bench: Bench) -> FlaskClient:
     """Return a client of the bench's application."""
     return bench.client
+
+
+@pytest.fixture(scope="session")
+def nano_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder in which nano checkpoints are built, once for all tests."""
+    return tmp_path_factory.mktemp("nano")
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.rows import for_each
 from tools.code_figures import entries, folders, functions, modules, num_lines
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,7 +107,7 @@ def test_every_module_is_of_a_layer() -> None:
     assert {layer_of(name) for name in MODULES} == set(LAYERS)
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@for_each("layer", LAYERS)
 def test_a_layer_imports_only_what_is_below(layer: str) -> None:
     """And itself; a library only where that is its business."""
     for name in [name for name in MODULES if layer_of(name) == layer]:

@@ -35,6 +35,7 @@ from qwen_tts_api.service.api_keys import ApiKeys
 from qwen_tts_api.service.metrics import build_metrics
 from qwen_tts_api.telemetry.metrics import Metrics
 from tests.conftest import Bench
+from tests.rows import for_each
 from tools import document_tables
 from tools.document_manifests import write_manifests
 
@@ -87,7 +88,7 @@ def anchors(path: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+@for_each("path", DOCUMENTS)
 def test_every_link_leads_somewhere(path: Path) -> None:
     """To a file that is there, and a heading in it."""
     text = "\n".join(prose(path.read_text()))
@@ -100,10 +101,9 @@ def test_every_link_leads_somewhere(path: Path) -> None:
         assert not anchor or anchor in anchors(linked), target
 
 
-@pytest.mark.parametrize(
+@for_each(
     "path",
     [*DOCUMENTS, *files("deploy"), ROOT / "Makefile", ROOT / "Dockerfile"],
-    ids=name_of,
 )
 def test_every_setting_that_is_named_exists(path: Path) -> None:
     """A `QWEN_*` of another name is refused at the start; so it would be by who reads of it."""
@@ -116,7 +116,7 @@ def test_the_readme_is_short() -> None:
     assert (ROOT / "README.md").stat().st_size <= MAX_README_BYTES
 
 
-@pytest.mark.parametrize("path", GUIDES, ids=name_of)
+@for_each("path", GUIDES)
 def test_prose_is_wrapped(path: Path) -> None:
     """A diff shows what changed; tables, pictures and links that are alone on a line are longer."""
     for line in prose(path.read_text()):

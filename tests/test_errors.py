@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-import pytest
-
 from qwen_tts_api.errors import NothingToSay, TTSError
+from tests.rows import for_each
 
 
 def tree(error: type[TTSError]) -> Iterator[type[TTSError]]:
@@ -23,7 +22,7 @@ def test_every_error_has_a_code_of_its_own() -> None:
     assert TTSError.code not in codes
 
 
-@pytest.mark.parametrize("error", [*tree(TTSError)], ids=lambda error: error.__name__)
+@for_each("error", [*tree(TTSError)])
 def test_every_error_says_what_it_is(error: type[TTSError]) -> None:
     """A status, a word, a sentence; what may be tried again says when."""
     assert 400 <= error.status < 600

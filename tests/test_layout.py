@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
+from tests.rows import for_each
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "qwen_tts_api"
@@ -30,7 +30,7 @@ def names_of_modules(folder: Path) -> list[str]:
     return [name.strip("_") for name in modules] + [path.name for path in folder.glob("*/")]
 
 
-@pytest.mark.parametrize("folder", MIRRORED)
+@for_each("folder", MIRRORED)
 def test_a_test_is_named_after_what_it_tests(folder: str) -> None:
     """After a module, which an aspect may follow. What crosses modules is in `tests/suites`."""
     for path in (TESTS / folder).rglob("test_*.py"):

@@ -70,11 +70,14 @@ def test_a_wrong_answer_is_seen(target: Target) -> None:
     assert target.judge(wanted, right + right[:100]) == "BAD length"
 
 
-@pytest.mark.parametrize("name", bombs())
-def test_every_bomb_is_one(name: str) -> None:
+def test_every_bomb_is_one() -> None:
     """Refused for what it is, and not for its size."""
-    with pytest.raises(InvalidAudio):
-        read_recording(bombs()[name], 10_485_760)
+    for name, data in bombs().items():
+        try:
+            read_recording(data, 10_485_760)
+        except InvalidAudio:
+            continue
+        pytest.fail(f"{name} was read")
 
 
 def test_only_what_broke_in_an_outage_is_excused() -> None:

@@ -9,6 +9,7 @@ from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.audio.encoders import Output
 from qwen_tts_api.audio.rates import Resampler, SpeedChanger
 from tests.audio.decoding import RATE_HZ, in_pieces, sizes, voice
+from tests.rows import for_each
 
 
 def test_the_models_own_rate_and_speed_change_nothing() -> None:
@@ -32,7 +33,7 @@ def test_speed_comes_before_the_rate(stream: bool) -> None:
     assert pipeline.work_s > 0
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@for_each("name", FORMATS)
 def test_every_format_takes_both(name: str) -> None:
     """The whole file is the same however the samples come."""
     output = Output(FORMATS[name], 8_000, 0.7)

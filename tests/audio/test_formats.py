@@ -23,6 +23,7 @@ from tests.audio.decoding import (
     sizes,
     voice,
 )
+from tests.rows import for_each
 
 # How much of a sample's loudness the codec may change; each has half of it or less.
 LOSS = {"mp3": 0.1, "opus": 0.3, "ogg": 0.2, "mulaw": 0.05, "alaw": 0.05}
@@ -30,8 +31,8 @@ LOSS = {"mp3": 0.1, "opus": 0.3, "ogg": 0.2, "mulaw": 0.05, "alaw": 0.05}
 FLAC_HEADER = 42
 
 
-@pytest.mark.parametrize("num_samples", [1, 1920, 3840, 48_000])
-@pytest.mark.parametrize(("name", "rate_hz"), rates())
+@for_each("num_samples", [1, 1920, 3840, 48_000])
+@for_each(("name", "rate_hz"), rates())
 def test_a_file_has_the_length_and_sound_that_went_in(
     name: str, rate_hz: int, num_samples: int
 ) -> None:
@@ -44,8 +45,8 @@ def test_a_file_has_the_length_and_sound_that_went_in(
         assert difference(decoded, samples) <= LOSS.get(name, 0)
 
 
-@pytest.mark.parametrize("num_samples", [1920, 3840, 100_001])
-@pytest.mark.parametrize(("name", "rate_hz"), rates())
+@for_each("num_samples", [1920, 3840, 100_001])
+@for_each(("name", "rate_hz"), rates())
 def test_a_stream_has_the_sound_of_the_file(name: str, rate_hz: int, num_samples: int) -> None:
     """However the samples come."""
     samples = voice(num_samples, rate_hz)
@@ -61,7 +62,7 @@ def test_a_stream_has_the_sound_of_the_file(name: str, rate_hz: int, num_samples
     assert difference(decoded, whole) <= (0.1 if name == "ogg" else 0)
 
 
-@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"ogg", "opus"}))
+@for_each("name", sorted(set(FORMATS) - {"ogg", "opus"}))
 def test_pieces_change_no_byte(name: str) -> None:
     """Of the file and of the stream; only Ogg's pages end where pieces do."""
     rate_hz = FORMATS[name].sample_rates_hz[0]
@@ -86,7 +87,7 @@ def test_a_chapter(name: str) -> None:
     assert difference(decoded[end], samples[end]) <= LOSS.get(name, 0)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@for_each("name", FORMATS)
 def test_no_samples_at_all(name: str) -> None:
     """Still a file that can be opened, where the format has any header."""
     entry = FORMATS[name]
@@ -107,7 +108,7 @@ def test_a_stream_of_aiff_tells_its_length() -> None:
     assert int.from_bytes(last[22:26], "big") == 5000
 
 
-@pytest.mark.parametrize("name", [name for name, entry in FORMATS.items() if entry.streams])
+@for_each("name", [name for name, entry in FORMATS.items() if entry.streams])
 def test_a_stream_sends_while_audio_is_made(name: str) -> None:
     """What is held back after each frame of the model is less than a page or block."""
     rate_hz = min(FORMATS[name].sample_rates_hz[-1], RATE_HZ)
@@ -156,7 +157,7 @@ def test_a_minute_of_ogg_survives_a_small_stack() -> None:
     assert len(decode("ogg", files[0], RATE_HZ)) == len(noise)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@for_each("name", FORMATS)
 def test_a_format_is_what_it_says(name: str) -> None:
     """Whether it streams, tells what it is, and has samples of a size."""
     entry = FORMATS[name]

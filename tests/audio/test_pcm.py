@@ -10,10 +10,11 @@ import pytest
 
 from qwen_tts_api.audio import FORMATS, SAMPLE_RATES_HZ
 from tests.audio.decoding import RATE_HZ, in_pieces, voice
+from tests.rows import for_each
 
 
-@pytest.mark.parametrize("num_samples", [0, 1, 1920, 24_001])
-@pytest.mark.parametrize("rate_hz", SAMPLE_RATES_HZ)
+@for_each("num_samples", [0, 1, 1920, 24_001])
+@for_each("rate_hz", SAMPLE_RATES_HZ)
 def test_wav_is_what_python_reads(rate_hz: int, num_samples: int) -> None:
     """A finished 44-byte header with true sizes, then exactly the samples."""
     data = FORMATS["wav"].encode(voice(num_samples), rate_hz)

@@ -14,6 +14,7 @@ from qwen_tts_api import __version__
 from qwen_tts_api.audio import FORMATS, SAMPLE_RATES_HZ, AudioFormat
 from qwen_tts_api.audio.provenance import MAX_VALUE_CHARS, SOFTWARE, Provenance
 from tests.audio.decoding import RATE_HZ, audible, decode, difference, in_pieces, voice
+from tests.rows import for_each
 
 MADE = Provenance("Qwen/Qwen3-TTS-12Hz-1.7B-CustomVoice", "Zo\u00eb", 7)
 COMMENT = (
@@ -30,9 +31,9 @@ def make(entry: AudioFormat, *, stream: bool, num_samples: int = 4800) -> bytes:
     return b"".join(in_pieces(encoder, voice(num_samples, rate_hz), [num_samples]))
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("num_samples", [0, 4800])
-@pytest.mark.parametrize("entry", CONTAINERS, ids=lambda entry: entry.name)
+@for_each("stream", [False, True])
+@for_each("num_samples", [0, 4800])
+@for_each("entry", CONTAINERS)
 def test_every_container_says_who_made_it(
     entry: AudioFormat, num_samples: int, stream: bool
 ) -> None:
@@ -51,8 +52,8 @@ def test_every_container_says_who_made_it(
     assert f"qwen-tts-api {__version__}" == SOFTWARE
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(
+@for_each("stream", [False, True])
+@for_each(
     ("name", "comment", "software"),
     [
         ("mp3", "COMM::eng", "TSSE"),
@@ -69,8 +70,8 @@ def test_players_read_it(name: str, comment: str, software: str, stream: bool) -
     assert str(tags[software][0]).startswith(SOFTWARE)
 
 
-@pytest.mark.parametrize("entry", CONTAINERS, ids=lambda entry: entry.name)
-@pytest.mark.parametrize("stream", [False, True])
+@for_each("entry", CONTAINERS)
+@for_each("stream", [False, True])
 def test_the_audio_stays_what_it_is(entry: AudioFormat, stream: bool) -> None:
     """By the decoder, and by Python's own of WAV."""
     data = make(entry, stream=stream)
@@ -105,7 +106,7 @@ def test_a_stream_of_wav_is_aligned() -> None:
     assert data[4:8] == data[begin - 4 : begin] == b"\xff" * 4
 
 
-@pytest.mark.parametrize("rate_hz", SAMPLE_RATES_HZ)
+@for_each("rate_hz", SAMPLE_RATES_HZ)
 def test_files_of_mp3_may_still_be_joined(rate_hz: int) -> None:
     """A tag between two files is no sound: none of its bytes begins a frame."""
     parts = [voice(seconds * rate_hz, rate_hz) for seconds in (1, 2)]
@@ -120,7 +121,7 @@ def test_files_of_mp3_may_still_be_joined(rate_hz: int) -> None:
     assert difference(joined[len(alone[0]) + 3000 :], alone[1][3000:]) < 0.01
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "shown"),
     [
         ("Ryan", "Ryan"),

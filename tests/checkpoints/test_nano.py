@@ -23,6 +23,7 @@ from qwen_tts_api.checkpoints.nano.checkpoint import checkpoint_files
 from qwen_tts_api.checkpoints.nano.configs import SPEAKERS
 from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
 from qwen_tts_api.files import write_synced
+from tests.rows import for_each
 
 FILES = {
     "config.json",
@@ -47,12 +48,11 @@ Load = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache(nano_cache: Path) -> Path:
     """Return a folder that holds all nano checkpoints."""
-    folder = tmp_path_factory.mktemp("cache")
     for name in NANO_KINDS:
-        ensure_nano(name, folder)
-    return folder
+        ensure_nano(name, nano_cache)
+    return nano_cache
 
 
 @pytest.fixture(scope="module")
@@ -336,9 +336,16 @@ def test_sampled_speech_takes_as_long(voice: Any, non_streaming_mode: bool) -> N
         assert abs(num_frames(audio) - num_tokens(voice, text) - HEAD_START_FRAMES) <= 1
 
 
-@pytest.mark.parametrize("non_streaming_mode", [True, False])
-@pytest.mark.parametrize("instruct", [None, "Speak slowly. " * 100])
-@pytest.mark.parametrize("num_characters", [1, 5, 50, 300, 1500])
+@for_each(
+    ("num_characters", "instruct", "non_streaming_mode"),
+    [
+        (1, None, True),
+        (5, "Speak slowly. " * 100, False),
+        (50, None, False),
+        (300, "Speak slowly. " * 100, True),
+        (1500, None, False),
+    ],
+)
 def test_length_follows_the_text_alone(
     voice: Any, num_characters: int, instruct: str | None, non_streaming_mode: bool
 ) -> None:

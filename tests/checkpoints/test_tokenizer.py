@@ -19,6 +19,7 @@ from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
 from qwen_tts_api.checkpoints.tokenizer import MISTRAL_VOCABULARY, PromptTokenizer, load_tokenizer
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.prompt import INSTRUCTION_TEMPLATE, REFERENCE_TEMPLATE, SPEECH_TEMPLATE
+from tests.rows import for_each
 
 TEMPLATES = (SPEECH_TEMPLATE, REFERENCE_TEMPLATE, INSTRUCTION_TEMPLATE)
 PIECES = [
@@ -76,9 +77,9 @@ def assert_no_added_token(tokenizer: PromptTokenizer) -> None:
 
 
 @pytest.fixture(scope="module")
-def nano(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def nano(nano_cache: Path) -> Path:
     """Return the folder of a checkpoint that has vocab.json and merges.txt."""
-    return ensure_nano("nano", tmp_path_factory.mktemp("nano"))
+    return ensure_nano("nano", nano_cache)
 
 
 @pytest.fixture
@@ -138,8 +139,8 @@ def test_ids_of_a_large_vocabulary(folder: Path, written_by: str | None) -> None
     assert len(tokenizer.encode("tH").ids) == (2 if is_taken else 1)
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
-@pytest.mark.parametrize("token", ["<tts_pad>", "<tts_text_bos>", "<|im_end|>", "<think>"])
+@for_each("template", TEMPLATES)
+@for_each("token", ["<tts_pad>", "<tts_text_bos>", "<|im_end|>", "<think>"])
 def test_what_a_text_spells_is_read(nano: Path, template: str, token: str) -> None:
     """Character by character, also what would be obeyed, special or not."""
     tokenizer = load_tokenizer(nano, read_config(nano))

@@ -15,6 +15,7 @@ from qwen_tts_api.checkpoints.transformer_config import (
     TransformerConfig,
 )
 from qwen_tts_api.errors import LoadError
+from tests.rows import for_each
 
 
 def upstream_defaults(part: str) -> Any:
@@ -47,7 +48,7 @@ def test_heads_divide_the_width_where_their_size_is_not_said() -> None:
     assert TransformerConfig.read(TALKER_DEFAULTS | {"head_dim": 128}).heads.head_dim == 128
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("changes", "message"),
     [
         ({"attention_bias": True}, "attention_bias True"),

@@ -28,6 +28,7 @@ from qwen_tts_api.cli.doctor.subject import Gpu, Hardware, Subject
 from qwen_tts_api.config.settings import DEFAULT_CACHE_DIR
 from tests.checkpoints.test_card import CONFIG, write_config
 from tests.cli.command import ROOT, run
+from tests.rows import for_each
 
 ON_CPU = {"QWEN_MODEL_ID": "nano", "QWEN_DEVICE": "cpu", "QWEN_DTYPE": "float32"}
 GIB = 2**30
@@ -189,7 +190,7 @@ COMPUTING: list[tuple[Check, Subject, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("check", "subject", "level", "sentence"), COMPUTING)
+@for_each(("check", "subject", "level", "sentence"), COMPUTING)
 def test_computing(check: Check, subject: Subject, level: str, sentence: str) -> None:
     finding = only(check, subject)
     assert (finding.level, sentence in finding.message) == (level, True), finding

@@ -26,6 +26,7 @@ import soundfile
 from bench.server import Server
 from tests.cli.command import ON_A_CPU, run, started
 from tests.conftest import Serve, assert_same, endings, wait_until
+from tests.rows import for_each
 
 TEXT = "Hello there, how are you?"
 
@@ -170,7 +171,7 @@ def test_a_text_from_a_file(server: Server, tmp_path: Path) -> None:
     assert (refused.returncode, b"not UTF-8" in refused.stderr) == (2, True)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "arguments",
     [
         ["-o", "x.wav"],

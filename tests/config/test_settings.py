@@ -13,6 +13,7 @@ import yaml
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import ConfigError
+from tests.rows import for_each
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {f"QWEN_{setting.name.upper()}": setting for setting in dataclasses.fields(Config)}
@@ -51,7 +52,7 @@ def test_values_are_read() -> None:
     assert config.cache_dir == Path("/cache")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "value"),
     [
         ("QWEN_MODEL_ID", " "),
@@ -144,7 +145,7 @@ def test_served_models_start_with_the_default_under_its_name() -> None:
     assert config.served_models == {"voice": "/models/a", "Qwen/other": "Qwen/other"}
 
 
-@pytest.mark.parametrize("name", [setting.name for setting in dataclasses.fields(Config)])
+@for_each("name", [setting.name for setting in dataclasses.fields(Config)])
 def test_every_setting_is_read(name: str) -> None:
     """By code that asks the configuration for it."""
     modules = (ROOT / "qwen_tts_api").rglob("*.py")

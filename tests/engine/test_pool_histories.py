@@ -183,7 +183,7 @@ def recorded(history: History) -> Iterator[None]:
         yield
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     first=events(USUAL, 50),
     last=events(LAST, 1),

@@ -18,6 +18,7 @@ from qwen_tts_api.errors import LoadError, ModelUnavailable, ShuttingDown, TTSEr
 from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from tests.conftest import Bench, read, wait_until
 from tests.fakes import FakeRunner
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 
@@ -248,7 +249,7 @@ def snapshot(name: str, state: EngineState, created_at: float = 0.0) -> EngineSn
 S = EngineState
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("engines", "max_loaded", "expected"),
     [
         ([("a", S.QUEUED)], 1, Places(("a",), (), ())),

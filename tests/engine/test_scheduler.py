@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 
 import numpy as np
@@ -32,6 +33,7 @@ def finish(scheduler: Scheduler) -> None:
         scheduler.step()
 
 
+@functools.cache
 def sound(num_frames: int) -> list[int]:
     """Return what the fake says in so many frames."""
     tone: list[int] = FakeRunner()._tone(0, num_frames).tolist()
@@ -252,7 +254,7 @@ def test_a_burst_is_one_prefill() -> None:
     assert runner.batches == [[*range(64)]]
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(8))
 def test_whatever_happens_everything_comes_back(runner: FakeRunner, seed: int) -> None:
     """Random arrivals, lengths, cancellations and failures: no slot lost, no audio wrong."""
     random_ = random.Random(seed)
@@ -349,7 +351,7 @@ def test_a_text_for_which_there_are_too_few_pages_is_refused(runner: FakeRunner)
     assert read(fits).tolist() == sound(40)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_whatever_happens_every_page_comes_back(runner: FakeRunner, seed: int) -> None:
     """Random arrivals, budgets, cancellations, failures: nobody fails for want of a page."""
     random_ = random.Random(seed)

@@ -23,12 +23,6 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def nano_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder in which nano checkpoints are built."""
-    return tmp_path_factory.mktemp("nano")
-
-
-@pytest.fixture(scope="session")
 def nano_wrapper(nano_cache: Path) -> Any:
     """Return nano as a `Qwen3TTSModel`, with its tokenizer and codec."""
     return load_nano("nano", nano_cache)

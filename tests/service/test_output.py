@@ -8,6 +8,7 @@ from qwen_tts_api.audio import FORMATS, SAMPLE_RATES_HZ
 from qwen_tts_api.errors import InvalidRequest, UnknownFormat
 from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.request import SpeechRequest
+from tests.rows import for_each
 
 
 def test_the_default_is_wav_as_the_model_makes_it() -> None:
@@ -15,7 +16,7 @@ def test_the_default_is_wav_as_the_model_makes_it() -> None:
     assert (output.audio_format.name, output.sample_rate_hz, output.speed) == ("wav", 24_000, 1)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@for_each("name", FORMATS)
 def test_every_format_has_its_rates(name: str) -> None:
     """Telephony's have 8 kHz only, which they need not be asked for; Opus has none of CDs'."""
     telephony = name in ("mulaw", "alaw")
@@ -42,7 +43,7 @@ def test_other_rates_are_refused(rate_hz: int) -> None:
     assert list(raised.value.fields or {}) == ["sample_rate"]
 
 
-@pytest.mark.parametrize("speed", [0.0, 0.24, 4.1, -1.0, float("nan")])
+@for_each("speed", [0.0, 0.24, 4.1, -1.0, float("nan")])
 def test_other_speeds_are_refused(speed: float) -> None:
     with pytest.raises(InvalidRequest, match=r"0\.25 to 4"):
         choose_output(SpeechRequest("a", speed=speed))
@@ -57,7 +58,7 @@ def test_aac_is_refused_with_what_to_use_instead() -> None:
         choose_output(SpeechRequest("a", audio_format="mid"))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "meant"),
     [
         ("g711_ulaw", "mulaw"),
@@ -86,7 +87,7 @@ def test_what_others_call_a_format_gets_a_hint(name: str, meant: str) -> None:
         choose_output(SpeechRequest("a", audio_format=name))
 
 
-@pytest.mark.parametrize("name", ["aac", "m4a", "mp4", "audio/aac", "AAC_ADTS"])
+@for_each("name", ["aac", "m4a", "mp4", "audio/aac", "AAC_ADTS"])
 def test_aac_by_any_name(name: str) -> None:
     with pytest.raises(UnknownFormat, match="AAC is not made here; use mp3 or opus instead"):
         choose_output(SpeechRequest("a", audio_format=name))

@@ -22,6 +22,7 @@ from qwen_tts_api.errors import ConfigError
 from qwen_tts_api.server.wyoming.listener import WyomingServer
 from qwen_tts_api.telemetry.tracing import tracer_from_env
 from tests.conftest import Bench, Serve, wait_until
+from tests.rows import for_each
 from tests.server.wyoming.home_assistant import say, stream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -299,7 +300,7 @@ def test_nothing_is_imported_unless_it_is_asked_for() -> None:
         subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=variables)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("environ", "traced"),
     [
         ({}, False),

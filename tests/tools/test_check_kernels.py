@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.rows import for_each
 from tools import check_kernels
 from tools.check_kernels import SHARED_BYTES, Kernel
 
@@ -35,7 +36,7 @@ def test_a_kernel_that_fits_has_no_fault() -> None:
     assert "128 registers, 0 spilled,   40.0 KiB shared" in str(SMALL)
 
 
-@pytest.mark.parametrize("arch", SHARED_BYTES)
+@for_each("arch", SHARED_BYTES)
 def test_shared_memory_has_a_limit_for_each_kind_of_gpu(arch: int) -> None:
     """What an H200 has room for, an RTX 4090 has not."""
     assert replace(SMALL, arch=arch, shared_bytes=SHARED_BYTES[arch]).fault == ""

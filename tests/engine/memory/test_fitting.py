@@ -126,9 +126,9 @@ def test_a_trial_that_fails_is_closed() -> None:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+def model(nano_cache: Path) -> LoadedModel:
     """Return a miniature model that says that it is on a GPU."""
-    folder = locate("nano", tmp_path_factory.mktemp("cache"))
+    folder = locate("nano", nano_cache)
     loaded = LoadedModel.load(Checkpoint.read(folder), place("cpu", "float32", "sdpa"))
     return replace(loaded, placement=Placement("cuda:0", "float32", "sdpa"))
 

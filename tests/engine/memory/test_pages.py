@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from qwen_tts_api.engine.memory.pages import Need, PageBank
+from tests.rows import for_each
 
 
 def test_what_would_leave_no_order_to_end_in_is_not_granted() -> None:
@@ -55,7 +56,7 @@ class Holder:
     held: int = 0
 
 
-@pytest.mark.parametrize("seed", range(15))
+@for_each("seed", range(15))
 def test_every_history_ends(seed: int) -> None:
     """However many begin, grow, end and leave: someone can always go on, and all comes back."""
     chance = random.Random(seed)

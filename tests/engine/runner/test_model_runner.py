@@ -58,21 +58,15 @@ def explain(error: Exception) -> TTSError:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder for the nano checkpoints of these tests."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def model(cache: Path) -> LoadedModel:
+def model(nano_cache: Path) -> LoadedModel:
     """Return a loaded CustomVoice model."""
-    return load(locate("nano", cache))
+    return load(locate("nano", nano_cache))
 
 
 @pytest.fixture(scope="module")
-def upstream(cache: Path) -> Any:
+def upstream(nano_cache: Path) -> Any:
     """Return the same checkpoint as upstream's `Qwen3TTSModel`."""
-    return load_upstream(locate("nano", cache), CPU)
+    return load_upstream(locate("nano", nano_cache), CPU)
 
 
 @pytest.fixture(scope="module")
@@ -358,9 +352,9 @@ def test_a_closed_runner_gives_its_memory_back_and_can_be_read(model: LoadedMode
     assert (runner.max_slots, runner.max_positions, runner.memory_bytes()) == (SLOTS, 1024, 0)
 
 
-def test_voice_design_hears_the_description(cache: Path) -> None:
+def test_voice_design_hears_the_description(nano_cache: Path) -> None:
     """No speaker, but an instruction."""
-    scheduler = Scheduler(runner_of(load(locate("nano-design", cache))), explain)
+    scheduler = Scheduler(runner_of(load(locate("nano-design", nano_cache))), explain)
     fields: dict[str, Any] = {"speaker": None, "language": "auto"}
     low, high = say(
         scheduler,
@@ -402,19 +396,19 @@ def test_slots_are_as_many_as_fit(model: LoadedModel, monkeypatch: pytest.Monkey
         plan_memory(model, SLOTS, 1024)
 
 
-def test_a_damaged_checkpoint_is_not_loaded(cache: Path, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_not_loaded(nano_cache: Path, tmp_path: Path) -> None:
     """Weights that are missing are an error, not random numbers."""
     folder = tmp_path / "damaged"
-    shutil.copytree(locate("nano", cache), folder)
+    shutil.copytree(locate("nano", nano_cache), folder)
     (folder / "model.safetensors").unlink()
     with pytest.raises(LoadError, match=r"model\.safetensors"):
         load(folder)
 
 
-def test_no_speaker_is_hard_coded(cache: Path, tmp_path: Path) -> None:
+def test_no_speaker_is_hard_coded(nano_cache: Path, tmp_path: Path) -> None:
     """A fine-tuned checkpoint names its own."""
     folder = tmp_path / "tuned"
-    shutil.copytree(locate("nano", cache), folder)
+    shutil.copytree(locate("nano", nano_cache), folder)
     config = json.loads((folder / "config.json").read_text())
     config["talker_config"]["spk_id"] = {"narrator": 3000}
     config["talker_config"]["spk_is_dialect"] = {"narrator": False}

@@ -54,9 +54,9 @@ def test_where_there_are_few_a_slot_takes_the_lowest() -> None:
 
 
 @pytest.mark.slow
-def test_few_pages_give_the_same_audio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_pages_give_the_same_audio(nano_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of utterances that pause for them amid their audio, one after another in the same pages."""
-    model = load(locate("nano", tmp_path))
+    model = load(locate("nano", nano_cache))
     requests = [
         prompt("A word, and another, and more.", GREEDY),
         prompt("Word after word after word, and no end of them.", SamplingParams(seed=1)),

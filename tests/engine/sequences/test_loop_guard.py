@@ -14,6 +14,7 @@ from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from tests.conftest import read
 from tests.engine.test_scheduler import explain, finish, sound
 from tests.fakes import SAMPLES_PER_FRAME, FakeRunner
+from tests.rows import for_each
 
 
 def ends(codes: Sequence[int], num_tokens: int, *, is_paced: bool = False) -> int | None:
@@ -70,9 +71,9 @@ def job(text: str, *, streaming: bool = False, sampling: SamplingParams | None =
     return Job(Prompt(text, "auto", "ryan", "", sampling or SamplingParams(), streaming=streaming))
 
 
-@pytest.mark.parametrize("lag", [0, 1])
-@pytest.mark.parametrize("streaming", [False, True])
-@pytest.mark.parametrize(("begin", "num_tokens"), [(0, 100), (1, 100), (30, 100), (30, 5), (47, 9)])
+@for_each("lag", [0, 1])
+@for_each("streaming", [False, True])
+@for_each(("begin", "num_tokens"), [(0, 100), (1, 100), (30, 100), (30, 5), (47, 9)])
 def test_a_loop_ends_the_utterance_and_nobody_else_s(
     lag: int, streaming: bool, begin: int, num_tokens: int
 ) -> None:

@@ -89,30 +89,26 @@ def assert_close(ours: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(ours, expected, atol=TOLERANCE, rtol=0)
 
 
-SCHEDULES = [(1,), (2,), (3,), (7,), (25,), (1, 2, 4, 8, 12), (200,)]
+SCHEDULES = [(1,), (3,), (7,), (25,), (1, 2, 4, 8, 12), (200,)]
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_any_schedule_gives_upstreams_samples(
-    odd_decoder: Any, odd_codec: CodecWeights, schedule: tuple[int, ...]
-) -> None:
+def test_any_schedule_gives_upstreams_samples(odd_decoder: Any, odd_codec: CodecWeights) -> None:
     """Of several times the window, and of as many samples as upstream's."""
     codes = random_codes(odd_codec, 2, 60)
     expected = upstream_decode(odd_decoder, codes)
     assert expected.shape == (2, 60 * 90)
     assert expected.std() > 0.01
-    assert_close(stream(odd_codec, codes, *schedule), expected)
+    for schedule in SCHEDULES:
+        assert_close(stream(odd_codec, codes, *schedule), expected)
 
 
-@pytest.mark.parametrize("schedule", [(1, 2, 4, 8, 12), (25,)])
-def test_the_published_rates_and_window(
-    nano_decoder: Any, nano_codec: CodecWeights, schedule: tuple[int, ...]
-) -> None:
+def test_the_published_rates_and_window(nano_decoder: Any, nano_codec: CodecWeights) -> None:
     """1,920 samples a frame, 72 frames of attention."""
-    codes = random_codes(nano_codec, 1, 100)
+    codes = random_codes(nano_codec, 1, 80)
     assert nano_codec.samples_per_frame == 1920
     expected = upstream_decode(nano_decoder, codes)
-    assert_close(stream(nano_codec, codes, *schedule), expected)
+    for schedule in ((1, 2, 4, 8, 12), (25,)):
+        assert_close(stream(nano_codec, codes, *schedule), expected)
 
 
 def test_slots_are_independent(odd_codec: CodecWeights) -> None:

@@ -150,9 +150,9 @@ def test_company_slot_pages_runs_and_a_kept_prefix_change_no_bit(odd: Checkpoint
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", ["1.7b", "0.6b"])
-def test_launches_of_a_prefill(size: str, tmp_path: Path) -> None:
+def test_launches_of_a_prefill(size: str, nano_cache: Path) -> None:
     """As counted in the class's description, whatever the number of tokens."""
-    model = empty_model(size, locate("nano", tmp_path))
+    model = empty_model(size, locate("nano", nano_cache))
     state = FrameState.allocate(model.speech, CacheSize.whole(2, 512), 64)
     with torch.inference_mode(), Launches().recording() as launches:
         FusedPrefill(model.speech, state, 64).run(64)

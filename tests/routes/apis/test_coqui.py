@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from tests.conftest import Bench
 from tests.routes.apis.native.test_tts import assert_error
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 
@@ -97,7 +98,7 @@ def test_head_and_options(bench: Bench) -> None:
     assert not bench.runner.prompts
 
 
-@pytest.mark.parametrize("code", ["en", "EN", "en-us", "en_US", "english", "English"])
+@for_each("code", ["en", "EN", "en-us", "en_US", "english", "English"])
 def test_language_codes(bench: Bench, code: str) -> None:
     """ISO 639-1, BCP 47, locales, names, in any case."""
     assert bench.client.get(f"/api/tts?text=a&language_id={code}").status_code == 200
@@ -174,8 +175,8 @@ def test_a_truncated_multipart_form(client: FlaskClient) -> None:
     assert_error(response, 400, "invalid_request")
 
 
-@pytest.mark.parametrize("disposition", [b"form-data", b'form-data; filename="a"'])
-@pytest.mark.parametrize("path", ["/api/tts", "/speakers", "/v1/audio/speech", "/v1/audio/voices"])
+@for_each("disposition", [b"form-data", b'form-data; filename="a"'])
+@for_each("path", ["/api/tts", "/speakers", "/v1/audio/speech", "/v1/audio/voices"])
 def test_a_part_of_a_form_without_a_name(
     client: FlaskClient, path: str, disposition: bytes
 ) -> None:

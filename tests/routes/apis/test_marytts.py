@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from qwen_tts_api.audio import FORMATS
 from tests.conftest import Bench
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 
@@ -28,7 +29,7 @@ def assert_refused(response: TestResponse, status: int, *words: str) -> None:
         assert word in response.text
 
 
-@pytest.mark.parametrize(
+@for_each(
     "content_type",
     [
         None,
@@ -69,7 +70,7 @@ def test_the_body_comes_before_the_query(bench: Bench) -> None:
     assert (spoken.text, spoken.speaker, spoken.language) == ("body", "serena", "german")
 
 
-@pytest.mark.parametrize("voice", ["cmu-slt-hsmm", "dfki-spike-hsmm", "Bob", "", " "])
+@for_each("voice", ["cmu-slt-hsmm", "dfki-spike-hsmm", "Bob", "", " "])
 def test_unknown_voices_mean_the_default_one(bench: Bench, voice: str) -> None:
     """Whatever QWEN_UNKNOWN_SPEAKER says: Home Assistant always sends MaryTTS's own."""
     response = bench.client.get("/process", query_string={"INPUT_TEXT": "a", "VOICE": voice})
@@ -84,7 +85,7 @@ def test_voices_by_name_or_alias(make_bench: MakeBench) -> None:
         assert bench.runner.prompts[-1].speaker == speaker
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("locale", "language"),
     [
         ("en_US", "english"),
@@ -108,7 +109,7 @@ def test_a_language_that_the_model_does_not_speak_is_refused(client: FlaskClient
         assert_refused(response, 400, repr(locale), "German")
 
 
-@pytest.mark.parametrize("audio", ["WAVE_FILE", "WAVE", "wave_file", "WAVE_STREAM", ""])
+@for_each("audio", ["WAVE_FILE", "WAVE", "wave_file", "WAVE_STREAM", ""])
 def test_names_of_wav(client: FlaskClient, audio: str) -> None:
     """rhasspy says WAVE, Home Assistant WAVE_FILE."""
     response = client.get(f"/process?INPUT_TEXT=abc&AUDIO={audio}")
@@ -116,9 +117,7 @@ def test_names_of_wav(client: FlaskClient, audio: str) -> None:
     assert response.data.startswith(b"RIFF")
 
 
-@pytest.mark.parametrize(
-    "audio", [f"{name.upper()}_FILE" for name in FORMATS if FORMATS[name].has_header]
-)
+@for_each("audio", [f"{name.upper()}_FILE" for name in FORMATS if FORMATS[name].has_header])
 def test_other_containers(client: FlaskClient, audio: str) -> None:
     """Every format whose files tell their rate; MaryTTS's name of WAV is WAVE."""
     audio = audio.replace("WAV_", "WAVE_")

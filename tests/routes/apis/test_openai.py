@@ -31,6 +31,7 @@ from qwen_tts_api.routes.apis.openai.names import VOICES
 from qwen_tts_api.routes.request_log import RequestRecord
 from qwen_tts_api.service.request import SpeechRequest
 from tests.conftest import Bench, wait_until
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 
@@ -127,7 +128,7 @@ def test_empty_and_null_mean_default(bench: Bench) -> None:
         assert bench.runner.prompts[-1].speaker == "ryan"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "media_type", "container"),
     [
         (None, "audio/mpeg", "MP3"),
@@ -190,7 +191,7 @@ def test_voices_as_a_string_or_an_object(bench: Bench) -> None:
         assert_refused(response, 400, "invalid_request", "voice", "voice")
 
 
-@pytest.mark.parametrize("voice", VOICES)
+@for_each("voice", VOICES)
 def test_names_of_openai_mean_a_speaker_that_exists(bench: Bench, voice: str) -> None:
     """Its published counterpart; the default speaker of a model that lacks it, which is told."""
     response = speak(bench.client, input="a", voice=voice.title())
@@ -222,7 +223,7 @@ def test_the_default_voice_has_a_name_for_clients_that_must_give_one(bench: Benc
     assert "X-Ignored-Parameters" not in response.headers
 
 
-@pytest.mark.parametrize("model", ["tts-1", "tts-1-hd", "gpt-4o-mini-tts", "", None])
+@for_each("model", ["tts-1", "tts-1-hd", "gpt-4o-mini-tts", "", None])
 def test_models_of_openai_mean_the_default_model(client: FlaskClient, model: str | None) -> None:
     assert speak(client, input="a", model=model).headers["X-Model"] == "voice"
 
@@ -362,7 +363,7 @@ def test_while_the_model_loads(make_bench: MakeBench) -> None:
     assert int(response.headers["Retry-After"]) > 0
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fields", "streamed"),
     [
         ({}, False),
@@ -506,7 +507,7 @@ def test_a_model_whose_name_has_a_slash(client: FlaskClient) -> None:
         assert_refused(client.get(path), 404, "model_not_found", "model", "'Qwen/x'")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("method", "path"),
     [
         ("POST", "/audio/speech"),
@@ -535,7 +536,7 @@ def test_other_paths_are_not_openai_s(client: FlaskClient) -> None:
         assert client.post(path).get_json()["code"] == "not_found"
 
 
-@pytest.mark.parametrize("word", ["text", "speaker", "instruct", "audio_format", "ref_audio"])
+@for_each("word", ["text", "speaker", "instruct", "audio_format", "ref_audio"])
 def test_a_client_s_words_are_not_those_of_our_fields(client: FlaskClient, word: str) -> None:
     """Only the names of fields are OpenAI's; what a client sent is quoted as it is."""
     response = client.post("/v1/audio/speech", json={"input": "Hi", "voice": word})

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from werkzeug.test import TestResponse
 
 from tests.conftest import Bench
 from tests.recordings import recording
+from tests.rows import for_each
 from tests.telemetry.test_context_usage import ALICE, keys_file, used
 from tests.telemetry.test_logs import Lines, find, lines
 
@@ -90,7 +90,7 @@ def test_a_recording_is_shared(bench: Bench) -> None:
     assert len(bench.hub.runners["clone"].voices) == 1
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("item", "words"),
     [
         ({"input": ""}, []),
@@ -110,7 +110,7 @@ def test_what_one_item_cannot_have_is_its_error(
     assert all(word in wrong["error"] for word in words), wrong
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("body", "param", "words"),
     [
         ({}, "items", ["1 to 32"]),

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from qwen_tts_api.routes.apis.openai.voices import DEFAULT_SCRIPT
 from tests.conftest import Bench
 from tests.routes.apis.test_openai import assert_refused, speak
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 
@@ -96,7 +97,7 @@ def test_a_voice_is_designed(bench: Bench) -> None:
     assert bench.hub.runners["design"].prompts[-1].text == "x" * 30
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fields", "param", "word"),
     [
         ({"audio_sample": b"RIFF"}, "name", "name"),

@@ -6,9 +6,8 @@ import random
 import struct
 import zlib
 
-import pytest
-
 from qwen_tts_api.routes.live.framing import MAX_FRAGMENTS, MAX_REASON_BYTES, Framing
+from tests.rows import for_each
 
 LIMIT = 1000
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -35,7 +34,7 @@ MESSAGES = (
 )
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+@for_each("size", [1, 2, 3, 7, 1000])
 def test_the_cut_of_the_bytes_changes_nothing(size: int) -> None:
     framing = Framing(LIMIT)
     messages = [
@@ -55,7 +54,7 @@ def compressed(text: bytes) -> bytes:
     return frame(TEXT, packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH)[:-4], rsv=4)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("data", "code"),
     [
         (frame(TEXT, b"\xff"), 1007),

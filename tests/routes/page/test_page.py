@@ -15,6 +15,7 @@ from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS
 from qwen_tts_api.routes.page import page
 from tests.conftest import CARDS, Bench
 from tests.routes.apis.native.test_tts import assert_error
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 STATIC = Path(page.__file__).parent / "static"
@@ -126,7 +127,7 @@ def test_every_file_of_the_page_is_there_with_its_type(client: FlaskClient) -> N
             assert response.status_code == 304
 
 
-@pytest.mark.parametrize("name", ["nothing.js", "../page.py", "%2e%2e/page.py", "", "page"])
+@for_each("name", ["nothing.js", "../page.py", "%2e%2e/page.py", "", "page"])
 def test_nothing_else_is_served(client: FlaskClient, name: str) -> None:
     """An error of the API, as everywhere."""
     assert_error(client.get(f"/static/{name}"), 404, "not_found")

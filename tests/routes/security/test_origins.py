@@ -12,6 +12,7 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import ConfigError
 from tests.conftest import Bench
 from tests.recordings import recording
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 EVIL = "https://evil.example"
@@ -43,7 +44,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("headers", REFUSED)
+@for_each("headers", REFUSED)
 def test_a_page_of_another_site_cannot_write(bench: Bench, headers: dict[str, str]) -> None:
     """Neither add nor delete nor have speech made, in any dialect; what it says is short."""
     response = add_voice(bench, **headers)
@@ -233,7 +234,7 @@ def test_a_listed_name_has_a_page(make_bench: MakeBench) -> None:
     assert listed[0]["preview_url"].startswith("http://tts.example.com/api/tts?")
 
 
-@pytest.mark.parametrize("written", ["a b", "https://a.example", "a.example:80", "*.", "a*"])
+@for_each("written", ["a b", "https://a.example", "a.example:80", "*.", "a*"])
 def test_what_is_no_host_is_refused(written: str) -> None:
     with pytest.raises(ConfigError, match="QWEN_ALLOWED_HOSTS"):
         Config.from_env({"QWEN_ALLOWED_HOSTS": written})

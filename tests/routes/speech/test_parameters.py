@@ -24,6 +24,7 @@ from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 from qwen_tts_api.service.text.script.turns import Turn
 from tests.conftest import Bench
+from tests.rows import for_each
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = "Hello"
@@ -101,11 +102,8 @@ def value_of(name: str) -> str:
     return "0.5" if isinstance(field, fields.Float) else KNOWN.get(name, "some text")
 
 
-@pytest.mark.parametrize("name", SpeechSchema().fields)
 @pytest.mark.parametrize("api", APIS)
-def test_every_field_comes_through(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, api: str, name: str
-) -> None:
+def test_every_field_comes_through(bench: Bench, monkeypatch: pytest.MonkeyPatch, api: str) -> None:
     """As JSON has it, and from a query or form."""
     seen: list[SpeechRequest] = []
 
@@ -116,50 +114,49 @@ def test_every_field_comes_through(
     monkeypatch.setattr(SpeechService, "synthesize", refuse)
     monkeypatch.setattr(SpeechService, "stream", refuse)
     names, ask = APIS[api]
-    field = SpeechSchema().fields[name]
-    sent = {"text": TEXT, name: value_of(name)}
-    ask(bench.client, renamed(sent, names))
-    (asked,) = seen
     special = {
         AudioField: b"RIFF",
         TurnsField: (Turn("some text", "Serena"),),
         PronunciationsField: (("nginx", "engine ex"),),
     }
-    wanted = special.get(type(field), as_json(sent[name]))
-    assert getattr(asked, field.attribute or name) == wanted
-    assert asked.text == sent["text"]
+    for name, field in SpeechSchema().fields.items():
+        sent = {"text": TEXT, name: value_of(name)}
+        seen.clear()
+        ask(bench.client, renamed(sent, names))
+        assert len(seen) == 1, name
+        wanted = special.get(type(field), as_json(sent[name]))
+        assert getattr(seen[0], field.attribute or name) == wanted, name
+        assert seen[0].text == sent["text"], name
 
 
-@pytest.mark.parametrize("api", APIS)
-@pytest.mark.parametrize(
-    "name",
-    [name for name, field in SpeechSchema().fields.items() if isinstance(field, fields.Number)],
-)
-def test_every_number_is_judged(bench: Bench, api: str, name: str) -> None:
+@for_each("api", APIS)
+def test_every_number_is_judged(bench: Bench, api: str) -> None:
     """A query's and a form's text, too."""
     names, ask = APIS[api]
-    response = ask(bench.client, renamed({"text": TEXT, name: "many"}, names))
-    assert response.status_code == 400
-    assert name in response.text
+    for name, field in SpeechSchema().fields.items():
+        if isinstance(field, fields.Number):
+            response = ask(bench.client, renamed({"text": TEXT, name: "many"}, names))
+            assert response.status_code == 400, name
+            assert name in response.text
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_every_format_has_its_media_type(bench: Bench, name: str) -> None:
+def test_every_format_has_its_media_type(bench: Bench) -> None:
     """By a GET, by its HEAD, streamed, and by OpenAI's name."""
-    media_type = FORMATS[name].media_type
-    for response in (
-        bench.client.get("/api/tts", query_string={"text": TEXT, "audio_format": name}),
-        bench.client.head("/api/tts", query_string={"text": TEXT, "audio_format": name}),
-        bench.client.post("/api/tts", json={"text": TEXT, "audio_format": name, "stream": True}),
-        bench.client.post("/v1/audio/speech", json={"input": TEXT, "response_format": name}),
-    ):
-        assert response.headers["Content-Type"] == media_type
+    for name, entry in FORMATS.items():
+        for response in (
+            bench.client.get("/api/tts", query_string={"text": TEXT, "audio_format": name}),
+            bench.client.head("/api/tts", query_string={"text": TEXT, "audio_format": name}),
+            bench.client.post(
+                "/api/tts", json={"text": TEXT, "audio_format": name, "stream": True}
+            ),
+            bench.client.post("/v1/audio/speech", json={"input": TEXT, "response_format": name}),
+        ):
+            assert response.headers["Content-Type"] == entry.media_type
 
 
-@pytest.mark.parametrize("name", [each.name for each in dataclasses.fields(SpeechRequest)])
-def test_every_field_is_used(name: str) -> None:
+def test_every_field_is_used() -> None:
     """Accepted and without effect would be worse than refused."""
     sampling = {each.name for each in dataclasses.fields(SamplingParams)}  # all are passed on
-    modules = (ROOT / "qwen_tts_api").rglob("*.py")
-    read = rf"\b(request|asked|wanted)\.{name}\b"
-    assert name in sampling or any(re.search(read, path.read_text()) for path in modules)
+    code = "\n".join(path.read_text() for path in (ROOT / "qwen_tts_api").rglob("*.py"))
+    read = set(re.findall(r"\b(?:request|asked|wanted)\.(\w+)\b", code))
+    assert {each.name for each in dataclasses.fields(SpeechRequest)} <= sampling | read

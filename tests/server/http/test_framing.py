@@ -7,6 +7,7 @@ from gunicorn.config import Config
 
 from qwen_tts_api.server.http.framing import FramingLimits, Progress, RequestFraming
 from qwen_tts_api.server.http.parsing import StrictParser
+from tests.rows import for_each
 
 LIMITS = FramingLimits(request_line=200, head=2000, body=1000, chunk_heads=500)
 POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
@@ -33,7 +34,7 @@ def progress_of(data: bytes, cut: int) -> list[Progress]:
     return [first, framing.advance(buffer)]
 
 
-@pytest.mark.parametrize("request_", WHOLE)
+@for_each("request_", WHOLE)
 def test_a_request_is_whole_with_its_last_byte(request_: bytes) -> None:
     """And not a byte before, wherever it is cut."""
     for cut in range(1, len(request_)):
@@ -42,7 +43,7 @@ def test_a_request_is_whole_with_its_last_byte(request_: bytes) -> None:
         assert last is Progress.COMPLETE, cut
 
 
-@pytest.mark.parametrize("request_", WHOLE)
+@for_each("request_", WHOLE)
 def test_the_parser_ends_at_the_same_byte(request_: bytes) -> None:
     """Behind what is whole by the framing, the next request begins, by the parser."""
     parser = StrictParser(Config(), ("127.0.0.1", 1))
@@ -51,7 +52,7 @@ def test_the_parser_ends_at_the_same_byte(request_: bytes) -> None:
     assert parser.unreader.take_rest() == b"NEXT"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "data",
     [
         b"\x16\x03\x01\x02\x00\x01",
@@ -79,7 +80,7 @@ def test_what_no_more_bytes_would_mend_is_not_waited_for(data: bytes) -> None:
         assert progress_of(data, cut)[1] in (Progress.INVALID, Progress.TOO_LARGE)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "data",
     [
         POST + b"Content-Length: 1001\r\n\r\n",

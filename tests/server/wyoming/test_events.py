@@ -11,6 +11,7 @@ import wyoming.event
 
 from qwen_tts_api.errors import BodyTooLarge, InvalidRequest
 from qwen_tts_api.server.wyoming.events import MAX_LINE_BYTES, Event, EventReader
+from tests.rows import for_each
 
 MAX_BYTES = 1000
 
@@ -70,7 +71,7 @@ def test_data_in_the_line_and_behind_it_are_one() -> None:
     assert events_of(b'{"type": "x", "data": null, "version": "1.10.2"}\n') == [Event("x")]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "sent",
     [
         b"GET / HTTP/1.1\r\n",
@@ -97,7 +98,7 @@ def test_what_is_no_event_is_refused(sent: bytes) -> None:
         events_of(sent)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "sent",
     [
         b"x" * (MAX_LINE_BYTES + 1),

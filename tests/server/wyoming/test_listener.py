@@ -25,6 +25,7 @@ from qwen_tts_api.server.wyoming import listener
 from qwen_tts_api.server.wyoming.listener import is_loopback
 from tests.conftest import wait_until
 from tests.fakes import SAMPLES_PER_FRAME
+from tests.rows import for_each
 from tests.server.wyoming.conftest import Start, outcomes
 from tests.server.wyoming.home_assistant import (
     HANG_S,
@@ -339,7 +340,7 @@ def test_what_was_spoken_is_in_that_line_and_in_the_metrics(
     assert counted == 12
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("address", "expected"),
     [
         ("127.0.0.1:10200", True),

@@ -16,6 +16,7 @@ from qwen_tts_api.service.synthesis.concatenate import (
     at_speed,
 )
 from qwen_tts_api.service.synthesis.concatenate import silence as silence_of
+from tests.rows import for_each
 
 Samples = npt.NDArray[np.int16]
 
@@ -67,8 +68,8 @@ def test_a_single_segment_is_not_touched() -> None:
     assert all(len(samples) for samples in sent)
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.05, 0.25, 0.3])
-@pytest.mark.parametrize("before_s", [0.0, 0.02, 0.5, 2.0])
+@for_each("after_s", [0.0, 0.05, 0.25, 0.3])
+@for_each("before_s", [0.0, 0.02, 0.5, 2.0])
 def test_pauses_are_as_long_as_asked_for(before_s: float, after_s: float) -> None:
     """However long the silence of the utterances themselves is; the margin comes on top."""
     segments = [utterance(0.1, 0.4, after_s), utterance(before_s, 0.4, 0.1)]
@@ -114,7 +115,7 @@ def test_nothing_clicks(pause_s: float) -> None:
     assert np.abs(np.diff(samples)).max() <= largest
 
 
-@pytest.mark.parametrize("block_samples", [1, 7, 240, 1000, 46_080, 10**6])
+@for_each("block_samples", [1, 7, 240, 1000, 46_080, 10**6])
 def test_how_samples_are_split_over_calls_changes_nothing(block_samples: int) -> None:
     """Streamed or whole, it is the same recording."""
     segments = [utterance(0.3, 0.2, 0.5), utterance(0.1, 0.2, 0.1), utterance(0.4, 0.2, 0.3)]
@@ -162,8 +163,8 @@ def runs_of_zeros(samples: Samples) -> list[int]:
     return [int(length) for length in np.diff(others) - 1 if length >= WINDOW]
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.02, 0.25, 1.7])
-@pytest.mark.parametrize("before_s", [0.0, 0.02, 0.5])
+@for_each("after_s", [0.0, 0.02, 0.25, 1.7])
+@for_each("before_s", [0.0, 0.02, 0.5])
 def test_a_stated_pause_is_exact(before_s: float, after_s: float) -> None:
     """To the sample, before, between and behind, whatever silence the utterances have."""
     segments = [utterance(before_s, 0.4, after_s)] * 2

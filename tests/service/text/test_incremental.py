@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 
-import pytest
-
 from qwen_tts_api.service.text.incremental import IncrementalText
 from qwen_tts_api.service.text.normalize import normalize_text
 from qwen_tts_api.service.text.segments import measure
@@ -14,6 +12,7 @@ from qwen_tts_api.service.text.sentences import Boundary
 from qwen_tts_api.service.text.stable_text import StableText
 from qwen_tts_api.service.text.verbalize.pronunciations import Pronunciations
 from qwen_tts_api.service.text.verbalize.wording import Wording
+from tests.rows import for_each
 
 PROSE = (
     "Hello there. It costs 3.14 or 1,000 dollars, e.g. in the U.S. today. Dr. Smith said “No.” "
@@ -75,7 +74,7 @@ def words(text: str) -> list[str]:
     return text.split()
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@for_each("text", TEXTS)
 def test_what_is_spoken_does_not_depend_on_the_cut(text: str) -> None:
     """It is the whole text, normalized at once; no part is longer than a segment."""
     expected = words(normalize_text(text).text)
@@ -96,7 +95,7 @@ def test_plain_text_is_kept_byte_for_byte() -> None:
     assert "".join(part.text for part in taken("**As** it is.", normalize=False)) == "**As** it is."
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "before"),
     [
         ("Hello there. H", ["Hello there."]),
@@ -193,9 +192,9 @@ WORDED = {
 }
 
 
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("by_word", [False, True])
-@pytest.mark.parametrize("language", WORDED)
+@for_each("seed", range(6))
+@for_each("by_word", [False, True])
+@for_each("language", WORDED)
 def test_what_is_worded_in_pieces_is_worded_as_a_whole(
     seed: int, by_word: bool, language: str
 ) -> None:
@@ -213,7 +212,7 @@ def test_what_is_worded_in_pieces_is_worded_as_a_whole(
     assert len(taken) > 2
 
 
-@pytest.mark.parametrize("seed", range(6))
+@for_each("seed", range(6))
 def test_chinese_in_pieces_is_worded_as_a_whole(seed: int) -> None:
     """A script without spaces: numbers, years, prices, percents; sentences longer than a part."""
     chance = random.Random(seed)

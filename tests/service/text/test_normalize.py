@@ -11,10 +11,11 @@ import pytest
 
 from qwen_tts_api.service.text import normalize
 from qwen_tts_api.service.text.normalize import is_plain, normalize_text
+from tests.rows import for_each
 from tests.service.texts import PROSE, paragraphs
 
 
-@pytest.mark.parametrize("language", PROSE)
+@for_each("language", PROSE)
 def test_prose_stays_as_it_is(language: str) -> None:
     """Byte for byte, so that the model says what it said before."""
     for seed in range(5):
@@ -42,14 +43,12 @@ def test_a_sentence_is_plain(text: str) -> None:
     assert is_plain(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["*a*", "a\nb", "- a", "1. a", "wait...", "a & b", "ﬁne", "a" * 9999]
-)
+@for_each("text", ["*a*", "a\nb", "- a", "1. a", "wait...", "a & b", "ﬁne", "a" * 9999])
 def test_what_rules_may_change_is_not_plain(text: str) -> None:
     assert not is_plain(text)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "a < b and c > d, x<y, I <3 you",
@@ -83,7 +82,7 @@ def test_what_only_resembles_markup_stays(text: str) -> None:
     assert not normalized.changes
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected", "num"),
     [
         (
@@ -140,7 +139,7 @@ def test_ssml_becomes_its_text() -> None:
     assert normalized.changes["markup"] == 9
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         ("before\n```python\nx = 1\n```\nafter", "before\n\nafter"),
@@ -182,7 +181,7 @@ def test_fences_that_nothing_closes_are_not_searched_for_in_every_line() -> None
     assert calls < 100 * len(every)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         ("<think>Let me see.\n\n```\nx</think>\n\nThe answer.", "The answer."),
@@ -199,7 +198,7 @@ def test_what_a_model_thought_is_left_out(text: str, expected: str) -> None:
     assert normalized.changes["thinking"] >= 1
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         ("Immo\n\u00ad\nbilien", "Immobilien"),
@@ -244,8 +243,8 @@ def test_what_a_reader_sees_as_one_is_one(text: str, expected: str) -> None:
     assert normalized.changes["lines"] >= 1
 
 
-@pytest.mark.parametrize("columns", [36, 60, 72, 80])
-@pytest.mark.parametrize(
+@for_each("columns", [36, 60, 72, 80])
+@for_each(
     "text",
     [
         "The Project was begun in March by Ada Lovelace and Charles Babbage, who had met in London "
@@ -263,7 +262,7 @@ def test_a_wrapped_paragraph_is_one_line(text: str, columns: int) -> None:
     assert normalize_text(textwrap.indent(wrapped, "> ")).text == text
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected", "kind"),
     [
         ("ﬁnd the ﬂow, oﬃce", "find the flow, office", "unicode"),
@@ -286,7 +285,7 @@ def test_characters_of_other_programs(text: str, expected: str, kind: str) -> No
     assert kind in normalized.changes
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected", "num"),
     [
         ("Hi 😀 there", "Hi there", 1),
@@ -305,7 +304,7 @@ def test_emoji_are_left_out(text: str, expected: str, num: int) -> None:
     assert normalized.changes == {"emoji": num}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected", "kind"),
     [
         ("a\u200bb\u00adc\u202ed\ufeffe\x00f\x7fg\ue000h\ufffdi", "abcdefghi", "invisible"),
@@ -328,7 +327,7 @@ def test_characters_that_cannot_be_heard(text: str, expected: str, kind: str) ->
         assert len(normalized.text) == len("Z1234algo")
 
 
-@pytest.mark.parametrize("language", PROSE)
+@for_each("language", PROSE)
 def test_noise_takes_no_letter_with_it(language: str) -> None:
     """Wherever it stands: unbalanced, nested, in the middle of a word."""
     noise = ["**", "*", "😀", "\u200b", "!!!!!", "# ", "`", "_", "|", "~~", "> ", "\r\n", "<", "["]

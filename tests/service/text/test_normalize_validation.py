@@ -20,9 +20,10 @@ from qwen_tts_api.service.text.normalize import (
     prepare_text,
 )
 from qwen_tts_api.service.text.segments import split
+from tests.rows import for_each
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "😀",
@@ -44,7 +45,7 @@ def test_a_text_without_anything_to_say_is_refused(text: str) -> None:
         prepare_text(text, 100, normalize=True)
 
 
-@pytest.mark.parametrize("text", ["a", "7", "北", "€", "+", "½", "*a*", *"%&$#=@°"])
+@for_each("text", ["a", "7", "北", "€", "+", "½", "*a*", *"%&$#=@°"])
 def test_a_letter_number_or_sign_is_enough(text: str) -> None:
     assert prepare_text(text, 100, normalize=True).text == text.strip("*")
 

@@ -10,6 +10,7 @@ import regex
 
 from qwen_tts_api.service.text.segments import measure, split
 from qwen_tts_api.service.text.sentences import Boundary, find_sentences
+from tests.rows import for_each
 from tests.service.texts import PROSE, paragraphs
 
 
@@ -23,7 +24,7 @@ def without_space(text: str) -> str:
     return "".join(text.split())
 
 
-@pytest.mark.parametrize("language", PROSE)
+@for_each("language", PROSE)
 def test_sentences_end_where_readers_end_them(language: str) -> None:
     """Not in abbreviations, numbers, initials and what is said in the middle."""
     whole = {
@@ -40,7 +41,7 @@ def test_sentences_end_where_readers_end_them(language: str) -> None:
     assert sentences(separator.join(expected)) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "num"),
     [
         ("¿Cómo estás? ¡Bien!", 2),
@@ -62,7 +63,7 @@ def test_ends_of_sentences(text: str, num: int) -> None:
     assert len(sentences(text)) == num
 
 
-@pytest.mark.parametrize("language", PROSE)
+@for_each("language", PROSE)
 def test_a_text_that_fits_is_one_segment(language: str) -> None:
     """Unchanged, new lines included."""
     text = paragraphs(random.Random(1), language, 30)
@@ -71,7 +72,7 @@ def test_a_text_that_fits_is_one_segment(language: str) -> None:
     assert len(split(text, measure(text) - 1)) == 2
 
 
-@pytest.mark.parametrize("language", PROSE)
+@for_each("language", PROSE)
 def test_prose_is_divided_between_sentences(language: str) -> None:
     """Segments are bounded, of about the same length, and end where sentences end."""
     for seed in range(2):

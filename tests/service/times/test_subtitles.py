@@ -7,12 +7,11 @@ import random
 import re
 from dataclasses import replace
 
-import pytest
-
 from qwen_tts_api.service.times.cues import LINE_COLUMNS, LONGEST_S, columns, make_cues
 from qwen_tts_api.service.times.subtitles import to_srt, to_vtt
 from qwen_tts_api.service.times.timed import TimedSegment, TimedWord, Times
 from qwen_tts_api.service.times.words import split_words
+from tests.rows import for_each
 
 Shown = list[tuple[float, float, str]]
 
@@ -84,8 +83,8 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("name", TEXTS)
-@pytest.mark.parametrize("letter_s", [0.0, 0.02, 0.07, 0.4])
+@for_each("name", TEXTS)
+@for_each("letter_s", [0.0, 0.02, 0.07, 0.4])
 def test_cues_are_in_order_and_can_be_read(name: str, letter_s: float) -> None:
     times = recording(*TEXTS[name], letter_s=letter_s)
     shown = read_srt(to_srt(times))

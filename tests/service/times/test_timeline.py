@@ -16,6 +16,7 @@ from qwen_tts_api.checkpoints.token_timing import TokenTiming
 from qwen_tts_api.service.synthesis.concatenate import Concatenator
 from qwen_tts_api.service.times.timed import Said, TimedSegment, Times
 from qwen_tts_api.service.times.timeline import Timeline
+from tests.rows import for_each
 from tests.service.times.audio import Samples, sounds, speech
 
 TEXTS = ("First, one.", "Then the second one.", "Last.")
@@ -46,8 +47,8 @@ def decoded(data: bytes, output: Output) -> Any:
     return soundfile.read(io.BytesIO(data), **(options if raw else {}))[0]
 
 
-@pytest.mark.parametrize("speed", [1.0, 0.5, 1.7])
-@pytest.mark.parametrize("name", FORMATS)
+@for_each("speed", [1.0, 0.5, 1.7])
+@for_each("name", FORMATS)
 def test_segments_are_where_they_are_heard(name: str, speed: float) -> None:
     """To a window and, at another speed, what its steps may move: 25 ms."""
     audio_format = FORMATS[name]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 
-import pytest
-
 from qwen_tts_api.service.times.words import split_words
+from tests.rows import for_each
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "words"),
     [
         ("Hello, there — it is 3.14!", ["Hello,", "there —", "it", "is", "3.14!"]),

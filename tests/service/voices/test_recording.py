@@ -16,6 +16,7 @@ import soundfile
 from qwen_tts_api.errors import InvalidAudio, InvalidRequest
 from qwen_tts_api.service.voices.recording import check_ref_text, read_recording
 from tests.recordings import KINDS, encode, recording, tone
+from tests.rows import for_each
 
 MAX_BYTES = 10 * 2**20
 
@@ -45,8 +46,8 @@ def wav_header(rate_hz: int, channels: int, data: bytes, codec: int = 1, bits: i
     return b"RIFF" + struct.pack("<I", len(body) + len(data)) + body + data
 
 
-@pytest.mark.parametrize(("kind", "codec"), KINDS)
-@pytest.mark.parametrize("channels", [1, 2])
+@for_each(("kind", "codec"), KINDS)
+@for_each("channels", [1, 2])
 def test_every_allowed_kind(kind: str, codec: str, channels: int) -> None:
     """A tone stays what it was: length, pitch and level."""
     samples = read_recording(encode(tone(2, 24_000, channels), 24_000, kind, codec), MAX_BYTES)
@@ -58,7 +59,7 @@ def test_every_allowed_kind(kind: str, codec: str, channels: int) -> None:
     assert abs(np.abs(samples[4000:-4000]).max() - 0.5) < 0.05
 
 
-@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000])
+@for_each("rate_hz", [8_000, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000])
 def test_every_rate_becomes_the_codecs(rate_hz: int) -> None:
     """Neither longer nor shorter, the same tone."""
     samples = read_recording(encode(tone(1.5, rate_hz), rate_hz), MAX_BYTES)
@@ -88,7 +89,7 @@ def test_too_short_and_too_long(kind: str, codec: str) -> None:
     refuse(recording(30.01, kind, codec), "longer than 30 s")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "data",
     [
         b"",
@@ -110,9 +111,7 @@ def test_what_is_no_allowed_kind(data: bytes) -> None:
     refuse(data, "WAV, FLAC, Ogg (Vorbis or Opus) and MP3")
 
 
-@pytest.mark.parametrize(
-    "magic", [b"RIFF\xff\xff\xff\x7fWAVE", b"fLaC", b"OggS", b"ID3", b"\xff\xfb"]
-)
+@for_each("magic", [b"RIFF\xff\xff\xff\x7fWAVE", b"fLaC", b"OggS", b"ID3", b"\xff\xfb"])
 def test_magic_without_audio(magic: bytes) -> None:
     """The first bytes alone make no file."""
     for rest in (b"", bytes(4000), random.Random(1).randbytes(4000)):

@@ -20,6 +20,7 @@ from qwen_tts_api.errors import VoiceExists
 from qwen_tts_api.service.voices.store import VoiceStore
 from qwen_tts_api.service.voices.voice import Voice, check_name, voice_id
 from tests.recordings import recording, tone
+from tests.rows import for_each
 
 SAMPLES = tone(1.5, 24_000)[:, 0]
 QUIET = SAMPLES * np.float32(0.5)
@@ -340,7 +341,7 @@ def test_nothing_is_left_where_the_disk_is_full(
     assert list((tmp_path / "deep" / "voices").iterdir()) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "expected"),
     [
         ("Bob", "bob"),
@@ -367,7 +368,7 @@ def test_names_in_other_scripts_have_ids_of_their_own() -> None:
     assert voice_id("e\u0301") == voice_id("é") == "e"
 
 
-@pytest.mark.parametrize("name", ["", " ", "x" * 101, "!?", "a\nb", "a\0", "\ud800a", "a\u202eb"])
+@for_each("name", ["", " ", "x" * 101, "!?", "a\nb", "a\0", "\ud800a", "a\u202eb"])
 def test_what_is_no_name(name: str) -> None:
     """Nothing that breaks a line or a list."""
     with pytest.raises(Exception, match="'name'"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -24,8 +25,8 @@ SETTINGS = [SamplingParams(temperature=0, subtalker_temperature=0), SamplingPara
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
-    folder = locate("nano", tmp_path_factory.mktemp("cache"))
+def model(nano_cache: Path) -> LoadedModel:
+    folder = locate("nano", nano_cache)
     return LoadedModel.load(Checkpoint.read(folder), place("cpu", "float32", "sdpa"))
 
 

@@ -48,16 +48,16 @@ def prompt(reference: Reference, sampling: SamplingParams = GREEDY) -> Prompt:
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+def base(nano_cache: Path) -> LoadedModel:
     """Return a loaded Base model."""
-    folder = locate("nano-base", tmp_path_factory.mktemp("cache"))
+    folder = locate("nano-base", nano_cache)
     return LoadedModel.load(Checkpoint.read(folder), place("cpu", "float32", "sdpa"))
 
 
 @pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def upstream(nano_cache: Path) -> Any:
     """Return the same checkpoint as upstream's `Qwen3TTSModel`."""
-    folder = locate("nano-base", tmp_path_factory.mktemp("cache"))
+    folder = locate("nano-base", nano_cache)
     return load_upstream(folder, place("cpu", "float32", "sdpa"))
 
 

@@ -31,9 +31,11 @@ def indices(*shape: int) -> torch.Tensor:
 @pytest.mark.parametrize("kind", ["nano", "nano-base"])
 @pytest.mark.parametrize("size", ["0.6b", "1.7b"])
 @torch.inference_mode()
-def test_an_utterance_from_its_prompt_to_its_samples(tmp_path: Path, size: str, kind: str) -> None:
+def test_an_utterance_from_its_prompt_to_its_samples(
+    nano_cache: Path, size: str, kind: str
+) -> None:
     """In 16 bits: the prompts of two slots, a frame of four, and a chunk of two streams."""
-    model = empty_model(size, locate(kind, tmp_path))
+    model = empty_model(size, locate(kind, nano_cache))
     state = RunnerState.allocate(model, CacheSize(SLOTS, POSITIONS, 20), flash=False)
     hidden = model.speech.talker.decoder.norm.shape[0]
     assert hidden == {"0.6b": 1024, "1.7b": 2048}[size]

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,9 @@ PROMPTS = [
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+def model(nano_cache: Path) -> LoadedModel:
     """Return a loaded CustomVoice model."""
-    return load(locate("nano", tmp_path_factory.mktemp("cache")))
+    return load(locate("nano", nano_cache))
 
 
 def runner_of(model: LoadedModel, max_positions: int, *, enforce_eager: bool) -> ModelRunner:

@@ -27,6 +27,7 @@ from qwen_tts_api.routes.bodies.form import parse_multipart, parse_urlencoded
 from qwen_tts_api.service.voices.voice import check_name
 from tests.conftest import Bench
 from tests.recordings import recording
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 MARKS = "\u0301\u0316\u0327\u0334\u0345"  # of mixed classes: to be put in order
@@ -221,7 +222,7 @@ FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data; bou
 MANY = with_keys(20_000)
 
 
-@pytest.mark.parametrize("name", MANY)
+@for_each("name", MANY)
 def test_many_keys_are_refused_in_few_words(bench: Bench, name: str) -> None:
     """Wherever they are; and in a moment, of which most is spent on sending them."""
     path, sent = MANY[name]
@@ -268,7 +269,7 @@ ECHOES: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("number", range(len(ECHOES)))
+@for_each("number", range(len(ECHOES)))
 def test_an_error_does_not_send_back_what_it_got(bench: Bench, number: int) -> None:
     path, word, document = ECHOES[number]
     audio = base64.b64encode(recording()).decode()
@@ -279,7 +280,7 @@ def test_an_error_does_not_send_back_what_it_got(bench: Bench, number: int) -> N
     assert word.split(" ")[0] in response.text
 
 
-@pytest.mark.parametrize(
+@for_each(
     "document",
     [
         '{"text": "Hi", "temperature": 1e400}',

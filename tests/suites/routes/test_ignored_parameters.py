@@ -17,6 +17,7 @@ from tests.routes.apis.native.test_tts import assert_error, post
 from tests.routes.apis.test_marytts import assert_refused as assert_refused_in_a_line
 from tests.routes.apis.test_openai import assert_refused, speak
 from tests.routes.apis.test_openai_voices import create, recording
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 
@@ -34,7 +35,7 @@ def data_url() -> str:
     return "data:audio/wav;base64," + base64.b64encode(recording()).decode()
 
 
-@pytest.mark.parametrize(
+@for_each(
     "fields",
     [
         {"user": "anna", "metadata": {"a": 1}},
@@ -48,7 +49,7 @@ def test_fields_of_other_servers(client: FlaskClient, fields: dict[str, Any]) ->
     assert ignored(client, **fields) == list(fields)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("wrong", "right"),
     [
         ("intput", "input"),
@@ -73,7 +74,7 @@ def test_a_field_that_means_another_is_refused_with_a_hint(
     assert_refused(response, 400, "invalid_request", wrong, hint)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("wrong", "right"),
     [
         ("input", "text"),

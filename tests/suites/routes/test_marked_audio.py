@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from qwen_tts_api.audio import FORMATS
 from tests.conftest import Bench
 from tests.recordings import recording
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 
@@ -39,7 +40,7 @@ def comment_of(data: bytes) -> str:
         return found
 
 
-@pytest.mark.parametrize("api", ASKS)
+@for_each("api", ASKS)
 def test_every_api_s_files_say_it(bench: Bench, api: str) -> None:
     response = ASKS[api](bench.client, speaker="Serena", seed=7)
     assert response.status_code == 200, response.text
@@ -49,8 +50,8 @@ def test_every_api_s_files_say_it(bench: Bench, api: str) -> None:
     assert response.headers[HEADER] == "trainedAlgorithmicMedia"
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("name", FORMATS)
+@for_each("stream", [False, True])
+@for_each("name", FORMATS)
 def test_nothing_of_the_text_is_in_it(bench: Bench, name: str, stream: bool) -> None:
     """Nor of the instruction; the same bytes for the same request, whatever its id."""
     fields = {"instruct": INSTRUCT, "seed": 7, "audio_format": name, "stream": stream}

@@ -14,6 +14,7 @@ from qwen_tts_api.service.request import SpeechRequest
 from tests.conftest import Bench
 from tests.fakes import CUSTOM_VOICE
 from tests.recordings import recording
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 
@@ -67,7 +68,7 @@ SAY: dict[str, Callable[..., TestResponse]] = {
 }
 
 
-@pytest.mark.parametrize("api", SAY)
+@for_each("api", SAY)
 def test_every_api_takes_it(bench: Bench, api: str) -> None:
     for value in (False, True):
         response = SAY[api](bench.client, value)

@@ -16,6 +16,7 @@ from tests.conftest import Bench
 from tests.routes.apis.native.test_tts import assert_error, post
 from tests.routes.apis.test_marytts import assert_refused as assert_refused_in_a_line
 from tests.routes.apis.test_openai import assert_refused, audio_of, events_of, speak
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 
@@ -33,7 +34,7 @@ def assert_silent(response: TestResponse, name: str = "wav", rate_hz: int = 24_0
     assert abs(samples.astype(int)).max() < 16
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@for_each("text", TEXTS)
 def test_openai(bench: Bench, text: str) -> None:
     response = speak(bench.client, input=text)
     assert_silent(response)
@@ -43,7 +44,7 @@ def test_openai(bench: Bench, text: str) -> None:
     assert not bench.runner.prompts
 
 
-@pytest.mark.parametrize(("name", "rate_hz"), rates())
+@for_each(("name", "rate_hz"), rates())
 def test_every_format_at_every_rate(client: FlaskClient, name: str, rate_hz: int) -> None:
     response = speak(client, input="…", response_format=name, sample_rate=rate_hz)
     assert_silent(response, name, rate_hz)
@@ -77,7 +78,7 @@ def test_marytts(client: FlaskClient, text: str) -> None:
     assert_silent(client.post("/process", data=f"INPUT_TEXT={text}".encode()))
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@for_each("text", TEXTS)
 def test_api_tts_refuses_it(client: FlaskClient, text: str) -> None:
     code = "unspeakable_text" if text.strip() else "text_required"
     assert_error(post(client, text=text), 400, code)

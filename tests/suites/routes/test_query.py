@@ -8,6 +8,7 @@ from qwen_tts_api.routes.bodies.form import parse_multipart
 from tests.conftest import Bench
 from tests.routes.apis.native.test_tts import assert_error
 from tests.routes.apis.test_marytts import assert_refused as assert_refused_in_a_line
+from tests.rows import for_each
 
 ENCODED = [
     ("Gr%C3%BC%C3%9Fe", "Grüße"),
@@ -56,7 +57,7 @@ def test_too_many(bench: Bench) -> None:
     assert_refused_in_a_line(bench.client.get(f"/process?{many}"), 400, "parameters")
 
 
-@pytest.mark.parametrize("char", ["\x1c", "\x1e", "\x85", "\u2028", "\u2029", "\x0b", "\x0c"])
+@for_each("char", ["\x1c", "\x1e", "\x85", "\u2028", "\u2029", "\x0b", "\x0c"])
 def test_a_name_in_a_form_may_have_what_python_takes_for_a_line_s_end(char: str) -> None:
     """Of a part's head only CR and LF end the lines."""
     disposition = f'Content-Disposition: form-data; name="a{char}b"'

@@ -23,6 +23,7 @@ from qwen_tts_api.service.text.script.turns import Turn
 from tests.audio.decoding import decode
 from tests.conftest import Bench
 from tests.recordings import recording
+from tests.rows import for_each
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "ssml.md"
 
@@ -86,8 +87,8 @@ def test_ssml_by_every_api(bench: Bench, api: str) -> None:
     assert silences(samples)[0] == 36_000
 
 
-@pytest.mark.parametrize("speed", [0.5, 1, 2])
-@pytest.mark.parametrize("stream", [False, True])
+@for_each("speed", [0.5, 1, 2])
+@for_each("stream", [False, True])
 def test_a_stated_pause_is_exact_at_every_speed(bench: Bench, speed: float, stream: bool) -> None:
     """Speech is faster, its pause is not; also at the beginning, at the end, and several."""
     text = (
@@ -235,7 +236,7 @@ def test_registered_voices_take_turns(bench: Bench) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fields", "message"),
     [
         ({"text": "<s>a", "ssml": True}, "SSML, line 1, column 7: </s> has to come before"),

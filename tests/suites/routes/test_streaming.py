@@ -10,11 +10,12 @@ from qwen_tts_api.audio import FORMATS
 from tests.audio.decoding import audible, decode, difference
 from tests.conftest import Bench, wait_until
 from tests.routes.apis.native.test_tts import assert_error, post
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@for_each("name", FORMATS)
 def test_the_same_audio_in_parts(bench: Bench, name: str) -> None:
     """Chunked, without a length; the samples are those of the whole file."""
     text = "x" * 60
@@ -114,7 +115,7 @@ def test_sampling_parameters_reach_the_model(bench: Bench) -> None:
     assert bench.runner.prompts[-1].streaming
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "values"),
     [
         ("temperature", [-0.1, 10.1, "0.5", True]),

@@ -12,6 +12,7 @@ from tests import conftest
 from tests.conftest import Bench
 from tests.fakes import CUSTOM_VOICE
 from tests.routes.apis.native.test_tts import assert_error, post
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 TEXT = "I paid $5 for 3 apples."
@@ -83,7 +84,7 @@ def test_pronunciations_of_a_request_go_before_those_of_the_file(
     assert said(bench) == "the en jinx"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("pronunciations", "message"),
     [
         ({"a": ""}, "blank"),

@@ -143,9 +143,9 @@ class OtherFirstCodes(Prefill):
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+def model(nano_cache: Path) -> LoadedModel:
     """Return a loaded CustomVoice model."""
-    folder = locate("nano", tmp_path_factory.mktemp("cache"))
+    folder = locate("nano", nano_cache)
     return LoadedModel.load(Checkpoint.read(folder), place("cpu", "float32", "sdpa"))
 
 

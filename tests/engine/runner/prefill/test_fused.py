@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,9 +43,9 @@ def _small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+def model(nano_cache: Path) -> LoadedModel:
     """Return a loaded CustomVoice model."""
-    folder = locate("nano", tmp_path_factory.mktemp("cache"))
+    folder = locate("nano", nano_cache)
     return LoadedModel.load(Checkpoint.read(folder), place("cpu", "float32", "sdpa"))
 
 
@@ -201,11 +202,9 @@ def test_graphs_of_a_few_numbers_of_tokens_serve_all_prompts(
     assert {*kernels_of(runner).num_tokens} <= {*BUCKETS}
 
 
-def test_a_recording_that_is_forgotten_is_not_known(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
+def test_a_recording_that_is_forgotten_is_not_known(nano_cache: Path) -> None:
     """A clone's prompt begins with what is said in its recording, as far as no text is there."""
-    folder = locate("nano-base", tmp_path_factory.mktemp("cache"))
+    folder = locate("nano-base", nano_cache)
     base = LoadedModel.load(Checkpoint.read(folder), place("cpu", "float32", "sdpa"))
     runner = runner_of(base)
     noise = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE_HZ).astype(np.float32)

@@ -15,6 +15,7 @@ from qwen_tts_api.model.kernels.codec.convolution import Filter, Wave, convolve
 from qwen_tts_api.model.kernels.codec.past import Past
 from qwen_tts_api.model.kernels.tiles import Tile
 from tests.model.kernels.codec.conftest import normal
+from tests.rows import for_each
 
 TILE = Tile(rows=16, columns=16, inner=16)
 TOLERANCE = {torch.float32: 1e-5, torch.float16: 4e-3}
@@ -59,7 +60,7 @@ def plain(layer: Convolution | Upsampling, extended: Tensor, steps: int) -> Tens
     return out.narrow(-1, layer.past_shape[1] * layer.stride, steps * layer.stride)
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@for_each("case", CASES.values())
 def test_outputs_and_state(case: Case) -> None:
     """Of rows in any slots; what else there is stays as it was."""
     channels, history = case.layer.past_shape

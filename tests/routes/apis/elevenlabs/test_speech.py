@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from tests.conftest import Bench
 from tests.routes.apis.test_openai_voices import recording
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 CLOUD_VOICE = "JBFqnCBsd6RMkjVDRZzb"
@@ -62,7 +63,7 @@ def test_a_whole_file(bench: Bench) -> None:
     assert prompt.sampling.seed == 7
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("output_format", "media_type", "rate_hz"),
     [
         ("", "audio/mpeg", 44_100),
@@ -79,7 +80,7 @@ def test_a_whole_file(bench: Bench) -> None:
         ("flac", "audio/flac", 24_000),
     ],
 )
-@pytest.mark.parametrize("path", ["", "/stream"])
+@for_each("path", ["", "/stream"])
 def test_formats(
     client: FlaskClient, output_format: str, media_type: str, rate_hz: int, path: str
 ) -> None:
@@ -98,7 +99,7 @@ def test_a_stream_has_the_bytes_of_the_file(client: FlaskClient, output_format: 
     assert whole.data == streamed.data
 
 
-@pytest.mark.parametrize("output_format", ["mp3_44100_", "mp3_1_2", "aac", "pcm_24000.0", "ulaw"])
+@for_each("output_format", ["mp3_44100_", "mp3_1_2", "aac", "pcm_24000.0", "ulaw"])
 def test_other_formats_are_refused(client: FlaskClient, output_format: str) -> None:
     response = speak(client, query=f"output_format={output_format}")
     assert_refused(response, 400, "unknown_format", output_format, "mp3_44100_128")
@@ -141,7 +142,7 @@ def test_speed_is_a_setting_of_the_voice(client: FlaskClient, speed: float) -> N
     assert sizes[1] == round(sizes[0] / speed)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fields", "parts"),
     [
         ({"voice_settings": {"speed": 5}}, ("voice_settings", "speed")),

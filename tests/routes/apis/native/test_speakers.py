@@ -23,6 +23,7 @@ from qwen_tts_api.model.utterance import Reference
 from tests.conftest import Bench
 from tests.recordings import encode, recording, tone
 from tests.routes.apis.native.test_tts import assert_error, post
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 RECORDING = recording(2)
@@ -75,7 +76,7 @@ def test_base64_that_begins_like_a_path(bench: Bench) -> None:
     assert response.status_code == 200, response.text
 
 
-@pytest.mark.parametrize("flag", ["true", "1", "false", "0", ""])
+@for_each("flag", ["true", "1", "false", "0", ""])
 def test_a_recording_in_a_form(bench: Bench, flag: str) -> None:
     """A file beside fields; the flag as forms have it. Base64 in a field works, too."""
     for ref_audio in (RECORDING, BASE64):
@@ -100,7 +101,7 @@ def test_an_empty_file_is_none(bench: Bench) -> None:
     assert post(bench.client, text="Hi", ref_audio=None).headers["X-Model"] == "voice"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "ref_audio",
     [
         "http://169.254.169.254/latest/meta-data",
@@ -123,7 +124,7 @@ def test_no_path_or_url_is_opened(bench: Bench, ref_audio: str) -> None:
     assert "ref_audio" in response.get_json()["fields"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fields", "code", "words"),
     [
         ({"ref_audio": "A%%%"}, "invalid_request", ["ref_audio", "base64"]),
@@ -224,7 +225,7 @@ def test_upload_in_json(bench: Bench) -> None:
     assert cloned(bench).x_vector_only
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fields", "status", "code", "words"),
     [
         ({}, 400, "invalid_request", ["name"]),
@@ -270,7 +271,7 @@ def test_bad_voices(
     assert bench.service.voices.list("clone") == []
 
 
-@pytest.mark.parametrize("voice_id", ["..", "%2e%2e%2f", "ANNA", "Ryan", "a" * 300, "%00", "🙂"])
+@for_each("voice_id", ["..", "%2e%2e%2f", "ANNA", "Ryan", "a" * 300, "%00", "🙂"])
 def test_deleting_what_is_no_registered_voice(bench: Bench, voice_id: str) -> None:
     """404; a speaker of a model is none."""
     upload(bench.client, "Anna")
@@ -373,7 +374,7 @@ def test_a_full_disk_is_a_503(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> 
     assert upload(bench.client, "Anna").status_code == 201
 
 
-@pytest.mark.parametrize("error", [Unavailable, *Unavailable.__subclasses__()])
+@for_each("error", [Unavailable, *Unavailable.__subclasses__()])
 def test_what_passes_says_when_to_come_back(error: type[Unavailable]) -> None:
     """A 503 without Retry-After makes clients come back at once, or never."""
     assert error("The server is busy.").retry_after_s

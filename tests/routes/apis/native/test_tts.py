@@ -18,6 +18,7 @@ from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from tests.audio.decoding import audible, decode, peak_hz, rates
 from tests.conftest import Bench, wait_until
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 PROMPT = Prompt("x", "auto", "ryan", "", SamplingParams(seed=1))
@@ -55,7 +56,7 @@ def test_wav(client: FlaskClient) -> None:
     assert np.abs(samples).max() > 1000
 
 
-@pytest.mark.parametrize(("name", "rate_hz"), rates())
+@for_each(("name", "rate_hz"), rates())
 def test_every_format_at_every_rate(client: FlaskClient, name: str, rate_hz: int) -> None:
     """With its type, an exact length in bytes and in samples, and the tone that was said."""
     response = post(client, text="Hello", audio_format=name, sample_rate=rate_hz)

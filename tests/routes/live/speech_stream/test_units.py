@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qwen_tts_api.routes.live.speech_stream.units import CLAUSE, NONE, SENTENCE, UnitSplitter
+from tests.rows import for_each
 
 
 def split(text: str, granularity: str, size: int) -> list[str]:
@@ -17,8 +18,8 @@ def split(text: str, granularity: str, size: int) -> list[str]:
     return [unit.strip() for unit in units if unit.strip()]
 
 
-@pytest.mark.parametrize("size", [1, 3, 1000])
-@pytest.mark.parametrize(
+@for_each("size", [1, 3, 1000])
+@for_each(
     ("text", "units"),
     [
         ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),

@@ -11,6 +11,7 @@ from qwen_tts_api.service.text.normalize import normalize_text
 from qwen_tts_api.service.text.script.marks import find_marks, split_at_marks
 from qwen_tts_api.service.text.script.passage import Passage
 from qwen_tts_api.service.text.verbalize.edits import apply
+from tests.rows import for_each
 
 
 def parts(text: str, *, tags: bool = False) -> list[tuple[str, float | None]]:
@@ -21,7 +22,7 @@ def parts(text: str, *, tags: bool = False) -> list[tuple[str, float | None]]:
     return [(part.text, part.pause_s) for part in split_at_marks(normalized, pauses_s)]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("mark", "seconds"),
     [
         ("[pause]", 0.75),
@@ -37,14 +38,12 @@ def test_a_mark_is_a_pause(mark: str, seconds: float) -> None:
     assert parts(f"Hello {mark}you.") == [("Hello", seconds), ("you.", None)]
 
 
-@pytest.mark.parametrize(
-    "text", ["[Music]", "[paused]", "[pauses 1s]", "pause 1s", "[[pause", "pause]"]
-)
+@for_each("text", ["[Music]", "[paused]", "[pauses 1s]", "pause 1s", "[[pause", "pause]"])
 def test_what_is_no_mark_is_text(text: str) -> None:
     assert parts(text) == [(text, None)]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("mark", "message"),
     [
         ("[pause 1,5s]", "'1,5s' is no time, which is written 1.5s or 300ms"),

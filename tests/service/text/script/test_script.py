@@ -8,6 +8,7 @@ from qwen_tts_api.errors import NothingToSay, TextRequired, TextTooLong
 from qwen_tts_api.service.text.script.passage import Passage, Script, Style
 from qwen_tts_api.service.text.script.script import prepare_script
 from qwen_tts_api.service.text.sentences import Boundary
+from tests.rows import for_each
 
 
 def prepare(*passages: Passage, lead_s: float = 0.0) -> Script:
@@ -56,10 +57,8 @@ def test_a_text_of_pauses_is_a_silence_of_their_length() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "error"), [("", TextRequired), ("...", NothingToSay), ("x" * 101, TextTooLong)]
-)
-@pytest.mark.parametrize("num", [1, 2])
+@for_each(("text", "error"), [("", TextRequired), ("...", NothingToSay), ("x" * 101, TextTooLong)])
+@for_each("num", [1, 2])
 def test_what_is_refused_of_a_text_is_refused_of_passages(
     text: str, error: type[Exception], num: int
 ) -> None:

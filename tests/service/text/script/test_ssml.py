@@ -12,6 +12,7 @@ from qwen_tts_api.errors import InvalidRequest, InvalidSsml
 from qwen_tts_api.service.text.script import ssml
 from qwen_tts_api.service.text.script.passage import Script
 from qwen_tts_api.service.text.script.ssml import MAX_DEPTH
+from tests.rows import for_each
 
 
 def read_ssml(document: str, language: str = "Auto") -> Script:
@@ -31,7 +32,7 @@ def styles(document: str) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "document",
     [
         "Hello, you.",
@@ -70,7 +71,7 @@ def test_lines_of_chinese_have_no_space_between() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("tag", "seconds"),
     [
         ('<break time="1.5s"/>', 1.5),
@@ -151,7 +152,7 @@ def test_voices_and_languages_are_nested() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("rate", "speed"),
     [
         *[("x-slow", 0.5), ("slow", 0.64), ("medium", 1), ("default", 1), ("fast", 1.55)],
@@ -168,7 +169,7 @@ def test_rates_multiply() -> None:
     assert styles(document) == [("a", "", "", 0.5), ("b", "", "", 0.75), ("c", "", "", 0.5)]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("tag", "text", "words"),
     [
         ("interpret-as='cardinal'", "12", "twelve"),
@@ -202,7 +203,7 @@ def test_what_a_text_says_of_itself(tag: str, text: str, words: str) -> None:
 KNOWN = "understood are break, lang, p, prosody, s, say-as, speak, sub, voice"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("document", "place", "message"),
     [
         ("üx <emphasis>a</emphasis>", (1, 4), f"the element 'emphasis' is not understood; {KNOWN}"),
@@ -288,7 +289,7 @@ def test_nothing_grows_or_is_fetched(document: str) -> None:
         read_ssml(document)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "document",
     [
         '<break time="1ms"/>' * 20_000,

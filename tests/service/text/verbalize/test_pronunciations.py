@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 
-import pytest
-
 from qwen_tts_api.service.text.verbalize.edits import apply
 from qwen_tts_api.service.text.verbalize.pronunciations import Pronunciations
+from tests.rows import for_each
 
 RESPELLED = Pronunciations(
     {
@@ -20,7 +19,7 @@ RESPELLED = Pronunciations(
 )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "said"),
     [
         ("SQL, sql and Sql", "sequel, sequel and sequel"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from qwen_tts_api.service.text.verbalize.say_as import say_as
+from tests.rows import for_each
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "interpret_as", "said"),
     [
         ("12", "ordinal", "twelfth"),
@@ -31,7 +32,7 @@ def test_what_is_asked_for_is_said(text: str, interpret_as: str, said: str) -> N
     assert say_as(text, interpret_as, "English") == said
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "order", "said"),
     [
         ("28/11/2026", "dmy", "November twenty-eighth, twenty twenty-six"),

@@ -9,6 +9,7 @@ import pytest
 from qwen_tts_api.service.text.verbalize.guess import guess_language
 from qwen_tts_api.service.text.verbalize.languages import LANGUAGES
 from qwen_tts_api.service.text.verbalize.verbalizer import make_verbalizer
+from tests.rows import for_each
 
 SAID = make_verbalizer(LANGUAGES["english"])
 
@@ -176,7 +177,7 @@ ENGLISH = [
 ]
 
 
-@pytest.mark.parametrize(("text", "said"), ENGLISH)
+@for_each(("text", "said"), ENGLISH)
 def test_english(text: str, said: str) -> None:
     assert SAID.verbalize(text) == said.strip()
 
@@ -200,7 +201,7 @@ def test_a_long_run_of_digits_is_said_digit_by_digit(char: str) -> None:
     assert len(said.split()) == 100_000
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "name"),
     [
         ("5 apples", "english"),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from qwen_tts_api.service.text.verbalize.pronunciations import Pronunciations
 from qwen_tts_api.service.text.verbalize.wording import AS_WRITTEN, Wording
+from tests.rows import for_each
 
 PLAIN = Pronunciations({})
 
@@ -14,7 +13,7 @@ def letters(text: str) -> str:
     return Wording("english", PLAIN, full=True, letters_only=True).word(text)[0]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "said"),
     [
         ("NASA vs. FBI", "NASA versus ef bee eye"),
@@ -60,7 +59,7 @@ def test_nothing_is_done_where_nothing_is_asked_for() -> None:
     assert AS_WRITTEN.word(text) == (text, {})
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("before", "after", "is_safe"),
     [
         ("the quick brown fox", " jumps over the lazy dog", True),

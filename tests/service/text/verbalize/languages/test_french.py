@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from qwen_tts_api.service.text.verbalize.languages import LANGUAGES
 from qwen_tts_api.service.text.verbalize.say_as import say_as
 from qwen_tts_api.service.text.verbalize.verbalizer import make_verbalizer
+from tests.rows import for_each
 
 SAID = make_verbalizer(LANGUAGES["french"])
 
@@ -72,7 +71,7 @@ PAIRS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "said"), PAIRS)
+@for_each(("text", "said"), PAIRS)
 def test_french(text: str, said: str) -> None:
     assert SAID.verbalize(text) == said
 
@@ -82,7 +81,7 @@ def test_what_has_no_numbers_stays() -> None:
     assert list(SAID.find_edits(text)) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "interpret_as", "order", "said"),
     [
         ("12", "ordinal", "", "douzième"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from qwen_tts_api.service.text.sentences import find_sentences
 from qwen_tts_api.service.text.verbalize.languages import LANGUAGES
 from qwen_tts_api.service.text.verbalize.say_as import say_as
 from qwen_tts_api.service.text.verbalize.verbalizer import make_verbalizer
+from tests.rows import for_each
 
 SAID = make_verbalizer(LANGUAGES["german"])
 
@@ -85,7 +84,7 @@ PAIRS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "said"), PAIRS)
+@for_each(("text", "said"), PAIRS)
 def test_german(text: str, said: str) -> None:
     assert SAID.verbalize(text) == said
 
@@ -102,7 +101,7 @@ def test_abbreviations_of_letters_with_spaces_do_not_end_a_sentence() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "interpret_as", "order", "said"),
     [
         ("12", "ordinal", "", "zwölfte"),

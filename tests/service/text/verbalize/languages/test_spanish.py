@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
 from qwen_tts_api.service.text.verbalize.languages import LANGUAGES
 from qwen_tts_api.service.text.verbalize.say_as import say_as
 from qwen_tts_api.service.text.verbalize.verbalizer import make_verbalizer
+from tests.rows import for_each
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "said"),
     [
         ("0, 16, 21", "cero, dieciséis, veintiuno"),
