@@ -17,7 +17,7 @@ import soundfile
 
 from bench.server import Server
 from tools.nano.judge import judge, load_whisper, words
-from tools.nano.settings import NANO_DIR, Array
+from tools.nano.settings import Array, folder
 from tools.nano.text import SENTENCES, sentences
 from tools.nano.voices import VOICES
 
@@ -46,7 +46,9 @@ def main() -> None:
     parser.add_argument("--wavs", type=Path, help="where to write a few files to listen to")
     arguments = parser.parse_args()
     chosen = sentences(arguments.list)[: arguments.sentences]
-    server = Server(NANO_DIR / "evaluation.log", QWEN_MODEL_ID=str(arguments.folder.resolve()))
+    server = Server(
+        folder("logs") / "evaluation.log", QWEN_MODEL_ID=str(arguments.folder.resolve())
+    )
     try:
         while not server.is_ready():
             time.sleep(0.2)

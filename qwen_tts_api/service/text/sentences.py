@@ -79,12 +79,12 @@ _TITLES = frozenset(
 # Abbreviations before a number.
 _NUMBERED = frozenset(
     "no nr nos num núm nº n° p pp pg pag pág pagg s fig figs abb art arts vol vols bd bde kap cap"
-    " ch sec tab eq nn ss ext tel max min avg hwy est qty ed ex vols ver rm ste op c b r jan feb"
-    " mar apr jun jul aug sep sept oct okt nov dec dez стр рис гл табл abs nrn zi pos anm aufl"
-    " chap janv févr fév avr juil ст п пп г т д кв оф тел".split()
+    " ch sec tab eq nn ss ext tel mind std sek env máx mín aprox págs max min avg hwy est qty ed"
+    " ex vols ver rm ste op c b r jan feb mar apr jun jul aug sep sept oct okt nov dec dez стр рис"
+    " гл табл abs nrn zi pos anm aufl chap janv févr fév avr juil ст п пп г т д кв оф тел".split()
 )
 _INITIAL_OR_DOTTED = compile_pattern(r"\p{Lu}|(?:\p{L}{1,3}\.)+\p{L}{1,3}|(?:\p{Lu}\.?-)+\p{Lu}")
-_ORDINAL = compile_pattern(r"\d{1,2}")
+_ORDINAL = compile_pattern(r"(?:\d{1,2}\.-)?\d{1,2}")
 
 
 # What each pattern begins with.

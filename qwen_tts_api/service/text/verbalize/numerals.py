@@ -34,6 +34,8 @@ def number_pattern(language: Language) -> str:
     # Where both signs are there, they tell which is which, whatever the language.
     first, last = (r"\.", ",") if language.decimal_sign == "." else (",", r"\.")
     swapped = rf"[0-9]{{1,3}}(?:{first}[0-9]{{3}})++{last}[0-9]{{1,2}}(?![0-9]|[.,][0-9])"
+    # Two groups are groups, also by the other sign: `1,000,000`.
+    swapped += rf"|[0-9]{{1,3}}(?:{first}[0-9]{{3}}){{2,}}+(?![0-9]|[.,][0-9])"
     return rf"(?:{swapped}|{whole}(?:{point}[0-9]++{other})?+|{point}[0-9]++)"
 
 
@@ -51,6 +53,8 @@ def match_number(text: str, position: int, language: Language) -> tuple[Number, 
 def parse_number(written: str, language: Language, *, is_negative: bool = False) -> Number:
     """Return what `number_pattern` has matched."""
     sign = written.rfind(language.decimal_sign)
+    if sign >= 0 and written.count(language.decimal_sign) > 1:
+        sign = -1  # of groups
     if "." in written and "," in written:
         sign = max(written.rfind("."), written.rfind(","))
     elif sign < 0 and language.decimal_sign == "," and "." in written:

@@ -62,6 +62,7 @@ _BESIDE = ',;:!?"“”„()'
 _DIGITS = frozenset("0123456789")
 _ROMAN_FOLLOWS = re.compile(r" [IVXLCDM]")
 _POWERS = "²³"
+_DASHES = (".", "-", "–")
 MAX_LOOKAHEAD = 80
 """Characters behind the beginning of a word or number that a rule sees."""
 
@@ -169,6 +170,7 @@ class Verbalizer:
         is_initial = len(written) == 1 and following == "."
         is_acronym = self._letters_only and _CAPITALS.match(written) is not None
         is_name = following == "-" and written.isupper()
+        is_name = is_name or (following in _DASHES and written.lower() in self._language.weekdays)
         is_numbered = following == " " and written[0].isupper() and _ROMAN_FOLLOWS.match(text, end)
         is_power = following in _POWERS and following != ""
         is_word = is_known or is_initial or is_acronym or is_name or is_numbered
@@ -211,7 +213,8 @@ def _rules(language: Language, *, letters_only: bool) -> dict[str, tuple[Rule, .
 def _keywords(language: Language) -> frozenset[str]:
     """Return what the words and names begin with that rules look for, in lower case."""
     written = [*language.abbreviations, *language.before_number, *language.month_names]
-    written += [*language.currencies, *language.weekdays, *NUMBERED]
+    written += [*language.currencies, *NUMBERED]
+    written += [each for each in language.weekdays if language.months_capitalized and len(each) > 2]
     stems = (regex.match(r"[\p{L}\p{M}]*", each) for each in written)
     return frozenset(stem[0].lower() for stem in stems if stem) - {""}
 

@@ -35,7 +35,7 @@ class Chinese(Language):
     per_names = r"小时|分钟|平方米|立方米|\p{Han}|[A-Za-z]{1,12}(?![A-Za-z])"
     phone_pattern = (
         r"1[3-9][0-9]{9}|1[3-9][0-9][ -][0-9]{4}[ -][0-9]{4}"
-        r"|(?<=(?:拨打|电话|热线|致电|手机|号码|客服)[：:是为]?\s?)[0-9]{3,12}"
+        r"|(?<=(?:拨打|电话|热线|致电|手机|号码|客服|邮编)[：:是为]?\s?)[0-9]{3,12}"
     )
 
     def cardinal(self, number: int) -> str:
@@ -131,6 +131,8 @@ class Chinese(Language):
     def number_in(self, number: Number, context: Context) -> str:
         """Return a number: `两个`, but `第二个`, `二月`."""
         after = context.after.lstrip()
+        if after.startswith("后") and len(number.whole) == 2 and not number.decimals:
+            return self.digits(number.whole)  # those who were born in the eighties
         if context.before.rstrip().endswith("第") or after.startswith(words.NOT_MEASURED):
             return self.number(number)
         return self._count(number) if after[:1] in words.MEASURES and after else self.number(number)

@@ -77,6 +77,7 @@ def _units() -> dict[str, Noun]:
         one, many, _ = units[symbol]
         for power, word in (("2", "carré"), ("²", "carré"), ("3", "cube"), ("³", "cube")):
             units[symbol + power] = Noun(f"{one} {word}", f"{many} {word}s")
+    units |= {"x": Noun("fois", "fois", True)}
     units |= {"M€": _noun("million d'euros"), "Md€": _noun("milliard d'euros")}
     return units | {"k€": _noun("millier d'euros"), "Mds€": units["Md€"]}
 
@@ -182,3 +183,8 @@ ADDRESS_SIGNS = {
     ";": "point-virgule", "!": "point d'exclamation",
 }  # fmt: skip
 HASH_NAMES = {"number": "numéro", "sharp": "dièse", "tag": "hashtag", "sign": "dièse"}
+
+WEEKDAYS = {
+    "lun": "lundi", "mar": "mardi", "mer": "mercredi", "jeu": "jeudi", "ven": "vendredi",
+    "sam": "samedi", "dim": "dimanche",
+}  # fmt: skip

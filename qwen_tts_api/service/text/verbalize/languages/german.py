@@ -40,6 +40,7 @@ class German(Language):
     months, month_names = words.MONTHS, words.MONTH_NAMES
     units, currencies, scales = words.UNITS, words.CURRENCIES, words.SCALES
     abbreviations, before_number = words.ABBREVIATIONS, words.BEFORE_NUMBER
+    weekdays = words.WEEKDAYS
     signs, address_signs = words.SIGNS, words.ADDRESS_SIGNS
     titles, capitalized = words.TITLES, words.CAPITALIZED_ONLY
     hash_names = words.HASH_NAMES
@@ -47,6 +48,7 @@ class German(Language):
     months_capitalized = True
     half_days = False
     clock = (
+        r"(?:(?P<from>[0-9]{1,2}[.:][0-5][0-9])(?:[-–]| [-–] ))?"
         r"(?P<hour>[0-9]{1,2})[.:](?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9]))?"
         r"[ \u00A0]?Uhr(?!\p{L})"
     )

@@ -57,7 +57,8 @@ def _same(name: str) -> Noun:
 
 def _units() -> dict[str, Noun]:
     named = {
-        "m": "Meter", "g": "Gramm", "l": "Liter", "L": "Liter", "W": "Watt", "V": "Volt",
+        "x": "Mal", "m": "Meter", "g": "Gramm",
+        "l": "Liter", "L": "Liter", "W": "Watt", "V": "Volt",
         "J": "Joule", "N": "Newton", "Pa": "Pascal", "Hz": "Hertz", "K": "Kelvin", "ha": "Hektar",
         "cal": "Kalorien", "kcal": "Kilokalorien", "px": "Pixel", "bit": "Bit", "dB": "Dezibel",
         "bar": "Bar", "mol": "Mol", "°": "Grad", "°C": "Grad Celsius", "℃": "Grad Celsius",
@@ -203,3 +204,8 @@ ADDRESS_SIGNS = {
     "!": "Ausrufezeichen",
 }  # fmt: skip
 HASH_NAMES = {"number": "Nummer", "sharp": "sharp", "tag": "Hashtag", "sign": "Raute"}
+
+WEEKDAYS = {
+    "mo": "Montag", "di": "Dienstag", "mi": "Mittwoch", "do": "Donnerstag", "fr": "Freitag",
+    "sa": "Samstag", "so": "Sonntag",
+}  # fmt: skip

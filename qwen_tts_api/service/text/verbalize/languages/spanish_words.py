@@ -42,6 +42,7 @@ def _per(symbol: str, per: str) -> Noun:
 
 
 UNITS = {symbol: Noun(name, _plural(name)) for symbol, name in _NAMED.items()}
+UNITS |= {"x": Noun("vez", "veces")}
 UNITS |= {each: Noun("hercio", "hercios") for each in ("Hz",)}
 UNITS |= {f"{key}Hz": Noun(f"{name}hercio", f"{name}hercios")
           for key, name in (("k", "kilo"), ("M", "mega"), ("G", "giga"))}  # fmt: skip
@@ -126,5 +127,10 @@ ADDRESS_SIGNS = {
 HASH_NAMES = {"number": "número", "sharp": "sostenido", "tag": "etiqueta", "sign": "almohadilla"}
 
 FEMININE = frozenset(
-    "libra onza milla pulgada tonelada hora caloría kilocaloría hectárea rupia".split()
+    "vez libra onza milla pulgada tonelada hora caloría kilocaloría hectárea rupia".split()
 )
+
+WEEKDAYS = {
+    "lun": "lunes", "mar": "martes", "mié": "miércoles", "jue": "jueves", "vie": "viernes",
+    "sáb": "sábado", "dom": "domingo",
+}  # fmt: skip

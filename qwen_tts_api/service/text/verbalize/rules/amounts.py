@@ -43,6 +43,8 @@ def _match_money(text: str, position: int, language: Language) -> tuple[Number, 
     """Return a number with a currency beside it, whose decimals may stand behind a comma."""
     found = match_number(text, position, language)
     cents = tails_of(language).cents.match(text, found[1]) if found else None
+    if found and len(found[0].decimals) == 3 and found[0].decimals[-1] == "0":
+        return found[0]._replace(whole=found[0].whole + found[0].decimals, decimals=""), found[1]
     if found is None or cents is None or found[0].decimals:
         return found
     return found[0]._replace(decimals=cents["cents"]), cents.end()

@@ -44,7 +44,7 @@ def _say_dotted(match: regex.Match[str], language: Language) -> Said | None:
     is_address = len(numbers) == 4 and not match["v"] and all(int(n[:4]) < 256 for n in numbers)
     is_address = is_address and not any(n[0] == "0" < n[1:] for n in numbers)
     if is_grouped and not is_address and "." not in language.group_signs:
-        return Said(language.whole("".join(numbers)), match.end(), "numbers")
+        return None
     say = language.digits if is_address else language.whole
     if "." in language.group_signs and not (is_address or match["v"]):
         found = match_number(match.string, match.start(), language)

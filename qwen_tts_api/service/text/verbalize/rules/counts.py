@@ -18,8 +18,9 @@ from qwen_tts_api.service.text.verbalize.numerals import (
 )
 from qwen_tts_api.service.text.verbalize.rules.dates import is_date
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_of
+from qwen_tts_api.service.text.verbalize.rules.tails import is_unit, tails_of
 
-MAX_DENOMINATOR = 20
+MAX_DENOMINATOR = 16
 """Of a fraction that is said as such; 1/100 and 1/1000, too."""
 
 _END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"
@@ -44,7 +45,7 @@ def _say_fraction(match: regex.Match[str], language: Language) -> Said | None:
         said = language.join(language.cardinal(part), language.cardinal(whole))
         return Said(said, match.end(), "numbers" if around_clock else "dates")
     is_said = part < whole and (2 <= whole <= MAX_DENOMINATOR or whole in (32, 50, 64, 100, 1000))
-    if whole not in (16, 20) and (date := _fraction_date(match, language)):
+    if whole != 16 and (date := _fraction_date(match, language)):
         return date
     if is_said and part:
         said = language.mixed(before, part, whole) if before else language.fraction(part, whole)
@@ -110,13 +111,18 @@ def _say_score(match: regex.Match[str], language: Language) -> Said | None:
 
 
 def _say_size(match: regex.Match[str], language: Language) -> Said | None:
-    said = []
-    for each in regex.split(r" ?[xX×] ?", match[0]):
+    said, end = [], match.end()
+    written = regex.split(r" ?[xX×] ?", match[0])
+    for each in written:
         number = parse_number(each, language)
         said.append(language.year(int(each)) if is_year(each) else language.number(number))
+    unit = tails_of(language).unit.match(match.string, end)
+    if unit and is_unit(match.string, unit):
+        noun = language.units[unit["unit"]]
+        said[-1], end = language.counted(parse_number(written[-1], language), noun), unit.end()
     is_product = " × " in match[0] or match.string[match.end() : match.end() + 1] in _POWERS
     word = language.signs["×" if is_product else "by"]
-    return Said(f"{language.space}{word}{language.space}".join(said), match.end(), "numbers")
+    return Said(f"{language.space}{word}{language.space}".join(said), end, "numbers")
 
 
 def _say_power(match: regex.Match[str], language: Language) -> Said | None:

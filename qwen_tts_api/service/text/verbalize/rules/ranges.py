@@ -31,7 +31,9 @@ def _say_range(match: regex.Match[str], language: Language) -> Said | None:
     begin = match_number(first, 0, language)
     assert begin
     if "-" in match[0] and _EQUALS.match(text, end):
-        said = language.join(language.number(begin[0]), language.minus, language.number(number))
+        said = language.join(
+            language.number(begin[0]), language.signs["−"], language.number(number)
+        )
         return Said(said, end, "signs")
     context = context_at(text, match.start(), end)
     is_years = (

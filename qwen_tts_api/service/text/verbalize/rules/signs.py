@@ -35,7 +35,7 @@ def _say_between(match: regex.Match[str], language: Language) -> Said | None:
     ):
         return None
     if sign in "-−":
-        return Said(language.minus, match.end(), "signs")
+        return Said(language.signs["−"], match.end(), "signs")
     word = language.signs.get("÷" if sign == "/" else sign)
     return Said(word, match.end(), "signs") if word else None
 
@@ -77,6 +77,11 @@ def _say_compared(match: regex.Match[str], language: Language) -> Said | None:
     return Said(language.signs[_COMPARED.get(match[0], match[0])], match.end(), "signs")
 
 
+def _say_to(match: regex.Match[str], language: Language) -> Said | None:
+    """Say the dash of `9点-17点`, whose measures are words."""
+    return Said(language.to, match.end(), "signs")
+
+
 def _say_point(match: regex.Match[str], language: Language) -> Said | None:
     """Say what joins the numbers of `802.11ac`."""
     word = language.point if language.decimal_sign == "." else language.dot
@@ -110,5 +115,6 @@ def sign_rules(language: Language) -> tuple[Rule, ...]:
         Rule(compile_pattern(rf"[~≈]{_AMOUNT_FOLLOWS}"), _say_about),
         Rule(compile_pattern(rf"[<>]{_AMOUNT_FOLLOWS}"), _say_compared),
         Rule(compile_pattern(r"(?<=[0-9])\.(?=[0-9])"), _say_point),
+        Rule(compile_pattern(r"(?<=[年月日号点时分天%])[-–—~～](?=[0-9])"), _say_to),
         Rule(compile_pattern(rf"[{alone}]"), _say_sign),
     )

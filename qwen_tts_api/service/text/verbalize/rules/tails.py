@@ -77,4 +77,6 @@ def is_scale(match: regex.Match[str]) -> bool:
     """Return whether it is one: a single letter only directly behind the number, K and T never."""
     scale = match["scale"]
     is_word = len(scale) > 1 or not scale.isascii()
+    if scale in "kM" and regex.match(r"\p{Sc}", match.string[match.end() : match.end() + 1]):
+        return True
     return is_word or (match[0] == scale and scale in "kMB")

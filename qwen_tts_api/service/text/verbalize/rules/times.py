@@ -28,11 +28,11 @@ def _say_time(match: regex.Match[str], language: Language) -> Said | None:
         return None
     groups = match.groupdict()
     half = groups.get("half")
-    if not half:
-        return Said(language.time(hour, minute, second), match.end(), "dates")
-    said = language.cardinal(hour) if not minute else language.time(hour, minute, second)
-    stop = "." if half.endswith(".") and ends_sentence(match.string, match.end()) else ""
-    said = language.half_day(hour, said, half[0].lower()) + stop
+    said = language.time(hour, minute, second)
+    if half:
+        said = said if minute else language.cardinal(hour)
+        stop = "." if half.endswith(".") and ends_sentence(match.string, match.end()) else ""
+        said = language.half_day(hour, said, half[0].lower()) + stop
     if first := groups.get("from"):
         said = language.span(_say_first(first, language), said)
     return Said(said, match.end(), "dates")

@@ -46,7 +46,8 @@ def _say_abbreviation(match: regex.Match[str], language: Language) -> Said | Non
 
 
 def _say_before_number(match: regex.Match[str], language: Language) -> Said | None:
-    return Said(language.before_number[match["word"].lower()] + " ", match.end(), "abbreviations")
+    said = language.before_number[match["word"].lower()] + language.space
+    return Said(said, match.end(), "abbreviations")
 
 
 def _say_initials(match: regex.Match[str], language: Language) -> Said | None:
@@ -80,10 +81,11 @@ def _say_weekday(match: regex.Match[str], language: Language) -> Said | None:
 
 def _weekday_pattern(language: Language) -> str:
     days, months = _names(tuple(language.weekdays)), _names(tuple(language.month_names))
+    capital, alone = ("", "(?!)") if not language.months_capitalized else (r"(?=\p{Lu})", "")
     return (
-        rf"{NOT_IN_WORD}(?=\p{{Lu}})(?i:(?P<first>{days})(?:\.?(?:{DASH}| [-–] )"
+        rf"{NOT_IN_WORD}{capital}(?i:(?P<first>{days})(?:\.?(?:{DASH}| [-–] )"
         rf"(?=\p{{L}})(?P<last>{days})(?![\p{{L}}\p{{N}}])\.?"
-        rf"|\.?(?=,? (?:[0-9]|(?:{months})(?!\p{{L}})))))"
+        rf"|{alone}(?<=\p{{L}}{{3}})\.?(?=,? (?:[0-9]|(?:{months})(?!\p{{L}})))))"
     )
 
 

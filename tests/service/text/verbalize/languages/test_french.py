@@ -67,6 +67,8 @@ PAIRS = [
     ("Dr Martin, MM. Abel", "Docteur Martin, Messieurs Abel"),
     ("p. ex. ici, c.-à-d. non, etc.", "par exemple ici, c'est-à-dire non, et cetera."),
     ("n° 5, n°6, p. 7", "numéro cinq, numéro six, page sept"),
+    ("lun-ven 9h-17h", "lundi à vendredi neuf heures à dix-sept heures"),
+    ("3-5 mai, 15/20, 2x plus", "trois à cinq mai, quinze sur vingt, deux fois plus"),
     ("A & B, 2 + 2 = 4, @bob", "A et B, deux plus deux égale quatre, arobase bob"),
 ]  # fmt: skip
 

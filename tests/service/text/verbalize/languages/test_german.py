@@ -80,6 +80,9 @@ PAIRS = [
     ("Obst usw.", "Obst und so weiter."),
     ("Dr. Abel, Hr. Maier, Nr. 5", "Doktor Abel, Herr Maier, Nummer fünf"),
     ("ca. 3 bzw. Autos, S. 5", "circa drei beziehungsweise Autos, Seite fünf"),
+    ("Mo-Fr 9.00-17.00 Uhr", "Montag bis Freitag neun bis siebzehn Uhr"),
+    ("vom 3.-5. Mai, 2x", "vom dritten bis fünften Mai, zwei Mal"),
+    ("1,000,000, 10 x 20 cm", "eine Million, zehn mal zwanzig Zentimeter"),
     ("A & B, 2 + 2 = 4, @bob", "A und B, zwei plus zwei gleich vier, at bob"),
 ]  # fmt: skip
 

@@ -43,6 +43,7 @@ from tests.rows import for_each
         ("612 345 678", "seis uno dos, tres cuatro cinco, seis siete ocho"),
         ("+34 612 345 678", "más tres cuatro, seis uno dos, tres cuatro cinco, seis siete ocho"),
         ("Felipe VI, siglo XXI", "Felipe sexto, siglo veintiuno"),
+        ("$1,000, 5 M€, 2x", "mil dólares, cinco millones de euros, dos veces"),
         ("2 + 2 = 4", "dos más dos igual a cuatro"),
     ],
 )  # fmt: skip
