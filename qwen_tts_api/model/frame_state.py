@@ -6,7 +6,9 @@ it is released; R is the number of slots.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,16 +17,19 @@ from qwen_tts_api.checkpoints.documents import Document
 from qwen_tts_api.checkpoints.transformer_config import TALKER, TALKER_DEFAULTS, completed
 from qwen_tts_api.model.code_predictor import CodePredictorCache, CodePredictorWeights
 from qwen_tts_api.model.sampling import (
+    GREEDY,
     MIN_NEW_TOKENS,
     CounterRng,
     LogitsBias,
     SamplingTensors,
+    sampling_values,
     seed_key,
 )
 from qwen_tts_api.model.talker import TalkerWeights
 from qwen_tts_api.model.talker_cache import CacheSize, TalkerCache
 from qwen_tts_api.model.utterance import SamplingParams
 from qwen_tts_api.model.weights.parameters import Parameters
+from qwen_tts_api.model.weights.placement import to_device
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,23 @@ class SpeechModel:
 
 
 @dataclass(frozen=True)
+class SlotStart:
+    """What an utterance begins with in its slot, besides its prompt.
+
+    Attributes:
+        slot: The slot's index; it must not be running.
+        params: Sampling parameters.
+        text: `[n, D]`: the text embeddings of the first n frames.
+        min_codes: Before so many codes 0 the end of speech is forbidden.
+    """
+
+    slot: int
+    params: SamplingParams
+    text: Tensor
+    min_codes: int = MIN_NEW_TOKENS
+
+
+@dataclass(frozen=True)
 class FrameState:
     """The tensors of all slots, on the device; allocated once, updated in place.
 
@@ -98,6 +120,9 @@ class FrameState:
         keys: `[R]` int64: `sampling.seed_key` of the slot's seed.
         sampling: Parameters of code 0.
         subtalker_sampling: Parameters of codes 1 to 15.
+        integers: `[5, R']`: `text_lengths`, `min_codes`, `keys`, the `last_rank` of `sampling` and
+            of `subtalker_sampling`, which are views of it; R' is R or a little more.
+        floats: `[7, R']`: `penalty`, and the other tensors of both samplings, likewise.
     """
 
     talker_cache: TalkerCache
@@ -117,6 +142,8 @@ class FrameState:
     keys: Tensor
     sampling: SamplingTensors
     subtalker_sampling: SamplingTensors
+    integers: Tensor
+    floats: Tensor
 
     @classmethod
     def allocate(
@@ -142,6 +169,12 @@ class FrameState:
         def integers(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=torch.int64, device=device)
 
+        # In rows that are aligned to 16 bytes: for what is not, kernels are compiled once more.
+        aligned = -(-max_slots // 4) * 4
+        numbers, idle = integers(5, aligned), (1.0, *GREEDY[1], *GREEDY[1])
+        floats = to_device(idle, device, torch.float32).unsqueeze(1).repeat(1, aligned)
+        lengths, min_codes, keys, *last_ranks = numbers[:, :max_slots].unbind()
+        penalty, sampling, subtalker_sampling = floats[:, :max_slots].split([1, 3, 3])
         return cls(
             talker_cache=TalkerCache.allocate(weights.decoder, size, flash),
             code_predictor_cache=CodePredictorCache.allocate(predictor, max_slots),
@@ -152,14 +185,18 @@ class FrameState:
             frames=integers(max_slots),
             running=integers(max_slots),
             text=torch.zeros(max_slots, max_text_embeddings + 1, width, dtype=dtype, device=device),
-            text_lengths=integers(max_slots),
+            text_lengths=lengths,
             text_starts=torch.arange(max_slots, device=device) * (max_text_embeddings + 1),
             seen=torch.zeros(max_slots, weights.vocabulary, dtype=torch.bool, device=device),
-            penalty=torch.ones(max_slots, 1, device=device),
-            min_codes=integers(max_slots).fill_(MIN_NEW_TOKENS),
-            keys=integers(max_slots),
-            sampling=SamplingTensors.allocate(max_slots, weights.vocabulary, device),
-            subtalker_sampling=SamplingTensors.allocate(max_slots, predictor.vocabulary, device),
+            penalty=penalty.view(max_slots, 1),
+            min_codes=min_codes.fill_(MIN_NEW_TOKENS),
+            keys=keys,
+            sampling=SamplingTensors.of(last_ranks[0], sampling, weights.vocabulary),
+            subtalker_sampling=SamplingTensors.of(
+                last_ranks[1], subtalker_sampling, predictor.vocabulary
+            ),
+            integers=numbers,
+            floats=floats,
         )
 
     @property
@@ -172,47 +209,73 @@ class FrameState:
         """How many text embeddings a slot has room for."""
         return self.text.shape[1] - 1
 
-    def set_slot(
-        self,
-        slot: int,
-        params: SamplingParams,
-        trailing_text: Tensor,
-        tts_pad: Tensor,
-        min_codes: int = MIN_NEW_TOKENS,
-    ) -> None:
-        """Prepare a slot for `frame.prefill_slots`; does not synchronise with the device.
+    def set_slots(self, starts: Sequence[SlotStart], tts_pad: Tensor) -> None:
+        """Prepare slots for `frame.prefill_slots`; does not synchronise with the device.
+
+        Two copies and five launches, however many slots there are.
 
         Args:
-            slot: The slot's index; it must not be running.
-            params: Sampling parameters.
-            trailing_text: `[n, D]`: the text embeddings of the first n frames.
-            tts_pad: `[D]`: the text embedding of all later frames.
-            min_codes: Before so many codes 0 the end of speech is forbidden.
+            starts: The slots.
+            tts_pad: `[1, D]`: the text embedding of all frames that have no text.
 
         Raises:
             ValueError: There are more text embeddings than the state was allocated for.
         """
-        self.append_text(slot, 0, trailing_text, tts_pad, min_codes)
-        self.seen[slot].fill_(False)
-        self.penalty[slot].fill_(params.repetition_penalty)
-        self.keys[slot].fill_(seed_key(params.seed))
-        self.sampling.set_slot(slot, params.temperature, params.top_k, params.top_p)
-        self.subtalker_sampling.set_slot(
-            slot, params.subtalker_temperature, params.subtalker_top_k, params.subtalker_top_p
+        device, room = self.text.device, self.text.shape[1]
+        integers, floats = zip(*map(self._values, starts), strict=True)
+        rows = [
+            start.slot * room + index for start in starts for index in range(len(start.text) + 1)
+        ]
+        sent = to_device([*_columns(integers), *rows], device)
+        numbers = sent[: -len(rows)].view(-1, len(starts))
+        slots = numbers[0]
+        self.integers.index_copy_(1, slots, numbers[1:])
+        decimals = to_device(_columns(floats), device, torch.float32).view(-1, len(starts))
+        self.floats.index_copy_(1, slots, decimals)
+        self.seen.index_fill_(0, slots, False)
+        text = torch.cat([part for start in starts for part in (start.text, tts_pad)])
+        self.text.flatten(0, 1).index_copy_(0, sent[-len(rows) :], text)
+
+    def _values(self, start: SlotStart) -> tuple[tuple[int, ...], tuple[float, ...]]:
+        """Return the slot and its column of `integers`, and that of `floats`."""
+        self._check_text(len(start.text))
+        params = start.params
+        rank, floats = sampling_values(
+            self.sampling.vocabulary, params.temperature, params.top_k, params.top_p
         )
+        subtalker_rank, subtalker_floats = sampling_values(
+            self.subtalker_sampling.vocabulary,
+            params.subtalker_temperature,
+            params.subtalker_top_k,
+            params.subtalker_top_p,
+        )
+        codes = max(start.min_codes, MIN_NEW_TOKENS)
+        integers = (len(start.text), codes, seed_key(params.seed), rank, subtalker_rank)
+        return (start.slot, *integers), (params.repetition_penalty, *floats, *subtalker_floats)
+
+    def _check_text(self, num_texts: int) -> None:
+        if num_texts > self.max_text_embeddings:
+            raise ValueError(
+                f"{num_texts} text embeddings; there is room for {self.max_text_embeddings}."
+            )
 
     def append_text(
         self, slot: int, start: int, text: Tensor, tts_pad: Tensor, min_codes: int
     ) -> None:
         """Add text to a slot that has `start` text embeddings; does not synchronise.
 
-        Args and what is raised are those of `set_slot`.
+        Args:
+            slot: The slot's index.
+            start: How many it has.
+            text: `[n, D]`.
+            tts_pad: `[D]`.
+            min_codes: As `SlotStart`'s.
+
+        Raises:
+            ValueError: As `set_slots`.
         """
         end = start + text.shape[0]
-        if end > self.max_text_embeddings:
-            raise ValueError(
-                f"{end} text embeddings; there is room for {self.max_text_embeddings}."
-            )
+        self._check_text(end)
         self.text[slot, start:end] = text
         self.text[slot, end] = tts_pad
         # `tensor[slot] = number` would be a copy to the GPU that the host waits for.
@@ -226,3 +289,8 @@ class FrameState:
     def resume(self, slot: int) -> None:
         """Mark a slot that was stopped as running: it goes on where it was. Likewise."""
         self.running[slot].fill_(1)
+
+
+def _columns(rows: Sequence[tuple[float, ...]]) -> list[Any]:
+    """Return the numbers of some rows column by column."""
+    return [number for column in zip(*rows, strict=True) for number in column]

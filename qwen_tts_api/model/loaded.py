@@ -179,20 +179,18 @@ class LoadedModel:
         `apart` is that of `build_prompt`.
         """
         text = self.tokenizer.stable_prefix(prompt.text) if prompt.unfinished else prompt.text
-        text_ids = self.tokenize(SPEECH_TEMPLATE, text)
-        instruct_ids = None
-        if prompt.instruct:
-            instruct_ids = self.tokenize(INSTRUCTION_TEMPLATE, prompt.instruct)
+        encode, instruct = self.tokenizer.encode, prompt.instruct
+        text_ids = encode(SPEECH_TEMPLATE, text)
         built = build_prompt(
             self.prompts,
             text_ids,
             language=prompt.language,
             non_streaming_mode=not prompt.text_in_frames,
             voice=clone or prompt.speaker,
-            instruct_ids=instruct_ids,
+            instruct_ids=encode(INSTRUCTION_TEMPLATE, instruct) if instruct else (),
             apart=apart,
         )
-        num_tokens = text_ids.shape[0] - SPEECH_TEMPLATE_TOKENS
+        num_tokens = len(text_ids) - SPEECH_TEMPLATE_TOKENS
         if prompt.unfinished:
             built = replace(built, trailing_text=built.trailing_text[:-1], min_codes=UNKNOWN)
         elif prompt.arriving is not None:

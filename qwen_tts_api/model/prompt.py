@@ -9,7 +9,7 @@ for one utterance.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,12 +17,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from qwen_tts_api.checkpoints.documents import POSITIVE, Document, read_fields
+from qwen_tts_api.checkpoints.special_codes import SpecialCodes
 from qwen_tts_api.checkpoints.transformer_config import TALKER, TALKER_DEFAULTS, completed
-from qwen_tts_api.checkpoints.voice_names import TalkerVoices, check_rows, read_text_ids
+from qwen_tts_api.checkpoints.voice_names import read_text_ids
 from qwen_tts_api.model.sampling import MIN_NEW_TOKENS
 from qwen_tts_api.model.talker import TalkerWeights
 from qwen_tts_api.model.weights.parameters import Parameters
-from qwen_tts_api.names import fold
+from qwen_tts_api.model.weights.placement import to_device
 
 SPEECH_TEMPLATE = "<|im_start|>assistant\n{}<|im_end|>\n<|im_start|>assistant\n"
 REFERENCE_TEMPLATE = "<|im_start|>assistant\n{}<|im_end|>\n"
@@ -33,82 +34,6 @@ _ROLE = 3
 _SPEECH_END = 5
 _REFERENCE_END = 2
 SPEECH_TEMPLATE_TOKENS = _ROLE + _SPEECH_END
-
-
-@dataclass(frozen=True)
-class SpecialCodes:
-    """Ids of the talker's codec vocabulary that are not codes, and the voices it knows.
-
-    Attributes:
-        pad, bos, think, nothink, think_bos, think_eos: Ids of `codec_pad_id` and so on.
-        speakers: Id by name, as `names.fold` has it.
-        languages: Likewise, dialects included.
-        dialects: The dialect of each speaker that has one, likewise.
-    """
-
-    pad: int
-    bos: int
-    think: int
-    nothink: int
-    think_bos: int
-    think_eos: int
-    speakers: Mapping[str, int]
-    languages: Mapping[str, int]
-    dialects: Mapping[str, str]
-
-    @classmethod
-    def read(cls, config: Document) -> SpecialCodes:
-        """Read them from config.json's `talker_config`.
-
-        Raises:
-            LoadError: An id is beyond the talker's codec embedding.
-        """
-        config = completed(config, TALKER_DEFAULTS, TALKER)
-        voices = TalkerVoices.read(config)
-        names = ("pad", "bos", "think", "nothink", "think_bos", "think_eos")
-        ids = {name: config[f"codec_{name}_id"] for name in names}
-        check_rows(
-            {
-                **{f"codec_{name}_id": index for name, index in ids.items()},
-                "codec_eos_token_id": config["codec_eos_token_id"],
-                **{f"the id of the speaker {name}": i for name, i in voices.speaker_ids.items()},
-                **{f"the id of the language {name}": i for name, i in voices.language_ids.items()},
-            },
-            config["vocab_size"],
-            f"{TALKER}.vocab_size",
-        )
-        return cls(
-            **ids,
-            speakers={fold(name): index for name, index in voices.speaker_ids.items()},
-            languages=voices.language_ids,
-            dialects={fold(name): dialect for name, dialect in voices.dialects.items()},
-        )
-
-    def tag(self, language: str, speaker: str | None) -> list[int]:
-        """Return the ids that tell the language, which may be `auto`; a speaker in any case.
-
-        A speaker's dialect replaces Chinese and `auto`, but no other language.
-
-        Raises:
-            ValueError: There is no such language.
-        """
-        if language in ("chinese", "auto") and speaker is not None:
-            language = self.dialects.get(fold(speaker), language)
-        if language == "auto":
-            return [self.nothink, self.think_bos, self.think_eos]
-        if language not in self.languages:
-            raise ValueError(f"No language {language!r}; there are {', '.join(self.languages)}.")
-        return [self.think, self.think_bos, self.languages[language], self.think_eos]
-
-    def speaker_id(self, speaker: str) -> int:
-        """Return a speaker's id; the name is in any case.
-
-        Raises:
-            ValueError: There is no such speaker.
-        """
-        if fold(speaker) not in self.speakers:
-            raise ValueError(f"No speaker {speaker!r}; there are {', '.join(self.speakers)}.")
-        return self.speakers[fold(speaker)]
 
 
 @dataclass(frozen=True)
@@ -163,11 +88,6 @@ class PromptWeights:
         """Return the projected embeddings of text tokens: int64 `[T]` -> `[T, D]`."""
         return _project(ids, self.text_embedding, self.expand, self.contract)
 
-    def codec(self, ids: list[int]) -> Tensor:
-        """Return the codec embeddings of ids, `[len(ids), D]`; no ids are sent to the device."""
-        table = self.talker.code_embeddings
-        return torch.cat([table[index : index + 1] for index in ids])
-
 
 def _project(
     ids: Tensor, table: Tensor, expand: tuple[Tensor, Tensor], contract: tuple[Tensor, Tensor]
@@ -213,69 +133,124 @@ class TalkerPrompt:
 
 def build_prompt(
     weights: PromptWeights,
-    text_ids: Tensor,
+    text_ids: Sequence[int],
     *,
     language: str,
     non_streaming_mode: bool,
     voice: str | ClonedVoice | None = None,
-    instruct_ids: Tensor | None = None,
+    instruct_ids: Sequence[int] = (),
     apart: bool = False,
 ) -> TalkerPrompt:
-    """Build the prompt of one utterance.
+    """Build the prompt of one utterance; nothing waits for the device.
 
     Args:
         weights: Tell the device and the dtype.
-        text_ids: `[T]` int64: the text in `SPEECH_TEMPLATE`, at least one token of text.
+        text_ids: The text in `SPEECH_TEMPLATE`, at least one token of text.
         language: In lower case, or `auto`.
         non_streaming_mode: Whether all text is in the prefill; else one token is in each frame.
         voice: A speaker's name (custom_voice), a recording's (base), or none
             (voice_design).
-        instruct_ids: `[T]` int64: an instruction in `INSTRUCTION_TEMPLATE`, where the model takes
-            one (`ModelCard.takes_instruct`).
+        instruct_ids: An instruction in `INSTRUCTION_TEMPLATE`, where the model takes one
+            (`ModelCard.takes_instruct`).
         apart: Let shared positions not depend on the text even by rounding, which takes longer.
 
     Raises:
         ValueError: There is no such language or speaker.
     """
-    instruct = text_ids[:0] if instruct_ids is None else instruct_ids
-    ids = torch.cat((instruct, text_ids[:-_SPEECH_END]))
-    sizes = [instruct.shape[0] + _ROLE, text_ids.shape[0] - _ROLE - _SPEECH_END]
-    opening, text = map(weights.text, ids.split(sizes)) if apart else weights.text(ids).split(sizes)
-    announcement = _announcement(weights, language, voice)
-    num_shared = opening.shape[0] + announcement.shape[0]
+    ids = [*instruct_ids, *text_ids[:-_SPEECH_END]]
+    num_opening = len(instruct_ids) + _ROLE
+    layout = _Layout.announcing(weights.special, num_opening, len(ids), language, voice)
+    num_shared = len(layout.rows)
     if isinstance(voice, ClonedVoice) and voice.reference_ids is not None:
+        rows, embeds = layout.embed(weights, ids, voice, apart=apart)
+        text = rows[num_opening : len(ids)]
         body, trailing = _continuation(weights, voice, text, non_streaming_mode)
         num_reference = voice.reference_ids.shape[0] - _ROLE - _REFERENCE_END
         num_shared += min(num_reference, body.shape[0] - 1)
-    elif non_streaming_mode:
-        body, trailing = _whole_text(weights, text), text[:0]
+        return TalkerPrompt(torch.cat((embeds, body)), trailing, num_shared=num_shared)
+    pad, bos = weights.special.pad, weights.special.bos
+    if non_streaming_mode:  # the text and tts_eos, then tts_pad
+        layout.add([*range(num_opening, layout.eos + 1)], pad)
+        layout.add([layout.pad], bos)
+        first_trailing = layout.eos + 1
     else:
-        body = text[:1] + weights.codec([weights.special.bos])
-        trailing = torch.cat((text[1:], weights.tts_eos))
-    return TalkerPrompt(torch.cat((opening, announcement, body)), trailing, num_shared=num_shared)
+        layout.add([num_opening], bos)
+        first_trailing = num_opening + 1
+    rows, embeds = layout.embed(weights, ids, voice, apart=apart)
+    return TalkerPrompt(embeds, rows[first_trailing : layout.eos + 1], num_shared=num_shared)
 
 
-def _announcement(weights: PromptWeights, language: str, voice: str | ClonedVoice | None) -> Tensor:
-    """Return the embeddings that tell language and speaker, `[3 to 6, D]`.
+@dataclass(frozen=True)
+class _Layout:
+    """What is summed at each position of a prompt, said on the host; one copy sends it.
 
-    Their text is tts_pad, except for the last, which has tts_bos.
+    Attributes:
+        num_opening: How many positions are text alone: the instruction and the role.
+        eos: The row of tts_eos, behind those of the opening and the text; tts_bos and tts_pad
+            follow.
+        rows: The row of text of each position.
+        codes: The codec id of each position behind the opening; None: the speaker's embedding.
     """
-    special = weights.special
-    name = voice if isinstance(voice, str) else None
-    parts = [weights.codec(special.tag(language, name))]
-    if name is not None:
-        parts.append(weights.codec([special.speaker_id(name)]))
-    elif isinstance(voice, ClonedVoice):
-        parts.append(voice.speaker.to(weights.tts_pad).unsqueeze(0))
-    parts.append(weights.codec([special.pad]))
-    codec = torch.cat(parts)
-    return torch.cat((weights.tts_pad.expand(codec.shape[0] - 1, -1), weights.tts_bos)) + codec
 
+    num_opening: int
+    eos: int
+    rows: list[int]
+    codes: list[int | None]
 
-def _whole_text(weights: PromptWeights, text: Tensor) -> Tensor:
-    """Return the text and tts_eos, each plus codec_pad, then tts_pad plus codec_bos."""
-    pad, bos = weights.codec([weights.special.pad, weights.special.bos]).split(1)
-    return torch.cat((text + pad, weights.tts_eos + pad, weights.tts_pad + bos))
+    @property
+    def pad(self) -> int:
+        """The row of tts_pad."""
+        return self.eos + 2
+
+    @classmethod
+    def announcing(
+        cls,
+        special: SpecialCodes,
+        num_opening: int,
+        num_ids: int,
+        language: str,
+        voice: str | ClonedVoice | None,
+    ) -> _Layout:
+        """Return the opening, and what tells language and speaker: tts_pad, at last tts_bos."""
+        codes: list[int | None] = [
+            *special.tag(language, voice if isinstance(voice, str) else None)
+        ]
+        if voice is not None:
+            codes.append(special.speaker_id(voice) if isinstance(voice, str) else None)
+        layout = cls(num_opening, num_ids, [*range(num_opening)], codes)
+        layout.rows.extend([layout.pad] * len(codes))
+        layout.add([layout.eos + 1], special.pad)
+        return layout
+
+    def add(self, rows: list[int], code: int) -> None:
+        """Add positions that have the same code."""
+        self.rows.extend(rows)
+        self.codes.extend([code] * len(rows))
+
+    def embed(
+        self,
+        weights: PromptWeights,
+        ids: list[int],
+        voice: str | ClonedVoice | None,
+        *,
+        apart: bool,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the rows of text, and the sum at each position."""
+        known = {
+            place: code
+            for place, code in enumerate(self.codes, self.num_opening)
+            if code is not None
+        }
+        sent = to_device([*ids, *self.rows, *known, *known.values()], weights.tts_pad.device)
+        tokens, rows, places, codes = sent.split([len(ids), len(self.rows), len(known), len(known)])
+        cut = [self.num_opening, len(ids) - self.num_opening] if apart else [len(ids)]
+        text = [weights.text(part) for part in tokens.split(cut)]
+        heard = torch.cat((*text, weights.tts_eos, weights.tts_bos, weights.tts_pad))
+        embeds = heard.index_select(0, rows)
+        embeds.index_add_(0, places, weights.talker.code_embeddings.index_select(0, codes))
+        if isinstance(voice, ClonedVoice):
+            embeds[self.num_opening + self.codes.index(None)] += voice.speaker.to(embeds)
+        return heard, embeds
 
 
 def _continuation(
@@ -289,7 +264,8 @@ def _continuation(
     assert voice.reference_ids is not None
     if voice.reference_codes is None:
         raise ValueError("A recording's text needs its codes.")
-    pad, bos = weights.codec([weights.special.pad, weights.special.bos]).split(1)
+    table = weights.talker.code_embeddings
+    pad, bos = (table[code : code + 1] for code in (weights.special.pad, weights.special.bos))
     reference = weights.text(voice.reference_ids[_ROLE:-_REFERENCE_END])
     spoken = torch.cat((reference, text, weights.tts_eos))
     heard = torch.cat((bos, weights.talker.embed_frame(voice.reference_codes)))

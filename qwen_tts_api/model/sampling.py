@@ -51,7 +51,7 @@ class TopKTopP:
 
 @dataclass(frozen=True)
 class SamplingTensors:
-    """The sampling parameters of all slots, written by `set_slot`.
+    """The sampling parameters of all slots: views of what `FrameState.set_slots` writes.
 
     Attributes:
         temperature: `[R, 1]` float32; 1 where a slot is greedy.
@@ -69,31 +69,10 @@ class SamplingTensors:
     vocabulary: int
 
     @classmethod
-    def allocate(cls, num_slots: int, vocabulary: int, device: torch.device) -> SamplingTensors:
-        """Return the parameters of `num_slots` greedy slots."""
-        return cls(
-            temperature=torch.ones(num_slots, 1, device=device),
-            last_rank=torch.zeros(num_slots, 1, dtype=torch.int64, device=device),
-            tail=torch.zeros(num_slots, 1, device=device),
-            uniform_scale=torch.zeros(num_slots, 1, device=device),
-            vocabulary=vocabulary,
-        )
-
-    def set_slot(self, slot: int, temperature: float, top_k: int, top_p: float) -> None:
-        """Set the parameters of one slot; does not synchronise with the device.
-
-        Args:
-            slot: The slot's index.
-            temperature: 0 is greedy, whatever the others say.
-            top_k: 0 is no limit.
-            top_p: In (0, 1]; 1 is no limit.
-        """
-        greedy = temperature == 0
-        self.temperature[slot].fill_(1.0 if greedy else temperature)
-        limit = min(top_k or self.vocabulary, self.vocabulary)
-        self.last_rank[slot].fill_(0 if greedy else limit - 1)
-        self.tail[slot].fill_(0.0 if greedy else 1 - top_p)
-        self.uniform_scale[slot].fill_(0.0 if greedy else 1.0)
+    def of(cls, last_rank: Tensor, floats: Tensor, vocabulary: int) -> SamplingTensors:
+        """Return views of the numbers of `sampling_values`: int64 `[R]` and float32 `[3, R]`."""
+        temperature, tail, uniform_scale = floats.unsqueeze(-1)
+        return cls(temperature, last_rank.unsqueeze(-1), tail, uniform_scale, vocabulary)
 
     def at(self, slots: Tensor | slice, top_k_top_p: TopKTopP) -> SamplingTensors:
         """Return the parameters of some slots, with top_k limited to `top_k_top_p.max_top_k`.
@@ -111,6 +90,27 @@ class SamplingTensors:
             self.uniform_scale[slots],
             self.vocabulary,
         )
+
+
+GREEDY = 0, (1.0, 0.0, 0.0)
+"""The numbers of `sampling_values` for a greedy slot."""
+
+
+def sampling_values(
+    vocabulary: int, temperature: float, top_k: int, top_p: float
+) -> tuple[int, tuple[float, float, float]]:
+    """Return a slot's `last_rank`, and its `temperature`, `tail` and `uniform_scale`.
+
+    Args:
+        vocabulary: The number of logits.
+        temperature: 0 is greedy, whatever the others say.
+        top_k: 0 is no limit.
+        top_p: In (0, 1]; 1 is no limit.
+    """
+    if temperature == 0:
+        return GREEDY
+    limit = min(top_k or vocabulary, vocabulary)
+    return limit - 1, (temperature, 1 - top_p, 1.0)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from qwen_tts_api.model.frame import advance, prefill_slots
-from qwen_tts_api.model.frame_state import FrameState, SpeechModel
+from qwen_tts_api.model.frame_state import FrameState, SlotStart, SpeechModel
 from qwen_tts_api.model.loaded import UNKNOWN
 from qwen_tts_api.model.prompt import ClonedVoice, PromptWeights, TalkerPrompt, build_prompt
-from qwen_tts_api.model.sampling import TopKTopP
+from qwen_tts_api.model.sampling import SamplingTensors, TopKTopP, sampling_values
 from qwen_tts_api.model.talker_cache import CacheSize
 from qwen_tts_api.model.utterance import SamplingParams
 from tests.model.checkpoints import parameters_of
@@ -71,10 +71,10 @@ class Checkpoint:
         """Build a case's prompt with our own builder."""
         return build_prompt(
             self.prompts,
-            case.text_ids,
+            case.text_ids.tolist(),
             language=case.language,
             voice=case.voice,
-            instruct_ids=case.instruct_ids,
+            instruct_ids=() if case.instruct_ids is None else case.instruct_ids.tolist(),
             non_streaming_mode=non_streaming_mode,
         )
 
@@ -232,6 +232,14 @@ def our_codes(
     return [torch.stack(made) if made else torch.zeros(0, groups) for made in frames]
 
 
+def sampling_of(settings: list[tuple[float, int, float]], vocabulary: int) -> SamplingTensors:
+    """Return slots with these temperatures, top_k and top_p."""
+    ranks, floats = zip(*(sampling_values(vocabulary, *each) for each in settings), strict=True)
+    return SamplingTensors.of(
+        torch.tensor(ranks), torch.tensor(floats).t().contiguous(), vocabulary
+    )
+
+
 def _join(
     checkpoint: Checkpoint, state: FrameState, requests: list[Request], top_k_top_p: TopKTopP
 ) -> None:
@@ -240,14 +248,15 @@ def _join(
     width = requests[0].prompt.embeds.shape[1]
     dtype = requests[0].prompt.embeds.dtype
     embeds = torch.full((len(requests), int(lengths.max()), width), 7.0, dtype=dtype)
+    starts = []
     for index, request in enumerate(requests):
         prompt = request.prompt
         embeds[index, : lengths[index]] = prompt.embeds
-        pad = checkpoint.prompts.tts_pad[0]
         text, min_codes = prompt.trailing_text, prompt.min_codes
         if request.text_arrives:
             text, min_codes = text[:0], UNKNOWN
-        state.set_slot(request.slot, request.sampling, text, pad, min_codes)
+        starts.append(SlotStart(request.slot, request.sampling, text, min_codes))
+    state.set_slots(starts, checkpoint.prompts.tts_pad)
     rows = torch.tensor([request.slot for request in requests])
     prefill_slots(checkpoint.speech, state, embeds, lengths, rows, top_k_top_p)
 

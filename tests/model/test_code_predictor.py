@@ -13,8 +13,8 @@ from qwen_tts_api.model.code_predictor import (
     CodePredictorWeights,
     predict_frame,
 )
-from qwen_tts_api.model.sampling import SamplingTensors, TopKTopP, sample
-from tests.model.generation import TOP_64, Checkpoint
+from qwen_tts_api.model.sampling import TopKTopP, sample
+from tests.model.generation import TOP_64, Checkpoint, sampling_of
 
 
 @pytest.fixture(params=["nano", "odd"])
@@ -41,7 +41,7 @@ def ours(
 ) -> Tensor:
     """Predict greedily."""
     weights = checkpoint.speech.code_predictor
-    rows = SamplingTensors.allocate(len(code_0), weights.vocabulary, torch.device("cpu"))
+    rows = sampling_of([(0.0, 0, 1.0)] * len(code_0), weights.vocabulary)
     uniforms = torch.zeros(len(code_0), weights.num_code_groups - 1)
     with torch.inference_mode():
         sampling = rows.at(slice(None), top_k_top_p)
@@ -72,9 +72,7 @@ def test_each_code_has_a_draw_of_its_own(checkpoint: Checkpoint) -> None:
     """Sampled codes are what upstream's logits for them and their own uniform number give."""
     weights, talker = checkpoint.speech.code_predictor, checkpoint.upstream.talker
     hidden, code_0 = inputs(checkpoint, 5, seed=4)
-    rows = SamplingTensors.allocate(5, weights.vocabulary, torch.device("cpu"))
-    for row in range(5):
-        rows.set_slot(row, temperature=1.5, top_k=60 - row, top_p=1.0)
+    rows = sampling_of([(1.5, 60 - row, 1.0) for row in range(5)], weights.vocabulary)
     sampling = rows.at(slice(None), TOP_64)
     uniforms = torch.rand(
         5, weights.num_code_groups - 1, generator=torch.Generator().manual_seed(8)

@@ -95,12 +95,12 @@ def test_what_prompts_share(nano_base: Checkpoint, say: Say, non_streaming_mode:
     speaker, codes = torch.randn(128, generator=generator), torch.zeros(10, 16, dtype=torch.int64)
     whole = ClonedVoice(speaker, say(REFERENCE_TEMPLATE, "That was me"), codes)
     brief = ClonedVoice(speaker, whole.reference_ids, codes[:2])
-    instruct_ids = say(INSTRUCTION_TEMPLATE, "Whisper.")
+    instruct_ids = say(INSTRUCTION_TEMPLATE, "Whisper.").tolist()
     for voice in (ClonedVoice(speaker), whole, brief):
         one, other = (
             build_prompt(
                 nano_base.prompts,
-                say(SPEECH_TEMPLATE, text),
+                say(SPEECH_TEMPLATE, text).tolist(),
                 language="english",
                 voice=voice,
                 instruct_ids=instruct_ids,

@@ -28,6 +28,7 @@ from qwen_tts_api.model.sampling import (
     sample,
     seed_key,
 )
+from tests.model.generation import sampling_of
 
 CPU = torch.device("cpu")
 VOCABULARY, EOS = 3072, 2150
@@ -51,10 +52,7 @@ def params_of(
     settings: list[tuple[float, int, float]], vocabulary: int = VOCABULARY
 ) -> SamplingTensors:
     """Return rows with these temperatures, top_k and top_p."""
-    rows = SamplingTensors.allocate(len(settings), vocabulary, CPU)
-    for row, setting in enumerate(settings):
-        rows.set_slot(row, *setting)
-    return rows
+    return sampling_of(settings, vocabulary)
 
 
 def warped(logits: Tensor, temperature: float, top_k: int, top_p: float) -> Tensor:

@@ -15,7 +15,7 @@ from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model import frame, layers, talker
 from qwen_tts_api.model.code_predictor import predict_frame
 from qwen_tts_api.model.frame import advance, prefill_slots
-from qwen_tts_api.model.frame_state import FrameState
+from qwen_tts_api.model.frame_state import FrameState, SlotStart
 from qwen_tts_api.model.prompt import (
     INSTRUCTION_TEMPLATE,
     REFERENCE_TEMPLATE,
@@ -225,7 +225,8 @@ def test_two_frames_at_least(odd: Checkpoint) -> None:
 def _first_hidden_states(checkpoint: Checkpoint, request: Request, count: int) -> Tensor:
     state = FrameState.allocate(checkpoint.speech, CacheSize.whole(1, 64), 1)
     place(state)
-    state.set_slot(0, GREEDY, request.prompt.trailing_text, checkpoint.prompts.tts_pad[0])
+    start = SlotStart(0, GREEDY, request.prompt.trailing_text)
+    state.set_slots([start], checkpoint.prompts.tts_pad)
     embeds = request.prompt.embeds.unsqueeze(0)
     lengths = torch.tensor([embeds.shape[1]])
     prefill_slots(checkpoint.speech, state, embeds, lengths, torch.tensor([0]), TOP_64)
@@ -350,14 +351,6 @@ def test_slots_that_do_not_run_stay_finite_and_in_range(nano: Checkpoint) -> Non
     assert state.positions.tolist() == state.frames.tolist() == [0] * 4
     assert state.past_hidden.isfinite().all()
     assert state.talker_cache.key_value.isfinite().all()
-
-
-def test_too_much_trailing_text_is_refused(nano: Checkpoint) -> None:
-    """The state was allocated for less."""
-    state = FrameState.allocate(nano.speech, CacheSize.whole(1, 8), max_text_embeddings=2)
-    row = nano.prompts.tts_pad
-    with pytest.raises(ValueError, match="3 text embeddings; there is room for 2"):
-        state.set_slot(0, GREEDY, row.expand(3, -1), row[0])
 
 
 def test_layers_of_another_kind_are_refused(odd: Checkpoint) -> None:

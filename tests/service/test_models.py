@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from qwen_tts_api.checkpoints.card import ModelCard
+from qwen_tts_api.checkpoints.special_codes import SpecialCodes
 from qwen_tts_api.config import Config
-from qwen_tts_api.model.prompt import SpecialCodes
 from qwen_tts_api.names import fold
 from qwen_tts_api.service.models import default_speaker, display_name, find_speaker
 

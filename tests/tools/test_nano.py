@@ -120,7 +120,7 @@ def test_the_talker_reads_as_the_reader_does(
     codes = torch.randint(NUM_KNOWN, (len(windows) - 1,))
     wanted = reader(windows, torch.cat((torch.tensor([START_INPUT]), codes)))
     prompt = build_prompt(
-        model.prompts, ids, language=language, non_streaming_mode=True, voice="serena"
+        model.prompts, ids.tolist(), language=language, non_streaming_mode=True, voice="serena"
     )
     frames = torch.stack((codes, torch.full_like(codes, list(VOICES).index("serena"))), 1)
     rows = model.speech.talker.embed_frame(frames) + model.prompts.tts_pad

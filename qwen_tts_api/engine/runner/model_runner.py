@@ -113,19 +113,18 @@ class ModelRunner:
     @torch.inference_mode()
     def prefill(self, slots: Sequence[int], prepared: Sequence[PreparedPrompt]) -> SampledCodes:
         """Begin utterances in free slots, and sample the first code 0 of each."""
-        for slot, item in zip(slots, prepared, strict=True):
-            prompt = item.talker_prompt
-            self._sampling[slot] = item.sampling
-            pad = self._model.prompts.tts_pad[0]
-            self._state.speech.set_slot(
-                slot, item.sampling, prompt.trailing_text, pad, prompt.min_codes
-            )
-            if item.stream is None:
-                self._state.codec.reset(slot)
-            else:
+        batch = [*zip(slots, prepared, strict=True)]
+        self._sampling.update((slot, item.sampling) for slot, item in batch)
+        self._state.speech.set_slots(
+            [item.start_in(slot) for slot, item in batch], self._model.prompts.tts_pad
+        )
+        index = self._to_device(slots)
+        self._state.codec.reset(index)
+        for slot, item in batch:
+            if item.stream is not None:
                 self._state.codec.put(slot, item.stream)
-        self._prefills.run([*zip(slots, prepared, strict=True)])
-        sampled = self._state.speech.code_0.index_select(0, self._to_device(slots))
+        self._prefills.run(batch)
+        sampled = self._state.speech.code_0.index_select(0, index)
         return SampledCodes(HostCopy(sampled, self._copies), None)
 
     @torch.inference_mode()

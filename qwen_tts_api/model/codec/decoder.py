@@ -57,14 +57,13 @@ class CodecState:
             frames=torch.zeros(num_slots, dtype=torch.int64, device=device),
         )
 
-    def reset(self, slot: int) -> None:
-        """Reset a slot to a new stream.
+    def reset(self, slots: Tensor) -> None:
+        """Reset slots, `[n]` int64, to new streams.
 
         Keys and values before frame 0 are masked, but must be finite: 0 times NaN is NaN.
         """
-        self.past[slot].fill_(0)
-        self.key_value[slot].fill_(0)
-        self.frames[slot].fill_(0)
+        for tensor in (self.past, self.key_value, self.frames):
+            tensor.index_fill_(0, slots, 0)
 
     def put(self, slot: int, stream: CodecState) -> None:
         """Set a slot to the state of the only stream of another `CodecState`."""

@@ -52,12 +52,14 @@ def zeros(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Ten
     return torch.frombuffer(memory, dtype=dtype).view(tuple(shape))
 
 
-def to_device(numbers: Sequence[int], device: torch.device) -> Tensor:
-    """Return int64 `[n]` on a device, without synchronising with it.
+def to_device(
+    numbers: Sequence[float], device: torch.device, dtype: torch.dtype = torch.int64
+) -> Tensor:
+    """Return numbers, `[n]`, on a device, without synchronising with it.
 
     That takes an asynchronous copy from pinned memory.
     """
-    pinned = torch.tensor(numbers, dtype=torch.int64, pin_memory=device.type == "cuda")
+    pinned = torch.tensor(numbers, dtype=dtype, pin_memory=device.type == "cuda")
     return pinned.to(device, non_blocking=True)
 
 

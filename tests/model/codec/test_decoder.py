@@ -141,7 +141,7 @@ def test_a_slot_that_is_reset_begins_anew(odd_codec: CodecWeights) -> None:
     state, slots = CodecState.allocate(odd_codec, 2), torch.arange(2)
     with torch.inference_mode():
         decode_chunk(odd_codec, state, codes[:, :12], slots)
-        state.reset(0)
+        state.reset(torch.tensor([0]))
         mixed = torch.stack((codes[0, :12], codes[1, 12:]))
         again = decode_chunk(odd_codec, state, mixed, slots)
     assert_close(again[0], expected[0, : 12 * 90])

@@ -14,7 +14,7 @@ from bench.launches import Launches
 from bench.published_sizes import empty_model
 from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.model.frame import prefill_slots
-from qwen_tts_api.model.frame_state import FrameState
+from qwen_tts_api.model.frame_state import FrameState, SlotStart
 from qwen_tts_api.model.kernels.prefill import FusedPrefill
 from qwen_tts_api.model.sampling import TopKTopP
 from qwen_tts_api.model.talker_cache import CacheSize
@@ -40,7 +40,7 @@ def state_of(
     for slot, own in enumerate(pages):
         state.talker_cache.give(slot, 0, torch.tensor(own))
     for slot, (embeds, params) in prompts.items():
-        state.set_slot(slot, params, embeds[:0], embeds[0])
+        state.set_slots([SlotStart(slot, params, embeds[:0])], embeds[:1])
     return state
 
 

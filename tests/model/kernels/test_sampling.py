@@ -20,6 +20,7 @@ from qwen_tts_api.model.sampling import (
     sample,
     seed_key,
 )
+from tests.model.generation import sampling_of
 
 CPU = torch.device("cpu")
 GROUPS, VOCABULARY, EOS = 4, 1100, 80
@@ -51,9 +52,7 @@ class Slots:
 def slots_of(settings: list[tuple[float, int, float]]) -> Slots:
     """Return slots with these temperatures, top_k and top_p, at frames 0, 1 and so on."""
     num_slots = len(settings)
-    params = SamplingTensors.allocate(num_slots, VOCABULARY, CPU)
-    for slot, setting in enumerate(settings):
-        params.set_slot(slot, *setting)
+    params = sampling_of(settings, VOCABULARY)
     generator = torch.Generator().manual_seed(2)
     return Slots(
         keys=torch.tensor([seed_key(seed) for seed in range(num_slots)]),

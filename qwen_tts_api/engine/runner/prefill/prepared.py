@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from qwen_tts_api.model.codec.decoder import CodecState
+from qwen_tts_api.model.frame_state import SlotStart
 from qwen_tts_api.model.prompt import TalkerPrompt
 from qwen_tts_api.model.utterance import Prompt, SamplingParams
 
@@ -55,6 +56,11 @@ class PreparedPrompt:
     def num_trailing(self) -> int:
         """How many frames have text that is not in the prefill."""
         return self.talker_prompt.trailing_text.shape[0]
+
+    def start_in(self, slot: int) -> SlotStart:
+        """Return what its utterance begins with in a slot, besides the prefill."""
+        prompt = self.talker_prompt
+        return SlotStart(slot, self.sampling, prompt.trailing_text, prompt.min_codes)
 
 
 Batch = Sequence[tuple[int, PreparedPrompt]]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from qwen_tts_api.engine.runner.frames import top_k_top_p_for
 from qwen_tts_api.model.frame import prefill_slots
-from qwen_tts_api.model.frame_state import FrameState, SpeechModel
+from qwen_tts_api.model.frame_state import FrameState, SlotStart, SpeechModel
 from qwen_tts_api.model.sampling import TopKTopP
 from qwen_tts_api.model.talker_cache import CacheSize
 from qwen_tts_api.model.utterance import SamplingParams
@@ -86,7 +86,7 @@ class Rows:
         for row, params in enumerate(settings):
             state.talker_cache.give(row, 0, pages[row * per_row : (row + 1) * per_row])
             text = embeddings(row % (NUM_TEXTS + 1))
-            state.set_slot(row, params, text, embeddings(1)[0])
+            state.set_slots([SlotStart(row, params, text)], embeddings(1))
         return cls(state, embeddings(num_rows, max(LENGTHS)), LENGTHS, settings)
 
     def __len__(self) -> int:
