@@ -141,7 +141,8 @@ def decoder_layer(
     """
     normed = rms_norm(x, weights.input_norm, weights.eps)
     packed = normed.mm(weights.qkv).view(x.shape[0], -1, heads.head_dim)
-    query, key_value = packed.split([heads.num_query, 2 * heads.num_kv], 1)
+    # Not `split`, which is written in Python: half as long.
+    query, key_value = packed.split_with_sizes([heads.num_query, 2 * heads.num_kv], 1)
     query_key = packed.narrow(1, 0, heads.num_query + heads.num_kv)
     normed = rms_norm(query_key, weights.qk_norm, weights.eps)
     # Written in place, so that keys and values stay contiguous for the cache.
@@ -184,7 +185,7 @@ def attend_cached(query: Tensor, cached: Tensor, mask: Tensor | None) -> Tensor:
         mask: Added to the scores, `[B, 1, 1, S]` in the query's dtype; None: all S are seen.
     """
     key, value = cached.transpose(1, 2).chunk(2, 1)
-    grouped = query.unflatten(1, (key.shape[1], -1))
+    grouped = query.view(query.shape[0], key.shape[1], -1, query.shape[2])
     out = functional.scaled_dot_product_attention(grouped, key, value, attn_mask=mask)
     return out.reshape(query.shape[0], -1)
 
