@@ -14,7 +14,7 @@ from flask import Blueprint, Request, Response, request
 
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import TextRequired, TTSError, Unavailable, UnknownFormat
+from qwen_tts_api.errors import InvalidRequest, TextRequired, TTSError, Unavailable, UnknownFormat
 from qwen_tts_api.names import fold, shown
 from qwen_tts_api.routes.bodies.body import parse_parameters, read_body
 from qwen_tts_api.routes.errors import ErrorBody
@@ -39,7 +39,7 @@ _FORMATS = {
 _LISTED_FORMATS = ", ".join(f"{name}_FILE" for name in _FORMATS)
 
 # What the text is, plain unless it is SSML; what is made of it, which is always audio.
-_TYPES = ("INPUT_TYPE", "OUTPUT_TYPE")
+_TYPES = {"INPUT_TYPE": ("TEXT", "SSML"), "OUTPUT_TYPE": ("AUDIO",)}
 
 _NAMES = {"text": "INPUT_TEXT", "speaker": "VOICE", "language": "LOCALE", "audio_format": "AUDIO"}
 
@@ -177,8 +177,12 @@ def _read(
     """Return the request, and the names of ignored parameters.
 
     Raises:
-        InvalidRequest: A field has the wrong type, or the container format is unknown.
+        InvalidRequest: A field has the wrong type, or asks for what there is not.
     """
+    for name, allowed in _TYPES.items():
+        if (kind := given.get(name, allowed[0])).upper() not in allowed:
+            known = " and ".join(allowed)
+            raise InvalidRequest(f"Unknown {name} {shown(kind)}; understood: {known}.")
     voices = {fold(voice.id) for voice in service.voices.list()} | set(config.speakers_by_alias)
     # Home Assistant sends MaryTTS's default voice if none is configured.
     unknown_voice = fold(given.get("VOICE", "")) not in voices

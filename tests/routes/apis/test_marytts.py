@@ -135,6 +135,17 @@ def test_unknown_containers_are_refused(client: FlaskClient) -> None:
     assert_refused(response, 400, "'TAPE_FILE'", "WAVE_FILE", "AU_FILE", "AIFF_FILE")
 
 
+@pytest.mark.parametrize(
+    ("field", "right"),
+    [("INPUT_TYPE=RAWMARYXML", "TEXT and SSML"), ("OUTPUT_TYPE=TOKENS", "AUDIO")],
+)
+def test_other_kinds_of_text_and_answer_are_refused(
+    client: FlaskClient, field: str, right: str
+) -> None:
+    response = client.get(f"/process?INPUT_TEXT=abc&{field}")
+    assert_refused(response, 400, field.partition("=")[2], right)
+
+
 def test_what_has_no_meaning_is_named(client: FlaskClient) -> None:
     """INPUT_TYPE and OUTPUT_TYPE are in every request, and the audio is what they ask for."""
     body = urlencode(

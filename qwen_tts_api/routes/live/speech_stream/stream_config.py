@@ -97,7 +97,7 @@ def read_config(document: dict[str, Any], service: SpeechService, config: Config
             speech,
             stream=stream_audio,
             live_mode=mode,
-            timestamps=bool(options.get("word_timestamps")),
+            timestamps=bool(options.get("word_timestamps")) or speech.timestamps,
         ),
         stream_audio=stream_audio,
         granularity=granularity,

@@ -36,10 +36,13 @@ _ROOT = re.compile(r"<\?xml\b|<!DOCTYPE\b|(?:<!--(?:(?!-->).)*-->\s*)*<speak[\s/
 _BEFORE_ROOT = "\ufeff \t\r\n"
 """What files begin with that is no text: the sign of their byte order, and white space."""
 _WRAPPER = "<speak>"
+_PARTIAL_ENTITY = re.compile(rb"&#?\w*$")
 _TAG = re.compile(r"<[^<>]*>")
 
 _CODES = expat.errors.codes
 _MISMATCH = _CODES[expat.errors.XML_ERROR_TAG_MISMATCH]
+_INVALID = _CODES[expat.errors.XML_ERROR_INVALID_TOKEN]
+_UNCLOSED = _CODES[expat.errors.XML_ERROR_NO_ELEMENTS]
 _HINTS = {
     _CODES[expat.errors.XML_ERROR_INVALID_TOKEN]: (
         "this is no XML; in a text & is written &amp; and < is written &lt;"
@@ -78,12 +81,14 @@ class _Open:
         name: Its name.
         attributes: Its attributes.
         style: Of the text in it.
+        place: Where it begins.
         text: What has come of that, where no elements may be in it.
     """
 
     name: str
     attributes: Mapping[str, str]
     style: Style
+    place: str
     text: list[str] = field(default_factory=list)
 
 
@@ -118,9 +123,13 @@ class _Reader:
             self._parser.Parse(self._bytes, True)
         except expat.ExpatError as error:
             hint = _HINTS.get(error.code, expat.ErrorString(error.code))
+            back = self._num_behind(error.code)
+            if self._open and (error.code == _UNCLOSED or self._is_at_end(back)):
+                opened = self._open[-1]
+                raise self._error(f"<{opened.name}> is not closed", opened.place) from None
             if error.code == _MISMATCH and self._open:
                 hint = f"</{self._open[-1].name}> has to come before another element ends"
-            raise self._error(hint) from None
+            raise self._error(hint, self._place_at(-back)) from None
         if self._source is not None:
             self._source.position = len(self._text)
         return self._builder.build()
@@ -156,7 +165,7 @@ class _Reader:
             self._builder.end(boundary)
         if pause_s is not None:
             self._builder.add_pause(pause_s)
-        self._open.append(_Open(name, attributes, style))
+        self._open.append(_Open(name, attributes, style, self._place))
 
     def _end(self, name: str) -> None:
         """Close an element; raise ValueError if the text in it is not understood."""
@@ -206,14 +215,30 @@ class _Reader:
     @property
     def _place(self) -> str:
         """Where the parser is."""
-        line, column = self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber
+        return self._place_at(0)
+
+    def _place_at(self, offset: int) -> str:
+        """Return where the parser is, or so many characters from there in its line."""
+        line, column = self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + offset
         if self._is_wrapped and line == 1:
             column = max(0, column - len(_WRAPPER))
         return f"SSML, line {line}, column {column + 1}"
 
-    def _error(self, message: str) -> InvalidSsml:
+    def _num_behind(self, code: int) -> int:
+        """Return how far behind the beginning of what is wrong the parser is, in characters."""
+        if code == _MISMATCH:
+            return len("</")
+        partial = _PARTIAL_ENTITY.search(self._bytes[: self._parser.CurrentByteIndex][-64:])
+        return len(partial[0]) if code == _INVALID and partial else 0
+
+    def _is_at_end(self, back: int) -> bool:
+        """Whether all of the client's text was read, up to the end of the root around it."""
+        end = len(self._bytes) - len("</speak>")
+        return self._is_wrapped and back == 2 and self._parser.CurrentByteIndex - back == end
+
+    def _error(self, message: str, place: str = "") -> InvalidSsml:
         return InvalidSsml(
-            f"{self._place}: {message}.",
+            f"{place or self._place}: {message}.",
             fields={"text": ["Has SSML that is not understood."]},
         )
 
