@@ -17,7 +17,7 @@ from qwen_tts_api.routes.apis.elevenlabs.speech import describe_operation, read_
 from qwen_tts_api.routes.openapi.operations import Answer
 from qwen_tts_api.routes.speech.response import synthesize
 from qwen_tts_api.routes.speech.timed import LINES_TYPE, TimedBody, TimedLines, line
-from qwen_tts_api.service.live.events import AudioChunk, SegmentEnded
+from qwen_tts_api.service.live.events import AudioChunk, Ended, SegmentEnded
 from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.request import Speech, SpeechRequest, SpeechStream
 from qwen_tts_api.service.speech import SpeechService
@@ -104,7 +104,8 @@ def spoken(live: LiveSpeech) -> Generator[tuple[bytes, Told], None, None]:
                 yield event.data, aligner.take()
             elif isinstance(event, SegmentEnded) and event.times is not None:
                 aligner.end(event.times)
-    aligner.finish(live.num_characters, live.milliseconds)
+            elif isinstance(event, Ended) and event.finish_reason != "cancelled":
+                aligner.finish(live.num_characters, live.milliseconds)
     if any(rest := aligner.take()):
         yield b"", rest
 
