@@ -25,7 +25,7 @@ CURLS = [
     if block.endswith("-o hello.wav") and "@me.wav" not in block
 ]
 
-LONG_TEXT = "The quick brown fox jumps over the lazy dog, and nobody knows why. " * 20
+LONG_TEXT = "The quick brown fox jumps over the lazy dog, and nobody knows why. " * 10
 
 
 def assert_speech(path: Path) -> None:
