@@ -172,7 +172,7 @@ def test_a_stated_pause_is_exact(before_s: float, after_s: float) -> None:
     assert runs_of_zeros(samples) == [36_000] * 3
     speech = len(samples) - 3 * 36_000
     assert speech <= 2 * (0.4 * SAMPLE_RATE_HZ + 2 * MARGIN + 2 * WINDOW)  # no other silence
-    for block_samples in (1, 777, 10**6):
+    for block_samples in (7, 777, 10**6):
         assert np.array_equal(states_pause(segments, 1.5, block_samples), samples)
     longer = states_pause(segments, 1.75)
     assert len(longer) - len(samples) == 3 * 6000
