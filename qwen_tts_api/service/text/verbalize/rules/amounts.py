@@ -81,8 +81,9 @@ def say_amount(text: str, position: int, language: Language, *, is_negative: boo
         is_single = _describes(text, position, currency.end(), language)
         said = _money(number, scale and scale["scale"], currency["currency"], language, is_single)
         return _with_per(text, Said(said, currency.end(), "units"), language)
-    unit = tails.hyphen.match(text, end) or tails.unit.match(text, end)
-    if unit and (text[end] == "-" or is_unit(text, unit)):
+    hyphen = tails.hyphen.match(text, end)
+    unit = tails.unit.match(text, hyphen.end() if hyphen else end)
+    if unit and (hyphen or is_unit(text, unit)):
         return _say_unit(text, position, number, unit, language)
     if scale and is_scale(scale):
         said = language.scaled(number, language.scales[scale["scale"]], None)
@@ -103,7 +104,7 @@ def _say_unit(
     if symbol.endswith(".") and not text[stop:].strip():
         stop -= 1  # it ends the sentence, too
     noun = language.units[symbol]
-    if unit[0][0] == "-" or _describes(text, position, stop, language):
+    if text[unit.start() - 1] == "-" or _describes(text, position, stop, language):
         noun = _single(noun)
     return _with_per(text, Said(language.counted(number, noun), stop, "units"), language)
 

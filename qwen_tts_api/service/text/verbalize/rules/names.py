@@ -118,6 +118,8 @@ NUMBERED = (*_PARTS.split("|"), *_EVENTS.split("|"), *_RULERS.split("|"))
 
 
 def _say_roman(match: regex.Match[str], language: Language) -> Said | None:
+    if match["roman"].islower() and not match["part"]:
+        return None
     roman = match["roman"].upper()
     value = roman_value(roman)
     if match["ruler"]:
@@ -141,8 +143,8 @@ def _say_roman(match: regex.Match[str], language: Language) -> Said | None:
 def roman_rule() -> Rule:
     """Return the rule of Roman numbers behind a word that has them."""
     pattern = (
-        rf"{NOT_IN_WORD}(?:(?:(?i:{_PARTS})|(?:{_EVENTS})|(?P<ruler>{_RULERS})"
-        rf"|(?P<other>\p{{Lu}}\p{{Ll}}++)) {_ROMAN}|(?i:{_PARTS}) (?P<roman>[ivx]{{2,7}}))"
+        rf"{NOT_IN_WORD}(?:(?P<part>(?i:{_PARTS}))|(?:{_EVENTS})|(?P<ruler>{_RULERS})"
+        rf"|(?P<other>\p{{Lu}}\p{{Ll}}++)) (?:{_ROMAN}|(?P<roman>[ivx]{{2,7}}))"
         rf"{NO_WORD_FOLLOWS}(?!['’](?!s))(?!-\p{{L}})"
     )
     return Rule(compile_pattern(pattern), _say_roman)

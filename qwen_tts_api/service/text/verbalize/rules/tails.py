@@ -27,9 +27,7 @@ class Tails:
             return "|".join(regex.escape(name) for name in sorted(table, key=len, reverse=True))
 
         units = names(language.units)
-        self.hyphen = compile_pattern(
-            rf"-(?=\p{{L}}{{2}}|[mgLWV])(?P<unit>{units})\.?(?=[ -]\p{{L}})"
-        )
+        self.hyphen = compile_pattern(r"-(?=(?:\p{L}{2,8}|[mgLWV])\.?[ -]\p{L})")
         self.article = compile_pattern(rf"(?r)(?:{language.article})[^\w\s]{{0,3}}")
         self.unit = compile_pattern(
             rf"(?P<space>{SPACE})(?P<unit>{units})(?!{LETTER}|[0-9]|['’]\p{{L}})"
@@ -41,7 +39,7 @@ class Tails:
             rf"{SPACE}(?P<currency>{names(language.currencies)}){NO_WORD_FOLLOWS}"
         )
         self.per = compile_pattern(
-            rf"/(?|(?P<per>{units})(?!{LETTER})|(?P<per>{language.per_names}))(?![0-9])"
+            rf"/(?|(?P<per>[kcdmµ]?m[²³23])|(?P<per>{language.per_names}))(?![0-9])"
         )
         # Where a full stop is the decimal sign, a comma is, too, before the cents of an amount.
         cents = r",(?P<cents>[0-9]{2})(?![0-9]|[.,][0-9])"
