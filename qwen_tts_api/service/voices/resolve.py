@@ -267,14 +267,15 @@ def resolve_passages(
 
 
 def _request_of(request: SpeechRequest, passage: Passage) -> SpeechRequest:
-    """Return the request that has the text of one passage alone, without that text."""
+    """Return the request with what one passage has of its own, but for its text."""
     own = {
         name: getattr(passage.style, name)
         for name in ("speaker", "language", "instruct")
         if getattr(passage.style, name)
     }
     # The recording is the voice of those that name none.
-    return replace(request, **own, **(_NO_RECORDING if passage.style.speaker else {}))
+    own |= _NO_RECORDING if passage.style.speaker else {}
+    return replace(request, **own) if own else request
 
 
 def _check_model(voices: Sequence[ResolvedVoice], voice: ResolvedVoice) -> None:
