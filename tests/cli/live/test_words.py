@@ -13,7 +13,8 @@ import click
 import pytest
 
 from qwen_tts_api.cli.client import ServerClient
-from qwen_tts_api.cli.live.words import MAX_AHEAD_CHARS, speak_words
+from qwen_tts_api.cli.live import words
+from qwen_tts_api.cli.live.words import speak_words
 from qwen_tts_api.cli.progress import Progress
 from qwen_tts_api.cli.speech import Answer
 from tests.cli.live.test_speech import ByteByByte, pipe
@@ -50,11 +51,14 @@ def test_a_word_is_heard_before_its_sentence_ends(serve_port: ServePort) -> None
             assert b"".join(answer.chunks)
 
 
-def test_it_is_one_file_of_the_whole_text(serve_port: ServePort) -> None:
+def test_it_is_one_file_of_the_whole_text(
+    serve_port: ServePort, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In any format, rate and speed; cut in a letter, and longer than the server lets wait."""
-    port, bench = serve_port(max_text_chars=3000)
-    text = "Grüße, 世界. " * 400
-    assert len(text) > 2 * MAX_AHEAD_CHARS
+    monkeypatch.setattr(words, "MAX_AHEAD_CHARS", 200)
+    port, bench = serve_port(max_text_chars=300)
+    text = "Grüße, 世界. " * 40
+    assert len(text) > 2 * words.MAX_AHEAD_CHARS
     data = speak(port, text.encode(), audio_format="wav", sample_rate=16_000, speed=2.0, seed=3)
     assert data.count(b"RIFF") == 1
     with wave.open(io.BytesIO(data)) as file:
