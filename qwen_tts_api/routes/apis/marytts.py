@@ -181,8 +181,8 @@ def _read(
     """
     for name, allowed in _TYPES.items():
         if (kind := given.get(name, allowed[0])).upper() not in allowed:
-            known = " and ".join(allowed)
-            raise InvalidRequest(f"Unknown {name} {shown(kind)}; understood: {known}.")
+            listed = " and ".join(allowed)
+            raise InvalidRequest(f"Unknown {name} {shown(kind)}; understood: {listed}.")
     voices = {fold(voice.id) for voice in service.voices.list()} | set(config.speakers_by_alias)
     # Home Assistant sends MaryTTS's default voice if none is configured.
     unknown_voice = fold(given.get("VOICE", "")) not in voices
