@@ -1,13 +1,15 @@
 """Compare a text with what became of it, where nobody noted the edits: markup, emoji, NFC.
 
-Words that both have once are found first, and those between them likewise, as in a patience diff;
-where there are none, the next that are equal. What lies between equal words is compared by
-character. All of it takes time by the text's length.
+Both are compared in their compatibility form (NFKC): a letter may be written in several ways. Words
+that both have once are found first, and those between them likewise, as in a patience diff; where
+there are none, the next that are equal. What lies between equal words is compared by character. All
+of it takes time by the text's length.
 """
 
 from __future__ import annotations
 
 import bisect
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -20,9 +22,12 @@ WINDOWS = (12, 24, 64)
 MAX_CELLS = 40_000
 """How many pairs of characters are compared between two words; more of them are one edit."""
 
-_TOKEN = compile_pattern(r"[\p{L}\p{M}\p{N}]++|(?s:.)")
+_TOKEN = compile_pattern(r"[\p{L}\p{M}\p{N}]++|\x00++|(?s:.)")
+_CLUSTER = compile_pattern(r"(?s:.)\p{M}*+")
 _RUN = 0.5
-"""What an equal item counts that another follows, besides the one that each counts."""
+"""What an equal item counts that another follows, besides what it counts itself."""
+_SIGN = 0.2
+"""What an equal space or sign counts; a word, or a letter of one, counts 1."""
 _NEW = 0.3
 """What it costs to take an item of the target for a new one: most edits take something out."""
 
@@ -33,6 +38,22 @@ def compare(source: str, target: str) -> Alignment:
     """Return an alignment of two texts; of what is there twice, with the first in the source."""
     if source == target:
         return Alignment.same(len(source))
+    (ours, before), (theirs, after) = _compatible(source), _compatible(target)
+    return before.then(_compare(ours, theirs)).then(after.reversed)
+
+
+def _compatible(text: str) -> tuple[str, Alignment]:
+    """Return a text's compatibility form, and an alignment with it, character by character."""
+    if unicodedata.is_normalized("NFKC", text):
+        return text, Alignment.same(len(text))
+    clusters = _CLUSTER.findall(text)
+    forms = [unicodedata.normalize("NFKC", cluster) for cluster in clusters]
+    pairs = zip(clusters, forms, strict=True)
+    blocks = [Block(len(old), len(new), is_kept=old == new) for old, new in pairs]
+    return "".join(forms), Alignment.of(blocks)
+
+
+def _compare(source: str, target: str) -> Alignment:
     ours, theirs = _TOKEN.findall(source), _TOKEN.findall(target)
     blocks = list[Block]()
     one = other = 0
@@ -130,10 +151,11 @@ def _common(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[Pair]:
     worth = [[0.0] * len(theirs) for _ in ours]
     for i in range(len(ours) - 1, -1, -1):
         row, below = best[i], best[i + 1]
+        counts = 1.0 if ours[i][0].isalnum() else _SIGN
         for j in range(len(theirs) - 1, -1, -1):
             if ours[i] == theirs[j]:
                 goes_on = ours[i + 1 : i + 2] == theirs[j + 1 : j + 2] and j + 1 < len(theirs)
-                worth[i][j] = 1.0 + _RUN * goes_on + below[j + 1]
+                worth[i][j] = counts + _RUN * goes_on + below[j + 1]
             row[j] = max(below[j], row[j + 1] - _NEW, worth[i][j])
     i = j = 0
     while i < len(ours) and j < len(theirs):

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import regex
 
 from qwen_tts_api.service.text.markup.markdown_blocks import normalize_label
-from qwen_tts_api.service.text.patterns import Replacement, compile_pattern, substitute
+from qwen_tts_api.service.text.patterns import (
+    Replacement,
+    compile_pattern,
+    find_matches,
+    substitute,
+)
 
 
 def strip_inline(text: str, labels: frozenset[str], changes: Counter[str]) -> str:
@@ -23,6 +29,12 @@ def strip_inline(text: str, labels: frozenset[str], changes: Counter[str]) -> st
     text = _apply(_LINKS, text, changes)
     text, _ = substitute(_REFERENCE, lambda match: _reference_text(match, labels, changes), text)
     return _apply(_OTHERS, text, changes)
+
+
+def find_destinations(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the spans of links' addresses, from behind the text that is seen to the end."""
+    for link in find_matches(text, "[", _LINK):
+        yield link.end(1), link.end()
 
 
 _Rules = list[tuple[regex.Pattern[str], Replacement]]

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from qwen_tts_api.service.text.markup.markdown_blocks import split_blocks
-from qwen_tts_api.service.text.markup.markdown_inline import strip_inline
+from qwen_tts_api.service.text.markup.markdown_inline import find_destinations, strip_inline
 from qwen_tts_api.service.text.markup.unwrap import LINE_BREAK, unwrap_lines
 from qwen_tts_api.service.text.patterns import compile_pattern, find_matches, substitute
 
@@ -34,9 +34,10 @@ def strip_markup(text: str, changes: Counter[str]) -> str:
 def blank_markup(text: str) -> str:
     """Return a text as long as it is, without what is surely none of what a reader would see.
 
-    That is what stands in tags, comments and `<think>` blocks: it may look like other text.
+    That is what stands in tags, comments, `<think>` blocks and the addresses of links: it may look
+    like other text.
     """
-    for find in (_find_thinking, _find_hidden, _find_tags):
+    for find in (_find_thinking, _find_hidden, _find_tags, find_destinations):
         for begin, end in list(find(text)):
             text = f"{text[:begin]}{BLANK * (end - begin)}{text[end:]}"
     return text
