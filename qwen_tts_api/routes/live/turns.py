@@ -32,13 +32,11 @@ class Turn:
         run: Does it; may send, and raise SocketClosed.
         cancel: Stops it, from another thread; also what has not begun.
         working: What tells the socket that it is there.
-        is_over: Whether it has ended.
     """
 
     run: Callable[[], object]
     cancel: Callable[[], object]
     working: ExitStack = field(default_factory=ExitStack)
-    is_over: bool = False
 
 
 class Turns:
@@ -110,7 +108,6 @@ class Turns:
                 turn.cancel()
                 self._websocket.close(CloseCode.INTERNAL_ERROR, "the server failed; see its log")
             finally:
-                turn.is_over = True
                 with self._lock:
                     self._turns.popleft()
                 turn.working.close()

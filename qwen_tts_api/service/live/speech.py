@@ -99,14 +99,14 @@ class LiveSpeech:
         return Usage(self._job.num_text_tokens, self._job.num_frames)
 
     @property
+    def is_over(self) -> bool:
+        """Whether `events` has ended, or has only its end to tell: no text is taken any more."""
+        return self._text.is_closed
+
+    @property
     def num_characters(self) -> int:
         """How many characters have been appended."""
         return self._text.num_chars
-
-    @property
-    def num_pending(self) -> int:
-        """How many of them wait to be spoken, and would be dropped by `clear`."""
-        return self._text.num_pending
 
     @property
     def milliseconds(self) -> int:

@@ -28,6 +28,9 @@ class LiveText:
         limits: Its bounds.
         normalize: Whether markup and the like are taken out.
         wording: How it is put into words.
+
+    Attributes:
+        is_closed: Whether it was ended at once, or all of it is spoken.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class LiveText:
         self._surrogate = ""  # the first half of a character
         self._had_text = False
         self._open: LiveSegment | None = None  # which is spoken, and grows
-        self._finished = self._closed = False
+        self._finished = self.is_closed = False
         self._touched_at = time.monotonic()
 
     @property
@@ -61,7 +64,8 @@ class LiveText:
     def num_pending(self) -> int:
         """How many characters were appended and not given away."""
         with self._changed:
-            return self._num_pending()
+            ready = [each for each in self._ready if isinstance(each, StableText)]
+            return self._arriving.num_pending + sum(each.end - each.start for each in ready)
 
     def read(self, start: int, end: int) -> str:
         """Return a part of all text that was appended, if that is kept."""
@@ -131,7 +135,7 @@ class LiveText:
     def close(self) -> None:
         """End it at once, and let nobody wait for it."""
         with self._changed:
-            self._finished = self._closed = True
+            self._finished = self.is_closed = True
             self._close_segment()
             self._ready.clear()
             self._touch()
@@ -144,8 +148,8 @@ class LiveText:
         with self._changed:
             waits_since = time.monotonic()
             while True:
-                if (item := self._take()) is not None or self._closed:
-                    return None if self._closed else item
+                if (item := self._take()) is not None or self.is_closed:
+                    return None if self.is_closed else item
                 if self._finished:
                     return None
                 left = max(self._touched_at, waits_since) + self._limits.silence_s
@@ -216,12 +220,8 @@ class LiveText:
         self._ready += self._arriving.take(final=True)
         self._touch()
 
-    def _num_pending(self) -> int:
-        ready = sum(each.end - each.start for each in self._ready if isinstance(each, StableText))
-        return self._arriving.num_pending + ready
-
     def _check_room(self, num_new: int) -> None:
-        total, pending = self._num_chars + num_new, self._num_pending() + num_new
+        total, pending = self._num_chars + num_new, self.num_pending + num_new
         limits = self._limits
         if total > limits.max_chars:
             raise TextTooLong(

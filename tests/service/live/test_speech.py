@@ -345,7 +345,16 @@ def test_it_is_counted(bench: Bench, listen: Listen) -> None:
         listener.live.append("more")
     assert listener.live.usage.num_frames == 13
     assert listener.live.num_characters == 14
-    assert listener.live.num_pending == 0
+    assert listener.live.is_over
+
+
+def test_it_is_over_before_its_end_is_told(bench: Bench) -> None:
+    """A client that hears of it may begin another text at once."""
+    live = bench.service.live(SpeechRequest("Hello there.", audio_format="pcm"))
+    live.finish()
+    told = [(event, live.is_over) for event in live.events()]
+    assert [is_over for event, is_over in told if isinstance(event, AudioChunk)][0] is False
+    assert told[-1] == (Ended("stop"), True)
 
 
 def test_bounds_are_those_of_the_settings(make_bench: MakeBench, listen: Listen) -> None:

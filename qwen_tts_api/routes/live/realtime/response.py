@@ -34,11 +34,6 @@ class Response:
         self._send = send
         self._spoken: Spoken | None = None
 
-    @property
-    def is_over(self) -> bool:
-        """Return whether it has ended."""
-        return self.turn is not None and self.turn.is_over
-
     def cancel(self) -> None:
         """Stop it: its audio ends, and its last event tells how much was spoken."""
         spoken = self.live.cancel()

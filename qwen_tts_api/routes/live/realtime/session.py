@@ -147,7 +147,7 @@ class RealtimeSession:
             self._buffer += text
             return
         self._appended_at = time.monotonic()
-        if self._open is not None and (self._open.is_over or self._is_full(self._open, text)):
+        if self._open is not None and (self._open.live.is_over or self._is_full(self._open, text)):
             self._close_open()
         if self._open is None:
             if not text.strip():

@@ -18,7 +18,7 @@ from qwen_tts_api.routes.live.speech_stream.utterance import (
     Utterance,
     error_message,
 )
-from qwen_tts_api.routes.live.turns import Turn, Turns, check_request
+from qwen_tts_api.routes.live.turns import Turns, check_request
 from qwen_tts_api.routes.live.websocket import SocketIdle, WebSocket
 from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.speech import SpeechService
@@ -56,7 +56,6 @@ class SpeechStreamSession:
         self._num_utterances = 0
         self._utterance: Utterance | None = None
         self._live: LiveSpeech | None = None
-        self._turn: Turn | None = None
         self._config: StreamConfig
         self._splitter: UnitSplitter
         self._is_over = False
@@ -235,16 +234,16 @@ class SpeechStreamSession:
 
     def _open_live(self) -> LiveSpeech:
         """Return the text that is being written, one unit after the other."""
-        if self._live is None or (self._turn is not None and self._turn.is_over):
+        if self._live is None or self._live.is_over:
             utterance = self._utterance
             assert utterance is not None
             live = self._service.live(self._config.speech, self._websocket, per_segment=True)
-            self._turn = self._turns.add(lambda: utterance.speak(live, ""), live.cancel)
+            self._turns.add(lambda: utterance.speak(live, ""), live.cancel)
             self._live = live
         return self._live
 
     def _close_live(self) -> None:
-        live, self._live, self._turn = self._live, None, None
+        live, self._live = self._live, None
         if live is not None:
             live.finish()
 

@@ -34,6 +34,9 @@ class Context:
         live: The text.
         name: Its `contextId`; None on a socket of one context, which names none.
         when_over: Called when all of it was sent, in the thread that sends.
+
+    Attributes:
+        live: As given.
     """
 
     def __init__(
@@ -49,12 +52,7 @@ class Context:
         self.live = live
         self._is_finished = False
         self._turns = Turns(websocket)
-        self._turn = self._turns.add(self._speak, live.cancel)
-
-    @property
-    def is_over(self) -> bool:
-        """Return whether nothing more of it is sent."""
-        return self._turn.is_over
+        self._turns.add(self._speak, live.cancel)
 
     def finish(self) -> None:
         """End the text, which is spoken to its end; stop that where it had been ended before.
@@ -62,7 +60,7 @@ class Context:
         Pipecat ends every text when it is whole, and again when somebody interrupts.
         """
         if self._is_finished:
-            self.live.cancel()
+            self.close()  # also sends its end, before another begins under its name
         else:
             self._is_finished = True
             self.live.finish()
@@ -119,7 +117,7 @@ class Contexts:
     def find(self, name: str | None) -> Context | None:
         """Return a context whose text has not been spoken to its end."""
         context = self._contexts.get(name)
-        return context if context is not None and not context.is_over else None
+        return context if context is not None and not context.live.is_over else None
 
     def open(self, name: str | None, settings: Any) -> Context:
         """Begin a text.
@@ -134,7 +132,7 @@ class Contexts:
         """
         speed = read_speed(settings or {})
         self._contexts = {
-            name: context for name, context in self._contexts.items() if not context.is_over
+            name: context for name, context in self._contexts.items() if not context.live.is_over
         }
         if len(self._contexts) >= MAX_CONTEXTS:
             raise InvalidRequest(
