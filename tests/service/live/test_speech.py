@@ -353,7 +353,7 @@ def test_it_is_over_before_its_end_is_told(bench: Bench) -> None:
     live = bench.service.live(SpeechRequest("Hello there.", audio_format="pcm"))
     live.finish()
     told = [(event, live.is_over) for event in live.events()]
-    assert [is_over for event, is_over in told if isinstance(event, AudioChunk)][0] is False
+    assert next(is_over for event, is_over in told if isinstance(event, AudioChunk)) is False
     assert told[-1] == (Ended("stop"), True)
 
 
