@@ -71,6 +71,8 @@ IGNORED := --ignore=tests/browser --ignore=tests/image --ignore=tests/kit
 PYTEST = $(VENV_PYTHON) -m pytest -n $(FILES_AT_ONCE) --dist loadfile $(IGNORED)
 # Where it is set, every server and command that a test starts would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
+# Several files are on all cores already: threads of PyTorch would wait for each other.
+test test-all: export OMP_NUM_THREADS ?= 1
 
 test: $(INSTALLED) ## Run the quick tests, in three minutes (ARGS="-k words" and the like)
 	@$(PYTEST) --ignore=tests/clients $(ARGS)

@@ -19,9 +19,12 @@ from qwen_tts_api.service.voices.recording import read_recording
 
 
 @pytest.mark.bench
-def test_half_a_minute_of_everything(tmp_path: Path) -> None:
-    """Nobody gets a wrong answer, while calls fail and the device is lost; see `make soak`."""
-    result = soak(tmp_path, seconds=25, clients=6, faults=0.03, deaths=1, seed=1, rounds=1)
+def test_ten_seconds_of_everything(tmp_path: Path) -> None:
+    """Nobody gets a wrong answer, while calls fail and the device is lost.
+
+    How long answers take is measured by `make soak` alone: others use this machine, too.
+    """
+    result = soak(tmp_path, seconds=10, clients=6, faults=0.03, deaths=1, seed=1, rounds=1)
     log = "".join(path.read_text() for path in tmp_path.glob("log*"))
     assert result["lost_or_wrong"] == 0, "\n".join([*result["wrong"], log[-20_000:]])
     assert result["wrong_exit_codes"] == []

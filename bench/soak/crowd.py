@@ -45,6 +45,7 @@ ACTS: list[tuple[Act, int]] = [
 ]
 """What a client does, and how often in comparison."""
 
+FUZZER_START_S = 60.0
 MAX_WRONG = 50
 """Of how many wrong answers the result tells all."""
 
@@ -70,6 +71,7 @@ class Crowd:
         self._outages = outages
         self._seed = seed
         self._over = threading.Event()
+        self._is_fuzzing = threading.Event()
         self._lock = threading.Lock()
         self._prober = self._process("prober", ops_url)
         self._probing = self._listen(self._prober, self._probed)
@@ -78,14 +80,20 @@ class Crowd:
         """Run all clients for a while, and call a function meanwhile.
 
         Args:
-            seconds: How long.
+            seconds: How long, from the fuzzer's first request on: it reads the document first.
             clients: How many.
             number: Of the round: the same number, the same acts.
             during: Called at once, in this thread.
         """
         self._over.clear()
-        ends_at = time.monotonic() + seconds
         seed = 1000 * self._seed + number
+        fuzzer = self._process(
+            "fuzzer", self._target.url, str(seed), "1" if self._target.faults else "0"
+        )
+        self._is_fuzzing.clear()
+        listening = self._listen(fuzzer, self._was_fuzzed)
+        self._is_fuzzing.wait(FUZZER_START_S)
+        ends_at = time.monotonic() + seconds
         threads = [
             threading.Thread(target=self._client, args=(random.Random(1000 * seed + index),))
             for index in range(clients)
@@ -94,10 +102,6 @@ class Crowd:
         threads.append(threading.Thread(target=mob.run, args=(self._over,)))
         for thread in threads:
             thread.start()
-        fuzzer = self._process(
-            "fuzzer", self._target.url, str(seed), "1" if self._target.faults else "0"
-        )
-        listening = self._listen(fuzzer, self._was_fuzzed)
         try:
             during()
             time.sleep(max(0.0, ends_at - time.monotonic()))
@@ -152,6 +156,7 @@ class Crowd:
         asked_at, operation, status, wrong = json.loads(line)
         self._target.count(status)
         self.fuzzed[operation] += 1
+        self._is_fuzzing.set()
         if status == 0 and wrong and self._outages.excuse(asked_at):
             self._note("fuzzer: server died")
         elif wrong:
