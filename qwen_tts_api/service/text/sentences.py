@@ -81,10 +81,21 @@ _NUMBERED = frozenset(
     "no nr nos num núm nº n° p pp pg pag pág pagg s fig figs abb art arts vol vols bd bde kap cap"
     " ch sec tab eq nn ss ext tel mind std sek env máx mín aprox págs max min avg hwy est qty ed"
     " ex vols ver rm ste op c b r jan feb mar apr jun jul aug sep sept oct okt nov dec dez стр рис"
-    " гл табл abs nrn zi pos anm aufl chap janv févr fév avr juil ст п пп г т д кв оф тел".split()
+    " гл табл abs nrn zi pos anm aufl chap janv févr fév avr juil ст п пп г т д кв оф тел"
+    " apt str".split()
 )
 _INITIAL_OR_DOTTED = compile_pattern(r"\p{Lu}|(?:\p{L}{1,3}\.)+\p{L}{1,3}|(?:\p{Lu}\.?-)+\p{Lu}")
 _ORDINAL = compile_pattern(r"(?:\d{1,2}\.-)?\d{1,2}")
+# `a. C.`, `EE. UU.`: the letters of several words, of which the next may not have come yet.
+_PART = compile_pattern(r"\p{L}|(\p{Lu})\1")
+_NEXT_PART = compile_pattern(r"\s?(?:\p{L}|(\p{Lu})\1)(?:\.|\Z)")
+# A Roman number in front of these is an ordinal: `XIV. Jahrhundert`.
+_ROMAN = compile_pattern("[IVX]{2,}+")
+_ORDERED = (
+    "Jahrhundert Jahrtausend Weltkrieg Reich Republik Internationale Quartal Semester Akt Klasse"
+    " Liga Bundesliga Korps Armee Abschnitt Bezirk Stock Olympische Vatikanische Konzil"
+).split()
+_LETTERS = compile_pattern(r"\p{L}++")
 
 
 # What each pattern begins with.
@@ -168,5 +179,22 @@ def _is_abbreviation(text: str, stop: regex.Match[str], following: regex.Match[s
     word = token[0].lstrip(".-")
     if _INITIAL_OR_DOTTED.fullmatch(word) or _ORDINAL.fullmatch(word):
         return True
+    if _PART.fullmatch(word) and _NEXT_PART.match(text, stop.end()):
+        return True
+    if _ROMAN.fullmatch(word):
+        return _is_ordered(text, following.start(1))
     lowered = word.lower()
-    return lowered in _TITLES or (lowered in _NUMBERED and following[1].isdigit())
+    is_numbered = lowered in _NUMBERED or lowered.endswith("str")
+    return lowered in _TITLES or (is_numbered and following[1].isdigit())
+
+
+def _is_ordered(text: str, begin: int) -> bool:
+    """Return whether a word that ordinals stand before begins there, which may not be whole yet."""
+    letters = _LETTERS.match(text, begin)
+    if letters is None:
+        return False
+    is_whole = letters.end() < len(text)
+    return any(
+        letters[0].startswith(name) or (not is_whole and name.startswith(letters[0]))
+        for name in _ORDERED
+    )

@@ -55,6 +55,8 @@ def test_sentences_end_where_readers_end_them(language: str) -> None:
         ("In 1999. Then came 2000.", 2),
         ("1. One\n2. Two", 1),
         ("Nr. 5 lebt. No. I do not.", 3),
+        ("En EE. UU. viven. Murió en el 44 a. C. en Roma. Fin.", 3),
+        ("Im XIV. Jahrhundert lebte Karl IV. Er starb. Hauptstr. 5.", 3),
         ("Конец… «Да?» — спросил он. — Да. — Нет.", 4),
         ("네. 아니요. 정말?", 3),
     ],

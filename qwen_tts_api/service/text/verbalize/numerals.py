@@ -21,21 +21,26 @@ NO_DIGITS_FOLLOW = r"(?![0-9]|[.,][0-9])"
 DASH = r"[-‐-–−~～]"
 _SPACES = r"[ \u00A0\u2009\u202F]"
 SPACE = rf"{_SPACES}?+"
+# Each place of a longer row would be looked at to its end.
+_MAX_GROUPS = 18
 
 
 def number_pattern(language: Language) -> str:
     """Return the pattern of a number in a language, without a sign before it."""
     group, point = regex.escape(language.group_signs), regex.escape(language.decimal_sign)
-    grouped = rf"[0-9]{{1,3}}(?:(?:[{group}][0-9]{{3}})++|(?:{_SPACES}[0-9]{{3}})++)(?![0-9])"
-    lakhs = r"|[0-9]{1,2}(?:,[0-9]{2}(?=,))++,[0-9]{3}(?![0-9])" if "," in group else ""
+    some = rf"{{1,{_MAX_GROUPS}}}+"
+    grouped = (
+        rf"[0-9]{{1,3}}(?:(?:[{group}][0-9]{{3}}){some}|(?:{_SPACES}[0-9]{{3}}){some})(?![0-9])"
+    )
+    lakhs = rf"|[0-9]{{1,2}}(?:,[0-9]{{2}}(?=,)){some},[0-9]{{3}}(?![0-9])" if "," in group else ""
     whole = rf"(?:{grouped}{lakhs}|[0-9]++)"
     # Where a comma is the decimal sign, a full stop before less or more than three digits is, too.
     other = "" if language.decimal_sign == "." else r"|\.(?![0-9]{3}(?![0-9]))[0-9]++"
     # Where both signs are there, they tell which is which, whatever the language.
     first, last = (r"\.", ",") if language.decimal_sign == "." else (",", r"\.")
-    swapped = rf"[0-9]{{1,3}}(?:{first}[0-9]{{3}})++{last}[0-9]{{1,2}}(?![0-9]|[.,][0-9])"
+    swapped = rf"[0-9]{{1,3}}(?:{first}[0-9]{{3}}){some}{last}[0-9]{{1,2}}(?![0-9]|[.,][0-9])"
     # Two groups are groups, also by the other sign: `1,000,000`.
-    swapped += rf"|[0-9]{{1,3}}(?:{first}[0-9]{{3}}){{2,}}+(?![0-9]|[.,][0-9])"
+    swapped += rf"|[0-9]{{1,3}}(?:{first}[0-9]{{3}}){{2,{_MAX_GROUPS}}}+(?![0-9]|[.,][0-9])"
     return rf"(?:{swapped}|{whole}(?:{point}[0-9]++{other})?+|{point}[0-9]++)"
 
 

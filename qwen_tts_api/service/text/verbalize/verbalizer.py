@@ -51,7 +51,7 @@ _SOMETHING = re.compile(
 )
 # Where a rule may begin: a number, a word, a sign.
 _PLACE = compile_pattern(
-    rf"\((?=[0-9]{{2,5}}\))|[-–−+.]?[0-9]|!=|{WORD}++|[^\s\p{{L}}\p{{N}},;:!?()\"„“”]|[\p{{No}}\p{{Nl}}]"
+    rf"\((?=[0-9]{{2,5}}\))|(?:[-–−+]|(?<!\.)\.)?[0-9]|!=|{WORD}++|[^\s\p{{L}}\p{{N}},;:!?()\"„“”]|[\p{{No}}\p{{Nl}}]"
 )
 _BEFORE_NUMBER = frozenset("(-–−+.")
 """What a place may begin with whose number may be one without it."""
@@ -80,6 +80,7 @@ class Verbalizer:
         self._letters_only = letters_only
         self._rules = _rules(language, letters_only=letters_only)
         self._keywords = _keywords(language)
+        self._compounds = tuple(each.rstrip(".") for each in language.compounds)
         bare = [each for each in language.abbreviations if each.isalpha()]
         ranges = [f"{each}-" for each in language.weekdays]
         alone = "|".join(bare)
@@ -106,7 +107,8 @@ class Verbalizer:
         if self._bare and self._bare.search(sentence):
             return True
         last = _LAST_WORD.match(sentence)
-        return last is not None and last[1].lower() in self._keywords
+        word = last[1].lower() if last else ""
+        return word in self._keywords or word.endswith(self._compounds or "\n")
 
     def _find_in_sentence(self, text: str) -> Iterator[Edit]:
         position, joint, spaced = 0, -1, -1
@@ -168,6 +170,7 @@ class Verbalizer:
         following = text[end : end + 1]
         is_known = written.lower() in self._keywords or any(char in _DIGITS for char in written)
         is_initial = len(written) == 1 and following == "."
+        is_known = is_known or (following == "." and written.lower().endswith(self._compounds))
         is_acronym = self._letters_only and _CAPITALS.match(written) is not None
         is_name = following == "-" and written.isupper()
         is_name = is_name or (following in _DASHES and written.lower() in self._language.weekdays)

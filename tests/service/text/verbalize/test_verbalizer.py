@@ -6,11 +6,14 @@ import time
 
 import pytest
 
+from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.guess import guess_language
 from qwen_tts_api.service.text.verbalize.languages import LANGUAGES
+from qwen_tts_api.service.text.verbalize.numerals import number_pattern
 from qwen_tts_api.service.text.verbalize.verbalizer import make_verbalizer
 from tests.rows import for_each
 
+_GROUPED = compile_pattern(number_pattern(LANGUAGES["english"]))
 SAID = make_verbalizer(LANGUAGES["english"])
 
 ENGLISH = [
@@ -49,7 +52,33 @@ ENGLISH = [
     ("1914–1918", "nineteen fourteen to nineteen eighteen"),
     ("3:2", "three to two"),
     ("4x4", "four by four"),
+    ("22/7, due 22/7", "twenty-two over seven, due July twenty-second"),
+    (
+        "file 20240503 of 20241503",
+        "file May third, twenty twenty-four of twenty million two hundred"
+        " forty-one thousand five hundred three",
+    ),
+    ("the 49ers", "the forty-niners"),
+    ("4.5/5 stars", "four point five out of five stars"),
+    ("20 - 30 people, 5 - 3 = 2", "twenty to thirty people, five minus three equals two"),
+    ("5-10x, y=5-10x", "five to ten times, y equals five-ten X"),
+    ("1...5", "one...five"),
+    ("Apt. 5B, 5B people", "apartment five B, five billion people"),
+    ("100K+ in 4K", "one hundred thousand plus in four K"),
+    ("1m80", "one meter eighty"),
+    ("fe80::1:a", "F E eight zero colon colon one colon A"),
+    (
+        "00:1A:2B:3C:4D:5E",
+        "zero zero colon one A colon two B colon three C colon four D colon five E",
+    ),
+    (
+        "12345678-e29b-41d4-a716-446655440000",
+        "one two three four five six seven eight, E two nine"
+        " B, four one D four, A seven one six, four four six six five five four four zero zero zero"
+        " zero",
+    ),
     # Money, percent, units
+    ('"$20s" and 100s of $1s', '"twenties" and hundreds of ones'),
     ("$5", "five dollars"),
     ("$1, $3.50, $0.99", "one dollar, three dollars and fifty cents, ninety-nine cents"),
     ("€1,200", "one thousand two hundred euros"),
@@ -73,6 +102,8 @@ ENGLISH = [
     ("Charles I think, an IV drip", "Charles I think, an IV drip"),
     # Abbreviations
     ("Dr. Smith met Mr. Jones", "Doctor Smith met Mister Jones"),
+    ("Sr. Smith met Tom Smith Sr. He left", "Senior Smith met Tom Smith Senior. He left"),
+    ("St. Mary's St.", "Saint Mary's Street"),
     ("St. Paul, 5 Main St.", "Saint Paul, five Main Street"),
     ("apples, e.g. red ones, etc.", "apples, for example red ones, et cetera."),
     ("No. 5 vs. No", "number five versus No"),
@@ -193,6 +224,10 @@ def test_english(text: str, said: str) -> None:
 )
 def test_what_has_no_numbers_stays(text: str) -> None:
     assert list(SAID.find_edits(text)) == []
+
+
+def test_a_row_of_groups_of_digits_is_looked_at_once() -> None:
+    assert max(len(match[0]) for match in _GROUPED.finditer("111," * 1000)) < 80
 
 
 @pytest.mark.parametrize("char", ["9", "１", "٣"])

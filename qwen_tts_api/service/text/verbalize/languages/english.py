@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 
 from qwen_tts_api.service.text.verbalize.languages import english_words as words
-from qwen_tts_api.service.text.verbalize.languages.language import Context, Language, Number
+from qwen_tts_api.service.text.verbalize.languages.language import (
+    MAX_DIGITS,
+    Context,
+    Language,
+    Number,
+)
 
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
@@ -45,10 +50,11 @@ class English(Language):
     signs, address_signs = words.SIGNS, words.ADDRESS_SIGNS
     titles, capitalized = words.TITLES, words.CAPITALIZED_ONLY
     hash_names = words.HASH_NAMES
-    ordinal_suffixes = "st|nd|rd|th|ST|ND|RD|TH"
+    ordinal_suffixes = "st|nd|rd|th|ST|ND|RD|TH|ers?"
     month_first = months_capitalized = True
     roads, beginnings = words.ROADS, words.BEGINNINGS
     between_names, weekdays = words.BETWEEN_NAMES, words.WEEKDAYS
+    behind_names = frozenset(("jr.", "sr."))
     article = r"\b[Aa]n? "
     date_before = r"\b(?:[Oo]n|[Bb]y|[Ss]ince|[Uu]ntil|[Tt]ill|[Dd]ue|[Dd]ated) $"
 
@@ -82,6 +88,13 @@ class English(Language):
         if last in _ORDINALS:
             return said[:begin] + _ORDINALS[last]
         return said[:-1] + "ieth" if said.endswith("y") else said + "th"
+
+    def ordinal_in(self, number: int, suffix: str, context: Context) -> str | None:
+        """Return an ordinal; of `49ers` the people: `forty-niners`."""
+        if not suffix.startswith("er"):
+            return self.ordinal(number)
+        said = self.cardinal(number)
+        return said + (suffix[1:] if said.endswith("e") else suffix)
 
     def year(self, number: int) -> str:
         """Return a year: `nineteen eighty-four`, `nineteen oh five`, `two thousand five`."""
@@ -122,11 +135,23 @@ class English(Language):
             return self.cardinal(int(digits))
         return f"{self.cardinal(head)} {'oh ' if rest < 10 else ''}{self.cardinal(rest)}"
 
-    def decade(self, number: int) -> str:
+    def several(self, number: Number) -> str | None:
+        """Return the plural of a number: `$20s` are twenties, `100s` hundreds."""
+        if number.decimals or len(number.whole) > MAX_DIGITS:
+            return None
+        said = self.cardinal(int(number.whole))
+        said = said.removeprefix("one ")
+        if said.endswith("y"):
+            return said[:-1] + "ies"
+        return said + ("es" if said.endswith("x") else "s")
+
+    def decade(self, number: int) -> str | None:
         """Return the years that share all digits but the last: `nineteen eighties`, `nineties`."""
         century, rest = divmod(number, 100)
         if not number:
             return "two thousands"
+        if number in (100, 1000):
+            return self.several(Number(str(number)))
         if number >= 100 and (not rest or rest == 10):
             return f"{self.year(number)}s"
         decade = "tens" if rest == 10 else f"{self.cardinal(rest)[:-1]}ies"

@@ -40,11 +40,11 @@ class German(Language):
     months, month_names = words.MONTHS, words.MONTH_NAMES
     units, currencies, scales = words.UNITS, words.CURRENCIES, words.SCALES
     abbreviations, before_number = words.ABBREVIATIONS, words.BEFORE_NUMBER
-    weekdays = words.WEEKDAYS
+    weekdays, compounds = words.WEEKDAYS, {"str.": "straße"}
     signs, address_signs = words.SIGNS, words.ADDRESS_SIGNS
     titles, capitalized = words.TITLES, words.CAPITALIZED_ONLY
     hash_names = words.HASH_NAMES
-    ordinal_suffixes = r"\.(?=[ \u00A0]\p{L}|-)|\.(?= und )|\.(?=\s*$)|te[nrsm]?|ste[nrsm]?"
+    ordinal_suffixes = r"\.(?=[ \u00A0]\p{L}|-)|\.(?= und )|\.(?=\s*$)|te[nrsm]?|ste[nrsm]?|ern?"
     months_capitalized = True
     half_days = False
     clock = (
@@ -114,6 +114,8 @@ class German(Language):
 
     def ordinal_in(self, number: int, suffix: str, context: Context) -> str | None:
         """Return `dritte`, `dritten`, `dritter` or `drittes`: by the article, else by the noun."""
+        if suffix.startswith("er"):  # `68er`
+            return (self.year if 1100 <= number < 2100 else self.cardinal)(number) + suffix
         if not suffix.startswith("."):
             return self._stem(number) + suffix[suffix.index("e") :]
         if context.after.startswith("-"):

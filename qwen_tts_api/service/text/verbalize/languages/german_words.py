@@ -30,7 +30,7 @@ ORDERED = frozenset(
     " Liga Bundesliga Geburtstag Auflage Semester Quartal Halbjahr Akt Szene Satz Halbzeit Spiel"
     " Spieltag Staffel Folge Teil Band Advent Obergeschoss Etappe Kind Hälfte Person Reihe Gang"
     " Stunde Minute Stufe Schritt Grades Grad Reich Republik Generation Ausgabe Bezirk Jahrtausend"
-    " OG Absatz Abschnitt Artikel Versuch Termin Stelle Rang Vorsitzende Vorsitzender".split()
+    " OG FC Absatz Abschnitt Artikel Versuch Termin Stelle Rang Vorsitzende Vorsitzender".split()
 )
 NEUTER = frozenset(
     "Mal Kapitel Jahrhundert Jahrtausend Jahr Quartal Halbjahr Semester Spiel Kind Obergeschoss"
@@ -163,6 +163,7 @@ ABBREVIATIONS = _MID_SENTENCE | _spaced({
     "usw.": "und so weiter", "etc.": "et cetera", "u. s. w.": "und so weiter", "usf.":
     "und so fort", "u. ä.": "und Ähnliches", "o. ä.": "oder Ähnliches", "u. v. m.":
     "und vieles mehr", "uvm.": "und vieles mehr", "u. dgl.": "und dergleichen", "str.": "Straße",
+    "u. a. m.": "und anderes mehr", "mwst": "Mehrwertsteuer",
     "mwst.": "Mehrwertsteuer", "abb.": "Abbildung", "jh.": "Jahrhundert", "jhd.": "Jahrhundert",
     "mio.": "Millionen", "mrd.": "Milliarden", "std.": "Stunden", "stk.": "Stück", "mo.": "Montag",
     "di.": "Dienstag", "mi.": "Mittwoch", "do.": "Donnerstag", "sa.": "Samstag",
@@ -182,6 +183,7 @@ BEFORE_NUMBER = {
     "abb.": "Abbildung", "tab.": "Tabelle", "art.": "Artikel", "abs.": "Absatz", "aufl.": "Auflage",
     "ca.": "circa", "min.": "minimal", "max.": "maximal", "№": "Nummer", "tel.": "Telefon",
     "zi.": "Zimmer", "pos.": "Position", "anm.": "Anmerkung", "ver.": "Version", "op.": "Opus",
+    "§§": "Paragrafen",
 }  # fmt: skip
 
 SIGNS = {

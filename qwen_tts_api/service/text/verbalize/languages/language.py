@@ -73,6 +73,8 @@ class Language(ABC):
         roads: Abbreviations that mean something else behind a name: `Main St.`.
         beginnings: Words that probably begin a sentence, behind initials.
         between_names: Abbreviations that mean something only there: `Roe v. Wade`.
+        behind_names: Abbreviations that are titles where no name is before: `Sr. Smith`.
+        compounds: What ends abbreviated compounds, and what it is: `Hauptstr.`.
         weekdays: Names by abbreviation in lower case, without a full stop.
         regnal_sign: A pattern of what stands behind a ruler's Roman number.
         decade_suffix: A pattern of what makes decades of years: `1980s`.
@@ -121,6 +123,8 @@ class Language(ABC):
     roads: ClassVar[Mapping[str, str]] = {}
     beginnings: ClassVar[frozenset[str]] = frozenset()
     between_names: ClassVar[frozenset[str]] = frozenset()
+    behind_names: ClassVar[frozenset[str]] = frozenset()
+    compounds: ClassVar[Mapping[str, str]] = {}
     weekdays: ClassVar[Mapping[str, str]] = {}
     regnal_sign: ClassVar[str] = ""
     decade_suffix: ClassVar[str] = "['’]?s"
@@ -149,6 +153,10 @@ class Language(ABC):
 
     def decade(self, number: int) -> str | None:
         """Return the years that share all digits but the last; None if they are not said so."""
+        return None
+
+    def several(self, number: Number) -> str | None:
+        """Return a number in the plural, as of bank notes; None if it is not said so."""
         return None
 
     def date_in(self, day: int, month: int, year: int | None, context: Context) -> str:

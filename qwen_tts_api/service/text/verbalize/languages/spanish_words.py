@@ -94,7 +94,10 @@ ABBREVIATIONS = {
     "pza.": "plaza", "dpto.": "departamento", "tel.": "teléfono", "tfno.": "teléfono",
     "vs.": "contra", "a. c.": "antes de Cristo", "a.c.": "antes de Cristo",
     "d. c.": "después de Cristo", "d.c.": "después de Cristo", "ee. uu.": "Estados Unidos",
-    "ee.uu.": "Estados Unidos", "máx.": "máximo", "mín.": "mínimo", "i. e.": "es decir",
+    "ee.uu.": "Estados Unidos", "a. de c.": "antes de Cristo",
+    "d. de c.": "después de Cristo", "ff. aa.": "Fuerzas Armadas", "jj. oo.": "Juegos Olímpicos",
+    "rr. hh.": "recursos humanos", "cc. oo.": "Comisiones Obreras", "dd. hh.": "derechos humanos",
+    "máx.": "máximo", "mín.": "mínimo", "i. e.": "es decir",
     "s. a.": "sociedad anónima", "s.a.": "sociedad anónima", "depto.": "departamento",
     "izq.": "izquierda", "dcha.": "derecha",
 }  # fmt: skip

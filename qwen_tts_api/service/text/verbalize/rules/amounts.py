@@ -32,6 +32,7 @@ MIN_SERIAL_DIGITS = 10
 
 
 _PERCENT = compile_pattern(rf"{SPACE}(?P<sign>[%％‰])")
+_PLURAL = compile_pattern(rf"['’]?s{NO_WORD_FOLLOWS}")
 _PLUS = compile_pattern(rf"\+(?![0-9])(?!{LETTER})")
 _NO_SENTENCE_END = compile_pattern(r"\.(?= \p{Ll}| [0-9]|[,;)])")
 TO = rf"(?:{DASH}|\u2009?[–—]\u2009?| ?– ?)(?=[0-9])"
@@ -121,6 +122,8 @@ def say_price(
     if dash and (other := say_price(text, dash.end(), sign, language, minus=False)):
         said = language.span(language.number(number), other.text)
         return Said(said, other.end, "units")
+    if (plural := _PLURAL.match(text, end)) and (said := language.several(number)):
+        return Said(said, plural.end(), "units")
     scale = tails_of(language).scale.match(text, end)
     end = scale.end() if scale else end
     is_single = _describes(text, position - len(sign), end, language)

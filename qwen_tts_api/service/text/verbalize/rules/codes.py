@@ -15,6 +15,11 @@ from qwen_tts_api.service.text.verbalize.numerals import (
 )
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
 
+_HEX = "[0-9A-Fa-f]"
+_UUID = rf"{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}"
+_MAC = rf"{_HEX}{{2}}(?P<joint>[:-]){_HEX}{{2}}(?:(?P=joint){_HEX}{{2}}){{4}}"
+_GROUP = rf"{_HEX}{{1,4}}"
+_IPV6 = rf"(?:{_GROUP}:){{7}}{_GROUP}|(?:{_GROUP}:){{1,7}}+(?:(?::{_GROUP}){{1,6}}+|:)"
 _END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"
 
 
@@ -34,6 +39,15 @@ def _say_phone(match: regex.Match[str], language: Language) -> Said | None:
 
 def _say_chain(match: regex.Match[str], language: Language) -> Said | None:
     return Said(say_phone(match[0], language), match.end(), "numbers")
+
+
+def _say_hex(match: regex.Match[str], language: Language) -> Said | None:
+    """Say an IPv6 or MAC address or a UUID, character by character."""
+    groups = regex.split("-", match[0])
+    said = language.pause.join(
+        language.spell_all(group) if ":" in group else language.spell(group) for group in groups
+    )
+    return Said(said, match.end(), "numbers")
 
 
 def _say_dotted(match: regex.Match[str], language: Language) -> Said | None:
@@ -70,6 +84,7 @@ def code_rules(language: Language) -> list[Rule]:
     patterns = [
         (rf"\+[0-9]{{1,3}}(?:{blank}|[-./(])[-.()/ \u00A00-9]{{5,24}}[0-9]{_END}", _say_phone),
         (r"\+[0-9]{8,15}(?![0-9])", _say_phone),
+        (rf"{NOT_IN_WORD}(?<![:.-])(?:{_UUID}|{_MAC}|{_IPV6})(?![\p{{L}}\p{{N}}:])", _say_hex),
         (
             rf"(?:{NOT_IN_WORD}(?:1[-. ])?(?:\([0-9]{{3}}\) ?|[0-9]{{3}}[-. ]))[0-9]{{3}}[-. ]"
             rf"[0-9]{{4}}{_END}(?!-)",

@@ -9,6 +9,7 @@ import regex
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.numerals import (
+    DASH,
     NO_DIGITS_FOLLOW,
     NO_WORD_FOLLOWS,
     NOT_IN_WORD,
@@ -33,7 +34,11 @@ def _say_ordinal(match: regex.Match[str], language: Language) -> Said | None:
     digits = match["digits"].replace(",", "")
     if len(digits) > 9:
         return None
-    said = language.ordinal_in(int(digits), match["suffix"], context_of(match))
+    suffix, context = match["suffix"], context_of(match)
+    said = language.ordinal_in(int(digits), suffix, context)
+    if said and match["from"]:
+        first = language.ordinal_in(int(match["from"]), suffix, context)
+        said = first and language.span(first, said)
     return Said(said, match.end(), "numbers") if said else None
 
 
@@ -84,17 +89,30 @@ def _say_slashed(first: str, second: str, language: Language) -> str:
 def _fraction_date(match: regex.Match[str], language: Language) -> Said | None:
     """Return a day and a month in digits, where one is too large to be a month."""
     first, second = int(match["part"]), int(match["whole"])
-    months = [(first, second), (second, first)]
-    month, day = next(
-        ((m, d) for m, d in months[:: 1 if language.month_first else -1] if is_date(d, m)), (0, 0)
-    )
-    is_told = max(first, second) > 12 or (
-        language.date_before and regex.search(language.date_before, context_of(match).before)
-    )
+    months = [(first, second), (second, first)][:: 1 if language.month_first else -1]
+    before = language.date_before
+    is_named = bool(before and regex.search(before, context_of(match).before))
+    # In the other order only where a date is expected: 22/7 is a fraction.
+    month, day = next(((m, d) for m, d in months[: 2 if is_named else 1] if is_date(d, m)), (0, 0))
+    is_told = is_named or max(first, second) > 12
     if not month or not is_told or first == second or match["before"]:
         return None
     said = language.date_in(day, month, None, context_of(match))
     return Said(said, match.end(), "dates")
+
+
+def _say_rating(match: regex.Match[str], language: Language) -> Said | None:
+    """Say `4.5/5`."""
+    part = language.number(parse_number(match["part"], language))
+    said = language.join(part, language.signs["/"], language.whole(match["whole"]))
+    return Said(said, match.end(), "numbers")
+
+
+def _say_metres(match: regex.Match[str], language: Language) -> Said | None:
+    """Say `1m80`."""
+    metres = language.counted(parse_number(match["metres"], language), language.units["m"])
+    said = language.join(metres, language.whole(match["rest"]))
+    return Said(said, match.end(), "units")
 
 
 def _say_vulgar(match: regex.Match[str], language: Language) -> Said | None:
@@ -158,7 +176,7 @@ def _say_length(match: regex.Match[str], language: Language) -> Said | None:
 
 def count_rules(language: Language) -> list[Rule]:
     """Return the rules, in their order."""
-    number = number_pattern(language)
+    number, point = number_pattern(language), regex.escape(language.decimal_sign)
     begin = rf"{NOT_IN_WORD}(?<![0-9][.,/:])"
     patterns = [
         (
@@ -178,6 +196,11 @@ def count_rules(language: Language) -> list[Rule]:
             rf"(?P<part>[0-9]{{1,4}})[/⁄](?P<whole>[0-9]{{1,4}}){_END}(?!/)",
             _say_fraction,
         ),
+        (
+            rf"{begin}(?P<part>[0-9]{{1,3}}{point}[0-9]{{1,2}})/(?P<whole>[0-9]{{1,4}}){_END}(?!/)",
+            _say_rating,
+        ),
+        (rf"{begin}(?P<metres>[0-9]{{1,2}})m(?P<rest>[0-9]{{2}}){_END}", _say_metres),
         (rf"{begin}(?P<first>[0-9]{{1,3}}):(?P<second>[0-9]{{1,7}}){_END}(?!:)", _say_score),
         (
             rf"{NOT_IN_WORD}{number}(?: ?[xX×] ?{number}){{1,3}}+"
@@ -201,5 +224,6 @@ def vulgar_rule() -> Rule:
 def ordinal_rule(suffixes: str) -> Rule:
     """Return the rule of ordinals that suffixes mark, such as `22nd`."""
     digits = r"(?P<digits>[0-9]{1,3}(?:,[0-9]{3})++|[0-9]++)"
-    pattern = rf"{NOT_IN_WORD}{digits}(?P<suffix>{suffixes}){NO_WORD_FOLLOWS}"
+    several = rf"(?:(?P<from>[0-9]{{1,3}})\.(?:{DASH}| [-–] )(?=[0-9]{{1,3}}\.))?+"
+    pattern = rf"{NOT_IN_WORD}{several}{digits}(?P<suffix>{suffixes}){NO_WORD_FOLLOWS}"
     return Rule(compile_pattern(pattern), _say_ordinal)

@@ -117,6 +117,11 @@ def numeric_rules(language: Language) -> list[Rule]:
     patterns = [
         (rf"{begin}{language.short_date}", _say_short),
         (
+            rf"{NOT_IN_WORD}(?P<a>(?:19|20)[0-9]{{2}})(?P<sign>)(?P<b>[01][0-9])(?P<c>[0-3][0-9])"
+            rf"{ended}",
+            _say_numeric,
+        ),
+        (
             rf"{begin}(?P<a>{year})(?P<sign>[-/.])(?P<b>{two})(?P=sign)(?P<c>{two}){ended}",
             _say_numeric,
         ),
@@ -130,7 +135,7 @@ def numeric_rules(language: Language) -> list[Rule]:
             _say_month_year,
         ),
         (
-            rf"(?:['’‘]|{NOT_IN_WORD})(?P<years>[0-9]0|[1-9][0-9]{{2}}0)"
+            rf"(?:['’‘]|{NOT_IN_WORD})(?P<years>[0-9]0|100(?=s of )|[1-9][0-9]{{2}}0)"
             rf"{language.decade_suffix}{NO_WORD_FOLLOWS}",
             _say_decade,
         ),

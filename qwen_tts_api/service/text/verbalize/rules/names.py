@@ -7,7 +7,7 @@ import regex
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.numerals import LETTER, NO_WORD_FOLLOWS, NOT_IN_WORD
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_at
 
 _RUN = compile_pattern(r"[0-9]+(?:\.[0-9]+)*|[\p{L}\p{M}]+")
 _VOWEL = compile_pattern(r"(?i)[aeiouyäöüáéíóúàèìòùâêîôûœæ]")
@@ -132,12 +132,24 @@ def _say_roman(match: regex.Match[str], language: Language) -> Said | None:
         begin = match.string[match.start() : match.start("roman")]
         sign = regex.compile(language.regnal_sign).match(match.string, match.end())
         return Said(f"{begin}{said}", sign.end() if sign else match.end(), "numbers")
-    elif match["other"] and (len(roman) < 2 or value > 39):
+    if match["other"] and (placed := _say_placed(match, language)):
+        return placed
+    if match["other"] and (len(roman) < 2 or value > 39):
         return None
-    else:
-        said = language.cardinal(value)
+    said = language.cardinal(value)
     begin = match.string[match.start() : match.start("roman")]
     return Said(f"{begin}{said}", match.end(), "numbers")
+
+
+def _say_placed(match: regex.Match[str], language: Language) -> Said | None:
+    """Say a Roman number whose full stop makes it an ordinal: `im XIV. Jahrhundert`."""
+    text, begin = match.string, match.start("roman")
+    stop = language.regnal_sign and regex.compile(language.regnal_sign).match(text, match.end())
+    if not stop:
+        return None
+    context = context_at(text, begin, stop.end())
+    said = language.ordinal_in(roman_value(match["roman"].upper()), ".", context)
+    return Said(text[match.start() : begin] + said, stop.end(), "numbers") if said else None
 
 
 def roman_rule() -> Rule:
@@ -159,6 +171,8 @@ def _say_roman_alone(match: regex.Match[str], language: Language) -> Said | None
     """Say `XIV century`, `III` and `MMXXIV`, which are neither words nor acronyms."""
     roman = match["roman"]
     value, is_year = roman_value(roman), len(roman) >= _MIN_YEAR_CHARS
+    if placed := _say_placed(match, language):
+        return placed
     if match["century"] is not None:
         return Said(language.ordinal(value), match.end(), "numbers")
     if roman == "II" or (len(roman) > 2 and _NEVER_WORDS.issuperset(roman) and roman != "XXX"):

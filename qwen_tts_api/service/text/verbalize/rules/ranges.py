@@ -18,6 +18,7 @@ from qwen_tts_api.service.text.verbalize.rules.amounts import TO, say_amount, sa
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_at
 
 _EQUALS = compile_pattern(" ?=")
+_OPERATOR = compile_pattern(" ?[-−+*/×=^<>]")
 
 
 def _say_range(match: regex.Match[str], language: Language) -> Said | None:
@@ -42,6 +43,10 @@ def _say_range(match: regex.Match[str], language: Language) -> Said | None:
         and (is_year(text[second:end]) or end - second == 2)
     )
     other = None if is_years else say_amount(text, second, language, is_negative=False)
+    if " - " in match[0] and (
+        int(begin[0].whole) >= int(number.whole) or _OPERATOR.match(text, end)
+    ):
+        return None  # a difference
     if other is None and not regex.match(NO_WORD_FOLLOWS, text[end : end + 1], regex.V1):
         return None
     if other is None:
@@ -54,5 +59,6 @@ def _say_range(match: regex.Match[str], language: Language) -> Said | None:
 
 def range_rule(language: Language) -> Rule:
     """Return the rule of two numbers with a dash between them."""
-    pattern = rf"{NOT_IN_WORD}(?P<first>{number_pattern(language)}){TO}"
+    number = number_pattern(language)
+    pattern = rf"{NOT_IN_WORD}(?<![-+*/×=^] ?)(?P<first>{number})(?:{TO}| - (?=[0-9]))"
     return Rule(compile_pattern(pattern), _say_range)

@@ -13,8 +13,13 @@ from qwen_tts_api.service.text.verbalize.numerals import LETTER, NO_WORD_FOLLOWS
 # Also words, or names of things: `5 in all`, `4K`.
 _ONLY_ATTACHED = frozenset(("in", "x", "X", "×"))
 _NEVER_ATTACHED = frozenset(("K", "t", "ac"))
+_HUNDREDS = compile_pattern(r"(?r)[0-9]{3}$")
+_LABEL = compile_pattern(
+    r"(?ri)\b(?:apt\.?|apartment|flat|room|suite|unit|gate|seat|row|block|door|exit|bus|line|floor"
+    r"|platform|hall|section|exhibit|figure|fig\.?|table|appendix|item|number|no\.|#) ?[0-9]++$"
+)
 _TIMES = frozenset("xX×")
-_OPERAND = compile_pattern(r"(?r)(?:[=+*/^<>(]|[0-9] ?[-−]) ?[0-9.,]+")
+_OPERAND = compile_pattern(r"(?r)(?:[=+*/^<>(] ?(?:[0-9.,]+[-−])?|[0-9] [-−] ?) ?[0-9.,]+")
 _OPERATOR = compile_pattern(r" ?[-−+=*/^<>)²³]")
 
 
@@ -72,9 +77,16 @@ def is_unit(text: str, match: regex.Match[str]) -> bool:
 
 
 def is_scale(match: regex.Match[str]) -> bool:
-    """Return whether it is one: a single letter only directly behind the number, K and T never."""
-    scale = match["scale"]
+    """Return whether it is one: a single letter only directly behind the number, T never.
+
+    K only behind hundreds: `100K`, but `4K`; B not behind what has a letter: `Room 5B`.
+    """
+    scale, text = match["scale"], match.string
+    if scale == "K" and match[0] == scale:
+        return _HUNDREDS.search(text, max(0, match.start() - 4), match.start()) is not None
+    if scale == "B" and _LABEL.search(text, max(0, match.start() - 20), match.start()):
+        return False
     is_word = len(scale) > 1 or not scale.isascii()
-    if scale in "kM" and regex.match(r"\p{Sc}", match.string[match.end() : match.end() + 1]):
+    if scale in "kM" and regex.match(r"\p{Sc}", text[match.end() : match.end() + 1]):
         return True
     return is_word or (match[0] == scale and scale in "kMB")

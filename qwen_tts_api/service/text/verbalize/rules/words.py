@@ -14,8 +14,8 @@ from qwen_tts_api.service.text.verbalize.rules.dates import ends_sentence
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
 
 _INITIALS = compile_pattern(rf"{NOT_IN_WORD}(?:\p{{Lu}}\.){{2,6}}+(?!\p{{L}})")
-_STREET = compile_pattern(r"(?r)(?:\p{Lu}[\p{Ll}]+|[0-9](?:st|nd|rd|th)) $")
-_NAME_BEFORE = compile_pattern(r"(?r)\p{Lu}\p{L}+ $")
+_STREET = compile_pattern(r"(?r)(?:\p{Lu}\p{Ll}+(?:['’]s)?|[0-9](?:st|nd|rd|th)) $")
+_NAME_BEFORE = compile_pattern(r"(?r)\p{Lu}\p{L}+,? $")
 _NAME_FOLLOWS = compile_pattern(r" \p{Lu}\p{Ll}*+(?!\p{L})")
 
 
@@ -40,8 +40,18 @@ def _say_abbreviation(match: regex.Match[str], language: Language) -> Said | Non
         and _NAME_FOLLOWS.match(text, match.end())
     ):
         return None
-    is_title = lowered in language.titles
+    is_title = lowered in language.titles or (
+        lowered in language.behind_names
+        and not _NAME_BEFORE.search(text[max(0, match.start() - 24) : match.start()])
+    )
     ends = written.endswith(".") and not is_title and ends_sentence(text, match.end())
+    return Said(said + ("." if ends else ""), match.end(), "abbreviations")
+
+
+def _say_compound(match: regex.Match[str], language: Language) -> Said | None:
+    """Say `Hauptstr.` as one word."""
+    ends = ends_sentence(match.string, match.end())
+    said = match["stem"] + language.compounds[match["last"]]
     return Said(said + ("." if ends else ""), match.end(), "abbreviations")
 
 
@@ -103,6 +113,11 @@ def word_rules(language: Language) -> tuple[Rule, ...]:
         r"(?![\p{L}\p{N}])"
     )
     rules.append(Rule(compile_pattern(pattern), _say_abbreviation))
+    if language.compounds:
+        pattern = (
+            rf"{NOT_IN_WORD}(?P<stem>\p{{L}}{{2,40}})(?P<last>{_names(tuple(language.compounds))})"
+        )
+        rules.append(Rule(compile_pattern(rf"{pattern}(?!\p{{L}})"), _say_compound))
     months = _names(tuple(name for name in language.month_names if len(name) <= 4))
     capital = r"(?=\p{Lu})" if language.months_capitalized else ""
     pattern = rf"{NOT_IN_WORD}{capital}(?i:(?P<month>{months}))\."

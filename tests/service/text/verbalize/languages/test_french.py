@@ -14,6 +14,7 @@ PAIRS = [
     ("0, 17, 21, 22", "zéro, dix-sept, vingt et un, vingt-deux"),
     ("70, 71, 72, 77", "soixante-dix, soixante et onze, soixante-douze, soixante-dix-sept"),
     ("80, 81, 90, 91", "quatre-vingts, quatre-vingt-un, quatre-vingt-dix, quatre-vingt-onze"),
+    ("1m80, 2m05", "un mètre quatre-vingts, deux mètres zéro cinq"),
     ("100, 200, 201", "cent, deux cents, deux cent un"),
     ("1000 ou 80 000", "mille ou quatre-vingt mille"),
     ("1 000 000 ou 1.000.000", "un million ou un million"),

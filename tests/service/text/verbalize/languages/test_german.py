@@ -83,6 +83,12 @@ PAIRS = [
     ("Mo-Fr 9.00-17.00 Uhr", "Montag bis Freitag neun bis siebzehn Uhr"),
     ("vom 3.-5. Mai, 2x", "vom dritten bis fünften Mai, zwei Mal"),
     ("1,000,000, 10 x 20 cm", "eine Million, zehn mal zwanzig Zentimeter"),
+    ("im XIV. Jahrhundert, der II. Weltkrieg", "im vierzehnten Jahrhundert, der zweite Weltkrieg"),
+    ("Hauptstr. 5, in der Uferstr.", "Hauptstraße fünf, in der Uferstraße."),
+    ("auf den 20.-30. Platz", "auf den zwanzigsten bis dreißigsten Platz"),
+    ("die 68er, in den 1980ern", "die achtundsechziger, in den neunzehnhundertachtzigern"),
+    ("§§ 5-7, u. a. m.", "Paragrafen fünf bis sieben, und anderes mehr."),
+    ("1m80 hoch", "ein Meter achtzig hoch"),
     ("A & B, 2 + 2 = 4, @bob", "A und B, zwei plus zwei gleich vier, at bob"),
 ]  # fmt: skip
 

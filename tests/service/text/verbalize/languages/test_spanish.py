@@ -11,6 +11,8 @@ from tests.rows import for_each
 @for_each(
     ("text", "said"),
     [
+        ("100 a. de C. en EE. UU., JJ. OO. y", "cien antes de Cristo en Estados Unidos, Juegos"
+         " Olímpicos y"),
         ("0, 16, 21", "cero, dieciséis, veintiuno"),
         ("100, 101, 1.000.000", "cien, ciento uno, un millón"),
         ("21 libros, 21 casas", "veintiún libros, veintiuna casas"),
