@@ -43,6 +43,7 @@ class AudioFormat:
         other_names: What other APIs, media types and ffmpeg call it: a word of names such as
             "g711_ulaw", "audio/x-wav" or "riff-24khz-16bit-mono-pcm".
         sample_rates_hz: The rates that it can have.
+        default_rate_hz: That of them where none is asked for: the models' own if it can have it.
         delay_samples: How many samples of silence decoders find before the audio.
     """
 
@@ -57,6 +58,7 @@ class AudioFormat:
     other_suffixes: tuple[str, ...] = ()
     other_names: tuple[str, ...] = ()
     sample_rates_hz: tuple[int, ...] = SAMPLE_RATES_HZ
+    default_rate_hz: int = 24_000
     delay_samples: int = 0
 
     @property
@@ -68,10 +70,6 @@ class AudioFormat:
     def words(self) -> frozenset[str]:
         """Return the words by which names that others give it are known."""
         return frozenset({*self.suffixes, *self.other_names})
-
-    def default_rate_hz(self, native_hz: int) -> int:
-        """Return its rate where none is asked for: that of the samples if it can have it."""
-        return native_hz if native_hz in self.sample_rates_hz else self.sample_rates_hz[0]
 
     def encoder(self, sample_rate_hz: int, provenance: Provenance | None = None) -> Encoder:
         """Return an encoder of a stream, whose bytes leave as they come."""
@@ -165,6 +163,7 @@ FORMATS = {
             other_suffixes=("ulaw",),
             other_names=("mu", "u", "pcmu", "basic"),
             sample_rates_hz=_TELEPHONE_HZ,
+            default_rate_hz=8_000,
         ),
         AudioFormat(
             "alaw",
@@ -176,6 +175,7 @@ FORMATS = {
             sample_bytes=1,
             other_names=("a", "pcma"),
             sample_rates_hz=_TELEPHONE_HZ,
+            default_rate_hz=8_000,
         ),
         AudioFormat(
             "au",

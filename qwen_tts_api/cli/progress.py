@@ -9,7 +9,6 @@ from types import TracebackType
 from tqdm import tqdm
 
 from qwen_tts_api.audio import FORMATS
-from qwen_tts_api.cli.outputs import NATIVE_RATE_HZ
 
 
 class Progress:
@@ -28,7 +27,7 @@ class Progress:
         known = FORMATS.get(audio_format)
         self._bytes_per_s = 0
         if known is not None:
-            rate_hz = sample_rate_hz or known.default_rate_hz(NATIVE_RATE_HZ)
+            rate_hz = sample_rate_hz or known.default_rate_hz
             self._bytes_per_s = known.sample_bytes * rate_hz
         self.delay_s: float | None = None
         self._num_bytes = 0

@@ -22,7 +22,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.engine.cards import FailureMemory, ModelCards, unavailable
 from qwen_tts_api.engine.engine import Engine
 from qwen_tts_api.engine.job import Job, Series
@@ -58,6 +57,9 @@ class ModelPool:
         loader: Where they come from.
         settings: How many, and how much for each.
         hooks: What ends the process.
+
+    Attributes:
+        cards: What the served models can do, loaded or not.
     """
 
     def __init__(
@@ -71,7 +73,7 @@ class ModelPool:
         self._load = loader.load
         self._settings = settings
         self._hooks = hooks
-        self._cards = ModelCards(self._sources, loader.describe)
+        self.cards = ModelCards(self._sources, loader.describe)
         self._failures = FailureMemory()
         self._lock = threading.Lock()  # guards all that follows
         self._phase = Phase.STARTING
@@ -92,25 +94,17 @@ class ModelPool:
     def status(self) -> PoolStatus:
         """Return what is in memory and what is being done."""
         with self._lock:
-            every = [engine.status() for engine in self._roster.engines]
+            every = [engine.status() for engine in self._roster.engines.values()]
             engines = [each for each in every if each.state is not EngineState.CLOSED]
             failed = {name: self._failures.retry_after_s(name) for name in self._sources}
             fault, idle = self._find_hanging(engines), frozenset(self._roster.idle)
             unassigned = self._roster.num_unassigned
             return pool_status(self._phase, fault, engines, failed, idle, unassigned)
 
-    def card(self, name: str) -> ModelCard:
-        """Return what a served model can do, loaded or not.
-
-        Raises:
-            ModelUnavailable: Its checkpoint cannot be found or read.
-        """
-        return self._cards.get(name)
-
     def forget(self, reference: Reference) -> None:
         """Let the models keep nothing of a recording; what speaks with it speaks on."""
         with self._lock:
-            for engine in self._roster.engines:
+            for engine in self._roster.engines.values():
                 engine.forget(reference)
 
     def check_open(self) -> None:
@@ -140,7 +134,7 @@ class ModelPool:
         job = Job(prompt)
         with self._lock:
             self._check_open()
-            engine = self._roster.get(name)
+            engine = self._roster.engines.get(name)
             is_taken = engine is not None and engine.submit(job, series, only_if_free=True)
             if not is_taken:
                 self._check_loadable(name)
@@ -176,7 +170,7 @@ class ModelPool:
         """
         job = Job(prompt, follows=True)
         with self._lock:
-            engine = self._roster.get(series.name)
+            engine = self._roster.engines.get(series.name)
             is_taken = not (only_if_free and series.has_failed) and (
                 engine is not None and engine.follow(job, series, only_if_free=only_if_free)
             )
@@ -213,7 +207,7 @@ class ModelPool:
         self.drain()
         deadline = time.monotonic() + timeout_s
         with self._lock:
-            engines = self._roster.engines
+            engines = list(self._roster.engines.values())
         ended = [engine.join(max(0.0, deadline - time.monotonic())) for engine in engines]
         return all(ended)
 
@@ -238,7 +232,7 @@ class ModelPool:
     def _note_loaded(self, engine: Engine) -> None:
         self._failures.forget(engine.name)
         if card := engine.snapshot().card:
-            self._cards.put(engine.name, card)
+            self.cards.put(engine.name, card)
         with self._lock:
             if self._phase is Phase.STARTING:
                 self._phase = Phase.OPEN
@@ -287,7 +281,7 @@ class ModelPool:
 
     def _check_loadable(self, name: str) -> None:
         retry_after_s = self._failures.retry_after_s(name)
-        if retry_after_s and self._roster.get(name) is None:
+        if retry_after_s and self._roster.engines.get(name) is None:
             raise unavailable(name, retry_after_s)
 
     def _find_hanging(self, engines: Sequence[EngineStatus]) -> str:

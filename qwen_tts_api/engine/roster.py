@@ -50,41 +50,33 @@ class Roster:
         settings: How many, and how much for each.
 
     Attributes:
+        engines: Those that there are by model, the least recently used first.
         idle: Models that are not in memory since nobody used them.
     """
 
     def __init__(self, make_engine: Callable[[str], Engine], settings: PoolSettings) -> None:
+        self.engines: OrderedDict[str, Engine] = OrderedDict()
         self.idle: set[str] = set()
         self._make_engine = make_engine
         self._settings = settings
-        self._engines: OrderedDict[str, Engine] = OrderedDict()  # the least recently used first
         self._jobs: OrderedDict[str, deque[Job]] = OrderedDict()  # the model asked for first, first
         self._series: set[Series] = set()  # those whose next job no engine has
-
-    @property
-    def engines(self) -> list[Engine]:
-        """Those that there are, the least recently used first."""
-        return list(self._engines.values())
 
     @property
     def num_unassigned(self) -> int:
         """How many jobs wait for models whose engine takes none."""
         return sum(map(len, self._jobs.values()))
 
-    def get(self, name: str) -> Engine | None:
-        """Return a model's engine, if there is one."""
-        return self._engines.get(name)
-
     def start(self, name: str) -> None:
         """Start the engine of a model that has none, with all that waits for it."""
         self.idle.discard(name)
-        engine = self._engines[name] = self._make_engine(name)
+        engine = self.engines[name] = self._make_engine(name)
         self._hand_over(engine)
         engine.start()
 
     def remove(self, engine: Engine) -> None:
         """Forget an engine that has ended."""
-        del self._engines[engine.name]
+        del self.engines[engine.name]
 
     def note_change(self, engine: Engine, old: EngineState, new: EngineState) -> None:
         """Note a change of state that an engine has caused."""
@@ -100,12 +92,12 @@ class Roster:
     def dismiss(self, series: Series) -> None:
         """Expect none any more."""
         self._series.discard(series)
-        if engine := self.get(series.name):
+        if engine := self.engines.get(series.name):
             engine.detach(series)
 
     def note_use(self, name: str, series: Series | None) -> None:
         """Note that a model's engine has taken a job."""
-        self._engines.move_to_end(name)
+        self.engines.move_to_end(name)
         if series is not None:
             self._series.discard(series)
 
@@ -123,7 +115,7 @@ class Roster:
                 jobs.remove(job)
             if not jobs:
                 del self._jobs[name]
-        for engine in self._engines.values():
+        for engine in self.engines.values():
             engine.withdraw(job)
 
     def take(self, name: str) -> list[Job]:
@@ -133,26 +125,26 @@ class Roster:
     def drain(self) -> list[Job]:
         """Let all engines end; return the jobs that will not run."""
         dropped = [job for name in list(self._jobs) for job in self.take(name)]
-        return dropped + [job for engine in self._engines.values() for job in engine.drain()]
+        return dropped + [job for engine in self.engines.values() for job in engine.drain()]
 
     def arrange(self) -> None:
         """Start engines for models that are wanted, and see to their places."""
-        for name in [name for name in self._jobs if name not in self._engines]:
+        for name in [name for name in self._jobs if name not in self.engines]:
             self.start(name)
-        for engine in self._engines.values():
+        for engine in self.engines.values():
             engine.abandon()
         places = assign_places(self.snapshots(), self._settings.max_loaded)
         for name in places.granted:
-            self._engines[name].grant()
+            self.engines[name].grant()
         for name in places.retired:
-            self._engines[name].retire(self._settings.turn_s)
+            self.engines[name].retire(self._settings.turn_s)
         for name in places.kept:
-            if self._engines[name].stay():
-                self._hand_over(self._engines[name])
+            if self.engines[name].stay():
+                self._hand_over(self.engines[name])
 
     def snapshots(self) -> list[EngineSnapshot]:
         """Return what every engine is at, the least recently used first."""
-        return [engine.snapshot() for engine in self._engines.values()]
+        return [engine.snapshot() for engine in self.engines.values()]
 
     def check_queue(self) -> None:
         """Refuse a job that would have to wait where as many wait as may.

@@ -85,7 +85,7 @@ class ServedModels:
             UnknownModel: It is not served.
             ModelUnavailable: Its checkpoint cannot be found or read.
         """
-        return self._pool.card(self.name(requested))
+        return self._pool.cards.get(self.name(requested))
 
     def forget(self, reference: Reference) -> None:
         """Release what the models have cached of a recording."""
@@ -106,7 +106,7 @@ class ServedModels:
 
     def _find_card(self, name: str) -> ModelCard | None:
         try:
-            return self._pool.card(name)
+            return self._pool.cards.get(name)
         except ModelUnavailable:  # it was logged when it was tried
             return None
 

@@ -10,7 +10,6 @@ from qwen_tts_api.audio.encoders import Output
 from qwen_tts_api.audio.formats import named_by
 from qwen_tts_api.audio.rates import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest, UnknownFormat
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.service.request import SpeechRequest
 
@@ -55,9 +54,9 @@ def _format(name: str) -> AudioFormat:
 
 
 def _rate(rate_hz: int | None, audio_format: AudioFormat) -> int:
-    """Return the rate that is asked for, else the model's own, else the format's first."""
+    """Return the rate that is asked for, else the format's default."""
     if rate_hz is None:
-        return audio_format.default_rate_hz(SAMPLE_RATE_HZ)
+        return audio_format.default_rate_hz
     if rate_hz in audio_format.sample_rates_hz:
         return rate_hz
     allowed = ", ".join(map(str, audio_format.sample_rates_hz))

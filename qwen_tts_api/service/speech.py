@@ -12,9 +12,7 @@ from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.engine.snapshot import PoolStatus
 from qwen_tts_api.errors import (
     InvalidRequest,
-    NothingToSay,
     NotSupported,
-    TextRequired,
     TTSError,
 )
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
@@ -35,14 +33,11 @@ from qwen_tts_api.service.request import (
 )
 from qwen_tts_api.service.synthesis.segmented_job import CUT, NOTHING_TO_SAY, SegmentedJob
 from qwen_tts_api.service.synthesis.synthesis import Synthesis
-from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text
-from qwen_tts_api.service.text.script.passage import Script
-from qwen_tts_api.service.text.script.script import prepare_script, read_script
+from qwen_tts_api.service.text.script.script import make_script, word_script
 from qwen_tts_api.service.times.timeline import Timeline
 from qwen_tts_api.service.voices.registry import VoiceRegistry
 from qwen_tts_api.service.voices.resolve import ResolvedVoice, VoiceResolver, resolve_passages
 from qwen_tts_api.service.voices.voice import Voice
-from qwen_tts_api.service.voices.wordings import Wordings, effective_normalize, silence
 from qwen_tts_api.telemetry.tracing import Tracer
 
 FLUSH_TIMEOUT_S = 2.0
@@ -58,7 +53,6 @@ class SpeechService:
         models: The served models.
         tracer: Traces its requests; None: they are not traced.
         voices: The voices that requests may name.
-        wordings: How texts are put into words.
     """
 
     def __init__(self, config: Config, pool: ModelPool, tracer: Tracer | None = None) -> None:
@@ -70,7 +64,6 @@ class SpeechService:
         self.models = ServedModels(pool)
         self.voices = VoiceRegistry(config, self.models)
         self._batch_threads = threading.Semaphore(config.max_streams)
-        self.wordings = Wordings(config)
         self._live: WeakSet[LiveSpeech] = WeakSet()
         self._resolver = VoiceResolver(config, self.models, self.voices)
 
@@ -178,8 +171,7 @@ class SpeechService:
             self.models.name(request.model)  # refused even while the model loads
             voice = self._voice(request)
             plan = LiveRequest(choose_output(request), voice, client, per_segment)
-            wording = self.wordings.find(voice)
-            live = begin_live(self._config, self._pool, plan, metrics, wording)
+            live = begin_live(self._config, self._pool, plan, metrics)
         except TTSError as error:
             metrics.refuse(error)
             raise
@@ -261,7 +253,7 @@ class SpeechService:
     def _plan(self, request: SpeechRequest) -> SpeechPlan:
         output = choose_output(request)
         self.models.name(request.model)  # before the text, and even while the model loads
-        script, text = self._script(request)
+        script, text = make_script(self._config, request)
         voices = resolve_passages(self._voice, request, script.passages)
         if voices[0].card.kind == "voice_design":  # which invents a voice for each utterance
             by_style = {
@@ -269,29 +261,10 @@ class SpeechService:
             }
             script = script.merged()
             voices = [by_style[passage.style] for passage in script.passages]
-        script, text, voices = self.wordings.word_script(script, text, voices)
-        return make_plan(self._config, output, text, script, voices)
+        script, text = word_script(script, text, voices)
+        # A silence has one passage, whatever there was.
+        return make_plan(self._config, output, text, script, voices[: len(script.passages)])
 
     def _voice(self, request: SpeechRequest) -> ResolvedVoice:
         self._pool.check_open()
         return self._resolver.resolve(request)
-
-    def _script(self, request: SpeechRequest) -> tuple[Script, NormalizedText]:
-        """Return what is spoken; a text without words where silence is to be its answer."""
-        config = self._config
-        normalize = bool(effective_normalize(config, request))
-        try:
-            script = read_script(
-                request,
-                config.max_text_chars,
-                language=config.default_language,
-                pause_marks=config.pause_marks,
-            )
-            return prepare_script(
-                script, config.max_text_chars, normalize=normalize, timed=request.timestamps
-            )
-        except (TextRequired, NothingToSay):
-            if not request.silence or not request.whole_text:
-                raise
-            nothing = normalize_text(request.whole_text, has_markup=not request.ssml)
-            return silence(nothing.changes)

@@ -159,9 +159,10 @@ def test_a_minute_of_ogg_survives_a_small_stack() -> None:
 
 @for_each("name", FORMATS)
 def test_a_format_is_what_it_says(name: str) -> None:
-    """Whether it streams, tells what it is, and has samples of a size."""
+    """Its rate, whether it streams, tells what it is, and has samples of a size."""
     entry = FORMATS[name]
-    rate_hz = entry.default_rate_hz(RATE_HZ)
+    rate_hz = entry.default_rate_hz
+    assert rate_hz in entry.sample_rates_hz
     samples = voice(2 * rate_hz, rate_hz)
     first, *_ = in_pieces(entry.encoder(rate_hz), samples, [len(samples)])
     assert bool(first) == entry.streams

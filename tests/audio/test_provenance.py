@@ -26,7 +26,7 @@ CONTAINERS = [entry for entry in FORMATS.values() if entry.has_header]
 
 
 def make(entry: AudioFormat, *, stream: bool, num_samples: int = 4800) -> bytes:
-    rate_hz = entry.default_rate_hz(RATE_HZ)
+    rate_hz = entry.default_rate_hz
     encoder = (entry.encoder if stream else entry.file_encoder)(rate_hz, MADE)
     return b"".join(in_pieces(encoder, voice(num_samples, rate_hz), [num_samples]))
 
@@ -147,5 +147,5 @@ def test_bare_samples_stay_bare() -> None:
     """They have no place for it; the answer's header says it."""
     for name in ("pcm", "mulaw", "alaw"):
         entry = FORMATS[name]
-        rate_hz = entry.default_rate_hz(RATE_HZ)
+        rate_hz = entry.default_rate_hz
         assert make(entry, stream=True) == entry.encode(voice(4800, rate_hz), rate_hz)

@@ -36,7 +36,7 @@ def test_a_card_that_cannot_be_read_is_not_asked_for_by_every_request(
         raise LoadError("The hub cannot be reached.")
 
     bench = make_bench()
-    monkeypatch.setattr(bench.pool._cards, "_describe", describe)
+    monkeypatch.setattr(bench.pool.cards, "_describe", describe)
     for _ in range(3):
         answer = bench.client.post("/api/tts", json={"text": "Hi.", "model": "clone"})
         assert (answer.status_code, answer.get_json()["code"]) == (503, "model_unavailable")

@@ -6,6 +6,7 @@ import pytest
 
 from qwen_tts_api.audio import FORMATS, SAMPLE_RATES_HZ
 from qwen_tts_api.errors import InvalidRequest, UnknownFormat
+from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.request import SpeechRequest
 from tests.rows import for_each
@@ -23,7 +24,7 @@ def test_every_format_has_its_rates(name: str) -> None:
     lacks = {"opus": (22_050, 44_100)}.get(name, ())
     output = choose_output(SpeechRequest("a", audio_format=f" {name.upper()} "))
     assert output.audio_format is FORMATS[name]
-    assert output.sample_rate_hz == (8_000 if telephony else 24_000)
+    assert output.sample_rate_hz == (8_000 if telephony else SAMPLE_RATE_HZ)
     for rate_hz in SAMPLE_RATES_HZ:
         request = SpeechRequest("a", audio_format=name, sample_rate_hz=rate_hz)
         if rate_hz in lacks:

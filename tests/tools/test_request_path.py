@@ -13,9 +13,9 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-MAX_FILES_UNTIL_QUEUED = 29
-MAX_CHANGES_UNTIL_QUEUED = 48
-MAX_FILES_UNTIL_ANSWERED = 37
+MAX_FILES_UNTIL_QUEUED = 26
+MAX_CHANGES_UNTIL_QUEUED = 45
+MAX_FILES_UNTIL_ANSWERED = 35
 """What there are: whoever makes it fewer lowers these, and nobody raises them in passing."""
 
 
@@ -40,7 +40,8 @@ def test_the_path_leads_from_the_routes_to_the_engine_and_back(trace: dict[str, 
     )
     assert queueing[0] == "routes"
     assert queueing[-1] == "engine"
-    assert {"service", "audio"} <= set(queueing)
+    assert "service" in queueing
+    assert "audio" in answering
     assert answering[-1] == "routes"
     assert "model" in computing
     assert "routes" not in computing

@@ -17,10 +17,8 @@ from qwen_tts_api.service.metrics import RequestMetrics
 from qwen_tts_api.service.plan import describe_source, make_prompt, max_letters
 from qwen_tts_api.service.request import Client, SpeechRequest
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
-from qwen_tts_api.service.text.verbalize.wording import Wording
 from qwen_tts_api.service.times.timeline import Timeline
-from qwen_tts_api.service.voices.resolve import ResolvedVoice
-from qwen_tts_api.service.voices.wordings import effective_normalize
+from qwen_tts_api.service.voices.resolve import ResolvedVoice, effective_normalize
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,6 @@ def begin_live(
     pool: ModelPool,
     live: LiveRequest,
     metrics: RequestMetrics,
-    wording: Wording,
 ) -> LiveSpeech:
     """Return a live speech whose first text is that of the request, which may be empty.
 
@@ -71,7 +68,6 @@ def begin_live(
         pool: Computes its segments.
         live: What is asked for.
         metrics: Its metrics.
-        wording: How its text is put into words.
 
     Raises:
         InvalidRequest: The model does not honour a field of the request.
@@ -105,7 +101,7 @@ def begin_live(
         output = replace(output, provenance=provenance)
     timeline = Timeline(output, voice.card.token_timing) if request.timestamps else None
     audio = LiveAudio(output, timeline, stream=is_streamed, per_segment=live.per_segment)
-    text = LiveText(limits, normalize=normalize, wording=wording)
+    text = LiveText(limits, normalize=normalize, wording=voice.wording)
     text.append(request.text)
     job = SegmentedJob(pool, voice.model, None, timeout_s=config.request_timeout_s)
     metrics.start(provenance, 0, job)

@@ -7,20 +7,26 @@ from dataclasses import dataclass, replace
 
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import InvalidRequest, NotSupported, ReferenceRequired
+from qwen_tts_api.errors import NotSupported
 from qwen_tts_api.model.utterance import Reference
-from qwen_tts_api.names import listed, shown
+from qwen_tts_api.names import shown
 from qwen_tts_api.service.models import (
+    AUTO,
     ServedModels,
     default_speaker,
     find_speaker,
     resolve_language,
 )
-from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.request import FULL, SpeechRequest
+from qwen_tts_api.service.text.pronunciation_file import (
+    NO_LINES,
+    find_pronunciations,
+    read_pronunciations,
+)
 from qwen_tts_api.service.text.script.passage import Passage
-from qwen_tts_api.service.voices.recording import check_ref_text, read_recording
+from qwen_tts_api.service.text.verbalize.wording import AS_WRITTEN, Wording
+from qwen_tts_api.service.voices.cloning import Cloning
 from qwen_tts_api.service.voices.registry import VoiceRegistry
-from qwen_tts_api.service.voices.trimming import trim_silence
 from qwen_tts_api.service.voices.voice import Voice, unknown_speaker
 
 _NO_RECORDING = {
@@ -41,6 +47,7 @@ class ResolvedVoice:
         speaker: The model's speaker (custom_voice).
         reference: The recording whose voice it clones (base).
         registered: The name of the registered voice that it is; empty of any other.
+        wording: How its texts are put into words.
     """
 
     model: str
@@ -51,6 +58,7 @@ class ResolvedVoice:
     speaker: str | None = None
     reference: Reference | None = None
     registered: str = ""
+    wording: Wording = AS_WRITTEN
 
     @property
     def name(self) -> str:
@@ -59,7 +67,11 @@ class ResolvedVoice:
 
 
 class VoiceResolver:
-    """Resolves voices with the settings' defaults."""
+    """Resolves voices with the settings' defaults.
+
+    Raises:
+        ConfigError: `QWEN_PRONUNCIATIONS` cannot be read, or has an invalid line.
+    """
 
     def __init__(self, config: Config, models: ServedModels, registry: VoiceRegistry) -> None:
         self._config = config
@@ -67,6 +79,9 @@ class VoiceResolver:
         self._any_speaker = config.unknown_speaker == "default"
         self._models = models
         self._registry = registry
+        self._cloning = Cloning(config, models, registry)
+        path = config.pronunciations
+        self._pronunciations = read_pronunciations(path) if path else None
 
     def resolve(self, request: SpeechRequest) -> ResolvedVoice:
         """Return the model and the voice for a request.
@@ -94,14 +109,22 @@ class VoiceResolver:
         speaker = reference = None
         registered = ""
         if card.kind == "base":
-            reference, registered = self._reference(request, voice, model)
+            reference, registered = self._cloning.reference(request, voice, model)
         elif clones:
-            raise self._cannot_clone(request, voice, model)
+            raise self._cloning.refusal(_fields_of_cloning(request), voice, model)
         else:
             speaker = self._speaker(request, model, card)
         language = resolve_language(request.language or self._config.default_language, card)
         return ResolvedVoice(
-            model, card, request, ignored, language, speaker, reference, registered
+            model=model,
+            card=card,
+            request=request,
+            ignored=ignored,
+            language=language,
+            speaker=speaker,
+            reference=reference,
+            registered=registered,
+            wording=self._wording(request, card, language),
         )
 
     def _registered(self, speaker: str, card: ModelCard) -> Voice | None:
@@ -156,76 +179,28 @@ class VoiceResolver:
             )
         return speaker or default_speaker(self._config.default_speaker, card, self._aliases)
 
-    def _reference(
-        self, request: SpeechRequest, voice: Voice | None, model: str
-    ) -> tuple[Reference, str]:
-        """Return the recording to clone, and the name of the registered voice that it is of."""
-        if request.ref_audio is not None:
-            return self._given_reference(request, request.ref_audio), ""
-        voice = voice or self._default_voice(request.speaker, model)
-        if request.ref_text.strip():
-            raise InvalidRequest(
-                f"The registered voice {voice.id!r} has a text of its own: leave 'ref_text' out.",
-                fields={"ref_text": [lambda field: f"Goes with {field('ref_audio')} only."]},
-            )
-        reference = self._registry.reference(voice, x_vector_only=request.x_vector_only_mode)
-        return reference, voice.name
+    def _wording(self, request: SpeechRequest, card: ModelCard, language: str) -> Wording:
+        """Return how texts are worded; most are spoken as written.
 
-    def _given_reference(self, request: SpeechRequest, ref_audio: bytes) -> Reference:
-        if request.speaker:
-            raise InvalidRequest(
-                lambda field: (
-                    f"The voice is that of {field('ref_audio')}, but {field('speaker')} is "
-                    f"{shown(request.speaker)}: give one of the two."
-                ),
-                fields={"speaker": [lambda field: f"Does not go with {field('ref_audio')}."]},
-            )
-        ref_text = check_ref_text(request.ref_text)
-        if not ref_text and not request.x_vector_only_mode:
-            raise ReferenceRequired(
-                lambda field: (
-                    f"Cloning needs in 'ref_text' what is said in {field('ref_audio')}; where that "
-                    "is not known, 'x_vector_only_mode': true takes the speaker's embedding alone."
-                ),
-                fields={"ref_text": ["Missing or blank."]},
-            )
-        samples = read_recording(ref_audio, self._config.max_audio_bytes)
-        text = "" if request.x_vector_only_mode else ref_text
-        samples = trim_silence(samples, is_continued=bool(text))
-        return Reference(samples, text, request.x_vector_only_mode)
+        A model that reads letters only has no use for anything else, so that there it is always in
+        full, but where the request or the setting wants the text unchanged.
+        """
+        normalize = effective_normalize(self._config, request)
+        is_read = bool(normalize) and card.letters_only
+        full = normalize == FULL or is_read
+        file = self._pronunciations
+        if not (full or file or request.pronunciations):
+            return AS_WRITTEN
+        lines = file.current() if file else NO_LINES
+        is_only = language == AUTO and len(card.languages) == 1
+        language = card.languages[0] if is_only else language
+        pronunciations = find_pronunciations(lines, language, request.pronunciations)
+        return Wording(language, pronunciations, full=full, letters_only=is_read)
 
-    def _default_voice(self, requested: str, model: str) -> Voice:
-        """Return the default voice, where the request names none."""
-        known = [voice.id for voice in self._registry.all()]
-        if requested:
-            raise unknown_speaker(requested, known)
-        if voice := self._registry.find(self._config.default_speaker):
-            return voice
-        raise ReferenceRequired(
-            lambda field: (
-                f"The model {model!r} clones voices: it needs reference audio in "
-                f"{field('ref_audio')}, or a registered voice in {field('speaker')}; registered "
-                f"are {listed(known)}."
-            ),
-            fields={"ref_audio": ["Missing."]},
-        )
 
-    def _cannot_clone(
-        self, request: SpeechRequest, voice: Voice | None, model: str
-    ) -> NotSupported:
-        base = self._models.first_of_kind("base")
-        advice = f"ask for the model {base!r}" if base else "no Base model is served"
-        if voice is not None:
-            return NotSupported(
-                f"{voice.id!r} is a registered voice, with which the model {model!r} cannot speak: "
-                f"{advice}.",
-                fields={"speaker": ["Needs a Base model."]},
-            )
-        given = _fields_of_cloning(request)
-        return NotSupported(
-            f"The model {model!r} clones no voices, but there is {' and '.join(given)}: {advice}.",
-            fields={name: ["Needs a Base model."] for name in given},
-        )
+def effective_normalize(config: Config, request: SpeechRequest) -> bool | str:
+    """Return what of a request's text is normalized: nothing, markup and the like, or `full`."""
+    return config.normalize_text if request.normalize is None else request.normalize
 
 
 def _fields_of_cloning(request: SpeechRequest) -> list[str]:

@@ -95,7 +95,7 @@ def test_a_model_that_cannot_be_read_is_left_out(
 ) -> None:
     """The others are listed; whoever asks for it is told."""
     bench = make_bench(start=False, served=("voice", "small"))
-    monkeypatch.setattr(bench.pool._cards, "_describe", describe_unless_small)
+    monkeypatch.setattr(bench.pool.cards, "_describe", describe_unless_small)
     assert list(listed(bench)) == ["Serena", "Uncle_Fu", "Ryan", "Dylan"]
     with pytest.raises(ModelUnavailable):
         of(bench).find("Ryan@small")
@@ -119,7 +119,7 @@ def test_the_list_is_told_while_checkpoints_are_read(
         return CARDS[model_id]
 
     bench = make_bench(start=False, default_speaker="Serena")
-    monkeypatch.setattr(bench.pool._cards, "_describe", describe)
+    monkeypatch.setattr(bench.pool.cards, "_describe", describe)
     asked = of(bench)
     began_at = time.monotonic()
     [program] = asked.info()["tts"]

@@ -438,7 +438,7 @@ def test_a_model_that_hears_no_words_speaks_sentences(
     """And says so."""
     bench = make_bench(live_mode="continuous")
     assert listen(bench, live_mode="segments").live.info.mode == "segments"
-    card = replace(bench.pool.card("voice"), hears_words=False)
-    monkeypatch.setattr(bench.pool, "card", lambda name: card)
+    card = replace(bench.pool.cards.get("voice"), hears_words=False)
+    monkeypatch.setattr(bench.pool.cards, "get", lambda name: card)
     assert listen(bench).live.info.mode == "segments"
     assert not read_card(SPEAKING_FOLDER).hears_words

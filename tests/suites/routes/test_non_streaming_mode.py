@@ -81,7 +81,7 @@ def test_a_model_that_hears_no_words_refuses_it(
 ) -> None:
     """Where clients cannot do without a field, it is ignored, and named."""
     card = replace(CUSTOM_VOICE, hears_words=False)
-    monkeypatch.setattr(bench.pool, "card", lambda name: card)
+    monkeypatch.setattr(bench.pool.cards, "get", lambda name: card)
     refused = SAY["json"](bench.client, False)
     assert refused.status_code == 400
     assert list(refused.get_json()["fields"]) == ["non_streaming_mode"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, NothingToSay, TextRequired
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.aligned.alignment import Alignment
@@ -13,9 +14,11 @@ from qwen_tts_api.service.text.aligned.comparison import compare
 from qwen_tts_api.service.text.aligned.written import Written
 from qwen_tts_api.service.text.markup.markup import blank_markup
 from qwen_tts_api.service.text.normalize import (
+    KINDS,
     NormalizedText,
     check_text,
     has_words,
+    normalize_text,
     prepare_text,
 )
 from qwen_tts_api.service.text.script.marks import find_marks, split_at_marks
@@ -24,8 +27,36 @@ from qwen_tts_api.service.text.script.pauses import MAX_PAUSES_S
 from qwen_tts_api.service.text.script.ssml import read_ssml
 from qwen_tts_api.service.text.script.turns import read_turns, split_at_speakers
 from qwen_tts_api.service.text.verbalize.edits import Edit, apply
+from qwen_tts_api.service.text.verbalize.wording import AS_WRITTEN
+from qwen_tts_api.service.voices.resolve import ResolvedVoice, effective_normalize
 
 _FORMS = ("ssml", "turns", "speaker_marks")
+
+
+def make_script(config: Config, request: SpeechRequest) -> tuple[Script, NormalizedText]:
+    """Return what a request says as it is spoken, and all of its text.
+
+    A text without words is a silence, where that is to be its answer.
+
+    Raises:
+        TTSError: What `read_script` and `prepare_script` raise.
+    """
+    normalize = bool(effective_normalize(config, request))
+    try:
+        script = read_script(
+            request,
+            config.max_text_chars,
+            language=config.default_language,
+            pause_marks=config.pause_marks,
+        )
+        return prepare_script(
+            script, config.max_text_chars, normalize=normalize, timed=request.timestamps
+        )
+    except (TextRequired, NothingToSay):
+        if not request.silence or not request.whole_text:
+            raise
+        nothing = normalize_text(request.whole_text, has_markup=not request.ssml)
+        return _silence(nothing.changes)
 
 
 def read_script(
@@ -115,6 +146,55 @@ def prepare_script(
         raise nothing
     whole = NormalizedText(" ".join(passage.text for passage in spoken.passages), changes)
     return replace(spoken, passages=spoken.passages or [Passage("")]), whole
+
+
+def word_script(
+    script: Script, text: NormalizedText, voices: Sequence[ResolvedVoice]
+) -> tuple[Script, NormalizedText]:
+    """Return a prepared script in the words that are spoken, and all of its text.
+
+    Where the model can read nothing of a passage, and silence is to be the answer, it is one.
+
+    Args:
+        script: Prepared.
+        text: All of its text.
+        voices: Of its passages.
+
+    Raises:
+        NothingToSay: The model can read nothing of a passage.
+    """
+    if all(voice.wording is AS_WRITTEN for voice in voices):
+        return script, text
+    changes, passages = Counter(text.changes), []
+    for passage, voice in zip(script.passages, voices, strict=True):
+        with passage.style.placing():
+            worded, changed, alignment = voice.wording.word_aligned(passage.text)
+            changes.update(changed)
+            if passage.text and not voice.wording.is_spoken(worded):
+                if voice.request.silence:
+                    return _silence(changes)
+                raise _unreadable(voice.model)
+        written = passage.written and passage.written.said(alignment).stripped(worded)
+        passages.append(replace(passage, text=worded.strip(), written=written))
+    if all(new.text == old.text for new, old in zip(passages, script.passages, strict=True)):
+        return script, text
+    ordered = {kind: changes[kind] for kind in KINDS if changes[kind]}
+    whole = " ".join(passage.text for passage in passages)
+    return replace(script, passages=passages), NormalizedText(whole, ordered)
+
+
+def _silence(changes: Mapping[str, int]) -> tuple[Script, NormalizedText]:
+    """Return what is spoken of a text without words."""
+    ordered = {kind: changes[kind] for kind in KINDS if changes.get(kind)}
+    return Script([Passage("")]), NormalizedText("", ordered)
+
+
+def _unreadable(model: str) -> NothingToSay:
+    return NothingToSay(
+        f"The model {model!r} reads the letters a to z only, and the text has none: use a model "
+        "that speaks its language.",
+        fields={"text": ["This model reads the letters a to z only."]},
+    )
 
 
 def _written(passage: Passage, signs: Sequence[Edit], text: str, *, normalize: bool) -> Written:
