@@ -92,6 +92,9 @@ class SamplingTensors:
         )
 
 
+MIN_TEMPERATURE = 1e-30
+"""Divided by less, the scores of float32 would have no finite value any more."""
+
 GREEDY = 0, (1.0, 0.0, 0.0)
 """The numbers of `sampling_values` for a greedy slot."""
 
@@ -103,14 +106,14 @@ def sampling_values(
 
     Args:
         vocabulary: The number of logits.
-        temperature: 0 is greedy, whatever the others say.
+        temperature: 0 is greedy, whatever the others say; else MIN_TEMPERATURE at least.
         top_k: 0 is no limit.
         top_p: In (0, 1]; 1 is no limit.
     """
     if temperature == 0:
         return GREEDY
     limit = min(top_k or vocabulary, vocabulary)
-    return limit - 1, (temperature, 1 - top_p, 1.0)
+    return limit - 1, (max(temperature, MIN_TEMPERATURE), 1 - top_p, 1.0)
 
 
 @dataclass(frozen=True)

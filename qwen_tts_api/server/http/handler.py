@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 MAX_MESSAGE_CHARS = 300
 """Limit for error messages, which quote the malformed request."""
 
+_FIRST_LINE = (parse_errors.InvalidRequestLine, parse_errors.InvalidHTTPVersion)
+
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 
 # Status codes of parser errors; all others are 400.
@@ -103,11 +105,11 @@ class RequestHandler:
         """Send an error response for a request that did not reach the application."""
         status, code, message = _describe(error)
         request_id = current_context().get("request_id") or uuid.uuid4().hex
-        # %r: the line stays one line, whatever bytes the client sent.
+        # Not the parser's message, which quotes the request: a text or a key may be in it.
         logger.log(
             logging.INFO if status == HTTPStatus.REQUEST_TIMEOUT else logging.WARNING,
-            "%d %r",
-            *(status, message),
+            "%d %s",
+            *(status, message if isinstance(error, TTSError) else type(error).__name__),
             extra={"request_id": request_id},
             exc_info=error if status == HTTPStatus.INTERNAL_SERVER_ERROR else None,
         )
@@ -123,6 +125,10 @@ def _describe(error: Exception) -> tuple[HTTPStatus, str, str]:
         return HTTPStatus(error.status), error.code, error.message
     if isinstance(error, parse_errors.ParseException):
         message = f"The request is malformed: {error}."[:MAX_MESSAGE_CHARS]
+        if isinstance(error, _FIRST_LINE):
+            message += (
+                " Its first line has plain ASCII without spaces in the path: encode it (%20)."
+            )
         return _STATUS.get(type(error), HTTPStatus.BAD_REQUEST), "invalid_request", message
     message = "The server failed on this request; see its log."
     return HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", message

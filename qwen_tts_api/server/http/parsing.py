@@ -67,10 +67,14 @@ class BufferReader(Unreader):  # type: ignore[misc]
 
 
 class StrictRequest(Request):  # type: ignore[misc]
-    """A request with a valid Host, and no transfer coding other than chunked."""
+    """A request with a valid Host, and no transfer coding other than chunked.
+
+    Its version is that of the response, too (RFC 9110, section 6.2): 1.1 at most.
+    """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        self.version = min(self.version, (1, 1))
         hosts = [value for name, value in self.headers if name == "HOST"]
         if self.version >= (1, 1) and not hosts:
             raise MissingHost()

@@ -126,12 +126,16 @@ def test_how_long_a_connection_stays_open(
 
 
 def test_requests_in_one_packet(server: Server) -> None:
-    """Each is answered, in their order, on one connection; the last one closes it."""
+    """Each is answered, in their order, on one connection; the last one closes it.
+
+    An empty line before one is passed over, and what is newer than HTTP/1.1 answered in it.
+    """
     request = b"GET /%s HTTP/1.1\r\nHost: x\r\n"
     paths = (b"speakers", b"nowhere", b"languages")
     data = b"".join(request % path + b"\r\n" for path in paths)
     with socket.create_connection(server.address, TIMEOUT_S) as connection:
-        connection.sendall(data + request % b"healthz" + b"Connection: close\r\n\r\n")
+        last = request.replace(b"1.1", b"1.2") % b"healthz" + b"Connection: close\r\n\r\n"
+        connection.sendall(b"\r\n" + data + b"\r\n" + last)
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     assert [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200", b"404", b"200", b"200"]
 

@@ -127,6 +127,9 @@ def test_probes_while_every_thread_waits(server: Server) -> None:
     [
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\r\n\r\n", 400),
         (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (b"GET /api/tts?text=a secret HTTP/1.1\r\n\r\n", 400),
+        (b"GET /api/tts?text=secret\xe4 HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nxi-api-key secret: a\r\n\r\n", 400),
         (b"GET /%s HTTP/1.1\r\n\r\n" % (b"a" * 9000), 414),
         (b"GET / HTTP/1.1\r\nX: %s\r\n\r\n" % (b"a" * 9000), 431),
         (b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * 200 + b"\r\n", 431),
@@ -153,7 +156,7 @@ def test_probes_while_every_thread_waits(server: Server) -> None:
 def test_what_is_no_http_gets_the_envelope(
     server: Server, head: bytes, status: int, setting: str
 ) -> None:
-    """Not HTML, and one line in the log; on either port."""
+    """Not HTML, and one line in the log, without what was sent; on either port."""
     host, _, port = server.settings[setting].partition(":")
     with socket.create_connection((host, int(port)), 10) as connection:
         connection.sendall(head)
@@ -165,6 +168,7 @@ def test_what_is_no_http_gets_the_envelope(
     assert (document["code"], len(document["request_id"])) == ("invalid_request", 32)
     # Its own, and not that of a request that the same thread has served.
     assert server.log.count(document["request_id"]) == 1
+    assert "secret" not in server.log
 
 
 @pytest.mark.parametrize("setting", ["QWEN_BIND", "QWEN_OPS_BIND"])
