@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
 from qwen_tts_api.audio.encoders import Output, Pipeline
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.live.segment import LiveSegment
-from qwen_tts_api.service.synthesis.concatenate import Concatenator
+from qwen_tts_api.service.synthesis.concatenate import Concatenator, silence
 from qwen_tts_api.service.text.segments import measure
 from qwen_tts_api.service.times.timed import TimedSegment, Times
 from qwen_tts_api.service.times.timeline import Timeline
@@ -23,13 +25,15 @@ class LiveAudio:
     Args:
         output: Their format.
         timeline: Is told when segments are heard; None where nobody asked for that.
+        tempo: By how much samples are faster that are written, beside the output's speed.
         stream: Whether a container's bytes are wanted while it is made, or once it is whole.
         per_segment: Whether each segment has a container of its own, without pauses.
 
     Attributes:
         per_segment: As given.
+        tempo: As given.
         pipeline: What encodes.
-        num_samples: How many samples of segments, at the model's rate, were encoded.
+        num_samples: How many samples of segments, at the model's rate, were encoded; no pauses.
         segment_samples: How many of them were of the current segment.
     """
 
@@ -38,23 +42,30 @@ class LiveAudio:
         output: Output,
         timeline: Timeline | None = None,
         *,
+        tempo: float = 1.0,
         stream: bool,
         per_segment: bool,
     ) -> None:
         self.per_segment = per_segment
         self.num_samples = self.segment_samples = 0
+        self.tempo = tempo
         self._output = output
         self._stream = stream
         self._timeline = timeline
         self._expected_text = ""
         self._concatenator = Concatenator(None)
         self._pause_s: float | None = None
+        self._is_in_segment = False
+        self._num_silent = self._lead = 0  # samples of pauses in all containers; before this speech
+        self._owed_s = 0.0  # the pause that the next container begins with
         self.pipeline: Pipeline = output.pipeline(SAMPLE_RATE_HZ, stream=stream)
 
     @property
     def milliseconds(self) -> int:
         """How much audio was made, pauses included."""
-        samples = self.num_samples if self.per_segment else self._concatenator.position
+        samples = self._concatenator.position
+        if self.per_segment:
+            samples = self.num_samples + self._num_silent
         return round(1000 * samples / SAMPLE_RATE_HZ / self._output.speed)
 
     @property
@@ -80,24 +91,53 @@ class LiveAudio:
 
     @property
     def _origin(self) -> int:
-        return 0 if self.per_segment else self._concatenator.origin
+        return self._lead if self.per_segment else self._concatenator.origin
 
     def share(self, text: str, *, ended: bool) -> float:
         """Return how much of the current segment, with this text, was made: 0 to 1."""
-        expected_s = max(measure(text) / LETTERS_PER_S, 0.1)
+        expected_s = max(measure(text) / LETTERS_PER_S / self.tempo, 0.1)
         return 1.0 if ended else min(1.0, self.segment_samples / SAMPLE_RATE_HZ / expected_s)
 
     def begin(self, number: int) -> bytes:
         """Begin a segment; return the bytes before it."""
         self.segment_samples = 0
         self._expected_text = ""
+        self._is_in_segment = True
+        self._concatenator.holds_silence = False
         if self.per_segment:
             if number:
                 self.pipeline = self._output.pipeline(SAMPLE_RATE_HZ, stream=self._stream)
-            return b""
+            before = b"".join(self._silence(self._owed_s))
+            self._owed_s, self._lead = 0.0, round(self._owed_s * SAMPLE_RATE_HZ)
+            return before
         if self._pause_s is None:
             return b""
         return self.pipeline.encode(self._concatenator.end_segment(self._pause_s))
+
+    def expect_pause(self) -> None:
+        """Note that a pause is stated behind the current segment."""
+        self._concatenator.holds_silence = True
+
+    def pause(self, seconds: float) -> Iterator[bytes]:
+        """State a pause: behind all samples so far, or before the first.
+
+        It is exact, unless the silence of a segment that had ended before was longer already. Of a
+        container for each segment it is in that of the current one, else of the next.
+        """
+        if not self.per_segment:
+            self._pause_s = None
+            yield self.pipeline.encode(self._concatenator.release())
+            yield from map(self.pipeline.encode, self._concatenator.silence(seconds))
+        elif self._is_in_segment:
+            yield from self._silence(seconds)
+        else:
+            self._owed_s += seconds
+
+    def _silence(self, seconds: float) -> Iterator[bytes]:
+        """Yield a pause in the container of a segment."""
+        for samples in silence(seconds):
+            self._num_silent += len(samples)
+            yield self.pipeline.encode(samples)
 
     def write(self, samples: Samples) -> bytes:
         """Take samples of the current segment; return the bytes that are ready."""
@@ -111,10 +151,11 @@ class LiveAudio:
 
     def end_segment(self, pause_s: float) -> bytes:
         """End the current segment, before a pause if another follows; return the rest of it."""
-        self._pause_s = pause_s
+        self._is_in_segment = False
         if self.per_segment:
             return self.pipeline.finish()
-        return self.pipeline.encode(self._concatenator.drain(pause_s))
+        self._pause_s = pause_s / self.tempo
+        return self.pipeline.encode(self._concatenator.drain(self._pause_s))
 
     def finish(self) -> bytes:
         """End the last container."""

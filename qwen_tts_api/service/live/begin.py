@@ -17,6 +17,7 @@ from qwen_tts_api.service.metrics import RequestMetrics
 from qwen_tts_api.service.plan import describe_source, make_prompt, max_letters
 from qwen_tts_api.service.request import Client, SpeechRequest
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
+from qwen_tts_api.service.text.script.marks import MarkKinds
 from qwen_tts_api.service.times.timeline import Timeline
 from qwen_tts_api.service.voices.resolve import ResolvedVoice, effective_normalize
 
@@ -44,7 +45,7 @@ def check_live(request: SpeechRequest) -> None:
     Raises:
         NotSupported: It is of a form that is understood as a whole.
     """
-    for name in ("ssml", "turns", "pause_marks", "speaker_marks"):
+    for name in ("ssml", "turns", "speaker_marks"):
         if getattr(request, name):
             raise NotSupported(
                 lambda field, name=name: (  # type: ignore[misc]
@@ -77,15 +78,6 @@ def begin_live(
     request, is_streamed = voice.request, voice.request.stream or not live.per_segment
     prompt = replace(make_prompt(config, "", voice), streaming=is_streamed)
     is_continuous = _is_continuous(config, voice)
-    limits = LiveLimits(
-        max_chars=config.max_text_chars,
-        max_pending_chars=config.live_pending_chars,
-        max_letters=max_letters(config, voice.card),
-        silence_s=config.live_silence_s,
-        whole=voice.card.kind == "voice_design" and not is_continuous,
-        continuous=is_continuous,
-        keeps_text=request.timestamps,
-    )
     normalize = bool(effective_normalize(config, request))
     info = LiveInfo(
         media_type=output.audio_format.media_type,
@@ -99,14 +91,34 @@ def begin_live(
     provenance = describe_source([voice], prompt.sampling.seed)
     if config.mark_audio:
         output = replace(output, provenance=provenance)
+    has_pauses = config.pause_marks if request.pause_marks is None else request.pause_marks
+    marks = MarkKinds(has_pauses, request.break_tags)
+    tempo = 1.0
+    if marks.patterns:  # a stated pause is as long as it says, at any speed
+        output, tempo = replace(output, speed=1.0), output.speed
     timeline = Timeline(output, voice.card.token_timing) if request.timestamps else None
-    audio = LiveAudio(output, timeline, stream=is_streamed, per_segment=live.per_segment)
-    text = LiveText(limits, normalize=normalize, wording=voice.wording)
+    audio = LiveAudio(
+        output, timeline, tempo=tempo, stream=is_streamed, per_segment=live.per_segment
+    )
+    limits = _limits(config, voice, is_continuous=is_continuous)
+    text = LiveText(limits, normalize=normalize, wording=voice.wording, marks=marks)
     text.append(request.text)
     job = SegmentedJob(pool, voice.model, None, timeout_s=config.request_timeout_s)
     metrics.start(provenance, 0, job)
     plan = LivePlan(info, prompt, request.silence)
     return LiveSpeech(text, job, audio, plan, metrics, live.client)
+
+
+def _limits(config: Config, voice: ResolvedVoice, *, is_continuous: bool) -> LiveLimits:
+    return LiveLimits(
+        max_chars=config.max_text_chars,
+        max_pending_chars=config.live_pending_chars,
+        max_letters=max_letters(config, voice.card),
+        silence_s=config.live_silence_s,
+        whole=voice.card.kind == "voice_design" and not is_continuous,
+        continuous=is_continuous,
+        keeps_text=voice.request.timestamps,
+    )
 
 
 def _is_continuous(config: Config, voice: ResolvedVoice) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from qwen_tts_api.errors import TextTooLong
 from qwen_tts_api.model.utterance import ArrivingText
 from qwen_tts_api.service.text.aligned.written import Written
 from qwen_tts_api.service.text.sentences import Boundary
-from qwen_tts_api.service.text.stable_text import StableText
+from qwen_tts_api.service.text.stable_text import StableText, StatedPause
 from qwen_tts_api.service.times.timed import Said
 
 
@@ -23,6 +24,7 @@ class LiveSegment:
         source: What it goes on with while it is spoken, and these attributes with it; None where
             it is whole.
         parts: That it consists of.
+        pause: That is stated behind it, as far as is known.
     """
 
     text: str
@@ -31,6 +33,7 @@ class LiveSegment:
     boundary: Boundary
     source: ArrivingText | None = None
     parts: tuple[StableText, ...] = ()
+    pause: StatedPause | None = None
 
     @classmethod
     def of(cls, parts: Sequence[StableText]) -> LiveSegment:
@@ -81,3 +84,22 @@ class LiveLimits:
     whole: bool = False
     continuous: bool = False
     keeps_text: bool = False
+
+    def check_room(self, num_chars: int, num_pending: int) -> None:
+        """Check how long a text would be, and how much of it would wait, in characters.
+
+        Raises:
+            TextTooLong: More than allowed.
+        """
+        if num_chars > self.max_chars:
+            raise TextTooLong(
+                f"The text would have {num_chars} characters; QWEN_MAX_TEXT_CHARS allows "
+                f"{self.max_chars}.",
+                fields={"text": [f"Longer than {self.max_chars} characters."]},
+            )
+        if num_pending > self.max_pending_chars:
+            raise TextTooLong(
+                f"{num_pending} characters would wait to be spoken; QWEN_LIVE_PENDING_CHARS allows "
+                f"{self.max_pending_chars}: send more when some have been spoken.",
+                fields={"text": [f"More than {self.max_pending_chars} characters wait."]},
+            )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,13 +22,16 @@ from qwen_tts_api.service.live.events import (
     Spoken,
 )
 from qwen_tts_api.service.live.segment import Flush, LiveSegment
+from qwen_tts_api.service.live.segment_queue import SegmentQueue
 from qwen_tts_api.service.live.text import LiveText
 from qwen_tts_api.service.metrics import RequestMetrics, outcome
-from qwen_tts_api.service.plan import PAUSES_S, SpeechSegment, segment_seeds
+from qwen_tts_api.service.plan import PAUSES_S
 from qwen_tts_api.service.request import Client, Usage
+from qwen_tts_api.service.synthesis.concatenate import at_speed
 from qwen_tts_api.service.synthesis.segmented_job import SILENCE_S, SegmentedJob
 from qwen_tts_api.service.synthesis.trace import traced
 from qwen_tts_api.service.text.normalize import nothing_to_say
+from qwen_tts_api.service.text.stable_text import StatedPause
 from qwen_tts_api.service.times.timed import TimedSegment
 
 
@@ -86,10 +88,8 @@ class LiveSpeech:
         self._plan = plan
         self._metrics = metrics
         self._client = client
-        self._seeds = segment_seeds(plan.prompt.sampling.seed)
-        self._lock = threading.RLock()  # guards what follows
-        self._segments: list[LiveSegment] = []  # by the number of their job
-        self._num_begun = 0
+        self._queue = SegmentQueue(text, job, plan.prompt)
+        self._paused_until = 0  # where the mark ends of the last pause that was handed out
         self._stopped: TTSError | None = None
         self._cancelled = ClientLeft("The speech was cancelled.")
 
@@ -140,9 +140,7 @@ class LiveSpeech:
 
     def clear(self) -> None:
         """Drop the text whose `SegmentBegins` has not been handed out."""
-        with self._lock:
-            self._text.clear()
-            self._drop_ahead()
+        self._queue.clear()
 
     def finish(self) -> None:
         """End the text; what was appended is spoken. To finish twice is as once.
@@ -154,8 +152,7 @@ class LiveSpeech:
 
     def cancel(self) -> Spoken:
         """Stop: no audio follows, and `events` ends; return how much was handed out."""
-        with self._lock:
-            spoken = self._spoken()
+        spoken = self._spoken()
         self._stop(self._cancelled)
         return spoken
 
@@ -192,15 +189,17 @@ class LiveSpeech:
         yield Ended(reason)
 
     def _speak(self) -> Iterator[LiveEvent]:
-        while (item := self._next()) is not None:
+        while (item := self._queue.next()) is not None:
             if isinstance(item, Flush):
                 yield Flushed(item.number)
+            elif isinstance(item, StatedPause):
+                yield from self._pause(item)
             else:
                 yield from self._speak_segment(*item)
         if self._stopped is not None:
             raise self._stopped
         self._job.complete()
-        if not self._job.segments and self._text.had_text:
+        if not self._job.segments and not self._paused_until and self._text.had_text:
             yield from _chunks(self._silence())
         yield from _chunks(self._audio.finish())
 
@@ -210,11 +209,15 @@ class LiveSpeech:
         num_before, error = self._audio.num_samples, None
         self._metrics.record_begin()
         try:
-            for samples in self._job.samples_of(number, self._text.end_if_silent):
-                self._metrics.record_audio(len(samples))
+            audio = self._job.samples_of(number, self._text.end_if_silent)
+            for samples in at_speed(audio, self._audio.tempo):
+                if len(samples):
+                    self._metrics.record_audio(len(samples))
                 self._audio.expect(segment)
+                if self._queue.find_pause() is not None:
+                    self._audio.expect_pause()
                 yield from _chunks(self._audio.write(samples))
-                self._look_ahead()
+                self._queue.look_ahead()
         except TTSError as failure:
             if isinstance(failure, ClientLeft) or number >= len(self._job.jobs):
                 raise
@@ -222,7 +225,11 @@ class LiveSpeech:
         times = None
         if not error or self._audio.per_segment:
             times = self._audio.time_segment(segment)
-            yield from _chunks(self._audio.end_segment(PAUSES_S[segment.boundary]))
+            pause = self._queue.find_pause()
+            if pause is not None:
+                yield from self._pause(pause)
+            if pause is None or self._audio.per_segment:
+                yield from _chunks(self._audio.end_segment(PAUSES_S[segment.boundary]))
         reason = "" if error else self._job.jobs[number].finish_reason
         num_samples = self._audio.num_samples - num_before
         self._metrics.record_text(len(segment.text))
@@ -230,43 +237,12 @@ class LiveSpeech:
         if error and not self._audio.per_segment:
             raise error
 
-    def _next(self) -> tuple[int, LiveSegment] | Flush | None:
-        """Return what is spoken next, waiting for it, with its number; None at the end."""
-        while True:
-            with self._lock:
-                if self._num_begun < len(self._segments):
-                    self._num_begun += 1
-                    return self._num_begun - 1, self._segments[self._num_begun - 1]
-            item = self._text.next()
-            if not isinstance(item, LiveSegment):
-                return item
-            self._add(item)
-
-    def _look_ahead(self) -> None:
-        """Let the model begin with the next segment, when it is done with this one or ends soon.
-
-        Until then it grows.
-        """
-        with self._lock:
-            if self._num_begun < len(self._segments):
-                return
-            is_done = self._job.jobs[-1].times.ended_at is not None
-            if (segment := self._text.next_ahead(hurry=is_done)) is not None:
-                self._add(segment)
-
-    def _add(self, segment: LiveSegment) -> None:
-        sampling = replace(self._plan.prompt.sampling, seed=next(self._seeds))
-        prompt = replace(
-            self._plan.prompt, text=segment.text, sampling=sampling, arriving=segment.source
-        )
-        with self._lock:
-            self._segments.append(segment)
-            self._job.add(SpeechSegment(prompt, PAUSES_S[segment.boundary]))
-
-    def _drop_ahead(self) -> None:
-        if self._num_begun < len(self._segments):
-            del self._segments[self._num_begun :]
-            self._job.drop(self._num_begun)
+    def _pause(self, pause: StatedPause) -> Iterator[LiveEvent]:
+        for data in self._audio.pause(pause.seconds):
+            if self._stopped is not None:
+                raise self._stopped
+            yield from _chunks(data)
+        self._paused_until = pause.end
 
     def _silence(self) -> bytes:
         if not self._plan.silence:
@@ -275,14 +251,14 @@ class LiveSpeech:
         return self._audio.begin(0) + self._audio.write(silence)
 
     def _spoken(self) -> Spoken:
-        if not self._num_begun:
-            return Spoken(0, 0)
-        number = self._num_begun - 1
-        segment, job = self._segments[number], self._job.jobs[number:]
+        if (current := self._queue.current) is None:
+            return Spoken(self._paused_until, self._audio.milliseconds)
+        number, segment = current
+        job = self._job.jobs[number:]
         ended = bool(job) and job[0].ended
         share = self._audio.share(segment.text, ended=ended)
         characters = segment.start + round(share * (segment.end - segment.start))
-        return Spoken(characters, self._audio.milliseconds)
+        return Spoken(max(characters, self._paused_until), self._audio.milliseconds)
 
     def _disconnect(self) -> None:
         self._stop(ClientLeft("The client closed the connection."))

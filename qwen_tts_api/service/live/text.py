@@ -7,14 +7,16 @@ import time
 import unicodedata
 from collections import deque
 
-from qwen_tts_api.errors import InvalidRequest, TextTooLong, UnspeakableText
+from qwen_tts_api.errors import InvalidRequest, UnspeakableText
 from qwen_tts_api.model.utterance import ArrivingText
 from qwen_tts_api.service.live.segment import Flush, LiveLimits, LiveSegment
+from qwen_tts_api.service.live.surrogates import join_surrogates
 from qwen_tts_api.service.text.incremental import IncrementalText
 from qwen_tts_api.service.text.normalize import has_words
+from qwen_tts_api.service.text.script.marks import NO_MARKS, MarkKinds
 from qwen_tts_api.service.text.segments import measure
 from qwen_tts_api.service.text.sentences import Boundary
-from qwen_tts_api.service.text.stable_text import StableText
+from qwen_tts_api.service.text.stable_text import StableText, StatedPause
 from qwen_tts_api.service.text.verbalize.wording import AS_WRITTEN, Wording
 
 ENOUGH = 0.7
@@ -28,19 +30,27 @@ class LiveText:
         limits: Its bounds.
         normalize: Whether markup and the like are taken out.
         wording: How it is put into words.
+        marks: What counts as the mark of a pause.
 
     Attributes:
         is_closed: Whether it was ended at once, or all of it is spoken.
     """
 
     def __init__(
-        self, limits: LiveLimits, *, normalize: bool, wording: Wording = AS_WRITTEN
+        self,
+        limits: LiveLimits,
+        *,
+        normalize: bool,
+        wording: Wording = AS_WRITTEN,
+        marks: MarkKinds = NO_MARKS,
     ) -> None:
         self._limits = limits
         self._normalize = normalize
         self._changed = threading.Condition()  # its lock guards all that follows
-        self._arriving = IncrementalText(limits.max_letters, normalize=normalize, wording=wording)
-        self._ready: deque[StableText | Flush] = deque()
+        self._arriving = IncrementalText(
+            limits.max_letters, normalize=normalize, wording=wording, marks=marks
+        )
+        self._ready: deque[StableText | StatedPause | Flush] = deque()
         self._num_chars = 0
         self._kept: list[str] = []
         self._num_flushes = 0
@@ -77,7 +87,8 @@ class LiveText:
         """Add text; an empty one tells that the client is there, and no more.
 
         Raises:
-            InvalidRequest: The text was finished.
+            InvalidRequest: The text was finished, or has a mark of a pause that is not understood,
+                or too many of them. Nothing of `text` is added.
             TextTooLong: It would be longer than allowed, or more than allowed would wait. Nothing
                 of `text` is added.
             UnspeakableText: It has half of a surrogate pair, whose other half does not follow.
@@ -85,15 +96,13 @@ class LiveText:
         with self._changed:
             if self._finished and text:
                 raise InvalidRequest("The text was finished: nothing can be added to it.")
-            text = self._surrogate + text
-            rest = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
-            text = _joined(text.removesuffix(rest))
-            self._check_room(len(text))
+            text, rest = join_surrogates(self._surrogate + text)
+            self._limits.check_room(self._num_chars + len(text), self.num_pending + len(text))
+            self._arriving.append(text)
             self._surrogate = rest
             self._num_chars += len(text)
             self._kept += [text] if self._limits.keeps_text else []
             self._had_text = self._had_text or bool(text.strip())
-            self._arriving.append(text)
             self._ready += [] if self._limits.whole else self._arriving.take(final=False)
             if self._limits.continuous:
                 self._ready += self._arriving.take_words()
@@ -140,8 +149,8 @@ class LiveText:
             self._ready.clear()
             self._touch()
 
-    def next(self) -> LiveSegment | Flush | None:
-        """Return the next segment, waiting until there is one; None where nothing follows.
+    def next(self) -> LiveSegment | StatedPause | Flush | None:
+        """Return what is next, waiting until there is something; None where nothing follows.
 
         A text of which nothing more has come for `silence_s`, while this waits, is finished.
         """
@@ -167,13 +176,29 @@ class LiveText:
         with self._changed:
             if self._open is not None:
                 return None
+            if self._ready and not isinstance(self._ready[0], StableText):
+                return None
             words = [each.text for each in self._ready if isinstance(each, StableText)]
             is_full = measure("".join(words)) >= self._limits.max_letters
-            is_flushed = any(isinstance(each, Flush) for each in self._ready)
-            if self._ready and isinstance(self._ready[0], Flush):
-                return None
-            item = self._take() if hurry or is_full or is_flushed or self._finished else None
-            return item if isinstance(item, LiveSegment) else None
+            is_ended = len(words) < len(self._ready)
+            item = self._take() if hurry or is_full or is_ended or self._finished else None
+            if item is None or isinstance(item, LiveSegment):
+                return item
+            self._ready.appendleft(item)
+            return None
+
+    def take_pause(self) -> StatedPause | None:
+        """Return the pause that is stated behind the last segment, if no other text is before it.
+
+        Several in a row are one.
+        """
+        with self._changed:
+            pause: StatedPause | None = None
+            while self._open is None and self._ready and isinstance(self._ready[0], StatedPause):
+                first = self._ready.popleft()
+                assert isinstance(first, StatedPause)
+                pause = first.behind(pause)
+            return pause
 
     def end_if_silent(self, spoke_at: float) -> None:
         """Finish the text if nothing has come, nor been spoken (`time.monotonic`), for too long."""
@@ -217,26 +242,11 @@ class LiveText:
 
     def _finish(self) -> None:
         self._finished = True
+        self._arriving.end()
         self._ready += self._arriving.take(final=True)
         self._touch()
 
-    def _check_room(self, num_new: int) -> None:
-        total, pending = self._num_chars + num_new, self.num_pending + num_new
-        limits = self._limits
-        if total > limits.max_chars:
-            raise TextTooLong(
-                f"The text would have {total} characters; QWEN_MAX_TEXT_CHARS allows "
-                f"{limits.max_chars}.",
-                fields={"text": [f"Longer than {limits.max_chars} characters."]},
-            )
-        if pending > limits.max_pending_chars:
-            raise TextTooLong(
-                f"{pending} characters would wait to be spoken; QWEN_LIVE_PENDING_CHARS allows "
-                f"{limits.max_pending_chars}: send more when some have been spoken.",
-                fields={"text": [f"More than {limits.max_pending_chars} characters wait."]},
-            )
-
-    def _take(self) -> LiveSegment | Flush | None:
+    def _take(self) -> LiveSegment | StatedPause | Flush | None:
         """Take as many sentences as fit in a segment; those without words go with the next."""
         if self._limits.continuous:
             return self._take_words()
@@ -250,20 +260,20 @@ class LiveText:
             group.append(first)
         if self._is_spoken(group):
             return LiveSegment.of(group)
-        if self._ready:  # a flush, or else there would be more of the group
-            flush = self._ready.popleft()
-            assert isinstance(flush, Flush)
-            return flush
+        if self._ready:  # no text, or else there would be more of the group
+            end = self._ready.popleft()
+            assert not isinstance(end, StableText)
+            return end
         if not self._finished:
             self._ready.extendleft(reversed(group))
         return None
 
-    def _take_words(self) -> LiveSegment | Flush | None:
+    def _take_words(self) -> LiveSegment | StatedPause | Flush | None:
         """Take the first words, of a segment that grows with those that follow."""
         group: list[StableText] = []
         while self._ready and not self._is_spoken(group):
             part = self._ready.popleft()
-            if isinstance(part, Flush):
+            if not isinstance(part, StableText):
                 return part
             group.append(part)
         if self._is_spoken(group):
@@ -280,20 +290,3 @@ class LiveText:
         if self._normalize:
             return has_words(text)
         return any(unicodedata.category(char)[0] not in "CZ" for char in text)
-
-
-def _joined(text: str) -> str:
-    """Return a text whose surrogate pairs are characters.
-
-    Raises:
-        UnspeakableText: A half has no other half.
-    """
-    if not any("\ud800" <= char <= "\udfff" for char in text):
-        return text
-    try:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
-    except UnicodeDecodeError:
-        raise UnspeakableText(
-            "The text is not valid Unicode: it contains half of a surrogate pair.",
-            fields={"text": ["Not valid Unicode."]},
-        ) from None

@@ -78,6 +78,7 @@ class Concatenator:
         self._speech = _NONE  # the last window with speech, unless it was returned
         self._silence: list[Samples] = []  # silent windows since then, unless they were returned
         self._num_silent_sent = 0
+        self._num_early = 0  # samples of silence that were returned before a pause was stated
         self.position = 0
         self._begins_at = 0  # the position at which the current segment begins
         self._num_trimmed = 0  # its samples that were dropped, all of them before its speech
@@ -126,12 +127,18 @@ class Concatenator:
         margin = self._silence[:MARGIN_WINDOWS] if len(self._speech) else []
         tail = fade_out(np.concatenate([self._speech, *margin]))
         ended = self._returned([*ready, np.trim_zeros(tail, "b")])
+        num_early = max(0, self._num_silent_sent - MARGIN_WINDOWS) * WINDOW
         self._expect_segment(follows_stated=True)
+        self._num_early = num_early
         return ended
 
     def silence(self, seconds: float) -> Iterator[Samples]:
-        """Yield a stated pause before the next segment, a second at a time."""
-        for samples in silence(seconds):
+        """Yield a stated pause before the next segment, a second at a time.
+
+        What was returned of the silence of a segment that `drain` ended counts as part of it.
+        """
+        num_early, self._num_early = self._num_early, 0
+        for samples in silence(max(0.0, seconds - num_early / SAMPLE_RATE_HZ)):
             self._begins_at = self.position = self.position + len(samples)
             yield samples
 

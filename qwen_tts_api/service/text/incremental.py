@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-import regex
-
 from qwen_tts_api.service.text.aligned.alignment import Alignment
 from qwen_tts_api.service.text.alignment import align, common, num_visible, skip, squash
+from qwen_tts_api.service.text.markup.unclosed import closers
 from qwen_tts_api.service.text.normalize import normalize_text
 from qwen_tts_api.service.text.patterns import compile_pattern
+from qwen_tts_api.service.text.script.arriving_marks import ArrivingMarks
+from qwen_tts_api.service.text.script.marks import NO_MARKS, SIGN, MarkKinds
 from qwen_tts_api.service.text.segments import measure, split
 from qwen_tts_api.service.text.sentences import (
     Boundary,
@@ -23,7 +24,7 @@ from qwen_tts_api.service.text.sentences import (
     find_paragraphs,
     find_sentences,
 )
-from qwen_tts_api.service.text.stable_text import StableText, word, word_all
+from qwen_tts_api.service.text.stable_text import StableText, StatedPause, word, word_all
 from qwen_tts_api.service.text.verbalize.wording import AS_WRITTEN, Wording
 
 MAX_HELD_LETTERS = 1000
@@ -35,36 +36,6 @@ MAX_HELD_WORDS = 40
 LONG_LINE_CHARS = 200
 """Of a line that nobody wrapped: wherever a sentence of it ends, the text may be divided."""
 
-_THINKING = "(?:think|thought|reasoning)"
-# What may be open, and what closes it. Of blocks, whose text is not spoken at all:
-_BLOCKS = [
-    (compile_pattern(r"```|`{1,2}$"), ("\nx\n```\n", "`\nx\n```\n", "``\nx\n```\n")),
-    (compile_pattern(r"~~~|~{1,2}$"), ("\nx\n~~~\n", "~\nx\n~~~\n")),
-    # Not behind a closed one: a closing tag without another means all text before it.
-    (compile_pattern(rf"(?is)<{_THINKING}(?!.*</{_THINKING})"), ("x</think>", ">x</think>")),
-    (compile_pattern(r"<!--"), ("-->",)),
-    (compile_pattern(r"(?i)<(?:script|style|tool_)"), ("x</script>", "x</style>", "</tool_call>")),
-]
-# Of what is inside of a paragraph:
-_MARKS = [
-    *(
-        (
-            compile_pattern(regex.escape(mark)),
-            (mark, 2 * mark, *("x" + n * mark for n in (1, 2, 3))),
-        )
-        for mark in "*_`~"
-    ),
-    (
-        compile_pattern(r"\["),
-        ("x](x)", "](x)", "(x)", ")", "x)", "x))", 'x")', "]: https://x", "x][x]"),
-    ),
-    (compile_pattern(r"<"), (">", "x>", "x='x'>", "/x>")),
-    (compile_pattern(r"&"), (";", "amp;")),
-    (
-        compile_pattern(r"\|"),
-        tuple(begin + "---|" * cells for begin in ("\n", "") for cells in range(1, 9)),
-    ),
-]
 _MAY_END = compile_pattern(r"[。！？｡．.!?…\n]")
 _BLANK_LINE = compile_pattern(r"\n[^\S\n]*\n\s*")
 _WIDE_END = compile_pattern(r"(?r)[。！？｡][」』）》〉】〕”’]*$")
@@ -80,12 +51,21 @@ class IncrementalText:
         max_letters: A sentence that is longer, as `segments.measure` counts, is divided.
         normalize: Whether markup and the like are taken out.
         wording: How it is put into words, which is done where no word depends on what follows.
+        marks: What counts as the mark of a pause.
     """
 
-    def __init__(self, max_letters: int, *, normalize: bool, wording: Wording = AS_WRITTEN) -> None:
+    def __init__(
+        self,
+        max_letters: int,
+        *,
+        normalize: bool,
+        wording: Wording = AS_WRITTEN,
+        marks: MarkKinds = NO_MARKS,
+    ) -> None:
         self._max_letters = max_letters
         self._normalize = normalize
         self._wording = wording
+        self._marks = ArrivingMarks(marks)
         self._start = 0  # of `_raw` in the whole text
         self._raw = ""
         self._num_taken = 0  # characters without white space of `_raw`, normalized
@@ -96,20 +76,32 @@ class IncrementalText:
     @property
     def num_pending(self) -> int:
         """How many characters have come and were not taken."""
-        return len(self._raw) - self._end_taken
+        return len(self._raw) - self._end_taken + self._marks.num_held
 
     def append(self, text: str) -> None:
-        """Take the next piece, which may end anywhere."""
-        self._raw += text
+        """Take the next piece, which may end anywhere.
+
+        Raises:
+            InvalidRequest: It has a mark of a pause that is not understood, or too many of them.
+                Nothing was taken.
+        """
+        self._raw += self._marks.read(text)
+
+    def end(self) -> None:
+        """Expect no more: what may have been the beginning of a mark is text."""
+        self._raw += self._marks.release()
 
     def clear(self) -> None:
         """Drop what was not taken."""
+        self.end()
         self._drop(len(self._raw), " ")
 
     def take_words(self) -> list[StableText]:
         """Return the words that are whole, of sentences that may not be."""
         full = self._normalized(self._raw)
         begin, stable = self._position(full), self._stable_end(full)
+        if sign := self._marks.find(full, begin):
+            stable = min(stable, sign[0])
         end = self._words_end(full[:stable], begin)
         if end <= begin:
             return []
@@ -127,21 +119,43 @@ class IncrementalText:
                 break
         return end if self._wording.can_cut(text, end) else begin
 
-    def take(self, *, final: bool) -> list[StableText]:
-        """Return the sentences that are whole; with `final` also the rest, as nothing follows."""
+    def take(self, *, final: bool) -> list[StableText | StatedPause]:
+        """Return the sentences that are whole, and pauses between them.
+
+        With `final` also the rest, as nothing follows.
+        """
         if not (final or self._may_have_changed()):
             return []
         full = self._normalized(self._raw)
-        ends = dict(self._boundaries(full, final=final))
-        if not ends and measure(full[self._position(full) :]) <= self._max_letters:
+        begin = self._position(full)
+        if not (
+            self._marks.find(full, begin)
+            or any(self._boundaries(full, final=final))
+            or measure(full[begin:]) > self._max_letters
+        ):
             return []
         stable = len(full) if final else self._stable_end(full)
-        taken = list(word_all(self._divide(full, stable, ends), self._wording, self._max_letters))
+        taken = list(self._take_pauses(full, stable))
+        taken += self._take_sentences(full, stable, final=final)
         if final:
             self._drop(len(self._raw), " ")
         elif taken:
             self._rebase(full)
         return taken
+
+    def _take_sentences(self, full: str, stable: int, *, final: bool) -> Iterator[StableText]:
+        ends = dict(self._boundaries(full, final=final))
+        texts = self._divide(full, stable, ends)
+        yield from word_all(texts, self._wording, self._max_letters)
+
+    def _take_pauses(self, full: str, stable: int) -> Iterator[StableText | StatedPause]:
+        """Yield what is before each pause, and that: nothing of either depends on what follows."""
+        while (sign := self._marks.find(full, self._position(full))) and sign[1] <= stable:
+            start, end, seconds = sign
+            before = full[:start].rstrip()
+            yield from self._take_sentences(before, len(before), final=True)
+            mark = self._take_one(full, start, end, Boundary.WORD)
+            yield StatedPause(seconds, mark.end + 1)  # a sign ends with a space
 
     def _may_have_changed(self) -> bool:
         """Return whether a sentence may have become whole, which it does not inside of a word."""
@@ -149,7 +163,9 @@ class IncrementalText:
         if self._raw[begin:].isalnum() and self.num_pending <= self._max_letters:
             return False
         is_long = self.num_pending > self._max_letters
-        return is_long or _MAY_END.search(self._raw, self._end_taken) is not None
+        has_sign = self._raw.find(SIGN, self._end_taken) >= 0
+        may_end = has_sign or _MAY_END.search(self._raw, self._end_taken) is not None
+        return is_long or may_end
 
     def _normalized(self, raw: str) -> str:
         return normalize_text(raw).text if self._normalize else raw.strip()
@@ -164,11 +180,9 @@ class IncrementalText:
         words = squash(full)
         stable = len(words)
         is_held = len(words) - self._num_taken > MAX_HELD_LETTERS
-        for opened, closers in _BLOCKS if is_held else [*_BLOCKS, *_MARKS]:
-            if opened.search(self._raw):
-                for closer in closers:
-                    other = squash(self._normalized(self._raw + closer))
-                    stable = min(stable, common(words, other, stable))
+        for closer in closers(self._raw, blocks_only=is_held):
+            other = squash(self._normalized(self._raw + closer))
+            stable = min(stable, common(words, other, stable))
         return skip(full, stable)
 
     def _divide(self, full: str, stable: int, ends: Mapping[int, Boundary]) -> Iterator[StableText]:
@@ -244,14 +258,12 @@ class IncrementalText:
         if len(before) != self._num_taken:
             return False
         rest = self._raw[end:]
-        closers = [""]
-        for opened, more in _BLOCKS:
-            closers += more if opened.search(self._raw, 0, end) else ()
+        possible = ["", *closers(self._raw[:end], blocks_only=True)]
         return all(
             squash(self._normalized(self._raw + closer))
             == before + squash(self._normalized(rest + closer))
-            for closer in closers
-        ) and (len(closers) == 1 or self._goes_on(before, end))
+            for closer in possible
+        ) and (len(possible) == 1 or self._goes_on(before, end))
 
     def _goes_on(self, before: str, end: int) -> bool:
         return squash(self._normalized(self._raw[:end] + "x")) == before + "x"

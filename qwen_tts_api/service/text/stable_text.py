@@ -42,6 +42,23 @@ class StableText:
         return Written.of(blank_markup(self.source), self.seen, self.start).said(self.spoken)
 
 
+@dataclass(frozen=True)
+class StatedPause:
+    """A pause that a text states.
+
+    Attributes:
+        seconds: How long it is.
+        end: Where its mark ends in the text as it came, in characters.
+    """
+
+    seconds: float
+    end: int
+
+    def behind(self, other: StatedPause | None) -> StatedPause:
+        """Return this pause and another before it as one."""
+        return replace(self, seconds=self.seconds + other.seconds) if other else self
+
+
 def word(text: StableText, wording: Wording) -> StableText:
     """Return a part in the words that are spoken."""
     worded, _, alignment = wording.word_aligned(text.text)

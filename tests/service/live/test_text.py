@@ -22,6 +22,7 @@ def items(text: LiveText) -> list[str | int]:
     """Return what is given away until its end: segments, and the numbers of flushes."""
     given: list[str | int] = []
     while (item := text.next()) is not None:
+        assert isinstance(item, LiveSegment | Flush)
         given.append(item.number if isinstance(item, Flush) else item.text)
     return given
 

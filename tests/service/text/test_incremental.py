@@ -5,11 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 
+import pytest
+
+from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.service.text.incremental import IncrementalText
 from qwen_tts_api.service.text.normalize import normalize_text
+from qwen_tts_api.service.text.script.marks import MarkKinds
 from qwen_tts_api.service.text.segments import measure
 from qwen_tts_api.service.text.sentences import Boundary
-from qwen_tts_api.service.text.stable_text import StableText
+from qwen_tts_api.service.text.stable_text import StableText, StatedPause
 from qwen_tts_api.service.text.verbalize.pronunciations import Pronunciations
 from qwen_tts_api.service.text.verbalize.wording import Wording
 from tests.rows import for_each
@@ -66,12 +70,79 @@ def taken(pieces: Iterable[str], *, normalize: bool = True) -> list[StableText]:
     incremental, parts = IncrementalText(400, normalize=normalize), list[StableText]()
     for piece in pieces:
         incremental.append(piece)
-        parts += incremental.take(final=False)
-    return [*parts, *incremental.take(final=True)]
+        parts += texts(incremental.take(final=False))
+    return [*parts, *texts(incremental.take(final=True))]
+
+
+def texts(parts: Iterable[StableText | StatedPause]) -> list[StableText]:
+    """Return parts without pauses."""
+    return [part for part in parts if isinstance(part, StableText)]
 
 
 def words(text: str) -> list[str]:
     return text.split()
+
+
+MARKS = MarkKinds(pauses=True, tags=True)
+
+
+def with_pauses(pieces: Iterable[str]) -> list[str | tuple[float, int]]:
+    """Return what is taken of a text with marks: words up to each pause, and that."""
+    incremental = IncrementalText(400, normalize=True, marks=MARKS)
+    parts: list[StableText | StatedPause] = []
+    for piece in pieces:
+        incremental.append(piece)
+        parts += incremental.take(final=False)
+        parts += incremental.take_words()
+    incremental.end()
+    given: list[str | tuple[float, int]] = []
+    for part in [*parts, *incremental.take(final=True)]:
+        if isinstance(part, StatedPause):
+            given.append((part.seconds, part.end))
+        elif given and isinstance(before := given[-1], str):
+            given[-1] = " ".join(f"{before} {part.text}".split())
+        elif said := " ".join(part.text.split()):
+            given.append(said)
+    return given
+
+
+PAUSED = (
+    '<break time="1.5s" />Hello **there [pause] you**. It costs 3.<break/>14 <b>a. Here</b>.'
+    "[pause 300ms]\n\n```\n[pause 4s] x\n```\n"
+    "好。<break time='1s'>[pause 2s] \U0001d13d1 < 2 [a] <br"
+)
+
+
+def test_pauses_do_not_depend_on_the_cut() -> None:
+    """Nor does a mark in pieces; what is none is text, as of a text at once."""
+    whole = with_pauses([PAUSED])
+    place = [PAUSED.index(mark) + len(mark) for mark in ("/>", "e]", "k/>", "s]", "'>", "2s]")]
+    assert whole == [
+        (1.5, place[0]),
+        "Hello there",
+        (0.75, place[1]),
+        "you. It costs 3.",
+        (0.75, place[2]),
+        "14 a. Here.",
+        (0.3, place[3]),
+        "好。",
+        (1.0, place[4]),
+        (2.0, place[5]),
+        "1 < 2 [a] <br",
+    ]
+    for seed in (0, 2, 3, 4):
+        assert with_pauses(cuts(PAUSED, seed)) == whole, seed
+
+
+def test_marks_that_are_not_asked_for_are_text() -> None:
+    text = "a <break/> b [pause 1s] \U0001d13d0000 c."
+    said = "".join(part.text for part in taken([text]))
+    assert said == normalize_text(text).text
+    incremental = IncrementalText(400, normalize=True, marks=MARKS)
+    for wrong in ("a [pause 1m] b", "a [pause 11s] b", "[pause 10s]" * 31):
+        with pytest.raises(InvalidRequest):
+            incremental.append(wrong)
+    assert incremental.num_pending == 0
 
 
 @for_each("text", TEXTS)
@@ -120,7 +191,7 @@ def test_a_sentence_is_given_away_as_soon_as_it_is_sure(text: str, before: list[
     parts = []
     for char in text:
         incremental.append(char)
-        parts += incremental.take(final=False)
+        parts += texts(incremental.take(final=False))
     assert [part.text.strip() for part in parts] == before
 
 
@@ -140,10 +211,10 @@ def test_a_mark_that_nothing_closes_does_not_hold_for_ever() -> None:
     sentences = "It goes on and on. " * 99
     incremental = IncrementalText(400, normalize=True)
     incremental.append(f"A *stray one. {sentences}")
-    assert incremental.take(final=False)[0].text == "A *stray one."
+    assert texts(incremental.take(final=False))[0].text == "A *stray one."
     fenced = IncrementalText(400, normalize=True)
     fenced.append(f"Code:\n```\n{sentences}")
-    assert [part.text for part in fenced.take(final=False)] == ["Code:"]
+    assert [part.text for part in texts(fenced.take(final=False))] == ["Code:"]
 
 
 def test_what_was_taken_is_forgotten() -> None:
@@ -152,17 +223,17 @@ def test_what_was_taken_is_forgotten() -> None:
         incremental = IncrementalText(400, normalize=True)
         for word in text.split(" "):
             incremental.append(word + " ")
-            incremental.take(final=False)
+            texts(incremental.take(final=False))
             assert len(incremental._raw) < 400
 
 
 def test_what_was_cleared_is_not_taken() -> None:
     incremental = IncrementalText(400, normalize=True)
     incremental.append("First. Second and")
-    assert [part.text for part in incremental.take(final=False)] == ["First."]
+    assert [part.text for part in texts(incremental.take(final=False))] == ["First."]
     incremental.clear()
     incremental.append("Third.")
-    [third] = incremental.take(final=True)
+    [third] = texts(incremental.take(final=True))
     assert third.text.strip() == "Third."
     assert third.start == 17
 
@@ -239,9 +310,9 @@ def taken_with(
         length = chance.choice([1, 1, 2, 3, 8])
         incremental.append(text[position : position + length])
         position += length
-        taken += incremental.take(final=False)
+        taken += texts(incremental.take(final=False))
         taken += incremental.take_words() if by_word else []
-    taken += incremental.take(final=True)
+    taken += texts(incremental.take(final=True))
     whole, _ = wording.word(text)
     assert "".join(part.text for part in taken).split() == whole.split()
     return taken

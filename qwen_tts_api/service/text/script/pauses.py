@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from qwen_tts_api.errors import InvalidRequest
+
 MAX_PAUSE_S = 10.0
 """Of one, as in Google's and Amazon's SSML."""
 
@@ -39,3 +41,16 @@ def read_time(text: str) -> float:
     if seconds > MAX_PAUSE_S:
         raise ValueError(f"is longer than {MAX_PAUSE_S:g}s, which one pause may be")
     return seconds
+
+
+def check_pauses(total_s: float) -> None:
+    """Check how long all pauses of a text are together.
+
+    Raises:
+        InvalidRequest: Longer than MAX_PAUSES_S.
+    """
+    if total_s > MAX_PAUSES_S:
+        raise InvalidRequest(
+            f"All pauses together have {total_s:g} s; allowed are up to {MAX_PAUSES_S:g} s.",
+            fields={"text": [f"More than {MAX_PAUSES_S:g} s of pauses."]},
+        )

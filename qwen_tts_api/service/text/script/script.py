@@ -21,9 +21,9 @@ from qwen_tts_api.service.text.normalize import (
     normalize_text,
     prepare_text,
 )
-from qwen_tts_api.service.text.script.marks import find_marks, split_at_marks
+from qwen_tts_api.service.text.script.marks import MarkKinds, find_marks, split_at_marks
 from qwen_tts_api.service.text.script.passage import Passage, Script
-from qwen_tts_api.service.text.script.pauses import MAX_PAUSES_S
+from qwen_tts_api.service.text.script.pauses import check_pauses
 from qwen_tts_api.service.text.script.ssml import read_ssml
 from qwen_tts_api.service.text.script.turns import read_turns, split_at_speakers
 from qwen_tts_api.service.text.verbalize.edits import Edit, apply
@@ -115,7 +115,7 @@ def prepare_script(
 
     Raises:
         NothingToSay, TextRequired: There are neither words nor stated pauses.
-        InvalidRequest: All pauses together are longer than MAX_PAUSES_S.
+        InvalidRequest: All pauses together are too long (`check_pauses`).
         TTSError: What else `prepare_text` and `split_at_marks` raise.
     """
     if _is_plain(script):
@@ -132,7 +132,8 @@ def prepare_script(
         fields={"text": ["Nothing to speak."]},
     )
     for passage in script.passages:
-        signs, pauses_s = find_marks(passage)
+        kinds = MarkKinds(passage.has_pause_marks, passage.has_break_tags)
+        signs, pauses_s = find_marks(passage.text, kinds)
         raw = apply(passage.text, signs)
         try:
             text = prepare_text(raw, max_chars, normalize=normalize, has_markup=passage.has_markup)
@@ -217,12 +218,7 @@ def _is_plain(script: Script) -> bool:
 def _join_pauses(lead_s: float, passages: Sequence[Passage]) -> Script:
     """Return the passages that have words, each with the pauses up to the next."""
     spoken: list[Passage] = []
-    total_s = lead_s + sum(passage.pause_s or 0.0 for passage in passages)
-    if total_s > MAX_PAUSES_S:
-        raise InvalidRequest(
-            f"All pauses together have {total_s:g} s; allowed are up to {MAX_PAUSES_S:g} s.",
-            fields={"text": [f"More than {MAX_PAUSES_S:g} s of pauses."]},
-        )
+    check_pauses(lead_s + sum(passage.pause_s or 0.0 for passage in passages))
     for passage in passages:
         if has_words(passage.text):
             spoken.append(replace(passage, text=passage.text.strip()))

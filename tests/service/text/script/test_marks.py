@@ -8,7 +8,7 @@ import pytest
 
 from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.service.text.normalize import normalize_text
-from qwen_tts_api.service.text.script.marks import find_marks, split_at_marks
+from qwen_tts_api.service.text.script.marks import MarkKinds, find_marks, split_at_marks
 from qwen_tts_api.service.text.script.passage import Passage
 from qwen_tts_api.service.text.verbalize.edits import apply
 from tests.rows import for_each
@@ -17,7 +17,7 @@ from tests.rows import for_each
 def parts(text: str, *, tags: bool = False) -> list[tuple[str, float | None]]:
     """Return the parts of a text with their pauses, normalized."""
     passage = Passage(text, has_pause_marks=not tags, has_break_tags=tags)
-    signs, pauses_s = find_marks(passage)
+    signs, pauses_s = find_marks(text, MarkKinds(pauses=not tags, tags=tags))
     normalized = replace(passage, text=normalize_text(apply(text, signs)).text)
     return [(part.text, part.pause_s) for part in split_at_marks(normalized, pauses_s)]
 

@@ -77,6 +77,7 @@ def _read_query(request: Request, config: Config, service: SpeechService) -> Spe
         model=args.get("model_id", ""),
         language=args.get("language_code", ""),
         stream=True,
+        break_tags=True,
         normalize=NORMALIZE.get(given["apply_text_normalization"]),
         live_mode=given["live_mode"],
     )

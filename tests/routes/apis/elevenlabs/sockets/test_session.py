@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -16,6 +17,7 @@ from websockets.sync.connection import Connection
 from tests.conftest import wait_until
 from tests.routes.live.conftest import ServePort
 from tests.routes.live.serving import Port
+from tests.suites.routes.test_script import silences
 
 Document = dict[str, Any]
 TEXT = "This is the first sentence of all. And here comes the second one."
@@ -90,6 +92,31 @@ def test_a_text_in_pieces_is_one_file(serve_port: ServePort, size: int) -> None:
     assert all(each["charStartTimesMs"][0] == 0 for each in told)
     length_ms = sum(each["charStartTimesMs"][-1] + each["charDurationsMs"][-1] for each in told)
     assert length_ms == pytest.approx(len(audio) / 48, abs=2 * len(told))
+
+
+def test_a_break_is_a_pause(serve_port: ServePort) -> None:
+    """Exact, in any cut, with its characters and time in the alignment; a wrong one is refused."""
+    port, _ = serve_port()
+    text = 'Hello. <break time="1.5s" /> Here I am.'
+    with session(port) as connection:
+        for start in range(0, len(text), 7):
+            send(connection, text=text[start : start + 7])
+        send(connection, text="")
+        messages = read(connection)
+    samples = np.frombuffer(audio_of(messages), "<i2")
+    assert silences(samples, 1000) == [36_000]
+    assert text_of(messages) == text
+    told = [m["alignment"] for m in messages if m.get("alignment")]
+    durations = [ms for each in told for ms in each["charDurationsMs"]]
+    before, after = text.index(".") + 1, text.index("Here")
+    assert sum(durations[before:after]) == pytest.approx(1500, abs=100)
+    assert sum(durations) == pytest.approx(len(samples) / 24, abs=len(told))
+    with session(port) as connection:
+        send(connection, text="Hello. <break time='1")
+        send(connection, text="1s'/>")
+        error = read(connection)[-1]
+        assert "'11s' is longer than 10s" in error["message"]
+        assert connection.close_code == 1008
 
 
 def test_a_flush_speaks_what_is_no_sentence_yet(serve_port: ServePort) -> None:
