@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
-from elevenlabs import ElevenLabs, VoiceSettings
+from elevenlabs import DialogueInput, ElevenLabs, VoiceSettings
 from elevenlabs.core.api_error import ApiError
 
 from bench.server import Server
@@ -62,6 +62,29 @@ def test_timestamps(client: ElevenLabs) -> None:
     streamed = b"".join(base64.b64decode(part.audio_base_64) for part in parts)
     whole_audio = base64.b64decode(whole.audio_base_64)
     assert_same(np.frombuffer(streamed, np.int16), np.frombuffer(whole_audio, np.int16))
+
+
+def test_a_dialogue(client: ElevenLabs) -> None:
+    """Whole, streamed, and with who says what when."""
+    lines = [("Are you there?", "Ryan"), ("I am.", "Serena")]
+    inputs = [DialogueInput(text=text, voice_id=voice) for text, voice in lines]
+    options: dict[str, Any] = {"inputs": inputs, "output_format": "pcm_24000", "seed": 5}
+    whole = b"".join(client.text_to_dialogue.convert(**options, model_id="eleven_v3"))
+    streamed = b"".join(client.text_to_dialogue.stream(**options))
+    assert_same(np.frombuffer(streamed, np.int16), np.frombuffer(whole, np.int16))
+    timed = client.text_to_dialogue.convert_with_timestamps(**options)
+    parts = list(client.text_to_dialogue.stream_with_timestamps(**options))
+    for answer in ([timed], parts):
+        audio = b"".join(base64.b64decode(part.audio_base_64) for part in answer)
+        assert_same(np.frombuffer(audio, np.int16), np.frombuffer(whole, np.int16))
+        told = ["", ""]
+        for part in answer:
+            for each in part.voice_segments:
+                assert part.alignment is not None
+                assert each.voice_id == lines[each.dialogue_input_index][1]
+                span = slice(each.character_start_index, each.character_end_index)
+                told[each.dialogue_input_index] += "".join(part.alignment.characters[span])
+        assert told == [text for text, _ in lines]
 
 
 def test_errors_are_its_exceptions(client: ElevenLabs) -> None:

@@ -51,7 +51,7 @@ class SpeechSchema(Schema):
 
     # That it is required is the service's to say.
     text = string("What to say, up to `QWEN_MAX_TEXT_CHARS` characters.")
-    turns = TurnsField()
+    turns = TurnsField(allow_none=True)
     ssml = switch("Whether `text` is SSML: see docs/ssml.md.")
     pause_marks = switch(
         "Whether `[pause 1.5s]` in the text is a pause; `QWEN_PAUSE_MARKS` if null."

@@ -8,11 +8,11 @@ from __future__ import annotations
 from flask import Blueprint
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes.apis.elevenlabs import sockets, speech, timestamps, voices
+from qwen_tts_api.routes.apis.elevenlabs import dialogue, sockets, speech, timestamps, voices
 from qwen_tts_api.routes.live.upgrade import SocketRoutes
 from qwen_tts_api.service.speech import SpeechService
 
-PATHS = ("/v1/text-to-speech", "/v1/voices", "/v2/voices")
+PATHS = ("/v1/text-to-speech", "/v1/text-to-dialogue", "/v1/voices", "/v2/voices")
 
 
 def blueprint(config: Config, service: SpeechService, open_sockets: SocketRoutes) -> Blueprint:
@@ -20,6 +20,7 @@ def blueprint(config: Config, service: SpeechService, open_sockets: SocketRoutes
     routes = Blueprint("elevenlabs", __name__)
     speech.add_routes(routes, config, service)
     timestamps.add_routes(routes, config, service)
+    dialogue.add_routes(routes, config, service)
     sockets.add_routes(routes, config, service, open_sockets)
     voices.add_routes(routes, service)
     return routes

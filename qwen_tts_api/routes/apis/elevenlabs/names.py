@@ -19,6 +19,9 @@ FIELDS = {
 }
 """Our field -> ElevenLabs' field."""
 
+DIALOGUE_FIELDS = {**FIELDS, "turns": "inputs", "voice_settings": "settings"}
+"""Likewise, of a dialogue."""
+
 DEFAULT_OUTPUT = "mp3_44100_128"
 
 # ElevenLabs' word -> our format. Their bitrates are not ours (docs/formats.md).

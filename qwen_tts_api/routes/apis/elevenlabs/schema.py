@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load
 
 from qwen_tts_api.audio.rates import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest
-from qwen_tts_api.routes.apis.elevenlabs.names import FIELDS
+from qwen_tts_api.routes.apis.elevenlabs.names import DIALOGUE_FIELDS, FIELDS
 from qwen_tts_api.routes.speech.field_types import Switch, choice, number
 from qwen_tts_api.routes.speech.schema import SpeechSchema
+from qwen_tts_api.routes.speech.turns_field import TurnsField
 from qwen_tts_api.service.request import FULL, SpeechRequest
 
 NO_EFFECT = (
     *("previous_text", "next_text", "previous_request_ids", "next_request_ids"),
     *("pronunciation_dictionary_locators", "use_pvc_as_ivc"),
-    "apply_language_text_normalization",
+    *("apply_language_text_normalization", "future_text", "audio_effects"),
 )
 """Fields that are taken and do nothing here."""
 
@@ -88,7 +89,9 @@ class ElevenLabsSpeechSchema(SpeechSchema):
     class Meta(SpeechSchema.Meta):
         """Voice and format are elsewhere."""
 
-        exclude = ("speaker", "audio_format", "sample_rate", "stream")
+        exclude: tuple[str, ...] = ("speaker", "audio_format", "sample_rate", "stream")
+
+    settings_name: ClassVar = "voice_settings"
 
     model = fields.String(
         allow_none=True,
@@ -128,5 +131,29 @@ class ElevenLabsSpeechSchema(SpeechSchema):
         given.setdefault("normalize", NORMALIZE.get(given.pop("apply_text_normalization", "")))
         if (speed := settings.pop("speed", None)) is not None:
             given.setdefault("speed", speed)
-        ignored = tuple(f"voice_settings.{name}" for name in settings)
+        ignored = tuple(f"{self.settings_name}.{name}" for name in settings)
         return ElevenLabsRequest(SpeechRequest(**given), ignored)
+
+
+class DialogueSchema(ElevenLabsSpeechSchema):
+    """The body of `/v1/text-to-dialogue`: the texts of several voices."""
+
+    class Meta(ElevenLabsSpeechSchema.Meta):
+        """Of forms of a text there is this one."""
+
+        exclude = (*ElevenLabsSpeechSchema.Meta.exclude, "text", "ssml", "speaker_marks")
+
+    settings_name: ClassVar = DIALOGUE_FIELDS["voice_settings"]
+
+    turns = TurnsField(
+        {"text": "text", "speaker": FIELDS["speaker"]},
+        required=("text", "speaker"),
+        description="What several voices say, one after the other.",
+        data_key=DIALOGUE_FIELDS["turns"],
+    )
+    voice_settings = fields.Dict(
+        allow_none=True,
+        validate=_check_speed,
+        data_key=DIALOGUE_FIELDS["voice_settings"],
+        metadata={"description": "`speed` is honoured, others are ignored."},
+    )

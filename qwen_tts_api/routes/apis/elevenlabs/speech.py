@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from flask import Blueprint, Request, Response, g, request
@@ -75,22 +76,45 @@ def read_request(
         InvalidRequest: The body is not a JSON object, or a field is wrong.
     """
     g.field_names = FIELDS
-    values = parse_json(read_body(request, config.max_body_bytes, config.max_audio_bytes))
-    ignored = [name for name in NO_EFFECT if values.pop(name, None) is not None]
-    if not config.strict_parameters:
-        unknown = idle_fields(_SCHEMA, values)
-        ignored += unknown
-        values = {name: value for name, value in values.items() if name not in unknown}
     # As that of ElevenLabs' sockets, it may be in the query.
-    if (parses_ssml := request.args.get(FIELDS["ssml"])) and values.get(FIELDS["ssml"]) is None:
-        values[FIELDS["ssml"]] = parses_ssml
-    asked: ElevenLabsRequest = load(_SCHEMA, values)
+    in_query = {FIELDS["ssml"]: request.args.get(FIELDS["ssml"])}
+    asked, ignored = read_fields(_SCHEMA, request, config, in_query)
+    speech = replace(asked, break_tags=not asked.ssml)
     output_format = request.args.get("output_format", "")
-    speech = replace(asked.speech, break_tags=not asked.speech.ssml)
     wanted, idle = find_request(speech, voice_id, output_format, config, service)
     if not wanted.whole_text:
         raise TextRequired("'text' is required.", fields={"text": ["Missing or empty."]})
-    return wanted, [*asked.ignored, *ignored, *idle]
+    return wanted, [*ignored, *idle]
+
+
+def read_fields(
+    schema: ElevenLabsSpeechSchema,
+    request: Request,
+    config: Config,
+    in_query: Mapping[str, str | None] | None = None,
+) -> tuple[SpeechRequest, list[str]]:
+    """Return what a body asks for, and the names of its fields that are ignored.
+
+    Args:
+        schema: Of the body.
+        request: Of the client.
+        config: The settings.
+        in_query: Fields that the query has, where the body does not.
+
+    Raises:
+        InvalidRequest: The body is not a JSON object, or a field is wrong.
+    """
+    values = parse_json(read_body(request, config.max_body_bytes, config.max_audio_bytes))
+    ignored = [name for name in NO_EFFECT if values.pop(name, None) is not None]
+    if not config.strict_parameters:
+        unknown = idle_fields(schema, values)
+        ignored += unknown
+        values = {name: value for name, value in values.items() if name not in unknown}
+    for name, value in (in_query or {}).items():
+        if value and values.get(name) is None:
+            values[name] = value
+    asked: ElevenLabsRequest = load(schema, values)
+    return asked.speech, [*asked.ignored, *ignored]
 
 
 def find_request(
@@ -111,9 +135,7 @@ def find_request(
     """
     audio_format, rate_hz = read_output_format(output_format)
     model = find_model(asked.model, service.models.names)
-    listed = service.voices.list(model)
-    taken = {fold(name) for voice in listed for name in (voice.id, voice.name)}
-    voice = find_voice(voice_id, taken | set(config.speakers_by_alias))
+    voice = find_voice(voice_id, taken_names(model, config, service))
     lenient = not config.strict_parameters
     idle = [FIELDS["speaker"]] if voice is None and lenient else []
     if voice is None:
@@ -128,3 +150,10 @@ def find_request(
         silence=True,
     )
     return wanted, idle
+
+
+def taken_names(model: str, config: Config, service: SpeechService) -> set[str]:
+    """Return the names of a model's voices and of aliases, normalized."""
+    listed = service.voices.list(model)
+    taken = {fold(name) for voice in listed for name in (voice.id, voice.name)}
+    return taken | set(config.speakers_by_alias)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,8 @@ from qwen_tts_api.service.live.events import AudioChunk, Ended, SegmentEnded
 from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.request import Speech, SpeechRequest, SpeechStream
 from qwen_tts_api.service.speech import SpeechService
+
+Describe = Callable[[bytes, Told], dict[str, Any]]
 
 SPOKEN = {"type": "object", "description": "`audio_base64`, `alignment`, `normalized_alignment`."}
 
@@ -50,8 +52,14 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         return respond(voice_id, stream=True)
 
 
-def in_characters(asked: SpeechRequest) -> TimedBody:
-    """Return how ElevenLabs writes the audio of a request, with the times of its characters."""
+def in_characters(asked: SpeechRequest, describe: Describe | None = None) -> TimedBody:
+    """Return how ElevenLabs writes the audio of a request, with the times of its characters.
+
+    Args:
+        asked: The request.
+        describe: Returns an object of audio and what is told beside it; called in their order.
+    """
+    describe = describe or describe_audio
     text = asked.written_text
     aligner = Aligner(lambda start, end: text[start:end])
 
@@ -60,7 +68,7 @@ def in_characters(asked: SpeechRequest) -> TimedBody:
         for segment in speech.times.segments:
             aligner.end(segment)
         aligner.finish(len(text), 1000 * speech.times.duration_s)
-        return line(describe_audio(speech.data, aligner.take()))
+        return line(describe(speech.data, aligner.take()))
 
     def lines(stream: SpeechStream) -> TimedLines:
         num_told = 0
@@ -77,7 +85,7 @@ def in_characters(asked: SpeechRequest) -> TimedBody:
             if data is None:
                 aligner.finish(len(text), 1000 * times.duration_s)
             told = aligner.take()
-            return [describe_audio(data or b"", told)] if data or any(told) else []
+            return [describe(data or b"", told)] if data or any(told) else []
 
         return TimedLines(stream, tell)
 

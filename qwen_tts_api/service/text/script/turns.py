@@ -48,8 +48,10 @@ def read_turns(turns: Sequence[Turn], max_chars: int, *, pause_marks: bool) -> S
     num_chars = sum(len(turn.text) for turn in turns)
     if num_chars > max_chars:
         raise TextTooLong(
-            f"The texts of 'turns' have {num_chars} characters together; QWEN_MAX_TEXT_CHARS "
-            f"allows {max_chars}.",
+            lambda field: (
+                f"The texts of {field('turns')} have {num_chars} characters together; "
+                f"QWEN_MAX_TEXT_CHARS allows {max_chars}."
+            ),
             fields={"turns": [f"Longer than {max_chars} characters together."]},
         )
     starts = itertools.accumulate((len(turn.text) for turn in turns), initial=0)
