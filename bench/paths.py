@@ -39,14 +39,20 @@ def plain_launches(model: LoadedModel, num_slots: int) -> dict[str, Launches]:
     buckets = Buckets(num_slots, POSITIONS, captured=True, reads_by_length=False)
     frames = PlainFrames(model.speech, state, buckets, None)
     chunks = Chunks(model.codec, state, buckets, None)
-    embeds = model.prompts.tts_pad.expand(1, PROMPT_POSITIONS, -1)
     index = torch.empty(1, dtype=torch.int64, device="meta")
     key = FrameKey(num_slots, POSITIONS, USUAL)
     return {
         "frame": _record(lambda: frames.compute(state, key)),
         "chunk": _record(lambda: chunks.compute(state, ChunkKey(num_slots, CHUNK_FRAMES))),
         "prefill": _record(
-            lambda: prefill_slots(model.speech, state.speech, embeds, index, index, USUAL)
+            lambda: prefill_slots(
+                model.speech,
+                state.speech,
+                model.prompts.embed(_prompt().talker_prompt).unsqueeze(0),
+                index,
+                index,
+                USUAL,
+            )
         ),
     }
 
@@ -68,18 +74,21 @@ def fused_launches(
         key = ChunkKey(num_slots, chunk_frames)
         launches["chunk"] = _record(lambda: chunks.compute(state, key))
     if kernels.prefill is not None:
-        fused = kernels.prefill(model.speech, state.speech, buckets.tokens_for(PROMPT_POSITIONS))
+        max_tokens = buckets.tokens_for(PROMPT_POSITIONS)
+        fused = kernels.prefill(model.speech, model.prompts, state.speech, max_tokens)
         prefixes = PrefixCache(state.speech.talker_cache, PREFIX_POSITIONS)
         prefills = FusedPrefills(fused, state, buckets, None, prefixes)
         rows = _read_by_rows(model, state, 1)
-        launches["prefill"] = _record(lambda: prefills.run([(0, _prompt(model))]), rows)
+        table = model.prompts.text_embedding
+        rows[storage_of(table)] = max_tokens * table.shape[1] * table.element_size()
+        launches["prefill"] = _record(lambda: prefills.run([(0, _prompt())]), rows)
     return launches
 
 
-def _prompt(model: LoadedModel) -> PreparedPrompt:
+def _prompt() -> PreparedPrompt:
     """Return a prompt whose beginning is kept for others."""
-    embeds = model.prompts.tts_pad.expand(PROMPT_POSITIONS, -1)
-    talker_prompt = TalkerPrompt(embeds, embeds[:0], num_shared=PREFIX_POSITIONS)
+    ids = [0] * PROMPT_POSITIONS
+    talker_prompt = TalkerPrompt(ids, ids, num_shared=PREFIX_POSITIONS)
     key = PrefixKey("", "english", "ryan", None, False)
     return PreparedPrompt(talker_prompt, PROMPT_POSITIONS, SamplingParams(), None, key)
 

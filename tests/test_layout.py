@@ -17,6 +17,7 @@ TESTED_BY = {
     "checkpoints/nano/configs.py": "checkpoints/test_nano.py",
     "engine/snapshot.py": "engine/test_pool.py",
     "model/kernels/attention.py": "model/kernels/test_decoder.py",
+    "model/kernels/products.py": "model/kernels/test_decoder.py",
     "model/layers.py": "model/test_talker.py",
     "routes/speech/schema.py": "routes/apis/native/test_tts.py",
     "service/text/verbalize/languages/language.py": "service/text/verbalize/test_verbalizer.py",

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from qwen_tts_api.checkpoints.card import TOKENIZER_TYPE, ModelCard
 from qwen_tts_api.checkpoints.checkpoint import CODEC, Checkpoint
@@ -34,7 +33,7 @@ from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Prom
 from qwen_tts_api.model.voice.cloning import Clone, clone
 from qwen_tts_api.model.voice.encoders import VoiceEncoders, check_preprocessor
 from qwen_tts_api.model.weights.parameters import Parameters, storage_bytes
-from qwen_tts_api.model.weights.placement import Placement, to_device
+from qwen_tts_api.model.weights.placement import Placement
 
 logger = logging.getLogger(__name__)
 
@@ -157,26 +156,18 @@ class LoadedModel:
         """How much memory the weights take, with what is precomputed from them."""
         return storage_bytes((self.speech, self.prompts, self.codec, self.encoders))
 
-    def tokenize(self, template: str, text: str) -> Tensor:
-        """Return the ids of a text in a template: `[T]` int64 on the model's device."""
-        ids = self.tokenizer.encode(template, text)
-        return to_device(ids, torch.device(self.placement.device))
-
     def clone(self, reference: Reference) -> Clone:
         """Turn a recording into a voice (base)."""
         assert self.encoders is not None
-        ids = self.tokenize(REFERENCE_TEMPLATE, reference.text)
+        ids = self.tokenizer.encode(REFERENCE_TEMPLATE, reference.text)
         return clone(self.encoders, self.codec, reference, ids)
 
-    def build(
-        self, prompt: Prompt, clone: ClonedVoice | None, *, apart: bool = False
-    ) -> tuple[TalkerPrompt, int]:
+    def build(self, prompt: Prompt, clone: ClonedVoice | None) -> tuple[TalkerPrompt, int]:
         """Return the talker's input for a prompt, and the number of tokens of its text.
 
         All text is in the prefill, unless the prompt wants it in frames, as upstream's default is
         for a cloned voice. Of a text that is unfinished it has the tokens that do not depend on
         what follows; where it arrives, its utterance does not end before it has heard all of it.
-        `apart` is that of `build_prompt`.
         """
         text = self.tokenizer.stable_prefix(prompt.text) if prompt.unfinished else prompt.text
         encode, instruct = self.tokenizer.encode, prompt.instruct
@@ -188,7 +179,6 @@ class LoadedModel:
             non_streaming_mode=not prompt.text_in_frames,
             voice=clone or prompt.speaker,
             instruct_ids=encode(INSTRUCTION_TEMPLATE, instruct) if instruct else (),
-            apart=apart,
         )
         num_tokens = len(text_ids) - SPEECH_TEMPLATE_TOKENS
         if prompt.unfinished:

@@ -1,7 +1,8 @@
 """Turn token ids into the talker's input: embeddings of the prefill, and text of later frames.
 
 Each position's embedding is the sum of a text embedding and a codec embedding, except for the role
-and an instruction, which have text only.
+and an instruction, which have text only. What is summed is said on the host; `PromptWeights.embed`
+or a fused kernel (`kernels.embedding`) sums it.
 
 Source: upstream's `Qwen3TTSForConditionalGeneration.generate` up to the call of `talker.generate`,
 for one utterance.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,6 +38,47 @@ _REFERENCE_END = 2
 SPEECH_TEMPLATE_TOKENS = _ROLE + _SPEECH_END
 
 
+NONE, GIVEN = -1, -2
+"""In place of a codec id: nothing is added to the text, or the next row of `TalkerPrompt.given`."""
+
+
+class TextIds(NamedTuple):
+    """Text tokens that are no text."""
+
+    bos: int
+    eos: int
+    pad: int
+
+
+@dataclass(frozen=True)
+class TalkerPrompt:
+    """What one utterance begins with, as ids.
+
+    Attributes:
+        text: The text token of each of the prefill's T positions.
+        codes: The codec id of each, `NONE` or `GIVEN`.
+        given: `[n, D]` in the model's dtype: what is added where it is given, in order; None where
+            nothing is.
+        trailing_text: The text tokens of the first frames; later frames have tts_pad. It may be
+            empty.
+        min_codes: Before so many codes 0 the end of speech is forbidden.
+        num_shared: How many positions of the prefill, less than T, do not depend on the text.
+            Nor do their keys and values, since attention is causal.
+    """
+
+    text: Sequence[int]
+    codes: Sequence[int]
+    given: Tensor | None = None
+    trailing_text: Sequence[int] = ()
+    min_codes: int = MIN_NEW_TOKENS
+    num_shared: int = 0
+
+    @property
+    def num_positions(self) -> int:
+        """How many positions the prefill has."""
+        return len(self.text)
+
+
 @dataclass(frozen=True)
 class PromptWeights:
     """Turns text tokens and codec ids into embeddings.
@@ -45,10 +88,9 @@ class PromptWeights:
         expand: Weight and bias of the text projection's first half.
         contract: Of its second half, to D.
         talker: Has the codec embeddings.
-        special: Ids.
-        tts_bos: `[1, D]`, the projected embedding of this text token.
-        tts_eos: `[1, D]`.
-        tts_pad: `[1, D]`.
+        special: Ids of the codec vocabulary.
+        text_ids: Ids of the text vocabulary.
+        tts_pad: `[1, D]`: the projected embedding of this text token.
     """
 
     text_embedding: Tensor
@@ -56,8 +98,7 @@ class PromptWeights:
     contract: tuple[Tensor, Tensor]
     talker: TalkerWeights
     special: SpecialCodes
-    tts_bos: Tensor
-    tts_eos: Tensor
+    text_ids: TextIds
     tts_pad: Tensor
 
     @classmethod
@@ -79,13 +120,42 @@ class PromptWeights:
         embedding = parameters.read("talker.model.text_embedding.weight", *text)
         expand = parameters.linear("talker.text_projection.linear_fc1", text[1], text[1])
         contract = parameters.linear("talker.text_projection.linear_fc2", width, text[1])
-        ids = read_text_ids(config, text[0])
-        tokens = _project(torch.tensor(ids, device=embedding.device), embedding, expand, contract)
+        ids = TextIds(*read_text_ids(config, text[0]))
+        pad = torch.tensor([ids.pad], device=embedding.device)
+        tts_pad = _project(pad, embedding, expand, contract)
         special = SpecialCodes.read(talker_config)
-        return cls(embedding, expand, contract, talker, special, *tokens.split(1))
+        return cls(embedding, expand, contract, talker, special, ids, tts_pad)
 
-    def text(self, ids: Tensor) -> Tensor:
-        """Return the projected embeddings of text tokens: int64 `[T]` -> `[T, D]`."""
+    def embed_text(self, ids: Sequence[int]) -> Tensor:
+        """Return the projected embeddings of text tokens, `[n, D]`; of none, without a launch."""
+        if not ids:
+            return self.tts_pad[:0]
+        return self.project(to_device(ids, self.tts_pad.device))
+
+    def embed(self, prompt: TalkerPrompt) -> Tensor:
+        """Return the embeddings of a prefill, `[T, D]`; nothing waits for the device.
+
+        Each text token is projected once, however often it is there.
+        """
+        tokens = {token: row for row, token in enumerate(dict.fromkeys(prompt.text))}
+        known = {place: code for place, code in enumerate(prompt.codes) if code >= 0}
+        parts: list[list[int]] = [
+            [*tokens],
+            [tokens[token] for token in prompt.text],
+            [*known],
+            [*known.values()],
+            [place for place, code in enumerate(prompt.codes) if code == GIVEN],
+        ]
+        sent = to_device([number for part in parts for number in part], self.tts_pad.device)
+        ids, rows, places, codes, given = sent.split([len(part) for part in parts])
+        embeds = self.project(ids).index_select(0, rows)
+        embeds.index_add_(0, places, self.talker.code_embeddings.index_select(0, codes))
+        if prompt.given is not None:
+            embeds.index_add_(0, given, prompt.given)
+        return embeds
+
+    def project(self, ids: Tensor) -> Tensor:
+        """Return the projected embeddings of text tokens: int64 `[n]` -> `[n, D]`."""
         return _project(ids, self.text_embedding, self.expand, self.contract)
 
 
@@ -102,33 +172,14 @@ class ClonedVoice:
 
     Attributes:
         speaker: `[D]`, the speaker encoder's embedding (x-vector).
-        reference_ids: `[T]` int64: the recording's text in `REFERENCE_TEMPLATE`; None where the
-            prompt is to have the embedding alone.
+        reference_ids: The recording's text in `REFERENCE_TEMPLATE`; None where the prompt is to
+            have the embedding alone.
         reference_codes: `[F, G]` int64: the recording's frames; None likewise.
     """
 
     speaker: Tensor
-    reference_ids: Tensor | None = None
+    reference_ids: Sequence[int] | None = None
     reference_codes: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class TalkerPrompt:
-    """What one utterance begins with.
-
-    Attributes:
-        embeds: `[T, D]` in the model's dtype: the prefill.
-        trailing_text: `[N, D]`: the text embeddings of the first N frames; later frames have that
-            of tts_pad. N may be 0.
-        min_codes: Before so many codes 0 the end of speech is forbidden.
-        num_shared: How many positions of the prefill, less than T, do not depend on the text.
-            Nor do their keys and values, since attention is causal.
-    """
-
-    embeds: Tensor
-    trailing_text: Tensor
-    min_codes: int = MIN_NEW_TOKENS
-    num_shared: int = 0
 
 
 def build_prompt(
@@ -139,12 +190,11 @@ def build_prompt(
     non_streaming_mode: bool,
     voice: str | ClonedVoice | None = None,
     instruct_ids: Sequence[int] = (),
-    apart: bool = False,
 ) -> TalkerPrompt:
     """Build the prompt of one utterance; nothing waits for the device.
 
     Args:
-        weights: Tell the device and the dtype.
+        weights: Tell the ids, the device and the dtype.
         text_ids: The text in `SPEECH_TEMPLATE`, at least one token of text.
         language: In lower case, or `auto`.
         non_streaming_mode: Whether all text is in the prefill; else one token is in each frame.
@@ -152,125 +202,85 @@ def build_prompt(
             (voice_design).
         instruct_ids: An instruction in `INSTRUCTION_TEMPLATE`, where the model takes one
             (`ModelCard.takes_instruct`).
-        apart: Let shared positions not depend on the text even by rounding, which takes longer.
 
     Raises:
         ValueError: There is no such language or speaker.
     """
-    ids = [*instruct_ids, *text_ids[:-_SPEECH_END]]
-    num_opening = len(instruct_ids) + _ROLE
-    layout = _Layout.announcing(weights.special, num_opening, len(ids), language, voice)
-    num_shared = len(layout.rows)
-    if isinstance(voice, ClonedVoice) and voice.reference_ids is not None:
-        rows, embeds = layout.embed(weights, ids, voice, apart=apart)
-        text = rows[num_opening : len(ids)]
-        body, trailing = _continuation(weights, voice, text, non_streaming_mode)
-        num_reference = voice.reference_ids.shape[0] - _ROLE - _REFERENCE_END
-        num_shared += min(num_reference, body.shape[0] - 1)
-        return TalkerPrompt(torch.cat((embeds, body)), trailing, num_shared=num_shared)
-    pad, bos = weights.special.pad, weights.special.bos
-    if non_streaming_mode:  # the text and tts_eos, then tts_pad
-        layout.add([*range(num_opening, layout.eos + 1)], pad)
-        layout.add([layout.pad], bos)
-        first_trailing = layout.eos + 1
-    else:
-        layout.add([num_opening], bos)
-        first_trailing = num_opening + 1
-    rows, embeds = layout.embed(weights, ids, voice, apart=apart)
-    return TalkerPrompt(embeds, rows[first_trailing : layout.eos + 1], num_shared=num_shared)
+    special, ids = weights.special, weights.text_ids
+    name = voice if isinstance(voice, str) else None
+    layout = _Layout()
+    layout.add([*instruct_ids, *text_ids[:_ROLE]], NONE)
+    for code in special.tag(language, name):
+        layout.add([ids.pad], code)
+    if voice is not None:
+        layout.add([ids.pad], GIVEN if name is None else special.speaker_id(name))
+    layout.add([ids.bos], special.pad)
+    text = [*text_ids[_ROLE:-_SPEECH_END], ids.eos]
+    if isinstance(voice, ClonedVoice):
+        return _clone(layout, weights, voice, text, non_streaming_mode)
+    num_shared = len(layout.text)
+    trailing = layout.speak(text, weights, non_streaming_mode)
+    return TalkerPrompt(layout.text, layout.codes, None, trailing, num_shared=num_shared)
 
 
-@dataclass(frozen=True)
 class _Layout:
-    """What is summed at each position of a prompt, said on the host; one copy sends it.
+    """What is summed at each position of a prompt.
 
     Attributes:
-        num_opening: How many positions are text alone: the instruction and the role.
-        eos: The row of tts_eos, behind those of the opening and the text; tts_bos and tts_pad
-            follow.
-        rows: The row of text of each position.
-        codes: The codec id of each position behind the opening; None: the speaker's embedding.
+        text: As `TalkerPrompt`.
+        codes: Likewise.
     """
 
-    num_opening: int
-    eos: int
-    rows: list[int]
-    codes: list[int | None]
+    def __init__(self) -> None:
+        self.text: list[int] = []
+        self.codes: list[int] = []
 
-    @property
-    def pad(self) -> int:
-        """The row of tts_pad."""
-        return self.eos + 2
-
-    @classmethod
-    def announcing(
-        cls,
-        special: SpecialCodes,
-        num_opening: int,
-        num_ids: int,
-        language: str,
-        voice: str | ClonedVoice | None,
-    ) -> _Layout:
-        """Return the opening, and what tells language and speaker: tts_pad, at last tts_bos."""
-        codes: list[int | None] = [
-            *special.tag(language, voice if isinstance(voice, str) else None)
-        ]
-        if voice is not None:
-            codes.append(special.speaker_id(voice) if isinstance(voice, str) else None)
-        layout = cls(num_opening, num_ids, [*range(num_opening)], codes)
-        layout.rows.extend([layout.pad] * len(codes))
-        layout.add([layout.eos + 1], special.pad)
-        return layout
-
-    def add(self, rows: list[int], code: int) -> None:
+    def add(self, text: Sequence[int], code: int) -> None:
         """Add positions that have the same code."""
-        self.rows.extend(rows)
-        self.codes.extend([code] * len(rows))
+        self.text.extend(text)
+        self.codes.extend([code] * len(text))
 
-    def embed(
-        self,
-        weights: PromptWeights,
-        ids: list[int],
-        voice: str | ClonedVoice | None,
-        *,
-        apart: bool,
-    ) -> tuple[Tensor, Tensor]:
-        """Return the rows of text, and the sum at each position."""
-        known = {
-            place: code
-            for place, code in enumerate(self.codes, self.num_opening)
-            if code is not None
-        }
-        sent = to_device([*ids, *self.rows, *known, *known.values()], weights.tts_pad.device)
-        tokens, rows, places, codes = sent.split([len(ids), len(self.rows), len(known), len(known)])
-        cut = [self.num_opening, len(ids) - self.num_opening] if apart else [len(ids)]
-        text = [weights.text(part) for part in tokens.split(cut)]
-        heard = torch.cat((*text, weights.tts_eos, weights.tts_bos, weights.tts_pad))
-        embeds = heard.index_select(0, rows)
-        embeds.index_add_(0, places, weights.talker.code_embeddings.index_select(0, codes))
-        if isinstance(voice, ClonedVoice):
-            embeds[self.num_opening + self.codes.index(None)] += voice.speaker.to(embeds)
-        return heard, embeds
+    def speak(
+        self, text: Sequence[int], weights: PromptWeights, non_streaming_mode: bool
+    ) -> Sequence[int]:
+        """Add the text and the beginning of speech; return the text that trails."""
+        special, ids = weights.special, weights.text_ids
+        if non_streaming_mode:
+            self.add(text, special.pad)
+            self.add([ids.pad], special.bos)
+            return ()
+        self.add(text[:1], special.bos)
+        return text[1:]
 
 
-def _continuation(
-    weights: PromptWeights, voice: ClonedVoice, text: Tensor, non_streaming_mode: bool
-) -> tuple[Tensor, Tensor]:
-    """Make the utterance continue a recording, whose text and frames come first.
+def _clone(
+    layout: _Layout,
+    weights: PromptWeights,
+    voice: ClonedVoice,
+    text: Sequence[int],
+    non_streaming_mode: bool,
+) -> TalkerPrompt:
+    """Complete the prompt of a voice from a recording: if its text is known, as what continues it.
 
-    Returns the prefill's embeddings and the trailing text.
     Source: upstream's `generate_icl_prompt`.
     """
-    assert voice.reference_ids is not None
+    given = voice.speaker.to(weights.tts_pad).unsqueeze(0)
+    num_shared = num_opening = len(layout.text)
+    if voice.reference_ids is None:
+        trailing = layout.speak(text, weights, non_streaming_mode)
+        return TalkerPrompt(layout.text, layout.codes, given, trailing, num_shared=num_shared)
     if voice.reference_codes is None:
         raise ValueError("A recording's text needs its codes.")
-    table = weights.talker.code_embeddings
-    pad, bos = (table[code : code + 1] for code in (weights.special.pad, weights.special.bos))
-    reference = weights.text(voice.reference_ids[_ROLE:-_REFERENCE_END])
-    spoken = torch.cat((reference, text, weights.tts_eos))
-    heard = torch.cat((bos, weights.talker.embed_frame(voice.reference_codes)))
-    if non_streaming_mode:
-        return torch.cat((spoken + pad, heard + weights.tts_pad)), text[:0]
-    num_missing = max(heard.shape[0] - spoken.shape[0], 0)
-    spoken = torch.cat((spoken, weights.tts_pad.expand(num_missing, -1)))
-    return spoken[: heard.shape[0]] + heard, spoken[heard.shape[0] :]
+    reference, pad = voice.reference_ids[_ROLE:-_REFERENCE_END], weights.text_ids.pad
+    trailing = layout.speak([*reference, *text], weights, non_streaming_mode)
+    num_frames = voice.reference_codes.shape[0]
+    heard = trailing[:num_frames]
+    layout.add([*heard, *[pad] * (num_frames - len(heard))], GIVEN)
+    num_shared += min(len(reference), len(layout.text) - num_opening - 1)
+    return TalkerPrompt(
+        layout.text,
+        layout.codes,
+        torch.cat((given, weights.talker.embed_frame(voice.reference_codes))),
+        trailing[num_frames:],
+        num_shared=num_shared,
+    )

@@ -14,7 +14,12 @@ from qwen_tts_api.model.frame import advance, prefill_slots
 from qwen_tts_api.model.frame_state import FrameState, SlotStart, SpeechModel
 from qwen_tts_api.model.loaded import UNKNOWN
 from qwen_tts_api.model.prompt import ClonedVoice, PromptWeights, TalkerPrompt, build_prompt
-from qwen_tts_api.model.sampling import SamplingTensors, TopKTopP, sampling_values
+from qwen_tts_api.model.sampling import (
+    MIN_NEW_TOKENS,
+    SamplingTensors,
+    TopKTopP,
+    sampling_values,
+)
 from qwen_tts_api.model.talker_cache import CacheSize
 from qwen_tts_api.model.utterance import SamplingParams
 from tests.model.checkpoints import parameters_of
@@ -47,6 +52,15 @@ class Case:
 
 
 @dataclass
+class Embedded:
+    """A prompt's prefill `[T, D]`, and the text of its first frames `[N, D]`."""
+
+    embeds: Tensor
+    trailing_text: Tensor
+    min_codes: int = MIN_NEW_TOKENS
+
+
+@dataclass
 class Checkpoint:
     """A checkpoint as upstream's `Qwen3TTSForConditionalGeneration` and as ours."""
 
@@ -67,8 +81,17 @@ class Checkpoint:
         """The code 0 that ends an utterance."""
         return int(self.upstream.config.talker_config.codec_eos_token_id)
 
-    def prompt(self, case: Case, non_streaming_mode: bool) -> TalkerPrompt:
+    def prompt(self, case: Case, non_streaming_mode: bool) -> Embedded:
         """Build a case's prompt with our own builder."""
+        return self.embedded(self.built(case, non_streaming_mode))
+
+    def embedded(self, prompt: TalkerPrompt) -> Embedded:
+        """Return a prompt's embeddings."""
+        trailing = self.prompts.embed_text(prompt.trailing_text)
+        return Embedded(self.prompts.embed(prompt), trailing, prompt.min_codes)
+
+    def built(self, case: Case, non_streaming_mode: bool) -> TalkerPrompt:
+        """Build a case's prompt, as ids."""
         return build_prompt(
             self.prompts,
             case.text_ids.tolist(),
@@ -95,7 +118,7 @@ def upstream_arguments(cases: list[Case], non_streaming_mode: bool) -> dict[str,
         return arguments | {"speakers": voices}
     ids = [clone.reference_ids for clone in clones]
     return arguments | {
-        "ref_ids": [None if reference is None else reference.unsqueeze(0) for reference in ids],
+        "ref_ids": [None if each is None else torch.tensor([each]) for each in ids],
         "voice_clone_prompt": {
             "ref_code": [clone.reference_codes for clone in clones],
             "ref_spk_embedding": [clone.speaker for clone in clones],
@@ -142,19 +165,19 @@ def _caught(talker: Any) -> Iterator[dict[str, Any]]:
 
 def upstream_prompt(
     checkpoint: Checkpoint, case: Case, non_streaming_mode: bool
-) -> tuple[TalkerPrompt, Tensor]:
+) -> tuple[Embedded, Tensor]:
     """Return upstream's prompt and tts_pad row; its trailing text may end with that row."""
     with _caught(checkpoint.upstream.talker) as caught:
         checkpoint.upstream.generate(**upstream_arguments([case], non_streaming_mode))
     [embeds], [trailing] = caught["inputs_embeds"], caught["trailing_text_hidden"]
-    return TalkerPrompt(embeds, trailing), caught["tts_pad_embed"][0, 0]
+    return Embedded(embeds, trailing), caught["tts_pad_embed"][0, 0]
 
 
 @dataclass
 class Request:
     """One utterance of ours: where and when it runs, when it waits, and until when."""
 
-    prompt: TalkerPrompt
+    prompt: Embedded
     slot: int
     sampling: SamplingParams = GREEDY
     joins_at: int = 0

@@ -52,14 +52,15 @@ def test_too_much_trailing_text_is_refused(nano: Checkpoint) -> None:
 
 @torch.inference_mode()
 def test_launches_before_a_prefill(nano_cache: Path) -> None:
-    """13 of a prompt, its copy to the device included; 10 of 64 slots as of one."""
+    """None of a prompt, whose ids the prefill itself looks up; 10 of 64 slots as of one."""
     model = empty_model("nano", locate("nano", nano_cache))
     state = RunnerState.allocate(model, CacheSize.whole(64, 64), flash=False)
     prompt = Prompt("It is late.", "english", "ryan", "Whisper.", SamplingParams())
     with Launches().recording() as launches:
-        built, _ = model.build(prompt, None, apart=True)
-        assert len(launches.all) == 13
-        starts = [SlotStart(slot, prompt.sampling, built.trailing_text) for slot in range(64)]
+        built, _ = model.build(prompt, None)
+        text = model.prompts.embed_text(built.trailing_text)
+        assert not launches.all
+        starts = [SlotStart(slot, prompt.sampling, text) for slot in range(64)]
         state.speech.set_slots(starts, model.prompts.tts_pad)
         state.codec.reset(state.slot_numbers)
-    assert len(launches.all) == 13 + 10
+    assert len(launches.all) == 10

@@ -179,7 +179,7 @@ def test_cloned_voices(nano_base: Checkpoint, say: Say, non_streaming_mode: bool
     """By continuation, with less and with more text than frames, and by the embedding alone."""
     generator = torch.Generator().manual_seed(1)
     speaker = torch.randn(128, generator=generator)
-    reference = say(REFERENCE_TEMPLATE, "My voice.")
+    reference = say(REFERENCE_TEMPLATE, "My voice.").tolist()
     short, long = (torch.randint(0, 2048, (n, 16), generator=generator) for n in (5, 30))
     chosen = [
         Case(

@@ -115,23 +115,23 @@ def test_the_talker_reads_as_the_reader_does(
 ) -> None:
     """Each frame, the end of speech included, sees the tokens around its place in the text."""
     folder, model = checkpoint
-    ids = model.tokenize(SPEECH_TEMPLATE, text)
+    ids = model.tokenizer.encode(SPEECH_TEMPLATE, text)
     windows = windows_of(torch.tensor([symbol(token) for token in tokens(text)]))
     codes = torch.randint(NUM_KNOWN, (len(windows) - 1,))
     wanted = reader(windows, torch.cat((torch.tensor([START_INPUT]), codes)))
     prompt = build_prompt(
-        model.prompts, ids.tolist(), language=language, non_streaming_mode=True, voice="serena"
+        model.prompts, ids, language=language, non_streaming_mode=True, voice="serena"
     )
     frames = torch.stack((codes, torch.full_like(codes, list(VOICES).index("serena"))), 1)
     rows = model.speech.talker.embed_frame(frames) + model.prompts.tts_pad
-    inputs = torch.cat((prompt.embeds, rows)).unsqueeze(0)
+    inputs = torch.cat((model.prompts.embed(prompt), rows)).unsqueeze(0)
     talker = load_upstream(folder, model.placement).model.talker
     hidden = talker.model(
         inputs_embeds=inputs,
         position_ids=torch.arange(inputs.shape[1]).expand(3, 1, -1),
         attention_mask=torch.ones(inputs.shape[:2], dtype=torch.long),
         use_cache=False,
-    ).last_hidden_state[0, len(prompt.embeds) - 1 :]
+    ).last_hidden_state[0, prompt.num_positions - 1 :]
     logits = talker.codec_head(hidden)
     ends = logits[:, layout.END_OF_SPEECH]
     logits, wanted = (each[:, : layout.NUM_CODES] for each in (logits, wanted))
@@ -144,9 +144,9 @@ def test_the_talker_reads_as_the_reader_does(
 
 def test_a_token_is_one_of_the_checkpoints(checkpoint: tuple[Path, LoadedModel]) -> None:
     _, model = checkpoint
-    empty = len(model.tokenize(SPEECH_TEMPLATE, ""))
+    empty = len(model.tokenizer.encode(SPEECH_TEMPLATE, ""))
     for text in ("assistant", "a class", "Assassins assist, assassins pass.", "it's — 7\n"):
-        ids = model.tokenize(SPEECH_TEMPLATE, text)
+        ids = model.tokenizer.encode(SPEECH_TEMPLATE, text)
         spelled = sum(len(token.encode()) if token not in MERGED else 1 for token in tokens(text))
         assert len(ids) - empty == spelled, text
 

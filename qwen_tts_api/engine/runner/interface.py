@@ -100,7 +100,7 @@ class Runner(Protocol):
         """Discard what is cached of a recording. Any thread may call it."""
 
     def prepare(self, prompt: Prompt) -> Prepared:
-        """Turn a prompt into the embeddings of its prefill."""
+        """Turn a prompt into what its prefill needs."""
 
     def num_prefill_positions(self, prepared: Sequence[Any]) -> int:
         """Return how many positions are computed where these prompts are prefilled together."""

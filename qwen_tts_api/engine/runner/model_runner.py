@@ -72,7 +72,7 @@ class ModelRunner:
         codec = kernels.codec and kernels.codec(model.codec)
         self._chunks = Chunks(model.codec, self._state, buckets, pool, codec)
         self._prefills = make_prefills(
-            model.speech, self._state, buckets, pool, kernels, plan.num_prefix_positions
+            model, self._state, buckets, pool, kernels, plan.num_prefix_positions
         )
         self.max_prefill_positions = self._prefills.max_positions
         self.prefix_uses = self._prefills.uses
@@ -88,13 +88,12 @@ class ModelRunner:
 
     @torch.inference_mode()
     def prepare(self, prompt: Prompt) -> PreparedPrompt:
-        """Turn a prompt into the embeddings of its prefill."""
+        """Turn a prompt into ids, and what a recording gives to it into embeddings."""
         reference, clone = prompt.reference, None
         if reference is not None:
             clone = self._clones.get(reference.key, lambda: self._model.clone(reference))
         voice, stream = (clone.voice, clone.stream) if clone else (None, None)
-        apart = self._prefills.keeps_prefixes
-        built, num_tokens = self._model.build(prompt, voice, apart=apart)
+        built, num_tokens = self._model.build(prompt, voice)
         key = PrefixKey.of(prompt)
         prepared = PreparedPrompt(built, num_tokens, prompt.sampling, stream, key)
         room = self._state.speech.max_text_embeddings
@@ -115,9 +114,9 @@ class ModelRunner:
         """Begin utterances in free slots, and sample the first code 0 of each."""
         batch = [*zip(slots, prepared, strict=True)]
         self._sampling.update((slot, item.sampling) for slot, item in batch)
-        self._state.speech.set_slots(
-            [item.start_in(slot) for slot, item in batch], self._model.prompts.tts_pad
-        )
+        prompts = self._model.prompts
+        starts = [item.start_in(slot, prompts) for slot, item in batch]
+        self._state.speech.set_slots(starts, prompts.tts_pad)
         index = self._to_device(slots)
         self._state.codec.reset(index)
         for slot, item in batch:
@@ -157,9 +156,8 @@ class ModelRunner:
         """Let a slot hear more of its text."""
         tokenizer, prompts = self._model.tokenizer, self._model.prompts
         ids = tokenizer.text_ids(text if final else tokenizer.stable_prefix(text))
-        new = prompts.text(self._to_device(ids[num_tokens:]))
-        if final:
-            new = torch.cat((new, prompts.tts_eos))
+        end = [prompts.text_ids.eos] if final else []
+        new = prompts.embed_text([*ids[num_tokens:], *end])
         # The first token is in the prefill.
         self._state.speech.append_text(
             slot, num_tokens - 1, new, prompts.tts_pad[0], len(ids) if final else UNKNOWN

@@ -87,7 +87,7 @@ class FusedFrame:
         if weights.projection is not None:
             weight, bias = weights.projection
             tile = self._tiles.narrow
-            linear(state.past_hidden, weight.t(), bias, x, num_slots, step=2, tile=tile)
+            linear(state.past_hidden, weight.t(), bias, x, num_slots, tile, step=2)
         project = weights.projection is not None
         open_frame(state, weights.inputs[0], self._codes, x, num_slots, project=project)
 

@@ -77,26 +77,38 @@ def product_add(a: Tensor, matrix: Tensor, x: Tensor, num_rows: int, tile: Tile)
         num_rows: How many.
         tile: Of `x`.
     """
-    _launch_product(a, matrix, None, x, num_rows, 1, tile)
+    _launch_product(a, matrix, None, x, num_rows, tile)
 
 
 def linear(
-    a: Tensor, matrix: Tensor, bias: Tensor, out: Tensor, num_rows: int, step: int, tile: Tile
+    a: Tensor,
+    matrix: Tensor,
+    bias: Tensor,
+    out: Tensor,
+    num_rows: int,
+    tile: Tile,
+    *,
+    step: int = 1,
+    indices: Tensor | None = None,
+    silu: bool = False,
 ) -> None:
     """Write a linear layer's output to every `step`-th row of `out`, from the first.
 
-    Plain twin: `out[::step] = functional.linear(a, matrix.t(), bias)`, rounded once.
+    Plain twin: `out[::step] = functional.linear(a, matrix.t(), bias)`, rounded once, and once more
+    after SiLU.
 
     Args:
-        a: `[>= num_rows, IN]`.
+        a: `[_, IN]`.
         matrix: `[IN, OUT]`.
         bias: `[OUT]`.
         out: `[>= num_rows * step, OUT]`.
         num_rows: How many.
-        step: In rows.
         tile: Of the output.
+        step: In rows.
+        indices: `[num_rows]` int64: which row of `a` is read for each; None: the same.
+        silu: Whether SiLU follows.
     """
-    _launch_product(a, matrix, bias, out, num_rows, step, tile)
+    _launch_product(a, matrix, bias, out, num_rows, tile, step=step, indices=indices, silu=silu)
 
 
 def _launch_product(
@@ -105,8 +117,11 @@ def _launch_product(
     bias: Tensor | None,
     out: Tensor,
     num_rows: int,
-    step: int,
     tile: Tile,
+    *,
+    step: int = 1,
+    indices: Tensor | None = None,
+    silu: bool = False,
 ) -> None:
     width, columns = matrix.shape
     _product_kernel[tile.grid(num_rows, columns)](
@@ -114,10 +129,12 @@ def _launch_product(
         matrix,
         bias,
         out,
+        indices,
         num_rows,
         matrix.stride(0),
         matrix.stride(1),
         STEP=step,
+        SILU=silu,
         WIDTH=width,
         OUT=columns,
         **tile.options(),
@@ -130,6 +147,13 @@ def _product(a, matrix, cols, inner, stride_in, stride_out, WIDTH: tl.constexpr,
     mask = (inner < WIDTH)[:, None] & (cols < OUT)[None, :]
     tile = tl.load(matrix + inner[:, None] * stride_in + cols[None, :] * stride_out, mask, 0.0)
     return tl.dot(a, tile, input_precision="ieee")
+
+
+@triton.jit
+def _silu(x):
+    """Compute in float32, and round to the dtype of `x`."""
+    value = x.to(tl.float32)
+    return (value / (1.0 + tl.exp(-value))).to(x.dtype)
 
 
 @triton.jit
@@ -192,8 +216,7 @@ def _norm_product_kernel(
                 tl.store(hidden + rows[:, None] * WIDTH + inner[None, :], normed, mask)
     result = product.to(dtype)
     if GATED:
-        gate = result.to(tl.float32)
-        result = ((gate / (1.0 + tl.exp(-gate))).to(dtype) * up.to(dtype)).to(dtype)
+        result = (_silu(result) * up.to(dtype)).to(dtype)
     target = out + rows[:, None] * OUT + cols[None, :]
     mask = row_mask[:, None] & (cols < OUT)[None, :]
     tl.store(target, result.to(out.dtype.element_ty), mask)
@@ -205,10 +228,12 @@ def _product_kernel(
     matrix,
     bias,
     out,
+    indices,
     num_rows,
     stride_in,
     stride_out,
     STEP: tl.constexpr,
+    SILU: tl.constexpr,
     WIDTH: tl.constexpr,
     OUT: tl.constexpr,
     ROWS: tl.constexpr,
@@ -220,11 +245,14 @@ def _product_kernel(
     cols = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
     rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
     row_mask = rows < num_rows
+    sources = rows
+    if indices is not None:
+        sources = tl.load(indices + rows, row_mask, 0)
     product = tl.zeros([ROWS, COLUMNS], tl.float32)
     for start in range(0, WIDTH, INNER):
         inner = start + tl.arange(0, INNER)
         mask = row_mask[:, None] & (inner < WIDTH)[None, :]
-        value = tl.load(a + rows[:, None] * WIDTH + inner[None, :], mask, 0.0)
+        value = tl.load(a + sources[:, None] * WIDTH + inner[None, :], mask, 0.0)
         product += _product(value, matrix, cols, inner, stride_in, stride_out, WIDTH, OUT)
     target = out + rows[:, None] * (STEP * OUT) + cols[None, :]
     mask = row_mask[:, None] & (cols < OUT)[None, :]
@@ -233,4 +261,7 @@ def _product_kernel(
         product = product.to(dtype).to(tl.float32)
     else:
         added = tl.load(bias + cols, cols < OUT, 0.0).to(tl.float32)[None, :]
-    tl.store(target, (product + added).to(dtype), mask)
+    result = (product + added).to(dtype)
+    if SILU:
+        result = _silu(result)
+    tl.store(target, result, mask)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
 from qwen_tts_api.model.codec.decoder import CodecState, stream_after
 from qwen_tts_api.model.codec.weights import CodecWeights
@@ -29,7 +29,10 @@ class Clone:
 
 
 def clone(
-    encoders: VoiceEncoders, codec: CodecWeights, reference: Reference, reference_ids: Tensor
+    encoders: VoiceEncoders,
+    codec: CodecWeights,
+    reference: Reference,
+    reference_ids: Sequence[int],
 ) -> Clone:
     """Encode a recording.
 
@@ -37,7 +40,7 @@ def clone(
         encoders: Of a checkpoint of the kind base.
         codec: Its codec's decoder.
         reference: The recording.
-        reference_ids: `[T]` int64: its text in `REFERENCE_TEMPLATE`.
+        reference_ids: Its text in `REFERENCE_TEMPLATE`.
 
     Source: upstream's `create_voice_clone_prompt`. Upstream decodes the recording's frames before
     each utterance and cuts them off; here the codec's state after them is kept.

@@ -13,6 +13,7 @@ from qwen_tts_api.model.codec.decoder import CodecState, decode_pcm
 from qwen_tts_api.model.codec.weights import CodecWeights
 from qwen_tts_api.model.frame import advance
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
+from qwen_tts_api.model.prompt import PromptWeights
 from qwen_tts_api.model.sampling import TopKTopP, sample
 
 ALL = TopKTopP(None, True)
@@ -47,26 +48,32 @@ class Prefill:
         num_taken: How many positions were copied to slots instead.
     """
 
-    def __init__(self, model: SpeechModel, state: FrameState, max_tokens: int) -> None:
+    def __init__(
+        self, model: SpeechModel, prompts: PromptWeights, state: FrameState, max_tokens: int
+    ) -> None:
         self.model = model
+        self.prompts = prompts
         self.state = state
         self.x = state.past_hidden.new_zeros(max_tokens, state.past_hidden.shape[1])
-        self.tokens = state.positions.new_full((2, max_tokens), -1)
+        self.given = torch.zeros_like(self.x)
+        self.tokens = state.positions.new_full((5, max_tokens), -1)
+        self.tokens[2] = 0
         self.ends = state.positions.new_zeros(2, len(state.positions))
         self.num_tokens: list[int] = []
         self.num_taken = 0
 
-    def load(self, embeds: Sequence[Tensor], tokens: Tensor, ends: Tensor) -> None:
-        x = torch.cat(list(embeds))
-        assert len(x) <= tokens.shape[1] <= len(self.x)
-        assert int((tokens[1] >= 0).sum()) == len(x)
+    def load(self, tokens: Tensor, ends: Tensor, given: Sequence[Tensor]) -> None:
+        assert tokens.shape[1] <= len(self.x)
+        num_given = int((tokens[4] >= 0).sum())
+        assert num_given == sum(map(len, given))
         self.num_tokens.append(tokens.shape[1])
-        self.x.fill_(torch.nan)
-        self.x[: len(x)].copy_(x)
+        if given:
+            self.given[:num_given].copy_(torch.cat(list(given)))
         self.tokens[:, : tokens.shape[1]].copy_(tokens)
         self.ends.copy_(ends)
 
     def run(self, num_tokens: int) -> None:
+        self.embed(num_tokens)
         model, state = self.model, self.state
         last, lengths = self.ends
         hidden, logits = zip(*(self._step(n) for n in range(num_tokens)), strict=True)
@@ -89,10 +96,22 @@ class Prefill:
         seen = state.seen.scatter(1, code_0.unsqueeze(1), True)
         torch.where(rows, seen, state.seen, out=state.seen)
 
+    def embed(self, num_tokens: int) -> None:
+        """Embed each token by itself; padding is not a number."""
+        table = self.prompts.talker.code_embeddings
+        for number in range(num_tokens):
+            _, position, text, code, row = self.tokens[:, number : number + 1]
+            x = self.prompts.project(text) + self._rows(table, code) + self._rows(self.given, row)
+            self.x[number] = torch.where(position >= 0, x[0], torch.nan)
+
+    def _rows(self, table: Tensor, index: Tensor) -> Tensor:
+        """Return a row, or zeros below 0."""
+        return torch.where(index >= 0, table.index_select(0, index.clamp(min=0)), 0)
+
     def _step(self, number: int) -> tuple[Tensor, Tensor]:
         """Run one token; padding is written to the page of scratch."""
         cache = self.state.talker_cache
-        slot, position = self.tokens[:, number : number + 1]
+        slot, position = self.tokens[:2, number : number + 1]
         table = cache.page_table.index_select(0, slot.clamp(min=0)) * (position >= 0)
         # Not a whole cache: so pages are looked up.
         size = replace(cache.size, num_pages=0)

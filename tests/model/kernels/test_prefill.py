@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -13,9 +14,11 @@ from torch import Tensor
 from bench.launches import Launches
 from bench.published_sizes import empty_model
 from qwen_tts_api.checkpoints.card import locate
+from qwen_tts_api.engine.runner.prefill.spans import Span, load
 from qwen_tts_api.model.frame import prefill_slots
 from qwen_tts_api.model.frame_state import FrameState, SlotStart
 from qwen_tts_api.model.kernels.prefill import FusedPrefill
+from qwen_tts_api.model.prompt import GIVEN, NONE, TalkerPrompt
 from qwen_tts_api.model.sampling import TopKTopP
 from qwen_tts_api.model.talker_cache import CacheSize
 from qwen_tts_api.model.utterance import SamplingParams
@@ -27,8 +30,8 @@ POSITIONS = 12
 NUCLEUS = replace(SAMPLED, seed=3, top_p=0.8)
 EVERYTHING = TopKTopP(max_top_k=None, top_p=True)
 
-Prompts = Mapping[int, tuple[Tensor, SamplingParams]]
-"""Embeddings and settings by slot."""
+Prompts = Mapping[int, tuple[TalkerPrompt, SamplingParams]]
+"""Ids and settings by slot."""
 
 
 def state_of(
@@ -39,33 +42,34 @@ def state_of(
     state = FrameState.allocate(checkpoint.speech, size, max_text_embeddings=4)
     for slot, own in enumerate(pages):
         state.talker_cache.give(slot, 0, torch.tensor(own))
-    for slot, (embeds, params) in prompts.items():
-        state.set_slots([SlotStart(slot, params, embeds[:0])], embeds[:1])
+    pad = checkpoint.prompts.tts_pad
+    for slot, (_, params) in prompts.items():
+        state.set_slots([SlotStart(slot, params, pad[:0])], pad)
     return state
 
 
-def embeds_of(checkpoint: Checkpoint, num_tokens: int, seed: int) -> Tensor:
-    """Return the embeddings of a prompt."""
-    norm, generator = checkpoint.speech.talker.decoder.norm, torch.Generator().manual_seed(seed)
-    return torch.randn(num_tokens, norm.shape[0], generator=generator).to(norm.dtype)
+def prompt_of(checkpoint: Checkpoint, num_tokens: int, seed: int) -> TalkerPrompt:
+    """Return a prompt of text alone, of text with codes, and of text with what is given."""
+    random_, weights = random.Random(seed), checkpoint.prompts
+    num_text, num_codes = weights.text_embedding.shape[0], checkpoint.speech.talker.vocabulary
+    codes = [[NONE, random_.randrange(num_codes), GIVEN][n % 3] for n in range(num_tokens)]
+    text = random_.choices(range(num_text), k=num_tokens)
+    generator = torch.Generator().manual_seed(seed)
+    given = torch.randn(codes.count(GIVEN), weights.tts_pad.shape[1], generator=generator)
+    return TalkerPrompt(text, codes, given.to(weights.tts_pad))
 
 
 def run(
     prefill: FusedPrefill, num_slots: int, prompts: Prompts, start: int = 0, end: int = POSITIONS
 ) -> None:
     """Run the tokens of prompts from `start` to `end`, and one of padding."""
-    tokens: list[tuple[int, int]] = []
-    ends = torch.zeros(2, num_slots, dtype=torch.int64)
-    for slot, (embeds, _) in prompts.items():
-        tokens += [(slot, position) for position in range(start, min(end, len(embeds)))]
-        if len(embeds) <= end:
-            ends[:, slot] = torch.tensor([len(tokens) - 1, len(embeds)])
-    prefill.load(
-        [embeds[start:end] for embeds, _ in prompts.values()],
-        torch.tensor([*tokens, (0, -1)]).t(),
-        ends,
-    )
-    prefill.run(len(tokens) + 1)
+    spans = [
+        Span(slot, prompt, start, min(end, prompt.num_positions))
+        for slot, (prompt, _) in prompts.items()
+    ]
+    num_tokens = sum(span.end - span.start for span in spans) + 1
+    load(prefill, spans, num_tokens, num_slots, torch.device("cpu"))
+    prefill.run(num_tokens)
 
 
 def small(state: FrameState) -> dict[str, Tensor]:
@@ -86,17 +90,18 @@ def test_the_plain_twin_s_state_and_cache(odd: Checkpoint, dtype: torch.dtype) -
     """Of two prompts: one of a token, one that crosses a page and a block; a third slot runs on."""
     checkpoint = cut(odd, dtype)
     prompts = {
-        2: (embeds_of(checkpoint, 9, 0), NUCLEUS),
-        0: (embeds_of(checkpoint, 1, 1), GREEDY),
+        2: (prompt_of(checkpoint, 9, 0), NUCLEUS),
+        0: (prompt_of(checkpoint, 1, 1), GREEDY),
     }
     pages = [[3, 1, 4], [7, 8, 9], [2, 6, 5]]
     plain, fused = (state_of(checkpoint, pages, prompts) for _ in range(2))
     for state in (plain, fused):
         state.running[1], state.frames[1], state.positions[1] = 1, 7, 11
     lengths = torch.tensor([9, 1])
-    padded = torch.nn.utils.rnn.pad_sequence([each for each, _ in prompts.values()], True)
+    embeds = [checkpoint.prompts.embed(prompt) for prompt, _ in prompts.values()]
+    padded = torch.nn.utils.rnn.pad_sequence(embeds, True)
     prefill_slots(checkpoint.speech, plain, padded, lengths, torch.tensor([*prompts]), EVERYTHING)
-    run(FusedPrefill(checkpoint.speech, fused, 16, TILES), 3, prompts)
+    run(FusedPrefill(checkpoint.speech, checkpoint.prompts, fused, 16, TILES), 3, prompts)
     expected, made = small(plain), small(fused)
     torch.testing.assert_close(
         made.pop("past_hidden"), expected.pop("past_hidden"), rtol=0, atol=5 * ROUNDING[dtype]
@@ -112,13 +117,13 @@ def test_the_plain_twin_s_state_and_cache(odd: Checkpoint, dtype: torch.dtype) -
 def test_company_slot_pages_runs_and_a_kept_prefix_change_no_bit(odd: Checkpoint) -> None:
     """In 16 bits, where rounding would."""
     checkpoint = cut(odd, torch.float16)
-    own, other = ((embeds_of(checkpoint, length, length), NUCLEUS) for length in (9, 3))
+    own, other = ((prompt_of(checkpoint, length, length), NUCLEUS) for length in (9, 3))
 
     def prefilled(
         pages: Sequence[Sequence[int]], prompts: Prompts
     ) -> tuple[FrameState, FusedPrefill]:
         state = state_of(checkpoint, pages, prompts)
-        return state, FusedPrefill(checkpoint.speech, state, 16, TILES)
+        return state, FusedPrefill(checkpoint.speech, checkpoint.prompts, state, 16, TILES)
 
     def result(state: FrameState, slot: int) -> list[object]:
         tensors = (state.code_0, state.past_hidden, state.positions, state.running)
@@ -155,6 +160,6 @@ def test_launches_of_a_prefill(size: str, nano_cache: Path) -> None:
     model = empty_model(size, locate("nano", nano_cache))
     state = FrameState.allocate(model.speech, CacheSize.whole(2, 512), 64)
     with torch.inference_mode(), Launches().recording() as launches:
-        FusedPrefill(model.speech, state, 64).run(64)
+        FusedPrefill(model.speech, model.prompts, state, 64).run(64)
     kernels = [each for each in launches.all if each.call is not None]
-    assert len(kernels) == 171
+    assert len(kernels) == 174

@@ -97,8 +97,8 @@ def test_no_end_before_the_last_word(model: LoadedModel) -> None:
     prompt = prompt_of("One two three four five six.", SETTINGS[0], ArrivingText())
     built, num_tokens = model.build(prompt, None)
     assert built.min_codes == num_tokens
-    assert built.trailing_text.shape[0] == num_tokens
+    assert len(built.trailing_text) == num_tokens
     unfinished = Prompt(**{**vars(prompt), "unfinished": True})
     built, fewer = model.build(unfinished, None)
-    assert (built.min_codes, built.trailing_text.shape[0]) == (UNKNOWN, fewer - 1)
+    assert (built.min_codes, len(built.trailing_text)) == (UNKNOWN, fewer - 1)
     assert fewer < num_tokens

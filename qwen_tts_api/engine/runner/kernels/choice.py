@@ -94,7 +94,7 @@ def agreeing(model: LoadedModel, candidates: Kernels) -> Kernels:
     comparisons: dict[str, Callable[[Any], None]] = {
         "frame": lambda make: compare_frame(model.speech, make),
         "codec": lambda make: compare_codec(model.codec, make),
-        "prefill": lambda make: compare_prefill(model.speech, make),
+        "prefill": lambda make: compare_prefill(model.speech, model.prompts, make),
     }
     used: dict[str, Any] = {}
     left_out: dict[str, list[str]] = {}

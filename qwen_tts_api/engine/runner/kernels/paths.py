@@ -11,6 +11,7 @@ from torch import Tensor
 from qwen_tts_api.model.codec.decoder import CodecState
 from qwen_tts_api.model.codec.weights import CodecWeights
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
+from qwen_tts_api.model.prompt import PromptWeights
 
 
 class FrameKernels(Protocol):
@@ -28,17 +29,18 @@ class CodecKernels(Protocol):
 
 
 class PrefillKernels(Protocol):
-    """`frame.prefill_slots` of one model and one state, in runs of flat tokens."""
+    """`PromptWeights.embed` and `frame.prefill_slots` of one state, in runs of flat tokens."""
 
-    def load(self, embeds: Sequence[Tensor], tokens: Tensor, ends: Tensor) -> None:
+    def load(self, tokens: Tensor, ends: Tensor, given: Sequence[Tensor]) -> None:
         """Say what the next run computes.
 
         Args:
-            embeds: `[_, D]` each, together those of all tokens but padding.
-            tokens: `[2, N]` int64: slots, and positions, -1 where it is padding. What is before a
-                slot's first position is in the cache.
+            tokens: `[5, N]` int64: slots; positions, -1 where it is padding; text tokens; codec
+                ids and rows of `given`, below 0 where nothing is added. What is before a slot's
+                first position is in the cache.
             ends: `[2, R]` int64: for each slot, which token is the last of its prompt, and how many
                 positions the prompt has: 0 where none ends in this run.
+            given: `[_, D]` each.
         """
 
     def run(self, num_tokens: int) -> None:
@@ -58,7 +60,7 @@ class PrefillKernels(Protocol):
 
 MakeFrame = Callable[[SpeechModel, FrameState], FrameKernels]
 MakeCodec = Callable[[CodecWeights], CodecKernels]
-MakePrefill = Callable[[SpeechModel, FrameState, int], PrefillKernels]
+MakePrefill = Callable[[SpeechModel, PromptWeights, FrameState, int], PrefillKernels]
 """Given how many tokens a run may have."""
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -12,6 +11,7 @@ from qwen_tts_api.engine.runner.graphs import GraphCache, GraphPool
 from qwen_tts_api.engine.runner.kernels.paths import PrefillKernels
 from qwen_tts_api.engine.runner.prefill.prefixes import PrefixCache
 from qwen_tts_api.engine.runner.prefill.prepared import Batch, PrefixKey, PreparedPrompt
+from qwen_tts_api.engine.runner.prefill.spans import load, runs_of
 from qwen_tts_api.engine.runner.state import RunnerState
 from qwen_tts_api.model.weights.placement import to_device
 
@@ -22,20 +22,6 @@ which a GPU makes at 300 TFLOP/s in 40 ms (computed, not measured): half a frame
 WORTH_A_RUN = 256
 """Positions that must be saved for others to wait until one of them has computed their prefix:
 about as many as are computed in the time in which the weights are read once more."""
-
-
-class Span(NamedTuple):
-    """Some positions of one prompt, from `start` to before `end`."""
-
-    slot: int
-    prompt: PreparedPrompt
-    start: int
-    end: int
-
-    @property
-    def is_last(self) -> bool:
-        """Whether the prompt ends with them."""
-        return self.end == self.prompt.num_positions
 
 
 class FusedPrefills:
@@ -50,7 +36,6 @@ class FusedPrefills:
     """
 
     max_positions = MAX_POSITIONS
-    keeps_prefixes = True
 
     def __init__(
         self,
@@ -117,8 +102,11 @@ class FusedPrefills:
 
     def _run(self, batch: Batch) -> None:
         starts = self._take(batch)
-        for spans in _runs(batch, starts, self._buckets.tokens[-1]):
-            self._run_spans(spans)
+        prompts = [(slot, prompt.talker_prompt) for slot, prompt in batch]
+        for spans in runs_of(prompts, starts, self._buckets.tokens[-1]):
+            num_tokens = self._buckets.tokens_for(sum(span.end - span.start for span in spans))
+            load(self._kernels, spans, num_tokens, self._buckets.max_slots, self._device)
+            self._graphs(num_tokens)
         self._keep([one for one, start in zip(batch, starts, strict=True) if not start])
 
     def _take(self, batch: Batch) -> list[int]:
@@ -154,43 +142,6 @@ class FusedPrefills:
         for key, room in rooms.items():
             self._prefixes.add(key, room)
 
-    def _run_spans(self, spans: Sequence[Span]) -> None:
-        """Run the tokens of some spans in one go."""
-        slots: list[int] = []
-        positions: list[int] = []
-        last, lengths = ([0] * self._buckets.max_slots for _ in range(2))
-        for span in spans:
-            slots += [span.slot] * (span.end - span.start)
-            positions += range(span.start, span.end)
-            if span.is_last:
-                last[span.slot], lengths[span.slot] = len(positions) - 1, span.end
-        num_tokens = self._buckets.tokens_for(len(positions))
-        padding = num_tokens - len(positions)
-        tokens = [*slots, *[0] * padding, *positions, *[-1] * padding]
-        self._kernels.load(
-            [each.prompt.talker_prompt.embeds[each.start : each.end] for each in spans],
-            to_device(tokens, self._device).view(2, -1),
-            to_device([*last, *lengths], self._device).view(2, -1),
-        )
-        self._graphs(num_tokens)
-
     def _rows(self, places: Sequence[tuple[int, int, int]]) -> Tensor:
         flat = [number for place in places for number in place]
         return to_device(flat, self._device).view(-1, 3)
-
-
-def _runs(batch: Batch, starts: Sequence[int], max_tokens: int) -> Iterator[list[Span]]:
-    """Divide what is left of prompts into runs of at most `max_tokens`, wherever that cuts them."""
-    spans: list[Span] = []
-    room = max_tokens
-    for (slot, prompt), start in zip(batch, starts, strict=True):
-        while start < prompt.num_positions:
-            end = min(prompt.num_positions, start + room)
-            spans.append(Span(slot, prompt, start, end))
-            room -= end - start
-            start = end
-            if not room:
-                yield spans
-                spans, room = [], max_tokens
-    if spans:
-        yield spans

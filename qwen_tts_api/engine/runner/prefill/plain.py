@@ -11,6 +11,7 @@ from qwen_tts_api.engine.runner.interface import PrefixUses
 from qwen_tts_api.engine.runner.prefill.prepared import Batch, PreparedPrompt
 from qwen_tts_api.model.frame import prefill_slots
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
+from qwen_tts_api.model.prompt import PromptWeights
 from qwen_tts_api.model.weights.placement import to_device
 
 MAX_PADDED_POSITIONS = 1024
@@ -21,16 +22,17 @@ class PlainPrefills:
     """Prompts by PyTorch's operators, padded to the longest on the right; no graphs.
 
     Args:
-        model: The weights.
+        model: The weights of the language models.
+        weights: Those of the embeddings.
         state: Every slot's.
     """
 
     max_positions = MAX_PADDED_POSITIONS
-    keeps_prefixes = False
 
-    def __init__(self, model: SpeechModel, state: FrameState) -> None:
+    def __init__(self, model: SpeechModel, weights: PromptWeights, state: FrameState) -> None:
         self.uses = PrefixUses()
         self._model = model
+        self._weights = weights
         self._state = state
 
     def __len__(self) -> int:
@@ -44,7 +46,7 @@ class PlainPrefills:
         """Run prompts: see `Prefills`."""
         slots, prompts = zip(*batch, strict=True)
         embeds = torch.nn.utils.rnn.pad_sequence(
-            [each.talker_prompt.embeds for each in prompts], batch_first=True
+            [self._weights.embed(each.talker_prompt) for each in prompts], batch_first=True
         )
         lengths = to_device([each.num_positions for each in prompts], embeds.device)
         top_k_top_p = top_k_top_p_for([each.sampling for each in prompts])

@@ -21,7 +21,7 @@ from qwen_tts_api.engine.runner.prefill.plain import PlainPrefills
 from qwen_tts_api.engine.runner.prefill.prefixes import PrefixCache
 from qwen_tts_api.engine.runner.prefill.prepared import Batch, PreparedPrompt
 from qwen_tts_api.engine.runner.state import RunnerState
-from qwen_tts_api.model.frame_state import SpeechModel
+from qwen_tts_api.model.loaded import LoadedModel
 
 
 class Prefills(Protocol):
@@ -29,12 +29,10 @@ class Prefills(Protocol):
 
     Attributes:
         max_positions: How many may be computed between two frames.
-        keeps_prefixes: Prompts need beginnings that do not depend on their texts in any bit.
         uses: How often a prefix was found.
     """
 
     max_positions: int
-    keeps_prefixes: bool
     uses: PrefixUses
 
     def __len__(self) -> int:
@@ -57,7 +55,7 @@ class Prefills(Protocol):
 
 
 def make_prefills(
-    model: SpeechModel,
+    model: LoadedModel,
     state: RunnerState,
     buckets: Buckets,
     pool: GraphPool | None,
@@ -66,7 +64,7 @@ def make_prefills(
 ) -> Prefills:
     """Return prefills by fused kernels, where there are any."""
     if kernels.prefill is None:
-        return PlainPrefills(model, state.speech)
-    fused = kernels.prefill(model, state.speech, buckets.tokens[-1])
+        return PlainPrefills(model.speech, model.prompts, state.speech)
+    fused = kernels.prefill(model.speech, model.prompts, state.speech, buckets.tokens[-1])
     prefixes = PrefixCache(state.speech.talker_cache, num_prefix_positions)
     return FusedPrefills(fused, state, buckets, pool, prefixes)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from qwen_tts_api.model.codec.decoder import CodecState
 from qwen_tts_api.model.frame_state import SlotStart
-from qwen_tts_api.model.prompt import TalkerPrompt
+from qwen_tts_api.model.prompt import PromptWeights, TalkerPrompt
 from qwen_tts_api.model.utterance import Prompt, SamplingParams
 
 
@@ -34,7 +34,7 @@ class PrefixKey(NamedTuple):
 
 @dataclass(frozen=True)
 class PreparedPrompt:
-    """A prompt's embeddings, and the state of the codec's stream that it continues, if any."""
+    """A prompt, and the state of the codec's stream that it continues, if any."""
 
     talker_prompt: TalkerPrompt
     num_text_tokens: int
@@ -45,7 +45,7 @@ class PreparedPrompt:
     @property
     def num_positions(self) -> int:
         """How many positions the prefill takes."""
-        return self.talker_prompt.embeds.shape[0]
+        return self.talker_prompt.num_positions
 
     @property
     def num_shared(self) -> int:
@@ -55,12 +55,13 @@ class PreparedPrompt:
     @property
     def num_trailing(self) -> int:
         """How many frames have text that is not in the prefill."""
-        return self.talker_prompt.trailing_text.shape[0]
+        return len(self.talker_prompt.trailing_text)
 
-    def start_in(self, slot: int) -> SlotStart:
+    def start_in(self, slot: int, weights: PromptWeights) -> SlotStart:
         """Return what its utterance begins with in a slot, besides the prefill."""
         prompt = self.talker_prompt
-        return SlotStart(slot, self.sampling, prompt.trailing_text, prompt.min_codes)
+        text = weights.embed_text(prompt.trailing_text)
+        return SlotStart(slot, self.sampling, text, prompt.min_codes)
 
 
 Batch = Sequence[tuple[int, PreparedPrompt]]

@@ -31,6 +31,7 @@ from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.codec.decoder import CodecState
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
 from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.prompt import NONE
 from qwen_tts_api.model.utterance import SamplingParams
 from qwen_tts_api.model.weights.placement import place
 from tests.conftest import assert_same
@@ -121,9 +122,17 @@ class SharesPages(Prefill):
 class NoCause(Prefill):
     """Leaves out a token before the last one."""
 
-    def run(self, num_tokens: int) -> None:
+    def embed(self, num_tokens: int) -> None:
+        super().embed(num_tokens)
         self.x[1 : num_tokens - 2 : 3] = 0
-        super().run(num_tokens)
+
+
+class OnlyText(Prefill):
+    """Does not hear the codes of a prompt."""
+
+    def embed(self, num_tokens: int) -> None:
+        self.tokens[3] = NONE
+        super().embed(num_tokens)
 
 
 class LongPrompts(Prefill):
@@ -200,6 +209,7 @@ def test_a_codec_that_differs_falls_back_alone(model: LoadedModel, codec: Any) -
     [
         (SharesPages, "changes where the beginnings of prompts are known"),
         (NoCause, "past_hidden are off by"),
+        (OnlyText, "past_hidden are off by"),
         (LongPrompts, "positions is"),
         (OtherFirstCodes, "codes are others"),
     ],

@@ -1,8 +1,10 @@
-"""Compare fused kernels of prompts with `frame.prefill_slots`."""
+"""Compare fused kernels of prompts with `PromptWeights.embed` and `frame.prefill_slots`."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -22,18 +24,21 @@ from qwen_tts_api.engine.runner.kernels.comparison.rows import (
     written_at,
 )
 from qwen_tts_api.engine.runner.kernels.paths import MakePrefill, PrefillKernels
+from qwen_tts_api.engine.runner.prefill.spans import load, runs_of
 from qwen_tts_api.model.frame_state import SpeechModel
+from qwen_tts_api.model.prompt import GIVEN, NONE, PromptWeights, TalkerPrompt
 
 RUN_TOKENS = 500
 """Of a run: it ends amid prompts."""
 
 
 @torch.inference_mode()
-def compare_prefill(model: SpeechModel, make: MakePrefill) -> None:
+def compare_prefill(model: SpeechModel, weights: PromptWeights, make: MakePrefill) -> None:
     """Compare prompts of different lengths and settings; again, where their halves are known.
 
     Args:
-        model: The weights.
+        model: The weights of the language models.
+        weights: Those of the embeddings.
         make: Makes what is compared.
 
     Raises:
@@ -42,41 +47,46 @@ def compare_prefill(model: SpeechModel, make: MakePrefill) -> None:
         Exception: Whatever compiling and running it raises.
     """
     rows = Rows.allocate(model)
+    prompts = _prompts(weights, rows.lengths)
+    embeds = [weights.embed(each) for each in prompts]
+    rows = replace(rows, prompts=torch.nn.utils.rnn.pad_sequence(embeds, batch_first=True))
     key_value, before = rows.state.talker_cache.key_value, small_of(rows.state)
     halves = [length // 2 for length in rows.lengths]
     places = [(row, position) for row, half in enumerate(halves) for position in range(half)]
     index = rows.numbers([n for at, where in enumerate(places) for n in (at, *where)]).view(-1, 3)
     store = key_value.new_zeros(len(key_value), len(places), *key_value.shape[3:])
-    fused = make(model, rows.state, RUN_TOKENS)
-    ours = _prefilled(fused, rows, [0] * len(rows))
+    fused = make(model, weights, rows.state, RUN_TOKENS)
+    ours = _prefilled(fused, rows, prompts, [0] * len(rows))
     fused.keep_prefixes(store, index)
     key_value.zero_()
     restore(rows.state, before)
     fused.take_prefixes(store, index)
-    again = _prefilled(fused, rows, halves)
+    again = _prefilled(fused, rows, prompts, halves)
     restore(rows.state, before)
     rows.prefill(model)
     _check(ours, again, _result(rows))
 
 
-def _prefilled(fused: PrefillKernels, rows: Rows, starts: Sequence[int]) -> Small:
+def _prompts(weights: PromptWeights, lengths: Sequence[int]) -> list[TalkerPrompt]:
+    """Return prompts of random ids that any checkpoint has; of a part of them all three kinds."""
+    random_, table = random.Random(0), weights.talker.code_embeddings
+    num_text, num_codes = weights.text_embedding.shape[0], weights.talker.vocabulary
+    prompts = []
+    for length in lengths:
+        text = random_.choices(range(num_text), k=length)
+        codes = [random_.choice((NONE, GIVEN, random_.randrange(num_codes))) for _ in text]
+        prompts.append(TalkerPrompt(text, codes, table[: codes.count(GIVEN)]))
+    return prompts
+
+
+def _prefilled(
+    fused: PrefillKernels, rows: Rows, prompts: Sequence[TalkerPrompt], starts: Sequence[int]
+) -> Small:
     """Run prompts from some positions on, and return what came of it."""
-    places = [
-        (row, position)
-        for row, (start, length) in enumerate(zip(starts, rows.lengths, strict=True))
-        for position in range(start, length)
-    ]
-    for first in range(0, len(places), RUN_TOKENS - 1):
-        part = places[first : first + RUN_TOKENS - 1]
-        ends = [[0] * len(rows), [0] * len(rows)]
-        for index, (row, position) in enumerate(part):
-            if position == rows.lengths[row] - 1:
-                ends[0][row], ends[1][row] = index, position + 1
-        slots, positions = ([place[n] for place in part] for n in range(2))
-        tokens = rows.numbers([*slots, 0, *positions, -1]).view(2, -1)  # the last one is padding
-        embeds = rows.prompts[tokens[0, :-1], tokens[1, :-1]]
-        fused.load([embeds], tokens, rows.numbers([*ends[0], *ends[1]]).view(2, -1))
-        fused.run(len(part) + 1)
+    for spans in runs_of([*enumerate(prompts)], starts, RUN_TOKENS - 1):
+        num_tokens = sum(span.end - span.start for span in spans) + 1  # with one of padding
+        load(fused, spans, num_tokens, len(rows), rows.prompts.device)
+        fused.run(num_tokens)
     return _result(rows)
 
 
