@@ -19,9 +19,11 @@ from qwen_tts_api.service.text.script.passage import (
     check_num_passages,
 )
 from qwen_tts_api.service.text.sentences import Boundary, find_clauses, find_sentences
+from qwen_tts_api.service.text.verbalize.edits import Edit, apply
 
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}、。，！？；：」』）】]"
 _LINE_END = compile_pattern(rf"(?<={_UNSPACED})\s*\n\s*(?={_UNSPACED})")
+_ENTITY = compile_pattern(r"&(?:#?\w++);")
 _SPACES = compile_pattern(r"\s++")
 
 
@@ -39,18 +41,32 @@ class Source:
 
     def __init__(self, document: str, start: int, own: tuple[int, int]) -> None:
         self.position = 0
+        self._document = document
         self._start = start
         self._text = [BLANK] * len(document)
+        self._entities: list[Edit] = []
         self._taken, self._end = own
 
     def add(self, text: str) -> None:
-        """Note text that stands at the position."""
+        """Note text that stands at the position, or a character whose entity does."""
+        entity = _ENTITY.match(self._document, self.position)
+        if entity and len(text) == 1:
+            self._entities.append(Edit(*entity.span(), text, ""))
         self._text[self.position : self.position + len(text)] = text
 
     def take(self, text: str) -> Written:
         """Return what was read since the last time, as what became of its text."""
         begin, self._taken = self._taken, min(self.position, self._end)
-        return Written.of("".join(self._text[begin : self._taken]), text, self._start + begin)
+        entities = [
+            edit._replace(start=edit.start - begin, end=edit.end - begin)
+            for edit in self._entities
+            if edit.start < self._taken
+        ]
+        self._entities = self._entities[len(entities) :]
+        source = "".join(self._text[begin : self._taken])
+        places = Alignment.edited(len(source), entities)
+        places = places.then(compare(apply(source, entities), text))
+        return Written(self._start + begin, text, places, Alignment.same(len(text)))
 
 
 class _Piece(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import suppress
 from typing import Any
@@ -29,6 +30,24 @@ def styles(document: str) -> list[Any]:
     return [
         (each.text, each.style.speaker, each.style.language, round(each.style.speed, 3))
         for each in read_ssml(document).passages
+    ]
+
+
+def test_an_entity_is_all_of_what_is_written() -> None:
+    """At the beginning, in and at the end of a word, and of a passage."""
+    text = "<s>x R&amp;</s> &quot;c&#33; AT&amp;T<prosody rate='fast'>&lt;</prosody>"
+    places = []
+    for passage in ssml.read_ssml(text, "Auto", timed=True).passages:
+        assert passage.written is not None
+        for word in re.finditer(r"\S+", passage.written.text):
+            start, end = passage.written.place(*word.span())
+            places.append((word[0], text[start:end]))
+    assert places == [
+        ("x", "x"),
+        ("R&", "R&amp;"),
+        ('"c!', "&quot;c&#33;"),
+        ("AT&T", "AT&amp;T"),
+        ("<", "&lt;"),
     ]
 
 

@@ -15,7 +15,7 @@ from qwen_tts_api.routes.apis.elevenlabs.speech import find_request
 from qwen_tts_api.routes.live.turns import check_request
 from qwen_tts_api.routes.live.upgrade import Session, SocketRoutes, describe_socket
 from qwen_tts_api.routes.live.websocket import WebSocket
-from qwen_tts_api.routes.speech.field_types import choice, live_mode
+from qwen_tts_api.routes.speech.field_types import choice, live_mode, seed, switch
 from qwen_tts_api.routes.speech.schema import load
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
@@ -24,9 +24,11 @@ _Kind = type[SingleSession] | type[MultiSession]
 
 
 class _Query(Schema):
-    """Parameters of the address, of which ElevenLabs does not have `live_mode`."""
+    """Parameters of the address, of which ElevenLabs does not have all."""
 
     live_mode = live_mode()
+    pause_marks = switch("As in the body of a request.")
+    seed = seed("As in the body of a request.")
     apply_text_normalization = choice("As in the body of a request.", *NORMALIZE)
 
 
@@ -72,14 +74,16 @@ def add_routes(
 def _read_query(request: Request, config: Config, service: SpeechService) -> SpeechRequest:
     """Return what the path and the query of a handshake ask for."""
     args = request.args
-    given = load(_Query(), {name: args.get(name, "") for name in _Query().fields})
+    given = load(_Query(), {name: args[name] for name in _Query().fields if args.get(name)})
     asked = SpeechRequest(
         model=args.get("model_id", ""),
         language=args.get("language_code", ""),
         stream=True,
         break_tags=True,
-        normalize=NORMALIZE.get(given["apply_text_normalization"]),
-        live_mode=given["live_mode"],
+        normalize=NORMALIZE.get(given.get("apply_text_normalization", "")),
+        live_mode=given.get("live_mode", ""),
+        pause_marks=given.get("pause_marks"),
+        seed=given.get("seed"),
     )
     voice_id = (request.view_args or {})["voice_id"]
     found, _ = find_request(asked, voice_id, args.get("output_format", ""), config, service)

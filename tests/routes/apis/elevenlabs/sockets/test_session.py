@@ -119,6 +119,19 @@ def test_a_break_is_a_pause(serve_port: ServePort) -> None:
         assert connection.close_code == 1008
 
 
+def test_the_address_has_a_seed_and_a_switch_of_pauses(serve_port: ServePort) -> None:
+    port, bench = serve_port()
+    query = "output_format=pcm_24000&seed=7&pause_marks=true&auto_mode=true"
+    with session(port, query=query) as connection:
+        send(connection, text="Hello. [pause 1s] You.")
+        send(connection, text="")
+        samples = np.frombuffer(audio_of(read(connection)), "<i2")
+    assert silences(samples, 1000) == [24_000]
+    assert bench.runner.prompts[0].sampling.seed == 7
+    with pytest.raises(InvalidStatus), session(port, query="seed=x"):
+        pass
+
+
 def test_a_flush_speaks_what_is_no_sentence_yet(serve_port: ServePort) -> None:
     port, _ = serve_port()
     with session(port) as connection:
