@@ -7,6 +7,8 @@ import io
 import os
 import wave
 from collections.abc import Iterator
+from itertools import pairwise
+from types import SimpleNamespace
 from typing import IO, Any
 
 import click
@@ -14,7 +16,7 @@ import pytest
 
 from qwen_tts_api.cli.client import ServerClient
 from qwen_tts_api.cli.live import words
-from qwen_tts_api.cli.live.words import speak_words
+from qwen_tts_api.cli.live.words import WordSpeech, speak_words
 from qwen_tts_api.cli.progress import Progress
 from qwen_tts_api.cli.speech import Answer
 from tests.cli.live.test_speech import ByteByByte, pipe
@@ -56,10 +58,30 @@ def test_it_is_one_file_of_the_whole_text(
 ) -> None:
     """In any format, rate and speed; cut in a letter, and longer than the server lets wait."""
     monkeypatch.setattr(words, "MAX_AHEAD_CHARS", 200)
-    port, bench = serve_port(max_text_chars=300)
-    text = "Grüße, 世界. " * 40
-    assert len(text) > 2 * words.MAX_AHEAD_CHARS
-    data = speak(port, text.encode(), audio_format="wav", sample_rate=16_000, speed=2.0, seed=3)
+    port, bench = serve_port(max_text_chars=300, live_pending_chars=400)
+    bench.runner.gate.clear()
+    num_ahead = WordSpeech._num_ahead
+    seen: list[tuple[int, int]] = []
+
+    def open_at_bound(speech: WordSpeech) -> int:
+        """Nothing is spoken before the text is as far ahead as it may be."""
+        ahead = num_ahead(speech)
+        seen.append((speech._num_sent, ahead))
+        if ahead > 200:
+            bench.runner.gate.set()
+        return ahead
+
+    monkeypatch.setattr(WordSpeech, "_num_ahead", open_at_bound)
+    beginning, rest = (
+        ByteByByte("Grüße, 世界. ".encode()),
+        io.BytesIO("Grüße, 世界. ".encode() * 90),
+    )
+    text: Any = SimpleNamespace(read=lambda size: beginning.read(size) or rest.read(size))
+    with speaking(port, text, audio_format="wav", sample_rate=16_000, speed=2.0, seed=3) as answer:
+        data = b"".join(answer.chunks)
+    waited = [sent == sent_next for (sent, ahead), (sent_next, _) in pairwise(seen) if ahead > 200]
+    assert waited
+    assert all(waited)
     assert data.count(b"RIFF") == 1
     with wave.open(io.BytesIO(data)) as file:
         assert file.getframerate() == 16_000
