@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from qwen_tts_api.errors import NothingToSay, TTSError
 from tests.rows import for_each
+
+PACKAGE = Path(__file__).resolve().parent.parent / "qwen_tts_api"
 
 
 def tree(error: type[TTSError]) -> Iterator[type[TTSError]]:
@@ -20,6 +24,15 @@ def test_every_error_has_a_code_of_its_own() -> None:
     codes = Counter(error.code for error in tree(TTSError) if error is not NothingToSay)
     assert set(codes.values()) == {1}
     assert TTSError.code not in codes
+
+
+def test_every_error_is_raised() -> None:
+    """Or is the parent of some: a code that nobody meets is none to tell of."""
+    paths = set(PACKAGE.rglob("*.py")) - {PACKAGE / "errors.py"}
+    modules = [path.read_text() for path in paths]
+    for error in tree(TTSError):
+        is_raised = any(re.search(rf"\b{error.__name__}\(", module) for module in modules)
+        assert is_raised or error.__subclasses__(), error
 
 
 @for_each("error", [*tree(TTSError)])
