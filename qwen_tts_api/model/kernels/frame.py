@@ -101,8 +101,8 @@ class FusedFrame:
         else:
             decoder.run(Tokens(self._slots, self._group_positions[group]), num_slots)
             logits = decoder.head(lm_head, num_slots)
-        # The last code of a frame is no input of the predictor.
-        table = weights.inputs[group] if group < len(weights.inputs) else None
+        # The last code is no input, and what is written of it is never read: no kernel of its own.
+        table = weights.inputs[min(group, len(weights.inputs) - 1)]
         sample_code(logits, self._state, self._codes, group, num_slots, table, decoder.x)
 
 

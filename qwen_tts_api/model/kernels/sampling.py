@@ -33,7 +33,7 @@ def sample_code(
     codes: Tensor,
     group: int,
     num_slots: int,
-    table: Tensor | None,
+    table: Tensor,
     x: Tensor,
 ) -> None:
     """Sample code `group` of each slot's frame, and make the next pass's input of it.
@@ -47,7 +47,7 @@ def sample_code(
         codes: `[R, G]` int64, written at `group`.
         group: 1 to G - 1.
         num_slots: B.
-        table: `[V_p, D_p]`: embeddings of this code; None: there is no next pass.
+        table: `[V_p, D_p]`: embeddings of this code.
         x: `[>= num_slots, D_p]`, written with them.
     """
     _sample_code_kernel[(num_slots,)](
@@ -234,8 +234,7 @@ def _sample_code_kernel(
         VOCABULARY,
     )
     tl.store(codes + slot * GROUPS + group, code.to(tl.int64))
-    if table is not None:
-        copy_row(table + code * WIDTH, x + slot * WIDTH, WIDTH, BLOCK)
+    copy_row(table + code * WIDTH, x + slot * WIDTH, WIDTH, BLOCK)
 
 
 @triton.jit
