@@ -74,7 +74,7 @@ class StrictRequest(Request):  # type: ignore[misc]
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.version = min(self.version, (1, 1))
+        self.version: tuple[int, int] = min(self.version, (1, 1))
         hosts = [value for name, value in self.headers if name == "HOST"]
         if self.version >= (1, 1) and not hosts:
             raise MissingHost()

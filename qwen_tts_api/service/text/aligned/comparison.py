@@ -19,6 +19,9 @@ from qwen_tts_api.service.text.patterns import compile_pattern
 WINDOWS = (12, 24, 64)
 """How many words and signs ahead are looked at where no word is there only once: few, then more."""
 
+MAX_SIGNS = 8
+"""How many spaces and signs between two words are compared without a search."""
+
 MAX_CELLS = 40_000
 """How many pairs of characters are compared between two words; more of them are one edit."""
 
@@ -89,16 +92,16 @@ def _equal_tokens(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[Pair]:
 
 
 def _single_pairs(ours: Sequence[str], theirs: Sequence[str]) -> list[Pair]:
-    """Return the pairs of tokens that both have only once."""
+    """Return the pairs of words that both have only once; without any, those of signs."""
     counts, others = Counter(ours), Counter(theirs)
     places = {token: index for index, token in enumerate(theirs) if others[token] == 1}
-    return _rising(
-        [
-            (index, places[token])
-            for index, token in enumerate(ours)
-            if token in places and counts[token] == 1
-        ]
-    )
+    pairs = [
+        (index, places[token])
+        for index, token in enumerate(ours)
+        if token in places and counts[token] == 1
+    ]
+    # A space may have come from a tab, and the only other one be elsewhere.
+    return _rising([pair for pair in pairs if ours[pair[0]][0].isalnum()] or pairs)
 
 
 def _rising(pairs: Sequence[Pair]) -> list[Pair]:
@@ -126,12 +129,50 @@ def _next_equal(
             yield i, j
             i, j = i + 1, j + 1
             continue
+        signs = _signs_at(ours, i, last), _signs_at(theirs, j, end)
+        if (pairs := _equal_signs(ours, theirs, signs)) is not None:
+            yield from pairs
+            i, j = signs[0].stop, signs[1].stop
+            continue
         for window in WINDOWS:
             ahead = ours[i : min(i + window, last)], theirs[j : min(j + window, end)]
             if pair := next(_common(*ahead), None):
                 break
         a, b = pair or (WINDOWS[-1], 0)  # of the source more is left out than of the target
         i, j = i + a, j + b
+
+
+def _signs_at(tokens: Sequence[str], start: int, end: int) -> range:
+    """Return where the spaces and signs are up to the next word; nowhere if they are many."""
+    limit = min(start + MAX_SIGNS, end)
+    words = (index for index in range(start, limit) if tokens[index][0].isalnum())
+    return range(start, next(words, start))
+
+
+def _equal_signs(
+    ours: Sequence[str], theirs: Sequence[str], signs: tuple[range, range]
+) -> list[Pair] | None:
+    """Return the pairs of signs that are taken for each other, where the same word follows.
+
+    That needs no search: those of the source were left out or replaced one by one.
+
+    Returns:
+        None where another word follows, or there is more to it.
+    """
+    mine, its = signs
+    word = ours[mine.stop]
+    if word != theirs[its.stop] or not word[0].isalnum():
+        return None
+    pairs, index = list[Pair](), mine.start
+    for other in its:
+        index = next((each for each in range(index, mine.stop) if ours[each] == theirs[other]), -1)
+        if index < 0:
+            in_place = zip(mine, its, strict=False)
+            equal = [pair for pair in in_place if ours[pair[0]] == theirs[pair[1]]]
+            return equal if len(mine) == len(its) else None
+        pairs.append((index, other))
+        index += 1
+    return pairs
 
 
 def _compare_characters(source: str, target: str) -> Iterator[Block]:

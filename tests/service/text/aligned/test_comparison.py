@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from qwen_tts_api.service.text.aligned import comparison
 from qwen_tts_api.service.text.aligned.alignment import Alignment
 from qwen_tts_api.service.text.aligned.comparison import compare
 from qwen_tts_api.service.text.normalize import normalize_text
@@ -33,6 +34,7 @@ def kept(source: str, target: str) -> list[str]:
         ("# Title\n\n- one", ["Title\n\n", "one"]),
         ("a a a **a** a", ["a a a ", "a", " a"]),
         ("H<sub>2</sub>O", ["H", "2", "O"]),
+        ("**a**\n\t\nb ", ["a", "\n", "b"]),
     ],
 )
 def test_what_is_left_of_markup_is_where_it_was(source: str, parts: list[str]) -> None:
@@ -44,6 +46,13 @@ def test_a_long_text_whose_words_are_all_there_often() -> None:
     source = "The **quick** [fox](http://a.b/fox) jumps over it. " * 100
     target = normalize_text(source).text
     assert "".join(kept(source, target)) == target
+
+
+def test_signs_between_the_same_words_need_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search at each of them would take 100,000 characters 7 s."""
+    monkeypatch.setattr(comparison, "WINDOWS", None)
+    for source in ("a\tb " * 50 + "a", "**a** b " * 50 + "a"):
+        assert "".join(kept(source, "a b " * 50 + "a")).replace(" ", "") == "ab" * 50 + "a"
 
 
 def test_nothing_in_common() -> None:

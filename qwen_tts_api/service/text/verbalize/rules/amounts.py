@@ -122,8 +122,8 @@ def say_price(
     if dash and (other := say_price(text, dash.end(), sign, language, minus=False)):
         said = language.span(language.number(number), other.text)
         return Said(said, other.end, "units")
-    if (plural := _PLURAL.match(text, end)) and (said := language.several(number)):
-        return Said(said, plural.end(), "units")
+    if (plural := _PLURAL.match(text, end)) and (several := language.several(number)):
+        return Said(several, plural.end(), "units")
     scale = tails_of(language).scale.match(text, end)
     end = scale.end() if scale else end
     is_single = _describes(text, position - len(sign), end, language)
