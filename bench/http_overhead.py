@@ -27,8 +27,7 @@ def measure() -> dict[str, Any]:
     """Return medians and 95th percentiles in milliseconds, over `REQUESTS` requests."""
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder) / "log")
-        while not server.is_ready():
-            time.sleep(0.1)
+        server.wait_until_ready()
         try:
             connection = HTTPConnection(*server.address)  # the least that a client can add
             rows = [_request(connection, seed) for seed in range(WARM_UP_REQUESTS + REQUESTS)]

@@ -18,7 +18,6 @@ from bench.playback import Playback, summary
 from bench.server import Server
 from qwen_tts_api.model.weights.placement import Placement
 
-POLL_S = 0.1
 TIMEOUT_S = 60.0
 BYTES_PER_SAMPLE = 2
 
@@ -41,8 +40,7 @@ def serving(
             QWEN_LOG_FORMAT="text",
         )
         try:
-            while not server.is_ready():
-                time.sleep(POLL_S)
+            server.wait_until_ready()
             yield server
         finally:
             server.kill()

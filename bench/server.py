@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import requests
 
 ROOT = Path(__file__).resolve().parent.parent
+POLL_S = 0.05
 
 
 def free_port() -> int:
@@ -85,6 +87,11 @@ class Server:
             return self.get("/readyz").status_code == 200
         except requests.ConnectionError:
             return False
+
+    def wait_until_ready(self) -> None:
+        """Wait until speech requests are served; the log is told where the process ends instead."""
+        while not self.is_ready():
+            time.sleep(POLL_S)
 
     def worker(self) -> int:
         """Return the process id of gunicorn's worker."""

@@ -27,7 +27,6 @@ ALONE = 100
 MANY = 64
 """Requests at once, for the CPU time of one of many, and of a chunk."""
 PROFILED = 300
-POLL_S = 0.05
 
 
 @contextmanager
@@ -42,8 +41,7 @@ def serving(**settings: str) -> Iterator[Server]:
             **settings,
         )
         try:
-            while not server.is_ready():
-                time.sleep(POLL_S)
+            server.wait_until_ready()
             yield server
         finally:
             server.kill()

@@ -114,8 +114,7 @@ class Lives:
         """Start the server, and wait until it is ready."""
         log = self._folder / f"log{self.number}"
         server = Server(log, "bench.soak.faulty:app", **self._settings)
-        while not server.is_ready():
-            time.sleep(0.2)
+        server.wait_until_ready()
         return server
 
     def annoy(self, number: int) -> None:
