@@ -243,7 +243,7 @@ def test_every_metric_is_told_and_no_other(bench: Bench, tmp_path: Path) -> None
 def test_blocks_to_copy_are_right(tmp_path: Path) -> None:
     """They can be read; what they build on and change is in `deploy`."""
     overlays = write_manifests(tmp_path / "documents")
-    assert len(overlays) == 3
+    assert len(overlays) == 4
     for folder in overlays:
         overlay = yaml.safe_load((folder / "kustomization.yaml").read_text())
         for resource in overlay["resources"]:
