@@ -72,9 +72,11 @@ class StrictRequest(Request):  # type: ignore[misc]
     Its version is that of the response, too (RFC 9110, section 6.2): 1.1 at most.
     """
 
+    version: tuple[int, int]
+
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.version: tuple[int, int] = min(self.version, (1, 1))
+        self.version = min(self.version, (1, 1))
         hosts = [value for name, value in self.headers if name == "HOST"]
         if self.version >= (1, 1) and not hosts:
             raise MissingHost()
