@@ -6,19 +6,23 @@ python -m bench.gpu_check cuda:0
 from __future__ import annotations
 
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from bench.engine_speed import fail
 from qwen_tts_api.checkpoints.nano import SPEAKING
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.loading import LoadOptions, load_runner
+from qwen_tts_api.engine.runner.kernels.choice import compiler_obstacle
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, SamplingParams
 
@@ -31,8 +35,14 @@ def main() -> int:
     print(f"Python {platform.python_version()}, {sys.executable}")
     for name in PACKAGES.split():
         print(f"{name} {_version(name)}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        free_gb = shutil.disk_usage(folder).free / 1e9
+        print(f"{folder} is on a disk with {free_gb:.0f} GB free; the checkpoints take 7")
+    print(f"what compiles for Triton: {compiler_obstacle() or 'is there'}", flush=True)
     if device != "cpu":
-        subprocess.run(["nvidia-smi"], check=False)
+        with suppress(FileNotFoundError):
+            subprocess.run(["nvidia-smi"], check=False)
+        print(f"PyTorch is for CUDA {torch.version.cuda}; a device: {torch.cuda.is_available()}")
     _speak(device)
     began = time.perf_counter()
     from qwen_tts_api.checkpoints.qwen_tts_import import import_qwen_tts
@@ -50,13 +60,14 @@ def _version(name: str) -> str:
 
 
 def _speak(device: str) -> None:
-    """Synthesize a sentence with the embedded checkpoint, without CUDA graphs."""
+    """Synthesize a sentence with the embedded checkpoint; no graph or kernel is made for it."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as cache:
-        options = LoadOptions(device, "float32", "sdpa", Path(cache), 1, 512, enforce_eager=True)
+        options = LoadOptions(
+            device, "float32", "sdpa", Path(cache), 1, 512, enforce_eager=True, kernels="plain"
+        )
         runner = load_runner(SPEAKING, options, lambda card: None, print, lambda: None)
     print(f"{SPEAKING} is loaded on {device} after {time.perf_counter() - began:.1f} s", flush=True)
-    print(f"kernels of {SPEAKING}: {dict(runner.kernels)}", flush=True)
     scheduler = Scheduler(runner, fail)
     job = Job(Prompt("This machine can speak.", "english", "ryan", "", SamplingParams(seed=1)))
     began = time.perf_counter()

@@ -33,6 +33,13 @@ def main() -> int:
     options = parser.parse_args()
     if not options.kit.is_dir():
         parser.error(f"there is no {options.kit}: run `make gpu-kit` where there is a network")
+    python = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
+    made_for = (options.kit / "manifest.txt").read_text().partition("\n")[0]
+    if made_for != python:
+        parser.error(
+            f"the kit is for {made_for}, and {sys.executable} is {python}: run `make gpu-kit "
+            f"KIT_PYTHON={python.removeprefix('Python ')}` where there is a network"
+        )
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         own, rival = scratch / "own", scratch / "rival"

@@ -62,6 +62,8 @@ def _parts(parts: Sequence[Part], outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield "|---|---|---|"
     for part in parts:
         if part.name in ended:
-            yield f"| {part.name} | {ended[part.name].ending} | {ended[part.name].seconds} |"
+            outcome = ended[part.name]
+            words = f": {outcome.last_words}".replace("|", "/") if outcome.last_words else ""
+            yield f"| {part.name} | {outcome.ending}{words} | {outcome.seconds} |"
         else:
             yield f"| {part.name} | not ended | |"

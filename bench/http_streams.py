@@ -42,6 +42,9 @@ def serving(
         try:
             server.wait_until_ready()
             yield server
+        except BaseException:  # also where the part is ended: why is in the log alone
+            print(server.log, flush=True)
+            raise
         finally:
             server.kill()
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,11 +35,19 @@ class Part:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a part: `passed`, `failed with status N` or `cut off`; and how long it took."""
+    """What came of a part.
+
+    Attributes:
+        name: The part's.
+        ending: `passed`, `failed with status N` or `cut off`.
+        seconds: How long it took.
+        last_words: What it printed last, which says why, where it did not pass.
+    """
 
     name: str
     ending: str
     seconds: float
+    last_words: str = ""
 
 
 def run_parts(parts: Sequence[Part], seconds: float, log: TextIO) -> Iterator[Outcome]:
@@ -53,14 +62,19 @@ def run_parts(parts: Sequence[Part], seconds: float, log: TextIO) -> Iterator[Ou
         shares = sum(each.share for each in parts[index:])
         limit_s = max(0.0, deadline - began) * part.share / shares
         _say(f"== {part.name}: at most {limit_s:.0f} s\n", log)
-        ending = _run(part.command, limit_s, log)
-        outcome = Outcome(part.name, ending, round(time.monotonic() - began, 1))
+        ending, last_words = _run(part.command, limit_s, log)
+        seconds_taken = round(time.monotonic() - began, 1)
+        outcome = Outcome(part.name, ending, seconds_taken, last_words)
         _say(f"== {part.name}: {ending} after {outcome.seconds} s\n", log)
         yield outcome
 
 
-def _run(command: Sequence[str], limit_s: float, log: TextIO) -> str:
-    """Run a command in a process group of its own, and kill the group at its end."""
+def _run(command: Sequence[str], limit_s: float, log: TextIO) -> tuple[str, str]:
+    """Run a command in a process group of its own, and kill the group at its end.
+
+    Returns how it ended, and its last words if it did not pass.
+    """
+    printed: deque[str] = deque(maxlen=1)
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -71,18 +85,21 @@ def _run(command: Sequence[str], limit_s: float, log: TextIO) -> str:
         start_new_session=True,
     )
     assert process.stdout is not None
-    reader = threading.Thread(target=_copy, args=(process.stdout, log), daemon=True)
+    reader = threading.Thread(target=_copy, args=(process.stdout, log, printed), daemon=True)
     reader.start()
     try:
         status = process.wait(limit_s)
     except subprocess.TimeoutExpired:
-        return "cut off"
+        status = None
     finally:
         _end(process)
         reader.join(PATIENCE_S)
         if not reader.is_alive():
             process.stdout.close()
-    return f"failed with status {status}" if status else "passed"
+    if status == 0:
+        return "passed", ""
+    ending = "cut off" if status is None else f"failed with status {status}"
+    return ending, "".join(printed)
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -94,9 +111,11 @@ def _end(process: subprocess.Popen[str]) -> None:
             process.wait(PATIENCE_S)
 
 
-def _copy(lines: IO[str], log: TextIO) -> None:
+def _copy(lines: IO[str], log: TextIO, printed: deque[str]) -> None:
     for line in lines:
         _say(line, log)
+        if line.strip():
+            printed.append(line.strip())
 
 
 def _say(text: str, log: TextIO) -> None:

@@ -109,6 +109,7 @@ def test_a_part_that_fails_or_hangs_costs_the_others_nothing() -> None:
         "cut off",
         "passed",
     ]
+    assert [outcome.last_words for outcome in outcomes] == ["so far", "", "", "", ""]
     assert "so far" in log.getvalue()
     assert "at last" in log.getvalue()
 
@@ -139,10 +140,10 @@ def test_half_of_the_figures_make_a_table_and_a_picture(tmp_path: Path) -> None:
         figures.add("model", "placement", {"dtype": "bfloat16", "attention": "sdpa"})
     figures.add("graphs", "8 streams", {"x": 2.5, "first_audio_p50_ms": 7.0})
     parts = [Part("first", [], 1), Part("second", [], 1)]
-    table = write_table(tmp_path, parts, [Outcome("first", "cut off", 1.5)])
+    table = write_table(tmp_path, parts, [Outcome("first", "cut off", 1.5, "a | b")])
     assert "| graphs, 8 streams | 2.5 |  | 7.0 |  |  |\n" in table
     assert table.index("## 1.7b") < table.index("## 0.6b")
-    assert table.endswith("| first | cut off | 1.5 |\n| second | not ended | |\n")
+    assert table.endswith("| first | cut off: a / b | 1.5 |\n| second | not ended | |\n")
     results = read_results(tmp_path)
     plot({size: each["result"] for size, each in results.items()}, tmp_path / "gpu.png")
     assert (tmp_path / "gpu.png").read_bytes()[1:4] == b"PNG"
