@@ -44,7 +44,7 @@ Source: NVIDIA's CUDA C++ Programming Guide, technical specifications per comput
 """
 
 MAX_KERNELS = 50
-"""Of one size: the first start on a machine compiles them, one after another."""
+"""Of one size: the first start on a machine compiles them."""
 
 SIZES = ("1.7b", "0.6b")
 

@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from qwen_tts_api.engine.memory.release import release_memory
 from qwen_tts_api.engine.runner.kernels.comparison.codec import compare_codec
 from qwen_tts_api.engine.runner.kernels.comparison.frame import compare_frame
 from qwen_tts_api.engine.runner.kernels.comparison.prefill import compare_prefill
+from qwen_tts_api.engine.runner.kernels.compile_ahead import collected, compile_all, compiles
 from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
 from qwen_tts_api.engine.self_test import is_fatal
 from qwen_tts_api.errors import LoadError
@@ -76,6 +77,7 @@ def choose_kernels(
         except Exception as error:  # a Triton that cannot be imported: ImportError, OSError
             obstacle = _reason(error)
         else:
+            compile_ahead(model, candidates)
             kernels = agreeing(model, candidates)
             if kernels.codec is not None:
                 model.codec.to_channels_last()  # else they would have a copy of their own
@@ -91,19 +93,11 @@ def agreeing(model: LoadedModel, candidates: Kernels) -> Kernels:
     Raises:
         LoadError: As `choose_kernels`.
     """
-    comparisons: dict[str, Callable[[Any], None]] = {
-        "frame": lambda make: compare_frame(model.speech, make),
-        "codec": lambda make: compare_codec(model.codec, make),
-        "prefill": lambda make: compare_prefill(model.speech, model.prompts, make),
-    }
     used: dict[str, Any] = {}
     left_out: dict[str, list[str]] = {}
-    for part, compare in comparisons.items():
-        make = getattr(candidates, part)
-        if make is None:
-            continue
+    for part, compare in _comparisons(model, candidates):
         try:
-            compare(make)
+            compare()
         except Exception as error:  # a border: whatever a compiler, a driver or a kernel raises
             if is_fatal(error):
                 raise LoadError(
@@ -113,7 +107,7 @@ def agreeing(model: LoadedModel, candidates: Kernels) -> Kernels:
             left_out.setdefault(_reason(error), []).append(part)
             release_memory(error)
         else:
-            used[part] = make
+            used[part] = getattr(candidates, part)
     for reason, parts in left_out.items():
         logger.warning(
             "fused kernels of %s cannot be used, their plain twins are: %s. %s",
@@ -122,6 +116,33 @@ def agreeing(model: LoadedModel, candidates: Kernels) -> Kernels:
             WITHOUT,
         )
     return Kernels(**used)
+
+
+def compile_ahead(model: LoadedModel, candidates: Kernels) -> None:
+    """Compile what the comparisons launch, on all cores; without this they do, one by one."""
+    if not compiles():
+        return
+    with collected() as specializations:
+        for part, compare in _comparisons(model, candidates):
+            try:
+                compare()
+            except Exception as error:  # nothing has computed what it compares
+                logger.debug("collecting the kernels of the %s: %s", part, _reason(error))
+                release_memory(error)
+    compile_all(specializations, model.placement.device)
+
+
+def _comparisons(
+    model: LoadedModel, candidates: Kernels
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Yield the parts that there are kernels for, and what compares them."""
+    frame, codec, prefill = candidates.frame, candidates.codec, candidates.prefill
+    if frame is not None:
+        yield "frame", lambda: compare_frame(model.speech, frame)
+    if codec is not None:
+        yield "codec", lambda: compare_codec(model.codec, codec)
+    if prefill is not None:
+        yield "prefill", lambda: compare_prefill(model.speech, model.prompts, prefill)
 
 
 def _reason(error: Exception) -> str:
