@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, validate
 
 from qwen_tts_api.routes.bodies import strict_json
 from qwen_tts_api.service.request import FULL
@@ -20,8 +20,12 @@ class NormalizeField(fields.Field[bool | str | None]):
     """`true`, `false` or `full`, as JSON or as text."""
 
     def __init__(self, description: str) -> None:
-        metadata = {"enum": [True, False, FULL, None], "description": description}
-        super().__init__(allow_none=True, metadata=metadata)
+        choices = validate.OneOf((True, False, FULL))
+        super().__init__(allow_none=True, validate=choices, metadata={"description": description})
+
+    def _validate(self, value: Any) -> None:
+        if value is not None:  # what an empty parameter is
+            super()._validate(value)
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
