@@ -53,7 +53,7 @@ LIBRARIES = {
     "torch": ["engine", "model", "checkpoints.nano", "cli.doctor"],
     "qwen_tts": ["model.voice.encoders"],
     "transformers": ["model.voice.encoders"],
-    "triton": ["model.kernels"],
+    "triton": ["model.kernels", "engine.runner.kernels.compile_ahead"],
     "websockets": ["routes.live", "cli.client", "cli.live.words"],
     "werkzeug": ["routes"],
 }
