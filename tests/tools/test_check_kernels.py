@@ -18,14 +18,19 @@ from tools.check_kernels import SHARED_BYTES, Kernel
 SMALL = Kernel(89, "attend", "BLOCK=16", 28, 128, 0, 40 * 1024, 0.5)
 
 
-def run_module(name: str, *arguments: str, environment: dict[str, str] | None = None) -> str:
+def run_compiling(name: str, cache: Path) -> str:
     """Return what a module prints in a process of its own: in this one kernels are interpreted."""
+    environment = {
+        "TRITON_CACHE_DIR": str(cache),
+        "TRITON_DEFAULT_FP_FUSION": "1",
+        "TRITON_INTERPRET": "0",
+    }
     done = subprocess.run(
-        [sys.executable, "-m", name, *arguments],
+        [sys.executable, "-m", name],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, **environment},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -56,12 +61,7 @@ def test_a_spill_is_a_fault() -> None:
 def test_a_kernel_is_compiled_without_a_gpu(tmp_path: Path) -> None:
     """As it is launched: once for equal arguments, again for a number that is 1."""
     pytest.importorskip("triton")
-    environment = {
-        "TRITON_CACHE_DIR": str(tmp_path),
-        "TRITON_DEFAULT_FP_FUSION": "1",
-        "TRITON_INTERPRET": "0",
-    }
-    first, second = run_module("tests.tools.small_kernel", environment=environment).splitlines()
+    first, second = run_compiling("tests.tools.small_kernel", tmp_path).splitlines()
     for told, num_launches in ((first, 2), (second, 1)):
         found = re.fullmatch(
             r"sm_90 double +(\d+) registers, 0 spilled, +[\d.]+ KiB shared, +"

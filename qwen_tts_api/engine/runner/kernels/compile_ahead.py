@@ -13,7 +13,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def compiles() -> bool:
 
 
 @contextmanager
-def collected() -> Iterator[list[Specialization]]:
+def collected() -> Iterator[Collection[Specialization]]:
     """Collect what this thread's launches in the block would compile first; they do nothing else.
 
     Other threads' launches are as ever.
@@ -58,7 +58,6 @@ def collected() -> Iterator[list[Specialization]]:
     from triton.runtime.jit import JITFunction
 
     found: dict[Specialization, None] = {}
-    specializations: list[Specialization] = []
     thread, launch = threading.get_ident(), JITFunction.run
 
     def run(function: Any, *args: Any, warmup: bool, **kwargs: Any) -> Any:
@@ -75,13 +74,12 @@ def collected() -> Iterator[list[Specialization]]:
         before = knobs.runtime.jit_cache_hook
         knobs.runtime.jit_cache_hook, JITFunction.run = collect, run
         try:
-            yield specializations
+            yield found
         finally:
             knobs.runtime.jit_cache_hook, JITFunction.run = before, launch
-    specializations += found
 
 
-def compile_all(specializations: list[Specialization], device: str) -> None:
+def compile_all(specializations: Collection[Specialization], device: str) -> None:
     """Compile on all cores, for a CUDA device.
 
     What cannot be compiled is left out: whoever launches it is told why.
@@ -90,7 +88,7 @@ def compile_all(specializations: list[Specialization], device: str) -> None:
     def compile_one(specialization: Specialization) -> None:
         try:
             specialization.function.preload(specialization.data)
-        except Exception:
+        except Exception:  # a border: whatever a compiler raises
             name = specialization.function.__name__
             logger.debug("compiling %s ahead failed", name, exc_info=True)
 

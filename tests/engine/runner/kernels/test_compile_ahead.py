@@ -7,19 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.test_check_kernels import run_module
+from tests.tools.test_check_kernels import run_compiling
 
 
 @pytest.mark.slow
 def test_what_a_start_launches_is_compiled_before(tmp_path: Path) -> None:
     """Once for equal arguments, and again for a number that is 1; meanwhile nothing is launched."""
     pytest.importorskip("triton")
-    environment = {
-        "TRITON_CACHE_DIR": str(tmp_path),
-        "TRITON_DEFAULT_FP_FUSION": "1",
-        "TRITON_INTERPRET": "0",
-    }
-    said = run_module("tests.engine.runner.kernels.without_gpu", environment=environment)
+    said = run_compiling("tests.engine.runner.kernels.without_gpu", tmp_path)
     result = json.loads(said)
     assert result["found"] == ["double", "double"]
     assert result["found when they are compiled"] == 0

@@ -6,6 +6,7 @@ import json
 import logging
 import tempfile
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from unittest import mock
 
@@ -38,7 +39,7 @@ class Driver:
         return 0
 
 
-def launch(*sizes: int) -> list[compile_ahead.Specialization]:
+def launch(*sizes: int) -> Collection[compile_ahead.Specialization]:
     """Launch the small kernel, and return what that would compile."""
     with compile_ahead.collected() as found:
         for size in sizes:
