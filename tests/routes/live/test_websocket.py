@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -158,15 +158,17 @@ def test_an_idle_client_is_told_from_one_that_is_spoken_to(pair: Pair) -> None:
 
 def test_a_client_without_a_pong_is_given_up(pair: Pair) -> None:
     """One that answers is not."""
-    ours, theirs = pair(SocketLimits(send_timeout_s=5, ping_s=0.1))
+    ours, theirs = pair(SocketLimits(send_timeout_s=5, ping_s=0.3))
 
     def answer() -> None:
-        for _ in theirs.frames():
-            theirs.flush()
+        # A last ping may come when the connection is closed already.
+        with suppress(OSError):
+            for _ in theirs.frames():
+                theirs.flush()
 
     answers = threading.Thread(target=answer)
     answers.start()
-    assert ours.receive(0.5) is None
+    assert ours.receive(1) is None
     theirs.connection.shutdown(socket.SHUT_WR)
     with pytest.raises(SocketClosed):
         ours.receive()
