@@ -49,9 +49,9 @@ class EngineBench:
         began = time.perf_counter()
         self._kernels = choose_kernels(self._model, kernels)
         seconds = round(time.perf_counter() - began, 1)
-        figures.add(
-            "model", f"kernels, {kernels}", {**self._kernels.names(), "comparing_s": seconds}
-        )
+        names, left_out = self._kernels.names(), self._kernels.left_out
+        reasons = {f"{part} left out": left_out[part] for part in left_out}
+        figures.add("model", f"kernels, {kernels}", {**names, **reasons, "comparing_s": seconds})
 
     def measure_graphs(
         self,

@@ -94,7 +94,7 @@ def agreeing(model: LoadedModel, candidates: Kernels) -> Kernels:
         LoadError: As `choose_kernels`.
     """
     used: dict[str, Any] = {}
-    left_out: dict[str, list[str]] = {}
+    left_out: dict[str, str] = {}
     for part, compare in _comparisons(model, candidates):
         try:
             compare()
@@ -104,18 +104,18 @@ def agreeing(model: LoadedModel, candidates: Kernels) -> Kernels:
                     f"The fused kernels of the {part} failed: {error} {WITHOUT}"
                 ) from error
             logger.debug("comparing the kernels of the %s failed", part, exc_info=True)
-            left_out.setdefault(_reason(error), []).append(part)
+            left_out[part] = _reason(error)
             release_memory(error)
         else:
             used[part] = getattr(candidates, part)
-    for reason, parts in left_out.items():
+    for reason in dict.fromkeys(left_out.values()):
         logger.warning(
             "fused kernels of %s cannot be used, their plain twins are: %s. %s",
-            " and ".join(parts),
+            " and ".join(part for part in left_out if left_out[part] == reason),
             reason,
             WITHOUT,
         )
-    return Kernels(**used)
+    return Kernels(**used, left_out=left_out)
 
 
 def compile_ahead(model: LoadedModel, candidates: Kernels) -> None:

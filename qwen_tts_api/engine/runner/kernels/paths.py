@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from torch import Tensor
@@ -66,15 +66,20 @@ MakePrefill = Callable[[SpeechModel, PromptWeights, FrameState, int], PrefillKer
 
 @dataclass(frozen=True)
 class Kernels:
-    """What makes the fused kernels of each part; None where PyTorch's operators compute it."""
+    """What makes the fused kernels of each part; None where PyTorch's operators compute it.
+
+    Attributes:
+        left_out: Why, for each part whose kernels were tried and are not used.
+    """
 
     frame: MakeFrame | None = None
     codec: MakeCodec | None = None
     prefill: MakePrefill | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def names(self) -> dict[str, str]:
         """Return `fused` or `plain` for each part."""
-        parts = (each.name for each in fields(self))
+        parts = ("frame", "codec", "prefill")
         return {part: "fused" if getattr(self, part) else "plain" for part in parts}
 
 
