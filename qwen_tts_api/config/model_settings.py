@@ -88,8 +88,8 @@ class ModelSettings:
     strict_parameters: bool = _setting(
         False,
         readers.boolean,
-        "OpenAI-compatible API: reject unsupported fields with 400, instead of ignoring them and "
-        "naming them in a header.",
+        "OpenAI- and ElevenLabs-compatible APIs: reject unsupported fields with 400, instead of "
+        "ignoring them and naming them in a header.",
     )
     openai_stream: str = _setting(
         "requested",

@@ -187,7 +187,8 @@ class Settings(ModelSettings):
     cache_dir: Path = _setting(
         DEFAULT_CACHE_DIR,
         Reader(readers.path, "a writable folder"),
-        "Folder in which the nano checkpoints are built. Downloads go to `HF_HOME`.",
+        "Folder of the registered voices, the compiled kernels and the nano checkpoints. Downloads "
+        "go to `HF_HOME`.",
     )
     log_level: str = _setting(
         "INFO",

@@ -124,10 +124,13 @@ def blueprint(config: Config, service: SpeechService, cache: ranges.ResponseCach
         error_schema="Sentence",
     )
     def voices() -> Response:
-        lines = (
-            " ".join((voice.id, *_SPEAKERS.get(fold(voice.id), _OTHER_SPEAKERS)))
-            for voice in service.voices.list()
-        )
+        spoken = _locales(service)
+        lines = []
+        for voice in service.voices.list():
+            own, sex = _SPEAKERS.get(fold(voice.id), _OTHER_SPEAKERS)
+            # A model may speak only one of the languages that a speaker of this name knows.
+            locale = own if own in spoken or not spoken else spoken[0]
+            lines.append(f"{voice.id} {locale} {sex}")
         return _plain("\n".join(lines))
 
     @routes.get("/locales")
@@ -139,10 +142,15 @@ def blueprint(config: Config, service: SpeechService, cache: ranges.ResponseCach
         error_schema="Sentence",
     )
     def locales() -> Response:
-        codes = [entry["code"] for entry in list_languages(service.models.card())[1:]]
-        return _plain("\n".join(_LOCALES.get(code, code) for code in codes if code))
+        return _plain("\n".join(_locales(service)))
 
     return routes
+
+
+def _locales(service: SpeechService) -> list[str]:
+    """Return the default model's languages, as MaryTTS spells them."""
+    codes = [entry["code"] for entry in list_languages(service.models.card())[1:]]
+    return [_LOCALES.get(code, code) for code in codes if code]
 
 
 def render_error(error: ErrorBody) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import wave
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
@@ -13,7 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from qwen_tts_api.audio import FORMATS
-from tests.conftest import Bench
+from tests.conftest import CARDS, Bench
 from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
@@ -230,6 +231,17 @@ def test_every_listed_voice_and_locale_can_be_asked_for(bench: Bench) -> None:
     for locale in bench.client.get("/locales").text.split("\n"):
         response = bench.client.get(f"/process?INPUT_TEXT=a&LOCALE={locale}")
         assert response.status_code == 200
+
+
+def test_no_voice_has_a_locale_that_its_model_does_not_speak(
+    monkeypatch: pytest.MonkeyPatch, make_bench: MakeBench
+) -> None:
+    """The embedded voice has a Serena, too, who knows English alone; a client picks by locale."""
+    monkeypatch.setitem(CARDS, "voice", replace(CARDS["voice"], languages=("english",)))
+    bench = make_bench()
+    voices = bench.client.get("/voices").text.splitlines()
+    assert [line.split(" ")[1] for line in voices] == ["en_US"] * 4
+    test_every_listed_voice_and_locale_can_be_asked_for(bench)
 
 
 def test_a_model_without_speakers(make_bench: MakeBench) -> None:
