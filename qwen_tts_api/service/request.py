@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from qwen_tts_api.config import Config
 from qwen_tts_api.service.text.normalize import NormalizedText
 from qwen_tts_api.service.text.script.turns import Turn
 from qwen_tts_api.service.times.timed import TimedSegment, Times
@@ -98,6 +99,21 @@ class SpeechRequest:
     def whole_text(self) -> str:
         """All that is to be said, as it came."""
         return self.text or "\n".join(turn.text for turn in self.turns)
+
+
+def effective_normalize(config: Config, request: SpeechRequest) -> bool | str:
+    """Return what of a request's text is normalized: nothing, markup and the like, or `full`."""
+    return config.normalize_text if request.normalize is None else request.normalize
+
+
+def effective_pause_marks(config: Config, request: SpeechRequest) -> bool:
+    """Return whether `[pause]` in a request's text is one."""
+    return config.pause_marks if request.pause_marks is None else request.pause_marks
+
+
+def effective_language(config: Config, request: SpeechRequest) -> str:
+    """Return the language of a request's text, as somebody has named it."""
+    return request.language or config.default_language
 
 
 class Client(Protocol):

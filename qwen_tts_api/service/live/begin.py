@@ -15,11 +15,16 @@ from qwen_tts_api.service.live.speech import LivePlan, LiveSpeech
 from qwen_tts_api.service.live.text import LiveText
 from qwen_tts_api.service.metrics import RequestMetrics
 from qwen_tts_api.service.plan import describe_source, make_prompt, max_letters
-from qwen_tts_api.service.request import Client, SpeechRequest
+from qwen_tts_api.service.request import (
+    Client,
+    SpeechRequest,
+    effective_normalize,
+    effective_pause_marks,
+)
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
 from qwen_tts_api.service.text.script.marks import MarkKinds
 from qwen_tts_api.service.times.timeline import Timeline
-from qwen_tts_api.service.voices.resolve import ResolvedVoice, effective_normalize
+from qwen_tts_api.service.voices.resolve import ResolvedVoice
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,7 @@ def begin_live(
     provenance = describe_source([voice], prompt.sampling.seed)
     if config.mark_audio:
         output = replace(output, provenance=provenance)
-    has_pauses = config.pause_marks if request.pause_marks is None else request.pause_marks
-    marks = MarkKinds(has_pauses, request.break_tags)
+    marks = MarkKinds(effective_pause_marks(config, request), request.break_tags)
     tempo = 1.0
     if marks.patterns:  # a stated pause is as long as it says, at any speed
         output, tempo = replace(output, speed=1.0), output.speed

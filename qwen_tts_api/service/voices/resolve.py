@@ -17,7 +17,12 @@ from qwen_tts_api.service.models import (
     find_speaker,
     resolve_language,
 )
-from qwen_tts_api.service.request import FULL, SpeechRequest
+from qwen_tts_api.service.request import (
+    FULL,
+    SpeechRequest,
+    effective_language,
+    effective_normalize,
+)
 from qwen_tts_api.service.text.pronunciation_file import (
     NO_LINES,
     find_pronunciations,
@@ -114,7 +119,7 @@ class VoiceResolver:
             raise self._cloning.refusal(_fields_of_cloning(request), voice, model)
         else:
             speaker = self._speaker(request, model, card)
-        language = resolve_language(request.language or self._config.default_language, card)
+        language = resolve_language(effective_language(self._config, request), card)
         return ResolvedVoice(
             model=model,
             card=card,
@@ -196,11 +201,6 @@ class VoiceResolver:
         language = card.languages[0] if is_only else language
         pronunciations = find_pronunciations(lines, language, request.pronunciations)
         return Wording(language, pronunciations, full=full, letters_only=is_read)
-
-
-def effective_normalize(config: Config, request: SpeechRequest) -> bool | str:
-    """Return what of a request's text is normalized: nothing, markup and the like, or `full`."""
-    return config.normalize_text if request.normalize is None else request.normalize
 
 
 def _fields_of_cloning(request: SpeechRequest) -> list[str]:

@@ -8,7 +8,12 @@ from dataclasses import replace
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, NothingToSay, TextRequired
-from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.request import (
+    SpeechRequest,
+    effective_language,
+    effective_normalize,
+    effective_pause_marks,
+)
 from qwen_tts_api.service.text.aligned.alignment import Alignment
 from qwen_tts_api.service.text.aligned.comparison import compare
 from qwen_tts_api.service.text.aligned.written import Written
@@ -28,7 +33,7 @@ from qwen_tts_api.service.text.script.ssml import read_ssml
 from qwen_tts_api.service.text.script.turns import read_turns, split_at_speakers
 from qwen_tts_api.service.text.verbalize.edits import Edit, apply
 from qwen_tts_api.service.text.verbalize.wording import AS_WRITTEN
-from qwen_tts_api.service.voices.resolve import ResolvedVoice, effective_normalize
+from qwen_tts_api.service.voices.resolve import ResolvedVoice
 
 _FORMS = ("ssml", "turns", "speaker_marks")
 
@@ -43,12 +48,7 @@ def make_script(config: Config, request: SpeechRequest) -> tuple[Script, Normali
     """
     normalize = bool(effective_normalize(config, request))
     try:
-        script = read_script(
-            request,
-            config.max_text_chars,
-            language=config.default_language,
-            pause_marks=config.pause_marks,
-        )
+        script = read_script(config, request)
         return prepare_script(
             script, config.max_text_chars, normalize=normalize, timed=request.timestamps
         )
@@ -59,16 +59,8 @@ def make_script(config: Config, request: SpeechRequest) -> tuple[Script, Normali
         return _silence(nothing.changes)
 
 
-def read_script(
-    request: SpeechRequest, max_chars: int, *, language: str, pause_marks: bool
-) -> Script:
+def read_script(config: Config, request: SpeechRequest) -> Script:
     """Return what a request says, as passages whose texts are still as they came.
-
-    Args:
-        request: What the client asks for.
-        max_chars: Of its text, marks and tags included.
-        language: Its language where it does not say.
-        pause_marks: Whether `[pause]` is one where the request does not say.
 
     Raises:
         InvalidRequest: Its fields contradict each other.
@@ -76,7 +68,7 @@ def read_script(
         TTSError: What `check_text` raises.
     """
     _check_form(request)
-    script = _read(request, max_chars, language, pause_marks)
+    script = _read(config, request)
     if not request.break_tags:
         return script
     return replace(
@@ -84,15 +76,16 @@ def read_script(
     )
 
 
-def _read(request: SpeechRequest, max_chars: int, language: str, pause_marks: bool) -> Script:
+def _read(config: Config, request: SpeechRequest) -> Script:
     """Return the script of a request's form."""
-    marks = pause_marks if request.pause_marks is None else request.pause_marks
+    max_chars, marks = config.max_text_chars, effective_pause_marks(config, request)
     if request.turns:
         return read_turns(request.turns, max_chars, pause_marks=marks)
     if request.ssml:
         text = check_text(request.text, max_chars)
         start = request.text.index(text)
-        return read_ssml(text, request.language or language, start, timed=request.timestamps)
+        language = effective_language(config, request)
+        return read_ssml(text, language, start, timed=request.timestamps)
     if request.speaker_marks:
         text = check_text(request.text, max_chars)
         return split_at_speakers(text, request.text.index(text), pause_marks=marks)
