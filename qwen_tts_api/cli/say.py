@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from qwen_tts_api.cli.progress import Progress
     from qwen_tts_api.cli.speech import Answer, Speak
 
-_NEED_WHOLE_TEXT = ("ssml", "pause_marks", "speaker_marks")
+_NEED_WHOLE_TEXT = ("ssml", "speaker_marks")
 """Fields of texts that are understood as a whole, and not while they come."""
 
 _CUT = {

@@ -341,13 +341,13 @@ def test_in_process_says_what_is_wrong(tmp_path: Path) -> None:
     ("words", "pipe"),
     [
         (["-", "--ssml"], b'Hello <break time="1.5s"/> you.'),
-        (["Hello [pause 1.5s] you.", "--pause-marks"], None),
+        (["-", "--pause-marks"], b"Hello [pause 1.5s] you."),
     ],
 )
 def test_pauses_of_a_text(
     server: Server, tmp_path: Path, words: list[str], pipe: bytes | None
 ) -> None:
-    """By SSML, here from a pipe, which is read to its end then, and by marks."""
+    """By SSML, of a pipe which is read to its end then, and by marks in one that is not."""
     path = tmp_path / "a.wav"
     answer = run("say", *words, "-o", path, "--server", server.url, stdin=pipe)
     assert answer.returncode == 0, answer.stderr

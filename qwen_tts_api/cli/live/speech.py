@@ -23,10 +23,13 @@ from qwen_tts_api.cli.live.text import PipedText
 from qwen_tts_api.cli.progress import Progress
 from qwen_tts_api.cli.speech import Answer, Speak
 from qwen_tts_api.errors import TTSError
-from qwen_tts_api.service.live.audio import LiveAudio
+from qwen_tts_api.service.live.audio import LiveAudio, choose_tempo
+from qwen_tts_api.service.live.segment import LiveSegment
 from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.plan import PAUSES_S, RANDOM_SEED_BITS, segment_seeds
 from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.synthesis.concatenate import at_speed
+from qwen_tts_api.service.text.stable_text import StatedPause
 from qwen_tts_api.service.times.timeline import Timeline
 
 MAX_BUSY_S = 120.0
@@ -62,10 +65,13 @@ class PipeSpeech:
             **{name: value for name, value in document.items() if name not in OF_THE_WHOLE},
             **{"audio_format": "pcm", "stream": True},
         }
+        if document.get("pause_marks"):
+            self._common["pause_marks"] = False  # they are taken out here
         self._progress = progress
-        output = choose_file(document)
+        has_marks = bool(document.get("pause_marks"))
+        output, tempo = choose_tempo(choose_file(document), has_marks=has_marks)
         timeline = Timeline(output) if document.get("timestamps") else None
-        self._audio = LiveAudio(output, timeline, stream=True, per_segment=False)
+        self._audio = LiveAudio(output, timeline, tempo=tempo, stream=True, per_segment=False)
         self._playback = Playback(self._audio, in_real_time=in_real_time)
         self._seed = document.get("seed", secrets.randbits(RANDOM_SEED_BITS))
         self._chunks = self._make_chunks()
@@ -82,29 +88,46 @@ class PipeSpeech:
 
     def _make_chunks(self) -> Generator[bytes, None, None]:
         seeds = segment_seeds(self._seed)
-        for number, segment in enumerate(self._text.segments()):
-            yield self._audio.begin(number)
-            self._playback.begin(segment)
-            fields = {**self._common, "text": segment.text, "seed": next(seeds)}
-            with contextlib.ExitStack() as stack:
-                spoken = self._begin(fields, stack)
-                self.answer.model = spoken.model
-                for samples in _samples(spoken.chunks):
-                    if not self._audio.segment_samples:
-                        arrived_at = self._text.arrived_at(segment.start)
-                        self._progress.delay_s = time.monotonic() - arrived_at
-                    chunk = self._audio.write(samples)
-                    self._playback.advance()
-                    yield chunk
-            self._audio.time_segment(segment)
-            rest = self._audio.end_segment(PAUSES_S[segment.boundary])
-            self._playback.advance()
-            self._playback.end()
-            yield rest
-        if not self.answer.model:
+        is_empty = True
+        for part in self._text.parts():
+            if isinstance(part, StatedPause):
+                yield from self._pause(part)
+            else:
+                yield from self._speak_segment(part, next(seeds))
+            is_empty = False
+        if is_empty:
             raise click.ClickException("There is nothing to speak in the text.")
         yield self._audio.finish()
         self.answer.times = self._audio.times
+
+    def _speak_segment(self, segment: LiveSegment, seed: int) -> Iterator[bytes]:
+        yield self._audio.begin(segment.start)
+        self._playback.begin(segment)
+        fields = {**self._common, "text": segment.text, "seed": seed}
+        with contextlib.ExitStack() as stack:
+            spoken = self._begin(fields, stack)
+            self.answer.model = spoken.model
+            for samples in at_speed(_samples(spoken.chunks), self._audio.tempo):
+                if not self._audio.segment_samples:
+                    arrived_at = self._text.arrived_at(segment.start)
+                    self._progress.delay_s = time.monotonic() - arrived_at
+                if self._text.find_pause(segment) is not None:
+                    self._audio.expect_pause()
+                chunk = self._audio.write(samples)
+                self._playback.advance()
+                yield chunk
+        self._audio.time_segment(segment)
+        if (pause := self._text.find_pause(segment)) is not None:
+            yield from self._pause(pause)
+        else:
+            yield self._audio.end_segment(PAUSES_S[segment.boundary])
+        self._playback.advance()
+        self._playback.end()
+
+    def _pause(self, pause: StatedPause) -> Iterator[bytes]:
+        for silence in self._audio.pause(pause.seconds):
+            self._playback.advance()
+            yield silence
 
     def _begin(self, fields: dict[str, Any], stack: contextlib.ExitStack) -> Answer:
         """Request a segment; its text cannot be read again, so a busy server is waited for.
@@ -141,7 +164,8 @@ def speak_pipe(
     Raises:
         click.ClickException: Of a segment; what was spoken before it has been handed over.
     """
-    text = PipedText(pipe, normalize=document.get("normalize") is not False)
+    normalize, pause_marks = document.get("normalize") is not False, document.get("pause_marks")
+    text = PipedText(pipe, normalize=normalize, pause_marks=bool(pause_marks))
     speech = PipeSpeech(text, speak, document, progress, in_real_time=in_real_time)
     try:
         with contextlib.closing(speech):

@@ -14,6 +14,8 @@ import click
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.service.live.segment import LiveLimits, LiveSegment
 from qwen_tts_api.service.live.text import LiveText
+from qwen_tts_api.service.text.script.marks import MarkKinds
+from qwen_tts_api.service.text.stable_text import StatedPause
 
 READ_BYTES = 65_536
 SEGMENT_LETTERS = 400
@@ -33,11 +35,13 @@ class PipedText:
     Args:
         stream: Its UTF-8, whose `read` returns what there is.
         normalize: Whether markup and the like are taken out.
+        pause_marks: Whether `[pause 1.5s]` in it is a pause.
     """
 
-    def __init__(self, stream: IO[bytes], *, normalize: bool) -> None:
+    def __init__(self, stream: IO[bytes], *, normalize: bool, pause_marks: bool) -> None:
         self._stream = stream
-        self._text = LiveText(_LIMITS, normalize=normalize)
+        marks = MarkKinds(pauses=pause_marks)
+        self._text = LiveText(_LIMITS, normalize=normalize, marks=marks)
         self._has_room = threading.Condition()
         self._error: Exception | None = None
         self._arrived: list[tuple[int, float]] = []  # how many characters had come, and when
@@ -52,19 +56,25 @@ class PipedText:
         """Return when a character was read, by `time.monotonic`."""
         return self._arrived[bisect.bisect(self._arrived, (offset, float("inf")))][1]
 
-    def segments(self) -> Iterator[LiveSegment]:
-        """Yield the text in segments, as soon as each is complete.
+    def parts(self) -> Iterator[LiveSegment | StatedPause]:
+        """Yield the text in segments, as soon as each is complete, and the pauses between them.
 
         Raises:
             click.ClickException: The rest cannot be read.
         """
-        while (segment := self._text.next()) is not None:
+        while (part := self._text.next()) is not None:
             with self._has_room:
                 self._has_room.notify_all()
-            assert isinstance(segment, LiveSegment)
-            yield segment
+            assert isinstance(part, LiveSegment | StatedPause)
+            yield part
         if self._error is not None:
             raise click.ClickException(f"The text cannot be read on: {self._error}.")
+
+    def find_pause(self, segment: LiveSegment) -> StatedPause | None:
+        """Return the pause that is stated behind the latest segment, as far as is known."""
+        if (pause := self._text.take_pause()) is not None:
+            segment.pause = pause.behind(segment.pause)
+        return segment.pause
 
     def _read(self) -> None:
         decoder = codecs.getincrementaldecoder("utf-8")()

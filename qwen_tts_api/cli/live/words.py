@@ -28,7 +28,7 @@ from qwen_tts_api.cli.live.text import READ_BYTES
 from qwen_tts_api.cli.progress import Progress
 from qwen_tts_api.cli.speech import Answer
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
-from qwen_tts_api.service.live.audio import LiveAudio
+from qwen_tts_api.service.live.audio import LiveAudio, choose_tempo
 from qwen_tts_api.service.live.segment import LiveSegment
 from qwen_tts_api.service.plan import PAUSES_S, RANDOM_SEED_BITS
 from qwen_tts_api.service.text.sentences import Boundary
@@ -73,7 +73,9 @@ class WordSpeech:
         self._pipe = pipe
         self._socket = socket
         self._progress = progress
-        self._audio = LiveAudio(choose_file(document), stream=True, per_segment=False)
+        has_marks = bool(document.get("pause_marks"))
+        output, tempo = choose_tempo(choose_file(document), has_marks=has_marks)
+        self._audio = LiveAudio(output, tempo=tempo, stream=True, per_segment=False)
         self._playback = Playback(self._audio, in_real_time=in_real_time)
         self._changed = threading.Condition()  # its lock guards what follows
         self._num_sent = self._num_done = 0
@@ -81,7 +83,8 @@ class WordSpeech:
         self._error: Exception | None = None
         self._response: LiveSegment | None = None  # what is being spoken
         seed = document.get("seed", secrets.randbits(RANDOM_SEED_BITS))
-        self._send("session.update", session={**_session(document), "seed": seed})
+        own = {"seed": seed, "speech_rate": tempo}
+        self._send("session.update", session={**_session(document), **own})
         self.answer = Answer(filter(None, self._chunks()), str(seed), "", "")
 
     def start(self) -> None:
@@ -127,6 +130,7 @@ class WordSpeech:
             with self._changed:
                 self._changed.notify_all()
             if event["type"] == "session.updated":
+                _check_session(event["session"])
                 self.answer.model = event["session"]["model"]
             elif event["type"] == "response.created":
                 yield self._begin()
@@ -214,6 +218,13 @@ def speak_words(
         except (KeyboardInterrupt, click.ClickException):
             progress.stop(speech.how_far())
             raise
+
+
+def _check_session(session: dict[str, Any]) -> None:
+    if ignored := session.get("ignored"):
+        raise click.ClickException(
+            f"{', '.join(ignored)} would be without effect here: leave it out."
+        )
 
 
 def _session(document: dict[str, Any]) -> dict[str, Any]:

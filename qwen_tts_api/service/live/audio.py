@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,14 @@ from qwen_tts_api.service.times.timeline import Timeline
 from qwen_tts_api.service.times.words import LETTERS_PER_S
 
 Samples = npt.NDArray[np.int16]
+
+
+def choose_tempo(output: Output, *, has_marks: bool) -> tuple[Output, float]:
+    """Return the output and the tempo of a text, which are at its speed together.
+
+    Where it may state pauses its segments are at that tempo, so that a pause is as long as it says.
+    """
+    return (replace(output, speed=1.0), output.speed) if has_marks else (output, 1.0)
 
 
 class LiveAudio:

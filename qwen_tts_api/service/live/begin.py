@@ -8,7 +8,7 @@ from qwen_tts_api.audio.encoders import Output
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import InvalidRequest, NotSupported
-from qwen_tts_api.service.live.audio import LiveAudio
+from qwen_tts_api.service.live.audio import LiveAudio, choose_tempo
 from qwen_tts_api.service.live.events import LiveInfo
 from qwen_tts_api.service.live.segment import LiveLimits
 from qwen_tts_api.service.live.speech import LivePlan, LiveSpeech
@@ -97,9 +97,7 @@ def begin_live(
     if config.mark_audio:
         output = replace(output, provenance=provenance)
     marks = MarkKinds(effective_pause_marks(config, request), request.break_tags)
-    tempo = 1.0
-    if marks.patterns:  # a stated pause is as long as it says, at any speed
-        output, tempo = replace(output, speed=1.0), output.speed
+    output, tempo = choose_tempo(output, has_marks=bool(marks.patterns))
     timeline = Timeline(output, voice.card.token_timing) if request.timestamps else None
     audio = LiveAudio(
         output, timeline, tempo=tempo, stream=is_streamed, per_segment=live.per_segment

@@ -22,7 +22,9 @@ from qwen_tts_api.cli.outputs import NATIVE_RATE_HZ
 from qwen_tts_api.cli.progress import Progress
 from qwen_tts_api.cli.speech import Answer
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.service.live.segment import LiveSegment
 from tests.conftest import wait_until
+from tests.suites.routes.test_script import silences
 
 SAMPLES_PER_LETTER = 1600
 
@@ -138,6 +140,22 @@ def test_markup_is_removed_over_cuts() -> None:
     assert plain.texts == ["**Hello** there."]
 
 
+@pytest.mark.parametrize("speed", [1.0, 2.0])
+def test_a_pause_is_spoken_while_the_pipe_is_open(speed: float) -> None:
+    """Exact at any speed, cut anywhere; the server sees no marks, nor looks for any."""
+    speaker = Speaker()
+    text = ByteByByte(b"[pause 300ms]**Hello [pause 1s] there** [Pause] you. [pause 2s]")
+    data = speak(text, speaker, speed=speed, pause_marks=True)
+    assert silences(np.frombuffer(data, "<i2"), 1000) == [7_200, 24_000, 18_000, 48_000]
+    assert speaker.texts == ["Hello", "there", "you."]
+    assert {document["pause_marks"] for document in speaker.documents} == {False}
+    speech = len(data) / 2 - 97_200
+    assert speech == pytest.approx(SAMPLES_PER_LETTER * len("Hellothereyou.") / speed, rel=0.1)
+    assert len(speak(b"[pause 1s]", speaker, pause_marks=True)) == 48_000
+    with pytest.raises(click.ClickException, match="'1m' is no time"):
+        speak(b"Hello. [pause 1m]", speaker, pause_marks=True)
+
+
 def test_a_busy_server_is_waited_for() -> None:
     """In the middle, too: the program that writes cannot say it again. Not for ever."""
     text = b"Hello there, how are you? " * 40
@@ -216,12 +234,14 @@ def test_a_program_that_is_too_far_ahead_waits(monkeypatch: pytest.MonkeyPatch) 
                 ended.set()
             return data
 
-    text = PipedText(Stream(b"Hello there, how are you? " * 400), normalize=True)
-    segments = text.segments()
+    text = PipedText(Stream(b"Hello there, how are you? " * 400), normalize=True, pause_marks=False)
+    segments = text.parts()
     first = next(segments)
+    assert isinstance(first, LiveSegment)
     assert not ended.wait(0.5)
     assert text.num_chars <= 2000
-    read = first.text + " ".join(["", *(segment.text for segment in segments)])
+    rest = [part.text for part in segments if isinstance(part, LiveSegment)]
+    read = first.text + " ".join(["", *rest])
     assert read.count("Hello") == 400
 
 

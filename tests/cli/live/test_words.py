@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import IO, Any
 
 import click
+import numpy as np
 import pytest
 
 from qwen_tts_api.cli.client import ServerClient
@@ -23,6 +24,7 @@ from tests.cli.live.test_speech import ByteByByte, pipe
 from tests.conftest import wait_until
 from tests.routes.live.conftest import ServePort
 from tests.routes.live.serving import Port
+from tests.suites.routes.test_script import silences
 
 
 @contextlib.contextmanager
@@ -88,6 +90,13 @@ def test_it_is_one_file_of_the_whole_text(
     wait_until(lambda: not bench.service.status().running)
 
 
+def test_a_pause_is_exact_at_any_speed(serve_port: ServePort) -> None:
+    port, _ = serve_port()
+    data = speak(port, b"Hello [pause 1s] you.", speed=2.0, pause_marks=True)
+    assert silences(np.frombuffer(data, "<i2"), 1000) == [24_000]
+    assert len(data) / 2 == pytest.approx(24_000 + len("Helloyou.") * 1920 / 2, rel=0.1)
+
+
 def test_an_interruption_tells_how_far_it_was_heard(
     serve_port: ServePort, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,6 +124,7 @@ def test_an_interruption_tells_how_far_it_was_heard(
         ({"speaker": "nobody"}, "nobody"),
         ({"temperature": 11}, "temperature"),
         ({"audio_format": "wma"}, "wma"),
+        ({"unheard": 1}, "unheard would be without effect"),
     ],
 )
 def test_what_cannot_be_had_is_explained(
