@@ -17,6 +17,7 @@ from qwen_tts_api.routes.speech.parameters import (
     documented_field,
     first_given,
     headers_schema,
+    idle_query,
 )
 from qwen_tts_api.service.request import SpeechRequest
 
@@ -66,8 +67,14 @@ def read_parameters(request: Request, body: bytes) -> tuple[SpeechRequest, list[
     }
     given = first_given(headers, parse_parameters(request.query_string), form.fields)
     ignored = _check_style(given.pop(_STYLE))
-    ignored += [name for name in given if name not in _PARAMETERS]
+    ignored += [name for name in (*given, *form.files) if name not in _PARAMETERS]
     return _PARAMETERS.read(given, form.files), ignored
+
+
+def idle_parameters(request: Request) -> list[str]:
+    """Return the names of parameters beside a body of JSON, in which all are read."""
+    headers = [header for header in _HEADERS.values() if request.headers.get(header)]
+    return [*idle_query(request), *headers]
 
 
 def _check_style(style: str) -> list[str]:

@@ -198,6 +198,52 @@ def test_marytts(client: FlaskClient) -> None:
     assert "X-Ignored-Parameters" not in response.headers
 
 
+@for_each(
+    ("path", "body", "named"),
+    [
+        ("/api/tts", {"text": "a"}, ["query.speed", "query.x", "speaker-id"]),
+        ("/v1/audio/speech", {"input": "a"}, ["query.speed", "query.x"]),
+        ("/v1/audio/speech/batch", {"items": [{"input": "a"}]}, ["query.speed", "query.x"]),
+        ("/v1/text-to-speech/Ryan/stream", {"text": "a"}, ["query.speed", "query.x"]),
+        (
+            "/v1/text-to-dialogue",
+            {"inputs": [{"text": "a", "voice_id": "Ryan"}]},
+            ["query.enable_ssml_parsing", "query.speed", "query.x"],
+        ),
+    ],
+)
+def test_a_query_beside_a_body_that_has_all_fields(
+    client: FlaskClient, path: str, body: dict[str, Any], named: list[str]
+) -> None:
+    """What is read of it is not named."""
+    query = "?output_format=pcm_24000&enable_ssml_parsing=true" if "text-to" in path else "?"
+    headers = {"speaker-id": "Ryan"}
+    response = client.post(f"{path}{query}&speed=2&x=1", json=body, headers=headers)
+    assert response.status_code == 200, response.text
+    assert response.headers["X-Ignored-Parameters"].split(", ") == named
+
+
+def test_a_batch_names_what_its_items_ignore(client: FlaskClient) -> None:
+    """Whether the item or the model has no use for it."""
+    items = [
+        {"input": "a", "model": "small", "voice": "ash", "instructions": "slowly"},
+        {"input": "a", "voice": "Ryan", "speaker": "Serena", "user": "anna"},
+        {"input": "a", "voice": "Ryan", "speaker": "Ryan", "ref_text": "b"},
+    ]
+    response = client.post("/v1/audio/speech/batch", json={"items": items})
+    names = response.headers["X-Ignored-Parameters"].split(", ")
+    assert sorted(names) == ["instructions", "ref_text", "speaker", "user", "voice"]
+
+
+def test_of_two_fields_of_the_same_meaning_ours_counts(bench: Bench) -> None:
+    body = {"text": "*a* 4", "normalize": False, "apply_text_normalization": "on"}
+    body |= {"speed": 1, "voice_settings": {"speed": 2}}
+    response = bench.client.post("/v1/text-to-speech/Ryan", json=body)
+    told = response.headers["X-Ignored-Parameters"]
+    assert told == "apply_text_normalization, voice_settings.speed"
+    assert bench.runner.prompts[-1].text == "*a* 4"
+
+
 def test_a_new_voice(client: FlaskClient) -> None:
     response = create(client, name="Anna", audio_sample=recording(), speaker_description="warm")
     assert response.status_code == 200, response.text

@@ -18,7 +18,7 @@ from qwen_tts_api.routes.apis.elevenlabs.speech import find_request, read_fields
 from qwen_tts_api.routes.apis.elevenlabs.timestamps import SPOKEN, describe_audio, in_characters
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.speech import response
-from qwen_tts_api.routes.speech.timed import LINES_TYPE
+from qwen_tts_api.routes.speech.timed import LINES_TYPE, OURS
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 from qwen_tts_api.service.text.script.turns import Turn
@@ -66,10 +66,11 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         def respond(suffix: str = suffix) -> Response:
             g.field_names = DIALOGUE_FIELDS
             asked, voice_ids, ignored = _read_request(config, service)
-            timed = suffix.endswith("with-timestamps")
-            asked = replace(asked, stream=suffix.startswith("/stream"), timestamps=timed)
-            segments = VoiceSegments(asked.turns, voice_ids)
-            body = in_characters(asked, segments.describe)
+            asked = replace(asked, stream=suffix.startswith("/stream"))
+            body = OURS
+            if suffix.endswith("with-timestamps"):
+                asked = replace(asked, timestamps=True)
+                body = in_characters(asked, VoiceSegments(asked.turns, voice_ids).describe)
             return response.synthesize(service, asked, request, ignored, DIALOGUE_FIELDS, body)
 
         path = f"/v1/text-to-dialogue{suffix}"

@@ -10,7 +10,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load
 from qwen_tts_api.audio.rates import FASTEST, SLOWEST
 from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.routes.apis.elevenlabs.names import DIALOGUE_FIELDS, FIELDS
-from qwen_tts_api.routes.speech.field_types import Switch, choice, number
+from qwen_tts_api.routes.speech.field_types import Switch, choice, live_mode, number
 from qwen_tts_api.routes.speech.schema import SpeechSchema
 from qwen_tts_api.routes.speech.turns_field import TurnsField
 from qwen_tts_api.service.request import FULL, SpeechRequest
@@ -128,11 +128,31 @@ class ElevenLabsSpeechSchema(SpeechSchema):
     def _make(self, data: dict[str, Any], **_: Any) -> ElevenLabsRequest:
         given = {name: value for name, value in data.items() if value is not None}
         settings: dict[str, Any] = given.pop("voice_settings", {})
-        given.setdefault("normalize", NORMALIZE.get(given.pop("apply_text_normalization", "")))
-        if (speed := settings.pop("speed", None)) is not None:
+        ignored = []
+        if word := given.pop("apply_text_normalization", ""):
+            if "normalize" in given:
+                ignored.append("apply_text_normalization")
+            given.setdefault("normalize", NORMALIZE[word])
+        if (speed := settings.get("speed")) is None or "speed" not in given:
+            settings.pop("speed", None)
             given.setdefault("speed", speed)
-        ignored = tuple(f"{self.settings_name}.{name}" for name in settings)
-        return ElevenLabsRequest(SpeechRequest(**given), ignored)
+        ignored += [f"{self.settings_name}.{name}" for name in settings]
+        return ElevenLabsRequest(SpeechRequest(**given), tuple(ignored))
+
+
+class AddressSchema(ElevenLabsSpeechSchema):
+    """The query of a socket's address: what holds for all texts of it."""
+
+    class Meta(ElevenLabsSpeechSchema.Meta):
+        """Not what is a text's, or of texts that are there as a whole."""
+
+        exclude = (
+            *ElevenLabsSpeechSchema.Meta.exclude,
+            *("text", "turns", "ssml", "speaker_marks", "timestamps", "voice_settings"),
+            *("ref_audio", "ref_text", "x_vector_only_mode"),
+        )
+
+    live_mode = live_mode()
 
 
 class DialogueSchema(ElevenLabsSpeechSchema):

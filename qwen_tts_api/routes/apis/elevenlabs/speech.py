@@ -25,6 +25,7 @@ from qwen_tts_api.routes.apis.elevenlabs.schema import (
 from qwen_tts_api.routes.bodies.body import parse_json, read_body
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.speech import response
+from qwen_tts_api.routes.speech.parameters import idle_query
 from qwen_tts_api.routes.speech.schema import has_text, idle_fields, load
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
@@ -114,7 +115,8 @@ def read_fields(
         if value and values.get(name) is None:
             values[name] = value
     asked: ElevenLabsRequest = load(schema, values)
-    return asked.speech, [*asked.ignored, *ignored]
+    unread = idle_query(request, *OutputQuery().fields, *(in_query or {}))
+    return asked.speech, [*asked.ignored, *ignored, *unread]
 
 
 def find_request(

@@ -12,6 +12,7 @@ from qwen_tts_api.routes.apis.coqui import (
     COQUI_NAMES,
     CoquiHeaders,
     CoquiParameters,
+    idle_parameters,
     read_parameters,
 )
 from qwen_tts_api.routes.bodies.body import parse_json, read_body
@@ -110,7 +111,7 @@ def _read_request(config: Config) -> tuple[SpeechRequest, list[str]]:
     """Return the request, and the names of parameters that have no meaning here."""
     body = read_body(request, config.max_body_bytes, config.max_audio_bytes)
     if request.method == "POST" and request.is_json:
-        return load_speech_request(parse_json(body)), []
+        return load_speech_request(parse_json(body)), idle_parameters(request)
     asked, ignored = read_parameters(request, body if request.method == "POST" else b"")
     if not asked.whole_text and body.lstrip().startswith(b"{"):
         raise InvalidRequest("The body looks like JSON: send it as Content-Type: application/json.")

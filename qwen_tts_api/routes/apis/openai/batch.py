@@ -24,12 +24,13 @@ from qwen_tts_api.routes.apis.openai.batch_schema import (
     SpeechBatchResultSchema,
     SpeechBatchSchema,
 )
-from qwen_tts_api.routes.apis.openai.names import FIELDS, find_model
+from qwen_tts_api.routes.apis.openai.names import FIELDS, find_model, take_speaker
 from qwen_tts_api.routes.apis.openai.schema import OpenAIRequest, OpenAISpeechSchema
 from qwen_tts_api.routes.apis.openai.speech import translate
 from qwen_tts_api.routes.bodies.body import parse_json, read_body
 from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
+from qwen_tts_api.routes.speech.parameters import idle_query
 from qwen_tts_api.routes.speech.response import report_ignored
 from qwen_tts_api.routes.speech.schema import idle_fields, load
 from qwen_tts_api.routes.speech.timed import describe_times
@@ -68,7 +69,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
         items, ignored = _read_items(config)
         _count(config, len(items))
         g.record.text = "\n".join(asked.speech.whole_text for asked in items)
-        wanted = [_translated(asked, config, service) for asked in items]
+        wanted = [_translated(asked, config, service, ignored) for asked in items]
         requests = [each for each in wanted if isinstance(each, SpeechRequest)]
         spoken = iter(service.synthesize_all(requests, client_connection(request.environ)))
         results = [next(spoken) if isinstance(each, SpeechRequest) else each for each in wanted]
@@ -86,6 +87,7 @@ def _read_items(config: Config) -> tuple[list[OpenAIRequest], list[str]]:
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
         raise _wrong(f"'items' must be a list of 1 to {MAX_ITEMS} objects.", "items")
     shared, ignored = _known(document, config)
+    ignored += idle_query(request)
     # The recording is decoded once; what else is wrong with these fields is not an item's fault.
     loaded: OpenAIRequest = load(_SCHEMA, shared)
     if loaded.speech.ref_audio is not None:
@@ -99,7 +101,7 @@ def _read_items(config: Config) -> tuple[list[OpenAIRequest], list[str]]:
     num_chars = sum(len(each.speech.whole_text) for each in asked)
     if num_chars > (limit := MAX_TEXTS * config.max_text_chars):
         raise _wrong(f"The items have {num_chars} characters; allowed are {limit} in all.", "items")
-    return asked, list(dict.fromkeys(ignored))
+    return asked, ignored
 
 
 def _read_item(
@@ -127,9 +129,8 @@ def _known(document: Document, config: Config) -> tuple[dict[str, Any], list[str
     `speaker` is another name of `voice`, as in vLLM-Omni; nothing of a batch is streamed.
     """
     fields = dict(document)
-    if (speaker := fields.pop("speaker", None)) is not None and fields.get("voice") is None:
-        fields["voice"] = speaker
-    ignored = [name for name in ("stream", "stream_format") if fields.pop(name, None) is not None]
+    ignored = take_speaker(fields)
+    ignored += [name for name in ("stream", "stream_format") if fields.pop(name, None) is not None]
     ignored += [] if config.strict_parameters else idle_fields(_SCHEMA, fields)
     return {name: value for name, value in fields.items() if name not in ignored}, ignored
 
@@ -153,18 +154,19 @@ def _count(config: Config, num_items: int) -> None:
 
 
 def _translated(
-    asked: OpenAIRequest, config: Config, service: SpeechService
+    asked: OpenAIRequest, config: Config, service: SpeechService, ignored: list[str]
 ) -> SpeechRequest | TTSError:
-    """Return an item in our terms, or why it cannot be.
+    """Return an item in our terms, or why it cannot be; add to the names of ignored fields.
 
     Raises:
         UnknownModel: The batch's model is not served.
     """
     service.models.name(find_model(asked.speech.model, service.models.names))
     try:
-        wanted, _ = translate(asked, config, service)
+        wanted, idle = translate(asked, config, service)
     except TTSError as error:
         return error
+    ignored += idle
     return replace(wanted, stream=False)
 
 
@@ -181,10 +183,12 @@ def _respond(results: Sequence[Speech | TTSError], ignored: Sequence[str]) -> Re
             "failed": num_failed,
         }
     )
-    if any(isinstance(each, Speech) and each.info.is_marked for each in results):
+    infos = [each.info for each in results if isinstance(each, Speech)]
+    if any(info.is_marked for info in infos):
         response.headers["X-Digital-Source-Type"] = SOURCE_TYPE
     response.headers["Cache-Control"] = "no-cache"
-    report_ignored(response, ignored)
+    idle = [FIELDS.get(name, name) for info in infos for name in info.ignored]
+    report_ignored(response, list(dict.fromkeys([*ignored, *idle])))
     return response
 
 

@@ -10,6 +10,7 @@ from marshmallow import Schema, fields
 from qwen_tts_api.config import Config
 from qwen_tts_api.routes.bodies.body import parse_form, parse_json, read_body
 from qwen_tts_api.routes.speech.field_types import read_numbers
+from qwen_tts_api.routes.speech.parameters import idle_query
 from qwen_tts_api.routes.speech.schema import idle_fields, load
 
 
@@ -23,7 +24,7 @@ def read_document(schema: Schema, request: Request, config: Config) -> tuple[Any
     values = _read(schema, request, body)
     ignored = [] if config.strict_parameters else idle_fields(schema, values)
     document = {name: value for name, value in values.items() if name not in ignored}
-    return load(schema, document), ignored
+    return load(schema, document), [*ignored, *idle_query(request)]
 
 
 def _read(schema: Schema, request: Request, body: bytes) -> dict[str, Any]:

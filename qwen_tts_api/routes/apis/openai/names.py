@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from qwen_tts_api.names import fold
 
@@ -45,6 +46,20 @@ VOICE_FIELDS = {
     "instruct": "prompt",
     "text": "script_hint",
 }
+
+
+def take_speaker(fields: dict[str, Any]) -> list[str]:
+    """Let `speaker` be another name of `voice`, as in vLLM-Omni; return it if `voice` is another.
+
+    Args:
+        fields: Of a request; changed.
+    """
+    speaker = fields.pop("speaker", None)
+    if speaker is None:
+        return []
+    if fields.get("voice") is None:
+        fields["voice"] = speaker
+    return [] if fields["voice"] == speaker else ["speaker"]
 
 
 def find_model(requested: str, served: Collection[str]) -> str:

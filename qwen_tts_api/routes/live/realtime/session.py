@@ -15,6 +15,7 @@ from qwen_tts_api.routes.live.realtime.response import Response
 from qwen_tts_api.routes.live.realtime.session_config import (
     COMMIT,
     DEFAULTS,
+    FIELDS,
     find_model,
     read_session,
     speech_request,
@@ -127,11 +128,14 @@ class RealtimeSession:
             raise InvalidRequest(
                 "'session' is missing, or no object.", fields={"session": ["Missing."]}
             )
-        session = self._session | read_session(asked, strict=self._config.strict_parameters)
+        given, ignored = read_session(asked, strict=self._config.strict_parameters)
+        session = self._session | given
         info = check_request(self._service, speech_request(session, self._model))
         self._session = session
+        ignored += [FIELDS.get(name, name) for name in info.ignored] if info else []
+        self._told = {"ignored": ignored} if ignored else {}
         if info is not None and "live_mode" in session:
-            self._told = {"live_mode": info.mode}  # not every model hears words
+            self._told["live_mode"] = info.mode  # not every model hears words
         self._send(event("session.updated", session=self._describe()))
 
     def _append(self, document: Event) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from marshmallow import EXCLUDE, RAISE, fields, post_load, validate
+from marshmallow import fields, post_load, validate
 
 from qwen_tts_api.audio import SAMPLE_RATES_HZ
 from qwen_tts_api.errors import NotSupported, UnknownModel
@@ -41,6 +41,9 @@ DEFAULTS: dict[str, Any] = {
 }
 """Of a session that nobody has updated; without `voice`, the default speaker speaks."""
 
+_NO_EFFECT = ("bit_rate", "optimize_instructions")
+"""Fields that are taken and do nothing here."""
+
 _CLOUD_MODEL = re.compile(r"qwen3?-tts(-instruct)?(-flash)?(-(?P<kind>vc|vd))?-realtime(-\d.*)?")
 _KINDS = {"vc": "base", "vd": "voice_design", None: ""}
 
@@ -52,7 +55,7 @@ class SessionSchema(SpeechSchema):
         """What DashScope calls otherwise, and what is not a session's."""
 
         exclude = (
-            *("text", "model", "stream", "normalize", "ref_audio", "ref_text"),
+            *("text", "model", "stream", "timestamps", "normalize", "ref_audio", "ref_text"),
             *("x_vector_only_mode", *(name for name, other in FIELDS.items() if name != other)),
         )
 
@@ -83,8 +86,11 @@ _OURS = tuple(sorted({*SpeechSchema().fields, "live_mode"} & {*SessionSchema().f
 """The session's fields that a request has by the same name."""
 
 
-def read_session(document: dict[str, Any], *, strict: bool) -> dict[str, Any]:
-    """Return the fields that an update sets.
+_SESSION = SessionSchema()
+
+
+def read_session(document: dict[str, Any], *, strict: bool) -> tuple[dict[str, Any], list[str]]:
+    """Return the fields that an update sets, and the names of those without effect.
 
     Args:
         document: The update's `session`.
@@ -93,14 +99,16 @@ def read_session(document: dict[str, Any], *, strict: bool) -> dict[str, Any]:
     Raises:
         InvalidRequest: A field has a wrong value, or one that is not supported.
     """
-    given: dict[str, Any] = load(SessionSchema(unknown=RAISE if strict else EXCLUDE), document)
+    ignored = [] if strict else [name for name in document if name not in _SESSION.fields]
+    known = {name: value for name, value in document.items() if name not in ignored}
+    given: dict[str, Any] = load(_SESSION, known)
     for name in ("volume", "pitch_rate"):
         if given.get(name, DEFAULTS[name]) != DEFAULTS[name]:
             raise NotSupported(
                 f"{name!r} can only be {DEFAULTS[name]:g}: change it where the audio is played.",
                 fields={name: ["Not supported."]},
             )
-    return given
+    return given, [*(name for name in _NO_EFFECT if given.get(name) is not None), *ignored]
 
 
 _NORMALIZE: dict[Any, bool | str | None] = {None: None, True: FULL, FULL: FULL, False: False}

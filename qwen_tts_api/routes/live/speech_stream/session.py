@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, TextTooLong, TTSError
+from qwen_tts_api.routes.apis.openai.names import FIELDS
 from qwen_tts_api.routes.live.framing import Message
 from qwen_tts_api.routes.live.json_message import read_message, text_of
 from qwen_tts_api.routes.live.speech_stream.stream_config import StreamConfig, read_config
@@ -123,6 +124,7 @@ class SpeechStreamSession:
         info = check_request(self._service, config.speech)
         self._config = config
         self._splitter = UnitSplitter(config.granularity)
+        idle = [FIELDS.get(name, name) for name in info.ignored] if info else []
         self._send(
             {
                 "type": "session.configured",
@@ -131,7 +133,7 @@ class SpeechStreamSession:
                 "stream_audio": config.stream_audio,
                 "split_granularity": config.granularity,
                 "live_mode": info.mode if info else config.speech.live_mode,
-                "ignored": list(config.ignored),
+                "ignored": [*config.ignored, *idle],
             }
         )
 

@@ -9,6 +9,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import NotSupported
+from qwen_tts_api.routes.apis.openai.names import take_speaker
 from qwen_tts_api.routes.apis.openai.schema import OpenAIRequest, OpenAISpeechSchema
 from qwen_tts_api.routes.apis.openai.speech import translate
 from qwen_tts_api.routes.live.speech_stream.units import CLAUSE, NONE, SENTENCE
@@ -18,6 +19,9 @@ from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
 DEFAULT_FORMAT = "wav"
+
+_NOT_OF_A_SESSION = ("input", "stream", "stream_format")
+"""Fields of `/v1/audio/speech` that other messages have, or that `stream_audio` decides."""
 
 
 class StreamOptionsSchema(Schema):
@@ -78,13 +82,11 @@ def read_config(document: dict[str, Any], service: SpeechService, config: Config
     rest = {
         name: value for name, value in given.items() if name not in StreamOptionsSchema().fields
     }
-    speaker = rest.pop("speaker", None)
-    rest.setdefault("voice", speaker)
+    ignored = take_speaker(rest)
     rest["response_format"] = rest.get("response_format") or DEFAULT_FORMAT
-    for name in ("input", "stream", "stream_format"):
-        rest.pop(name, None)
+    ignored += [name for name in _NOT_OF_A_SESSION if rest.pop(name, None) is not None]
     schema = OpenAISpeechSchema()
-    ignored = [] if config.strict_parameters else idle_fields(schema, rest)
+    ignored += [] if config.strict_parameters else idle_fields(schema, rest)
     asked: OpenAIRequest = load(
         schema, {name: value for name, value in rest.items() if name not in ignored}
     )

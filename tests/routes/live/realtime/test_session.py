@@ -15,10 +15,12 @@ from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
 from qwen_tts_api.routes.live.realtime import session as module
+from qwen_tts_api.routes.live.realtime.session_config import FIELDS
 from tests.conftest import wait_until
 from tests.routes.live.conftest import ServePort
 from tests.routes.live.raw import RawClient
 from tests.routes.live.serving import Port, close_code_of
+from tests.suites.routes.test_field_effects import PROMPT, assert_holds
 
 PATH = "/api-ws/v1/realtime"
 Event = dict[str, Any]
@@ -235,6 +237,25 @@ def test_a_session_takes_our_fields_too(port: Port) -> None:
     assert speak()[1] == first
     assert speak(live_mode="continuous")[0]["live_mode"] == "continuous"
     assert speak(live_mode="segments")[0]["live_mode"] == "segments"
+
+
+def test_a_session_holds_for_all_of_every_response(serve_port: ServePort) -> None:
+    """Also in a segment that is not the first; what has no effect is told."""
+    port, bench = serve_port(max_segment_chars=9)
+    asked = {FIELDS.get(name, name): value for name, value in PROMPT.items()}
+    idle = {"bit_rate": 96, "timestamps": True, "x": 1, "speed": 2}
+    with session(port) as client:
+        updated = client.update(**asked, **idle, seed=7, mode="commit")["session"]
+        assert updated["ignored"] == list(idle)
+        assert "ignored" not in client.update(speech_rate=2)["session"]
+        for _ in range(2):
+            bench.runner.prompts.clear()
+            client.append("One two. Three four.")
+            client.send("input_text_buffer.commit")
+            client.until("response.done")
+            assert_holds(bench.runner.prompts)
+    with session(port, "?model=small") as client:
+        assert client.update(instructions="Slowly.")["session"]["ignored"] == ["instructions"]
 
 
 def test_the_mode_that_is_told_is_what_the_model_can(

@@ -15,11 +15,13 @@ import pytest
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
+from qwen_tts_api.routes.apis.openai.names import FIELDS
 from qwen_tts_api.routes.live.speech_stream import session as module
 from tests.conftest import wait_until
 from tests.routes.live.conftest import ServePort
 from tests.routes.live.raw import RawClient
 from tests.routes.live.serving import Port, close_code_of
+from tests.suites.routes.test_field_effects import PROMPT, assert_holds
 
 PATH = "/v1/audio/speech/stream"
 Document = dict[str, Any]
@@ -124,6 +126,30 @@ def test_where_text_is_heard_is_a_field(serve_port: ServePort) -> None:
         client = Client(connection)
         client.send("session.config", live_mode="continuous", non_streaming_mode=True)
         assert client.document()["param"] == "non_streaming_mode"
+
+
+@pytest.mark.parametrize("stream_audio", [False, True])
+@pytest.mark.parametrize("granularity", ["none", "sentence"])
+def test_a_configuration_holds_for_all_of_every_utterance(
+    serve_port: ServePort, stream_audio: bool, granularity: str
+) -> None:
+    """Also in a segment that is not the first; what has no effect is told."""
+    port, bench = serve_port(max_segment_chars=9)
+    config = {FIELDS.get(name, name): value for name, value in PROMPT.items()}
+    config |= {"voice": None, "speaker": "dylan", "seed": 7, "split_granularity": granularity}
+    idle = {"stream": True, "input": "Hello.", "user": "anna", "initial_codec_chunk_frames": 1}
+    with connect(port.url + PATH) as connection:
+        client = Client(connection)
+        client.send("session.config", stream_audio=stream_audio, **config, **idle)
+        assert sorted(client.document()["ignored"]) == sorted(idle)
+        for _ in range(2):
+            bench.runner.prompts.clear()
+            client.send("input.text", text="One two. Three four.")
+            client.send("input.done")
+            client.until("session.done")
+            assert_holds(bench.runner.prompts)
+        client.send("session.config", model="small", voice="ryan", speaker="anna", instructions="a")
+        assert client.document()["ignored"] == ["speaker", "instructions"]
 
 
 def test_audio_is_streamed_where_that_is_asked_for(port: Port) -> None:

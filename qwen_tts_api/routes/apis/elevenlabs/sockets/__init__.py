@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Request, g
-from marshmallow import Schema
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from flask import Blueprint, Request, Response, after_this_request, g
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.routes.apis.elevenlabs.names import FIELDS
-from qwen_tts_api.routes.apis.elevenlabs.schema import NORMALIZE
+from qwen_tts_api.routes.apis.elevenlabs.schema import AddressSchema, ElevenLabsRequest
 from qwen_tts_api.routes.apis.elevenlabs.sockets.context import Contexts
 from qwen_tts_api.routes.apis.elevenlabs.sockets.session import MultiSession, SingleSession
 from qwen_tts_api.routes.apis.elevenlabs.speech import find_request
 from qwen_tts_api.routes.live.turns import check_request
 from qwen_tts_api.routes.live.upgrade import Session, SocketRoutes, describe_socket
 from qwen_tts_api.routes.live.websocket import WebSocket
-from qwen_tts_api.routes.speech.field_types import choice, live_mode, seed, switch
-from qwen_tts_api.routes.speech.schema import load
+from qwen_tts_api.routes.speech.field_types import read_numbers
+from qwen_tts_api.routes.speech.response import report_ignored
+from qwen_tts_api.routes.speech.schema import idle_fields, load
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
 _Kind = type[SingleSession] | type[MultiSession]
 
 
-class _Query(Schema):
-    """Parameters of the address, of which ElevenLabs does not have all."""
+_ADDRESS = AddressSchema()
 
-    live_mode = live_mode()
-    pause_marks = switch("As in the body of a request.")
-    seed = seed("As in the body of a request.")
-    apply_text_normalization = choice("As in the body of a request.", *NORMALIZE)
-
+_READ_ELSEWHERE = ("output_format", "inactivity_timeout")
+"""Parameters of the address that are no fields of a request."""
 
 _KINDS: dict[str, _Kind] = {"stream-input": SingleSession, "multi-stream-input": MultiSession}
 
@@ -46,8 +46,10 @@ def add_routes(
 
         def begin(request: Request, kind: _Kind = kind) -> Session:
             g.field_names = FIELDS
-            asked = _read_query(request, config, service)
-            check_request(service, asked)
+            asked, ignored = _read_address(request, config, service)
+            info = check_request(service, asked)
+            idle = [FIELDS.get(name, name) for name in info.ignored] if info else []
+            after_this_request(partial(_report, [*ignored, *idle]))
             idle_s = _idle_s(request.args.get("inactivity_timeout", ""))
             count = g.get("count_request", lambda: None)
 
@@ -71,23 +73,29 @@ def add_routes(
         )
 
 
-def _read_query(request: Request, config: Config, service: SpeechService) -> SpeechRequest:
-    """Return what the path and the query of a handshake ask for."""
+def _read_address(
+    request: Request, config: Config, service: SpeechService
+) -> tuple[SpeechRequest, list[str]]:
+    """Return what the path and the query of a handshake ask for, and the names of ignored fields.
+
+    Raises:
+        InvalidRequest: A field is wrong.
+    """
     args = request.args
-    given = load(_Query(), {name: args[name] for name in _Query().fields if args.get(name)})
-    asked = SpeechRequest(
-        model=args.get("model_id", ""),
-        language=args.get("language_code", ""),
-        stream=True,
-        break_tags=True,
-        normalize=NORMALIZE.get(given.get("apply_text_normalization", "")),
-        live_mode=given.get("live_mode", ""),
-        pause_marks=given.get("pause_marks"),
-        seed=given.get("seed"),
-    )
+    given = {name: args[name] for name in args if args[name] and name not in _READ_ELSEWHERE}
+    ignored = idle_fields(_ADDRESS, given)
+    known = {name: value for name, value in given.items() if name not in ignored}
+    asked: ElevenLabsRequest = load(_ADDRESS, read_numbers(_ADDRESS, known))
+    speech = replace(asked.speech, stream=True, break_tags=True)
     voice_id = (request.view_args or {})["voice_id"]
-    found, _ = find_request(asked, voice_id, args.get("output_format", ""), config, service)
-    return found
+    output_format = args.get("output_format", "")
+    found, idle = find_request(speech, voice_id, output_format, config, service)
+    return found, [*asked.ignored, *ignored, *idle]
+
+
+def _report(ignored: Sequence[str], response: Response) -> Response:
+    report_ignored(response, ignored)
+    return response
 
 
 def _idle_s(text: str) -> float:

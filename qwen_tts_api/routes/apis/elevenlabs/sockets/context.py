@@ -33,6 +33,7 @@ class Context:
         websocket: Where its audio goes.
         live: The text.
         name: Its `contextId`; None on a socket of one context, which names none.
+        speed: Of its speech.
         when_over: Called when all of it was sent, in the thread that sends.
 
     Attributes:
@@ -44,15 +45,31 @@ class Context:
         websocket: WebSocket,
         live: LiveSpeech,
         name: str | None,
+        speed: float,
         when_over: Callable[[], object],
     ) -> None:
         self._websocket = websocket
         self._label = {} if name is None else {"contextId": name}
         self._when_over = when_over
         self.live = live
+        self._speed = speed
         self._is_finished = False
         self._turns = Turns(websocket)
         self._turns.add(self._speak, live.cancel)
+
+    def check_settings(self, settings: Any) -> None:
+        """Refuse other settings of the voice than those that the text began with.
+
+        Raises:
+            InvalidRequest: They are others, or wrong.
+        """
+        speed = read_speed(settings or {})
+        if speed is not None and speed != self._speed:
+            raise InvalidRequest(
+                "The text has begun with another speed: its voice_settings are in its first "
+                "message.",
+                fields={"voice_settings": ["Must be as in the first message, or left out."]},
+            )
 
     def finish(self) -> None:
         """End the text, which is spoken to its end; stop that where it had been ended before.
@@ -130,7 +147,7 @@ class Contexts:
             InvalidRequest: There are too many, or the settings are wrong.
             TTSError: It cannot be spoken now.
         """
-        speed = read_speed(settings or {})
+        speed = read_speed(settings or {}) or self._asked.speed
         self._contexts = {
             name: context for name, context in self._contexts.items() if not context.live.is_over
         }
@@ -146,7 +163,7 @@ class Contexts:
         )
         with self._lock:
             self._num_open += 1
-        self._contexts[name] = Context(self._websocket, live, name, self._ended)
+        self._contexts[name] = Context(self._websocket, live, name, speed or 1.0, self._ended)
         return self._contexts[name]
 
     def finish(self) -> None:

@@ -95,6 +95,7 @@ class SingleSession(_Session):
             self.contexts.close_when_over()
             self._context.live.append("" if text == OPENING else text)
         else:
+            self._context.check_settings(document.get("voice_settings"))
             self._context.live.append(text)
         live = self._context.live
         if text == "":

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from websockets.sync.connection import Connection
 from tests.conftest import wait_until
 from tests.routes.live.conftest import ServePort
 from tests.routes.live.serving import Port
+from tests.suites.routes.test_field_effects import PROMPT, as_parameters, assert_holds
 from tests.suites.routes.test_script import silences
 
 Document = dict[str, Any]
@@ -130,6 +132,43 @@ def test_the_address_has_a_seed_and_a_switch_of_pauses(serve_port: ServePort) ->
     assert bench.runner.prompts[0].sampling.seed == 7
     with pytest.raises(InvalidStatus), session(port, query="seed=x"):
         pass
+
+
+def test_the_fields_of_the_address_hold_for_all_of_every_text(serve_port: ServePort) -> None:
+    """Ours, too; the answer names what has no effect, and what is misspelt is refused."""
+    port, bench = serve_port()
+    fields = {"language_code" if name == "language" else name: PROMPT[name] for name in PROMPT}
+    del fields["speaker"]
+    fields |= {"seed": 7, "speed": 2, "output_format": "pcm_24000", "auto_mode": True, "x": 1}
+    query = urlencode(as_parameters(fields))
+    with session(port, "multi-stream-input", voice="Dylan", query=query) as connection:
+        assert connection.response is not None
+        assert connection.response.headers["X-Ignored-Parameters"] == "auto_mode, x"
+        for name in "ab":
+            bench.runner.prompts.clear()
+            send(connection, context_id=name, text="One. ", flush=True)
+            send(connection, context_id=name, text="Two.", flush=True, close_context=True)
+            audio = audio_of(read(connection, 1))
+            assert_holds(bench.runner.prompts)
+            assert len(audio) / 2 == pytest.approx((8 * 1920 + 14_400) / 2, abs=500)
+    with pytest.raises(InvalidStatus), session(port, query="temprature=0.5"):
+        pass
+    with session(port, voice="x" * 20) as connection:
+        assert connection.response is not None
+        assert connection.response.headers["X-Ignored-Parameters"] == "voice_id"
+
+
+def test_another_speed_amid_a_text_is_refused(serve_port: ServePort) -> None:
+    """What is as in the first message is not."""
+    port, _ = serve_port()
+    with session(port) as connection:
+        send(connection, text=" ", voice_settings={"speed": 2})
+        send(connection, text="Hello ", voice_settings={"speed": 2.0, "stability": 1})
+        send(connection, text="there.", voice_settings={"speed": 1.5})
+        error = read(connection)[-1]
+        assert error["error"] == "invalid_request"
+        assert "another speed" in error["message"]
+        assert connection.close_code == 1008
 
 
 def test_a_flush_speaks_what_is_no_sentence_yet(serve_port: ServePort) -> None:
