@@ -3,11 +3,12 @@
 A pipe without a reader is full after 64 KiB; a plain `write` would then block every thread that
 logs. Here the descriptor is polled before each write. Lines that it does not accept are buffered,
 up to `MAX_PENDING_BYTES`; beyond that they are dropped, and their number is logged once the pipe is
-read again. If the stream is closed, all lines are dropped.
+read again. So it is with a file on a full disk. If the stream is closed, all lines are dropped.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import select
@@ -23,6 +24,8 @@ FLUSH_TIMEOUT_S = 0.5
 # A writable pipe takes PIPE_BUF bytes without blocking; a terminal guarantees less.
 _WRITE_BYTES = 4096
 _TERMINAL_WRITE_BYTES = 256
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class NonBlockingHandler(logging.Handler):
@@ -89,12 +92,17 @@ class NonBlockingHandler(logging.Handler):
         wait_ms = max(0, round(1000 * (deadline - time.monotonic())))
         if not poll.poll(wait_ms):
             return 0
-        return os.write(self._descriptor, line[: self._write_bytes])
+        try:
+            return os.write(self._descriptor, line[: self._write_bytes])
+        except OSError as error:
+            if error.errno in _FULL:  # there may be room later
+                return 0
+            raise
 
     def _report_dropped(self) -> None:
         """Log how many lines are missing at this place."""
         number, self._num_dropped = self._num_dropped, 0
-        message = "%d lines of the log are missing here: nobody read it"
+        message = "%d lines of the log are missing here: it could not be written"
         record = logging.LogRecord(__name__, logging.WARNING, "", 0, message, (number,), None)
         self._append((self.format(record) + "\n").encode())
 

@@ -134,6 +134,13 @@ def test_a_change_of_what_is_being_spoken_interrupts_it(page: LivePage, server: 
     page.until(lambda: page.texts[-1].endswith("the lazy d"))
 
 
+def test_deleting_it_all_stops(page: LivePage) -> None:
+    page.write("The quick brown fox jumps over the lazy dog. " * 6)
+    page.until_heard()
+    page.write(Keys.CONTROL, "a", Keys.NULL, Keys.BACKSPACE)
+    assert (page["live-line"].text, page["state"].text) == ("Interrupted.", "interrupted")
+
+
 def test_half_a_chinese_word_is_not_sent(page: LivePage) -> None:
     """What an input method has not finished."""
     page.write("x")
@@ -161,6 +168,19 @@ def test_what_is_wrong_with_a_field_stands_beside_it(page: LivePage) -> None:
     page.write("Hello.", Keys.ENTER)
     page.until(lambda: page["error"].text)
     assert page["temperature"].get_attribute("aria-invalid") == "true"
+
+
+def test_nothing_is_sent_while_a_field_is_wrong(page: LivePage) -> None:
+    """It is shown, and what was typed is spoken when it is right."""
+    page.browser.execute_script("document.getElementById('seed').value = 'abc'")
+    page.write("Hello.", Keys.ENTER)
+    assert page.browser.switch_to.active_element == page["seed"]
+    assert page["seed"].is_displayed()
+    page["seed"].clear()
+    page["text"].send_keys(Keys.CONTROL, Keys.END)
+    page.write(Keys.NULL, "Hello.", Keys.ENTER)
+    page.until_heard()
+    assert page.texts == ["Hello.\nHello.\n"]
 
 
 def test_a_connection_that_breaks_off_is_told_and_speak_goes_on(page: LivePage) -> None:

@@ -187,6 +187,37 @@ def test_a_blank_text_is_refused_in_the_servers_words(page: Page) -> None:
     page.browser.complaints()
 
 
+def test_a_wrong_field_is_shown_where_it_is_hidden(page: Page) -> None:
+    """As a browser refuses it, before the server does."""
+    more = page.browser.find_element(By.TAG_NAME, "summary")
+    more.click()
+    page["seed"].send_keys("abc")
+    more.click()
+    assert not page["seed"].is_displayed()
+    page["text"].send_keys(Keys.CONTROL, Keys.ENTER)
+    page.until(page["seed"].is_displayed)
+    assert page.browser.switch_to.active_element == page["seed"]
+
+
+def test_keys_of_an_input_method_and_held_keys_do_nothing(page: Page) -> None:
+    """Escape ends a composition, and Ctrl+Enter that is held would begin again and again."""
+    page.type(LONG_TEXT)
+    page["speak"].click()
+    page.until(lambda: page["state"].text == "speaking")
+    script = """
+        const [key, fields, done] = arguments;
+        const event = new KeyboardEvent("keydown", { key, bubbles: true, ...fields });
+        document.getElementById("text").dispatchEvent(event);
+        setTimeout(() => done(document.getElementById("state").textContent));
+    """
+    for key, fields in (
+        ("Escape", {"isComposing": True}),
+        ("Enter", {"isComposing": True, "ctrlKey": True}),
+        ("Enter", {"repeat": True, "ctrlKey": True}),
+    ):
+        assert page.browser.execute_async_script(script, key, fields) == "speaking", fields
+
+
 def test_each_model_shows_what_it_takes(page: Page) -> None:
     """Speakers and style for one, a description of the voice for another."""
     assert Select(page["speaker"]).first_selected_option.text == "Ryan"
@@ -234,6 +265,9 @@ def test_on_a_phone_nothing_sticks_out(browser: Browser, server: Server) -> None
     page["speak"].click()
     page.until(lambda: page["error"].text)
     assert "400" in browser.complaints()[0]
+    long = "document.getElementById(arguments[0]).textContent = 'Ready: /models/' + 'x'.repeat(99)"
+    for name in ("status", "top_p-fault", "live-line"):
+        browser.execute_script(long, name)
     for scheme in ("light", "dark"):
         browser.emulate(
             "setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]

@@ -46,6 +46,7 @@ def test_a_server_that_dies_is_not_taken_for_an_end(browser: Browser, serve: Ser
     assert "the audio is not whole" in page["error"].text
     assert page["download"].is_enabled()
     server.process.wait(30)
+    page.until(lambda: not page["speak"].is_enabled())
     page["text"].send_keys(Keys.CONTROL, Keys.ENTER)
     page.until(lambda: page["error"].text == "The server cannot be reached.")
     browser.complaints()

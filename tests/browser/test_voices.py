@@ -65,11 +65,46 @@ def test_the_microphone_becomes_a_voice(page: Page) -> None:
     """The browser's fake one, which beeps; its format becomes one that the server reads."""
     page["record"].click()
     page.until(lambda: "2 s" in page["recorded"].text)
-    page["record"].click()
-    page.until(lambda: "Recorded" in page["recorded"].text)
-    add(page, "Beeps")
+    add(page, "Beeps")  # which ends the recording
     page.until(lambda: not page["voice-dialog"].is_displayed())
     page.until(lambda: Select(page["speaker"]).first_selected_option.text == "Beeps")
+
+
+ASK_LATE = """
+    window.streams = [];
+    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+        await new Promise((resolve) => (window.allow = resolve));
+        window.streams.push(await ask(wanted));
+        return window.streams.at(-1);
+    };
+"""
+
+
+def test_no_microphone_is_open_that_nobody_waits_for(page: Page, tmp_path: Path) -> None:
+    """The person closes the dialog, or chooses a file, before it is allowed or amid a recording."""
+
+    def states() -> object:
+        return page.browser.execute_script("return streams.map((s) => s.getTracks()[0].readyState)")
+
+    page.browser.execute_script(ASK_LATE)
+    page["record"].click()
+    page["voice-cancel"].click()
+    page.browser.execute_script("allow()")
+    page.until(lambda: states() == ["ended"])
+    page["add-voice"].click()
+    page["record"].click()
+    page.browser.execute_script("allow()")
+    page.until(lambda: states() == ["ended", "live"])
+    page.until(lambda: page["recorded"].text.startswith("Recording"))
+    file = tmp_path / "empty.wav"
+    file.touch()
+    page["voice-audio"].send_keys(str(file))
+    page.until(lambda: states() == ["ended", "ended"])
+    assert page["recorded"].text == ""
+    add(page, "Nobody")  # of the file, not of what was recorded
+    page.until(lambda: page["voice-error"].text == "The file is empty.")
+    page["voice-cancel"].click()
 
 
 def test_what_cannot_be_added_is_explained_beside_the_field(page: Page, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -72,8 +73,30 @@ def test_what_is_lost_is_counted_where_it_is_missing(
     missing = 1000 - (len(lines) - 1)
     assert missing > 500
     assert [int(line) for line in lines[:-1]] == list(range(1000 - missing))
-    assert lines[-1] == b"%d lines of the log are missing here: nobody read it" % missing
+    assert lines[-1] == b"%d lines of the log are missing here: it could not be written" % missing
     assert read_lines(reader, handler) == [b"later"]
+
+
+def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lines come whole and in their order once there is room: one may be half written."""
+    write, room = os.write, [4]
+
+    def write_into_room(descriptor: int, data: bytes) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = write(descriptor, data[: room[0]])
+        room[0] -= written
+        return written
+
+    monkeypatch.setattr(os, "write", write_into_room)
+    with (tmp_path / "log").open("w+b") as file:
+        handler = NonBlockingHandler(file.fileno())
+        for line in ("first", "second"):
+            handler.emit(record(line))
+        assert (tmp_path / "log").read_bytes() == b"firs"
+        room[0] = 99
+        handler.emit(record("third"))
+    assert (tmp_path / "log").read_bytes() == b"first\nsecond\nthird\n"
 
 
 def test_a_stream_that_is_closed_loses_lines_and_nothing_else(pipe: tuple[int, int]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gunicorn.http.errors import InvalidHeader, UnsupportedTransferCoding
+from gunicorn.http.errors import InvalidHeader, InvalidRequestLine, UnsupportedTransferCoding
 from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import Unreader
 
+from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.server.http.framing import FramingLimits
 
 # Small, as gunicorn reads from a socket: the parser copies what it does not use.
@@ -28,6 +29,20 @@ def framing_limits(cfg: Any, max_body_bytes: int) -> FramingLimits:
     field_bytes = cfg.limit_request_field_size + 2
     head_bytes = cfg.limit_request_line + cfg.limit_request_fields * field_bytes + 1024
     return FramingLimits(cfg.limit_request_line, head_bytes, max_body_bytes, MAX_CHUNK_HEADS_BYTES)
+
+
+# RFC 8446, section 5.1: a handshake, of any version.
+_TLS_RECORD = b"\x16\x03"
+
+
+def not_http(received: bytes | bytearray) -> Exception:
+    """Return the error for bytes that are no request, whatever follows."""
+    if received.startswith(_TLS_RECORD):
+        return InvalidRequest(
+            "The client speaks TLS, and this port plain HTTP: use http:// instead of https://, or "
+            "a reverse proxy with a certificate."
+        )
+    return InvalidRequestLine("not HTTP")
 
 
 class BufferReader(Unreader):  # type: ignore[misc]

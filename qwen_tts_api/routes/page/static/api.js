@@ -15,25 +15,42 @@ export class ApiError extends Error {
 
 // The name in the session storage, which is kept until the tab is closed.
 const KEY_ITEM = "qwen-tts-api key";
+const storage = openStorage();
+let key = storage?.getItem(KEY_ITEM) ?? "";
+
+/** Return the session storage, or null where the browser allows the page none. */
+function openStorage() {
+  try {
+    return globalThis.sessionStorage;
+  } catch {
+    return null;
+  }
+}
 
 /** Return whether an API key was entered. */
-export const hasKey = () => sessionStorage.getItem(KEY_ITEM) !== null;
-export const setKey = (key) => sessionStorage.setItem(KEY_ITEM, key);
+export const hasKey = () => key !== "";
+
+export function setKey(typed) {
+  key = typed.trim();
+  storage?.setItem(KEY_ITEM, key);
+}
+
+/** Return the key in UTF-8, a letter for each byte: `fetch` and `btoa` take no others. */
+const keyBytes = () => String.fromCharCode(...new TextEncoder().encode(key));
 
 /** Return the subprotocols of a WebSocket that carry the API key; see docs/api/javascript.md. */
 export function keySubprotocols() {
   if (!hasKey()) {
     return [];
   }
-  const bytes = new TextEncoder().encode(sessionStorage.getItem(KEY_ITEM));
-  const base64 = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
+  const base64 = btoa(keyBytes()).replaceAll("+", "-").replaceAll("/", "_");
   return ["qwen-tts-api", `bearer.${base64.replaceAll("=", "")}`];
 }
 
 /** Call `fetch` with the API key. */
 export function fetchWithKey(path, options = {}) {
-  const key = hasKey() ? { Authorization: `Bearer ${sessionStorage.getItem(KEY_ITEM)}` } : {};
-  return fetch(path, { ...options, headers: { ...options.headers, ...key } });
+  const authorization = hasKey() ? { Authorization: `Bearer ${keyBytes()}` } : {};
+  return fetch(path, { ...options, headers: { ...options.headers, ...authorization } });
 }
 
 /** Throw the error of a response. */
@@ -42,9 +59,10 @@ export async function throwApiError(response) {
 }
 
 /** Return the JSON at a path; throw an error unless the status is 2xx or in `accept`. */
-export async function getJson(path, { query = {}, accept = [] } = {}) {
+export async function getJson(path, { query = {}, accept = [], timeoutMs = null } = {}) {
   const search = new URLSearchParams(query).toString();
-  const response = await fetchWithKey(search ? `${path}?${search}` : path);
+  const signal = timeoutMs === null ? null : AbortSignal.timeout(timeoutMs);
+  const response = await fetchWithKey(search ? `${path}?${search}` : path, { signal });
   return response.ok || accept.includes(response.status) ? response.json() : throwApiError(response);
 }
 

@@ -1,4 +1,4 @@
-// The curl command that repeats a request.
+// The curl command that repeats a request, and the button that copies it.
 
 import { hasKey, toJson } from "./api.js";
 
@@ -17,4 +17,18 @@ export function curl(fields) {
     `-d ${quote(toJson(fields))}`,
     `-o speech.${fields.audio_format ?? document.body.dataset.defaultFormat}`,
   ].join(" \\\n  ");
+}
+
+/** Have a button copy a text. */
+export function offerCopy(button, code) {
+  button.addEventListener("click", async () => {
+    // Browsers have a clipboard on https and localhost only; elsewhere the text is selected.
+    const isCopied = await navigator.clipboard?.writeText(code.textContent).then(
+      () => true,
+      () => false,
+    );
+    getSelection().selectAllChildren(code);
+    button.textContent = isCopied ? "Copied" : "Selected";
+    setTimeout(() => (button.textContent = "Copy"), 2000);
+  });
 }

@@ -15,7 +15,8 @@ export function clearError(form, region) {
 /** Show the error of a request. */
 export function showError(form, region, error) {
   clearError(form, region);
-  region.append(error.message);
+  const isUnreachable = error instanceof TypeError; // thrown by `fetch`
+  region.append(isUnreachable ? "The server cannot be reached." : error.message);
   if (!(error instanceof ApiError)) {
     return;
   }

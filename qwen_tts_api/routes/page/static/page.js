@@ -2,7 +2,7 @@
 
 import { SAMPLE_RATE_HZ, setKey, stream, synthesize } from "./api.js";
 import { Choices } from "./choices.js";
-import { curl } from "./curl.js";
+import { curl, offerCopy } from "./curl.js";
 import { clearError, showError } from "./errors.js";
 import { offerLive } from "./live/panel.js";
 import { Player } from "./player.js";
@@ -32,7 +32,7 @@ const live = offerLive(player, {
 let running = null; // the AbortController of the current request
 let lastFields = null; // the fields that reproduce the last audio
 
-const isReady = watchServer(element("status"), begin);
+const server = watchServer(element("status"), { onReady: begin, onAway: showState });
 
 async function begin() {
   clearError(form, element("error"));
@@ -64,12 +64,12 @@ async function speak(fields) {
   const controller = (running = new AbortController());
   lastFields = null;
   clearError(form, element("error"));
-  player.reset();
   wave.reset();
   words.reset();
   showWaiting();
   const began = performance.now();
   try {
+    player.reset();
     for await (const { headers, samples, segment, ended } of stream(fields, controller.signal)) {
       if (headers) {
         lastFields = { ...fields, seed: headers.get("X-Seed") };
@@ -90,6 +90,9 @@ async function speak(fields) {
     finish(controller, controller.signal.aborted ? "stopped" : lastFields ? "broken off" : "refused");
     if (!controller.signal.aborted) {
       fail(lastFields ? new Error("The connection broke off: the audio is not whole.") : error);
+    }
+    if (error instanceof TypeError) {
+      server.check(); // `fetch` and its stream break off so where the connection does
     }
   }
 }
@@ -114,8 +117,7 @@ function fail(error) {
     element("key-field").hidden = false;
     element("key").focus();
   }
-  const unreachable = error instanceof TypeError; // thrown by `fetch`
-  showError(form, element("error"), unreachable ? new Error("The server cannot be reached.") : error);
+  showError(form, element("error"), error);
 }
 
 // The live mode
@@ -171,8 +173,7 @@ function showProgress(seconds) {
 
 function showState() {
   const some = !isBusy() && player.numSamples > 0;
-  element("speak").disabled = !isReady();
-  element("preview").disabled = !isReady();
+  element("speak").disabled = element("preview").disabled = !server.isReady();
   element("play").disabled = !some;
   element("download").disabled = !some;
   element("format").disabled = element("keep-seed").disabled = !some || lastFields === null;
@@ -222,20 +223,29 @@ function countLetters() {
 
 // Events of keys and buttons
 
+// A field that is refused has to be seen.
+form.addEventListener("invalid", ({ target }) => target.closest("details")?.setAttribute("open", ""), {
+  capture: true,
+});
+
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (isReady() && !(live.isOn && live.flush())) {
+  if (!server.isReady()) {
+    fail(new Error(`${element("status").textContent}.`));
+  } else if (!(live.isOn && live.flush())) {
     speak(readFields());
   }
 });
 
 document.addEventListener("keydown", (event) => {
-  if (document.querySelector("dialog[open]")) {
-    return;
+  if (event.isComposing || document.querySelector("dialog[open]")) {
+    return; // an input method and a dialog have such keys, too
   }
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
-    form.requestSubmit();
+    if (!event.repeat) {
+      form.requestSubmit();
+    }
   } else if (event.key === "Escape") {
     stop();
   }
@@ -287,19 +297,11 @@ element("keep-seed").addEventListener("click", () => {
   element("seed").focus();
 });
 
-element("copy").addEventListener("click", async () => {
-  const text = element("curl").textContent;
-  // Browsers have a clipboard on https and localhost only; elsewhere the text is selected.
-  await navigator.clipboard?.writeText(text).catch(() => {});
-  getSelection().selectAllChildren(element("curl"));
-  element("copy").textContent = navigator.clipboard ? "Copied" : "Selected";
-  setTimeout(() => (element("copy").textContent = "Copy"), 2000);
-});
-
 addEventListener("resize", drawWhilePlaying);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawWhilePlaying);
 
 const formats = document.body.dataset.formats.split(" ");
 element("format").replaceChildren(...formats.map((name) => new Option(name, name)));
+offerCopy(element("copy"), element("curl"));
 countLetters();
 showState();

@@ -4,6 +4,7 @@ import { getJson } from "./api.js";
 
 const LOADING_MS = 1000;
 const READY_MS = 15_000;
+const TIMEOUT_MS = 10_000; // after which a server that does not answer counts as away
 const STATES = {
   loading: { word: "Loading", look: "loading" },
   ready: { word: "Ready", look: "ready" },
@@ -12,20 +13,25 @@ const STATES = {
   failed: { word: "Failed", look: "away" },
 };
 
-/** Show the server's state, and call `onReady` whenever it has become ready. */
-export function watchServer(line, onReady) {
+/**
+ * Show the server's state; call `onReady` whenever it has become ready, and `onAway` whenever it no
+ * longer is. Return `isReady()`, and `check()`, which asks now.
+ */
+export function watchServer(line, { onReady, onAway }) {
   let ready = false;
+  let timer = 0;
 
   async function poll() {
-    const server = await getJson("readyz", { accept: [503] }).catch(() => null);
+    const server = await getJson("readyz", { accept: [503], timeoutMs: TIMEOUT_MS }).catch(() => null);
     const wasReady = ready;
     ready = ["ready", "recovering"].includes(server?.status);
     line.dataset.state = STATES[server?.status]?.look ?? "away";
     show(describe(server));
-    if (ready && !wasReady) {
-      await onReady();
+    if (ready !== wasReady) {
+      await (ready ? onReady() : onAway());
     }
-    setTimeout(poll, ready ? READY_MS : LOADING_MS);
+    clearTimeout(timer);
+    timer = setTimeout(poll, ready ? READY_MS : LOADING_MS);
   }
 
   function show(text) {
@@ -35,7 +41,7 @@ export function watchServer(line, onReady) {
   }
 
   poll();
-  return () => ready;
+  return { isReady: () => ready, check: poll };
 }
 
 function describe(server) {

@@ -29,8 +29,8 @@ export class Live {
    * @param copy An element behind it that shows the marks.
    * @param line Tells what was done, and is read out.
    * @param player Plays the audio.
-   * @param page `fields()` of a request, without its text; `onBegin()` before the first audio of a
-   *   session; `onAudio(samples, delayMs)`; `onState(word)`; `onError(error)`, with null for none;
+   * @param page `fields()` of a request, without its text, or null, where one is wrong and that is
+   *   shown; `onBegin()` before the first audio of a session; `onAudio(samples, delayMs)`; `onState(word)`; `onError(error)`, with null for none;
    *   `onRefused()` where there are no sockets.
    */
   constructor({ textarea, copy, line, player, page }) {
@@ -164,7 +164,9 @@ export class Live {
       const session = this.#session;
       this.#silence();
       session.close();
-      this.#say("Interrupted: what was changed is spoken again.");
+      const isLeft = value.slice(from).trim() !== "";
+      this.#say(isLeft ? "Interrupted: what was changed is spoken again." : "Interrupted.");
+      this.#page.onState("interrupted");
     }
     this.#sent = value.slice(0, from);
     this.#base = Math.min(this.#base, from);
@@ -178,21 +180,25 @@ export class Live {
       return;
     }
     if (this.#session === null || (this.#isStale && !this.isSpeaking && !this.#player.playing)) {
-      this.#begin();
+      const fields = this.#page.fields();
+      if (fields === null) {
+        return;
+      }
+      this.#begin(fields);
     }
     this.#session.append(text);
     this.#sent = value.slice(0, end);
     this.#page.onState("listening");
   }
 
-  #begin() {
+  #begin(fields) {
     this.#session?.close();
     this.#isStale = false;
     this.#base = this.#heard = this.#sent.length;
     this.#say("");
     this.#page.onError(null);
     this.#page.onBegin();
-    const session = new Session(this.#page.fields(), {
+    const session = new Session(fields, {
       onAudio: (samples, delayMs) => {
         this.#player.push(samples);
         this.#page.onAudio(samples, delayMs);

@@ -19,6 +19,9 @@ export function offerLive(player, page) {
   });
 
   function fields() {
+    if (!element("request").reportValidity()) {
+      return null;
+    }
     const { text, ...others } = page.fields();
     const mode = element("live_mode").value;
     return mode ? { ...others, live_mode: mode } : others;

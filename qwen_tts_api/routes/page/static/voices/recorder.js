@@ -9,16 +9,21 @@ const ACCEPTED_TYPES = /wav|flac|ogg|mpeg|mp3/;
 export class Recorder {
   #button;
   #line;
-  #media = null;
-  #count = 0;
+  #take = null; // the AbortController of what is recorded, or waits for the microphone
+  #recorded = null; // a promise of the last recording, or null
 
-  /** The last recording, or null. */
-  recording = null;
-
-  constructor(button, line) {
+  /** @param onStart Called before each recording. */
+  constructor(button, line, onStart) {
     this.#button = button;
     this.#line = line;
-    button.addEventListener("click", () => (this.#media ? this.stop() : this.#start()));
+    button.addEventListener("click", () => {
+      if (this.#take === null) {
+        onStart();
+        this.#recorded = this.#record();
+      } else {
+        this.#take.abort();
+      }
+    });
   }
 
   /** Whether the page may use a microphone: on https and localhost only. */
@@ -26,47 +31,74 @@ export class Recorder {
     return Boolean(navigator.mediaDevices?.getUserMedia && globalThis.MediaRecorder);
   }
 
+  /** Discard the recording, also one that is being made or waits for the microphone. */
   reset() {
-    this.stop();
-    this.recording = null;
-    this.#line.textContent = "";
+    this.#take?.abort();
+    this.#take = null;
+    this.#recorded = null;
+    this.#show("Record", "");
   }
 
-  stop() {
-    this.#media?.stop();
+  /** End what is being recorded; return the last recording, null if there is none. */
+  async finish() {
+    this.#take?.abort();
+    return this.#recorded;
   }
 
-  async #start() {
-    let stream;
+  async #record() {
+    const take = (this.#take = new AbortController());
+    this.#show("Stop", "Waiting for the microphone …");
+    let [recording, line] = [null, ""];
     try {
-      stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+      const { blob, seconds } = await capture(take.signal, (seconds) => {
+        if (seconds >= MAX_DURATION_S - 1) {
+          take.abort();
+        } else if (this.#take === take) {
+          this.#show("Stop", `Recording … ${seconds} s`);
+        }
+      });
+      [recording, line] = [blob, blob && `Recorded, ${seconds} s`];
     } catch (error) {
-      this.#line.textContent = `The microphone cannot be used: ${error.message}.`;
-      return;
+      line = `The microphone cannot be used: ${error.message}.`;
     }
-    this.recording = null;
-    const media = (this.#media = new MediaRecorder(stream));
-    const chunks = [];
-    let seconds = 0;
-    this.#button.textContent = "Stop";
-    this.#line.textContent = "Recording …";
-    this.#count = setInterval(() => {
-      seconds += 1;
-      this.#line.textContent = `Recording … ${seconds} s`;
-      if (seconds >= MAX_DURATION_S - 1) {
-        this.stop();
-      }
-    }, 1000);
+    if (this.#take === take) {
+      this.#take = null;
+      this.#show("Record", line ?? "");
+    }
+    return recording;
+  }
+
+  #show(button, line) {
+    this.#button.textContent = button;
+    this.#line.textContent = line;
+  }
+}
+
+/**
+ * Record until `signal` is aborted, and release the microphone; `onSecond` is told how long it is.
+ * The blob is null if it was aborted before the microphone was there.
+ */
+async function capture(signal, onSecond) {
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+  const chunks = [];
+  let seconds = 0;
+  let count = 0;
+  try {
+    if (signal.aborted) {
+      return { blob: null, seconds };
+    }
+    const media = new MediaRecorder(stream);
     media.addEventListener("dataavailable", ({ data }) => chunks.push(data));
-    media.addEventListener("stop", () => {
-      clearInterval(this.#count);
-      stream.getTracks().forEach((track) => track.stop());
-      this.#media = null;
-      this.recording = new Blob(chunks, { type: media.mimeType });
-      this.#button.textContent = "Record";
-      this.#line.textContent = `Recorded, ${seconds} s`;
-    });
+    const isStopped = new Promise((resolve) => media.addEventListener("stop", resolve));
+    signal.addEventListener("abort", () => media.stop());
     media.start();
+    onSecond(0);
+    count = setInterval(() => onSecond((seconds += 1)), 1000);
+    await isStopped;
+    return { blob: new Blob(chunks, { type: media.mimeType }), seconds };
+  } finally {
+    clearInterval(count);
+    stream.getTracks().forEach((track) => track.stop());
   }
 }
 

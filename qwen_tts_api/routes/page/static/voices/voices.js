@@ -1,14 +1,16 @@
 // Register voices from recordings, and delete them; shown if a Base model is served and voices can
 // be registered.
 
-import { fetchWithKey, getJson, getMethods, throwApiError } from "../api.js";
+import { ApiError, fetchWithKey, getJson, getMethods, throwApiError } from "../api.js";
 import { clearError, showError } from "../errors.js";
 import { Recorder, toAcceptedFormat } from "./recorder.js";
 
 const element = (id) => document.getElementById(id);
 const dialog = element("voice-dialog");
 const form = element("voice-form");
-const recorder = new Recorder(element("record"), element("recorded"));
+const recorder = new Recorder(element("record"), element("recorded"), () => {
+  element("voice-audio").value = ""; // the recording takes its place
+});
 let choices = null;
 let busy = false;
 
@@ -22,7 +24,11 @@ export async function offerVoices(loaded) {
 
 async function add() {
   const fields = new FormData(form);
-  const recording = recorder.recording ?? fields.get("audio");
+  const recording = (await recorder.finish()) ?? fields.get("audio");
+  if (recording.size === 0) {
+    const message = recording.name ? "The file is empty." : "Choose a file, or record one.";
+    throw new ApiError(400, { error: message, fields: { audio: [message] } });
+  }
   fields.set("audio", await toAcceptedFormat(recording), "recording.wav");
   const response = await fetchWithKey("speakers", { method: "POST", body: fields });
   const voice = response.ok ? await response.json() : await throwApiError(response);
@@ -78,7 +84,7 @@ element("add-voice").addEventListener("click", () => {
   attempt(listVoices);
 });
 element("voice-cancel").addEventListener("click", () => dialog.close());
-dialog.addEventListener("close", () => recorder.stop());
+dialog.addEventListener("close", () => recorder.reset());
 element("voice-audio").addEventListener("change", () => recorder.reset());
 form.addEventListener("submit", (event) => {
   event.preventDefault();
