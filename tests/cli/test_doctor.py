@@ -87,6 +87,21 @@ def test_a_machine_that_cannot_serve_is_told_what_to_do() -> None:
     assert report["verdict"].startswith(f"Not ready: {len(errors)} things to mend, ")
 
 
+def test_the_example_of_the_documents_is_what_is_printed() -> None:
+    """On a machine without a GPU, and so without what needs the model's files."""
+    text = (ROOT / "docs" / "command-line.md").read_text()
+    lines = text.partition("$ qwen-tts-api doctor")[2].partition("Not ready")[0].splitlines()[1:]
+    names = [line[9:21].strip() for line in lines]
+    assert list(dict.fromkeys(names)) == [
+        name for name in CHECKS if name not in ("defaults", "memory")
+    ]
+    without = beside(cuda=None, drivers=0)
+    for name in ("packages", "device", "dtype", "attention", "kernels"):
+        finding = only(CHECKS[name], without)
+        printed = f"{finding.level:8} {name:12} {finding.message} {finding.advice}".rstrip()
+        assert printed in lines, printed
+
+
 @pytest.mark.slow
 def test_no_network_is_asked(tmp_path: Path) -> None:
     """A checkpoint that is not here is looked for in the cache alone."""
