@@ -25,7 +25,7 @@ def embed_prompts(
 ) -> None:
     """Make the talker's input of prompts, token by token, in three launches.
 
-    Plain twin: `PromptWeights.embed`, which projects each text token once. A token's result depends
+    Reference: `PromptWeights.embed`, which projects each text token once. A token's result depends
     on no other, to the bit. Rounded after each half of the projection, after SiLU, and after each
     sum.
 

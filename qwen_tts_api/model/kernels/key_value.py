@@ -87,7 +87,7 @@ def write_key_value(
 ) -> None:
     """Write keys and values of tokens to the cache, for attention that reads those of others.
 
-    Plain twin: in `layers.decoder_layer`, k_norm and RoPE; `index_copy_` into the cache.
+    Reference: in `layers.decoder_layer`, k_norm and RoPE; `index_copy_` into the cache.
 
     Args:
         qkv: `[>= num_tokens, (H + 2 * H_kv) * head_dim]`.

@@ -129,7 +129,7 @@ class FusedPrefill:
 def _begin_slots(state: FrameState, code_0: Tensor, hidden: Tensor, lengths: Tensor) -> None:
     """Let slots whose prompts were run begin their first frames: no other slot changes.
 
-    Plain twin: the end of `frame.prefill_slots`.
+    Reference: the end of `frame.prefill_slots`.
 
     Args:
         state: Its `code_0`, `past_hidden`, `seen`, `positions`, `frames` and `running` are updated.

@@ -29,7 +29,7 @@ def norm_product(
 ) -> None:
     """RMSNorm of rows, then their product with a matrix.
 
-    Plain twin: `layers.rms_norm(x, norm, eps).mm(matrix)`; gated: `gate, up = (...).chunk(2, -1)`,
+    Reference: `layers.rms_norm(x, norm, eps).mm(matrix)`; gated: `gate, up = (...).chunk(2, -1)`,
     `silu(gate) * up`. Rounded after the norm, after its weight, after the product and after SiLU.
     Reads `matrix` once for every `tile.rows` rows.
 
@@ -67,7 +67,7 @@ def norm_product(
 def product_add(a: Tensor, matrix: Tensor, x: Tensor, num_rows: int, tile: Tile) -> None:
     """Add the product of rows with a matrix to the residual stream, in place.
 
-    Plain twin: `x + a.mm(matrix)`, rounded after the product and after the sum. Reads `matrix` once
+    Reference: `x + a.mm(matrix)`, rounded after the product and after the sum. Reads `matrix` once
     for every `tile.rows` rows.
 
     Args:
@@ -94,7 +94,7 @@ def linear(
 ) -> None:
     """Write a linear layer's output to every `step`-th row of `out`, from the first.
 
-    Plain twin: `out[::step] = functional.linear(a, matrix.t(), bias)`, rounded once, and once more
+    Reference: `out[::step] = functional.linear(a, matrix.t(), bias)`, rounded once, and once more
     after SiLU.
 
     Args:

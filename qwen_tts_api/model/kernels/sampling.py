@@ -38,7 +38,7 @@ def sample_code(
 ) -> None:
     """Sample code `group` of each slot's frame, and make the next pass's input of it.
 
-    Plain twin: `sampling.sample` with the number of `sampling.CounterRng`, then
+    Reference: `sampling.sample` with the number of `sampling.CounterRng`, then
     `functional.embedding`.
 
     Args:
@@ -78,7 +78,7 @@ def sample_code_0(
 ) -> None:
     """Sample code 0 of the frame after each slot's.
 
-    Plain twin: `sampling.LogitsBias.apply`, then `sampling.sample`, in `frame.advance`.
+    Reference: `sampling.LogitsBias.apply`, then `sampling.sample`, in `frame.advance`.
 
     Args:
         logits: `[>= num_slots, V]` float32.
@@ -121,7 +121,7 @@ _SCALE = tl.constexpr(UNIFORM_SCALE)
 
 @triton.jit
 def _uniform(key, frame, number, GROUPS: tl.constexpr):
-    """Return random number `number` of a frame, in [0, 1). Plain twin: `CounterRng.uniforms`."""
+    """Return random number `number` of a frame, in [0, 1). Reference: `CounterRng.uniforms`."""
     count = (frame * GROUPS + number + 1).to(tl.uint64)
     mixed = key.to(tl.uint64) + count * _GAMMA
     mixed = (mixed ^ (mixed >> _SHIFTS[0])) * _FIRST

@@ -18,7 +18,7 @@ def open_frame(
 ) -> None:
     """Begin the frames of slots with their code 0; make the code predictor's first two tokens.
 
-    Plain twin: the first pass of `code_predictor.predict_frame` up to `torch.stack`.
+    Reference: the first pass of `code_predictor.predict_frame` up to `torch.stack`.
 
     Args:
         state: Has `code_0` and `past_hidden`.
@@ -50,7 +50,7 @@ def embed_frame(
 ) -> None:
     """Make the talker's input from the codes and the text of each slot's frame.
 
-    Plain twin: `TalkerWeights.embed_frame` and the text's embedding in `frame.advance`; summed in
+    Reference: `TalkerWeights.embed_frame` and the text's embedding in `frame.advance`; summed in
     float32 in the order of the groups, rounded once, and once more after the text's embedding.
 
     Args:
@@ -86,7 +86,7 @@ def close_frame(
 ) -> None:
     """Let the running slots move on to their next frames: nothing else changes a slot.
 
-    Plain twin: the end of `frame.advance`.
+    Reference: the end of `frame.advance`.
 
     Args:
         state: Its `codes`, `code_0`, `past_hidden`, `seen`, `positions` and `frames` are updated.

@@ -12,7 +12,7 @@ from tests.model.kernels.models import ROUNDING, TILES, cut
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
-def test_the_plain_twin_s_sums(odd: Checkpoint, dtype: torch.dtype) -> None:
+def test_the_reference_s_sums(odd: Checkpoint, dtype: torch.dtype) -> None:
     """Text alone, with a code, with what is given; the same to the bit wherever a token is."""
     weights = cut(odd, dtype).prompts
     last, width = weights.text_embedding.shape[0] - 1, weights.tts_pad.shape[1]

@@ -86,7 +86,7 @@ def written(state: FrameState, slot: int, length: int) -> Tensor:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
-def test_the_plain_twin_s_state_and_cache(odd: Checkpoint, dtype: torch.dtype) -> None:
+def test_the_reference_s_state_and_cache(odd: Checkpoint, dtype: torch.dtype) -> None:
     """Of two prompts: one of a token, one that crosses a page and a block; a third slot runs on."""
     checkpoint = cut(odd, dtype)
     prompts = {

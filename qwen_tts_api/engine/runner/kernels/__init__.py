@@ -1,1 +1,1 @@
-"""Which parts of the work fused kernels do; they are compared with their plain twins before."""
+"""Which parts of the work fused kernels do; they are compared with PyTorch's operators before."""

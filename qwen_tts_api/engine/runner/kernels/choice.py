@@ -1,6 +1,6 @@
 """Choose between fused kernels and PyTorch's operators: QWEN_KERNELS.
 
-Fused kernels are used where they compile on this device and agree there with their plain twins;
+Fused kernels are used where they compile on this device and agree there with PyTorch's operators;
 each part falls back by itself.
 """
 
@@ -71,7 +71,7 @@ def choose_kernels(
     """
     obstacle = kernels_obstacle(setting, model.placement.device)
     if obstacle is None:
-        report("compiling kernels and comparing them with their plain twins")
+        report("compiling kernels and comparing them with PyTorch's operators")
         try:
             candidates = fused_kernels()
         except Exception as error:  # a Triton that cannot be imported: ImportError, OSError
@@ -88,7 +88,7 @@ def choose_kernels(
 
 
 def agreeing(model: LoadedModel, candidates: Kernels) -> Kernels:
-    """Return those that compute what their plain twins do; one warning says why for the others.
+    """Return those that compute what PyTorch's operators do; one warning says why not the others.
 
     Raises:
         LoadError: As `choose_kernels`.
@@ -98,7 +98,7 @@ def agreeing(model: LoadedModel, candidates: Kernels) -> Kernels:
     for part, compare in _comparisons(model, candidates):
         try:
             compare()
-        except Exception as error:  # a border: whatever a compiler, a driver or a kernel raises
+        except Exception as error:  # whatever a compiler, a driver or a kernel raises
             if is_fatal(error):
                 raise LoadError(
                     f"The fused kernels of the {part} failed: {error} {WITHOUT}"
@@ -110,7 +110,7 @@ def agreeing(model: LoadedModel, candidates: Kernels) -> Kernels:
             used[part] = getattr(candidates, part)
     for reason in dict.fromkeys(left_out.values()):
         logger.warning(
-            "fused kernels of %s cannot be used, their plain twins are: %s. %s",
+            "fused kernels of %s cannot be used: %s. %s",
             " and ".join(part for part in left_out if left_out[part] == reason),
             reason,
             WITHOUT,

@@ -66,9 +66,10 @@ MakePrefill = Callable[[SpeechModel, PromptWeights, FrameState, int], PrefillKer
 
 @dataclass(frozen=True)
 class Kernels:
-    """What makes the fused kernels of each part; None where PyTorch's operators compute it.
+    """What makes the fused kernels of each part.
 
     Attributes:
+        frame, codec, prefill: None where PyTorch's operators compute it.
         left_out: Why, for each part whose kernels were tried and are not used.
     """
 

@@ -18,7 +18,7 @@ BLOCK = 16
 def rotate_heads(qkv: Tensor, frames: Tensor, weights: CodecTransformer) -> tuple[Tensor, Tensor]:
     """Apply RoPE to query and key heads; return queries, and keys with values.
 
-    Plain twin: `layers.rotate` with `layers.rope_tables`, rounded where they round. Moves each head
+    Reference: `layers.rotate` with `layers.rope_tables`, rounded where they round. Moves each head
     once in and once out.
 
     Args:
@@ -54,7 +54,7 @@ def attend_window(
 ) -> Tensor:
     """Attend from each new position to the last ones, its own included: `[B, n, H * head_dim]`.
 
-    Plain twin: `decoder._sliding_attention` after RoPE; scores and sums are float32, rounded once.
+    Reference: `decoder._sliding_attention` after RoPE; scores and sums are float32, rounded once.
     One program is one position and one key head: it reads `window` keys and values. Which positions
     are summed together depends on their distance alone.
 

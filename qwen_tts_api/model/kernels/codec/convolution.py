@@ -119,7 +119,7 @@ def convolve(
 ) -> Tensor:
     """Convolve causally, `[B, T, in]` to `[B, T, out]`.
 
-    Plain twin: `decoder._convolve` or `_upsample`, then in this order `functional.gelu`, `* scale`,
+    Reference: `decoder._convolve` or `_upsample`, then in this order `functional.gelu`, `* scale`,
     `residual +`, `decoder._snake`; rounded to the dtype after each of them (Snake once, where the
     plain one rounds after each operator). Reads the weights once for every `tile.rows` steps, the
     inputs once for every `tile.columns` channels of the output (mostly from the L2 cache: programs

@@ -15,7 +15,7 @@ def depthwise_norm(
 ) -> Tensor:
     """Convolve each channel causally by itself, then normalise each step.
 
-    Plain twin: `decoder._convolve` with as many groups as channels, then `functional.layer_norm`;
+    Reference: `decoder._convolve` with as many groups as channels, then `functional.layer_norm`;
     rounded after each. A program has all channels of a step; it reads the inputs of all taps, but
     of the first from the L2 cache.
 

@@ -14,7 +14,7 @@ BLOCK = 512
 def embed_codes(codes: Tensor, tables: Tensor, starts: Tensor, dtype: torch.dtype) -> Tensor:
     """Sum the vectors of each frame's codes in float32, and round: `[B, n, C]`.
 
-    Plain twin: `functional.embedding(codes + starts, tables).sum(2).to(dtype)`. Reads G vectors of
+    Reference: `functional.embedding(codes + starts, tables).sum(2).to(dtype)`. Reads G vectors of
     4-byte numbers a frame.
 
     Args:

@@ -151,7 +151,7 @@ def keep_inputs(
 ):  # fmt: skip
     """Write the chunk's last `history` inputs to the state, those of some steps and channels.
 
-    Plain twin: `past.copy_(torch.cat((past, x), -1)[..., -history:])`. A chunk shorter than that
+    Reference: `past.copy_(torch.cat((past, x), -1)[..., -history:])`. A chunk shorter than that
     keeps inputs from before it: they are shared among its steps, by their distance in chunks.
 
     Args:

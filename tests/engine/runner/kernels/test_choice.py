@@ -1,4 +1,4 @@
-"""Fused kernels are used where they agree with their plain twins; each part falls back alone.
+"""Fused kernels are used where they agree with PyTorch's operators; each part falls back alone.
 
 The kernels here are stand-ins, right and wrong ones, that run on a CPU.
 """

@@ -1,4 +1,4 @@
-"""Compare fused kernels with their plain twins: the same work on the same random rows.
+"""Compare fused kernels with PyTorch's operators: the same work on the same random rows.
 
 Both round in the model's dtype, and not always at the same places. So numbers may differ by
 rounding, and a code that is drawn by numbers that differ a little may be another one; from there on

@@ -17,8 +17,8 @@ from qwen_tts_api.model.utterance import SamplingParams
 from qwen_tts_api.model.weights.placement import to_device
 
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 6e-2}
-"""How far a row of hidden states may be from its twin, relative to it: 8 units in the last place of
-a 16-bit format, after 28 layers that round some ten times each."""
+"""How far a row of hidden states may be from its reference, relative to that: 8 units in the last
+place of a 16-bit format, after 28 layers that round some ten times each."""
 
 MAX_DIVERGENCE = 0.1
 """Of codes that both draw by the same history, at most so many may differ, and one more, for each
@@ -46,7 +46,7 @@ HIDDEN, WRITTEN = "past_hidden", "keys and values"
 
 
 class Differs(Exception):
-    """A fused kernel does not compute what its plain twin does."""
+    """A fused kernel does not compute what its reference does."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +134,14 @@ def check_progress(ours: Small, plain: Small) -> None:
 
 
 def check_errors(what: str, errors: Sequence[float], tolerance: float) -> None:
-    """Check how far rows are from their twins."""
+    """Check how far rows are from their references."""
     for error in errors:
         if not error <= tolerance:  # NaN is not, either
             raise Differs(f"{what} are off by {error:.2g} of their size, more than {tolerance}")
 
 
 def errors_of(ours: Tensor, plain: Tensor, rows: Sequence[int]) -> list[float]:
-    """Return each row's distance from its twin, relative to that; NaN if one is not finite."""
+    """Return each row's distance from its reference, relative to that; NaN if one is not finite."""
     mine, theirs = ours[list(rows)].float(), plain[list(rows)].float()
     errors: list[float] = ((mine - theirs).norm(dim=-1) / theirs.norm(dim=-1)).tolist()
     return errors
