@@ -301,6 +301,30 @@ def test_docstrings_tell_every_attribute_and_no_other() -> None:
         assert told == public, found
 
 
+OF_OTHERS = {"min_new_tokens", "generate_icl_prompt", "create_voice_clone_prompt"}
+OF_OTHERS |= {"extract_speaker_embedding", "_patch_mistral_regex", "max_user_watches"}
+OF_OTHERS |= {"with_streaming_response", "similarity_boost", "use_speaker_boost", "page_size"}
+OF_OTHERS |= {"snake_case"}
+"""What docstrings and comments name of upstream, clients and the system."""
+
+
+def test_names_in_docstrings_and_comments_exist() -> None:
+    """Whatever is renamed is renamed there; a name of two parts in the module that it names."""
+    texts = {path: path.read_text() for path in (ROOT / "qwen_tts_api").rglob("*.py")}
+    code = re.sub(r"`[^`\n]*`", "", "\n".join(texts.values()))
+    words = set(re.findall(r"\w+", code)) | OF_OTHERS
+    modules: dict[str, set[str]] = {}
+    for path, text in texts.items():
+        for name in (path.stem, path.parent.name):  # or a package that has the module
+            modules.setdefault(name, set()).update([path.stem, *re.findall(r"\w+", text)])
+    for path, text in texts.items():
+        named = {name for name in re.findall(r"`(\w*_\w+)`", text) if not name.isupper()}
+        assert named <= words, path
+        for module, name in re.findall(r"`([a-z_]+)\.(\w+)(?:\(\))?`", text):
+            if module in modules and name not in ("py", "json"):
+                assert name in modules[module] | {"generate", "codes", "code_0"}, (path, name)
+
+
 def test_every_header_of_speech_is_told() -> None:
     text = (ROOT / "docs" / "api" / "native.md").read_text()
     assert [name for name in SPEECH_HEADERS if f"`{name}" not in text] == []

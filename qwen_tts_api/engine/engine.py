@@ -99,12 +99,12 @@ class Engine:
             return is_open and self._enqueue(job, series, only_if_free)
 
     def attach(self, series: Series) -> None:
-        """Wait, while retiring, for the next job of a series."""
+        """Expect more jobs of a series: while retiring, wait for them until its turn ends."""
         with self._changed:
             self._series.add(series)
 
     def detach(self, series: Series) -> None:
-        """Wait for it no more."""
+        """Expect no more jobs of a series."""
         with self._changed:
             self._series.discard(series)
             self._changed.notify_all()
@@ -146,7 +146,7 @@ class Engine:
             return dropped
 
     def forget(self, reference: Reference) -> None:
-        """Let the model keep nothing of a recording."""
+        """Drop what the model has cached of a recording."""
         with self._changed:
             if self._runner is not None:
                 self._runner.forget(reference)
@@ -261,7 +261,7 @@ class Engine:
         self._health.progress()
         closed_from = None
         with self._changed:
-            self._note_load(scheduler)
+            self._note_occupancy(scheduler)
             while scheduler.is_idle and not self._jobs:
                 if (left_s := self._left_s()) <= 0:
                     self._runner = None
@@ -278,12 +278,13 @@ class Engine:
                 self._changed.wait(0.5)  # below any QWEN_HANG_TIMEOUT_S
             for _ in range(min(len(self._jobs), scheduler.num_free)):
                 scheduler.add(self._jobs.popleft())
-            self._note_load(scheduler)
+            self._note_occupancy(scheduler)
         if closed_from is not None:
             self._on_change(self, closed_from, EngineState.CLOSING)
         return closed_from is None
 
-    def _note_load(self, scheduler: Scheduler) -> None:
+    def _note_occupancy(self, scheduler: Scheduler) -> None:
+        """Copy what the scheduler's slots and pages are at, for snapshots of other threads."""
         self._num_running, self._pages_used = scheduler.num_running, scheduler.pages.num_used
         num_left = scheduler.runner.max_slots - self._num_running
         self._num_free = 0 if scheduler.lacks_pages else num_left
@@ -293,7 +294,7 @@ class Engine:
         return self._tenure.left_s(self._state, has_series=has_series, degraded=degraded)
 
     def note_times(self, finished: list[Job]) -> None:
-        """Learn how long jobs take."""
+        """Update the moving average of how long a job takes, by which `Retry-After` is computed."""
         with self._changed:
             for job in finished:
                 self._mean_job_s += 0.2 * (job.model_s - self._mean_job_s)

@@ -90,7 +90,7 @@ def load_runner(
     """Find, judge, load and warm up a model; where that fails, release what it took.
 
     Args:
-        model_id: As for `checkpoint.locate`.
+        model_id: As for `card.locate`.
         options: How.
         check: Told what the model can do, before its weights are downloaded; may raise.
         report: Told what is being done, for people who wait.

@@ -102,7 +102,7 @@ class Roster:
             self._series.discard(series)
 
     def want(self, name: str, job: Job, series: Series | None) -> None:
-        """Let a job wait for an engine that takes it."""
+        """Keep a job until an engine takes it, which `arrange` starts if there is none."""
         if series is not None:
             self.dismiss(series)
             self.announce(series)
@@ -128,7 +128,7 @@ class Roster:
         return dropped + [job for engine in self.engines.values() for job in engine.drain()]
 
     def arrange(self) -> None:
-        """Start engines for models that are wanted, and see to their places."""
+        """Start engines for the models of waiting jobs, and assign the places in memory."""
         for name in [name for name in self._jobs if name not in self.engines]:
             self.start(name)
         for engine in self.engines.values():
@@ -147,10 +147,10 @@ class Roster:
         return [engine.snapshot() for engine in self.engines.values()]
 
     def check_queue(self) -> None:
-        """Refuse a job that would have to wait where as many wait as may.
+        """Raise an error if the queue is full.
 
         Raises:
-            QueueFull: They do.
+            QueueFull: As many jobs wait as QWEN_MAX_QUEUE allows.
         """
         engines = self.snapshots()
         # A loaded model is about to take as many of its queue as it has slots free.
@@ -188,7 +188,7 @@ class Places:
 def assign_places(engines: Sequence[EngineSnapshot], max_loaded: int) -> Places:
     """Give places to those that wait, first come first served; retire as many as still lack one.
 
-    What retires for want of a place stays where it is wanted no more.
+    An engine that retires because another one lacked a place stays if none lacks one any more.
 
     Args:
         engines: The least recently used first.

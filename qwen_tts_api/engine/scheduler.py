@@ -172,6 +172,10 @@ class Scheduler:
             sequence.log_end()
 
     def _prefill(self) -> None:
+        """Prefill prepared sequences in one batch: in their order, as long as there are pages.
+
+        The batch has at most `max_prefill_positions`, but for a single prompt that has more.
+        """
         batch: list[Sequence] = []
         self.lacks_pages = False
         while self._prepared and not self.lacks_pages:
@@ -288,10 +292,12 @@ class Scheduler:
         return finished
 
     def _stop(self, sequence: Sequence) -> None:
+        """Take a sequence's pages; its slot is kept, for its last audio may still be decoded."""
         self.pages.release(sequence)
         self.runner.stop(sequence.slot)
 
     def _release(self, sequence: Sequence) -> None:
+        """Free a sequence's slot for another, and its pages if it still runs."""
         if self._running.pop(sequence.slot, None) is not None:
             self._stop(sequence)
         heapq.heappush(self._free, sequence.slot)

@@ -32,7 +32,7 @@ def prefill_slots(
 
     Args:
         model: The weights.
-        state: `set_slot` was called for these slots. The state of other slots is not changed.
+        state: `set_slots` was called for these slots. The state of other slots is not changed.
         embeds: `[n, T, D]`, padded on the right with any finite numbers; T is at most the number of
             positions in the cache.
         lengths: `[n]` int64, 1 to T.

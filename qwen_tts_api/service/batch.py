@@ -26,7 +26,7 @@ Synthesize = Callable[[SpeechRequest, Client], Speech]
 
 
 class Batch:
-    """Speaks several texts. A client itself, which the synthesis of each text is told of.
+    """Speaks several texts. To the synthesis of each it is the `Client`, who may disconnect.
 
     No text is refused for a full queue while others of the batch are spoken: it waits, outside of
     the queue, and so do all but a few from the beginning.

@@ -50,7 +50,7 @@ class SpeechSegment:
         is_stated: Whether the text states that pause, so that it is exact, even behind the last.
         speed: Of its audio: 2 is twice as fast, at the same pitch. Pauses are not changed by it.
         voice: The name of its voice, where the text has several.
-        written: What the client wrote of it, where that is to be told.
+        written: What the client wrote of it, where the answer has times of that.
     """
 
     prompt: Prompt
@@ -70,7 +70,7 @@ class SpeechPlan:
         text: What is spoken.
         voice: The model, and the voice that speaks first.
         segments: Of the text.
-        provenance: What makes it.
+        provenance: What a file is marked with: the model, the voices and the seed.
         lead_s: The pause that the text states before them.
         ignored: The request's fields that are ignored.
     """
@@ -236,7 +236,7 @@ def divide(
             replace(prompt, text=segment.text, sampling=replace(prompt.sampling, seed=seed)),
             PAUSES_S[segment.boundary],
         )
-        # The seeds last: of those that are shared, none is taken for nothing.
+        # `zip` asks its last argument last: no seed is consumed where no segment is left.
         for segment, seed in zip(
             segments, seeds or segment_seeds(prompt.sampling.seed), strict=False
         )

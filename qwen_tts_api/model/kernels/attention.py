@@ -68,7 +68,7 @@ class Attention:
     ) -> None:
         """Attend from tokens to all positions of their slots up to their own.
 
-        Reference: `layers.decoder_layer` from `qkv` to `mixed`, with `layers.attendcached`; q and
+        Reference: `layers.decoder_layer` from `qkv` to `mixed`, with `layers.attend_cached`; q and
         k rounded after the norm, its weight, both products of RoPE and their sum; the output once.
         Reads the cache once for each token: 2 * (position + 1) * head_dim numbers a key head.
 

@@ -38,7 +38,7 @@ class FusedPrefill:
     Args:
         model: The weights of the language models.
         prompts: Those of the embeddings.
-        state: Of all slots; `set_slot` was called for those whose prompts are run.
+        state: Of all slots; `set_slots` was called for those whose prompts are run.
         max_tokens: Of a run.
         tiles: How launches are divided into programs.
     """

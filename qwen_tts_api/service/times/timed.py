@@ -51,7 +51,7 @@ class Said:
         text: That the model is given, not blank.
         tempo: By how much its samples are faster than the model spoke.
         speaker: Who says it, where there are several.
-        written: What the client wrote of it, where that is to be told.
+        written: What the client wrote of it, where the answer has times of that.
     """
 
     text: str

@@ -42,7 +42,7 @@ class Prefills(Protocol):
         """Return how many positions are computed for some prompts together."""
 
     def run(self, batch: Batch) -> None:
-        """Run prompts; `set_slot` was called for their slots, which have the pages."""
+        """Run prompts; `set_slots` was called for their slots, which have the pages."""
 
     def capture(self) -> None:
         """Capture all graphs, the largest first."""

@@ -34,7 +34,7 @@ class Style:
 
     @contextmanager
     def placing(self) -> Iterator[None]:
-        """Let a TTSError in the block say where the passage is."""
+        """Add the place of the passage in the text to a TTSError of the block."""
         try:
             yield
         except TTSError as error:
@@ -57,7 +57,7 @@ class Passage:
         has_pause_marks: Whether `[pause]` in it is one.
         has_break_tags: Whether `<break/>` in it is a pause.
         start: Where it begins in all of the client's text, in characters.
-        written: What the client wrote of it, where that is to be told.
+        written: What the client wrote of it, where the answer has times of that.
     """
 
     text: str
