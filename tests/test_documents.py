@@ -116,7 +116,7 @@ def test_the_readme_is_short() -> None:
     assert (ROOT / "README.md").stat().st_size <= MAX_README_BYTES
 
 
-@for_each("path", GUIDES)
+@for_each("path", DOCUMENTS)
 def test_prose_is_wrapped(path: Path) -> None:
     """A diff shows what changed; tables, pictures and links that are alone on a line are longer."""
     for line in prose(path.read_text()):
