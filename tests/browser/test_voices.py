@@ -57,6 +57,7 @@ def test_a_recording_becomes_a_voice(page: Page, voices_server: Server, tmp_path
     page.until(lambda: page["voice-list"].is_displayed())
     page.browser.find_element(By.CSS_SELECTOR, "[aria-label='Delete My Grandmother']").click()
     page.until(lambda: not page["voice-list"].is_displayed())
+    page.until(lambda: page.browser.switch_to.active_element == page["voice-cancel"])
     page["voice-cancel"].click()
     assert Select(page["speaker"]).first_selected_option.text == "Ryan"
 

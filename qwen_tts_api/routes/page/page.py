@@ -41,6 +41,16 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
         }
         return send_page("index.html", values)
 
+    @routes.get("/favicon.ico")
+    @Operation(
+        "The icon",
+        tag="pages",
+        description="Browsers ask for it beside what names none, such as `/readyz`.",
+        answers={200: Answer("The icon.", BINARY, [MEDIA_TYPES[".svg"]])},
+    )
+    def icon() -> Response:
+        return send_asset(_STATIC, "icon.svg")
+
     @routes.get("/static/<path:name>")
     @Operation(
         "A part of the page",

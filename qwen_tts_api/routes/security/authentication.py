@@ -22,7 +22,9 @@ MAX_WRONG_KEYS = 30
 """Failed authentications a minute and address; above it, valid keys still work."""
 
 # Without authentication: probes and metrics, and the page, which asks for the key.
-_OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
+_OPEN_PATHS = frozenset(
+    {"/", "/favicon.ico", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"}
+)
 _OPEN_PREFIXES = ("/static/", "/docs/")
 
 _REQUEST_LINE = re.compile(rb"(?:\r\n)?(\S+) ([^\s?]*)")

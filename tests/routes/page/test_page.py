@@ -117,6 +117,9 @@ def test_every_file_of_the_page_is_there_with_its_type(client: FlaskClient) -> N
     }
     files = {str(path.relative_to(STATIC)) for path in STATIC.rglob("*.*")}
     assert links | imports == files
+    with client.get("/favicon.ico") as icon:
+        assert icon.data == (STATIC / "icon.svg").read_bytes()
+        assert icon.mimetype == "image/svg+xml"
     types = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
     for name in links | imports:
         with client.get(f"/static/{name}") as response:

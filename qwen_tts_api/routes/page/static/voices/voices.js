@@ -42,6 +42,8 @@ async function remove(id) {
     await throwApiError(response);
   }
   await Promise.all([listVoices(), choices.adapt()]);
+  const others = element("voice-list").querySelectorAll("button"); // the one with the focus is gone
+  (others[0] ?? element("voice-cancel")).focus();
 }
 
 async function listVoices() {
