@@ -22,6 +22,8 @@ from werkzeug.test import TestResponse
 from qwen_tts_api import __version__
 from qwen_tts_api.cli import commands
 from qwen_tts_api.config import Config
+from qwen_tts_api.service.text.verbalize.languages import LANGUAGES
+from qwen_tts_api.service.text.verbalize.verbalizer import make_verbalizer
 from tests.conftest import CARDS, Bench
 from tests.recordings import recording
 from tests.rows import for_each
@@ -153,6 +155,17 @@ def test_every_value_of_a_setting_is_allowed(path: Path) -> None:
     ):
         if name in SETTINGS and not re.search(r"\.\.\.|[<$]", value):
             SETTINGS[name].metadata["read"](value.rstrip(".,;:"))
+
+
+def test_the_examples_of_numbers_are_spoken() -> None:
+    """By the verbalizer of English; of a row all, in their order."""
+    _, _, rest = (ROOT / "docs" / "long-text.md").read_text().partition("| written | spoken |\n")
+    rows = [line.strip("| ").split(" | ") for line in rest.partition("\n\n")[0].splitlines()[1:]]
+    verbalizer = make_verbalizer(LANGUAGES["english"])
+    assert len(rows) > 5
+    for written, spoken in rows:
+        examples = re.findall(r"`([^`]+)`", written)
+        assert ", ".join(map(verbalizer.verbalize, examples)) == spoken
 
 
 def test_every_target_of_make_exists() -> None:

@@ -206,7 +206,8 @@ class VoiceStore:
 def voice_exists(name: str) -> VoiceExists:
     """Return the error for a name that is taken."""
     return VoiceExists(
-        f"There is a voice {name!r} already: choose another name, or delete that one.",
+        f"There is a voice {name!r} already: choose another name. "
+        "A registered voice can be deleted first.",
         fields={"name": ["Is taken."]},
     )
 
