@@ -11,15 +11,16 @@ from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language, Number
 
 # What belongs to a word in scripts that put spaces between words.
-_NO_SPACES = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]"
-LETTER = rf"[[\p{{L}}\p{{M}}]--{_NO_SPACES}]"
-WORD = rf"[[\p{{L}}\p{{M}}\p{{Nd}}]--{_NO_SPACES}]"
+NO_SPACES = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]"
+LETTER = rf"[[\p{{L}}\p{{M}}]--{NO_SPACES}]"
+WORD = rf"[[\p{{L}}\p{{M}}\p{{Nd}}]--{NO_SPACES}]"
 NOT_IN_WORD = rf"(?<!{WORD})"
 NO_WORD_FOLLOWS = rf"(?!{WORD})"
 # A comma or full stop that more digits follow makes another number.
 NO_DIGITS_FOLLOW = r"(?![0-9]|[.,][0-9])"
 DASH = r"[-‐-–−~～]"
-_SPACES = r"[ \u00A0\u2009\u202F]"
+SPACES = frozenset(" \u00a0\u2009\u202f")
+_SPACES = f"[{''.join(sorted(SPACES))}]"
 SPACE = rf"{_SPACES}?+"
 # Each place of a longer row would be looked at to its end.
 _MAX_GROUPS = 18

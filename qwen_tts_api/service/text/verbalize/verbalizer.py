@@ -38,6 +38,7 @@ from qwen_tts_api.service.text.verbalize.rules.names import (
     roman_alone_rule,
     roman_rule,
 )
+from qwen_tts_api.service.text.verbalize.rules.prefixes import Prefixes
 from qwen_tts_api.service.text.verbalize.rules.ranges import range_rule
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule
 from qwen_tts_api.service.text.verbalize.rules.signs import sign_rules
@@ -61,8 +62,9 @@ _PLAIN = compile_pattern(r"(?:\p{L}?[\p{Ll}\p{M}]+)?(?:['’-][\p{Ll}\p{M}]+)*")
 _BESIDE = ',;:!?"“”„()'
 _DIGITS = frozenset("0123456789")
 _ROMAN_FOLLOWS = re.compile(r" [IVXLCDM]")
-_POWERS = "²³"
-_DASHES = (".", "-", "–")
+_POWERS = frozenset("²³")
+_DASHES = frozenset(".-–")
+_BESIDE_WORD = _POWERS | _DASHES
 MAX_LOOKAHEAD = 80
 """Characters behind the beginning of a word or number that a rule sees."""
 
@@ -78,7 +80,8 @@ class Verbalizer:
     def __init__(self, language: Language, *, letters_only: bool) -> None:
         self._language = language
         self._letters_only = letters_only
-        self._rules = _rules(language, letters_only=letters_only)
+        rules = _rules(language, letters_only=letters_only)
+        self._rules = {kind: Prefixes(each) for kind, each in rules.items()}
         self._keywords = _keywords(language)
         self._compounds = tuple(each.rstrip(".") for each in language.compounds)
         bare = [each for each in language.abbreviations if each.isalpha()]
@@ -132,13 +135,13 @@ class Verbalizer:
         """
         if not self._language.space:
             return close_up(text, edit)
-        said = edit.text
+        said, end = edit.text, edit.end
         is_beside = edit.start > 0 and _runs_into(text[edit.start - 1], said[:1])
         if edit.start == joint or (is_beside and edit.start != spaced):
             said = f" {said}"
-        if edit.end < len(text) and _runs_into(said[-1:], text[edit.end]):
+        if end < len(text) and _runs_into(said[-1:], text[end]):
             said = f"{said} "
-        return edit._replace(text=said)
+        return edit if said is edit.text else edit._replace(text=said)
 
     def _find_between(self, text: str, position: int, end: int) -> Iterator[Edit]:
         """Yield what the rules find up to `end`; they see the whole sentence."""
@@ -152,7 +155,10 @@ class Verbalizer:
 
     def _apply_rules(self, text: str, place: regex.Match[str]) -> Edit | None:
         begin, limit = place.start(), place.end() + MAX_LOOKAHEAD
-        for rule in self._rules[self._kind(text, place)]:
+        kind = self._kind(text, place)
+        if kind == "none":
+            return None
+        for rule in self._rules[kind].rules_at(text, begin, limit):
             match = rule.pattern.match(text, begin, limit)
             if match and (said := rule.say(match, self._language)):
                 return Edit(begin, said.end, said.text, said.kind)
@@ -163,22 +169,31 @@ class Verbalizer:
         written, end = place[0], place.end()
         if written[0] in _DIGITS:
             return "digit"
-        if not written[0].isalpha():
-            if written[-1] in _DIGITS:
-                return "signed"
-            return "'" if written[0] in "'’‘" else "(" if written[0] in "(+" else "sign"
-        following = text[end : end + 1]
-        is_known = written.lower() in self._keywords or any(char in _DIGITS for char in written)
-        is_initial = len(written) == 1 and following == "."
-        is_known = is_known or (following == "." and written.lower().endswith(self._compounds))
-        is_acronym = self._letters_only and _CAPITALS.match(written) is not None
-        is_name = following == "-" and written.isupper()
-        is_name = is_name or (following in _DASHES and written.lower() in self._language.weekdays)
-        is_numbered = following == " " and written[0].isupper() and _ROMAN_FOLLOWS.match(text, end)
-        is_power = following in _POWERS and following != ""
-        is_word = is_known or is_initial or is_acronym or is_name or is_numbered
-        is_word = is_word or is_power or is_roman(written)
-        return "word" if is_word else "none"
+        if written[0].isalpha():
+            return "word" if self._is_word(text, written, end) else "none"
+        if written[-1] in _DIGITS:
+            return "signed"
+        return "'" if written[0] in "'’‘" else "(" if written[0] in "(+" else "sign"
+
+    def _is_word(self, text: str, written: str, end: int) -> bool:
+        """Return whether a rule may hold at a word, which ends there."""
+        following, lowered = text[end : end + 1], written.lower()
+        if lowered in self._keywords or not written.isalpha():
+            return True
+        if following in _BESIDE_WORD:
+            if following in _POWERS or (len(written) == 1 and following == "."):
+                return True
+            if following in _DASHES and lowered in self._language.weekdays:
+                return True
+            if following == "." and lowered.endswith(self._compounds):
+                return True
+        if lowered == written:
+            return False
+        if following == "-" and written.isupper():
+            return True
+        if following == " " and written[0].isupper() and _ROMAN_FOLLOWS.match(text, end):
+            return True
+        return is_roman(written) or (self._letters_only and _CAPITALS.match(written) is not None)
 
 
 def _runs_into(before: str, after: str) -> bool:
@@ -209,7 +224,6 @@ def _rules(language: Language, *, letters_only: bool) -> dict[str, tuple[Rule, .
         "(": (*counts, *signs),
         "'": tuple(numeric),
         "sign": (price, vulgar, *words, *signs),
-        "none": (),
     }
 
 

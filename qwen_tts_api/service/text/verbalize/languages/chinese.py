@@ -33,6 +33,7 @@ class Chinese(Language):
     ordinal_suffixes = "st|nd|rd|th"
     month_first = True
     per_names = r"小时|分钟|平方米|立方米|\p{Han}|[A-Za-z]{1,12}(?![A-Za-z])"
+    phone_word = "电话"
     phone_pattern = (
         r"1[3-9][0-9]{9}|1[3-9][0-9][ -][0-9]{4}[ -][0-9]{4}"
         r"|(?<=(?:拨打|电话|热线|致电|手机|号码|客服|邮编)[：:是为]?\s?)[0-9]{3,12}"

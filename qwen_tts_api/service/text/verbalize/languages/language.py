@@ -83,6 +83,7 @@ class Language(ABC):
         space: Between two words; empty in scripts that have none.
         pause: Between groups of digits.
         phone_pattern: Of telephone numbers that are written in this language alone.
+        phone_word: Any of those that the pattern requires before a number.
         per_names: Pattern of what may stand behind the slash of `km/h`.
     """
 
@@ -113,6 +114,7 @@ class Language(ABC):
     space: ClassVar[str] = " "
     pause: ClassVar[str] = ", "
     phone_pattern: ClassVar[str] = ""
+    phone_word: ClassVar[str] = ""
     per_names: ClassVar[str] = r"\p{L}{1,12}(?!\p{L})"
     month_first: ClassVar[bool] = False
     months_capitalized: ClassVar[bool] = False

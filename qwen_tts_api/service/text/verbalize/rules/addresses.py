@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import regex
-
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.edits import Edit
 from qwen_tts_api.service.text.verbalize.languages.language import Language
@@ -66,7 +64,7 @@ def say_part(part: str, language: Language) -> str:
     lowered = part.lower()
     if part.isdecimal() and len(part) > 2:
         return language.digits(part)
-    if lowered in _WORDS or (regex.search("[aeiouy]", lowered) and len(lowered) > 2):
+    if lowered in _WORDS or (_VOWEL.search(lowered) and len(lowered) > 2):
         return say_parts(part, language)
     if part.isalpha():
         return language.spell(part)
@@ -74,3 +72,4 @@ def say_part(part: str, language: Language) -> str:
 
 
 _WORDS = frozenset(("com", "net", "org"))
+_VOWEL = compile_pattern("[aeiouy]")

@@ -64,7 +64,7 @@ def _single(noun: Noun) -> Noun:
 def say_amount(text: str, position: int, language: Language, *, is_negative: bool) -> Said | None:
     """Return an amount at a position, which a unit follows; None if it is a number alone."""
     found = match_number(text, position, language)
-    if found is None:
+    if found is None or not tails_of(language).may_begin(text, found[1]):
         return None
     money = _match_money(text, position, language)
     if money and money != found and tails_of(language).currency_sign.match(text, money[1]):

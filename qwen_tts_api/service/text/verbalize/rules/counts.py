@@ -212,7 +212,10 @@ def count_rules(language: Language) -> list[Rule]:
             _say_power,
         ),
     ]
-    return [Rule(compile_pattern(pattern), say) for pattern, say in patterns]
+    behind = {_say_length: ("", "a ", "8″ x ")}
+    return [
+        Rule(compile_pattern(pattern), say, behind.get(say, ("",))) for pattern, say in patterns
+    ]
 
 
 def vulgar_rule() -> Rule:

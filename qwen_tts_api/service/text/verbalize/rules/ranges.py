@@ -18,6 +18,8 @@ from qwen_tts_api.service.text.verbalize.rules.amounts import TO, say_amount, sa
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_at
 
 _EQUALS = compile_pattern(" ?=")
+_GOES_ON = compile_pattern(rf"{DASH}[0-9]|[.,][0-9]")
+_NO_WORD = compile_pattern(NO_WORD_FOLLOWS)
 _OPERATOR = compile_pattern(" ?[-−+*/×=^<>]")
 
 
@@ -27,7 +29,7 @@ def _say_range(match: regex.Match[str], language: Language) -> Said | None:
     if written is None:
         return None
     number, end = written
-    if regex.match(rf"{DASH}[0-9]|[.,][0-9]", text[end : end + 2]):
+    if _GOES_ON.match(text, end):
         return None
     begin = match_number(first, 0, language)
     assert begin
@@ -47,7 +49,7 @@ def _say_range(match: regex.Match[str], language: Language) -> Said | None:
         int(begin[0].whole) >= int(number.whole) or _OPERATOR.match(text, end)
     ):
         return None  # a difference
-    if other is None and not regex.match(NO_WORD_FOLLOWS, text[end : end + 1], regex.V1):
+    if other is None and not _NO_WORD.match(text, end):
         return None
     if other is None:
         other = Said(say_plain(text, second, end, number, language), end, "numbers")

@@ -40,7 +40,12 @@ def context_at(text: str, begin: int, end: int) -> Context:
 
 
 class Rule(NamedTuple):
-    """What begins at a place, if a pattern matches there, and `say` finds words for it."""
+    """What begins at a place, if a pattern matches there, and `say` finds words for it.
+
+    Attributes:
+        behind: What may be before the place, of each kind that the pattern requires.
+    """
 
     pattern: regex.Pattern[str]
     say: Say
+    behind: tuple[str, ...] = ("",)

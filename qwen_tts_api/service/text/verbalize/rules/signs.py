@@ -14,6 +14,7 @@ from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
 # Only between two things that are compared or computed.
 _BETWEEN = r"(?:(?<=[\p{L}\p{N})²³] ?)(?P<between>[<>*^/−-])(?= ?[-−]?[\p{L}\p{N}(]))"
 _OPERANDS = compile_pattern(r"(?r)[\p{N}²³)] ?$|(?<![\p{L}])\p{L} ?$")
+_OPERAND = compile_pattern(r" ?(?:[-−]?[0-9(]|\p{L}(?!\p{L}))")
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _COMPARED = {">=": "≥", "<=": "≤", "!=": "≠", "==": "="}
 _AMOUNT_FOLLOWS = r"(?= ?\p{Sc}?[0-9])"
@@ -25,9 +26,7 @@ def _say_between(match: regex.Match[str], language: Language) -> Said | None:
     before = text[max(0, match.start() - 3) : match.start()]
     after = text[match.end() : match.end() + 3]
     is_spaced = before.endswith(" ") and after.startswith(" ")
-    is_operand = _OPERANDS.search(before) and regex.match(
-        r" ?(?:[-−]?[0-9(]|\p{L}(?!\p{L}))", after
-    )
+    is_operand = _OPERANDS.search(before) and _OPERAND.match(after)
     if (
         not is_operand
         or (sign in "-−/" and not is_spaced)
@@ -108,13 +107,14 @@ def sign_rules(language: Language) -> tuple[Rule, ...]:
                 rf"(?<=[\p{{L}}\p{{N}})])(?P<power>⁻?[{_SUPERSCRIPTS}]++|\^[-−]?[0-9]{{1,4}}(?![0-9.,]))"
             ),
             _say_power,
+            ("1",),
         ),
         Rule(compile_pattern(r"[<>!=]=(?![=>])(?= ?[-−\p{L}\p{N}(])"), _say_compared),
-        Rule(compile_pattern(_BETWEEN), _say_between),
+        Rule(compile_pattern(_BETWEEN), _say_between, ("1",)),
         Rule(compile_pattern("#"), _say_hash),
         Rule(compile_pattern(rf"[~≈]{_AMOUNT_FOLLOWS}"), _say_about),
         Rule(compile_pattern(rf"[<>]{_AMOUNT_FOLLOWS}"), _say_compared),
-        Rule(compile_pattern(r"(?<=[0-9])\.(?=[0-9])"), _say_point),
-        Rule(compile_pattern(r"(?<=[年月日号点时分天%])[-–—~～](?=[0-9])"), _say_to),
+        Rule(compile_pattern(r"(?<=[0-9])\.(?=[0-9])"), _say_point, ("1",)),
+        Rule(compile_pattern(r"(?<=[年月日号点时分天%])[-–—~～](?=[0-9])"), _say_to, ("年",)),
         Rule(compile_pattern(rf"[{alone}]"), _say_sign),
     )

@@ -8,7 +8,7 @@ import regex
 
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
-from qwen_tts_api.service.text.verbalize.numerals import LETTER, NO_WORD_FOLLOWS, SPACE
+from qwen_tts_api.service.text.verbalize.numerals import LETTER, NO_WORD_FOLLOWS, SPACE, SPACES
 
 # Also words, or names of things: `5 in all`, `4K`.
 _ONLY_ATTACHED = frozenset(("in", "x", "X", "×"))
@@ -32,6 +32,8 @@ class Tails:
             return "|".join(regex.escape(name) for name in sorted(table, key=len, reverse=True))
 
         units = names(language.units)
+        tables = (language.units, language.scales, language.currencies)
+        self._first = {name[0] for table in tables for name in table} | set("%％‰,-")
         self.hyphen = compile_pattern(r"-(?=(?:\p{L}{2,8}|[mgLWV])\.?[ -]\p{L})")
         self.article = compile_pattern(rf"(?r)(?:{language.article})[^\w\s]{{0,3}}")
         self.unit = compile_pattern(
@@ -50,6 +52,11 @@ class Tails:
         cents = r",(?P<cents>[0-9]{2})(?![0-9]|[.,][0-9])"
         self.cents = compile_pattern(cents if language.decimal_sign == "." else r"(?!)")
         self.currency_sign = compile_pattern(rf"{SPACE}\p{{Sc}}")
+
+    def may_begin(self, text: str, position: int) -> bool:
+        """Return whether one of them may stand at a position, by its first character."""
+        has_space = text[position : position + 1] in SPACES
+        return text[position + has_space : position + has_space + 1] in self._first
 
 
 @lru_cache(maxsize=16)

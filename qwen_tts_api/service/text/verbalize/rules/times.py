@@ -91,4 +91,4 @@ def stamp_rule() -> Rule:
         rf"(?<=[0-9])T{_CLOCK}(?:[.,][0-9]+)?(?P<zone>Z|[+-]00:?00)?(?:[+-][0-9]{{2}}:?[0-9]{{2}})?"
         rf"{NO_WORD_FOLLOWS}"
     )
-    return Rule(compile_pattern(pattern), _say_stamp)
+    return Rule(compile_pattern(pattern), _say_stamp, ("1",))
