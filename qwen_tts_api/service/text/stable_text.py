@@ -39,7 +39,7 @@ class StableText:
     @property
     def written(self) -> Written:
         """What the client wrote of it."""
-        return Written.of(blank_markup(self.source), self.seen, self.start).said(self.spoken)
+        return Written.of(*blank_markup(self.source), self.seen, self.start).said(self.spoken)
 
 
 @dataclass(frozen=True)

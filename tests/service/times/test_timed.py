@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import unicodedata
 from itertools import pairwise
 
@@ -22,6 +23,7 @@ from qwen_tts_api.service.text.verbalize.pronunciations import Pronunciations
 from qwen_tts_api.service.text.verbalize.wording import Wording
 from qwen_tts_api.service.times.timed import Said, TimedSegment
 from qwen_tts_api.service.times.timeline import Timeline
+from tests.rows import for_each
 from tests.service.times.audio import speech
 
 RESPELLED = Pronunciations({"New York": "noo york", "York": "jorvik", "SQL": "sequel"})
@@ -40,7 +42,12 @@ PARTS = [
         "New York",
     ),
     *("\n\n", "\n- ", ".", "!", ""),
+    *("R&amp;", "&amp;amp;", "&#x41;", "&nbsp;", "&unknown;", "a&nbsp;b", "b~~s~~x", "tab\ttab"),
+    *("1\ufe0f\u20e3", "\u3000", "\x00", "\u202eabc\u202c", "so\u00adft", "\u1100\u1161", "x" * 90),
+    *("\U0001f1e9\U0001f1ea", "\u0645\u0631\u062d\u0628\u0627", "e\u0301\u0302", "\u2026\u2014"),
 ]
+HIDDEN = ("(http://a.b/link)", "<b>", "</b>", "&nbsp;")
+"""What of these nobody sees."""
 TEXTS = st.lists(st.sampled_from(PARTS), min_size=1, max_size=9).map(" ".join)
 
 
@@ -121,9 +128,32 @@ def test_the_words_of_any_text(text: str) -> None:
     assert "".join("".join(word.text.split()) for word in segment.words) == "".join(
         segment.text.split()
     )
+    rest, at = "", 0
     for word, (start, end) in zip(segment.words, places, strict=True):
-        letters = {char for char in word.text if char.isalnum()}
-        assert letters <= set(unicodedata.normalize("NFKC", text[start:end])) | set("½№")
+        seen = unicodedata.normalize("NFKC", html.unescape(text[start:end]))
+        assert {char for char in word.text if char.isalnum()} <= set(seen) | set("½№")
+        rest, at = rest + text[at:start], end
+    rest += text[at:]
+    for hidden in HIDDEN:
+        rest = rest.replace(hidden, "")
+    assert not any(char.isalnum() for char in rest)
+
+
+@for_each(
+    "words",
+    [
+        ["R&amp;", "D"],
+        ["R&", "&amp;amp;", "&#65;"],
+        ["&unknown;", "1\ufe0f\u20e3", "so\u00adft", "Q&amp;A"],
+        ["R&D", "tab", "tab"],
+        ["\u1100\u1161", "e\u0301\u0302", "b~~s~~x", "b~~s~~x"],
+    ],
+)
+def test_a_word_is_all_that_is_written_of_it(words: list[str]) -> None:
+    """However it is written: an entity to its semicolon; an emoji between words is of neither."""
+    text = " \U0001f1e9\U0001f1ea ".join(words)
+    places = [word.place for word in heard(said_of(text)).words]
+    assert [text[slice(*place)] for place in places if place] == words
 
 
 @settings(max_examples=20, deadline=None)

@@ -154,17 +154,21 @@ class Alignment:
         return parts + [Alignment()] * len(limits)
 
     def source_span(self, start: int, end: int) -> tuple[int, int]:
-        """Return what of the source a part of the target stands for, which is not empty."""
+        """Return what of the source a part of the target stands for, which is not empty.
+
+        Of a block that is not kept it is as great a share as the part has of it there, so that
+        parts that follow each other do not overlap.
+        """
         begins, ends = list[int](), list[int]()
         for block in self.placed():
             if block.target >= end:
                 break
-            if block.target_end <= start:
+            if block.target_end <= max(start, block.target):  # before it, or of nothing
                 continue
-            first = max(start, block.target) - block.target if block.is_kept else 0
-            last = max(0, block.target_end - end) if block.is_kept else 0
-            begins.append(block.source + first)
-            ends.append(block.source_end - last)
+            source, target = block.source_end - block.source, block.target_end - block.target
+            first, last = max(start, block.target), min(end, block.target_end)
+            begins.append(block.source + (first - block.target) * source // target)
+            ends.append(block.source + (last - block.target) * source // target)
         return begins[0], ends[-1]
 
 

@@ -26,7 +26,8 @@ MAX_CELLS = 40_000
 """How many pairs of characters are compared between two words; more of them are one edit."""
 
 _TOKEN = compile_pattern(r"[\p{L}\p{M}\p{N}]++|\x00++|(?s:.)")
-_CLUSTER = compile_pattern(r"(?s:.)\p{M}*+")
+_CLUSTER = compile_pattern(r"(?s:.)[\p{M}\u1160-\u11FF]*+")  # with jamo that end a syllable
+_UNSEEN = compile_pattern(r"[\p{Cf}\p{Me}\N{VARIATION SELECTOR-15}\N{VARIATION SELECTOR-16}]")
 _RUN = 0.5
 """What an equal item counts that another follows, besides what it counts itself."""
 _SIGN = 0.2
@@ -46,11 +47,14 @@ def compare(source: str, target: str) -> Alignment:
 
 
 def _compatible(text: str) -> tuple[str, Alignment]:
-    """Return a text's compatibility form, and an alignment with it, character by character."""
-    if unicodedata.is_normalized("NFKC", text):
+    """Return a text's compatibility form, and an alignment with it, character by character.
+
+    It has nothing that nobody sees: a word is the same with a soft hyphen, a digit with a keycap.
+    """
+    if unicodedata.is_normalized("NFKC", text) and not _UNSEEN.search(text):
         return text, Alignment.same(len(text))
     clusters = _CLUSTER.findall(text)
-    forms = [unicodedata.normalize("NFKC", cluster) for cluster in clusters]
+    forms = [_UNSEEN.sub("", unicodedata.normalize("NFKC", cluster)) for cluster in clusters]
     pairs = zip(clusters, forms, strict=True)
     blocks = [Block(len(old), len(new), is_kept=old == new) for old, new in pairs]
     return "".join(forms), Alignment.of(blocks)
@@ -92,7 +96,10 @@ def _equal_tokens(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[Pair]:
 
 
 def _single_pairs(ours: Sequence[str], theirs: Sequence[str]) -> list[Pair]:
-    """Return the pairs of words that both have only once; without any, those of signs."""
+    """Return the pairs of words that both have only once; without any, those of signs.
+
+    White space is none of them: it may have come from other, and the only such be elsewhere.
+    """
     counts, others = Counter(ours), Counter(theirs)
     places = {token: index for index, token in enumerate(theirs) if others[token] == 1}
     pairs = [
@@ -100,8 +107,8 @@ def _single_pairs(ours: Sequence[str], theirs: Sequence[str]) -> list[Pair]:
         for index, token in enumerate(ours)
         if token in places and counts[token] == 1
     ]
-    # A space may have come from a tab, and the only other one be elsewhere.
-    return _rising([pair for pair in pairs if ours[pair[0]][0].isalnum()] or pairs)
+    words = [pair for pair in pairs if ours[pair[0]][0].isalnum()]
+    return _rising(words or [pair for pair in pairs if not ours[pair[0]].isspace()])
 
 
 def _rising(pairs: Sequence[Pair]) -> list[Pair]:

@@ -27,15 +27,17 @@ class Written:
     spoken: Alignment
 
     @classmethod
-    def of(cls, source: str, text: str, start: int = 0) -> Written:
+    def of(cls, source: str, places: Alignment, text: str, start: int = 0) -> Written:
         """Return a part that is spoken as a reader would see it.
 
         Args:
-            source: The part as it came; what is surely not seen of it may be blank.
+            source: The part; what is surely not seen of it may be blank.
+            places: Aligns it as it came with `source`.
             text: As a reader would see it.
             start: Where it begins.
         """
-        return cls(start, text, compare(source, text), Alignment.same(len(text)))
+        places = places.then(compare(source, text))
+        return cls(start, text, places, Alignment.same(len(text)))
 
     @classmethod
     def joined(cls, parts: Sequence[Written]) -> Written:

@@ -9,10 +9,12 @@ import html
 from collections import Counter
 from collections.abc import Iterator
 
+from qwen_tts_api.service.text.aligned.alignment import Alignment
 from qwen_tts_api.service.text.markup.markdown_blocks import split_blocks
 from qwen_tts_api.service.text.markup.markdown_inline import find_destinations, strip_inline
 from qwen_tts_api.service.text.markup.unwrap import LINE_BREAK, unwrap_lines
 from qwen_tts_api.service.text.patterns import compile_pattern, find_matches, substitute
+from qwen_tts_api.service.text.verbalize.edits import Edit, apply
 
 
 def strip_markup(text: str, changes: Counter[str]) -> str:
@@ -31,16 +33,21 @@ def strip_markup(text: str, changes: Counter[str]) -> str:
     return text.replace(LINE_BREAK, "\n")
 
 
-def blank_markup(text: str) -> str:
-    """Return a text as long as it is, without what is surely none of what a reader would see.
+def blank_markup(text: str) -> tuple[str, Alignment]:
+    """Return a text without what is surely none of what a reader would see, aligned with it.
 
-    That is what stands in tags, comments, `<think>` blocks and the addresses of links: it may look
-    like other text.
+    That is what stands in tags, comments, `<think>` blocks and the addresses of links, which may
+    look like other text: it is blank. An entity is its character.
     """
     for find in (_find_thinking, _find_hidden, _find_tags, find_destinations):
         for begin, end in list(find(text)):
             text = f"{text[:begin]}{BLANK * (end - begin)}{text[end:]}"
-    return text
+    entities = [
+        Edit(*entity.span(), char, "")
+        for entity in find_matches(text, "&", _ENTITY)
+        if (char := html.unescape(entity[0])) != entity[0]
+    ]
+    return apply(text, entities), Alignment.edited(len(text), entities)
 
 
 BLANK = "\0"

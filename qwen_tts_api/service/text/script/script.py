@@ -196,9 +196,11 @@ def _written(passage: Passage, signs: Sequence[Edit], text: str, *, normalize: b
     if passage.written:
         return passage.written.said(compare(passage.text, text))
     raw = apply(passage.text, signs)
-    source = blank_markup(raw) if normalize and passage.has_markup else raw
-    places = Alignment.edited(len(passage.text), signs).then(compare(source, text))
-    return Written(passage.start, text, places, Alignment.same(len(text)))
+    source, seen = raw, Alignment.same(len(raw))
+    if normalize and passage.has_markup:
+        source, seen = blank_markup(raw)
+    places = Alignment.edited(len(passage.text), signs).then(seen)
+    return Written.of(source, places, text, passage.start)
 
 
 def _is_plain(script: Script) -> bool:
