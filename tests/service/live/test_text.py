@@ -9,6 +9,8 @@ import pytest
 from qwen_tts_api.errors import InvalidRequest, TextTooLong, UnspeakableText
 from qwen_tts_api.service.live.segment import Flush, LiveLimits, LiveSegment
 from qwen_tts_api.service.live.text import LiveText
+from qwen_tts_api.service.text.script.marks import MarkKinds
+from qwen_tts_api.service.text.stable_text import StatedPause
 
 
 def text_of(
@@ -78,6 +80,24 @@ def test_a_flush_is_a_boundary_and_is_told() -> None:
     text.append("tence.")
     text.finish()
     assert items(text) == ["Half a sen", 1, 2, "tence."]
+
+
+def test_looking_ahead_loses_no_flush_nor_pause() -> None:
+    """Which is behind text that nobody says, and in its place when it comes."""
+    limits = LiveLimits(4096, 4096, 400, 60)
+    text = LiveText(limits, normalize=True, marks=MarkKinds(pauses=True))
+    text.append("... ")
+    text.flush()
+    assert text.next_ahead(hurry=True) is None
+    text.append("... [pause 1s] Yes.")
+    text.flush()
+    assert text.next() == Flush(1)
+    assert text.next_ahead(hurry=True) is None
+    pause = text.next()
+    assert isinstance(pause, StatedPause)
+    assert pause.seconds == 1
+    text.finish()
+    assert items(text) == ["Yes.", 2]
 
 
 def test_words_are_spoken_with_what_has_none() -> None:

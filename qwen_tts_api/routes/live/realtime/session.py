@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from qwen_tts_api.config import Config
@@ -156,8 +157,9 @@ class RealtimeSession:
         if self._open is None:
             if not text.strip():
                 return
-            self._open = self._respond()
-        self._open.live.append(text)
+            self._open = self._respond(text)
+        else:
+            self._open.live.append(text)
 
     def _is_full(self, response: Response, text: str) -> bool:
         return response.live.num_characters + len(text) > self._config.max_text_chars
@@ -167,9 +169,7 @@ class RealtimeSession:
             buffer, self._buffer = self._buffer, ""
             if not buffer.strip():
                 raise _empty()
-            response = self._respond()
-            response.live.append(buffer)
-            response.live.finish()
+            self._respond(buffer).live.finish()
         elif self._open is None:
             raise _empty()
         else:
@@ -203,10 +203,14 @@ class RealtimeSession:
         finally:  # whatever is wrong with the last text
             self._turns.add(end)
 
-    def _respond(self) -> Response:
-        """Return a new response, which is spoken when those before it were."""
+    def _respond(self, text: str) -> Response:
+        """Return a new response, which is spoken when those before it were.
+
+        Raises:
+            TTSError: It cannot begin with this text; there is none then.
+        """
         self._count()
-        request = speech_request(self._session, self._model)
+        request = replace(speech_request(self._session, self._model), text=text)
         live = self._service.live(request, self._websocket)
         response = Response(live, self._session["voice"], self._send)
         response.turn = self._turns.add(response.run, response.cancel)

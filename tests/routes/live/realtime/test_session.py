@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
@@ -21,6 +22,7 @@ from tests.routes.live.conftest import ServePort
 from tests.routes.live.raw import RawClient
 from tests.routes.live.serving import Port, close_code_of
 from tests.suites.routes.test_field_effects import PROMPT, assert_holds
+from tests.suites.routes.test_script import silences
 
 PATH = "/api-ws/v1/realtime"
 Event = dict[str, Any]
@@ -256,6 +258,24 @@ def test_a_session_holds_for_all_of_every_response(serve_port: ServePort) -> Non
             assert_holds(bench.runner.prompts)
     with session(port, "?model=small") as client:
         assert client.update(instructions="Slowly.")["session"]["ignored"] == ["instructions"]
+
+
+@pytest.mark.parametrize("mode", ["commit", "server_commit"])
+def test_a_pause_of_the_text_is_exact(port: Port, mode: str) -> None:
+    """Whose mark comes in pieces; a wrong one is an error, and the session goes on."""
+    with session(port) as client:
+        client.update(mode=mode, pause_marks=True, speech_rate=2)
+        for piece in ("Hello [pau", "se 1", "s] you"):
+            client.append(piece)
+        client.send("input_text_buffer.commit")
+        samples = np.frombuffer(audio(client.until("response.done")), "<i2")
+        assert silences(samples, 1000) == [24_000]
+        client.append("[pause 1m]")
+        client.send("input_text_buffer.commit")
+        errors = [each["error"] for each in client.until("error") if each["type"] == "error"]
+        assert "'1m' is no time" in errors[0]["message"]
+        client.send("session.finish")
+        client.until("session.finished")
 
 
 def test_the_mode_that_is_told_is_what_the_model_can(

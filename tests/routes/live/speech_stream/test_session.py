@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
@@ -22,6 +23,7 @@ from tests.routes.live.conftest import ServePort
 from tests.routes.live.raw import RawClient
 from tests.routes.live.serving import Port, close_code_of
 from tests.suites.routes.test_field_effects import PROMPT, assert_holds
+from tests.suites.routes.test_script import silences
 
 PATH = "/v1/audio/speech/stream"
 Document = dict[str, Any]
@@ -150,6 +152,21 @@ def test_a_configuration_holds_for_all_of_every_utterance(
             assert_holds(bench.runner.prompts)
         client.send("session.config", model="small", voice="ryan", speaker="anna", instructions="a")
         assert client.document()["ignored"] == ["speaker", "instructions"]
+
+
+@pytest.mark.parametrize("stream_audio", [False, True])
+@pytest.mark.parametrize("granularity", ["none", "sentence"])
+def test_a_pause_of_the_text_is_exact(port: Port, stream_audio: bool, granularity: str) -> None:
+    """Whose mark comes in pieces, whether all is one unit or each sentence."""
+    options = {"stream_audio": stream_audio, "split_granularity": granularity}
+    with session(port, response_format="pcm", pause_marks=True, speed=2, **options) as client:
+        for piece in ("Hello [pau", "se 1", "s] you. Yes."):
+            client.send("input.text", text=piece)
+        client.send("input.done")
+        heard = [audio for _, audio, _ in units(client.until("session.done"))]
+    assert len(heard) == (1 if granularity == "none" else 3)
+    silent = [silences(np.frombuffer(audio, "<i2"), 4000) for audio in heard]
+    assert [length for each in silent for length in each if length > 20_000] == [24_000]
 
 
 def test_audio_is_streamed_where_that_is_asked_for(port: Port) -> None:
