@@ -162,10 +162,11 @@ class ConnectionLoop:
 
     def _receive(self, connection: Connection, data: bytes) -> None:
         """Add bytes to a request; dispatch it when it is complete or invalid."""
-        if not connection.buffer:
-            data = data.removeprefix(b"\r\n")  # an empty line before it (RFC 9112, section 2.2)
-            if not data:
-                return
+        num_before = len(connection.buffer)
+        data = connection.skip_empty_line(data)
+        self._buffered_bytes += len(connection.buffer) - num_before
+        if not data:
+            return
         if connection.phase is Phase.IDLE:
             self._waiting.move(connection, Phase.HEAD)
         self._buffered_bytes += len(data)

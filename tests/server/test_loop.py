@@ -72,6 +72,22 @@ def loop() -> Iterator[SmallLoop]:
         yield loop
 
 
+def test_empty_lines_before_a_request_are_skipped(loop: SmallLoop) -> None:
+    """Wherever they are cut; what only begins like one is none."""
+    for pieces in (
+        (b"\r\n" + REQUEST,),
+        (b"\r", b"\n" + REQUEST),
+        (b"\r", b"\n", b"\r\n", REQUEST),
+    ):
+        client = loop.connect()
+        for piece in pieces:
+            client.sendall(piece)
+            loop.step()
+        loop.run_until(lambda: not loop.answered.empty())
+        assert loop.answered.get(timeout=10) == client.getsockname()[1]
+        client.close()
+
+
 def test_a_new_connection_is_not_closed_for_another(
     loop: SmallLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

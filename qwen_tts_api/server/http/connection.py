@@ -45,6 +45,18 @@ class Connection:
         self.reusable = True
         self.context = contextvars.Context()
 
+    def skip_empty_line(self, data: bytes) -> bytes:
+        """Return bytes that came, without an empty line before a request (RFC 9112, section 2.2).
+
+        They may be cut anywhere: the first of its two may be all that the buffer has.
+        """
+        if len(self.buffer) > 1 or not (bytes(self.buffer) + data).startswith(b"\r\n"):
+            return data
+        rest = data[2 - len(self.buffer) :]
+        self.buffer.clear()
+        self.framing = None
+        return rest
+
     def receive(self, data: bytes, limits: FramingLimits) -> Progress:
         """Add bytes to the request; return how much of it has been received."""
         self.buffer += data
