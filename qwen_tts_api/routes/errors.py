@@ -128,7 +128,7 @@ def register(
     def no_socket(error: WebsocketMismatch) -> Response:
         return tts_error(InvalidRequest("This path is no WebSocket: ask it without an upgrade."))
 
-    def unexpected(error: Exception) -> Response:  # a border: the last resort of a request
+    def unexpected(error: Exception) -> Response:  # a boundary: the last resort of a request
         logger.error("unexpected error", exc_info=error)
         message = "The server failed on this request; see its log."
         return respond(ErrorBody(500, "internal_error", message))

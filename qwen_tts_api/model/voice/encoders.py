@@ -81,7 +81,9 @@ class VoiceEncoders:
         try:
             speaker = Qwen3TTSSpeakerEncoder(Qwen3TTSSpeakerEncoderConfig(**speaker_config))
             encoder = Qwen3TTSTokenizerV2Encoder._from_config(MimiConfig(**encoder_config))
-        except Exception as error:  # a border: whatever fields of a wrong type make libraries raise
+        except (
+            Exception
+        ) as error:  # a boundary: whatever fields of a wrong type make libraries raise
             raise LoadError(
                 "No encoders can be made of config.json's speaker_encoder_config and "
                 f"speech_tokenizer/config.json's encoder_config: {error!r}."

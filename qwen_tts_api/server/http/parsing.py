@@ -42,7 +42,8 @@ def not_http(received: bytes | bytearray) -> Exception:
             "The client speaks TLS, and this port plain HTTP: use http:// instead of https://, or "
             "a reverse proxy with a certificate."
         )
-    return InvalidRequestLine("not HTTP")
+    error: Exception = InvalidRequestLine("not HTTP")
+    return error
 
 
 class BufferReader(Unreader):  # type: ignore[misc]

@@ -88,7 +88,7 @@ def compile_all(specializations: Collection[Specialization], device: str) -> Non
     def compile_one(specialization: Specialization) -> None:
         try:
             specialization.function.preload(specialization.data)
-        except Exception:  # a border: whatever a compiler raises
+        except Exception:  # a boundary: whatever a compiler raises
             name = specialization.function.__name__
             logger.debug("compiling %s ahead failed", name, exc_info=True)
 

@@ -81,22 +81,22 @@ def _check_bookkeeping(ours: Small, plain: Small, before: Small) -> None:
 
 
 def _check_numbers(ours: Sequence[Small], plain: Sequence[Small]) -> None:
-    """Check codes and hidden states, of each row as long as it has drawn the same codes."""
+    """Check codes and hidden states, of each row as long as it has sampled the same codes."""
     rows = [row for row in range(len(ours[0][HIDDEN])) if row not in PAUSED]
-    num_drawn, num_other = [0] * len(KINDS), [0] * len(KINDS)
+    num_sampled, num_other = [0] * len(KINDS), [0] * len(KINDS)
     errors: dict[str, list[float]] = {HIDDEN: [], WRITTEN: []}
     for mine, theirs in zip(ours, plain, strict=True):
         for row in list(rows):
             num_same, num_codes = _num_same(_codes(mine, row), _codes(theirs, row))
-            num_drawn[row % len(KINDS)] += min(num_same + 1, num_codes)
+            num_sampled[row % len(KINDS)] += min(num_same + 1, num_codes)
             if num_same < num_codes:
                 num_other[row % len(KINDS)] += 1
                 rows.remove(row)
         for name, found in errors.items():
             found += errors_of(mine[name], theirs[name], rows)
-    for kind, drawn, other in zip(KINDS, num_drawn, num_other, strict=True):
-        if other > MAX_DIVERGENCE * drawn + 1:
-            raise Differs(f"{other} of {drawn} codes are others, with {kind}")
+    for kind, sampled, other in zip(KINDS, num_sampled, num_other, strict=True):
+        if other > MAX_DIVERGENCE * sampled + 1:
+            raise Differs(f"{other} of {sampled} codes are others, with {kind}")
     for name, found in errors.items():
         check_errors(name, found, TOLERANCE[plain[0][name].dtype])
 
@@ -108,6 +108,6 @@ def _num_same(ours: Sequence[int], plain: Sequence[int]) -> tuple[int, int]:
 
 
 def _codes(state: Small, row: int) -> list[int]:
-    """Return a row's codes in the order in which they were drawn."""
-    drawn: list[int] = [*state["codes"][row, 1:].tolist(), int(state["code_0"][row])]
-    return drawn
+    """Return a row's codes in the order in which they were sampled."""
+    sampled: list[int] = [*state["codes"][row, 1:].tolist(), int(state["code_0"][row])]
+    return sampled

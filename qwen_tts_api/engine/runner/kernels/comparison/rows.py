@@ -21,7 +21,7 @@ TOLERANCE = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 6e-2}
 place of a 16-bit format, after 28 layers that round some ten times each."""
 
 MAX_DIVERGENCE = 0.1
-"""Of codes that both draw by the same history, at most so many may differ, and one more, for each
+"""Of codes that both sample by the same history, at most so many may differ, and one more, for each
 kind of settings. By rounding alone it is one or two in a hundred in bfloat16; where something is
 wrong, nearly all."""
 
