@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import importlib
 import math
 import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from werkzeug.routing import Rule
 
 from bench.server import Server
 from qwen_tts_api.config import Config
+from qwen_tts_api.config.settings import DEFAULT_CACHE_DIR
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.loading import ModelLoader
 from qwen_tts_api.engine.pool import ModelPool, ProcessHooks
@@ -32,6 +35,7 @@ from qwen_tts_api.routes import create_app
 from qwen_tts_api.service.speech import SpeechService
 from qwen_tts_api.telemetry.tracing import Tracer
 from tests.fakes import BASE, CUSTOM_VOICE, SMALL_CUSTOM_VOICE, VOICE_DESIGN, FakeHub, FakeRunner
+from tests.patience import PATIENCE_S
 
 # As in `model.loading`: tests share their cores with others too. Before PyTorch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -46,6 +50,23 @@ CARDS = {
 
 Serve = Callable[..., Server]
 START_TIMEOUT_S = 120
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep what is imported with the tests out of the garbage collection, for good.
+
+    Half a million objects: a sixth of a collection's time, then again in each full collection,
+    which a model's end asks for, and an error's.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        # When it is imported, it asks who holds the random generators: the frozen do not count.
+        importlib.import_module("hypothesis")
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -75,7 +96,7 @@ def _compile_routes_once() -> Iterator[None]:
         yield
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+def wait_until(condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
     """Wait for a condition that another thread brings about; fail if it does not."""
     began = time.monotonic()
     while not condition():
@@ -100,7 +121,7 @@ def read(job: Job) -> npt.NDArray[np.int16]:
     """Return all samples of a job; raise the error that it ends with."""
     pieces: list[npt.NDArray[np.int16]] = [np.zeros(0, np.int16)]
     while not job.ended:
-        assert job.wait(10), "the job did not go on"
+        assert job.wait(PATIENCE_S), "the job did not go on"
         piece = job.take()
         pieces += [] if piece is None else [piece]
     job.take()
@@ -187,7 +208,7 @@ def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
         bench.hub.gate.set()
         for runner in bench.hub.runners.values():
             runner.gate.set()
-        assert bench.service.close(5)
+        assert bench.service.close(PATIENCE_S)
 
 
 @pytest.fixture
@@ -203,9 +224,12 @@ def client(bench: Bench) -> FlaskClient:
 
 
 @pytest.fixture(scope="session")
-def nano_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder in which nano checkpoints are built, once for all tests."""
-    return tmp_path_factory.mktemp("nano")
+def nano_cache() -> Path:
+    """Return the folder that has nano checkpoints, built by whoever came first: a server, too.
+
+    That they are what is built now is tests/checkpoints/test_nano.py's to hold.
+    """
+    return DEFAULT_CACHE_DIR
 
 
 @contextlib.contextmanager
