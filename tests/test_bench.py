@@ -130,11 +130,11 @@ def test_a_checkpoint_that_is_there_is_not_made_again(tmp_path: Path) -> None:
 
 @pytest.mark.bench
 def test_eight_streams_of_a_minute_fit_into_8_gb(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nano_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """1.7B in bfloat16 with its codec; computed from the shapes, as the server does at start."""
     monkeypatch.setattr(planning, "available_bytes", lambda device: 8 * 10**9)
-    model = published_sizes.empty_model("1.7b", locate("nano", tmp_path))
+    model = published_sizes.empty_model("1.7b", locate("nano", nano_cache))
     frames, prompt = 750, 250
     plan = planning.plan_memory(model, 8, frames + prompt)
     assert plan.max_slots == 8

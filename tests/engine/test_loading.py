@@ -73,15 +73,15 @@ def test_the_embedded_voice_needs_neither_qwen_tts_nor_transformers(tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_cloning_needs_them(tmp_path: Path) -> None:
+def test_cloning_needs_them(nano_cache: Path) -> None:
     """Its encoders are theirs."""
-    assert "qwen_tts" in load("nano-base", tmp_path)[0]
+    assert "qwen_tts" in load("nano-base", nano_cache)[0]
 
 
 @pytest.mark.slow
-def test_each_model_computes_in_its_own_number_of_threads(tmp_path: Path) -> None:
+def test_each_model_computes_in_its_own_number_of_threads(nano_cache: Path) -> None:
     """One for a small model, and as many as were set for a large one after it."""
-    assert run(THREADS, "nano", tmp_path) == [
+    assert run(THREADS, "nano", nano_cache) == [
         "small 1",
         "large 3",
         "small again 1",

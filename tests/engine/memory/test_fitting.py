@@ -253,7 +253,7 @@ def test_working_memory_is_planned_for(model: LoadedModel, monkeypatch: pytest.M
 
 
 def test_what_a_failed_load_held_is_released(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nano_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before anybody plans the next one, though whoever logs the error holds it still."""
     held: list[weakref.ref[torch.Tensor]] = []
@@ -271,7 +271,7 @@ def test_what_a_failed_load_held_is_released(
     monkeypatch.setattr(
         torch.cuda, "empty_cache", lambda: dead_when_emptied.append(held[0]() is None)
     )
-    options = loading.LoadOptions("cpu", "float32", "sdpa", tmp_path, 1, 512, False)
+    options = loading.LoadOptions("cpu", "float32", "sdpa", nano_cache, 1, 512, False)
     with pytest.raises(LoadError) as raised:
         loading.load_runner("nano", options, lambda _: None, lambda _: None, lambda: None)
     assert dead_when_emptied == [True]

@@ -283,12 +283,12 @@ def assert_speaks_while_another_loads(device: str, cache: Path) -> None:
 
 @pytest.mark.slow
 def test_one_speaks_while_another_loads(
-    lock: CaptureLock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lock: CaptureLock, nano_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And beside it, with what is captured in passing: nobody hears that there are two."""
     fake_graphs(monkeypatch)
     monkeypatch.setattr(model_runner, "ModelRunner", graph_runner)
-    assert_speaks_while_another_loads("cpu", tmp_path)
+    assert_speaks_while_another_loads("cpu", nano_cache)
 
 
 def test_no_frame_is_made_while_another_model_is_captured(lock: CaptureLock, bench: Bench) -> None:
@@ -307,7 +307,10 @@ def test_no_frame_is_made_while_another_model_is_captured(lock: CaptureLock, ben
 
 
 def test_nobody_captures_while_weights_are_loaded(
-    lock: CaptureLock, threads: ThreadPoolExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lock: CaptureLock,
+    threads: ThreadPoolExecutor,
+    nano_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nor is a second model loaded, which would take the memory that this one counts on."""
     seen: list[bool] = []
@@ -321,7 +324,7 @@ def test_nobody_captures_while_weights_are_loaded(
         raise LoadError("seen enough")
 
     monkeypatch.setattr(LoadedModel, "load", load)
-    options = loading.LoadOptions("cpu", "float32", "sdpa", tmp_path, 4, 512, False)
+    options = loading.LoadOptions("cpu", "float32", "sdpa", nano_cache, 4, 512, False)
     with pytest.raises(LoadError, match="seen enough"):
         loading.load_runner("nano", options, lambda _: None, lambda _: None, lambda: None)
     threads.submit(try_to_capture).result(TIMEOUT_S)

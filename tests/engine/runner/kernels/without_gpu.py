@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 import threading
 from collections.abc import Collection
-from pathlib import Path
 from unittest import mock
 
 import torch
@@ -17,6 +15,7 @@ from triton.runtime import driver
 from bench.paths import fused_launches
 from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.checkpoints.checkpoint import Checkpoint
+from qwen_tts_api.config.settings import DEFAULT_CACHE_DIR
 from qwen_tts_api.engine.runner.kernels import choice, compile_ahead
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.weights.placement import Placement
@@ -64,9 +63,9 @@ def launch_in_a_thread() -> str:
     return f"{len(found)} collected, {errors}"
 
 
-def names_of_comparisons(folder: Path) -> tuple[list[str], list[str]]:
+def names_of_comparisons() -> tuple[list[str], list[str]]:
     """Return the functions that a start compiles ahead, and those that a server launches."""
-    checkpoint = Checkpoint.read(locate("nano", folder))
+    checkpoint = Checkpoint.read(locate("nano", DEFAULT_CACHE_DIR))
     model = LoadedModel.load(checkpoint, Placement("cpu", "float32", "sdpa"))
     kernels, ahead = choice.fused_kernels(), list[compile_ahead.Specialization]()
     with mock.patch.object(choice, "compile_all", lambda found, device: ahead.extend(found)):
@@ -87,8 +86,7 @@ def main() -> None:
     with mock.patch.object(torch.cuda, "set_device"):
         found = launch(64, 48, 1)
         compile_ahead.compile_all(found, "cuda:0")
-    with tempfile.TemporaryDirectory() as folder:
-        ahead, launched = names_of_comparisons(Path(folder))
+    ahead, launched = names_of_comparisons()
     print(
         json.dumps(
             {
