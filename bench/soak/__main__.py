@@ -14,10 +14,11 @@ from bench.__main__ import write_result
 from bench.soak.clients.typist import learn_live
 from bench.soak.crowd import Crowd
 from bench.soak.life import DEATHS, SIGNALS, Lives
-from bench.soak.report import Ticker, summarise, table
+from bench.soak.report import MIN_LEVELS, Ticker, summarise, table
+from bench.soak.target import SEEDS
 
 ROUNDS = 3
-"""Rounds of load in one life of the server; its size is noted after each."""
+"""Rounds of load in one life of the server; its size is noted after each, if it can be judged."""
 
 
 def soak(
@@ -29,6 +30,7 @@ def soak(
     deaths: int,
     seed: int,
     rounds: int = ROUNDS,
+    seeds: int = SEEDS,
 ) -> dict[str, Any]:
     """Run the soak test against a server; return its results.
 
@@ -40,12 +42,13 @@ def soak(
         deaths: How often the server dies, in one way after the other.
         seed: Of all that is chosen.
         rounds: In each life.
+        seeds: Of each text that is spoken in a voice.
     """
     rng = random.Random(seed)
     lives = Lives(folder, faults, seed, clients)
     crowd = Crowd(lives.target, lives.outages, lives.ops_url, seed)
     try:
-        lives.target.learn()
+        lives.target.learn(seeds)
         learn_live(lives.target)
         levels = []
         num_rounds = rounds * (deaths + 1)
@@ -63,7 +66,8 @@ def soak(
                         lives.die(DEATHS[lives.number % len(DEATHS)])
 
                 crowd.load(round_s, clients, number, during)
-                levels.append(lives.settled_level())
+                if rounds >= MIN_LEVELS:
+                    levels.append(lives.settled_level())
         crowd.close()
         lives.end()
         return summarise(lives, crowd, levels)

@@ -82,17 +82,12 @@ class Target:
         files = {"ref_audio": ("me.wav", self.recording)}
         return requests.post(f"{self.url}/api/tts", data=form, files=files, timeout=TIMEOUT_S)
 
-    def learn(self) -> None:
-        """Record the expected audio of every choice."""
-        for wanted in self.choices():
+    def learn(self, seeds: int) -> None:
+        """Record the expected audio of every choice, one after the other: most of a short soak."""
+        for wanted in _choices(seeds):
             while (answer := self.say(wanted)).status_code != 200:
                 time.sleep(0.2)
             self.expected[wanted] = answer.content
-
-    def choices(self) -> list[Wanted]:
-        """Return the choices of text, speaker and seed."""
-        spoken = [(text, seed, name) for text in TEXTS for seed in range(SEEDS) for name in VOICES]
-        return [*spoken, *((text, seed, "") for text in TEXTS[:3] for seed in range(SEEDS))]
 
     def count(self, status: int) -> None:
         """Count the status of a response."""
@@ -166,6 +161,12 @@ class Target:
             return self.judge(wanted, pcm(answer.content))
         except (ValueError, KeyError, EOFError, wave.Error) as error:
             return f"BAD file: {error!r}"
+
+
+def _choices(seeds: int) -> list[Wanted]:
+    """Return the choices of text, speaker and seed."""
+    spoken = [(text, seed, name) for text in TEXTS for seed in range(seeds) for name in VOICES]
+    return [*spoken, *((text, seed, "") for text in TEXTS[:3] for seed in range(seeds))]
 
 
 def _judge(expected_data: bytes, data: bytes, *, whole_frames: bool) -> str:
