@@ -17,7 +17,6 @@ from bench.gpu_table import read_results, write_table
 from bench.http_streams import run_clients
 from bench.parts import Outcome, Part, run_parts
 from bench.playback import Playback, summary
-from bench.plot import plot
 from bench.server import Server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -135,6 +134,8 @@ def test_figures_are_on_the_disk_as_they_come(tmp_path: Path) -> None:
 
 @pytest.mark.bench
 def test_half_of_the_figures_make_a_table_and_a_picture(tmp_path: Path) -> None:
+    from bench.plot import plot  # matplotlib: a second of everyone who collects the tests
+
     for size in ("1.7b", "0.6b"):
         figures = Figures(size, tmp_path)
         figures.add("model", "placement", {"dtype": "bfloat16", "attention": "sdpa"})

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import importlib
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
-import schemathesis
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import given, settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from schemathesis.core import NotSet
-from schemathesis.core.result import Ok
-from schemathesis.generation import GenerationMode
-from schemathesis.specs.openapi import checks as openapi_checks
 from werkzeug.routing import Rule
 
 from qwen_tts_api.errors import ClientLeft, RateLimited, TTSError, Unauthorized
@@ -169,86 +164,22 @@ def test_docs_shows_the_document_without_a_network(client: FlaskClient) -> None:
         assert client.get(f"/docs/{name}").status_code == 404
 
 
-FORM = "multipart/form-data"
-
-# Not that what fits the schemas is accepted: which speaker a model has, no schema says.
-CHECKS = [
-    schemathesis.checks.not_a_server_error,
-    openapi_checks.negative_data_rejection,
-    openapi_checks.status_code_conformance,
-    openapi_checks.content_type_conformance,
-    openapi_checks.response_headers_conformance,
-    openapi_checks.response_schema_conformance,
-    openapi_checks.allow_header_conformance,
-    openapi_checks.unsupported_method,
-]
-
-
-# What no schema knows: the names that the models have, and the rates that the formats have; and
-# which forms of a text exclude each other.
-NAMES = (
-    *("model", "speaker", "speaker_id", "language", "language_id", "style_wav"),
-    *("turns", "ssml", "speaker_marks", "pause_marks", "pronunciations", "non_streaming_mode"),
-    *("audio_format", "sample_rate", "ref_audio", "ref_text", "x_vector_only_mode", "instruct"),
-)
-
-
-def leave_out_names(part: Any) -> None:
-    """Take the names out of a query or body, and put a text in."""
-    if isinstance(part, dict):
-        part.update(text="Hello")
-        for name in NAMES:
-            part.pop(name, None)
-        for name in list(part):
-            if not name.isidentifier() or isinstance(part[name], dict):
-                del part[name]  # not every one can be the name of a form's part
-
-
-def check(
-    bench: Bench, mode: GenerationMode, *, names: bool = True, path: str = ""
-) -> Counter[int]:
-    """Send what the document allows, or what it does not; return how often each status came.
-
-    Args:
-        bench: The application and its models.
-        mode: Which of the two.
-        names: Whether to send names and texts, too, most of which mean nothing.
-        path: The only one that is asked; all if empty.
-    """
-    statuses: Counter[int] = Counter()
-    api = schemathesis.openapi.from_wsgi("/openapi.json", bench.client.application)
-    api.config.update(base_url="http://localhost/")
-    for found in api.get_all_operations():
-        assert isinstance(found, Ok)
-        operation = found.ok()
-        if mode is GenerationMode.NEGATIVE and not (operation.query or operation.body):
-            continue  # there is nothing that could be wrong
-        if path not in ("", operation.path):
-            continue
-
-        @settings(max_examples=20, derandomize=True, database=None, deadline=None)
-        @given(case=operation.as_strategy(generation_mode=mode))
-        def ask(case: schemathesis.Case[Any]) -> None:
-            if case.media_type == FORM and not isinstance(case.body, (dict, NotSet)):
-                return  # Schemathesis makes forms that are not even objects, but cannot send them
-            if not names:
-                case.headers.clear()
-                for part in (case.query, case.body):
-                    leave_out_names(part)
-            statuses[case.call_and_validate(checks=CHECKS).status_code] += 1
-
-        ask()
-    return statuses
+@pytest.fixture
+def conformance() -> ModuleType:
+    """Return what draws requests: it takes a second to import, and this file is read by all."""
+    return importlib.import_module("tests.routes.openapi.conformance")
 
 
 @pytest.mark.slow
-def test_what_the_document_allows_is_answered_as_it_says(bench: Bench) -> None:
+def test_what_the_document_allows_is_answered_as_it_says(
+    bench: Bench, conformance: ModuleType
+) -> None:
     """Status, media type, headers and body of every answer; no server error.
 
     Which of the documented statuses come (a 409 for a name that was drawn twice) depends on every
     literal in the code, of which Hypothesis makes values: so only that speech comes is asked for.
     """
-    assert {200, 400} <= set(check(bench, GenerationMode("positive")))
+    assert {200, 400} <= set(conformance.check(bench, "positive"))
 
 
 @pytest.mark.parametrize("path", ["/api/tts?text=Hi.&", "/process?INPUT_TEXT=Hi.&"])
@@ -262,13 +193,10 @@ def test_an_empty_parameter_is_valid(client: FlaskClient, document: Document, pa
         assert client.get(f"{path}{name}=").status_code == 200, name
 
 
-def test_events_are_as_the_document_says(bench: Bench) -> None:
+def test_events_are_as_the_document_says(bench: Bench, conformance: ModuleType) -> None:
     """Each event of a stream, whichever requests are drawn."""
-    api = schemathesis.openapi.from_wsgi("/openapi.json", bench.client.application)
-    operation = api["/v1/audio/speech"]["POST"]
     body: Any = {"input": "Hello.", "voice": "alloy", "stream_format": "sse"}
-    case = operation.Case(body=body, media_type="application/json")
-    answer = case.call_and_validate(base_url="http://localhost/", checks=CHECKS)
+    answer = conformance.ask(bench, "/v1/audio/speech", body)
     assert answer.headers["content-type"][0].startswith("text/event-stream")
 
 
@@ -284,13 +212,15 @@ def test_a_parameter_is_never_null(document: Document) -> None:
         assert "null" not in schema.get("type", ()), name
 
 
-def test_every_number_that_the_document_allows_is_accepted(bench: Bench) -> None:
+def test_every_number_that_the_document_allows_is_accepted(
+    bench: Bench, conformance: ModuleType
+) -> None:
     """However it is written."""
-    statuses = check(bench, GenerationMode("positive"), names=False, path="/api/tts")
+    statuses = conformance.check(bench, "positive", names=False, path="/api/tts")
     assert set(statuses) == {200}
 
 
 @pytest.mark.slow
-def test_what_the_document_does_not_allow_is_refused(bench: Bench) -> None:
+def test_what_the_document_does_not_allow_is_refused(bench: Bench, conformance: ModuleType) -> None:
     """Wrong types, values outside their range, unknown fields: `negative_data_rejection`."""
-    assert 400 in check(bench, GenerationMode("negative"))
+    assert 400 in conformance.check(bench, "negative")

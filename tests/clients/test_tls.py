@@ -20,6 +20,7 @@ from websockets.sync.client import connect
 from bench.server import Server, free_port
 from tests.clients.test_live_clients import Listener
 from tests.conftest import Serve
+from tests.patience import PATIENCE_S
 from tests.suites.server.crowd import Crowd
 
 CERTIFICATE = Path(__file__).parent / "localhost.pem"
@@ -117,7 +118,7 @@ def test_dashscope_client_has_a_text_spoken_as_it_comes(
     client.append_text("Hello there. ")
     client.finish()
     listener.wait_for("session.finished")
-    client.thread.join(10)
+    client.thread.join(PATIENCE_S)
     connection.close()
     kinds = [event["type"] for event in listener.events]
     assert "response.audio.delta" in kinds
