@@ -14,6 +14,7 @@ import numpy.typing as npt
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.engine.runner.interface import PrefixUses
 from qwen_tts_api.model.utterance import Prompt, Reference
+from tests.patience import PATIENCE_S
 
 SAMPLES_PER_FRAME = 1920
 EOS = 2150
@@ -168,7 +169,7 @@ class FakeRunner:
         assert end <= self.max_positions
         self.batches.append(list(slots))
         if self.hang is not None:
-            self.hang.wait(10)
+            self.hang.wait(PATIENCE_S)
         if not self.gate.wait(0.005):
             # A frame that takes longer: nothing is drawn, and the frame is not counted.
             for slot in slots:
@@ -279,7 +280,7 @@ class FakeHub:
             raise self.refusal
         await_place()
         report("loading the weights")
-        self.gate.wait(10)
+        self.gate.wait(PATIENCE_S)
         if error := self.error or self.errors.get(model_id):
             raise error
         self.loads.append(model_id)

@@ -15,6 +15,7 @@ import pytest
 from dashscope.audio.qwen_tts_realtime import QwenTtsRealtime, QwenTtsRealtimeCallback
 
 from bench.server import Server
+from tests.patience import PATIENCE_S
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/api/live.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
@@ -65,7 +66,7 @@ def test_dashscope_s_client_speaks_twice_and_finishes(
     client.finish()
     with listener.changed:
         assert listener.changed.wait_for(lambda: listener.code is not None, 60)
-    client.thread.join(10)
+    client.thread.join(PATIENCE_S)
     connection.close()
     assert listener.code == 1000
     assert listener.events[-1]["type"] == "session.finished"

@@ -22,6 +22,7 @@ from qwen_tts_api.errors import LoadError, SynthesisFailed, TTSError
 from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from tests.conftest import read, wait_until
 from tests.fakes import FakeRunner
+from tests.patience import PATIENCE_S
 
 ARCHITECTURE = Path(__file__).resolve().parents[2] / "docs" / "architecture.md"
 S = EngineState
@@ -46,7 +47,7 @@ class Runner(FakeRunner):
         self.close_error: Exception | None = None
 
     def close(self) -> None:
-        self.may_close.wait(10)
+        self.may_close.wait(PATIENCE_S)
         if self.close_error is not None:
             raise self.close_error
         super().close()
@@ -99,10 +100,10 @@ class Drive:
         return self.engine.snapshot().state
 
     def _load(self, report: Callable[[str], None], await_place: Callable[[], None]) -> Runner:
-        self.judged.wait(10)
+        self.judged.wait(PATIENCE_S)
         self._raise()
         await_place()
-        self.loaded.wait(10)
+        self.loaded.wait(PATIENCE_S)
         self._raise()
         return self.runner
 
@@ -138,7 +139,7 @@ class Drive:
             waiting.fail(TTSError("the test ends"))
         for gate in (self.judged, self.loaded, self.runner.may_close):
             gate.set()
-        assert self.engine.join(10)
+        assert self.engine.join(PATIENCE_S)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.errors import SynthesisFailed
 from qwen_tts_api.model.utterance import Prompt, SamplingParams
+from tests.patience import PATIENCE_S
 
 FRAME = np.ones(1920, np.int16)
 
@@ -43,13 +44,13 @@ def test_a_chunk_wakes_its_reader_up_once(job: Job) -> None:
     wake_up = job._wake_up = CountedLock(job._wake_up)  # type: ignore[assignment]
     reader = threading.Thread(target=job.wait, args=[10])
     reader.start()
-    assert wake_up.is_awaited.wait(10)
+    assert wake_up.is_awaited.wait(PATIENCE_S)
     for _ in range(3):
         job.write(FRAME)
     job.finish("stop")
-    reader.join(10)
+    reader.join(PATIENCE_S)
     assert wake_up.num_released == 1
-    assert job.wait(10)
+    assert job.wait(PATIENCE_S)
     assert [job.take() is not None for _ in range(4)] == [True, True, True, False]
     assert job.ended
 

@@ -23,6 +23,7 @@ from qwen_tts_api.errors import (
 from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from tests.conftest import Bench, read, wait_until
 from tests.fakes import FakeRunner
+from tests.patience import PATIENCE_S
 
 MakeBench = Callable[..., Bench]
 
@@ -234,7 +235,7 @@ def test_draining_finishes_what_runs_and_refuses_the_rest(bench: Bench) -> None:
     bench.runner.gate.set()
     read(running)
     assert running.finish_reason == "stop"
-    assert bench.pool.close(5)
+    assert bench.pool.close(PATIENCE_S)
     assert bench.runner.closed
 
 
@@ -275,7 +276,7 @@ def test_a_lost_device_ends_the_process(bench: Bench, where: str) -> None:
     setattr(bench.runner, where, error)
     with pytest.raises(SynthesisFailed):
         read(bench.pool.submit("voice", prompt()))
-    assert bench.lost.wait(10)
+    assert bench.lost.wait(PATIENCE_S)
     assert bench.pool.status().state == "failed"
     with pytest.raises(ShuttingDown):
         bench.pool.submit("voice", prompt())
@@ -287,7 +288,7 @@ def test_a_lost_thread_ends_the_process(bench: Bench, monkeypatch: pytest.Monkey
     """A model whose thread has gone would never answer again."""
     monkeypatch.setattr(Scheduler, "add", fail)
     bench.pool.submit("voice", prompt())
-    assert bench.lost.wait(10)
+    assert bench.lost.wait(PATIENCE_S)
 
 
 def test_a_model_that_hangs_is_seen(
@@ -352,7 +353,7 @@ def test_an_engine_waits_for_what_follows_before_the_end(bench: Bench) -> None:
         job = bench.pool.follow(series, prompt(), only_if_free=False)
         assert job is not None
         read(job)
-    assert bench.pool.close(5)
+    assert bench.pool.close(PATIENCE_S)
     with pytest.raises(ShuttingDown):
         bench.pool.follow(series, prompt(), only_if_free=False)
     assert bench.pool.follow(series, prompt(), only_if_free=True) is None

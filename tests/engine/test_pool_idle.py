@@ -14,6 +14,7 @@ from qwen_tts_api.errors import SynthesisFailed
 from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from tests.conftest import Bench, read, wait_until
 from tests.fakes import FakeRunner
+from tests.patience import PATIENCE_S
 
 MakeBench = Callable[..., Bench]
 
@@ -57,16 +58,16 @@ def test_a_model_with_work_stays(make_bench: MakeBench) -> None:
     """However long that takes; and one that has a series of which more may follow."""
     bench = make_bench(idle_unload_s=0.02)
     with bench.pool.series("voice") as series:
-        job = bench.pool.submit("voice", prompt(), series)
-        runner = bench.runner
-        runner.gate.clear()
-        time.sleep(0.1)
-        runner.gate.set()
-        read(job)
+        read(bench.pool.submit("voice", prompt(), series))
+        runner = bench.runner  # one that was loaded for it, where the first had left before
         time.sleep(0.1)
         assert not runner.closed
+        runner.gate.clear()
         follower = bench.pool.follow(series, prompt(), only_if_free=True)
         assert follower is not None
+        time.sleep(0.1)
+        assert not runner.closed
+        runner.gate.set()
         read(follower)
     wait_until_idle(bench)
     assert runner.closed
@@ -102,7 +103,7 @@ def test_who_comes_while_it_leaves_is_served(
     close = FakeRunner.close
 
     def slow_close(runner: FakeRunner) -> None:
-        released.wait(10)
+        released.wait(PATIENCE_S)
         close(runner)
 
     monkeypatch.setattr(FakeRunner, "close", slow_close)

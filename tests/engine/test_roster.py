@@ -18,6 +18,7 @@ from qwen_tts_api.errors import LoadError, ModelUnavailable, ShuttingDown, TTSEr
 from qwen_tts_api.model.utterance import Prompt, SamplingParams
 from tests.conftest import Bench, read, wait_until
 from tests.fakes import FakeRunner
+from tests.patience import PATIENCE_S
 from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
@@ -59,7 +60,7 @@ def test_a_request_while_a_load_fails_starts_no_second_one(bench: Bench) -> None
     for job in (first, second):
         with pytest.raises(ModelUnavailable):
             read(job)
-    assert answered.wait(10)
+    assert answered.wait(PATIENCE_S)
     assert bench.hub.asked == ["voice", "small"]
     assert state_of(bench, "small") == "failed"
 
@@ -220,7 +221,7 @@ def test_a_series_that_waits_for_another_turn_holds_up_no_end(make_bench: MakeBe
         assert waiting is not None
         bench.pool.drain()
         bench.runner.gate.set()
-        assert bench.pool.close(5)
+        assert bench.pool.close(PATIENCE_S)
     read(running)
     with pytest.raises(ShuttingDown):
         read(waiting)

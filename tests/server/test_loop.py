@@ -18,6 +18,7 @@ from qwen_tts_api.server.limits import LoopLimits
 from qwen_tts_api.server.listening import listen
 from qwen_tts_api.server.loop import ConnectionLoop
 from tests.conftest import wait_until
+from tests.patience import PATIENCE_S
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LIMITS = LoopLimits(1, 1, 60, 60, FramingLimits(1000, 1000, 1000, 1000))
@@ -36,7 +37,7 @@ class SmallLoop:
 
     def connect(self) -> socket.socket:
         """Return a client's connection, which the loop has not seen yet."""
-        self._clients.append(socket.create_connection(self.address, 10))
+        self._clients.append(socket.create_connection(self.address, PATIENCE_S))
         return self._clients[-1]
 
     def step(self) -> None:
@@ -99,7 +100,7 @@ def test_a_new_connection_is_not_closed_for_another(
     loop.step()
     first.sendall(REQUEST)
     loop.run_until(lambda: not loop.answered.empty())
-    assert loop.answered.get(timeout=10) == first.getsockname()[1]
+    assert loop.answered.get(timeout=PATIENCE_S) == first.getsockname()[1]
 
 
 def test_a_silent_connection_is_closed_for_another(
@@ -109,7 +110,7 @@ def test_a_silent_connection_is_closed_for_another(
     first, second = loop.connect(), loop.connect()
     second.sendall(REQUEST)
     loop.run_until(lambda: not loop.answered.empty())
-    assert loop.answered.get(timeout=10) == second.getsockname()[1]
+    assert loop.answered.get(timeout=PATIENCE_S) == second.getsockname()[1]
     assert first.recv(1) == b""
 
 
@@ -124,5 +125,5 @@ def test_a_request_that_has_come_is_answered_before_another(
     first.sendall(REQUEST)
     second.sendall(REQUEST)
     loop.run_until(lambda: loop.answered.qsize() == 2)
-    assert loop.answered.get(timeout=10) == first.getsockname()[1]
-    assert loop.answered.get(timeout=10) == second.getsockname()[1]
+    assert loop.answered.get(timeout=PATIENCE_S) == first.getsockname()[1]
+    assert loop.answered.get(timeout=PATIENCE_S) == second.getsockname()[1]

@@ -19,6 +19,7 @@ from qwen_tts_api.errors import (
 from qwen_tts_api.service import batch as module
 from qwen_tts_api.service.request import NULL_CLIENT, Client, Speech, SpeechRequest
 from tests.conftest import Bench, wait_until
+from tests.patience import PATIENCE_S
 from tests.service.test_metrics import value
 
 MakeBench = Callable[..., Bench]
@@ -178,7 +179,7 @@ def test_a_client_that_leaves_ends_all_of_it(make_bench: MakeBench) -> None:
     thread.start()
     wait_until(lambda: bench.pool.status().running == 4)
     client.leave()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert [each.code for each in errors] == [ClientLeft.code]
     bench.runner.gate.set()
     wait_until(lambda: bench.pool.status().running == bench.pool.status().waiting == 0)

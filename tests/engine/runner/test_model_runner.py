@@ -93,18 +93,18 @@ def say(scheduler: Scheduler, *prompts: Prompt) -> list[npt.NDArray[np.int16]]:
 @pytest.mark.parametrize(
     "fields",
     [
-        {},
-        {"instruct": "Speak slowly."},
-        {"speaker": "dylan", "language": "auto"},
-        {"speaker": "eric", "language": "chinese"},
-        {"speaker": "vivian", "language": "german"},
+        {"text": "Good morning to you all."},
+        {"text": "Hello.", "instruct": "Speak slowly."},
+        {"text": "Hello.", "speaker": "dylan", "language": "auto"},
+        {"text": "Hello.", "speaker": "eric", "language": "chinese"},
+        {"text": "Hello.", "speaker": "vivian", "language": "german"},
     ],
 )
 def test_greedy_audio_is_upstream_s(
-    upstream: Any, scheduler: Scheduler, fields: dict[str, str]
+    upstream: Any, scheduler: Scheduler, fields: dict[str, Any]
 ) -> None:
     """The same codes, decoded to the same samples, as `generate_custom_voice`."""
-    one = prompt("Good morning to you all.", GREEDY, **fields)
+    one = prompt(sampling=GREEDY, **fields)
     [samples] = say(scheduler, one)
     [expected], rate_hz = upstream.generate_custom_voice(
         one.text,

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from websockets.frames import Frame
 from websockets.protocol import OPEN, Protocol, Side
 
+from tests.patience import PATIENCE_S
+
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
@@ -27,7 +29,7 @@ def handshake(path: str, host: str = "127.0.0.1", **headers: str) -> bytes:
 
 def answer_of(address: tuple[str, int], data: bytes) -> bytes:
     """Send bytes; return all that is answered until the server closes."""
-    with socket.create_connection(address, 10) as connection:
+    with socket.create_connection(address, PATIENCE_S) as connection:
         connection.sendall(data)
         return b"".join(iter(lambda: connection.recv(65_536), b""))
 
@@ -42,7 +44,7 @@ class RawClient:
     @classmethod
     def connect(cls, address: tuple[str, int], path: str, **headers: str) -> RawClient:
         """Return a client after a handshake."""
-        connection = socket.create_connection(address, 10)
+        connection = socket.create_connection(address, PATIENCE_S)
         connection.sendall(handshake(path, **headers))
         head = b""
         while not head.endswith(b"\r\n\r\n"):

@@ -12,6 +12,7 @@ import pytest
 from gunicorn.config import Config
 
 from qwen_tts_api.server.http.response import SocketResponse, send_all
+from tests.patience import PATIENCE_S
 
 
 class CountedSocket:
@@ -100,7 +101,7 @@ def test_a_slow_reader_gets_everything(pair: tuple[socket.socket, socket.socket]
     reader = threading.Thread(target=read)
     reader.start()
     send_all(ours, data, timeout_s=10)
-    reader.join(10)
+    reader.join(PATIENCE_S)
     assert received == data
 
 

@@ -37,6 +37,7 @@ from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.request import SpeechRequest
 from tests.conftest import Bench, wait_until
 from tests.fakes import SAMPLES_PER_FRAME
+from tests.patience import PATIENCE_S
 from tests.service.synthesis.test_segmented_job import LeavesLater, MakeBench, idle
 from tests.service.test_speech import Gone
 
@@ -60,7 +61,7 @@ class Listener(threading.Thread):
 
     def end(self) -> list[LiveEvent]:
         """Return all events, when there are no more."""
-        self.join(10)
+        self.join(PATIENCE_S)
         assert not self.is_alive()
         return self.events
 
@@ -320,7 +321,7 @@ def test_a_shutdown_ends_texts_with_what_has_arrived(bench: Bench, listen: Liste
     assert idling.end() == [Ended("nothing_to_say")]
     listener.end()
     assert listener.error is None or listener.error.code == "shutting_down"
-    assert bench.service.close(5)
+    assert bench.service.close(PATIENCE_S)
 
 
 def test_it_is_counted(bench: Bench, listen: Listen) -> None:

@@ -11,6 +11,7 @@ from qwen_tts_api.service.live.segment import Flush, LiveLimits, LiveSegment
 from qwen_tts_api.service.live.text import LiveText
 from qwen_tts_api.service.text.script.marks import MarkKinds
 from qwen_tts_api.service.text.stable_text import StatedPause
+from tests.patience import PATIENCE_S
 
 
 def text_of(
@@ -188,5 +189,5 @@ def test_closing_wakes_whoever_waits() -> None:
     waiting.start()
     text.append("Not spoken")
     text.close()
-    waiting.join(10)
+    waiting.join(PATIENCE_S)
     assert given == [[]]

@@ -29,6 +29,7 @@ from qwen_tts_api.service.synthesis.segmented_job import (
 )
 from tests.conftest import Bench, wait_until
 from tests.fakes import SAMPLES_PER_FRAME
+from tests.patience import PATIENCE_S
 
 MakeBench = Callable[..., Bench]
 SHORT = Prompt("x", "auto", "ryan", "", SamplingParams(seed=1))
@@ -93,7 +94,7 @@ def test_few_begin_early(make_bench: MakeBench, streaming: bool, ahead: int) -> 
     wait_until(lambda: len(bench.runner.batches) > num_frames + 50)
     assert len(job.jobs) == 1 + ahead
     job.close()
-    reader.join(10)
+    reader.join(PATIENCE_S)
     wait_until(lambda: idle(bench))
 
 
@@ -107,7 +108,7 @@ def test_none_begins_early_on_a_row_that_others_wait_for(make_bench: MakeBench) 
     reader = threading.Thread(target=lambda: list(job.samples()))
     reader.start()
     bench.runner.gate.set()
-    reader.join(10)
+    reader.join(PATIENCE_S)
     texts = [prompt.text[0] for prompt in bench.runner.prompts]
     assert texts.index("b") > texts.index("x")
     assert job.finish_reason == "stop"
@@ -276,7 +277,7 @@ def test_what_has_begun_goes_on_to_its_end_while_the_process_ends(make_bench: Ma
     for _ in samples:
         pass
     assert job.finish_reason == "stop"
-    assert bench.pool.close(5)
+    assert bench.pool.close(PATIENCE_S)
 
 
 def test_what_waits_for_its_first_row_does_not(make_bench: MakeBench) -> None:
@@ -289,7 +290,7 @@ def test_what_waits_for_its_first_row_does_not(make_bench: MakeBench) -> None:
     with pytest.raises(ShuttingDown):
         list(job.samples())
     bench.runner.gate.set()
-    assert bench.pool.close(5)
+    assert bench.pool.close(PATIENCE_S)
 
 
 def test_a_model_that_makes_room_does_not_wait_for_a_series(make_bench: MakeBench) -> None:

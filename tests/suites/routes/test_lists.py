@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from flask.testing import FlaskClient
 
 from tests.conftest import Bench
+from tests.patience import PATIENCE_S
 from tests.routes.apis.native.test_tts import assert_error
 
 MakeBench = Callable[..., Bench]
@@ -82,7 +83,7 @@ def test_a_process_that_only_a_new_one_can_replace_is_not_healthy(bench: Bench) 
     """The orchestrator restarts it; `recovering` is no reason to."""
     bench.runner.error = RuntimeError("CUDA error: unspecified launch failure")
     assert bench.client.get("/api/tts?text=Hi").status_code == 500
-    assert bench.lost.wait(10)
+    assert bench.lost.wait(PATIENCE_S)
     response = bench.client.get("/healthz")
     assert (response.status_code, response.get_json()["status"]) == (503, "failed")
     response = bench.client.get("/readyz")
