@@ -4,46 +4,42 @@
 
 The server is the real one, and shares the machine's cores with the clients. Its model answers as a
 GPU would (`null_runner`): so what is measured are HTTP, JSON, the plan, queues, threads, encoders.
+Beside each figure is what a fixed loop of Python takes at that moment (`bench.calibration`).
 """
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import functools
+import signal
+import sys
 
 from bench.__main__ import write_result
-from bench.host.measure import CLIENTS, FRAMES, ROUNDS, STREAMED, measure, profile
-
-
-def table(result: dict[str, Any]) -> str:
-    """Return the bursts as lines."""
-    lines = ["format  clients  first audio p50 / p95 ms       x  CPU ms a stream"]
-    for name, rows in result["bursts"].items():
-        for count, row in rows.items():
-            lines.append(
-                f"{name:7} {count:>7} {row['first audio p50 ms']:13.0f} / "
-                f"{row['first audio p95 ms']:5.0f} {row['x']:14.0f} {row['CPU ms a stream']:16.1f}"
-            )
-    costs = [f"{name}: {cost:g} ms of CPU" for name, cost in result["CPU ms"].items()]
-    chunks = [f"a chunk of {name}: {ms:g} ms" for name, ms in result["CPU ms a chunk"].items()]
-    return "\n".join([*lines, *costs, *chunks])
+from bench.host.measure import BURSTS, FRAMES, ROUNDS, STREAMED, measure, profile
 
 
 def main() -> None:
-    """Print what was measured."""
+    """Print what is measured, as it is."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS, help="at once")
-    parser.add_argument("--formats", nargs="+", default=STREAMED, choices=STREAMED)
+    parser.add_argument("--clients", type=int, nargs="+", help="at once, of each format")
+    parser.add_argument("--formats", nargs="+", default=list(BURSTS), choices=STREAMED)
     parser.add_argument("--frames", type=int, default=FRAMES, help="of each stream")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, help="of each burst, if there is time"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, and write bench/results/")
     parser.add_argument("--profile", action="store_true", help="of a request's thread, only")
     options = parser.parse_args()
+    # As an exception, so that the server is stopped, too.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if options.profile:
         print(profile())
         return
-    result = measure(options.clients, options.formats, options.frames, options.rounds)
-    print(write_result("host", result) if options.json else table(result))
+    bursts = {name: options.clients or BURSTS.get(name, (64,)) for name in options.formats}
+    report = functools.partial(print, file=sys.stderr if options.json else None, flush=True)
+    result = measure(bursts, options.frames, options.rounds, report=report)
+    if options.json:
+        print(write_result("host", result))
 
 
 if __name__ == "__main__":
