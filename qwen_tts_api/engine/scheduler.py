@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+import operator
 from collections import deque
 from collections.abc import Callable
 
@@ -138,7 +139,8 @@ class Scheduler:
         """Compute one frame of every sequence; return the jobs that were finished."""
         self._forget_cancelled()
         for sequence in self._running.values():
-            self._feeder.update(sequence)
+            if sequence.job.prompt.arriving is not None:
+                self._feeder.update(sequence)
         self._prepare()
         self._prefill()
         self._advance()
@@ -215,11 +217,10 @@ class Scheduler:
         surplus frame. It has no effect: it is never decoded (`valid_frames`), and it is computed
         before the slot's pages are taken.
         """
-        running = [each for each in self._running.values() if self._runs(each)]
-        running = [each for each in running if self._keeper.has_page(each)]
+        running = list(filter(self._keeper.has_page, filter(self._runs, self._running.values())))
         if running:
-            running.sort(key=lambda each: each.slot)
-            end = max(each.num_positions + each.launched for each in running) + 1
+            running.sort(key=operator.attrgetter("slot"))
+            end = max([each.num_positions + each.launched for each in running]) + 1
             codes = self.runner.advance([each.slot for each in running], end)
             for sequence in running:
                 sequence.launched += 1
@@ -259,7 +260,8 @@ class Scheduler:
 
     def _decode(self) -> None:
         """Launch the decoding of every chunk that is due; chunks of equal size are one batch."""
-        while due := due_chunks([*self._running.values()], self.runner.chunk_sizes):
+        candidates = [*self._running.values()]
+        while due := due_chunks(candidates, len(self._running), self.runner.chunk_sizes):
             for size, sequences in due.items():
                 audio = self.runner.decode(
                     [each.slot for each in sequences], [each.decoded for each in sequences], size
@@ -268,6 +270,7 @@ class Scheduler:
                     sequence.decoded += size
                     sequence.num_chunks += 1
                 self._audio.append((sequences, audio))
+            candidates = [each for sequences in due.values() for each in sequences]
 
     def _deliver(self, num_earlier: int) -> list[Job]:
         """Write decoded audio to the jobs, and finish the jobs that are complete.

@@ -43,16 +43,16 @@ class PageBank:
 
     Args:
         num_pages: How many there are.
+
+    Attributes:
+        num_used: How many pages are held.
     """
 
     def __init__(self, num_pages: int) -> None:
         self.num_pages = num_pages
+        self.num_used = 0
+        self._num_most = 0  # what all holders need at most
         self._accounts: dict[Hashable, _Account] = {}
-
-    @property
-    def num_used(self) -> int:
-        """How many pages are held."""
-        return sum(account.held for account in self._accounts.values())
 
     def admit(self, holder: Hashable, need: Need) -> bool:
         """Give a new holder its first pages; return False where it has to wait.
@@ -65,37 +65,45 @@ class PageBank:
         """
         if need.most > self.num_pages:
             raise ValueError(f"{need.most} of {self.num_pages} pages.")
-        expected = sum(account.expected for account in self._accounts.values())
-        if self._accounts and expected + need.expected > self.num_pages:
-            return False
+        if self._num_most + need.most > self.num_pages:
+            expected = sum(account.expected for account in self._accounts.values())
+            if self._accounts and expected + need.expected > self.num_pages:
+                return False
         self._accounts[holder] = _Account(need, 0)
+        self._num_most += need.most
         if self.grow(holder, need.first):
             return True
-        del self._accounts[holder]
+        self.release(holder)
         return False
 
     def grow(self, holder: Hashable, num_pages: int) -> bool:
         """Let a holder have `num_pages` pages; return False where it has to wait for them."""
         account = self._accounts[holder]
         before = account.held
-        account.held = max(before, num_pages)
-        if account.held == before or self._is_safe():
+        if num_pages <= before:
+            return True
+        account.held = num_pages
+        self.num_used += num_pages - before
+        if self._is_safe():
             return True
         account.held = before
+        self.num_used -= num_pages - before
         return False
 
     def release(self, holder: Hashable) -> None:
         """Take back all that a holder has, if anything."""
-        self._accounts.pop(holder, None)
+        account = self._accounts.pop(holder, None)
+        if account is not None:
+            self.num_used -= account.held
+            self._num_most -= account.need.most
 
     def _is_safe(self) -> bool:
-        accounts = self._accounts.values()
-        if sum(account.need.most for account in accounts) <= self.num_pages:
+        if self._num_most <= self.num_pages:
             return True
         free = self.num_pages - self.num_used
         if free < 0:
             return False
-        for account in sorted(accounts, key=lambda account: account.missing):
+        for account in sorted(self._accounts.values(), key=lambda account: account.missing):
             if account.missing > free:
                 return False
             free += account.held

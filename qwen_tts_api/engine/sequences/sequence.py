@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from collections.abc import Sequence as Sizes
 from dataclasses import dataclass, field
 from typing import Any
@@ -162,32 +163,31 @@ def page_need(sequence: Sequence, page_positions: int) -> Need:
     return Need(min(first, most), expected, most)
 
 
-def due_chunks(running: list[Sequence], sizes: Sizes[int]) -> dict[int, list[Sequence]]:
+def due_chunks(
+    sequences: Iterable[Sequence], num_running: int, sizes: Sizes[int]
+) -> dict[int, list[Sequence]]:
     """Return which sequences have a chunk to be decoded, by how many frames it has.
 
+    A stream's chunks are small at first, and larger under load. A ramp that starts at one frame
+    gives the earliest first audio, and costs little while few sequences run. With more of them,
+    chunks so small would take longer than they last.
+
     Args:
-        running: The sequences in slots.
+        sequences: Those that may have one.
+        num_running: How many there are in slots.
         sizes: How many frames a chunk may have, ascending.
     """
+    start = 0 if num_running <= 4 else 1 if num_running <= 16 else 2
+    largest_of_stream = len(sizes) - 2
     due: dict[int, list[Sequence]] = {}
-    for sequence in running:
+    for sequence in sequences:
         waiting = sequence.final_frames - sequence.decoded
-        size = _chunk_size(sequence, len(running), sizes)
         if sequence.finish_reason or sequence.waits:
-            fitting = [size for size in sizes if size <= waiting]
-            size = fitting[-1] if fitting else 0
-        if size and waiting >= size:
+            size = max((size for size in sizes if size <= waiting), default=0)
+        elif sequence.job.prompt.streaming:
+            size = sizes[min(start + sequence.num_chunks, largest_of_stream)]
+        else:
+            size = sizes[-1]
+        if 0 < size <= waiting:
             due.setdefault(size, []).append(sequence)
     return due
-
-
-def _chunk_size(sequence: Sequence, num_running: int, sizes: Sizes[int]) -> int:
-    """Return how many frames the next chunk has: few at first, and more under load.
-
-    A ramp that starts at one frame gives the earliest first audio, and costs little while few
-    sequences run. With more of them, chunks so small would take longer than they last.
-    """
-    if not sequence.job.prompt.streaming:
-        return sizes[-1]
-    start = 0 if num_running <= 4 else 1 if num_running <= 16 else 2
-    return sizes[min(start + sequence.num_chunks, len(sizes) - 2)]
