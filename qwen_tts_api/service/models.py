@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -156,8 +157,15 @@ def display_name(speaker: str) -> str:
 def find_speaker(requested: str, card: ModelCard, aliases: Mapping[str, str]) -> str | None:
     """Return a speaker as the model spells it, by name or alias without case, or None."""
     name = fold(requested)
-    name = fold(aliases.get(name, name))
-    return next((speaker for speaker in card.speakers if fold(speaker) == name), None)
+    if name in aliases:
+        name = fold(aliases[name])
+    return _spellings(card.speakers).get(name)
+
+
+@functools.cache
+def _spellings(speakers: tuple[str, ...]) -> dict[str, str]:
+    """Return a model's speakers as it spells them, by their folded names; the first one counts."""
+    return {fold(speaker): speaker for speaker in reversed(speakers)}
 
 
 def default_speaker(configured: str, card: ModelCard, aliases: Mapping[str, str]) -> str:

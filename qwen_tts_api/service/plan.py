@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -107,8 +107,9 @@ def make_plan(
         InvalidRequest: The model does not honour a field of the request, or a tempo is too much.
     """
     ignored = tuple(dict.fromkeys(name for voice in voices for name in voice.ignored))
-    segments = make_segments(config, script, voices, output.speed if script.is_timed else 1.0)
-    if script.is_timed:
+    is_timed = script.is_timed
+    segments = make_segments(config, script, voices, output.speed if is_timed else 1.0)
+    if is_timed:
         output = replace(output, speed=1.0)
     provenance = describe_source(voices, segments[0].prompt.sampling.seed)
     if config.mark_audio:
@@ -133,16 +134,15 @@ def make_segments(
     Args:
         speed: Of the whole; pauses that are not stated become shorter by it.
     """
-    prompts = []
+    prompts, tempos = [], []
     for passage, voice in zip(script.passages, voices, strict=True):
         with passage.style.placing():
             prompts.append(make_prompt(config, passage.text, voice))
+            tempos.append(_tempo(passage.style.speed * speed))
     seeds = segment_seeds(prompts[0].sampling.seed)
     segments: list[SpeechSegment] = []
     has_several = len({voice.name for voice in voices}) > 1
-    for passage, voice, prompt in zip(script.passages, voices, prompts, strict=True):
-        with passage.style.placing():
-            tempo = _tempo(passage.style.speed * speed)
+    for passage, voice, prompt, tempo in zip(script.passages, voices, prompts, tempos, strict=True):
         divided = divide(prompt, max_letters(config, voice.card), seeds)
         if passage.written:
             divided = list(_told(divided, prompt.text, passage.written))
@@ -232,15 +232,18 @@ def divide(
     """
     segments = split(prompt.text, max_letters)
     return [
-        SpeechSegment(
-            replace(prompt, text=segment.text, sampling=replace(prompt.sampling, seed=seed)),
-            PAUSES_S[segment.boundary],
-        )
+        SpeechSegment(_part(prompt, segment.text, seed), PAUSES_S[segment.boundary])
         # `zip` asks its last argument last: no seed is consumed where no segment is left.
         for segment, seed in zip(
             segments, seeds or segment_seeds(prompt.sampling.seed), strict=False
         )
     ]
+
+
+def _part(prompt: Prompt, text: str, seed: int) -> Prompt:
+    if (text, seed) == (prompt.text, prompt.sampling.seed):  # most texts are one segment
+        return prompt
+    return replace(prompt, text=text, sampling=replace(prompt.sampling, seed=seed))
 
 
 def _told(
@@ -277,7 +280,7 @@ def _instruct(config: Config, voice: ResolvedVoice) -> str:
 def _sampling(request: SpeechRequest) -> SamplingParams:
     """Return how to sample: what the request says, and the published defaults for the rest."""
     given = {name: getattr(request, name) for name in _SAMPLING_FIELDS}
-    given["seed"] = secrets.randbits(RANDOM_SEED_BITS) if request.seed is None else request.seed
+    given["seed"] = random.getrandbits(RANDOM_SEED_BITS) if request.seed is None else request.seed
     return SamplingParams(**{name: value for name, value in given.items() if value is not None})
 
 

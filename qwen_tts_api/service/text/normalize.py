@@ -117,7 +117,7 @@ def check_text(text: str, max_chars: int) -> str:
             f"The text has {len(text)} characters; QWEN_MAX_TEXT_CHARS allows {max_chars}.",
             fields={"text": [f"Longer than {max_chars} characters."]},
         )
-    categories = {unicodedata.category(char) for char in text}
+    categories = {unicodedata.category(char) for char in set(text)}
     if "Cs" in categories:
         raise UnspeakableText(
             "The text is not valid Unicode: it contains half of a surrogate pair.",

@@ -233,11 +233,12 @@ def resolve_passages(
     voices: list[ResolvedVoice] = []
     for passage in passages:
         wanted = _request_of(request, passage)
-        if wanted not in resolved:
+        voice = resolved.get(wanted)
+        if voice is None:
             with passage.style.placing():
-                resolved[wanted] = resolve(wanted)
-                _check_model(voices, resolved[wanted])
-        voices.append(resolved[wanted])
+                resolved[wanted] = voice = resolve(wanted)
+                _check_model(voices, voice)
+        voices.append(voice)
     return voices
 
 
