@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 CHUNK_BYTES = 65_536
 """The size of what is sent at once: a socket's timeout is for each call of `send`."""
 
+_EVENTS = getattr(select, "EPOLLRDHUP", 0) | getattr(select, "EPOLLONESHOT", 0)
+
 RETRY_S = 1.0
 """The delay before the watcher restarts after an error of epoll itself, which may recur at once."""
 
@@ -66,12 +68,14 @@ class DisconnectWatcher:
     Peeking at the data (MSG_PEEK) would miss a close behind a pipelined request. Waiting costs
     nothing; the kernel reports a close within a fraction of a frame. The thread serves every later
     request, so no error of one connection ends it.
+
+    No lock is held over a call of epoll, which lets other threads run: in a burst of requests all
+    of them would queue for it. A callback may come late, when its request is over.
     """
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callable[[], object]] = {}
-        self._lock = threading.Lock()
         threading.Thread(target=self._run, name="connections", daemon=True).start()
 
     def watch(self, descriptor: int, callback: Callable[[], object]) -> None:
@@ -80,20 +84,20 @@ class DisconnectWatcher:
         Where the kernel cannot watch it (it has a limit, `max_user_watches`), no disconnect is
         noticed.
         """
-        with self._lock:
-            self._callbacks[descriptor] = callback
-            self._register(descriptor)
+        self._callbacks[descriptor] = callback
+        self._register(descriptor)
 
     def forget(self, descriptor: int) -> None:
         """Stop watching a socket."""
-        with self._lock:
-            self._callbacks.pop(descriptor, None)
-            with suppress(OSError, ValueError):  # closed already, or never registered
-                self._epoll.unregister(descriptor)
+        self._callbacks.pop(descriptor, None)
+        with suppress(OSError, ValueError):  # closed already, or never registered
+            self._epoll.unregister(descriptor)
 
     def _register(self, descriptor: int) -> None:
         try:
-            self._epoll.register(descriptor, select.EPOLLRDHUP | select.EPOLLONESHOT)
+            self._epoll.register(descriptor, _EVENTS)
+        except FileExistsError:  # a restart did so at the same time
+            self._epoll.modify(descriptor, _EVENTS)
         except (OSError, ValueError) as error:
             logger.warning("a disconnect of this client will not be noticed: %s", error)
 
@@ -110,17 +114,16 @@ class DisconnectWatcher:
 
     def _restart(self) -> None:
         time.sleep(RETRY_S)
-        with self._lock, suppress(OSError):  # out of descriptors: the next error tries again
+        with suppress(OSError):  # out of descriptors: the next error tries again
             self._epoll = select.epoll()
-            for descriptor in self._callbacks:
+            for descriptor in list(self._callbacks):
                 self._register(descriptor)
 
     def _notify(self, descriptor: int) -> None:
-        with self._lock:
-            callback = self._callbacks.get(descriptor)
-            # By now the descriptor may be that of another client, which is connected.
-            if callback is None or not _is_closed(descriptor):
-                return
+        callback = self._callbacks.get(descriptor)
+        # By now the descriptor may be that of another client, which is connected.
+        if callback is None or not _is_closed(descriptor):
+            return
         try:
             callback()
         except Exception:  # a boundary: other clients disconnect, too

@@ -7,9 +7,9 @@ the text in it.
 from __future__ import annotations
 
 import logging
+import random
 import re
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -58,8 +58,8 @@ def register(app: Flask, metrics: Metrics, *, log_text: bool) -> None:
     """Identify, log and count the requests of an application, with their texts if `log_text`."""
 
     def end(response: Response) -> Response:
-        response.headers[REQUEST_ID_HEADER] = g.request_id
-        log = _prepare_log(response, log_text=log_text)
+        response.headers[REQUEST_ID_HEADER] = request_id = g.request_id
+        log = _prepare_log(response, request_id, log_text=log_text)
         # When the last byte has been handed over, which for a stream is long after this.
         response.call_on_close(lambda: log(metrics))
         return response
@@ -94,27 +94,32 @@ def register_tracing(app: Flask, tracer: Tracer) -> None:
 
 def _start() -> None:
     given = request.headers.get(REQUEST_ID_HEADER, "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-    g.record = RequestRecord()
-    context.begin(g.request_id, g.record.usage)
+    # Not a secret. The system's random numbers take a call of the system, in which others run.
+    request_id = given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+    record = RequestRecord()
+    g.request_id, g.record = request_id, record
+    context.begin(request_id, record.usage)
 
 
-def _prepare_log(response: Response, *, log_text: bool) -> Callable[[Metrics], None]:
+def _prepare_log(
+    response: Response, request_id: str, *, log_text: bool
+) -> Callable[[Metrics], None]:
     """Return what logs and counts a request when it is over: then it is no longer at hand."""
     record: RequestRecord = g.record
+    rule, method = request.url_rule, request.method
     event: dict[str, Any] = {
-        "request_id": g.request_id,
-        "method": request.method,
+        "request_id": request_id,
+        "method": method,
         "path": request.path,
         "status": response.status_code,
     }
     # The pattern and not the path, and no invented methods: a client cannot make labels.
-    route = request.url_rule.rule if request.url_rule else "none"
-    method = request.method if request.method in METHODS else "other"
+    route = rule.rule if rule else "none"
+    counted_method = method if method in METHODS else "other"
 
     def log(metrics: Metrics) -> None:
         seconds = time.perf_counter() - record.began_at
-        metrics.http_requests.labels(route, method, str(event["status"])).inc()
+        metrics.http_requests.labels(route, counted_method, str(event["status"])).inc()
         metrics.http_seconds.labels(route).observe(seconds)
         event["code"] = record.code or None
         event["duration_ms"] = round(1000 * seconds, 1)

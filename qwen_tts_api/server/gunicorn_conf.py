@@ -7,6 +7,7 @@ Used by a checkout's `gunicorn.conf.py` and by `qwen-tts-api serve`:
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Any
@@ -51,6 +52,8 @@ forwarder_headers = ""
 preload_app = False
 accesslog = None
 logconfig_dict = logging_config(settings.log_level, settings.log_format)
+# What no line has is not looked up for each.
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 def on_starting(server: Any) -> None:

@@ -114,12 +114,13 @@ class Acceptor:
     def _accept(self, listener: Any) -> bool:
         """Accept up to ACCEPTS_AT_ONCE connections; return whether there may be more."""
         for _ in range(ACCEPTS_AT_ONCE):
-            # Looked at first: connections must not be evicted for a backlog that is empty.
-            if not _has_backlog(listener):
-                return False
-            if not self._has_room() and not self._evict():
-                self._pause("all connections are busy or new")
-                return False
+            if not self._has_room():
+                # Connections must not be evicted for a backlog that is empty.
+                if not _has_backlog(listener):
+                    return False
+                if not self._evict():
+                    self._pause("all connections are busy or new")
+                    return False
             try:
                 sock, client = listener.accept()
             except NOTHING_YET:

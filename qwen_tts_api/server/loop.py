@@ -68,6 +68,7 @@ class ConnectionLoop:
         self._cfg = cfg
         self._tls: ssl.SSLContext | None = ssl_context(cfg) if tls else None
         self._limits = limits
+        self._addresses = {listener: listener.getsockname() for listener in listeners}
         self._handle = handle
         self._send_error = send_error
         self._needs_body = needs_body
@@ -121,14 +122,13 @@ class ConnectionLoop:
 
     def _open(self, sock: socket.socket, client: Any, listener: Any) -> None:
         try:
-            server = listener.getsockname()
             sock.setblocking(False)
             if self._tls is not None:
                 sock = self._tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         except OSError:  # the client has disconnected already
             sock.close()
             return
-        connection = Connection(sock, client, server, self._cfg)
+        connection = Connection(sock, client, self._addresses[listener], self._cfg)
         self._waiting.add(connection, Phase.HEAD)
         self._on_readable(connection)
 

@@ -38,6 +38,8 @@ class NonBlockingHandler(logging.Handler):
     def __init__(self, descriptor: int = STDERR) -> None:
         super().__init__()
         self._descriptor = descriptor
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
         self._write_bytes = _TERMINAL_WRITE_BYTES if _is_terminal(descriptor) else _WRITE_BYTES
         self._pending: deque[bytes] = deque()
         self._pending_bytes = 0
@@ -58,6 +60,8 @@ class NonBlockingHandler(logging.Handler):
 
     def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> None:
         """Write the buffered lines; wait up to `timeout_s` for a reader."""
+        if not self._pending:
+            return
         self.acquire()
         try:
             self._write(timeout_s)
@@ -87,10 +91,8 @@ class NonBlockingHandler(logging.Handler):
                 self._report_dropped()
 
     def _write_part(self, line: bytes, deadline: float) -> int:
-        poll = select.poll()
-        poll.register(self._descriptor, select.POLLOUT)
         wait_ms = max(0, round(1000 * (deadline - time.monotonic())))
-        if not poll.poll(wait_ms):
+        if not self._poll.poll(wait_ms):
             return 0
         try:
             return os.write(self._descriptor, line[: self._write_bytes])

@@ -144,7 +144,6 @@ def _whole(speech: Speech, timed: TimedBody) -> Response:
         response = Response(timed.whole(speech), mimetype=WHOLE_TYPE)
     response.headers["X-Audio-Duration"] = f"{speech.duration_s:.3f}"
     response.headers["X-RTF"] = f"{speech.model_s / max(speech.duration_s, 1e-9):.4f}"
-    response.headers["X-Finish-Reason"] = info.finish_reason
     stages = {"queue": info.queue_s, "model": speech.model_s, "encode": speech.encode_s}
     response.headers["Server-Timing"] = ", ".join(
         f"{stage};dur={1000 * seconds:.2f}" for stage, seconds in stages.items()
@@ -157,19 +156,22 @@ def describe(
 ) -> None:
     """Set the headers that are known before the first byte; all but the two as in `synthesize`."""
     report_ignored(response, [*ignored, *(names.get(name, name) for name in info.ignored)])
-    response.headers["Cache-Control"] = "no-cache"
+    headers = {
+        "Cache-Control": "no-cache",
+        "X-Queue-Time": f"{info.queue_s:.3f}",
+        "X-Seed": str(info.seed),
+        "X-Sample-Rate": str(info.sample_rate_hz),
+        "X-Model": info.model,
+        "X-Text-Chars": str(len(info.text.text)),
+        "X-Segments": str(info.num_segments),
+    }
     if response.is_streamed:
-        response.headers["X-Accel-Buffering"] = "no"  # nginx would buffer the chunks
+        headers["X-Accel-Buffering"] = "no"  # nginx would buffer the chunks
     if info.is_marked:
-        response.headers["X-Digital-Source-Type"] = SOURCE_TYPE
-    response.headers["X-Queue-Time"] = f"{info.queue_s:.3f}"
-    response.headers["X-Seed"] = str(info.seed)
-    response.headers["X-Sample-Rate"] = str(info.sample_rate_hz)
-    response.headers["X-Model"] = info.model
-    response.headers["X-Text-Chars"] = str(len(info.text.text))
-    response.headers["X-Segments"] = str(info.num_segments)
+        headers["X-Digital-Source-Type"] = SOURCE_TYPE
     if info.finish_reason:
-        response.headers["X-Finish-Reason"] = info.finish_reason
+        headers["X-Finish-Reason"] = info.finish_reason
     if info.text.changes:
         changes = (f"{kind}={num}" for kind, num in info.text.changes.items())
-        response.headers["X-Text-Changes"] = ", ".join(changes)
+        headers["X-Text-Changes"] = ", ".join(changes)
+    response.headers.extend(headers)  # one by one, each would be compared with all before it
