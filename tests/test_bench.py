@@ -11,6 +11,7 @@ import torch
 from bench import encoders, published_sizes, startup
 from bench.engine_speed import fail, prompts, run_engine
 from bench.host import measure as host
+from bench.host.calls import count_calls
 from bench.open_loop import run_closed_loop, run_open_loop
 from bench.rivals import measure_faster_qwen3_tts
 from bench.upstream import load_upstream
@@ -173,4 +174,7 @@ def test_the_host_benchmark_hears_every_stream() -> None:
         assert 0 < row["first audio p50 ms"] <= row["first audio p95 ms"]
         assert row["x"] > 0
     assert all(cost["best"] > 0 for cost in [result["loop ms"], *result["CPU ms"].values()])
+    calls = count_calls(requests=1)
+    assert calls["a file"]["request, Python"] > calls["/healthz"]["request, Python"] > 0
+    assert calls["a file"]["engine, Python"] < calls["a stream of 25 frames"]["engine, Python"]
     assert "cumtime" in host.profile(requests=2, top=5)

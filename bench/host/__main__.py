@@ -1,6 +1,7 @@
 """Measure what the host costs a request and a chunk, however fast the model is.
 
-    python -m bench.host [--clients 1 8 64 128] [--formats pcm mp3 opus] [--json] [--profile]
+    python -m bench.host [--clients 1 8 64 128] [--formats pcm mp3 opus] [--json]
+    python -m bench.host --calls | --profile
 
 The server is the real one, and shares the machine's cores with the clients. Its model answers as a
 GPU would (`null_runner`): so what is measured are HTTP, JSON, the plan, queues, threads, encoders.
@@ -15,6 +16,7 @@ import signal
 import sys
 
 from bench.__main__ import write_result
+from bench.host.calls import count_calls
 from bench.host.measure import BURSTS, FRAMES, ROUNDS, STREAMED, measure, profile
 
 
@@ -28,12 +30,16 @@ def main() -> None:
         "--rounds", type=int, default=ROUNDS, help="of each burst, if there is time"
     )
     parser.add_argument("--json", action="store_true", help="print JSON, and write bench/results/")
+    parser.add_argument("--calls", action="store_true", help="of functions a request takes, only")
     parser.add_argument("--profile", action="store_true", help="of a request's thread, only")
     options = parser.parse_args()
     # As an exception, so that the server is stopped, too.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if options.profile:
         print(profile())
+        return
+    if options.calls:
+        count_calls(report=functools.partial(print, flush=True))
         return
     bursts = {name: options.clients or BURSTS.get(name, (64,)) for name in options.formats}
     report = functools.partial(print, file=sys.stderr if options.json else None, flush=True)
