@@ -15,7 +15,8 @@ from tests.browser.conftest import Browser
 from tests.browser.page import Page, read_wav
 from tests.conftest import Serve
 
-KEY = "alice-0123456789abcdef"
+KEY = "alice-日本-0123456789"
+OTHER_KEY = "bob-0123456789abcdef"
 LONG_TEXT = "The quick brown fox jumps over the lazy dog. " * 20
 
 
@@ -55,7 +56,7 @@ def test_a_server_that_dies_is_not_taken_for_an_end(browser: Browser, serve: Ser
 def test_a_server_with_keys_asks_for_one(browser: Browser, serve: Serve, tmp_path: Path) -> None:
     """It is typed once, and the command names it without showing it. Sockets are opened with it."""
     keys = tmp_path / "keys"
-    keys.write_text(KEY)
+    keys.write_text(f"{KEY}\n{OTHER_KEY}")
     server = serve(QWEN_API_KEYS_FILE=str(keys), QWEN_MAX_SOCKETS="1")
     page = Page(browser, server.url)
     page.until(lambda: "key" in page["error"].text)
@@ -75,7 +76,7 @@ def test_a_server_with_keys_asks_for_one(browser: Browser, serve: Serve, tmp_pat
 
 def type_live(page: Page, server: Server) -> None:
     """Type in the live mode, at first while somebody else has the only socket: it is off then."""
-    headers = {"Authorization": f"Bearer {KEY}"}
+    headers = {"Authorization": f"Bearer {OTHER_KEY}"}
     url = f"{server.url.replace('http', 'ws')}/api-ws/v1/realtime"
     with connect(url, additional_headers=headers):
         page["live"].click()

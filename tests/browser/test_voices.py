@@ -55,7 +55,12 @@ def test_a_recording_becomes_a_voice(page: Page, voices_server: Server, tmp_path
     assert '"speaker":"my-grandmother"' in page["curl"].text
     page["add-voice"].click()
     page.until(lambda: page["voice-list"].is_displayed())
-    page.browser.find_element(By.CSS_SELECTOR, "[aria-label='Delete My Grandmother']").click()
+    delete = page.browser.find_element(By.CSS_SELECTOR, "[aria-label='Delete My Grandmother']")
+    delete.click()
+    page.browser.switch_to.alert.dismiss()
+    assert delete.is_displayed()
+    delete.click()
+    page.browser.switch_to.alert.accept()
     page.until(lambda: not page["voice-list"].is_displayed())
     page.until(lambda: page.browser.switch_to.active_element == page["voice-cancel"])
     page["voice-cancel"].click()

@@ -59,7 +59,11 @@ function toItem({ name, voice_id: id }) {
   button.type = "button";
   button.textContent = "Delete";
   button.setAttribute("aria-label", `Delete ${name}`);
-  button.addEventListener("click", () => attempt(() => remove(id)));
+  button.addEventListener("click", () => {
+    if (confirm(`Delete the voice ${name}, with its recording?`)) {
+      attempt(() => remove(id));
+    }
+  });
   item.append(name, button);
   return item;
 }
