@@ -134,6 +134,16 @@ def test_pauses_do_not_depend_on_the_cut() -> None:
         assert with_pauses(cuts(PAUSED, seed)) == whole, seed
 
 
+def test_other_tags_are_taken_out_wherever_they_are_cut() -> None:
+    """And what is in them is spoken; what is no tag is text, and a comment is nothing."""
+    text = (
+        '<p>A <sub alias="b">W3C</sub> <break strength="weak"/>of <abc>it</abc>.</p> <!-- no. -->'
+        'R&amp;D <phoneme ph="x">tomato</phoneme>. a < b.'
+    )
+    for seed in range(4):
+        assert with_pauses(cuts(text, seed)) == ["A W3C of <abc>it</abc>. R&D tomato. a < b."], seed
+
+
 def test_marks_that_are_not_asked_for_are_text() -> None:
     text = "a <break/> b [pause 1s] \U0001d13d0000 c."
     said = "".join(part.text for part in taken([text]))

@@ -31,7 +31,7 @@ _MARKS = [
         compile_pattern(r"\["),
         ("x](x)", "](x)", "(x)", ")", "x)", "x))", 'x")', "]: https://x", "x][x]"),
     ),
-    (compile_pattern(r"<"), (">", "x>", "x='x'>", "/x>")),
+    (compile_pattern(r"<"), (">", "x>", "x='x'>", "/x>", '">', "'>")),
     (compile_pattern(r"&"), (";", "amp;")),
     (
         compile_pattern(r"\|"),
