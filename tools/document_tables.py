@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import Field, fields
 from pathlib import Path
@@ -117,8 +119,18 @@ def updated(path: Path) -> str:
     """Return a document with its tables updated."""
     text = path.read_text()
     for make in TABLES[path]:
-        text = with_table(text, list(make()))
+        text = with_table(text, [_linked(line, path) for line in make()])
     return text
+
+
+def _linked(line: str, path: Path) -> str:
+    """Return a line of a document in which the names of other documents are links."""
+
+    def link(named: re.Match[str]) -> str:
+        target = os.path.relpath(DOCS.parent / named[0], path.parent)
+        return f"[{named[1]}]({Path(target).as_posix()})"
+
+    return re.sub(r"docs/((?:[\w-]+/)*[\w-]+)\.md", link, line)
 
 
 if __name__ == "__main__":
