@@ -82,7 +82,7 @@ _NUMBERED = frozenset(
     " ch sec tab eq nn ss ext tel mind std sek env máx mín aprox págs max min avg hwy est qty ed"
     " ex vols ver rm ste op c b r jan feb mar apr jun jul aug sep sept oct okt nov dec dez стр рис"
     " гл табл abs nrn zi pos anm aufl chap janv févr fév avr juil ст п пп г т д кв оф тел"
-    " apt str".split()
+    " apt str para ss lun jeu ven sam dim".split()
 )
 _INITIAL_OR_DOTTED = compile_pattern(r"\p{Lu}|(?:\p{L}{1,3}\.)+\p{L}{1,3}|(?:\p{Lu}\.?-)+\p{Lu}")
 _ORDINAL = compile_pattern(r"(?:\d{1,2}\.-)?\d{1,2}")
@@ -91,6 +91,7 @@ _PART = compile_pattern(r"\p{L}|(\p{Lu})\1")
 _NEXT_PART = compile_pattern(r"\s?(?:\p{L}|(\p{Lu})\1)(?:\.|\Z)")
 # A Roman number in front of these is an ordinal: `XIV. Jahrhundert`.
 _ROMAN = compile_pattern("[IVX]{2,}+")
+_ROMAN_NUMBER = compile_pattern(r"(?:[IVXLC]{2,9}|[VX])(?!\p{L})")
 _ORDERED = (
     "Jahrhundert Jahrtausend Weltkrieg Reich Republik Internationale Quartal Semester Akt Klasse"
     " Liga Bundesliga Korps Armee Abschnitt Bezirk Stock Olympische Vatikanische Konzil"
@@ -185,7 +186,8 @@ def _is_abbreviation(text: str, stop: regex.Match[str], following: regex.Match[s
         return _is_ordered(text, following.start(1))
     lowered = word.lower()
     is_numbered = lowered in _NUMBERED or lowered.endswith("str")
-    return lowered in _TITLES or (is_numbered and following[1].isdigit())
+    is_number = following[1].isdigit() or _ROMAN_NUMBER.match(text, following.start(1))
+    return lowered in _TITLES or bool(is_numbered and is_number)
 
 
 def _is_ordered(text: str, begin: int) -> bool:

@@ -31,11 +31,17 @@ def _joint(text: str, first: Edit, second: Edit, language: Language) -> str:
     """Return the word between two edits; empty if what is there is no joint."""
     written, other = text[first.start : first.end], text[second.start : second.end]
     between = text[first.end : second.start]
-    if first.kind != second.kind or first.kind not in ("dates", "units", "numbers"):
+    kinds = {first.kind, second.kind}
+    if not kinds <= {"dates", "units", "numbers"}:
         return ""
-    if first.kind == "units" and _CROSS.fullmatch(between):
+    if kinds == {"units"} and _CROSS.fullmatch(between):
         return language.signs["by"]
+    if between in ("/", " / "):
+        is_rate = first.kind == "units" and second.kind == "units"
+        return language.per if is_rate else language.signs["⁄"]
     is_range = _DASH.fullmatch(between) is not None
+    if len(kinds) > 1:
+        return ""
     if first.kind == "numbers":  # those of digits alone have a rule of their own
         is_range = is_range and bool(_COUNTED.fullmatch(written) and _COUNTED.fullmatch(other))
     is_range = is_range and bool(_TIME.search(written)) == bool(_TIME.search(other))

@@ -21,6 +21,7 @@ from qwen_tts_api.service.text.verbalize.joints import join
 from qwen_tts_api.service.text.verbalize.languages import LANGUAGES
 from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.numerals import WORD, plain_digits
+from qwen_tts_api.service.text.verbalize.prefixes import Prefixes
 from qwen_tts_api.service.text.verbalize.rules.acronyms import acronym_rule
 from qwen_tts_api.service.text.verbalize.rules.addresses import find_addresses
 from qwen_tts_api.service.text.verbalize.rules.amounts import digits_rule, number_rules, price_rule
@@ -28,17 +29,19 @@ from qwen_tts_api.service.text.verbalize.rules.codes import code_rules
 from qwen_tts_api.service.text.verbalize.rules.counts import (
     count_rules,
     ordinal_rule,
+    verse_rule,
     vulgar_rule,
 )
 from qwen_tts_api.service.text.verbalize.rules.dates import month_rules, numeric_rules
 from qwen_tts_api.service.text.verbalize.rules.names import (
     NUMBERED,
+    formula_rule,
     is_roman,
     mixed_rules,
+    rest_rule,
     roman_alone_rule,
     roman_rule,
 )
-from qwen_tts_api.service.text.verbalize.rules.prefixes import Prefixes
 from qwen_tts_api.service.text.verbalize.rules.ranges import range_rule
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule
 from qwen_tts_api.service.text.verbalize.rules.signs import sign_rules
@@ -62,7 +65,7 @@ _PLAIN = compile_pattern(r"(?:\p{L}?[\p{Ll}\p{M}]+)?(?:['’-][\p{Ll}\p{M}]+)*")
 _BESIDE = ',;:!?"“”„()'
 _DIGITS = frozenset("0123456789")
 _ROMAN_FOLLOWS = re.compile(r" [IVXLCDM]")
-_POWERS = frozenset("²³")
+_POWERS = frozenset("²³¹⁰⁴⁵⁶⁷⁸⁹⁺⁻₀₁₂₃₄₅₆₇₈₉")
 _DASHES = frozenset(".-–")
 _BESIDE_WORD = _POWERS | _DASHES
 MAX_LOOKAHEAD = 80
@@ -208,7 +211,7 @@ def _rules(language: Language, *, letters_only: bool) -> dict[str, tuple[Rule, .
         price_rule(language),
         (range_rule(language), *number_rules(language)),
     )
-    numeric = [*time_rules(language), *numeric_rules(language)]
+    numeric = [verse_rule(), *time_rules(language), *numeric_rules(language)]
     counts, mixed = [*code_rules(language), *count_rules(language)], mixed_rules()
     ordinal, vulgar = ordinal_rule(language.ordinal_suffixes), vulgar_rule()
     numbers = (vulgar, *counts, ranges, amount, *mixed, plain, digits_rule())
@@ -219,7 +222,7 @@ def _rules(language: Language, *, letters_only: bool) -> dict[str, tuple[Rule, .
         "signed": (*counts, amount, plain, *signs),
         "word": (
             *(price, stamp_rule(), month_first, month_year, *words, *romans),
-            *(*counts, *mixed, *acronyms),
+            *(*counts, formula_rule(), *mixed, *acronyms, rest_rule()),
         ),
         "(": (*counts, *signs),
         "'": tuple(numeric),
@@ -230,6 +233,7 @@ def _rules(language: Language, *, letters_only: bool) -> dict[str, tuple[Rule, .
 def _keywords(language: Language) -> frozenset[str]:
     """Return what the words and names begin with that rules look for, in lower case."""
     written = [*language.abbreviations, *language.before_number, *language.month_names]
+    written += language.before_roman
     written += [*language.currencies, *NUMBERED]
     written += [each for each in language.weekdays if language.months_capitalized and len(each) > 2]
     stems = (regex.match(r"[\p{L}\p{M}]*", each) for each in written)

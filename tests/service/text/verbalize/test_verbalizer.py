@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import time
+import unicodedata
 
 import pytest
 
+from qwen_tts_api.service.text.normalize import SPOKEN_SIGNS
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.guess import guess_language
 from qwen_tts_api.service.text.verbalize.languages import LANGUAGES
@@ -201,6 +204,33 @@ ENGLISH = [
         "fourteenth century, Scene two, World War two, twenty twenty-four",
     ),
     ("Roe v. Wade, M&Ms, 5 Main St", "Roe versus Wade, M and Ms, five Main Street"),
+    ("Gen 1:1-3, 9:30-10:15", "Gen one, one to three, nine thirty to ten fifteen"),
+    (
+        "a Boeing 747-400, 112-108",
+        "a Boeing seven forty-seven four hundred, one hundred twelve to one hundred eight",
+    ),
+    ("221B Baker Street", "two twenty-one B Baker Street"),
+    (
+        "SO₄²⁻, CO2, C6H12O6, Ca(OH)₂",
+        "S O four two minus, C O two, C six H twelve O six, C A O H two",
+    ),
+    (
+        "120/80 mmHg, 1½ tsp",
+        "one hundred twenty over eighty millimeters of mercury, one and one half teaspoons",
+    ),
+    ("FY24/25, AB-123-CD", "F Y twenty-four twenty-five, A B one twenty-three C D"),
+    (
+        "52°31'12\"N, 74.5° W",
+        "fifty-two degrees thirty-one minutes twelve seconds north, seventy-four"
+        " point five degrees west",
+    ),
+    ("vol. II, pp. XVI-XVII", "volume two, pages sixteen to seventeen"),
+    ("U.S. GDP at 9 a.m. PT", "U S GDP at nine A M PT"),
+    (
+        "10 kWh/100 km, 85/100",
+        "ten kilowatt hours per one hundred kilometers, eighty-five out of one hundred",
+    ),
+    ("m/s^2, 12.25.24", "m/s squared, December twenty-fifth, twenty twenty-four"),
     (
         "localhost:8080, 10.0.0.0/8",
         "localhost colon eight zero eight zero, one zero dot zero dot zero dot zero slash eight",
@@ -211,6 +241,24 @@ ENGLISH = [
 @for_each(("text", "said"), ENGLISH)
 def test_english(text: str, said: str) -> None:
     assert SAID.verbalize(text) == said.strip()
+
+
+def test_no_digit_and_no_sign_with_a_name_is_left() -> None:
+    """In random mixtures of what texts have, in every language."""
+    mixed = random.Random(7)
+    parts = [part for text, _ in ENGLISH for part in text.split(" ")]
+    parts += [*"0123456789½²₂⁻⁺①Ⅳ٣５%‰&@#§°+=±×÷≤≥≠≈√∞∑©®™€£¥₹₱₴¢ABxaé.,:/-–'() 年℃№％＄＋"] * 4
+    for name in LANGUAGES:
+        verbalizer = make_verbalizer(LANGUAGES[name])
+        for _ in range(60):
+            text = "".join(mixed.choices(parts, k=7))
+            said = verbalizer.verbalize(text)
+            left = [char for char in said if char in SPOKEN_SIGNS or is_number_or_currency(char)]
+            assert not left, (name, text, said)
+
+
+def is_number_or_currency(char: str) -> bool:
+    return unicodedata.category(char) in ("Nd", "Nl", "No", "Sc")
 
 
 @pytest.mark.parametrize(

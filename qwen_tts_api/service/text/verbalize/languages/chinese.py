@@ -22,6 +22,7 @@ class Chinese(Language):
 
     name = "chinese"
     point, minus, to, per, dot = "点", "负", "到", "每", "点"
+    directions, angle_units = words.DIRECTIONS, ("°", "分", "秒")
     percent, version, score = "百分之", "版本", "比"
     space, pause = "", "，"
     digit_words = _DIGITS
@@ -33,7 +34,6 @@ class Chinese(Language):
     ordinal_suffixes = "st|nd|rd|th"
     month_first = True
     per_names = r"小时|分钟|平方米|立方米|\p{Han}|[A-Za-z]{1,12}(?![A-Za-z])"
-    phone_word = "电话"
     phone_pattern = (
         r"1[3-9][0-9]{9}|1[3-9][0-9][ -][0-9]{4}[ -][0-9]{4}"
         r"|(?<=(?:拨打|电话|热线|致电|手机|号码|客服|邮编)[：:是为]?\s?)[0-9]{3,12}"
@@ -114,6 +114,10 @@ class Chinese(Language):
     def phone(self, digits: str) -> str:
         """Return digits of a telephone: one is 幺, which does not sound like seven."""
         return self.digits(digits).replace("一", "幺")
+
+    def series(self, digits: str) -> str:
+        """Return the digits: `七四七`."""
+        return self.digits(digits)
 
     def counted(self, number: Number, noun: Noun) -> str:
         """Return a number of something: `两千克`, `零下二十摄氏度`."""

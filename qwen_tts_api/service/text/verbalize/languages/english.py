@@ -52,6 +52,7 @@ class English(Language):
     hash_names = words.HASH_NAMES
     ordinal_suffixes = "st|nd|rd|th|ST|ND|RD|TH|ers?"
     month_first = months_capitalized = True
+    directions = words.DIRECTIONS
     roads, beginnings = words.ROADS, words.BEGINNINGS
     between_names, weekdays = words.BETWEEN_NAMES, words.WEEKDAYS
     behind_names = frozenset(("jr.", "sr."))
@@ -134,6 +135,10 @@ class English(Language):
         if not rest:
             return self.cardinal(int(digits))
         return f"{self.cardinal(head)} {'oh ' if rest < 10 else ''}{self.cardinal(rest)}"
+
+    def series(self, digits: str) -> str:
+        """Return a number as a name has it: `seven forty-seven`."""
+        return self.serial(digits)
 
     def several(self, number: Number) -> str | None:
         """Return the plural of a number: `$20s` are twenties, `100s` hundreds."""

@@ -38,7 +38,8 @@ def _units() -> dict[str, Noun]:
         "dB": "decibel", "bar": "bar", "wk": "week", "wks": "week", "mo": "month",
         "ac": "acre", "K": "kelvin", "°": "degree", "pc": "piece", "pcs": "piece", "x": "time",
         "X": "time", "tsp": "teaspoon", "tbsp": "tablespoon", "mcg": "microgram", "dL": "deciliter",
-        "atm": "atmosphere", "Ω": "ohm", "ly": "light-year", "kt": "knot", "mol": "mole",
+        "atm": "atmosphere", "sqm": "square meter", "pts": "point",
+        "Ω": "ohm", "ly": "light-year", "kt": "knot", "mol": "mole",
     }  # fmt: skip
     units = {symbol: Noun(name, f"{name}s") for symbol, name in named.items()}
     units |= _prefixed("m", "meter", "µμn") | _prefixed("s", "second", "mµμn")
@@ -47,6 +48,7 @@ def _units() -> dict[str, Noun]:
     units |= _prefixed("V", "volt", "km") | _prefixed("A", "amp", "km")
     units |= _prefixed("Hz", "hertz", "kMGT", "hertz") | _prefixed("Pa", "pascal", "kM")
     units |= _prefixed("J", "joule", "kM") | _prefixed("N", "newton", "k")
+    units |= {"mmHg": Noun(*_MMHG), "BPM": Noun(*_BPM)}
     units |= {"KB": units["kB"], "Kb": units["kb"], "Hz": Noun("hertz", "hertz")}
     units |= _prefixed("g", "gram", "µμ") | _prefixed("Ω", "ohm", "kM")
     units |= _prefixed("bit", "bit", "kMG")
@@ -81,6 +83,7 @@ def _degrees(scale: str) -> Noun:
 
 _BPS = ("bit per second", "bits per second")
 _BPM = ("beat per minute", "beats per minute")
+_MMHG = ("millimeter of mercury", "millimeters of mercury")
 _PPM = "parts per million"
 UNITS = _units()
 
@@ -202,6 +205,7 @@ BEFORE_NUMBER = {
     "eq.": "equation", "tab.": "table", "c.": "circa", "ca.": "circa", "pt.": "part",
     "rm.": "room", "ste.": "suite", "ver.": "version", "min.": "minimum", "ed.": "edition",
     "app.": "appendix", "op.": "opus", "№": "number", "ext.": "extension", "par.": "paragraph",
+    "para.": "paragraph", "paras.": "paragraphs",
     "abt.": "about", "avg.": "average", "qty.": "quantity", "max.": "maximum",
 }  # fmt: skip
 
@@ -224,6 +228,10 @@ ADDRESS_SIGNS = {
     "+": "plus", "*": "star", ",": "comma", ";": "semicolon", "!": "exclamation mark",
 }  # fmt: skip
 SIGNS |= {"and": "and", "by": "by"}
+DIRECTIONS = {
+    "N": "north", "E": "east", "S": "south", "W": "west", "NE": "northeast", "SE": "southeast",
+    "SW": "southwest", "NW": "northwest",
+}  # fmt: skip
 HASH_NAMES = {"number": "number", "sharp": "sharp", "tag": "hashtag", "sign": "hash"}
 
 ROADS = {"st.": "Street", "st": "Street", "dr.": "Drive", "ft.": "feet"}

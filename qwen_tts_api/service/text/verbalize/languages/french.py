@@ -32,7 +32,7 @@ class French(Language):
     months, month_names = words.MONTHS, words.MONTH_NAMES
     units, currencies, scales = words.UNITS, words.CURRENCIES, words.SCALES
     abbreviations, before_number = words.ABBREVIATIONS, words.BEFORE_NUMBER
-    weekdays = words.WEEKDAYS
+    weekdays, directions = words.WEEKDAYS, words.DIRECTIONS
     signs, address_signs = words.SIGNS, words.ADDRESS_SIGNS
     titles, capitalized = words.TITLES, words.CAPITALIZED_ONLY
     hash_names = words.HASH_NAMES

@@ -79,6 +79,7 @@ def _units() -> dict[str, Noun]:
             units[symbol + power] = Noun(f"{one} {word}", f"{many} {word}s")
     units |= {"x": Noun("fois", "fois", True)}
     units |= {"M€": _noun("million d'euros"), "Md€": _noun("milliard d'euros")}
+    units |= {"mmHg": Noun("millimètre de mercure", "millimètres de mercure")}
     return units | {"k€": _noun("millier d'euros"), "Mds€": units["Md€"]}
 
 
@@ -133,6 +134,8 @@ _ROMANS = {
 } | {"Ier": "premier", "Iᵉʳ": "premier", "Ire": "première", "Ière": "première"}
 
 # What ends a sentence keeps its full stop; titles never do.
+_ROMANS |= {f"{roman} s.": f"{said} siècle" for roman, said in _ROMANS.items()}
+
 _MID_SENTENCE = _spaced({
     "m.": "Monsieur", "mm.": "Messieurs", "mme": "Madame", "mme.": "Madame", "mmes": "Mesdames",
     "mlle": "Mademoiselle", "mlles": "Mesdemoiselles", "mgr": "Monseigneur", "dr": "Docteur",
@@ -156,11 +159,11 @@ CAPITALIZED_ONLY = frozenset("m. mm. st ste pr dr drs pr. mgr".split())
 
 # Only before a number.
 BEFORE_NUMBER = {
-    "n°": "numéro", "nº": "numéro", "n°s": "numéros", "no.": "numéro",
+    "n°": "numéro", "no": "numéro", "nº": "numéro", "n°s": "numéros", "no.": "numéro",
     "№": "numéro", "p.": "page", "pp.": "pages", "pag.": "page", "chap.": "chapitre",
     "art.": "article", "fig.": "figure", "vol.": "volume", "t.": "tome", "tab.": "tableau",
     "éd.": "édition", "env.": "environ", "ca.": "environ", "tél.": "téléphone", "al.": "alinéa",
-    "sect.": "section", "op.": "opus", "ann.": "annexe", "ex.": "exemple",
+    "sect.": "section", "th.": "thermostat", "op.": "opus", "ann.": "annexe", "ex.": "exemple",
 }  # fmt: skip
 
 SIGNS = {
@@ -181,6 +184,10 @@ ADDRESS_SIGNS = {
     ":": "deux-points", "?": "point d'interrogation", "=": "égale", "&": "et", "#": "dièse",
     "~": "tilde", "%": "pour cent", "+": "plus", "*": "étoile", ",": "virgule",
     ";": "point-virgule", "!": "point d'exclamation",
+}  # fmt: skip
+DIRECTIONS = {
+    "N": "nord", "E": "est", "S": "sud", "W": "ouest", "O": "ouest", "NE": "nord-est",
+    "SE": "sud-est", "SO": "sud-ouest", "NO": "nord-ouest",
 }  # fmt: skip
 HASH_NAMES = {"number": "numéro", "sharp": "dièse", "tag": "hashtag", "sign": "dièse"}
 

@@ -40,6 +40,7 @@ class German(Language):
     months, month_names = words.MONTHS, words.MONTH_NAMES
     units, currencies, scales = words.UNITS, words.CURRENCIES, words.SCALES
     abbreviations, before_number = words.ABBREVIATIONS, words.BEFORE_NUMBER
+    directions, compound_tails = words.DIRECTIONS, words.COMPOUND_TAILS
     weekdays, compounds = words.WEEKDAYS, {"str.": "straße"}
     signs, address_signs = words.SIGNS, words.ADDRESS_SIGNS
     titles, capitalized = words.TITLES, words.CAPITALIZED_ONLY
@@ -132,6 +133,14 @@ class German(Language):
         if ending is None and is_noun and noun not in words.ORDERED:
             return None if context.before.strip() else f"{self._stem(number)}ens"
         return self._stem(number) + (ending or _noun_ending(noun))
+
+    def compound(self, number: int, tail: str) -> str:
+        """Return one word: `fünfjährig`, `hundertprozentig`, `Achtzehnjährige`."""
+        said = self._prefix(number)
+        if 100 <= number < 200:
+            said = said.removeprefix("ein")
+        tail = tail.replace("%", "prozent")
+        return said.capitalize() + tail.lower() if tail[0].isupper() else said + tail
 
     def regnal(self, number: int, name: str) -> str:
         """Return the number of a king: `der Achte`."""

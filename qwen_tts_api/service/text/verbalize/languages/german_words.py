@@ -30,11 +30,12 @@ ORDERED = frozenset(
     " Liga Bundesliga Geburtstag Auflage Semester Quartal Halbjahr Akt Szene Satz Halbzeit Spiel"
     " Spieltag Staffel Folge Teil Band Advent Obergeschoss Etappe Kind Hälfte Person Reihe Gang"
     " Stunde Minute Stufe Schritt Grades Grad Reich Republik Generation Ausgabe Bezirk Jahrtausend"
-    " OG FC Absatz Abschnitt Artikel Versuch Termin Stelle Rang Vorsitzende Vorsitzender".split()
+    " Jh Jhd OG FC Absatz Abschnitt Artikel Versuch Termin Stelle Rang Vorsitzende"
+    " Vorsitzender".split()
 )
 NEUTER = frozenset(
-    "Mal Kapitel Jahrhundert Jahrtausend Jahr Quartal Halbjahr Semester Spiel Kind Obergeschoss"
-    " Reich Buch Tor".split()
+    "Mal Kapitel Jahrhundert Jh Jhd Jahrtausend Jahr Quartal Halbjahr Semester Spiel Kind"
+    " Obergeschoss Reich Buch Tor".split()
 )
 FEMININE = frozenset("Liga Bundesliga Person Million Nacht Stadt Frau Hand Uhrzeit Halbzeit Art"
                      " Zahl Tür Wand".split())  # fmt: skip
@@ -85,6 +86,7 @@ def _units() -> dict[str, Noun]:
         for unit in ("bps", "bit/s")
     }
     units["KB"] = units["kB"]
+    units["mmHg"] = _same("Millimeter Quecksilbersäule")
     units |= {"cal": Noun("Kalorie", "Kalorien", True), "J.": Noun("Jahr", "Jahre")}
     units |= {"kcal": Noun("Kilokalorie", "Kilokalorien", True)}
     for symbols, noun in (
@@ -205,6 +207,15 @@ ADDRESS_SIGNS = {
     "~": "Tilde", "%": "Prozent", "+": "plus", "*": "Stern", ",": "Komma", ";": "Strichpunkt",
     "!": "Ausrufezeichen",
 }  # fmt: skip
+DIRECTIONS = {
+    "N": "Nord", "O": "Ost", "E": "Ost", "S": "Süd", "W": "West", "NO": "Nordost", "SO": "Südost",
+    "SW": "Südwest", "NW": "Nordwest",
+}  # fmt: skip
+COMPOUND_TAILS = (
+    r"%ig\p{Ll}*|(?i:jährig|prozentig|stündig|minütig|sekündig|tägig|wöchig|monatig|stellig|teilig"
+    r"|seitig|köpfig|malig|zeilig|türig|sitzig|stöckig|beinig|armig|fach|dimensional|stündlich"
+    r"|mal(?!s?\p{L}))\p{Ll}*"
+)
 HASH_NAMES = {"number": "Nummer", "sharp": "sharp", "tag": "Hashtag", "sign": "Raute"}
 
 WEEKDAYS = {

@@ -56,21 +56,21 @@ class Language(ABC):
 
     Attributes:
         name: As checkpoints name it, in lower case.
-        decimal_sign: Between a number's whole part and its decimals.
-        group_signs: Between groups of three digits.
+        decimal_sign, group_signs: Before decimals, between groups of three digits.
         months: Their names, January first.
         month_names: Number by name and by abbreviation, in lower case, without a full stop.
-        units: By symbol; `per` joins two.
-        currencies: By sign and by ISO 4217 code.
+        units, currencies: By symbol (`per` joins two), by sign and by ISO 4217 code.
         scales: What stands behind an amount: `m` or `million`, and its word.
         abbreviations: Words by abbreviation in lower case, with its full stops.
+        before_roman: What abbreviations stand for before a Roman number alone: `s. XXI`.
+        directions, angle_units: Of the compass, by letter; symbols of degrees and their parts.
+        compound_tails: A pattern of what makes one word with digits before it: `5jährig`.
         signs: Words by sign.
-        clock: A pattern of times that this language alone writes, with the groups hour, minute and
-            second; and what may stand behind every time.
+        clock: A pattern of times of this language alone, with the groups hour, minute and second.
         short_date: A pattern of a day and a month in digits, with the groups day and month.
         half_days: Whether `am` and `pm` stand behind a time.
         score: Between the two numbers of a score; `to`, if empty.
-        roads: Abbreviations that mean something else behind a name: `Main St.`.
+        roads: What means something else behind a name: `Main St.`.
         beginnings: Words that probably begin a sentence, behind initials.
         between_names: Abbreviations that mean something only there: `Roe v. Wade`.
         behind_names: Abbreviations that are titles where no name is before: `Sr. Smith`.
@@ -80,10 +80,8 @@ class Language(ABC):
         decade_suffix: A pattern of what makes decades of years: `1980s`.
         date_before: A pattern of what stands before `5/3` where it is a date.
         article: A pattern of what stands before an amount that describes a noun: `a 5 km run`.
-        space: Between two words; empty in scripts that have none.
-        pause: Between groups of digits.
+        space, pause: Between words (empty in scripts that have none), between groups of digits.
         phone_pattern: Of telephone numbers that are written in this language alone.
-        phone_word: Any of those that the pattern requires before a number.
         per_names: Pattern of what may stand behind the slash of `km/h`.
     """
 
@@ -102,6 +100,10 @@ class Language(ABC):
     scales: ClassVar[Mapping[str, str]]
     abbreviations: ClassVar[Mapping[str, str]]
     before_number: ClassVar[Mapping[str, str]] = {}
+    before_roman: ClassVar[Mapping[str, str]] = {}
+    directions: ClassVar[Mapping[str, str]]
+    angle_units: ClassVar[Sequence[str]] = ("°", "min", "s")
+    compound_tails: ClassVar[str] = ""
     signs: ClassVar[Mapping[str, str]]
     titles: ClassVar[frozenset[str]] = frozenset()
     capitalized: ClassVar[frozenset[str]] = frozenset()
@@ -114,7 +116,6 @@ class Language(ABC):
     space: ClassVar[str] = " "
     pause: ClassVar[str] = ", "
     phone_pattern: ClassVar[str] = ""
-    phone_word: ClassVar[str] = ""
     per_names: ClassVar[str] = r"\p{L}{1,12}(?!\p{L})"
     month_first: ClassVar[bool] = False
     months_capitalized: ClassVar[bool] = False
@@ -177,6 +178,10 @@ class Language(ABC):
         """Return an ordinal by its suffix and what is around it; None if it is none there."""
         return self.ordinal(number)
 
+    def compound(self, number: int, tail: str) -> str:
+        """Return digits that make one word with what is behind them."""
+        return self.cardinal(number) + tail
+
     def day(self, number: int) -> str:
         """Return a day of a month by itself."""
         return self.ordinal(number)
@@ -230,6 +235,10 @@ class Language(ABC):
         """Return the number of a name such as `A320` or `MP3`: a short one as such, else digits."""
         return self.cardinal(int(digits)) if len(digits) <= 2 else self.digits(digits)
 
+    def series(self, digits: str) -> str:
+        """Return one of the numbers of a model and its series: `Boeing 747-400`."""
+        return self.whole(digits)
+
     def digits(self, text: str) -> str:
         """Return digits one by one; other characters are left out."""
         words = [self.digit_words[int(char)] for char in text if char in "0123456789"]
@@ -243,12 +252,10 @@ class Language(ABC):
 
     def number(self, number: Number) -> str:
         """Return a number in words."""
-        parts = [self.minus] if number.is_negative else []
-        if number.whole:
-            parts.append(self.whole(number.whole))
-        if number.decimals:
-            parts += [self.point, self.digits(number.decimals)]
-        return self.space.join(parts)
+        minus = self.minus if number.is_negative else ""
+        whole = self.whole(number.whole) if number.whole else ""
+        decimals = [self.point, self.digits(number.decimals)] if number.decimals else []
+        return self.join(minus, whole, *decimals)
 
     def counted(self, number: Number, noun: Noun) -> str:
         """Return a number of something."""

@@ -62,7 +62,8 @@ class Spanish(Language):
     months, month_names = words.MONTHS, words.MONTH_NAMES
     units, currencies, scales = words.UNITS, words.CURRENCIES, words.SCALES
     abbreviations, before_number = words.ABBREVIATIONS, words.BEFORE_NUMBER
-    weekdays = words.WEEKDAYS
+    weekdays, directions = words.WEEKDAYS, words.DIRECTIONS
+    before_roman = words.BEFORE_ROMAN
     signs, address_signs = words.SIGNS, words.ADDRESS_SIGNS
     titles, capitalized = words.TITLES, words.CAPITALIZED_ONLY
     hash_names = words.HASH_NAMES

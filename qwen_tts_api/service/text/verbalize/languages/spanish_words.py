@@ -48,6 +48,7 @@ UNITS |= {f"{key}Hz": Noun(f"{name}hercio", f"{name}hercios")
           for key, name in (("k", "kilo"), ("M", "mega"), ("G", "giga"))}  # fmt: skip
 UNITS |= {key: Noun("grado Celsius", "grados Celsius") for key in ("°C", "℃")}
 UNITS |= {key: Noun("grado Fahrenheit", "grados Fahrenheit") for key in ("°F", "℉")}
+UNITS |= {"mmHg": Noun("milímetro de mercurio", "milímetros de mercurio")}
 UNITS |= {"kmh": _per("km", "por hora"), "mph": _per("mi", "por hora")}
 UNITS |= {"Kbps": _per("kb", "por segundo"), "Mbps": _per("Mb", "por segundo")}
 UNITS |= {"Gbps": _per("Gb", "por segundo")}
@@ -99,7 +100,8 @@ ABBREVIATIONS = {
     "rr. hh.": "recursos humanos", "cc. oo.": "Comisiones Obreras", "dd. hh.": "derechos humanos",
     "máx.": "máximo", "mín.": "mínimo", "i. e.": "es decir",
     "s. a.": "sociedad anónima", "s.a.": "sociedad anónima", "depto.": "departamento",
-    "izq.": "izquierda", "dcha.": "derecha",
+    "cda.": "cucharada", "cdas.": "cucharadas", "cdta.": "cucharadita",
+    "cdtas.": "cucharaditas", "izq.": "izquierda", "dcha.": "derecha",
 }  # fmt: skip
 TITLES = frozenset(
     "sr. sra. srta. sres. dr. dra. d. d.ª dña. ing. lic. prof. profa. gral. sto. sta. ud. uds. vd."
@@ -120,12 +122,18 @@ SIGNS = {
     "%": "por ciento", "‰": "por mil", "&": "y", "@": "arroba", "#": "número", "§": "sección",
     "°": "grados", "~": "aproximadamente", "^": "elevado a", "*": "por", "−": "menos", "π": "pi",
     "²": "al cuadrado", "³": "al cubo", "©": "copyright", "®": "marca registrada", "№": "número",
-    "⁄": "sobre", "℃": "grados Celsius", "℉": "grados Fahrenheit", "and": "y", "by": "por",
+    "⁄": "sobre", "™": "marca", "∑": "suma de", "¶": "párrafo",
+    "℃": "grados Celsius", "℉": "grados Fahrenheit", "and": "y", "by": "por",
 }  # fmt: skip
 ADDRESS_SIGNS = {
     ".": "punto", "@": "arroba", "/": "barra", "-": "guion", "_": "guion bajo", ":": "dos puntos",
     "?": "interrogación", "=": "igual", "&": "y", "#": "almohadilla", "~": "virgulilla",
     "%": "por ciento", "+": "más", "*": "asterisco", ",": "coma", ";": "punto y coma",
+}  # fmt: skip
+BEFORE_ROMAN = {"s.": "siglo", "ss.": "siglos"}
+DIRECTIONS = {
+    "N": "norte", "E": "este", "S": "sur", "W": "oeste", "O": "oeste", "NE": "noreste",
+    "SE": "sureste", "SO": "suroeste", "NO": "noroeste",
 }  # fmt: skip
 HASH_NAMES = {"number": "número", "sharp": "sostenido", "tag": "etiqueta", "sign": "almohadilla"}
 

@@ -48,7 +48,7 @@ def _match_money(text: str, position: int, language: Language) -> tuple[Number, 
         return found[0]._replace(whole=found[0].whole + found[0].decimals, decimals=""), found[1]
     if found is None or cents is None or found[0].decimals:
         return found
-    return found[0]._replace(decimals=cents["cents"]), cents.end()
+    return found[0]._replace(decimals=cents["cents"] or ""), cents.end()
 
 
 def _describes(text: str, begin: int, end: int, language: Language) -> bool:
@@ -67,7 +67,7 @@ def say_amount(text: str, position: int, language: Language, *, is_negative: boo
     if found is None or not tails_of(language).may_begin(text, found[1]):
         return None
     money = _match_money(text, position, language)
-    if money and money != found and tails_of(language).currency_sign.match(text, money[1]):
+    if money and money != found and tails_of(language).currency.match(text, money[1]):
         found = money
     number, end = found[0]._replace(is_negative=is_negative), found[1]
     tails = tails_of(language)
@@ -211,7 +211,10 @@ def digits_rule() -> Rule:
 def number_rules(language: Language) -> list[Rule]:
     """Return the rules of amounts and plain numbers, in their order."""
     number = number_pattern(language)
-    minus = r"(?:(?<=^|[\s(\[=:,;/*×+^])[-–−])?"
+    minus = (
+        r"(?:(?<=^|[\s(\[=:,;/*×+^：，（；]|(?![年月日号时分天度第到至])\p{Han}"
+        r"(?=[-–−][0-9.]++(?:℃|°|[%％])))[-–−])?"
+    )
     alone = rf"{NOT_IN_WORD}{number}{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"
     return [
         Rule(compile_pattern(rf"{NOT_IN_WORD}{minus}(?={number})[0-9.,]"), _say_amount),

@@ -111,5 +111,5 @@ def code_rules(language: Language) -> list[Rule]:
     ]
     if language.phone_pattern:
         patterns.insert(0, (rf"{begin}(?:{language.phone_pattern}){_END}", _say_chain))
-    behind = ("", "ISSN ", language.phone_word)
+    behind = ("", "ISSN ", "电话")
     return [Rule(compile_pattern(pattern), say, behind) for pattern, say in patterns]

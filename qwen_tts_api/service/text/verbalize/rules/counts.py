@@ -49,16 +49,21 @@ def _say_fraction(match: regex.Match[str], language: Language) -> Said | None:
     if around_clock or (language.month_first and not before and (part, whole) == (9, 11)):
         said = language.join(language.cardinal(part), language.cardinal(whole))
         return Said(said, match.end(), "numbers" if around_clock else "dates")
-    is_said = part < whole and (2 <= whole <= MAX_DENOMINATOR or whole in (32, 50, 64, 100, 1000))
+    is_said = part < whole and (
+        2 <= whole <= MAX_DENOMINATOR
+        or whole in (32, 50, 64)
+        or (whole in (100, 1000) and part < 10)
+    )
     if whole != 16 and (date := _fraction_date(match, language)):
         return date
     if is_said and part:
         said = language.mixed(before, part, whole) if before else language.fraction(part, whole)
-        return _with_inches(match, Said(said, match.end(), "numbers"), language)
+        said_so = _with_inches(match, Said(said, match.end(), "numbers"), language)
+        return _with_unit(match, said_so, language, is_many=bool(before))
     if before:
         return None
     said = _say_slashed(match["part"], match["whole"], language)
-    return Said(said, match.end(), "numbers")
+    return _with_unit(match, Said(said, match.end(), "numbers"), language, is_many=True)
 
 
 def _with_inches(match: regex.Match[str], said: Said, language: Language) -> Said:
@@ -119,7 +124,55 @@ def _say_vulgar(match: regex.Match[str], language: Language) -> Said | None:
     part, whole = map(int, unicodedata.normalize("NFKC", match["vulgar"]).split("⁄"))
     before = match["before"]
     said = language.mixed(before, part, whole) if before else language.fraction(part, whole)
+    return _with_unit(match, Said(said, match.end(), "numbers"), language, is_many=bool(before))
+
+
+def _with_unit(match: regex.Match[str], said: Said, language: Language, *, is_many: bool) -> Said:
+    """Add the unit behind a fraction: `1½ h`."""
+    unit = tails_of(language).unit.match(match.string, said.end)
+    if said.kind != "numbers" or unit is None or not is_unit(match.string, unit):
+        return said
+    noun = language.units[unit["unit"]]
+    name = noun.many if is_many else noun.one
+    return Said(language.join(said.text, name), unit.end(), "units")
+
+
+def _say_angle(match: regex.Match[str], language: Language) -> Said | None:
+    """Say `52°31'12"N`, `40.7° N` and `39°54'`."""
+    if not (match["minutes"] or match["side"]):
+        return None
+    said = [
+        language.counted(parse_number(match[part], language), language.units[unit])
+        for part, unit in zip(("degrees", "minutes", "seconds"), language.angle_units, strict=True)
+        if match[part]
+    ]
+    side = language.directions.get(match["side"] or "", "")
+    return Said(language.join(*said, side), match.end(), "units")
+
+
+def _say_verses(match: regex.Match[str], language: Language) -> Said | None:
+    """Say chapter and verses: `1:1-3`, which are no times of the day."""
+    first, last = int(match["first"]), int(match["last"])
+    if not first < last or match["first"][0] == "0":
+        return None
+    chapter = language.whole(match["chapter"])
+    verses = language.span(language.cardinal(first), language.cardinal(last))
+    return Said(f"{chapter}{language.pause}{verses}", match.end(), "numbers")
+
+
+def _say_compound(match: regex.Match[str], language: Language) -> Said | None:
+    """Say digits that make one word with what is behind them: `5jährig`, `100%ig`."""
+    said = language.compound(int(match["digits"]), match["tail"])
     return Said(said, match.end(), "numbers")
+
+
+def verse_rule() -> Rule:
+    """Return the rule of chapters with several verses."""
+    pattern = (
+        rf"{NOT_IN_WORD}(?<![0-9][.,/:-])(?P<chapter>[0-9]{{1,3}})[:：](?P<first>[0-9]{{1,3}}){DASH}"
+        rf"(?P<last>[0-9]{{1,3}}){_END}(?![:：][0-9]| ?[aApP]\.?[mM]|%| ?Uhr)"
+    )
+    return Rule(compile_pattern(pattern), _say_verses)
 
 
 def _say_score(match: regex.Match[str], language: Language) -> Said | None:
@@ -178,7 +231,19 @@ def count_rules(language: Language) -> list[Rule]:
     """Return the rules, in their order."""
     number, point = number_pattern(language), regex.escape(language.decimal_sign)
     begin = rf"{NOT_IN_WORD}(?<![0-9][.,/:])"
+    tails = language.compound_tails or "(?!)"
+    sixty = rf"[0-9]{{1,2}}(?:{point}[0-9]+)?"
     patterns = [
+        (
+            rf"{NOT_IN_WORD}(?P<digits>[0-9]{{1,6}})-?(?P<tail>{tails}){NO_WORD_FOLLOWS}",
+            _say_compound,
+        ),
+        (
+            rf"{NOT_IN_WORD}(?P<degrees>{number}) ?°(?: ?(?P<minutes>{sixty})['’′]"
+            rf"(?: ?(?P<seconds>{sixty})(?:[\"”″]|''))?)?"
+            r"(?: ?(?P<side>[NSEWO]{1,2})(?![\p{L}\p{N}]))?",
+            _say_angle,
+        ),
         (
             rf"{NOT_IN_WORD}(?P<feet>[0-9]{{1,2}})"
             r"(?:['’′] ?(?P<inches>[0-9]{1,2})(?:[\"″”]|'')?|′)"
@@ -220,7 +285,7 @@ def count_rules(language: Language) -> list[Rule]:
 
 def vulgar_rule() -> Rule:
     """Return the rule of fractions that are one sign: `3½`."""
-    pattern = rf"{NOT_IN_WORD}(?:(?P<before>[0-9]{{1,9}}) ?)?(?P<vulgar>[{_VULGAR}])"
+    pattern = rf"(?:{NOT_IN_WORD}(?P<before>[0-9]{{1,9}}) ?)?(?P<vulgar>[{_VULGAR}])"
     return Rule(compile_pattern(pattern), _say_vulgar)
 
 

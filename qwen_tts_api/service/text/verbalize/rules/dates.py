@@ -31,7 +31,7 @@ def _say_numeric(match: regex.Match[str], language: Language) -> Said | None:
     else:
         year, month, day = full_year(third), second, first
         if (match["sign"] == "/" and language.month_first and (first <= 12)) or (
-            match["sign"] == "/" and month > 12
+            month > 12 >= first
         ):
             month, day = first, second
     if not is_date(day, month):

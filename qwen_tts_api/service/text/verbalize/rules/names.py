@@ -1,6 +1,8 @@
-"""Names with digits or Roman numbers in them: `B2B`, `COVID-19`, `Henry VIII`, `Chapter IV`."""
+"""Names with digits or Roman numbers in them: `B2B`, `COVID-19`, `H₂O`, `Henry VIII`."""
 
 from __future__ import annotations
+
+import unicodedata
 
 import regex
 
@@ -34,7 +36,7 @@ def say_parts(written: str, language: Language) -> str:
             said.append(_say_run(run, language))
         else:
             said.append(language.spell(run) if is_spelled(run) else run)
-    return " ".join(said)
+    return language.space.join(said)
 
 
 def _say_run(run: str, language: Language) -> str:
@@ -50,16 +52,29 @@ def _say_mixed(match: regex.Match[str], language: Language) -> Said | None:
     return Said(say_parts(match[0], language), match.end(), "numbers")
 
 
+def rest_rule() -> Rule:
+    """Return the rule of letters and digits behind what another rule has said: `x4s` of `¥2x4s`."""
+    part = rf"{LETTER}(?:{LETTER}|[0-9])*+(?<=[0-9]{LETTER}*+)"
+    return Rule(compile_pattern(rf"(?<=[0-9]){part}"), _say_mixed, ("1",))
+
+
 def mixed_rules() -> list[Rule]:
     """Return the rules of words of letters and digits; with hyphens where letters are capitals."""
     letters = LETTER
     digits = r"[0-9]++(?:\.[0-9]++)*+"
     part = rf"(?:{letters}|{digits})++"
     return [
+        # Two years, of which a letter says what they are: `FY24/25`.
         Rule(
             compile_pattern(
-                rf"{NOT_IN_WORD}(?=\p{{Lu}})\p{{Lu}}(?:\p{{Lu}}|[0-9])*+(?:-(?:\p{{Lu}}|{digits})++)++"
-                rf"{NO_WORD_FOLLOWS}(?<=[0-9]\p{{Lu}}*+)"
+                rf"{NOT_IN_WORD}\p{{Lu}}{{1,3}}[0-9]{{2,4}}/[0-9]{{2}}{NO_WORD_FOLLOWS}(?!/)"
+            ),
+            _say_mixed,
+        ),
+        Rule(
+            compile_pattern(
+                rf"{NOT_IN_WORD}(?=\p{{Lu}}[\p{{Lu}}-]*+[0-9])\p{{Lu}}(?:\p{{Lu}}|[0-9])*+"
+                rf"(?:-(?:\p{{Lu}}|{digits})++)++{NO_WORD_FOLLOWS}"
             ),
             _say_mixed,
         ),
@@ -73,12 +88,47 @@ def mixed_rules() -> list[Rule]:
     ]
 
 
+# Those that are met in formulas; two letters before one.
+_ELEMENT = (
+    "(?:Ag|Al|Ar|As|Au|Ba|Be|Bi|Br|Ca|Cd|Ce|Cl|Co|Cr|Cs|Cu|Fe|Ga|Ge|He|Hg|In|Ir|Kr|La|Li|Mg|Mn|Mo"
+    "|Na|Nb|Ne|Ni|Os|Pb|Pd|Pt|Ra|Rb|Rn|Sb|Se|Si|Sn|Sr|Th|Ti|Tl|Xe|Zn|Zr|[BCFHIKNOPSUVW])"
+)
+_DIGITS = "[0-9₀-₉]"
+_ATOMS = rf"(?:{_ELEMENT}{_DIGITS}{{0,3}}+)"
+_GROUP = rf"\({_ATOMS}{{1,6}}+\){_DIGITS}{{0,3}}+"
+_FORMULA_PART = compile_pattern(r"[₀-₉]+|[0-9]+|\p{Lu}\p{Ll}?|[⁰¹²³⁴-⁹]+|[⁺⁻]")
+_CHARGES = {"⁺": "+", "⁻": "−"}
+
+
+def _say_formula(match: regex.Match[str], language: Language) -> Said | None:
+    said = []
+    for part in _FORMULA_PART.findall(match[0]):
+        if part in _CHARGES:
+            said.append(language.signs[_CHARGES[part]])
+        elif part.isalpha():
+            said.append(language.spell(part))
+        else:
+            said.append(language.whole(unicodedata.normalize("NFKC", part)))
+    return Said(language.space.join(said), match.end(), "numbers")
+
+
+def formula_rule() -> Rule:
+    """Return the rule of formulas with a number in it, or a charge behind it."""
+    charge = r"[⁰¹²³⁴-⁹]{0,2}[⁺⁻]"
+    atoms = rf"(?:{_ATOMS}|{_GROUP}){{1,12}}+"
+    # Of a single element with plain digits (`B12`, `F16`) it is no formula but a name.
+    several = rf"(?={_ELEMENT}(?:{_DIGITS}*+(?:{_ELEMENT}|\()|[₀-₉⁰¹²³⁴-⁹⁺⁻]))"
+    has_number = r"(?=[\p{L}()]{1,12}+[0-9₀-₉⁰¹²³⁴-⁹⁺⁻])"
+    pattern = rf"{NOT_IN_WORD}{several}{has_number}{atoms}(?:{charge})?"
+    return Rule(compile_pattern(rf"{pattern}{NO_WORD_FOLLOWS}(?![₀-₉⁰¹²³⁴-⁹⁺⁻])"), _say_formula)
+
+
 MAX_ROMAN_CHARS = 15
-_ROMAN = r"(?P<roman>(?=[IVXLCDM])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))"
+ROMAN = r"(?P<roman>(?=[IVXLCDM])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))"
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 
-_ROMAN_ALONE = compile_pattern(_ROMAN)
+_ROMAN_ALONE = compile_pattern(ROMAN)
 
 
 def is_roman(text: str) -> bool:
@@ -156,7 +206,7 @@ def roman_rule() -> Rule:
     """Return the rule of Roman numbers behind a word that has them."""
     pattern = (
         rf"{NOT_IN_WORD}(?:(?P<part>(?i:{_PARTS}))|(?:{_EVENTS})|(?P<ruler>{_RULERS})"
-        rf"|(?P<other>\p{{Lu}}\p{{Ll}}++)) (?:{_ROMAN}|(?P<roman>[ivx]{{2,7}}))"
+        rf"|(?P<other>\p{{Lu}}\p{{Ll}}++)) (?:{ROMAN}|(?P<roman>[ivx]{{2,7}}))"
         rf"{NO_WORD_FOLLOWS}(?!['’](?!s))(?!-\p{{L}})"
     )
     return Rule(compile_pattern(pattern), _say_roman)
@@ -184,5 +234,5 @@ def _say_roman_alone(match: regex.Match[str], language: Language) -> Said | None
 
 def roman_alone_rule() -> Rule:
     """Return the rule of Roman numbers that no such word is before."""
-    pattern = rf"{NOT_IN_WORD}(?<![-&]){_ROMAN}{_CENTURY}?{NO_WORD_FOLLOWS}(?!['’&-]\p{{L}})"
+    pattern = rf"{NOT_IN_WORD}(?<![-&]){ROMAN}{_CENTURY}?{NO_WORD_FOLLOWS}(?!['’&-]\p{{L}})"
     return Rule(compile_pattern(pattern), _say_roman_alone)

@@ -20,6 +20,9 @@ from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_a
 _EQUALS = compile_pattern(" ?=")
 _GOES_ON = compile_pattern(rf"{DASH}[0-9]|[.,][0-9]")
 _NO_WORD = compile_pattern(NO_WORD_FOLLOWS)
+_MODEL = compile_pattern(
+    r"(?r)(?:\p{Lu}\p{L}+|\b(?i:an?|the|eine?[rn]?|une?|el)) $|(?:波音|空客) ?$"
+)
 _OPERATOR = compile_pattern(" ?[-−+*/×=^<>]")
 
 
@@ -51,12 +54,22 @@ def _say_range(match: regex.Match[str], language: Language) -> Said | None:
         return None  # a difference
     if other is None and not _NO_WORD.match(text, end):
         return None
+    if other is None and "-" in match[0] and _is_name(match, first, text[second:end]):
+        said = language.join(language.series(first), language.series(text[second:end]))
+        return Said(said, end, "numbers")
     if other is None:
         other = Said(say_plain(text, second, end, number, language), end, "numbers")
         said = language.year(int(first)) if is_years else language.number_in(begin[0], context)
     else:
         said = language.number(begin[0])
     return Said(language.span(said, other.text), other.end, other.kind)
+
+
+def _is_name(match: regex.Match[str], first: str, second: str) -> bool:
+    """Return whether two numbers are a model and its series: `Boeing 747-400`."""
+    is_series = len(first) == len(second) == 3 and first[-1] != "0" and second[-2:] == "00"
+    before = context_at(match.string, match.start(), match.end()).before
+    return is_series and _MODEL.search(before) is not None
 
 
 def range_rule(language: Language) -> Rule:

@@ -16,6 +16,7 @@ _BETWEEN = r"(?:(?<=[\p{L}\p{N})²³] ?)(?P<between>[<>*^/−-])(?= ?[-−]?[\p{
 _OPERANDS = compile_pattern(r"(?r)[\p{N}²³)] ?$|(?<![\p{L}])\p{L} ?$")
 _OPERAND = compile_pattern(r" ?(?:[-−]?[0-9(]|\p{L}(?!\p{L}))")
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_CHARGES = {"+": "+", "−": "−", "⁻": "−", "⁺": "+"}
 _COMPARED = {">=": "≥", "<=": "≤", "!=": "≠", "==": "="}
 _AMOUNT_FOLLOWS = r"(?= ?\p{Sc}?[0-9])"
 
@@ -63,6 +64,8 @@ def _say_hash(match: regex.Match[str], language: Language) -> Said | None:
         text[max(0, match.start() - 1) : match.start()],
         text[match.end() : match.end() + 1],
     )
+    if before.isalpha() and not before.isascii() and not after.isalnum():
+        return Said("", match.end(), "signs")  # closes a tag: `#话题#`
     names = {"number": after.isdigit(), "sharp": before.isalpha(), "tag": after.isalpha()}
     name = next((name for name, holds in names.items() if holds), "sign")
     return Said(language.hash_names[name], match.end(), "signs")
@@ -87,6 +90,19 @@ def _say_point(match: regex.Match[str], language: Language) -> Said | None:
     return Said(word, match.end(), "numbers")
 
 
+def _say_leftover(match: regex.Match[str], language: Language) -> Said | None:
+    """Say what the language has no word for: a plain form of it, or else its name."""
+    plain = unicodedata.normalize("NFKC", match[0])
+    if plain.isdecimal():
+        return Said(language.whole(plain), match.end(), "numbers")
+    word = language.signs.get(plain) or _CHARGES.get(plain, "")
+    word = language.signs.get(word, word)
+    if currency := language.currencies.get(plain):
+        word = currency.unit.many
+    name = unicodedata.name(match[0], "").removesuffix(" SIGN").lower()
+    return Said(word or name, match.end(), "signs")
+
+
 def _say_sign(match: regex.Match[str], language: Language) -> Said | None:
     word = language.signs.get(match[0])
     if word is None and (currency := language.currencies.get(match[0])):
@@ -104,7 +120,7 @@ def sign_rules(language: Language) -> tuple[Rule, ...]:
         Rule(compile_pattern(r"(?P<other>[[\p{No}\p{Nl}]--[¹²³⁰-⁹½¼¾⅐-⅞]])"), _say_other_number),
         Rule(
             compile_pattern(
-                rf"(?<=[\p{{L}}\p{{N}})])(?P<power>⁻?[{_SUPERSCRIPTS}]++|\^[-−]?[0-9]{{1,4}}(?![0-9.,]))"
+                rf"(?<=[\p{{L}}\p{{N}})])(?P<power>⁻?[{_SUPERSCRIPTS}]++|\^[-−]?[0-9]{{1,4}}(?![0-9]|[.,][0-9]))"
             ),
             _say_power,
             ("1",),
@@ -116,5 +132,7 @@ def sign_rules(language: Language) -> tuple[Rule, ...]:
         Rule(compile_pattern(rf"[<>]{_AMOUNT_FOLLOWS}"), _say_compared),
         Rule(compile_pattern(r"(?<=[0-9])\.(?=[0-9])"), _say_point, ("1",)),
         Rule(compile_pattern(r"(?<=[年月日号点时分天%])[-–—~～](?=[0-9])"), _say_to, ("年",)),
+        Rule(compile_pattern("!="), _say_compared),
         Rule(compile_pattern(rf"[{alone}]"), _say_sign),
+        Rule(compile_pattern(r"[\p{Sc}₀-₉⁰¹²³⁴-⁹⁺⁻％＃＆＠＋＝∑√∞©®]"), _say_leftover),
     )

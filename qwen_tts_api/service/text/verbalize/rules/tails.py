@@ -19,6 +19,9 @@ _LABEL = compile_pattern(
     r"|platform|hall|section|exhibit|figure|fig\.?|table|appendix|item|number|no\.|#) ?[0-9]++$"
 )
 _TIMES = frozenset("xX×")
+_STREET = compile_pattern(
+    r" (?:\p{Lu}[\p{L}'’.]* ){1,3}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Drive|Square|Court|Place)\b"
+)
 _OPERAND = compile_pattern(r"(?r)(?:[=+*/^<>(] ?(?:[0-9.,]+[-−])?|[0-9] [-−] ?) ?[0-9.,]+")
 _OPERATOR = compile_pattern(r" ?[-−+=*/^<>)²³]")
 
@@ -33,7 +36,7 @@ class Tails:
 
         units = names(language.units)
         tables = (language.units, language.scales, language.currencies)
-        self._first = {name[0] for table in tables for name in table} | set("%％‰,-")
+        self._first = {name[0] for table in tables for name in table} | set("%％‰,.-")
         self.hyphen = compile_pattern(r"-(?=(?:\p{L}{2,8}|[mgLWV])\.?[ -]\p{L})")
         self.article = compile_pattern(rf"(?r)(?:{language.article})[^\w\s]{{0,3}}")
         self.unit = compile_pattern(
@@ -49,9 +52,9 @@ class Tails:
             rf"/(?|(?P<per>[kcdmµ]?m[²³23])|(?P<per>{language.per_names}))(?![0-9])"
         )
         # Where a full stop is the decimal sign, a comma is, too, before the cents of an amount.
-        cents = r",(?P<cents>[0-9]{2})(?![0-9]|[.,][0-9])"
-        self.cents = compile_pattern(cents if language.decimal_sign == "." else r"(?!)")
-        self.currency_sign = compile_pattern(rf"{SPACE}\p{{Sc}}")
+        # A dash stands for no cents: `5,- €`.
+        digits = "[0-9]{2}(?![0-9]|[.,][0-9])" if language.decimal_sign == "." else "(?!)"
+        self.cents = compile_pattern(rf"(?:,(?P<cents>{digits})|[.,]--?|,[–—])(?![0-9-])")
 
     def may_begin(self, text: str, position: int) -> bool:
         """Return whether one of them may stand at a position, by its first character."""
@@ -91,6 +94,8 @@ def is_scale(match: regex.Match[str]) -> bool:
     scale, text = match["scale"], match.string
     if scale == "K" and match[0] == scale:
         return _HUNDREDS.search(text, max(0, match.start() - 4), match.start()) is not None
+    if match[0] == scale and len(scale) == 1 and _STREET.match(text, match.end()):
+        return False
     if scale == "B" and _LABEL.search(text, max(0, match.start() - 20), match.start()):
         return False
     is_word = len(scale) > 1 or not scale.isascii()

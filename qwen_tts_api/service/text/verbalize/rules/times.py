@@ -17,6 +17,7 @@ from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
 
 _END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}(?!:[0-9])"
 _HALF_DAY = r"[ \u00A0\u202F]?(?P<half>[aApP](?:\. ?[mM]\.|[mM](?![\p{L}.])|[mM](?=\.(?!\p{L}))))"
+_ZONE = compile_pattern(r" (?:[ACEMP][SD]?T|GMT|UTC|CES?T|BST|JST|IST)(?!\p{L})")
 _FROM = rf"(?:(?P<from>(?:1[0-2]|0?[1-9])(?:[:.][0-5][0-9])?)(?:{DASH}| [-–] ))?"
 _CLOCK = r"(?P<hour>[0-9]{1,2})[:：](?P<minute>[0-5][0-9])(?:[:：](?P<second>[0-5][0-9])(?:\.0+)?)?"
 
@@ -30,8 +31,11 @@ def _say_time(match: regex.Match[str], language: Language) -> Said | None:
     half = groups.get("half")
     said = language.time(hour, minute, second)
     if half:
+        is_end = not _ZONE.match(match.string, match.end())
         said = said if minute else language.cardinal(hour)
-        stop = "." if half.endswith(".") and ends_sentence(match.string, match.end()) else ""
+        stop = (
+            "." if half[-1] == "." and is_end and ends_sentence(match.string, match.end()) else ""
+        )
         said = language.half_day(hour, said, half[0].lower()) + stop
     if first := groups.get("from"):
         said = language.span(_say_first(first, language), said)

@@ -11,12 +11,13 @@ from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.numerals import DASH, NOT_IN_WORD
 from qwen_tts_api.service.text.verbalize.rules.dates import ends_sentence
+from qwen_tts_api.service.text.verbalize.rules.names import ROMAN, roman_value
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
 
 _INITIALS = compile_pattern(rf"{NOT_IN_WORD}(?:\p{{Lu}}\.){{2,6}}+(?!\p{{L}})")
 _STREET = compile_pattern(r"(?r)(?:\p{Lu}\p{Ll}+(?:['’]s)?|[0-9](?:st|nd|rd|th)) $")
 _NAME_BEFORE = compile_pattern(r"(?r)\p{Lu}\p{L}+,? $")
-_NAME_FOLLOWS = compile_pattern(r" \p{Lu}\p{Ll}*+(?!\p{L})")
+_NAME_FOLLOWS = compile_pattern(r" \p{Lu}\p{L}*+")
 
 
 def _names(names: Sequence[str]) -> str:
@@ -58,6 +59,15 @@ def _say_compound(match: regex.Match[str], language: Language) -> Said | None:
 def _say_before_number(match: regex.Match[str], language: Language) -> Said | None:
     said = language.before_number[match["word"].lower()] + language.space
     return Said(said, match.end(), "abbreviations")
+
+
+def _say_before_roman(match: regex.Match[str], language: Language) -> Said | None:
+    """Say `vol. II` and `ss. XVI-XVII`."""
+    word = match["word"].lower()
+    said = language.before_roman.get(word) or language.before_number[word]
+    values = [language.cardinal(roman_value(each)) for each in match.captures("roman")]
+    number = language.span(*values) if len(values) > 1 else values[0]
+    return Said(language.join(said, number), match.end(), "numbers")
 
 
 def _say_initials(match: regex.Match[str], language: Language) -> Said | None:
@@ -108,6 +118,10 @@ def word_rules(language: Language) -> tuple[Rule, ...]:
     if language.before_number:
         pattern = rf"{NOT_IN_WORD}(?i:(?P<word>{_names(tuple(language.before_number))})) ?(?=[0-9])"
         rules.append(Rule(compile_pattern(pattern), _say_before_number))
+        names = _names((*language.before_roman, *language.before_number))
+        roman = rf"(?=[IVXLC]{{2}}|[VX](?!\p{{L}})){ROMAN}(?!\p{{L}}|['’]\p{{L}})"
+        pattern = rf"{NOT_IN_WORD}(?i:(?P<word>{names})) {roman}(?:{DASH}{roman})?"
+        rules.append(Rule(compile_pattern(pattern), _say_before_roman))
     pattern = (
         rf"{NOT_IN_WORD}(?<!&)(?i:{_names(tuple(language.abbreviations))})(?:(?<=[./])|(?![\p{{L}}\p{{N}}.]))"
         r"(?![\p{L}\p{N}])"

@@ -11,6 +11,8 @@ SAID = make_verbalizer(LANGUAGES["french"])
 
 PAIRS = [
     # Whole numbers and decimals
+    ("au XXIe s. et vol. II, No 3", "au vingt et unième siècle et volume deux, numéro trois"),
+    ("7j/7, 48°51'N", "sept jours sur sept, quarante-huit degrés cinquante et une minutes nord"),
     ("0, 17, 21, 22", "zéro, dix-sept, vingt et un, vingt-deux"),
     ("70, 71, 72, 77", "soixante-dix, soixante et onze, soixante-douze, soixante-dix-sept"),
     ("80, 81, 90, 91", "quatre-vingts, quatre-vingt-un, quatre-vingt-dix, quatre-vingt-onze"),

@@ -12,6 +12,10 @@ SAID = make_verbalizer(LANGUAGES["german"])
 
 PAIRS = [
     # Whole numbers and decimals
+    ("100%ig, 5jährig, 18-Jährige", "hundertprozentig, fünfjährig, Achtzehnjährige"),
+    ("3-mal, 4fach", "dreimal, vierfach"),
+    ("1,- € und 5,-- EUR, €1,-", "ein Euro und fünf Euro, ein Euro"),
+    ("Bd. II, im 5. Jh. v. Chr.", "Band zwei, im fünften Jahrhundert vor Christus"),
     ("0, 1, 21, 101", "null, eins, einundzwanzig, einhunderteins"),
     ("16, 17, 30, 99", "sechzehn, siebzehn, dreißig, neunundneunzig"),
     ("1.000, 21.000", "eintausend, einundzwanzigtausend"),

@@ -13,6 +13,7 @@ from tests.rows import for_each
     [
         ("100 a. de C. en EE. UU., JJ. OO. y", "cien antes de Cristo en Estados Unidos, Juegos"
          " Olímpicos y"),
+        ("el s. XXI, ss. XVI-XVII", "el siglo veintiuno, siglos dieciséis a diecisiete"),
         ("0, 16, 21", "cero, dieciséis, veintiuno"),
         ("100, 101, 1.000.000", "cien, ciento uno, un millón"),
         ("21 libros, 21 casas", "veintiún libros, veintiuna casas"),

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
+from qwen_tts_api.service.text.verbalize import prefixes
 from qwen_tts_api.service.text.verbalize.languages import LANGUAGES
-from qwen_tts_api.service.text.verbalize.rules import prefixes
-from qwen_tts_api.service.text.verbalize.rules.prefixes import Prefixes
+from qwen_tts_api.service.text.verbalize.prefixes import Prefixes
 from qwen_tts_api.service.text.verbalize.verbalizer import make_verbalizer
 from tests.service.text.verbalize.test_verbalizer import ENGLISH
 
