@@ -93,6 +93,11 @@ def test_a_designed_voice_is_resolved_once(bench: Bench, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(VoiceResolver, "resolve", count)
     turns = (Turn("One."), Turn("Two."), Turn("Three.", instruct="Angry."))
-    speech = bench.service.synthesize(SpeechRequest(turns=turns, model="design", instruct="Calm."))
+    speech = bench.service.synthesize(
+        SpeechRequest(turns=turns, model="design", instruct="Calm.", timestamps=True)
+    )
     assert [request.instruct for request in asked] == ["Calm.", "Angry."]
     assert speech.info.num_segments == 2
+    assert speech.times is not None
+    places = [word.place for segment in speech.times.segments for word in segment.words]
+    assert places == [(0, 4), (4, 8), (8, 14)]

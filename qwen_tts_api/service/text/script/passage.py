@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from qwen_tts_api.errors import InvalidRequest, TTSError
+from qwen_tts_api.service.text.aligned.alignment import Alignment
 from qwen_tts_api.service.text.aligned.written import Written
 from qwen_tts_api.service.text.sentences import Boundary
 
@@ -74,7 +75,7 @@ class Passage:
         """Return this passage with the text of another before it, and white space between them."""
         written = None
         if self.written and other.written:
-            between = Written.of("", space, other.written.end)
+            between = Written.of("", Alignment(), space, other.written.end)
             written = Written.joined([other.written, between, self.written])
         return replace(self, text=f"{other.text}{space}{self.text}", written=written)
 
