@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import time
 from collections import Counter
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -62,15 +61,15 @@ def test_half_a_head(server: Server) -> None:
     """The connection ends, also where a byte comes now and then."""
     with socket.create_connection(server.address, 10) as connection:
         connection.sendall(b"POST /api/tts HTTP/1.1\r\nHost")
-        ended = False
-        for _ in range(50):
-            time.sleep(0.1)
+
+        def has_ended() -> bool:
             try:
                 connection.sendall(b"o")
             except OSError:
-                ended = True
-                break
-        assert ended
+                return True
+            return False
+
+        wait_until(has_ended)
 
 
 def test_a_body_that_drips(server: Server) -> None:
@@ -78,15 +77,15 @@ def test_a_body_that_drips(server: Server) -> None:
     with socket.create_connection(server.address, 10) as connection:
         connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
         connection.settimeout(0.1)
-        answer = b""
-        for _ in range(50):
-            try:
+        answer = bytearray()
+
+        def is_answered() -> bool:
+            with contextlib.suppress(TimeoutError):
                 connection.sendall(b"{")
-                answer += connection.recv(65536)
-                if answer.endswith(b"}\n"):
-                    break
-            except TimeoutError:
-                continue
+                answer.extend(connection.recv(65536))
+            return answer.endswith(b"}\n")
+
+        wait_until(is_answered)
         assert answer.startswith(b"HTTP/1.1 408 "), answer
         assert b'"code":"request_timeout"' in answer
 
