@@ -123,7 +123,7 @@ def test_the_list_is_told_while_checkpoints_are_read(
     asked = of(bench)
     began_at = time.monotonic()
     [program] = asked.info()["tts"]
-    assert time.monotonic() - began_at < 5
+    assert time.monotonic() - began_at < 30  # of the minute that the cards would take
     [voice] = program["voices"]
     assert (voice["name"], len(voice["languages"])) == ("Serena", 10)
     gate.set()

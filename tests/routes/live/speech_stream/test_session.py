@@ -293,11 +293,12 @@ def test_the_first_message_configures(port: Port) -> None:
 
 
 def test_who_sends_nothing_is_not_waited_for(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CONFIG_S", 0.1)
-    with connect(port.url + PATH) as connection:
-        client = Client(connection)
-        assert client.document()["type"] == "error"
-        assert client.close_code() == 1001
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "CONFIG_S", 0.1)
+        with connect(port.url + PATH) as connection:
+            client = Client(connection)
+            assert client.document()["type"] == "error"
+            assert client.close_code() == 1001
     monkeypatch.setattr(module, "IDLE_S", 0.1)
     with session(port, voice="Ryan") as client:
         assert client.document()["type"] == "error"
