@@ -91,6 +91,18 @@ def test_an_interruption_behind_a_pause_counts_it(bench: Bench) -> None:
         assert list(events)[-1] == Ended("cancelled")
 
 
+def test_what_is_dropped_has_no_pause(bench: Bench) -> None:
+    """Also where that was known to follow what is spoken."""
+    live = begin(bench, ["Hello. [pause 2s] You."])
+    events = live.events()
+    heard = [next(events), next(events)]
+    assert isinstance(heard[-1], AudioChunk)
+    live.clear()
+    live.finish()
+    heard += events
+    assert silences(np.frombuffer(data_of(heard), np.int16), 1000) == []
+
+
 def test_no_audio_follows_when_a_pause_is_cut(bench: Bench) -> None:
     live = begin(bench, ["[pause 10s]"])
     events = live.events()
@@ -118,6 +130,7 @@ def test_in_a_container_for_each_segment(bench: Bench) -> None:
     half = events.index(first)
     assert len(data_of(events[:half])) == 2 * (36_000 + first.num_samples)
     assert len(data_of(events[half:])) == 2 * second.num_samples
+    assert live.milliseconds == round((36_000 + first.num_samples + second.num_samples) / 24)
 
 
 def test_what_is_no_mark_is_refused_or_text(make_bench: MakeBench) -> None:
