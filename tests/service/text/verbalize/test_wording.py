@@ -30,6 +30,29 @@ def test_a_voice_that_reads_letters_has_no_others(text: str, said: str) -> None:
     assert letters(text) == said
 
 
+@for_each(
+    ("language", "text", "written"),
+    [
+        ("english", "a SO₄²⁻ b", "SO₄²⁻"),
+        ("english", "a 52°31'12\"N b", "52°31'12\"N"),
+        ("english", "a vol. II b", "vol. II"),
+        ("english", "a Boeing 747-400 b", "747-400"),
+        ("english", "Gen 1:1-3 b", "1:1-3"),
+        ("english", "at 120/80 mmHg b", "120/80 mmHg"),
+        ("english", "in FY24/25 b", "FY24/25"),
+        ("english", "add 1½ tsp b", "1½ tsp"),
+        ("german", "a 100%ig b", "100%ig"),
+        ("german", "a 1,- € b", "1,- €"),
+        ("spanish", "el s. XXI b", "s. XXI"),
+        ("french", "au XXIe s. et b", "XXIe s."),
+    ],
+)
+def test_what_is_said_as_one_is_aligned_as_one(language: str, text: str, written: str) -> None:
+    wording = Wording(language, PLAIN, full=True, letters_only=False)
+    edited = [block for block in wording.word_aligned(text)[2].placed() if not block.is_kept]
+    assert [text[block.source : block.source_end] for block in edited] == [written]
+
+
 def test_what_cannot_be_read_is_told() -> None:
     wording = Wording("english", PLAIN, full=True, letters_only=True)
     text, changes = wording.word("你好 hello 5 мир")

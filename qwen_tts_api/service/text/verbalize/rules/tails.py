@@ -20,7 +20,7 @@ _LABEL = compile_pattern(
 )
 _TIMES = frozenset("xX×")
 _STREET = compile_pattern(
-    r" (?:\p{Lu}[\p{L}'’.]* ){1,3}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Drive|Square|Court|Place)\b"
+    r" (?:\p{Lu}[\p{L}'’.]* ){1,2}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Drive|Square|Court|Place)\b"
 )
 _OPERAND = compile_pattern(r"(?r)(?:[=+*/^<>(] ?(?:[0-9.,]+[-−])?|[0-9] [-−] ?) ?[0-9.,]+")
 _OPERATOR = compile_pattern(r" ?[-−+=*/^<>)²³]")
