@@ -84,9 +84,8 @@ class Scheduler:
     @property
     def log_contexts(self) -> list[LogContext]:
         """The log contexts of these jobs."""
-        return [
-            job.log_context for job in (*self._added, *(each.job for each in self._sequences()))
-        ]
+        jobs = (*self._added, *(each.job for each in self._sequences()))
+        return [job.log_context for job in jobs]
 
     @property
     def _max_positions(self) -> int:
@@ -139,8 +138,7 @@ class Scheduler:
         """Compute one frame of every sequence; return the jobs that were finished."""
         self._forget_cancelled()
         for sequence in self._running.values():
-            if sequence.job.prompt.arriving is not None:
-                self._feeder.update(sequence)
+            self._feeder.update(sequence)
         self._prepare()
         self._prefill()
         self._advance()
@@ -174,10 +172,7 @@ class Scheduler:
             sequence.log_end()
 
     def _prefill(self) -> None:
-        """Prefill prepared sequences in one batch: in their order, as long as there are pages.
-
-        The batch has at most `max_prefill_positions`, but for a single prompt that has more.
-        """
+        """Prefill a batch in its order, up to `max_prefill_positions`, while there are pages."""
         batch: list[Sequence] = []
         self.lacks_pages = False
         while self._prepared and not self.lacks_pages:
@@ -190,8 +185,7 @@ class Scheduler:
                 batch.append(self._prepared.popleft())
         if not batch:
             return
-        for sequence in batch:
-            self._running[sequence.slot] = sequence
+        self._running.update({each.slot: each for each in batch})
         try:
             with bound_context(*[each.job.log_context for each in batch]):
                 for sequence in batch:
