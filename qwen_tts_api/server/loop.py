@@ -15,13 +15,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from gunicorn.http.errors import InvalidRequestLine
 from gunicorn.sock import ssl_context
 from gunicorn.workers.gthread import PollableMethodQueue
 
 from qwen_tts_api.errors import BodyTooLarge, RequestTimeout, TTSError
 from qwen_tts_api.server.http.connection import Connection, Phase
 from qwen_tts_api.server.http.framing import Progress
-from qwen_tts_api.server.http.parsing import not_http
 from qwen_tts_api.server.limits import LINGER_S, LoopLimits
 from qwen_tts_api.server.listening import NOTHING_YET, Acceptor
 from qwen_tts_api.server.threads import RequestThreads
@@ -174,7 +174,7 @@ class ConnectionLoop:
         if progress is Progress.COMPLETE:
             self._dispatch(connection, None, reusable=True)
         elif progress is Progress.INVALID:
-            self._dispatch(connection, not_http(connection.buffer), reusable=False)
+            self._dispatch(connection, InvalidRequestLine("not HTTP"), reusable=False)
         elif progress is Progress.TOO_LARGE:
             self._dispatch(connection, self._too_large(), reusable=False)
         elif progress is Progress.TOO_MANY_CHUNKS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gunicorn.http.errors import InvalidHeader, InvalidRequestLine, UnsupportedTransferCoding
+from gunicorn.http.errors import InvalidHeader, UnsupportedTransferCoding
 from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import Unreader
@@ -33,17 +33,10 @@ def framing_limits(cfg: Any, max_body_bytes: int) -> FramingLimits:
 
 # RFC 8446, section 5.1: a handshake, of any version.
 _TLS_RECORD = b"\x16\x03"
-
-
-def not_http(received: bytes | bytearray) -> Exception:
-    """Return the error for bytes that are no request, whatever follows."""
-    if received.startswith(_TLS_RECORD):
-        return InvalidRequest(
-            "The client speaks TLS, and this port plain HTTP: use http:// instead of https://, or "
-            "a reverse proxy with a certificate."
-        )
-    error: Exception = InvalidRequestLine("not HTTP")
-    return error
+_TLS_MESSAGE = (
+    "The client speaks TLS, and this port plain HTTP: use http:// instead of https://, or a "
+    "reverse proxy with a certificate."
+)
 
 
 class BufferReader(Unreader):  # type: ignore[misc]
@@ -60,7 +53,9 @@ class BufferReader(Unreader):  # type: ignore[misc]
         self.ending: Exception | None = None
 
     def fill(self, data: bytearray, ending: Exception | None = None) -> None:
-        """Replace what is read."""
+        """Replace what is read; a client that speaks TLS is told so instead."""
+        if data.startswith(_TLS_RECORD):
+            data, ending = bytearray(), InvalidRequest(_TLS_MESSAGE)
         self._data, self._position, self.ending = data, 0, ending
 
     def chunk(self, size_hint: int | None = None) -> bytes:
