@@ -75,8 +75,11 @@ def test_a_shell_can_read_every_command() -> None:
 
 def test_every_other_block_can_be_read() -> None:
     """By what it is in."""
-    readers = {"python": lambda text: compile(text, "block", "exec"), "json": json.loads}
-    readers |= {"yaml": lambda text: list(yaml.safe_load_all(text))}
+    readers: dict[str, Callable[[str], object]] = {
+        "python": lambda text: compile(text, "block", "exec"),
+        "json": json.loads,
+        "yaml": lambda text: list(yaml.safe_load_all(text)),
+    }
     read = 0
     for path in DOCUMENTS:
         for language, text in blocks(path):
@@ -139,9 +142,8 @@ def test_every_curl_is_answered(
     assert len(commands) > 12
     for command in commands:
         response = send(client, command)
-        assert response.status_code in (200, 201, 204), (command, response.text)
-        results = response.json.get("results", []) if response.is_json else []
-        assert all(result["status"] == "success" for result in results), command
+        assert response.status_code in (200, 201, 204), (command, response.data)
+        assert b'"status":"error"' not in response.data, command
 
 
 SETTINGS = {f"QWEN_{each.name.upper()}": each for each in fields(Config)}
