@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from flask import Flask
 
 import qwen_tts_api
@@ -32,14 +29,6 @@ SOCKETS = "qwen_tts_api.sockets"
 """Where it keeps its `OpenSockets`, likewise."""
 
 
-class Application(Flask):
-    """Flask, which would ask of five functions a request whether they are coroutines."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a view or hook as it is: none is a coroutine."""
-        return func
-
-
 def create_app(config: Config | None = None, service: SpeechService | None = None) -> Flask:
     """Return the WSGI application, with nothing started and nothing loaded.
 
@@ -51,14 +40,14 @@ def create_app(config: Config | None = None, service: SpeechService | None = Non
         ConfigError: A setting in the environment is wrong.
     """
     config = config or Config.from_env()
-    app = Application(qwen_tts_api.__name__, static_folder=None)
+    app = Flask(qwen_tts_api.__name__, static_folder=None)
     _register(app, config, service or build_service(config))
     return app
 
 
 def create_ops_app(service: SpeechService) -> Flask:
     """Return the application of the ops port: probes and metrics."""
-    app = Application(__name__, static_folder=None)
+    app = Flask(__name__, static_folder=None)
     _register_ops(app, service, log_text=False)
     errors.register(app, {})
     return app

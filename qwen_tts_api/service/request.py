@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from qwen_tts_api.config import Config
@@ -101,19 +101,16 @@ class SpeechRequest:
         return self.text or "\n".join(turn.text for turn in self.turns)
 
 
-def effective_normalize(config: Config, request: SpeechRequest) -> bool | str:
-    """Return what of a request's text is normalized: nothing, markup and the like, or `full`."""
-    return config.normalize_text if request.normalize is None else request.normalize
-
-
-def effective_pause_marks(config: Config, request: SpeechRequest) -> bool:
-    """Return whether `[pause]` in a request's text is one."""
-    return config.pause_marks if request.pause_marks is None else request.pause_marks
-
-
-def effective_language(config: Config, request: SpeechRequest) -> str:
-    """Return the language of a request's text, as somebody has named it."""
-    return request.language or config.default_language
+def with_defaults(config: Config, request: SpeechRequest) -> SpeechRequest:
+    """Return a request that says by itself what a setting says of its text where it is silent."""
+    pause_marks, normalize = request.pause_marks, request.normalize
+    has_pauses = config.pause_marks and not request.ssml  # which has pauses of its own
+    return replace(
+        request,
+        language=request.language or config.default_language,
+        pause_marks=has_pauses if pause_marks is None else pause_marks,
+        normalize=config.normalize_text if normalize is None else normalize,
+    )
 
 
 class Client(Protocol):

@@ -30,6 +30,7 @@ from qwen_tts_api.service.request import (
     Speech,
     SpeechRequest,
     SpeechStream,
+    with_defaults,
 )
 from qwen_tts_api.service.synthesis.segmented_job import CUT, NOTHING_TO_SAY, SegmentedJob
 from qwen_tts_api.service.synthesis.synthesis import Synthesis
@@ -169,7 +170,7 @@ class SpeechService:
         try:
             check_live(request)
             self.models.name(request.model)  # refused even while the model loads
-            voice = self._voice(request)
+            voice = self._voice(with_defaults(self._config, request))
             plan = LiveRequest(choose_output(request), voice, client, per_segment)
             live = begin_live(self._config, self._pool, plan, metrics)
         except TTSError as error:
@@ -253,7 +254,8 @@ class SpeechService:
     def _plan(self, request: SpeechRequest) -> SpeechPlan:
         output = choose_output(request)
         self.models.name(request.model)  # before the text, and even while the model loads
-        script, text = make_script(self._config, request)
+        request = with_defaults(self._config, request)
+        script, text = make_script(request, self._config.max_text_chars)
         voices = resolve_passages(self._voice, request, script.passages)
         if voices[0].card.kind == "voice_design":  # which invents a voice for each utterance
             by_style = {

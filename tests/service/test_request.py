@@ -12,9 +12,7 @@ from qwen_tts_api.model.utterance import SamplingParams
 from qwen_tts_api.service.request import (
     FULL,
     SpeechRequest,
-    effective_language,
-    effective_normalize,
-    effective_pause_marks,
+    with_defaults,
 )
 from tests.rows import for_each
 
@@ -35,15 +33,12 @@ def test_every_field_of_a_request_is_read() -> None:
         ({}, (FULL, True, "German")),
         ({"normalize": True, "pause_marks": False, "language": "en"}, (True, False, "en")),
         ({"normalize": False}, (False, True, "German")),
+        ({"ssml": True}, (FULL, False, "German")),
     ],
 )
 def test_what_a_request_does_not_say_is_by_setting(
     asked: dict[str, Any], told: tuple[bool | str, bool, str]
 ) -> None:
     config = Config(normalize_text=FULL, pause_marks=True, default_language="German")
-    request = SpeechRequest("Hello", **asked)
-    assert told == (
-        effective_normalize(config, request),
-        effective_pause_marks(config, request),
-        effective_language(config, request),
-    )
+    request = with_defaults(config, SpeechRequest("Hello", **asked))
+    assert (request.normalize, request.pause_marks, request.language) == told

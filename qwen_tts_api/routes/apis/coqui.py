@@ -17,7 +17,6 @@ from qwen_tts_api.routes.speech.parameters import (
     documented_field,
     first_given,
     headers_schema,
-    idle_query,
 )
 from qwen_tts_api.service.request import SpeechRequest
 
@@ -29,7 +28,9 @@ of Coqui's sends them.
 """
 
 _STYLE = "style_wav"
-_HEADERS = {name: name.replace("_", "-") for name in (*COQUI_NAMES.values(), _STYLE)}
+COQUI_HEADERS = {name: name.replace("_", "-") for name in (*COQUI_NAMES.values(), _STYLE)}
+"""The headers that give a parameter, by its name."""
+
 _PARAMETERS = ParameterNames(COQUI_NAMES)
 
 CoquiParameters = _PARAMETERS.schema(
@@ -41,8 +42,8 @@ CoquiParameters = _PARAMETERS.schema(
 CoquiHeaders = headers_schema(
     "CoquiHeaders",
     {
-        **{_HEADERS[name]: documented_field(ours) for ours, name in COQUI_NAMES.items()},
-        _HEADERS[_STYLE]: described(f"As `{_STYLE}`."),
+        **{COQUI_HEADERS[name]: documented_field(ours) for ours, name in COQUI_NAMES.items()},
+        COQUI_HEADERS[_STYLE]: described(f"As `{_STYLE}`."),
     },
 )
 """The same in headers, for the OpenAPI document."""
@@ -63,18 +64,12 @@ def read_parameters(request: Request, body: bytes) -> tuple[SpeechRequest, list[
     # WSGI decodes headers as Latin-1.
     headers = {
         name: decode(request.headers.get(header, "").encode("latin-1"))
-        for name, header in _HEADERS.items()
+        for name, header in COQUI_HEADERS.items()
     }
     given = first_given(headers, parse_parameters(request.query_string), form.fields)
     ignored = _check_style(given.pop(_STYLE))
     ignored += [name for name in (*given, *form.files) if name not in _PARAMETERS]
     return _PARAMETERS.read(given, form.files), ignored
-
-
-def idle_parameters(request: Request) -> list[str]:
-    """Return the names of parameters beside a body of JSON, in which all are read."""
-    headers = [header for header in _HEADERS.values() if request.headers.get(header)]
-    return [*idle_query(request), *headers]
 
 
 def _check_style(style: str) -> list[str]:

@@ -137,6 +137,16 @@ def _recording_bytes(request: Request, body: bytes) -> int:
     return max((found.end(1) - found.start(1) for found in pattern.finditer(body)), default=0)
 
 
+def idle_query(request: Request, *read: str) -> list[str]:
+    """Return what tells of a query's parameters that have no effect beside a body with all fields.
+
+    Args:
+        request: With such a body.
+        read: The parameters that have an effect.
+    """
+    return [f"query.{name}" for name in request.args if name not in read]
+
+
 def _too_large(max_bytes: int, max_audio_bytes: int) -> BodyTooLarge:
     audio = f", or {max_audio_bytes} more for a recording (QWEN_MAX_AUDIO_BYTES)"
     return BodyTooLarge(

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Request
 from marshmallow import EXCLUDE, Schema, fields
 
 from qwen_tts_api.routes.bodies.audio_field import AudioField
@@ -85,16 +84,6 @@ def described(text: str, *, required: bool = False) -> fields.String:
 def headers_schema(name: str, headers: Mapping[str, fields.Field[Any]]) -> type[Schema]:
     """Return headers as the document has them."""
     return _Ignoring.from_dict(dict(headers), name=name)
-
-
-def idle_query(request: Request, *read: str) -> list[str]:
-    """Return what tells of a query's parameters that have no effect beside a body with all fields.
-
-    Args:
-        request: With such a body.
-        read: The parameters that have an effect.
-    """
-    return [f"query.{name}" for name in request.args if name not in read]
 
 
 def first_given(*sources: Mapping[str, str]) -> dict[str, str]:

@@ -15,12 +15,7 @@ from qwen_tts_api.service.live.speech import LivePlan, LiveSpeech
 from qwen_tts_api.service.live.text import LiveText
 from qwen_tts_api.service.metrics import RequestMetrics
 from qwen_tts_api.service.plan import describe_source, make_prompt, max_letters
-from qwen_tts_api.service.request import (
-    Client,
-    SpeechRequest,
-    effective_normalize,
-    effective_pause_marks,
-)
+from qwen_tts_api.service.request import Client, SpeechRequest
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
 from qwen_tts_api.service.text.script.marks import MarkKinds
 from qwen_tts_api.service.times.timeline import Timeline
@@ -83,7 +78,6 @@ def begin_live(
     request, is_streamed = voice.request, voice.request.stream or not live.per_segment
     prompt = replace(make_prompt(config, "", voice), streaming=is_streamed)
     is_continuous = _is_continuous(config, voice)
-    normalize = bool(effective_normalize(config, request))
     info = LiveInfo(
         media_type=output.audio_format.media_type,
         sample_rate_hz=output.sample_rate_hz,
@@ -96,14 +90,14 @@ def begin_live(
     provenance = describe_source([voice], prompt.sampling.seed)
     if config.mark_audio:
         output = replace(output, provenance=provenance)
-    marks = MarkKinds(effective_pause_marks(config, request), request.break_tags)
+    marks = MarkKinds(bool(request.pause_marks), request.break_tags)
     output, tempo = choose_tempo(output, has_marks=bool(marks.patterns))
     timeline = Timeline(output, voice.card.token_timing) if request.timestamps else None
     audio = LiveAudio(
         output, timeline, tempo=tempo, stream=is_streamed, per_segment=live.per_segment
     )
     limits = _limits(config, voice, is_continuous=is_continuous)
-    text = LiveText(limits, normalize=normalize, wording=voice.wording, marks=marks)
+    text = LiveText(limits, normalize=bool(request.normalize), wording=voice.wording, marks=marks)
     text.append(request.text)
     job = SegmentedJob(pool, voice.model, None, timeout_s=config.request_timeout_s)
     metrics.start(provenance, 0, job)

@@ -17,12 +17,7 @@ from qwen_tts_api.service.models import (
     find_speaker,
     resolve_language,
 )
-from qwen_tts_api.service.request import (
-    FULL,
-    SpeechRequest,
-    effective_language,
-    effective_normalize,
-)
+from qwen_tts_api.service.request import FULL, SpeechRequest
 from qwen_tts_api.service.text.pronunciation_file import (
     NO_LINES,
     find_pronunciations,
@@ -94,6 +89,9 @@ class VoiceResolver:
         A request that names no model, but clones or names a registered voice, goes to the first
         Base model that is served, if the default model is none.
 
+        Args:
+            request: As `with_defaults` returns it.
+
         Raises:
             InvalidRequest: Fields contradict each other, or the model cannot honour one.
             RegistryUnavailable: The registered voice cannot be read.
@@ -119,7 +117,7 @@ class VoiceResolver:
             raise self._cloning.refusal(_fields_of_cloning(request), voice, model)
         else:
             speaker = self._speaker(request, model, card)
-        language = resolve_language(effective_language(self._config, request), card)
+        language = resolve_language(request.language, card)
         return ResolvedVoice(
             model=model,
             card=card,
@@ -190,9 +188,8 @@ class VoiceResolver:
         A model that reads letters only has no use for anything else, so that there it is always in
         full, but where the request or the setting wants the text unchanged.
         """
-        normalize = effective_normalize(self._config, request)
-        is_read = bool(normalize) and card.letters_only
-        full = normalize == FULL or is_read
+        is_read = bool(request.normalize) and card.letters_only
+        full = request.normalize == FULL or is_read
         file = self._pronunciations
         if not (full or file or request.pronunciations):
             return AS_WRITTEN

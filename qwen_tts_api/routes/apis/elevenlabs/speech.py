@@ -22,10 +22,9 @@ from qwen_tts_api.routes.apis.elevenlabs.schema import (
     ElevenLabsSpeechSchema,
     OutputQuery,
 )
-from qwen_tts_api.routes.bodies.body import parse_json, read_body
+from qwen_tts_api.routes.bodies.body import idle_query, parse_json, read_body
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.speech import response
-from qwen_tts_api.routes.speech.parameters import idle_query
 from qwen_tts_api.routes.speech.schema import has_text, idle_fields, load
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService

@@ -9,13 +9,13 @@ from flask import Blueprint, Response, jsonify, request
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, TTSError
 from qwen_tts_api.routes.apis.coqui import (
+    COQUI_HEADERS,
     COQUI_NAMES,
     CoquiHeaders,
     CoquiParameters,
-    idle_parameters,
     read_parameters,
 )
-from qwen_tts_api.routes.bodies.body import parse_json, read_body
+from qwen_tts_api.routes.bodies.body import idle_query, parse_json, read_body
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.speech import ranges, response
 from qwen_tts_api.routes.speech.schema import SpeechSchema, has_text, load_speech_request
@@ -111,7 +111,8 @@ def _read_request(config: Config) -> tuple[SpeechRequest, list[str]]:
     """Return the request, and the names of parameters that have no meaning here."""
     body = read_body(request, config.max_body_bytes, config.max_audio_bytes)
     if request.method == "POST" and request.is_json:
-        return load_speech_request(parse_json(body)), idle_parameters(request)
+        headers = [header for header in COQUI_HEADERS.values() if request.headers.get(header)]
+        return load_speech_request(parse_json(body)), [*idle_query(request), *headers]
     asked, ignored = read_parameters(request, body if request.method == "POST" else b"")
     if not asked.whole_text and body.lstrip().startswith(b"{"):
         raise InvalidRequest("The body looks like JSON: send it as Content-Type: application/json.")

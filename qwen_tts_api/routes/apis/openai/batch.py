@@ -27,10 +27,9 @@ from qwen_tts_api.routes.apis.openai.batch_schema import (
 from qwen_tts_api.routes.apis.openai.names import FIELDS, find_model, take_speaker
 from qwen_tts_api.routes.apis.openai.schema import OpenAIRequest, OpenAISpeechSchema
 from qwen_tts_api.routes.apis.openai.speech import translate
-from qwen_tts_api.routes.bodies.body import parse_json, read_body
+from qwen_tts_api.routes.bodies.body import idle_query, parse_json, read_body
 from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
-from qwen_tts_api.routes.speech.parameters import idle_query
 from qwen_tts_api.routes.speech.response import report_ignored
 from qwen_tts_api.routes.speech.schema import idle_fields, load
 from qwen_tts_api.routes.speech.timed import describe_times

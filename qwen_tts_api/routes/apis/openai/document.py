@@ -8,9 +8,8 @@ from flask import Request
 from marshmallow import Schema, fields
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes.bodies.body import parse_form, parse_json, read_body
+from qwen_tts_api.routes.bodies.body import idle_query, parse_form, parse_json, read_body
 from qwen_tts_api.routes.speech.field_types import read_numbers
-from qwen_tts_api.routes.speech.parameters import idle_query
 from qwen_tts_api.routes.speech.schema import idle_fields, load
 
 

@@ -6,14 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, NothingToSay, TextRequired
-from qwen_tts_api.service.request import (
-    SpeechRequest,
-    effective_language,
-    effective_normalize,
-    effective_pause_marks,
-)
+from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.aligned.alignment import Alignment
 from qwen_tts_api.service.text.aligned.comparison import compare
 from qwen_tts_api.service.text.aligned.written import Written
@@ -38,20 +32,22 @@ from qwen_tts_api.service.voices.resolve import ResolvedVoice
 _FORMS = ("ssml", "turns", "speaker_marks")
 
 
-def make_script(config: Config, request: SpeechRequest) -> tuple[Script, NormalizedText]:
+def make_script(request: SpeechRequest, max_chars: int) -> tuple[Script, NormalizedText]:
     """Return what a request says as it is spoken, and all of its text.
 
     A text without words is a silence, where that is to be its answer.
 
+    Args:
+        request: As `with_defaults` returns it.
+        max_chars: Of the text, and of each passage.
+
     Raises:
         TTSError: What `read_script` and `prepare_script` raise.
     """
-    normalize = bool(effective_normalize(config, request))
     try:
-        script = read_script(config, request)
-        return prepare_script(
-            script, config.max_text_chars, normalize=normalize, timed=request.timestamps
-        )
+        script = read_script(request, max_chars)
+        normalize = bool(request.normalize)
+        return prepare_script(script, max_chars, normalize=normalize, timed=request.timestamps)
     except (TextRequired, NothingToSay):
         if not request.silence or not request.whole_text:
             raise
@@ -59,8 +55,10 @@ def make_script(config: Config, request: SpeechRequest) -> tuple[Script, Normali
         return _silence(nothing.changes)
 
 
-def read_script(config: Config, request: SpeechRequest) -> Script:
+def read_script(request: SpeechRequest, max_chars: int) -> Script:
     """Return what a request says, as passages whose texts are still as they came.
+
+    Args are those of `make_script`.
 
     Raises:
         InvalidRequest: Its fields contradict each other.
@@ -68,7 +66,7 @@ def read_script(config: Config, request: SpeechRequest) -> Script:
         TTSError: What `check_text` raises.
     """
     _check_form(request)
-    script = _read(config, request)
+    script = _read(request, max_chars)
     if not request.break_tags:
         return script
     return replace(
@@ -76,16 +74,15 @@ def read_script(config: Config, request: SpeechRequest) -> Script:
     )
 
 
-def _read(config: Config, request: SpeechRequest) -> Script:
+def _read(request: SpeechRequest, max_chars: int) -> Script:
     """Return the script of a request's form."""
-    max_chars, marks = config.max_text_chars, effective_pause_marks(config, request)
+    marks = bool(request.pause_marks)
     if request.turns:
         return read_turns(request.turns, max_chars, pause_marks=marks)
     if request.ssml:
         text = check_text(request.text, max_chars)
         start = request.text.index(text)
-        language = effective_language(config, request)
-        return read_ssml(text, language, start, timed=request.timestamps)
+        return read_ssml(text, request.language, start, timed=request.timestamps)
     if request.speaker_marks:
         text = check_text(request.text, max_chars)
         return split_at_speakers(text, request.text.index(text), pause_marks=marks)
