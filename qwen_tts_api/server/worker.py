@@ -99,8 +99,10 @@ class QwenWorker(Worker):  # type: ignore[misc]
         deadline = time.monotonic() + int(self._config.graceful_timeout_s)
         while self._is_answering() and time.monotonic() < deadline:
             self._step()
+        # An utterance whose audio has been sent may count as running until the engine's next step.
+        is_late = self._is_answering()
         sockets.abort()
-        if running := service.status().running:
+        if is_late and (running := service.status().running):
             served = [context_of(connection.context) for connection in list(self._loop.busy)]
             with bound_context(*served):
                 logger.warning(

@@ -84,6 +84,7 @@ def test_sigterm_in_a_stream(serve: Serve) -> None:
         wait_until(lambda: refuses_connections(server))
         assert stream.read() == expected
     assert server.process.wait(30) == 0
+    assert "did not end within" not in server.log
 
 
 def test_sigterm_with_a_reader_that_stopped(serve: Serve) -> None:
