@@ -64,9 +64,9 @@ run: $(INSTALLED) ## Serve on port 8888 (PORT=9000; any QWEN_* setting: QWEN_MOD
 	@echo "Serving $$QWEN_MODEL_ID on http://$(subst 0.0.0.0,localhost,$(QWEN_BIND)) (Ctrl-C ends it)"
 	@exec $(VENV_PYTHON) -m gunicorn -c gunicorn.conf.py wsgi:app
 
-# Two files at once; each has its own server. ARGS=-n0 for a debugger. Of what is ignored nothing would
-# be selected, but all be imported, by each process.
-FILES_AT_ONCE := 2
+# Three files at once, each with its own server: two leave a part of two cores idle. ARGS=-n0 for a
+# debugger. Of what is ignored nothing would be selected, but all be imported, by each process.
+FILES_AT_ONCE := 3
 IGNORED := --ignore=tests/browser --ignore=tests/image --ignore=tests/kit
 PYTEST = $(VENV_PYTHON) -m pytest -n $(FILES_AT_ONCE) --dist loadfile $(IGNORED)
 # Where it is set, every server and command that a test starts would compile the package anew.
@@ -77,8 +77,6 @@ test test-all: export OMP_NUM_THREADS ?= 1
 test: $(INSTALLED) ## Run the quick tests, in three minutes (ARGS="-k words" and the like)
 	@$(PYTEST) --ignore=tests/clients $(ARGS)
 
-# What starts servers and waits for them leaves a quarter of two cores idle.
-test-all: FILES_AT_ONCE := 3
 test-all: $(INSTALLED) ## Run them with those that start servers, measure or take long
 	@$(PYTEST) -m "not (gpu or fake_gpu or browser or agents or image or kit)" $(ARGS)
 

@@ -183,6 +183,7 @@ def test_the_configuration_names_the_kind(cache: Path, name: str, kind: str) -> 
     assert ("speaker_encoder_config" in config) == (name == "nano-base")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NANO_KINDS)
 def test_loading_warns_of_nothing(cache: Path, name: str) -> None:
     """No weight is missing, none is left over, no option is unknown."""

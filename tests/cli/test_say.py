@@ -324,6 +324,7 @@ def test_in_process_is_the_same_speech(server: Server, tmp_path: Path) -> None:
     assert_same(read_wav(path.read_bytes()), read_wav(server.say(TEXT, seed=3).content))
 
 
+@pytest.mark.slow
 def test_in_process_says_what_is_wrong(tmp_path: Path) -> None:
     """One sentence, whether the request or the model is to blame."""
     options = ("--in-process", *ON_A_CPU, "-o", tmp_path / "x.wav")

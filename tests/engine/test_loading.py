@@ -64,6 +64,7 @@ def load(model_id: str, cache: Path) -> list[str]:
     return run(PROGRAM, model_id, cache)
 
 
+@pytest.mark.slow
 def test_the_embedded_voice_needs_neither_qwen_tts_nor_transformers(tmp_path: Path) -> None:
     """Importing them takes several seconds; what is imported is not looked through for garbage.
 

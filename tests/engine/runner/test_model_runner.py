@@ -142,6 +142,7 @@ def graph_runner(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> ModelRu
     return fake_graphs.graph_runner(model, plan_memory(model, SLOTS, 1024))
 
 
+@pytest.mark.slow
 def test_graphs_are_their_eager_twins(model: LoadedModel, graph_runner: ModelRunner) -> None:
     """Greedy, sampled and with other settings beside each other, in batches of every size."""
     scheduler = Scheduler(graph_runner, explain)

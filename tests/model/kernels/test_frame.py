@@ -70,6 +70,7 @@ def test_a_greedy_and_a_seeded_request_that_waits(odd: Checkpoint) -> None:
     assert_plain(checkpoint, requests, 2)
 
 
+@pytest.mark.slow
 def test_company_slot_and_pages_change_no_bit(odd: Checkpoint) -> None:
     """In 16 bits, where rounding would: the codes of a seeded request, alone and among others."""
     checkpoint = cut(odd, torch.float16)

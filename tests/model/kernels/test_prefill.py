@@ -114,6 +114,7 @@ def test_the_reference_s_state_and_cache(odd: Checkpoint, dtype: torch.dtype) ->
         torch.testing.assert_close(*keys, rtol=0, atol=5 * ROUNDING[dtype])
 
 
+@pytest.mark.slow
 def test_company_slot_pages_runs_and_a_kept_prefix_change_no_bit(odd: Checkpoint) -> None:
     """In 16 bits, where rounding would."""
     checkpoint = cut(odd, torch.float16)

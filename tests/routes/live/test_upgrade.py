@@ -210,7 +210,7 @@ def test_a_drain_closes_sockets_and_refuses_others(serve_echo: Serve) -> None:
     port, bench = serve_echo()
     client = RawClient.connect(port.address, ECHO)
     bench.client.application.extensions[SOCKETS].drain()
-    assert client.close_code() == 1001
+    assert client.close_code_now() == 1001
     client.connection.close()
     data = handshake(ECHO)
     assert status_and_code(answer_of(port.address, data)) == (503, "shutting_down")
