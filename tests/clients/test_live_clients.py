@@ -47,17 +47,25 @@ class Listener(QwenTtsRealtimeCallback):
             ), self.events
 
 
+def connect_client(address: str, listener: Listener) -> tuple[QwenTtsRealtime, Any]:
+    """Return DashScope's client of a server (`ws://...`), and its connection.
+
+    The SDK leaves that open when the server has closed it.
+    """
+    url = f"{address}/api-ws/v1/realtime"
+    client = QwenTtsRealtime("qwen3-tts-flash-realtime", callback=listener, url=url)
+    client.connect()
+    socket: Any = client.ws
+    return client, socket.sock.sock
+
+
 def test_dashscope_s_client_speaks_twice_and_finishes(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the mode `commit`; it measures its delay, and sees a clean close."""
     monkeypatch.setattr(dashscope, "api_key", "none")
     listener = Listener()
-    url = f"{server.url.replace('http', 'ws')}/api-ws/v1/realtime"
-    client = QwenTtsRealtime("qwen3-tts-flash-realtime", callback=listener, url=url)
-    client.connect()
-    socket: Any = client.ws
-    connection = socket.sock.sock  # which the SDK leaves open when the server has closed
+    client, connection = connect_client(server.url.replace("http", "ws"), listener)
     client.update_session(voice="Serena", mode="commit", language_type="English")
     for number, text in enumerate(("Hello there.", "And once more."), 1):
         client.append_text(text)

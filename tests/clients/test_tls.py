@@ -7,18 +7,16 @@ import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import dashscope
 import httpx
 import pytest
 import requests
-from dashscope.audio.qwen_tts_realtime import QwenTtsRealtime
 from elevenlabs import ElevenLabs, VoiceSettings
 from websockets.sync.client import connect
 
 from bench.server import Server, free_port
-from tests.clients.test_live_clients import Listener
+from tests.clients.test_live_clients import Listener, connect_client
 from tests.conftest import Serve
 from tests.patience import PATIENCE_S
 from tests.suites.server.crowd import Crowd
@@ -109,11 +107,7 @@ def test_dashscope_client_has_a_text_spoken_as_it_comes(
 ) -> None:
     monkeypatch.setattr(dashscope, "api_key", "none")
     listener = Listener()
-    url = f"wss://{address}/api-ws/v1/realtime"
-    client = QwenTtsRealtime("qwen3-tts-flash-realtime", callback=listener, url=url)
-    client.connect()
-    socket: Any = client.ws
-    connection = socket.sock.sock  # which the SDK leaves open when the server has closed
+    client, connection = connect_client(f"wss://{address}", listener)
     client.update_session(voice="Serena", mode="server_commit")
     client.append_text("Hello there. ")
     client.finish()

@@ -68,8 +68,7 @@ class PipeSpeech:
         if document.get("pause_marks"):
             self._common["pause_marks"] = False  # they are taken out here
         self._progress = progress
-        has_marks = bool(document.get("pause_marks"))
-        output, tempo = choose_tempo(choose_file(document), has_marks=has_marks)
+        output, tempo = choose_file(document)
         timeline = Timeline(output) if document.get("timestamps") else None
         self._audio = LiveAudio(output, timeline, tempo=tempo, stream=True, per_segment=False)
         self._playback = Playback(self._audio, in_real_time=in_real_time)
@@ -179,21 +178,22 @@ OF_THE_WHOLE = ("audio_format", "sample_rate", "speed", "timestamps")
 """Fields that hold for all segments together, whose samples are joined first."""
 
 
-def choose_file(document: dict[str, Any]) -> Output:
-    """Return how a document wants its file.
+def choose_file(document: dict[str, Any]) -> tuple[Output, float]:
+    """Return how a document wants its file, and the tempo of what is between stated pauses.
 
     Raises:
         click.ClickException: There is no such file.
     """
     rate_hz, speed = document.get("sample_rate"), document.get("speed")
     try:
-        return choose_output(
+        output = choose_output(
             SpeechRequest(
                 audio_format=document["audio_format"], sample_rate_hz=rate_hz, speed=speed
             )
         )
     except TTSError as error:
         raise click.ClickException(error.message) from error
+    return choose_tempo(output, has_marks=bool(document.get("pause_marks")))
 
 
 def _samples(chunks: Iterator[bytes]) -> Iterator[npt.NDArray[np.int16]]:

@@ -28,7 +28,7 @@ from qwen_tts_api.cli.live.text import READ_BYTES
 from qwen_tts_api.cli.progress import Progress
 from qwen_tts_api.cli.speech import Answer
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
-from qwen_tts_api.service.live.audio import LiveAudio, choose_tempo
+from qwen_tts_api.service.live.audio import LiveAudio
 from qwen_tts_api.service.live.segment import LiveSegment
 from qwen_tts_api.service.plan import PAUSES_S, RANDOM_SEED_BITS
 from qwen_tts_api.service.text.sentences import Boundary
@@ -73,8 +73,7 @@ class WordSpeech:
         self._pipe = pipe
         self._socket = socket
         self._progress = progress
-        has_marks = bool(document.get("pause_marks"))
-        output, tempo = choose_tempo(choose_file(document), has_marks=has_marks)
+        output, tempo = choose_file(document)
         self._audio = LiveAudio(output, tempo=tempo, stream=True, per_segment=False)
         self._playback = Playback(self._audio, in_real_time=in_real_time)
         self._changed = threading.Condition()  # its lock guards what follows

@@ -50,7 +50,7 @@ class Connection:
 
         They may be cut anywhere: the first of its two may be all that the buffer has.
         """
-        if len(self.buffer) > 1 or not (bytes(self.buffer) + data).startswith(b"\r\n"):
+        if len(self.buffer) > 1 or not (bytes(self.buffer) + data[:2]).startswith(b"\r\n"):
             return data
         rest = data[2 - len(self.buffer) :]
         self.buffer.clear()

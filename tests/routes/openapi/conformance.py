@@ -16,6 +16,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks as openapi_checks
 from werkzeug.wsgi import ClosingIterator
 
+from bench.soak import fuzzer
 from tests.conftest import Bench
 
 if TYPE_CHECKING:
@@ -27,12 +28,7 @@ FORM = "multipart/form-data"
 CHECKS = [
     schemathesis.checks.not_a_server_error,
     openapi_checks.negative_data_rejection,
-    openapi_checks.status_code_conformance,
-    openapi_checks.content_type_conformance,
-    openapi_checks.response_headers_conformance,
-    openapi_checks.response_schema_conformance,
-    openapi_checks.allow_header_conformance,
-    openapi_checks.unsupported_method,
+    *fuzzer.CHECKS,
 ]
 
 
