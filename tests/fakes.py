@@ -88,6 +88,7 @@ class FakeRunner:
         gate: A frame waits while this is not set; cancelled jobs are noticed meanwhile, since a
             wait ends after a moment with a frame that changes nothing.
         hang: A frame waits for it, where there is one, whatever happens.
+        hang_from: Only from this frame of an utterance on.
         error: Raised by the next frame, once.
         prefill_error: Raised by the next prefill, once.
         batches: The slots of every frame.
@@ -115,6 +116,7 @@ class FakeRunner:
     chunks: list[tuple[list[int], int]] = field(default_factory=list)
     loops: Callable[[Prompt], int | None] = lambda prompt: None
     hang: threading.Event | None = None
+    hang_from: int = 0
     error: Exception | None = None
     prefill_error: Exception | None = None
     closed: bool = False
@@ -168,7 +170,9 @@ class FakeRunner:
         assert list(slots) == sorted(slots)
         assert end <= self.max_positions
         self.batches.append(list(slots))
-        if self.hang is not None:
+        if self.hang is not None and any(
+            self.slots[slot].frame >= self.hang_from for slot in slots
+        ):
             self.hang.wait(PATIENCE_S)
         if not self.gate.wait(0.005):
             # A frame that takes longer: nothing is drawn, and the frame is not counted.

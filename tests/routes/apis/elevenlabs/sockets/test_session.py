@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -283,7 +284,8 @@ def test_contexts_are_told_apart(serve_port: ServePort) -> None:
 
 def test_a_context_that_is_closed_twice_is_stopped(serve_port: ServePort) -> None:
     """As Pipecat closes it: when its text is whole, and when somebody interrupts."""
-    port, bench = serve_port(turn_s=0.02)
+    port, bench = serve_port()
+    bench.runner.hang, bench.runner.hang_from = threading.Event(), 60
     text = "A long sentence that is spoken for quite a while. " * 5
     with multi(port) as connection:
         send(connection, text=text, context_id="a")
@@ -293,6 +295,7 @@ def test_a_context_that_is_closed_twice_is_stopped(serve_port: ServePort) -> Non
         messages = read(connection, 1)
         assert messages[-1] == {"contextId": "a", "audio": None, "isFinal": True}
         assert len(text_of(messages)) < len(text) / 2
+        bench.runner.hang.set()
         wait_until(lambda: bench.pool.status().running == 0)
         send(connection, text="Again.", context_id="a")
         send(connection, close_socket=True)
@@ -329,12 +332,15 @@ def test_too_many_contexts_are_refused(serve_port: ServePort) -> None:
 
 
 def test_a_client_that_leaves_frees_the_model(serve_port: ServePort) -> None:
-    port, bench = serve_port(turn_s=0.02)
+    port, bench = serve_port()
+    bench.runner.hang, bench.runner.hang_from = threading.Event(), 60
     with session(port) as connection:
         send(connection, text="A long sentence that is spoken for quite a while. " * 5)
         assert json.loads(connection.recv(10))["audio"]
         assert bench.pool.status().running == 1
+    bench.runner.hang.set()
     wait_until(lambda: bench.pool.status().running == 0)
+    assert len(bench.runner.batches) < 120
 
 
 def test_who_says_nothing_is_told_and_closed(serve_port: ServePort) -> None:
