@@ -37,13 +37,13 @@ class ModelCard:
         speakers: Names as the checkpoint spells them; empty for other kinds than `custom_voice`.
         dialects: Dialect by speaker, of those that have one.
         languages: Names in lower case, without dialects and `auto`.
-        hears_words: Whether the text may come word by word while it is spoken. Published models
-            were trained for that, too; one that was not says so in its config.json.
-        is_paced: Whether a frame of speech is a token of the text, whatever it is: so it is in the
-            embedded checkpoints, whose config.json says it.
-        token_timing: When each token of a text is spoken, of a model that says so.
-        letters_only: Whether it reads the letters a to z alone: numbers must be words for it. It
-            says so in its config.json.
+        streaming_text: Whether the text may come word by word while it is spoken. Published models
+            were trained for that, too; `streaming_text` in config.json is false for others.
+        token_per_frame: Whether each token of the text is spoken in exactly one frame. It is so in
+            the embedded checkpoints (`token_per_frame` in config.json).
+        token_timing: When each token of a text is spoken, if config.json has it.
+        letters_only: Whether it reads the letters a to z alone (`text_characters` in config.json):
+            numbers must be words for it.
     """
 
     kind: str
@@ -51,8 +51,8 @@ class ModelCard:
     speakers: tuple[str, ...]
     dialects: dict[str, str]
     languages: tuple[str, ...]
-    hears_words: bool = True
-    is_paced: bool = False
+    streaming_text: bool = True
+    token_per_frame: bool = False
     token_timing: TokenTiming | None = None
     letters_only: bool = False
 
@@ -188,8 +188,8 @@ def card_of(config: Document, folder: Path) -> ModelCard:
         speakers=tuple(voices.speaker_ids),
         dialects=voices.dialects,
         languages=tuple(name for name in voices.language_ids if "dialect" not in name),
-        hears_words=config.get("streaming_text", True) is not False,
-        is_paced=config.get("token_per_frame", False) is True,
+        streaming_text=config.get("streaming_text", True) is not False,
+        token_per_frame=config.get("token_per_frame", False) is True,
         token_timing=read_timing(folder, config),
         letters_only=config.get("text_characters") == "letters",
     )

@@ -1,4 +1,4 @@
-"""Progress of synthesis on a terminal: how much audio has been received, and how fast."""
+"""ProgressLine of synthesis on a terminal: how much audio has been received, and how fast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tqdm import tqdm
 from qwen_tts_api.audio import FORMATS
 
 
-class Progress:
+class ProgressLine:
     """A progress line on standard error; nothing is printed if that is not a terminal.
 
     Args:
@@ -37,7 +37,7 @@ class Progress:
             desc="starting", bar_format="{desc} ({elapsed})", disable=not self._is_seen, leave=False
         )
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressLine:
         """Return itself."""
         return self
 

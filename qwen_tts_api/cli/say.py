@@ -30,7 +30,7 @@ from qwen_tts_api.cli.settings import option_of, setting_options, variable_of
 from qwen_tts_api.config.settings import LIVE_MODES
 
 if TYPE_CHECKING:
-    from qwen_tts_api.cli.progress import Progress
+    from qwen_tts_api.cli.progress import ProgressLine
     from qwen_tts_api.cli.speech import Answer, Speak
 
 _NEED_WHOLE_TEXT = ("ssml", "speaker_marks")
@@ -177,12 +177,12 @@ def _speak(
     output: AbstractContextManager[Write],
     target: str,
 ) -> Answer:
-    from qwen_tts_api.cli.progress import Progress
+    from qwen_tts_api.cli.progress import ProgressLine
     from qwen_tts_api.cli.speech import loaded_model, speak_by_server
 
     with ExitStack() as stack:
         progress = stack.enter_context(
-            Progress(document["audio_format"], document.get("sample_rate"))
+            ProgressLine(document["audio_format"], document.get("sample_rate"))
         )
         progress.say("waiting")
         if client is not None:
@@ -210,7 +210,7 @@ def _speak_pipe(
     client: ServerClient | None,
     speak: Speak,
     document: dict[str, Any],
-    progress: Progress,
+    progress: ProgressLine,
     *,
     in_real_time: bool,
 ) -> AbstractContextManager[Answer]:

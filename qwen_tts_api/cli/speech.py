@@ -15,7 +15,7 @@ import click
 
 from qwen_tts_api.cli.client import ServerClient
 from qwen_tts_api.cli.exits import EXIT_FAILED
-from qwen_tts_api.cli.progress import Progress
+from qwen_tts_api.cli.progress import ProgressLine
 from qwen_tts_api.cli.settings import read_settings
 from qwen_tts_api.errors import StartupError, TTSError
 
@@ -85,7 +85,7 @@ def speak_by_server(client: ServerClient, document: dict[str, Any]) -> Iterator[
 
 @contextlib.contextmanager
 def loaded_model(
-    document: dict[str, Any], options: dict[str, str], progress: Progress
+    document: dict[str, Any], options: dict[str, str], progress: ProgressLine
 ) -> Iterator[Speak]:
     """Load a model into this process, and return what speaks with it.
 

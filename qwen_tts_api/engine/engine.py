@@ -1,8 +1,8 @@
 """One model and the thread that owns it: a state machine with a queue.
 
-`states` has the states and who may cause which change; `worker` is what the thread does. What the
-thread and the pool both touch is here, guarded by the engine's lock, which is held for moments: not
-while anything is loaded, computed or told to `on_change`. The order is pool, engine, job.
+`states` defines the states and transitions, `worker` the loop of the thread. What the thread and
+the pool share is here, guarded by the engine's lock. It is held briefly: never while a model is
+loaded, a frame computed or `on_change` called. The lock order is pool, engine, job.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from collections.abc import Callable, Mapping
 
 from qwen_tts_api.engine import states
 from qwen_tts_api.engine.job import Job, Series
-from qwen_tts_api.engine.loading import LoadRunner, NotWanted
+from qwen_tts_api.engine.loading import LoadCancelled, LoadRunner
 from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.engine.self_test import Health, self_test
 from qwen_tts_api.engine.snapshot import EngineSnapshot, EngineStatus
-from qwen_tts_api.engine.states import Actor, EngineState, IllegalTransition, Tenure
+from qwen_tts_api.engine.states import Actor, EngineState, IllegalTransition, UnloadTimer
 from qwen_tts_api.engine.worker import Worker
 from qwen_tts_api.errors import StartupError
 from qwen_tts_api.model.utterance import Reference
 from qwen_tts_api.telemetry.context import LogContext
 
 OnChange = Callable[["Engine", EngineState, EngineState], None]
-"""Told of each change of state that the engine itself caused: the states before and after. Called
-in its thread, which holds no lock."""
+"""Called with the old and the new state after each transition that the engine's thread caused; in
+that thread, which holds no lock."""
 
 
 class Engine:
@@ -38,8 +38,8 @@ class Engine:
         name: The model's name in requests.
         load: Loads it.
         on_change: See `OnChange`.
-        required: Whether it is loaded though nobody waits for it.
-        idle_unload_s: How long it stays in memory without work.
+        required: Whether it is loaded even if no job waits for it.
+        idle_unload_s: How long the model stays in memory without jobs.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Engine:
         self._changed = threading.Condition()  # its lock guards all that follows
         self._state = EngineState.CHECKING
         self._created_at = time.monotonic()
-        self._tenure = Tenure(idle_unload_s)
+        self._unload_timer = UnloadTimer(idle_unload_s)
         self._doing = "starting"
         self._failure: StartupError | None = None
         self._runner: Runner | None = None
@@ -79,80 +79,80 @@ class Engine:
         return not self._thread.is_alive()
 
     def submit(self, job: Job, series: Series | None = None, *, only_if_free: bool = False) -> bool:
-        """Queue a job; return False where the state allows no new one, or it could not begin."""
+        """Queue a new job; return False if the state refuses it, or no slot is free for it."""
         with self._changed:
             return self._state in states.ACCEPTING and self._enqueue(job, series, only_if_free)
 
     def follow(self, job: Job, series: Series, *, only_if_free: bool) -> bool:
-        """Queue a series' next job; return False where the state does not allow it.
+        """Queue the next job of a series; return False if the state refuses it.
 
-        One that is retiring goes on with the series that it has while its turn lasts.
+        A retiring engine accepts jobs of the series that it has until its turn ends.
 
         Args:
-            job: To be queued.
-            series: Whose.
-            only_if_free: Only where it can begin at once.
+            job: The job.
+            series: Its series.
+            only_if_free: Refuse it if no slot is free for it.
         """
         with self._changed:
-            in_turn = series in self._series and self._tenure.turn_left_s(self._state) > 0
+            in_turn = series in self._series and self._unload_timer.turn_left_s(self._state) > 0
             is_open = in_turn or self._state in states.ACCEPTING
             return is_open and self._enqueue(job, series, only_if_free)
 
     def attach(self, series: Series) -> None:
-        """Expect more jobs of a series: while retiring, wait for them until its turn ends."""
+        """Add a series: a retiring engine waits for its jobs until the turn ends."""
         with self._changed:
             self._series.add(series)
 
     def detach(self, series: Series) -> None:
-        """Expect no more jobs of a series."""
+        """Remove a series: no more jobs of it will come."""
         with self._changed:
             self._series.discard(series)
             self._changed.notify_all()
 
     def withdraw(self, job: Job) -> None:
-        """Take a job out of the queue, if it is there."""
+        """Remove a job from the queue, if it is there."""
         with self._changed:
             if job in self._jobs:
                 self._jobs.remove(job)
 
     def grant(self) -> bool:
-        """Give a place to one that is queued for it; return whether it was."""
+        """Grant the place in memory that it is queued for; return whether it was queued."""
         return self._move({EngineState.QUEUED: EngineState.LOADING})
 
     def abandon(self) -> bool:
-        """Give up one that is queued for a place, if nobody waits for it; return whether so."""
+        """Cancel the load if it is queued for a place and no job needs it; return whether so."""
         with self._changed:
             unwanted = not (self.required or self._jobs)
             return unwanted and self._move({EngineState.QUEUED: EngineState.ABANDONED})
 
     def retire(self, turn_s: float) -> bool:
-        """End with what it has, and what follows within `turn_s`; return whether it had a place."""
+        """Unload after its jobs, and those of its series within `turn_s`; False if not loaded."""
         with self._changed:
-            self._tenure.turn_s = turn_s
+            self._unload_timer.turn_s = turn_s
             return self._move(states.RETIRE)
 
     def stay(self) -> bool:
-        """Go on, though told to retire; return whether that is possible."""
+        """Revoke `retire`; return whether that was still possible."""
         return self._move(states.STAY)
 
     def drain(self) -> list[Job]:
-        """End, with what runs and all that follows it first; return what was queued in vain."""
+        """Retire for shutdown: complete running jobs and their series; return the dropped jobs."""
         with self._changed:
             kept = [job for job in self._jobs if job.follows and self._state.has_place]
             dropped = [job for job in self._jobs if job not in kept]
             self._jobs = deque(kept)
-            self._tenure.turn_s = math.inf
+            self._unload_timer.turn_s = math.inf
             self._move(states.RETIRE | states.DROP)
             return dropped
 
     def forget(self, reference: Reference) -> None:
-        """Drop what the model has cached of a recording."""
+        """Remove a recording from the model's caches."""
         with self._changed:
             if self._runner is not None:
                 self._runner.forget(reference)
 
     def snapshot(self) -> EngineSnapshot:
-        """Return what the pool decides by."""
+        """Return the state that the pool's decisions are based on."""
         with self._changed:
             return EngineSnapshot(
                 name=self.name,
@@ -169,22 +169,22 @@ class Engine:
             )
 
     def status(self) -> EngineStatus:
-        """Return what probes and metrics tell."""
+        """Return the status for probes and metrics."""
         with self._changed:
             return EngineStatus.of(self.snapshot(), self._doing, self._health, self._runner)
 
     def _transition(self, new: EngineState, actor: Actor) -> EngineState:
-        """Enter a state, under the lock; return the one before. Nothing else writes the state."""
+        """Change the state, under the lock; return the old one. Nothing else writes the state."""
         old = self._state
         if states.TRANSITIONS.get((old, new)) is not actor:
             raise IllegalTransition(f"{self.name}: {old.value} to {new.value} by the {actor.value}")
         self._state = new
-        self._tenure.enter_state()
+        self._unload_timer.enter_state()
         self._changed.notify_all()
         return old
 
     def _move(self, moves: Mapping[EngineState, EngineState]) -> bool:
-        """Enter what `moves` has for the current state; return False where it has nothing."""
+        """Make the transition that `moves` has for the current state; return False if none."""
         with self._changed:
             if self._state not in moves:
                 return False
@@ -206,23 +206,23 @@ class Engine:
         with self._changed:
             self._changed.notify_all()
 
-    # From here on: for the engine's thread alone.
+    # From here on: called by the engine's thread only.
 
     def report(self, doing: str) -> None:
-        """Note what the loading is at."""
+        """Set the stage of loading."""
         with self._changed:
             self._doing = doing
 
     def log_contexts(self) -> list[LogContext]:
-        """Return whose jobs are queued, for the log."""
+        """Return the log contexts of the queued jobs."""
         with self._changed:
             return [job.log_context for job in self._jobs]
 
     def await_place(self) -> None:
-        """Wait for a place among the loaded models.
+        """Block until there is a place among the loaded models.
 
         Raises:
-            NotWanted: Whoever asked for the model has gone.
+            LoadCancelled: No job waits for the model any more.
         """
         with self._changed:
             self._check_wanted()
@@ -234,19 +234,19 @@ class Engine:
 
     def _check_wanted(self) -> None:
         if self._state is EngineState.ABANDONED:
-            raise NotWanted
+            raise LoadCancelled
 
     def enter_loaded(self, runner: Runner) -> None:
-        """Enter the state in which the model serves, and tell the pool."""
+        """Enter the state that follows loading, and notify the pool."""
         with self._changed:
             self._runner, self._num_free = runner, runner.max_slots
-            self._tenure.use()
+            self._unload_timer.use()
             new = states.LOADED.get(self._state, EngineState.READY)
             old = self._transition(new, Actor.ENGINE)
         self._on_change(self, old, new)
 
     def enter_end(self, new: EngineState, failure: StartupError | None = None) -> None:
-        """Enter a state that nothing follows, and tell the pool."""
+        """Enter a final state, and notify the pool."""
         with self._changed:
             self._failure = failure
             self._num_running = self._pages_used = 0
@@ -254,9 +254,9 @@ class Engine:
         self._on_change(self, old, new)
 
     def take_jobs(self, scheduler: Scheduler) -> bool:
-        """Move queued jobs to free slots; wait for one where nothing is left to do.
+        """Move queued jobs to free slots; block while there are no jobs at all.
 
-        Returns False at the end: the engine is closing then, and nobody gives it another job.
+        Returns False when the engine is closing: no more jobs will come.
         """
         self._health.progress()
         closed_from = None
@@ -273,7 +273,7 @@ class Engine:
                 idle_s = min(left_s, self._health.self_test_due_in_s())
                 self._changed.wait(None if idle_s == math.inf else idle_s)
                 self._health.progress()
-            self._tenure.use()
+            self._unload_timer.use()
             if scheduler.awaits_text and not (self._jobs and scheduler.num_free):
                 self._changed.wait(0.5)  # below any QWEN_HANG_TIMEOUT_S
             for _ in range(min(len(self._jobs), scheduler.num_free)):
@@ -284,14 +284,14 @@ class Engine:
         return closed_from is None
 
     def _note_occupancy(self, scheduler: Scheduler) -> None:
-        """Copy what the scheduler's slots and pages are at, for snapshots of other threads."""
+        """Copy the occupancy of slots and pages, for snapshots by other threads."""
         self._num_running, self._pages_used = scheduler.num_running, scheduler.pages.num_used
         num_left = scheduler.runner.max_slots - self._num_running
         self._num_free = 0 if scheduler.lacks_pages else num_left
 
     def _left_s(self) -> float:
         has_series, degraded = bool(self._series), self._health.degraded
-        return self._tenure.left_s(self._state, has_series=has_series, degraded=degraded)
+        return self._unload_timer.left_s(self._state, has_series=has_series, degraded=degraded)
 
     def note_times(self, finished: list[Job]) -> None:
         """Update the moving average of how long a job takes, by which `Retry-After` is computed."""

@@ -1,4 +1,4 @@
-"""One utterance on its way, where an HTTP thread and an engine thread meet; and several in line."""
+"""A job: one utterance, written by an engine's thread and read by a request's; a series of jobs."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Samples = npt.NDArray[np.int16]
 
 
 @dataclass
-class Times:
-    """When a job was how far, by `time.monotonic`; None: not yet.
+class JobTimes:
+    """The times of a job's stages, by `time.monotonic`; None: not reached yet.
 
     Attributes:
-        created_at: When it came into the queue.
-        started_at: When the model began with it.
-        first_code_at: When the first code after its prompt was sampled.
-        first_audio_at: When there was audio.
-        ended_at: When it was over, however.
+        created_at: It was queued.
+        started_at: The engine began with it.
+        first_code_at: Its prompt was computed, and the first code sampled.
+        first_audio_at: The first audio was written.
+        ended_at: It finished or failed.
     """
 
     created_at: float
@@ -38,23 +38,23 @@ class Times:
 
 
 class Restarted(Exception):
-    """What was taken of a job is void: it was begun once more, and its audio begins anew."""
+    """The job was restarted: audio that was taken before must be discarded."""
 
 
 class Job:
     """A prompt, and the audio that is made of it, chunk by chunk.
 
-    One HTTP thread creates and reads it; the engine thread starts it, writes to it and ends it.
-    What ends it first counts.
+    One request's thread creates and reads it; the engine's thread starts, writes and ends it. Of
+    several ends (finish, fail, cancel) the first one counts.
 
     Attributes:
         prompt: What to synthesise.
-        follows: Whether it goes on with a request that was admitted before.
+        follows: Whether it is a later job of a series, whose first one was admitted.
         cancelled: Nobody reads it any more; the engine drops it within a frame.
-        num_attempts: How often the model began with it.
+        num_attempts: How often it was started: 2 after `restart`.
         num_text_tokens: Length of the text in tokens; 0 before the start.
-        log_context: Whose it is, for the log: the context of the thread that made it.
-        times: When it was how far.
+        log_context: The log context of the thread that created it.
+        times: The times of its stages.
     """
 
     def __init__(self, prompt: Prompt, *, follows: bool = False) -> None:
@@ -64,18 +64,18 @@ class Job:
         self.num_attempts = 1
         self.num_text_tokens = 0
         self.log_context = current_context()
-        self.times = Times(time.monotonic())
+        self.times = JobTimes(time.monotonic())
         self._num_samples = 0
         self._chunks: deque[Samples] = deque()
         self._finish_reason = ""
-        self._is_taken = False  # whether any samples were
-        self._is_void = False  # whether those that were are void, and the reader is to be told
+        self._is_taken = False  # whether any samples were taken
+        self._is_void = False  # whether `take` is to raise Restarted
         self._error: TTSError | None = None
         self._lock = threading.Lock()  # guards all of this
-        # A condition would make a lock for every wait, and wake up whoever does not wait.
+        # A lock as a binary semaphore: threading.Condition would allocate a lock for every wait.
         self._is_awaited = False
         self._wake_up = threading.Lock()
-        self._wake_up.acquire()  # released for a reader that waits, which takes it again
+        self._wake_up.acquire()  # `_wake_reader` releases it, the reader takes it again
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for samples or the end, at most `timeout_s` seconds; return whether it came."""
@@ -91,11 +91,11 @@ class Job:
             return was_told and self._wake_up.acquire()
 
     def take(self) -> Samples | None:
-        """Return the next samples, int16 `[n]`; None where there are none, or none any more.
+        """Return the next samples, int16 `[n]`; None if there are none yet, or all were taken.
 
         Raises:
-            Restarted: Once, where samples were taken that are void: of prompts without `streaming`.
-            TTSError: The job ended with it.
+            Restarted: Once after a restart, if samples were taken before (not with `streaming`).
+            TTSError: The job failed with it.
         """
         with self._lock:
             if self._error is not None:
@@ -150,18 +150,18 @@ class Job:
         return (self.times.ended_at or time.monotonic()) - self.times.started_at
 
     def start(self) -> None:
-        """Note that the model begins to compute (engine thread)."""
+        """Record that the engine begins with it (engine thread)."""
         self.times.started_at = time.monotonic()
 
     def note_first_code(self) -> None:
-        """Note that the prompt is computed, and its first code known (engine thread)."""
+        """Record that the prompt is computed, and the first code sampled (engine thread)."""
         self.times.first_code_at = time.monotonic()
 
     def restart(self) -> bool:
-        """Begin once more, with another seed, if nothing was sent of it (engine thread).
+        """Restart with another seed, if none of its audio was sent yet (engine thread).
 
-        Returns False where it was begun twice, would be the same again, or is over; or where
-        samples were taken to be sent while it is made. Those of a whole file are void.
+        Returns False if it was restarted before, has ended, or is greedy (the result would be the
+        same), or if samples of a stream were taken. Samples taken for a whole file are discarded.
         """
         sampling = self.prompt.sampling
         is_greedy = not (sampling.temperature or sampling.subtalker_temperature)
@@ -188,17 +188,17 @@ class Job:
                 self.times.first_audio_at = self.times.first_audio_at or time.monotonic()
                 self._chunks.append(samples.copy())
                 self._num_samples += len(samples)
-                self._tell()
+                self._wake_reader()
 
     def finish(self, reason: str) -> None:
-        """End with all audio written (engine thread)."""
+        """End successfully: all audio has been written (engine thread)."""
         with self._lock:
             if self.times.ended_at is None:
                 self._finish_reason = reason
                 self._end()
 
     def fail(self, error: TTSError) -> None:
-        """End without the rest of the audio, and drop what was not taken."""
+        """End with an error, and drop the audio that was not taken."""
         with self._lock:
             if self.times.ended_at is None:
                 self._error = error
@@ -206,7 +206,7 @@ class Job:
                 self._end()
 
     def cancel(self, reason: TTSError) -> None:
-        """End as `fail` does, from any thread; the engine forgets the job within a frame."""
+        """Fail, from any thread; the engine drops the job within a frame."""
         self.cancelled = True
         self.fail(reason)
         if self.prompt.arriving is not None:
@@ -214,17 +214,17 @@ class Job:
 
     def _end(self) -> None:
         self.times.ended_at = time.monotonic()
-        self._tell()
+        self._wake_reader()
 
-    def _tell(self) -> None:
-        """Wake the reader up, if it waits: once, whatever else comes before it runs."""
+    def _wake_reader(self) -> None:
+        """Wake the reader if it waits; once, even if more is written before it runs."""
         if self._is_awaited:
             self._is_awaited = False
             self._wake_up.release()
 
 
 def busy_s(spans: Iterable[tuple[float, float] | None]) -> float:
-    """Return the seconds that are within any of some jobs' spans."""
+    """Return the total length of the union of some jobs' spans, in seconds."""
     total, until = 0.0, 0.0
     for began_at, ended_at in sorted(filter(None, spans)):
         total += max(0.0, ended_at - max(began_at, until))
@@ -233,7 +233,7 @@ def busy_s(spans: Iterable[tuple[float, float] | None]) -> float:
 
 
 class Series:
-    """Jobs for one model, of which the first is admitted or refused, and the others follow.
+    """The jobs of one request for one model: the first can be refused, those that follow cannot.
 
     Attributes:
         name: The model's name.
@@ -244,10 +244,10 @@ class Series:
         self._jobs: list[Job] = []
 
     def add(self, job: Job) -> None:
-        """Note its next job."""
+        """Add its next job."""
         self._jobs = [each for each in self._jobs if not each.finish_reason] + [job]
 
     @property
     def has_failed(self) -> bool:
-        """Whether one of its jobs ended with an error, so that nobody will hear the next."""
+        """Whether one of its jobs failed, so that later ones are not needed."""
         return any(job.failure for job in self._jobs)

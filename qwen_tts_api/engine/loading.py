@@ -1,4 +1,4 @@
-"""From a model's id to a runner that has said its first word. Imports PyTorch only when called."""
+"""Load a model: find, validate, load and warm up. Imports PyTorch only when called."""
 
 from __future__ import annotations
 
@@ -41,12 +41,13 @@ cores that others use too)."""
 
 
 LoadRunner = Callable[[Callable[[str], None], Callable[[], None]], Runner]
-"""Loads a model; raises StartupError. Its first argument is told what it does. It calls the second
-once, when the checkpoint has been judged, before it takes memory of the device: that waits for a
-place among the loaded models, and raises NotWanted where nobody waits for the model any more."""
+"""Loads a model: `load(report, await_place)`; raises StartupError. It reports each stage, and calls
+`await_place` once, between validating the checkpoint and allocating device memory: that blocks
+until there is a place among the loaded models, and raises LoadCancelled if no job needs the model
+any more."""
 
 LoadById = Callable[[str, Callable[[str], None], Callable[[], None]], Runner]
-"""Loads a model by its id; else as `LoadRunner`."""
+"""Like `LoadRunner`, with the model's id as the first argument."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class ModelLoader:
     describe: Callable[[str], ModelCard]
 
 
-class NotWanted(Exception):
-    """Nobody waits any more for a model that was to be loaded."""
+class LoadCancelled(Exception):
+    """No job waits any more for the model that is being loaded."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,14 @@ def load_runner(
     report: Callable[[str], None],
     await_place: Callable[[], None] = lambda: None,
 ) -> Runner:
-    """Find, judge, load and warm up a model; where that fails, release what it took.
+    """Find, validate, load and warm up a model; on failure, release its memory.
 
     Args:
         model_id: As for `card.locate`.
         options: How.
-        check: Told what the model can do, before its weights are downloaded; may raise.
-        report: Told what is being done, for people who wait.
-        await_place: Called before memory of the device is taken; may raise.
+        check: Called with the model card before the weights are downloaded; may raise.
+        report: Called with the name of each stage, for the log and `/readyz`.
+        await_place: Called before device memory is allocated; may raise.
 
     Raises:
         LoadError: The checkpoint or the device is not there, or the memory does not suffice.
@@ -178,7 +179,7 @@ def _load(
 
 def _warm_up(runner: Any) -> None:
     runner.warm_up()
-    say_something(runner)
+    synthesize_once(runner)
 
 
 @functools.cache
@@ -190,10 +191,10 @@ def usual_threads() -> int:
 
 
 def _import_pytorch() -> None:
-    """Import it for the first time, and keep what was imported out of the garbage collection.
+    """Import PyTorch, and exclude what was imported from garbage collection (`gc.freeze`).
 
-    Looking through it again and again makes the import 6 % slower, and a full collection take 90
-    ms, in which no audio is made.
+    Collecting during the import makes that 6 % slower. Later, each full collection would scan those
+    objects for 90 ms, in which no frame is computed.
     """
     if "torch" in sys.modules:
         return
@@ -208,8 +209,8 @@ def _import_pytorch() -> None:
         gc.enable()
 
 
-def say_something(runner: Runner) -> None:
-    """Pay for lazy initialisation now, not in the first request."""
+def synthesize_once(runner: Runner) -> None:
+    """Synthesize a short text, so that lazy initialisation does not delay the first request."""
 
     def explain(error: Exception) -> SynthesisFailed:
         raise error

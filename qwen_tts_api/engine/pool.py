@@ -1,15 +1,13 @@
-"""The served models: which are in memory, which are wanted, and how much work may wait.
+"""The pool of served models: loads them on demand, unloads unused ones, bounds the queue.
 
-A model is loaded when it is first asked for, as long as somebody waits for it. It needs a place:
-where `max_loaded` models are in memory, the least recently used one retires. That finishes what it
-has, with a turn for the series that it has, releases its memory, and makes room. What could not be
-loaded is not tried again at once.
+A model is loaded by its first request, as long as a request waits for it. It needs a place: where
+`max_loaded` models are in memory, the least recently used one retires. It finishes its jobs, with a
+turn for its series, and releases its memory. A failed load is retried with backoff.
 
-Of a series of prompts the first is admitted or refused. Those that follow are never refused, not
-even while the process ends.
+Only the first job of a series can be refused. Those that follow are accepted even during shutdown.
 
-The pool's lock guards all of this. It is held for moments, taken before an engine's, and free while
-a hook is called or a job ended.
+The pool's lock guards all of this. It is held briefly, taken before an engine's lock, and released
+before a hook is called or a job ended.
 """
 
 from __future__ import annotations
@@ -22,10 +20,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from qwen_tts_api.engine.cards import FailureMemory, ModelCards, unavailable
 from qwen_tts_api.engine.engine import Engine
 from qwen_tts_api.engine.job import Job, Series
 from qwen_tts_api.engine.loading import ModelLoader
+from qwen_tts_api.engine.model_cards import LoadBackoff, ModelCards, unavailable
 from qwen_tts_api.engine.roster import PoolSettings, Roster
 from qwen_tts_api.engine.snapshot import EngineStatus, Phase, PoolStatus, pool_status
 from qwen_tts_api.engine.states import LOADED, EngineState
@@ -59,7 +57,7 @@ class ModelPool:
         hooks: What ends the process.
 
     Attributes:
-        cards: What the served models can do, loaded or not.
+        cards: The model cards of all served models, loaded or not.
     """
 
     def __init__(
@@ -74,7 +72,7 @@ class ModelPool:
         self._settings = settings
         self._hooks = hooks
         self.cards = ModelCards(self._sources, loader.describe)
-        self._failures = FailureMemory()
+        self._failures = LoadBackoff()
         self._lock = threading.Lock()  # guards all that follows
         self._phase = Phase.STARTING
         self._roster = Roster(self._make_engine, settings)
@@ -92,7 +90,7 @@ class ModelPool:
                 self._roster.start(self.names[0])
 
     def status(self) -> PoolStatus:
-        """Return what is in memory and what is being done."""
+        """Return the state of the pool, its engines and queues."""
         with self._lock:
             every = [engine.status() for engine in self._roster.engines.values()]
             engines = [each for each in every if each.state is not EngineState.CLOSED]
@@ -102,7 +100,7 @@ class ModelPool:
             return pool_status(self._phase, fault, engines, failed, idle, unassigned)
 
     def forget(self, reference: Reference) -> None:
-        """Let the models keep nothing of a recording; what speaks with it speaks on."""
+        """Remove a recording from the models' caches; running jobs with it are completed."""
         with self._lock:
             for engine in self._roster.engines.values():
                 engine.forget(reference)
@@ -145,15 +143,15 @@ class ModelPool:
 
     @contextmanager
     def series(self, name: str) -> Iterator[Series]:
-        """Announce, before the first of several prompts, that others will follow it."""
+        """Register a series inside the block: its model is not unloaded between its jobs."""
         series = Series(name)
         with self._lock:
-            self._roster.announce(series)
+            self._roster.attach(series)
         try:
             yield series
         finally:
             with self._lock:
-                self._roster.dismiss(series)
+                self._roster.detach(series)
 
     def follow(self, series: Series, prompt: Prompt, *, only_if_free: bool) -> Job | None:
         """Queue the next prompt of a series, however many others wait.
@@ -161,8 +159,8 @@ class ModelPool:
         Args:
             series: Whose.
             prompt: What to say.
-            only_if_free: Do so only where it can begin at once and delays nobody, and none before
-                it has failed; else return None.
+            only_if_free: Return None unless a slot is free for it, and no job of the series has
+                failed.
 
         Raises:
             ModelUnavailable: The model was not in memory, and could not be loaded a while ago.
@@ -183,10 +181,10 @@ class ModelPool:
         return job
 
     def cancel(self, job: Job, reason: TTSError) -> None:
-        """End a job: out of the queue at once, or out of the model at its next frame.
+        """Cancel a job: it leaves the queue at once, or its slot at the next frame.
 
-        Whoever waits for it gets `reason` at once. A model for which nobody else waits is not
-        loaded.
+        A reader that waits for it gets `reason` at once. The load of a model that no other job
+        waits for is cancelled.
         """
         job.cancel(reason)
         with self._lock:
@@ -194,7 +192,7 @@ class ModelPool:
             self._arrange()
 
     def drain(self) -> None:
-        """Refuse new work and what waits; what runs goes on to its end, with what follows it."""
+        """Refuse new and queued jobs; running jobs are completed, with the rest of their series."""
         with self._lock:
             if self._phase is not Phase.LOST:
                 self._phase = Phase.DRAINING
@@ -217,7 +215,7 @@ class ModelPool:
         return Engine(name, load, self._engine_changed, required=required, idle_unload_s=idle_s)
 
     def _engine_changed(self, engine: Engine, old: EngineState, new: EngineState) -> None:
-        """Do what a change of state calls for that an engine has caused; in its thread."""
+        """Handle a change of state that an engine has caused (in the engine's thread)."""
         if new is EngineState.FAILED:
             self._note_failed(engine)
         elif new is EngineState.LOST:
@@ -230,7 +228,7 @@ class ModelPool:
                 self._arrange()
 
     def _note_loaded(self, engine: Engine) -> None:
-        self._failures.forget(engine.name)
+        self._failures.reset(engine.name)
         if card := engine.snapshot().card:
             self.cards.put(engine.name, card)
         with self._lock:
@@ -238,11 +236,11 @@ class ModelPool:
                 self._phase = Phase.OPEN
 
     def _note_failed(self, engine: Engine) -> None:
-        """Let what waits for a model that could not be loaded fail with it."""
+        """Fail the jobs that wait for a model that could not be loaded."""
         with self._lock:
             self._roster.remove(engine)
             jobs = [*engine.drain(), *self._roster.take(engine.name)]
-            retry_after_s = self._failures.note(engine.name)
+            retry_after_s = self._failures.record_failure(engine.name)
             self._arrange()
         for job in jobs:
             job.fail(unavailable(engine.name, retry_after_s))
@@ -269,7 +267,7 @@ class ModelPool:
         if is_taken:
             self._roster.note_use(name, series)
         else:
-            self._roster.want(name, job, series)
+            self._roster.queue_job(name, job, series)
             self._arrange()
 
     def _check_open(self) -> None:
@@ -285,7 +283,7 @@ class ModelPool:
             raise unavailable(name, retry_after_s)
 
     def _find_hanging(self, engines: Sequence[EngineStatus]) -> str:
-        """Return what is wrong with a model that hangs, or nothing; the log tells it once."""
+        """Return the fault of a hanging model, or an empty string; each hang is logged once."""
         faults = {each.name: each.hang_fault(self._settings.hang_timeout_s) for each in engines}
         hanging = {name for name, fault in faults.items() if fault}
         for name in hanging - self._hanging:

@@ -1,6 +1,6 @@
-"""The engines by the name of their model, the places in memory, and who waits for either.
+"""The roster: engines by model name, the assignment of places in memory, and unassigned jobs.
 
-A collection without threads or locks of its own: the pool's lock guards it.
+It has no threads or locks of its own: the pool's lock guards it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from qwen_tts_api.errors import QueueFull
 
 MAX_RETRY_AFTER_S = 60
 
-
 TURN_S = 60.0
-"""How long a model goes on with the series that it has while another one waits for its place."""
+"""Default of `PoolSettings.turn_s`."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,8 @@ class PoolSettings:
         max_loaded: Models in memory at once.
         max_queue: Jobs that may wait, over all models.
         hang_timeout_s: How long a model with work may take for one frame before it is at fault.
-        turn_s: How long a model goes on with its series while another one waits for its place.
+        turn_s: How long a retiring model accepts further jobs of its series, while another model
+            waits for its place.
         idle_unload_s: How long a model stays in memory without work.
     """
 
@@ -51,7 +51,7 @@ class Roster:
 
     Attributes:
         engines: Those that there are by model, the least recently used first.
-        idle: Models that are not in memory since nobody used them.
+        idle: Models that were unloaded for lack of requests (`idle_unload_s`).
     """
 
     def __init__(self, make_engine: Callable[[str], Engine], settings: PoolSettings) -> None:
@@ -85,31 +85,31 @@ class Roster:
         elif (old, new) == (EngineState.READY, EngineState.CLOSING):
             self.idle.add(engine.name)
 
-    def announce(self, series: Series) -> None:
-        """Expect jobs of a series."""
+    def attach(self, series: Series) -> None:
+        """Register a series whose jobs are still to come."""
         self._series.add(series)
 
-    def dismiss(self, series: Series) -> None:
-        """Expect none any more."""
+    def detach(self, series: Series) -> None:
+        """Unregister a series, here and at its model's engine."""
         self._series.discard(series)
         if engine := self.engines.get(series.name):
             engine.detach(series)
 
     def note_use(self, name: str, series: Series | None) -> None:
-        """Note that a model's engine has taken a job."""
+        """Mark a model as the most recently used: its engine has taken a job."""
         self.engines.move_to_end(name)
         if series is not None:
             self._series.discard(series)
 
-    def want(self, name: str, job: Job, series: Series | None) -> None:
-        """Keep a job until an engine takes it, which `arrange` starts if there is none."""
+    def queue_job(self, name: str, job: Job, series: Series | None) -> None:
+        """Queue a job whose model has no engine that takes it; `arrange` starts one."""
         if series is not None:
-            self.dismiss(series)
-            self.announce(series)
+            self.detach(series)
+            self.attach(series)
         self._jobs.setdefault(name, deque()).append(job)
 
     def withdraw(self, job: Job) -> None:
-        """Take a job out of whatever queue it is in."""
+        """Remove a job from the queue that it is in, here or at an engine."""
         for name, jobs in list(self._jobs.items()):
             if job in jobs:
                 jobs.remove(job)
@@ -119,16 +119,16 @@ class Roster:
             engine.withdraw(job)
 
     def take(self, name: str) -> list[Job]:
-        """Return the jobs that wait for a model, and forget them."""
+        """Remove and return the jobs that are queued here for a model."""
         return list(self._jobs.pop(name, ()))
 
     def drain(self) -> list[Job]:
-        """Let all engines end; return the jobs that will not run."""
+        """Drain all engines; return the jobs that will not run."""
         dropped = [job for name in list(self._jobs) for job in self.take(name)]
         return dropped + [job for engine in self.engines.values() for job in engine.drain()]
 
     def arrange(self) -> None:
-        """Start engines for the models of waiting jobs, and assign the places in memory."""
+        """Start engines for the models of queued jobs, and reassign the places in memory."""
         for name in [name for name in self._jobs if name not in self.engines]:
             self.start(name)
         for engine in self.engines.values():
@@ -143,7 +143,7 @@ class Roster:
                 self._hand_over(self.engines[name])
 
     def snapshots(self) -> list[EngineSnapshot]:
-        """Return what every engine is at, the least recently used first."""
+        """Return a snapshot of every engine, the least recently used first."""
         return [engine.snapshot() for engine in self.engines.values()]
 
     def check_queue(self) -> None:
@@ -153,7 +153,7 @@ class Roster:
             QueueFull: As many jobs wait as QWEN_MAX_QUEUE allows.
         """
         engines = self.snapshots()
-        # A loaded model is about to take as many of its queue as it has slots free.
+        # Jobs for which a slot is free do not count: the engine takes them at its next step.
         waiting = sum(max(0, each.waiting - each.num_free) for each in engines)
         waiting += self.num_unassigned
         if waiting < self._settings.max_queue:
@@ -165,7 +165,7 @@ class Roster:
         )
 
     def _hand_over(self, engine: Engine) -> None:
-        """Give an engine what waits for its model, as far as it takes it."""
+        """Move the queued jobs and series of a model to its engine, as far as it accepts them."""
         for series in [each for each in self._series if each.name == engine.name]:
             self._series.remove(series)
             engine.attach(series)
@@ -178,7 +178,7 @@ class Roster:
 
 @dataclass(frozen=True)
 class Places:
-    """Who gets, loses or keeps a place in memory: names of engines, to be told in this order."""
+    """Engines that get, lose or keep a place in memory, by name; applied in this order."""
 
     granted: tuple[str, ...]
     retired: tuple[str, ...]

@@ -127,7 +127,7 @@ class Scheduler:
         slot = heapq.heappop(self._free)
         sequence = Sequence(slot, job, prepared, prepared.num_positions, max_frames)
         sequence.num_tokens, sequence.text_version = prepared.num_text_tokens, version
-        sequence.guard = LoopGuard(self.runner.card.is_paced)
+        sequence.guard = LoopGuard(self.runner.card.token_per_frame)
         self._prepared.append(sequence)
         logger.debug(
             "slot %d: %d positions, at most %d frames", slot, prepared.num_positions, max_frames

@@ -1,4 +1,4 @@
-"""What is told of the models: frozen values, which nobody can reach an engine through."""
+"""Status of the pool and its engines as frozen values, for decisions, probes and metrics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qwen_tts_api.errors import StartupError
 
 @dataclass(frozen=True)
 class ModelDetails:
-    """A model that is in memory, and where it computes.
+    """A model in memory: its kind, device and kernels.
 
     Attributes:
         kind: `custom_voice`, `voice_design` or `base`.
@@ -43,19 +43,19 @@ class ModelDetails:
 
 @dataclass(frozen=True)
 class EngineSnapshot:
-    """What the pool decides by.
+    """The state of an engine that the pool's decisions are based on.
 
     Attributes:
         name: The model's name.
-        state: Where it is in its life.
+        state: Its state.
         created_at: When its model was asked for, by `time.monotonic`.
         waiting: Jobs in its queue.
         running: Jobs in slots.
         slots: Jobs that can be computed at once; 0 unless its model is in memory.
-        num_free: Jobs that could begin at once: none where one waits for pages.
-        pages_used: Pages that those in slots have.
-        mean_job_s: Running mean of the seconds that a job is in its slot.
-        card: What the model can do, while it is in memory.
+        num_free: Free slots; 0 while a job waits for pages.
+        pages_used: Pages held by the jobs in slots.
+        mean_job_s: Moving average of the seconds that a job is in its slot.
+        card: The model card, while the model is in memory.
         failure: Why the model could not be loaded.
     """
 
@@ -74,26 +74,26 @@ class EngineSnapshot:
 
 @dataclass(frozen=True)
 class EngineStatus:
-    """A model that is in memory or on its way there, as probes and metrics have it.
+    """The status of an engine, for probes and metrics.
 
     Attributes:
         name: The model's name.
-        state: Where its engine is in its life.
-        doing: What its loading is at, for people who wait.
+        state: The engine's state.
+        doing: The stage of loading.
         details: The model, while it is in memory.
         degraded: The last computation failed, and none has succeeded since.
-        stalled_s: Since when it has made no frame, though it has work.
+        stalled_s: Seconds without a frame although there are jobs.
         running: Utterances that are being computed.
         waiting: Utterances that wait.
         rows: Utterances that can be computed at once; 0 while it is loading.
-        pages: Pages for keys and values that there are; 0 while it is loading.
-        pages_used: Pages that utterances have.
-        frames: Frames that were computed since it was loaded, whatever the number of jobs in them.
-        row_frames: Rows in those frames.
-        prefix_hits, prefix_misses: Prompts whose beginning was kept of an earlier one, or not.
+        pages: Pages of the KV cache; 0 while it is loading.
+        pages_used: Pages held by utterances.
+        frames: Steps computed since it was loaded, each one frame of all running jobs.
+        row_frames: Frames computed, summed over jobs: `row_frames / frames` is the mean batch.
+        prefix_hits, prefix_misses: Prompts whose prefix was in the prefix cache, or not.
         failures: Computations that failed.
-        out_of_memory: Computations for which the device had no memory.
-        memory_bytes: GPU memory that PyTorch holds for the process.
+        out_of_memory: Computations that ran out of device memory.
+        memory_bytes: GPU memory that PyTorch has reserved.
     """
 
     name: str
@@ -142,7 +142,7 @@ class EngineStatus:
         )
 
     def hang_fault(self, timeout_s: float) -> str:
-        """Return what is wrong, where it has made no frame for longer than that; else nothing."""
+        """Return the fault if it has stalled for longer than that, else an empty string."""
         if self.stalled_s <= timeout_s:
             return ""
         return (
@@ -152,7 +152,7 @@ class EngineStatus:
 
 
 class Phase(Enum):
-    """Where a pool is in its life."""
+    """The phase of a pool's lifecycle."""
 
     STARTING = "the first model has not been loaded"
     OPEN = "work is taken"
@@ -162,16 +162,15 @@ class Phase(Enum):
 
 @dataclass(frozen=True)
 class PoolStatus:
-    """What the probes tell.
+    """The status of the pool, for probes.
 
     Attributes:
-        state: `loading` until the first model has been loaded; `ready`; `recovering` while the last
-            thing computed is a failure; `draining` when the process was told to stop; `failed` when
-            only a new process helps.
-        doing: What the first loading is at, or why the state is not `ready`; may be empty.
-        models: Each served model's name and state: `ready`, `loading`, `not loaded`, `idle` (not
-            any more, for want of use), `failed` (it could not be, and is not tried again yet).
-        engines: What is in memory, or on its way there.
+        state: `loading` until the first model has been loaded; `ready`; `recovering` after a failed
+            computation; `draining` during shutdown; `failed` if the process must be restarted.
+        doing: The stage of the first load, or why the state is not `ready`; may be empty.
+        models: State by served model: `ready`, `loading`, `not loaded`, `idle` (unloaded for lack
+            of requests), `failed` (the load failed, and is not retried yet).
+        engines: The engines of models that are loaded or loading.
         default: The default model, while it is in memory.
         running: Utterances that are being computed, over all models.
         waiting: Utterances that wait.
@@ -199,15 +198,15 @@ def pool_status(
     idle: Collection[str],
     num_unassigned: int,
 ) -> PoolStatus:
-    """Return what the probes tell.
+    """Return the status of a pool.
 
     Args:
-        phase: The pool's.
-        fault: What is wrong with a model that hangs; empty where none does.
-        engines: In memory, or on their way there.
-        failed: Seconds until each served model may be loaded again, or 0; the default is first.
-        idle: Served models that were unloaded since nobody used them.
-        num_unassigned: Utterances that wait for models whose engine takes none.
+        phase: The pool's phase.
+        fault: The fault of a hanging model; empty if none hangs.
+        engines: The engines of models that are loaded or loading.
+        failed: By served model, the seconds until its load may be retried, or 0; the default first.
+        idle: Served models that were unloaded for lack of requests.
+        num_unassigned: Jobs that wait for models whose engine takes none.
     """
     default = next(iter(failed))
     own = next((each for each in engines if each.name == default), None)

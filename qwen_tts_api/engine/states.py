@@ -1,6 +1,6 @@
-"""The states of an engine, and who may cause which change.
+"""The states of an engine, and its allowed transitions.
 
-`docs/architecture.md` has the same table, and says what happens in each state.
+`docs/architecture.md` has the same table, and describes each state.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from enum import Enum
 
 
 class EngineState(Enum):
-    """Where an engine is in its life; CHECKING is the first state."""
+    """The states of an engine; CHECKING is the first."""
 
     CHECKING = "checking"
-    """Finds the checkpoint, downloads it if need be, and judges it."""
+    """Finds (or downloads) and validates the checkpoint."""
     QUEUED = "queued"
     """Waits for a place among the loaded models."""
     ABANDONED = "abandoned"
-    """Is not loaded any more; its thread ends as soon as it notices."""
+    """The load was cancelled; the thread ends as soon as it notices."""
     LOADING = "loading"
-    """Has a place, and takes the device's memory."""
+    """Has a place, and loads the model into device memory."""
     LOADING_TO_RETIRE = "loading to retire"
-    """Loads for the jobs that it has, and retires then."""
+    """Loads for the jobs that it has, then retires."""
     READY = "ready"
-    """Computes what it is given."""
+    """Computes jobs."""
     RETIRING = "retiring"
-    """Computes what it has, and what follows in its series while its turn lasts."""
+    """Completes its jobs, and those of its series that come before its turn ends."""
     CLOSING = "closing"
     """Releases the device's memory."""
     CLOSED = "closed"
@@ -35,26 +35,26 @@ class EngineState(Enum):
     FAILED = "failed"
     """Could not be loaded, and its place is free."""
     LOST = "lost"
-    """The device is lost, or its thread met an error that nobody expected: the process ends."""
+    """The device is lost, or the thread met an unexpected error: the process ends."""
 
     @property
     def has_place(self) -> bool:
-        """Whether it takes, or may take, memory of the device."""
+        """Whether it holds a place: it uses, or may allocate, device memory."""
         return self in _HOLDING
 
     @property
     def gives_way(self) -> bool:
-        """Whether its place will soon be another's, unless it is told to stay."""
+        """Whether it will release its place, unless `retire` is revoked."""
         return self in _GIVING_WAY
 
 
 class Actor(Enum):
-    """Who causes a change of state."""
+    """The thread that makes a transition."""
 
     ENGINE = "engine"
     """The engine's own thread."""
     POOL = "pool"
-    """Whoever calls the pool, by a method of the engine."""
+    """Any thread that calls the pool, by a method of the engine."""
 
 
 _S = EngineState
@@ -82,29 +82,29 @@ TRANSITIONS: Mapping[tuple[EngineState, EngineState], Actor] = {
     (_S.CLOSING, _S.CLOSED): Actor.ENGINE,
     **{(state, _S.LOST): Actor.ENGINE for state in _S if state is not _S.LOST},
 }
-"""Every allowed change, and who may cause it."""
+"""Every allowed transition, and who may make it."""
 
 ACCEPTING = frozenset({_S.CHECKING, _S.QUEUED, _S.LOADING, _S.READY})
-"""Where new jobs may be queued."""
+"""States in which new jobs are accepted."""
 
 RETIRE = {_S.LOADING: _S.LOADING_TO_RETIRE, _S.READY: _S.RETIRING}
-"""What becomes of an engine that is told to give way."""
+"""Transitions of `Engine.retire`."""
 STAY = {new: old for old, new in RETIRE.items()}
-"""What becomes of it when it is told to stay after all."""
+"""Transitions of `Engine.stay`, which revokes `retire`."""
 DROP = {_S.CHECKING: _S.ABANDONED, _S.QUEUED: _S.ABANDONED}
-"""What becomes of one without a place at the end of the process."""
+"""Transitions at shutdown of an engine without a place."""
 LOADED = {_S.LOADING: _S.READY, _S.LOADING_TO_RETIRE: _S.RETIRING}
-"""What becomes of one whose model has been loaded."""
+"""Transitions when the model has been loaded."""
 
 
-class Tenure:
-    """How long an engine without work keeps its place. Its engine's lock guards it.
+class UnloadTimer:
+    """Decides when an engine without jobs unloads its model. The engine's lock guards it.
 
     Args:
-        idle_unload_s: Since its last work, if nobody tells it to retire.
+        idle_unload_s: How long after the last job, unless it retires.
 
     Attributes:
-        turn_s: Once it is told so, while jobs of a series that it has may follow.
+        turn_s: How long after `retire`, while it has a series.
     """
 
     def __init__(self, idle_unload_s: float) -> None:
@@ -113,26 +113,26 @@ class Tenure:
         self._entered_at = self._used_at = time.monotonic()
 
     def enter_state(self) -> None:
-        """Note a change of state."""
+        """Record a change of state."""
         self._entered_at = time.monotonic()
 
     def use(self) -> None:
-        """Note that there is work."""
+        """Record that there are jobs."""
         self._used_at = time.monotonic()
 
     def turn_left_s(self, state: EngineState) -> float:
-        """Return how long one that is retiring goes on with what follows; 0 for any other."""
+        """Return how long a retiring engine still accepts jobs of its series; else 0."""
         if state is not _S.RETIRING:
             return 0.0
         return max(0.0, self._entered_at + self.turn_s - time.monotonic())
 
     def left_s(self, state: EngineState, *, has_series: bool, degraded: bool) -> float:
-        """Return in how many seconds it ends if no work comes; 0: now.
+        """Return the seconds until it unloads if no job comes; 0: now.
 
         Args:
-            state: Its state.
-            has_series: Whether more may follow of what it had.
-            degraded: Whether it is yet to be seen that the model works.
+            state: The engine's state.
+            has_series: Whether it has a series, whose next job may come.
+            degraded: Whether a self-test after a failure is still to come.
         """
         if state is _S.RETIRING:
             return self.turn_left_s(state) if has_series else 0.0
@@ -142,4 +142,4 @@ class Tenure:
 
 
 class IllegalTransition(Exception):
-    """A change of state that `TRANSITIONS` does not have, or not for this actor."""
+    """A transition that `TRANSITIONS` does not have, or not for this actor."""

@@ -1,6 +1,6 @@
-"""What an engine's thread does: loads a model, computes with it, and releases it.
+"""The loop of an engine's thread: loads the model, computes frames, and releases the model.
 
-Nothing else touches the model, but for what `Runner` allows, and no lock is held meanwhile.
+No other thread uses the model, except as `Runner` allows. No lock is held while it computes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.engine.loading import LoadRunner, NotWanted
+from qwen_tts_api.engine.loading import LoadCancelled, LoadRunner
 from qwen_tts_api.engine.runner.capture_lock import CAPTURES
 from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.scheduler import Scheduler
@@ -32,16 +32,16 @@ logger = logging.getLogger(__name__)
 
 
 class DeviceLost(Exception):
-    """The device computes nothing more for this process."""
+    """The device failed in a way that only a new process recovers from."""
 
 
 class Worker:
     """The body of an engine's thread.
 
     Args:
-        engine: Whose jobs it takes, and whose state it changes.
+        engine: The engine whose jobs it computes.
         load: Loads the model.
-        health: Is told how the computing goes.
+        health: Records successes and failures.
     """
 
     def __init__(self, engine: Engine, load: LoadRunner, health: Health) -> None:
@@ -51,7 +51,7 @@ class Worker:
         self._device_is_lost = False
 
     def run(self) -> None:
-        """Live an engine's life."""
+        """Load the model, compute until the engine closes, and release the model."""
         try:
             with bound_context(*self._engine.log_contexts()):
                 runner = self._load_runner()
@@ -64,7 +64,7 @@ class Worker:
         except DeviceLost:
             logger.critical("%s: the device is lost; the process ends", self._engine.name)
             self._engine.enter_end(EngineState.LOST)
-        except BaseException:  # a boundary: without its thread the model would never answer
+        except BaseException:  # a boundary: a dead thread would leave its jobs waiting forever
             logger.critical("%s: the engine has failed", self._engine.name, exc_info=True)
             self._engine.enter_end(EngineState.LOST)
 
@@ -73,13 +73,13 @@ class Worker:
         began_at = time.monotonic()
         try:
             runner = self._load(self._report, self._engine.await_place)
-        except NotWanted:
-            logger.info("%s: not loaded, since no request waits for it any more", name)
+        except LoadCancelled:
+            logger.info("%s: load cancelled, since no request waits for it any more", name)
             self._engine.enter_end(EngineState.CLOSED)
             return None
         except IllegalTransition:
             raise
-        except Exception as error:  # a boundary: whatever a damaged file makes libraries raise
+        except Exception as error:  # a boundary: libraries raise anything for a damaged file
             self._fail(error)
             return None
         logger.info("%s: ready in %.1f s", name, time.monotonic() - began_at)
@@ -97,7 +97,7 @@ class Worker:
             error = LoadError(f"{name} could not be loaded: {error!r}")
         with bound_context(*self._engine.log_contexts()):
             logger.error("%s", error)
-        # Without its traceback, whose frames would keep what was loaded in memory.
+        # A copy without traceback, whose frames would keep the loaded tensors in memory.
         self._engine.enter_end(EngineState.FAILED, type(error)(str(error)))
 
     def _serve(self, runner: Runner) -> None:
@@ -107,18 +107,18 @@ class Worker:
                 with CAPTURES.work():
                     finished = self._step(scheduler)
                 self._engine.note_times(finished)
-        except BaseException:  # a boundary: what is in slots has an end, too
+        except BaseException:  # a boundary: the jobs in slots must end, too
             scheduler.fail_all(model_failed())
             raise
 
     def _step(self, scheduler: Scheduler) -> list[Job]:
-        """Compute one frame of everything; return the jobs that were finished."""
+        """Compute one frame of all running jobs; return those that have finished."""
         finished: list[Job] = []
         try:
             num_running = scheduler.num_running
             finished = scheduler.step()
             self._health.computed(num_running, finished=bool(finished))
-        except Exception as error:  # a boundary: the engine outlives a frame that fails
+        except Exception as error:  # a boundary: a failed frame fails its jobs, not the engine
             with bound_context(*scheduler.log_contexts):
                 scheduler.fail_all(self._explain(error))
         if self._device_is_lost:
@@ -126,10 +126,10 @@ class Worker:
         return finished
 
     def _explain(self, error: Exception) -> TTSError:
-        """Log what a model raised, and return what the client is told."""
+        """Log an error of the model, and return the error for the client."""
         if isinstance(error, TTSError):
             return error
-        self._device_is_lost |= is_fatal(error)  # also where a single job's prompt met it
+        self._device_is_lost |= is_fatal(error)  # also if only one job's prompt raised it
         name = self._engine.name
         out_of_memory = type(error).__name__ == "OutOfMemoryError"  # PyTorch's, not imported here
         self._health.failed(out_of_memory)
@@ -141,5 +141,5 @@ class Worker:
 
 
 def model_failed() -> SynthesisFailed:
-    """Return what a client is told of an error that is in the log."""
+    """Return the client's error for a failure that is in the log."""
     return SynthesisFailed("The model failed on this request; the cause is in the server's log.")

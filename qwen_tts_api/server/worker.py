@@ -65,7 +65,7 @@ class QwenWorker(Worker):  # type: ignore[misc]
         """Build the loop before gunicorn installs signal handlers, which use it."""
         self._config = config = Config.from_env()
         self._next_heartbeat = 0.0
-        _settle(self.cfg)
+        _cache_settings(self.cfg)
         self._handler = RequestHandler(
             lambda *arguments: self.wsgi(*arguments), self.cfg, config.client_timeout_s
         )
@@ -147,7 +147,7 @@ def loop_limits(config: Config, cfg: Any) -> LoopLimits:
     )
 
 
-def _settle(cfg: Any) -> None:
+def _cache_settings(cfg: Any) -> None:
     """Make gunicorn's settings plain attributes: it looks each up by two calls, 20 a request."""
     vars(cfg).update({name: setting.get() for name, setting in cfg.settings.items()})
 

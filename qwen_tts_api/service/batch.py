@@ -19,7 +19,7 @@ MAX_AT_ONCE = 16
 """How many texts of one batch are spoken at once, of a quarter of QWEN_MAX_STREAMS at most: others
 are to be heard, too."""
 
-RETRY_S = 0.5
+POLL_INTERVAL_S = 0.5
 """How often a text that waits looks whether others have left room in the queue."""
 
 Synthesize = Callable[[SpeechRequest, Client], Speech]
@@ -126,7 +126,7 @@ class Batch:
                 if is_first or self._has_room() or not self._may_wait():
                     self._num_running += 1
                     return self._pending.popleft()
-                self._changed.wait(RETRY_S)
+                self._changed.wait(POLL_INTERVAL_S)
             return None
 
     def _may_wait(self) -> bool:

@@ -14,19 +14,19 @@ from qwen_tts_api.errors import TTSError
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.api_keys import KeysStatus
 from qwen_tts_api.service.synthesis.segmented_job import NOTHING_TO_SAY, SegmentedJob
-from qwen_tts_api.telemetry.context import Utterance, current_usage
+from qwen_tts_api.telemetry.context import UtteranceUsage, current_usage
 from qwen_tts_api.telemetry.metrics import Metrics
 
 
 class RequestMetrics:
-    """The metrics of one request. A context manager around the making of its audio.
+    """The metrics of one request. A context manager around the synthesis of its audio.
 
-    At its end they are added to the usage of the thread's request, too.
+    At the end they are also added to the usage of the current HTTP request.
 
     Args:
-        metrics: Where they are counted.
-        delivery: `whole`; `stream`, where the audio is sent while it is made; `live`, where the
-            text, too, comes meanwhile, so that audio that is late may have waited for it.
+        metrics: The service's metrics.
+        delivery: `whole`; `stream`: the audio is sent while it is made; `live`: the text arrives
+            meanwhile, too, so that late audio is no underrun: it may have waited for text.
     """
 
     def __init__(self, metrics: Metrics, *, delivery: str) -> None:
@@ -46,14 +46,14 @@ class RequestMetrics:
         self._metrics.syntheses.labels(self._model, error.code).inc()
 
     def start(self, provenance: Provenance, num_characters: int, job: SegmentedJob) -> None:
-        """Note what is measured: a job that is queued, for a text of so many characters."""
+        """Begin to measure a job that was queued, for a text of so many characters."""
         self._model = provenance.model
         self._provenance = provenance
         self._num_characters = num_characters
         self._job = job
 
     def record_begin(self) -> None:
-        """Note that there is text to speak, which there was not when the request arrived."""
+        """Restart the clock of the first audio: the first text to speak has arrived."""
         if self._num_samples == 0:
             self._arrived_at = time.monotonic()
 
@@ -62,7 +62,7 @@ class RequestMetrics:
         self._num_characters += num_characters
 
     def restart(self) -> None:
-        """Do not count the audio so far, which nobody was sent."""
+        """Do not count the audio so far: the job was restarted, and nothing was sent."""
         self._num_void = self._num_samples
 
     def record_audio(self, num_samples: int) -> None:
@@ -107,7 +107,7 @@ class RequestMetrics:
                 metrics.empty_audio.inc()
 
     def _num_spoken(self, error: BaseException | None) -> int:
-        """Return the characters of the text, or of the segments of it that there is audio of."""
+        """Return the characters of the text; after an error, of the segments with audio."""
         assert self._job is not None
         if self._is_silent:
             return 0
@@ -124,22 +124,22 @@ class RequestMetrics:
         metrics.key_audio_seconds.labels(label).inc(audio_s)
         if self._usage is not None and (made := self._provenance) is not None:
             self._usage.add(
-                Utterance(made.model, made.voice, made.seed, end, num_characters, audio_s)
+                UtteranceUsage(made.model, made.voice, made.seed, end, num_characters, audio_s)
             )
 
     @property
     def _audio_s(self) -> float:
-        """Seconds of audio that were sent."""
+        """Seconds of audio, without what a restart discarded."""
         return (self._num_samples - self._num_void) / SAMPLE_RATE_HZ
 
     @property
     def _is_silent(self) -> bool:
-        """Whether the model has nothing to say, which would make it look fast."""
+        """Whether there is nothing to say: such requests would distort rates and times."""
         return self._job is not None and not self._job.num_segments
 
 
 def outcome(job: SegmentedJob) -> str:
-    """Return how a job ended: its finish reason, or the code of what one of its segments met."""
+    """Return how a job ended: the error code of a failed segment, else its finish reason."""
     if not job.num_segments:
         return NOTHING_TO_SAY
     return next((each.failure for each in job.jobs if each.failure), job.finish_reason)
@@ -150,7 +150,7 @@ def _outcome(error: BaseException | None, job: SegmentedJob) -> str:
         return outcome(job)
     if isinstance(error, TTSError):
         return error.code
-    # A stream that is not read on is closed, which its generator sees as this.
+    # Closing a generator that is not exhausted raises GeneratorExit in it.
     return "client_left" if isinstance(error, GeneratorExit) else "internal_error"
 
 
@@ -175,15 +175,15 @@ def _pool_metrics(status: PoolStatus) -> Iterator[Metric]:
     gauges = {
         "running": "Utterances that are being computed.",
         "rows": "Utterances that can be computed at once.",
-        "pages": "Pages of keys and values that there are for utterances.",
-        "pages_used": "Pages of keys and values that utterances have.",
+        "pages": "Pages of the KV cache.",
+        "pages_used": "Pages of the KV cache that are in use.",
         "memory_bytes": "GPU memory that PyTorch has reserved.",
     }
     counters = {
-        "frames": "Frames (80 ms) computed, whatever the batch size.",
-        "row_frames": "Frames computed, once per utterance: row_frames / frames is the mean batch.",
-        "prefix_hits": "Prompts whose beginning was kept of an earlier one.",
-        "prefix_misses": "Prompts whose beginning was computed, where such are kept.",
+        "frames": "Steps computed: one frame (80 ms) of every running utterance.",
+        "row_frames": "Frames computed, of all utterances: row_frames / frames is the mean batch.",
+        "prefix_hits": "Prompts whose prefix was found in the prefix cache.",
+        "prefix_misses": "Prompts whose prefix was not in the prefix cache.",
         "failures": "Failed computations.",
         "out_of_memory": "Computations that ran out of device memory.",
     }

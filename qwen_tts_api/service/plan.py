@@ -136,16 +136,16 @@ def make_segments(
     """
     prompts, tempos = [], []
     for passage, voice in zip(script.passages, voices, strict=True):
-        with passage.style.placing():
+        with passage.style.locating_errors():
             prompts.append(make_prompt(config, passage.text, voice))
             tempos.append(_tempo(passage.style.speed * speed))
     seeds = segment_seeds(prompts[0].sampling.seed)
     segments: list[SpeechSegment] = []
     has_several = len({voice.name for voice in voices}) > 1
     for passage, voice, prompt, tempo in zip(script.passages, voices, prompts, tempos, strict=True):
-        divided = divide(prompt, max_letters(config, voice.card), seeds)
+        divided = split_prompt(prompt, max_letters(config, voice.card), seeds)
         if passage.written:
-            divided = list(_told(divided, prompt.text, passage.written))
+            divided = list(_attach_written(divided, prompt.text, passage.written))
         *divided, last = divided
         pause_s = PAUSES_S[passage.boundary] if passage.pause_s is None else passage.pause_s
         last = replace(last, pause_s=pause_s, is_stated=passage.pause_s is not None)
@@ -184,11 +184,11 @@ def make_prompt(config: Config, text: str, voice: ResolvedVoice) -> Prompt:
         max_new_tokens=request.max_new_tokens,
         streaming=request.stream,
         reference=voice.reference,
-        text_in_frames=_hears_in_frames(config, voice),
+        text_in_frames=_is_text_in_frames(config, voice),
     )
 
 
-def _hears_in_frames(config: Config, voice: ResolvedVoice) -> bool:
+def _is_text_in_frames(config: Config, voice: ResolvedVoice) -> bool:
     """Return whether a token of the text is in each frame.
 
     Upstream does so with clones. There each frame of the recording takes a token of the text, too,
@@ -200,8 +200,8 @@ def _hears_in_frames(config: Config, voice: ResolvedVoice) -> bool:
     """
     asked, card = voice.request.non_streaming_mode, voice.card
     if asked is None:
-        return card.kind == "base" and card.hears_words and not config.non_streaming_mode
-    if not asked and not card.hears_words:
+        return card.kind == "base" and card.streaming_text and not config.non_streaming_mode
+    if not asked and not card.streaming_text:
         raise NotSupported(
             f"The model {voice.model!r} needs all text before the first frame: leave "
             "'non_streaming_mode' out.",
@@ -220,7 +220,7 @@ def max_letters(config: Config, card: ModelCard) -> int:
     return limit if card.kind == "voice_design" else min(limit, config.max_segment_chars)
 
 
-def divide(
+def split_prompt(
     prompt: Prompt, max_letters: int, seeds: Iterator[int] | None = None
 ) -> list[SpeechSegment]:
     """Return the segments of a prompt; a text that fits is one, with the first seed.
@@ -246,7 +246,7 @@ def _part(prompt: Prompt, text: str, seed: int) -> Prompt:
     return replace(prompt, text=text, sampling=replace(prompt.sampling, seed=seed))
 
 
-def _told(
+def _attach_written(
     segments: Sequence[SpeechSegment], text: str, written: Written
 ) -> Iterator[SpeechSegment]:
     """Yield the segments of a text with what the client wrote of each."""

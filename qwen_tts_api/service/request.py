@@ -164,7 +164,7 @@ class SpeechInfo:
 
 
 @dataclass(frozen=True)
-class Usage:
+class TokenUsage:
     """What a request has cost so far.
 
     Attributes:
@@ -197,11 +197,11 @@ class Speech:
     duration_s: float
     model_s: float
     encode_s: float
-    usage: Usage
+    usage: TokenUsage
     times: Times | None = None
 
 
-class Progress(Protocol):
+class StreamProgress(Protocol):
     """How far a stream is."""
 
     @property
@@ -240,8 +240,8 @@ class SpeechStream(Iterator[bytes]):
         info: SpeechInfo,
         first: bytes,
         others: Generator[bytes, None, None],
-        usage: Callable[[], Usage],
-        progress: Progress,
+        usage: Callable[[], TokenUsage],
+        progress: StreamProgress,
     ) -> None:
         self.info = info
         self.progress = progress
@@ -254,7 +254,7 @@ class SpeechStream(Iterator[bytes]):
         return next(self._others) if first is None else first
 
     @property
-    def usage(self) -> Usage:
+    def usage(self) -> TokenUsage:
         """Return the usage so far."""
         return self._usage()
 

@@ -32,7 +32,7 @@ MAX_LISTED = 8
 
 
 @dataclass(frozen=True)
-class Utterance:
+class UtteranceUsage:
     """One text that was spoken, or not to its end.
 
     Attributes:
@@ -66,7 +66,7 @@ class Usage:
         self._audio_s = 0.0
         self._seen: dict[str, dict[str, None]] = {}
 
-    def add(self, utterance: Utterance) -> None:
+    def add(self, utterance: UtteranceUsage) -> None:
         """Count a text that has come to its end, whatever the end."""
         details = {
             "model": utterance.model,

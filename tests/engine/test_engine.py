@@ -84,7 +84,7 @@ class Drive:
 
     def __init__(self) -> None:
         # It would be unloaded at once, but that it has a series.
-        self.engine = Recorded("voice", self._load, self._told, idle_unload_s=0)
+        self.engine = Recorded("voice", self._load, self._record, idle_unload_s=0)
         self.engine.changes = []
         self.runner = Runner()
         self.series = Series("voice")
@@ -111,7 +111,7 @@ class Drive:
         if self.error is not None:
             raise self.error
 
-    def _told(self, engine: Engine, old: EngineState, new: EngineState) -> None:
+    def _record(self, engine: Engine, old: EngineState, new: EngineState) -> None:
         assert engine is self.engine
         self.told.append((old, new))
         if new is self.deaf:

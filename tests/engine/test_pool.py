@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from qwen_tts_api.engine import cards, self_test
+from qwen_tts_api.engine import model_cards, self_test
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import (
     LoadError,
@@ -92,7 +92,7 @@ def test_a_later_model_that_cannot_be_loaded_fails_its_requests_only(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The service goes on with the others, and tries again after a while."""
-    monkeypatch.setattr(cards, "FIRST_DELAY_S", 0.0)
+    monkeypatch.setattr(model_cards, "FIRST_DELAY_S", 0.0)
     bench.hub.error = LoadError("damaged")
     job = bench.pool.submit("small", prompt())
     with pytest.raises(ModelUnavailable):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qwen_tts_api.engine import cards
+from qwen_tts_api.engine import model_cards
 from qwen_tts_api.engine.engine import Engine
 from qwen_tts_api.engine.job import Job, Series
 from qwen_tts_api.engine.loading import ModelLoader
@@ -179,7 +179,7 @@ def recorded(history: History) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Engine, "_transition", record)
-        patch.setattr(cards, "FIRST_DELAY_S", 0.0)
+        patch.setattr(model_cards, "FIRST_DELAY_S", 0.0)
         yield
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from qwen_tts_api.engine import cards
+from qwen_tts_api.engine import model_cards
 from qwen_tts_api.engine.engine import Engine
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.roster import Places, PoolSettings, Roster, assign_places
@@ -75,7 +75,7 @@ def test_a_failure_is_remembered(bench: Bench, how: str, monkeypatch: pytest.Mon
     assert bench.hub.asked == ["voice", "small"]
     assert bench.pool.status().ready
     setattr(bench.hub, how, None)
-    monkeypatch.setattr(cards, "monotonic", lambda: time.monotonic() + 6)
+    monkeypatch.setattr(model_cards, "monotonic", lambda: time.monotonic() + 6)
     read(bench.pool.submit("small", prompt()))
     assert state_of(bench, "small") == "ready"
 
@@ -237,7 +237,7 @@ def test_what_an_engine_does_not_take_goes_on_waiting() -> None:
 
     roster = Roster(make_engine, PoolSettings(max_loaded=1, max_queue=1, hang_timeout_s=60))
     job = Job(prompt())
-    roster.want("small", job, None)
+    roster.queue_job("small", job, None)
     roster.start("small")
     assert roster.num_unassigned == 1
     assert roster.take("small") == [job]

@@ -119,7 +119,7 @@ def test_all_batches_share_their_threads(make_bench: MakeBench) -> None:
 
 def test_a_full_queue_is_waited_for(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
     """No text is refused, nor counted as if it were, while others of the batch are spoken."""
-    monkeypatch.setattr(module, "RETRY_S", 0.01)
+    monkeypatch.setattr(module, "POLL_INTERVAL_S", 0.01)
     bench = make_bench(max_queue=2, max_streams=1024)
     assert codes(bench.service.synthesize_all(texts(32))) == ["ok"] * 32
     assert value(bench, "syntheses_total", model="voice", outcome="stop") == 32
@@ -141,7 +141,7 @@ def test_a_full_queue_refuses_a_batch_of_which_nothing_is_spoken(make_bench: Mak
 
 def test_who_waits_too_long_is_refused_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where others keep the queue full for as long as a text may take."""
-    monkeypatch.setattr(module, "RETRY_S", 0.01)
+    monkeypatch.setattr(module, "POLL_INTERVAL_S", 0.01)
     tried: list[SpeechRequest] = []
 
     def synthesize(request: SpeechRequest, client: Client) -> Speech:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.model.utterance import Prompt, SamplingParams
-from qwen_tts_api.service.plan import divide, max_letters
+from qwen_tts_api.service.plan import max_letters, split_prompt
 from tests.fakes import BASE, CUSTOM_VOICE, VOICE_DESIGN
 
 PROMPT = Prompt("x", "german", "ryan", "calm", SamplingParams(seed=7, top_k=3), 99, streaming=True)
@@ -15,13 +15,13 @@ TEXT = "Here is a sentence of some length. " * 20 + "\n\n" + "And here is one mo
 
 def test_a_short_text_is_its_prompt() -> None:
     """The very same, so that it sounds as it always did."""
-    (segment,) = divide(PROMPT, 400)
+    (segment,) = split_prompt(PROMPT, 400)
     assert segment.prompt == PROMPT
 
 
 def test_all_but_text_and_seed_is_the_same() -> None:
     """Also each prompt's budget; the first seed is the request's."""
-    segments = divide(replace(PROMPT, text=TEXT), 400)
+    segments = split_prompt(replace(PROMPT, text=TEXT), 400)
     seeds = [each.prompt.sampling.seed for each in segments]
     assert seeds[0] == 7
     assert len(set(seeds)) == len(seeds) > 2
@@ -35,18 +35,18 @@ def test_all_but_text_and_seed_is_the_same() -> None:
 def test_the_same_request_and_seed_give_the_same_segments() -> None:
     """And another seed gives others, from beginning to end."""
     prompt = replace(PROMPT, text=TEXT)
-    assert divide(prompt, 400) == divide(prompt, 400)
-    other = divide(replace(prompt, sampling=SamplingParams(seed=8)), 400)
-    seeds = {each.prompt.sampling.seed for each in divide(prompt, 400)}
+    assert split_prompt(prompt, 400) == split_prompt(prompt, 400)
+    other = split_prompt(replace(prompt, sampling=SamplingParams(seed=8)), 400)
+    seeds = {each.prompt.sampling.seed for each in split_prompt(prompt, 400)}
     assert not seeds & {each.prompt.sampling.seed for each in other}
 
 
 def test_pauses_depend_on_the_kind_of_cut() -> None:
     """Longest between paragraphs, none inside a word."""
-    pauses = [each.pause_s for each in divide(replace(PROMPT, text=TEXT), 400)]
+    pauses = [each.pause_s for each in split_prompt(replace(PROMPT, text=TEXT), 400)]
     assert 0.6 in pauses[:-1]
     assert 0.25 in pauses
-    (*inside, _) = divide(replace(PROMPT, text="x" * 900), 400)
+    (*inside, _) = split_prompt(replace(PROMPT, text="x" * 900), 400)
     assert {each.pause_s for each in inside} == {0.0}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.errors import ClientLeft, SynthesisFailed
-from qwen_tts_api.service.request import SpeechRequest, Usage
+from qwen_tts_api.service.request import SpeechRequest, TokenUsage
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
 from qwen_tts_api.service.text.script.turns import Turn
 from qwen_tts_api.service.voices.resolve import ResolvedVoice, VoiceResolver
@@ -79,7 +79,7 @@ def test_what_is_told_of_speech_is_values(bench: Bench) -> None:
 def test_the_usage_of_a_stream_grows(bench: Bench) -> None:
     stream = bench.service.stream(SpeechRequest("Hello", stream=True))
     assert list(stream)
-    assert stream.usage == Usage(1000, 5, "stop")
+    assert stream.usage == TokenUsage(1000, 5, "stop")
 
 
 def test_a_designed_voice_is_resolved_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

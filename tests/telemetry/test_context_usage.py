@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 
 from qwen_tts_api.service.metrics import RequestMetrics
 from qwen_tts_api.telemetry import context
-from qwen_tts_api.telemetry.context import MAX_LISTED, USAGE_FIELDS, Usage, Utterance
+from qwen_tts_api.telemetry.context import MAX_LISTED, USAGE_FIELDS, Usage, UtteranceUsage
 from qwen_tts_api.telemetry.metrics import MAX_KEYS, OTHER_KEYS, KeyLabels
 from tests.conftest import Bench, wait_until
 from tests.routes.live.conftest import ServePort, serve_port
@@ -144,7 +144,7 @@ def test_the_labels_are_bounded() -> None:
 def test_a_long_session_s_line_is_short() -> None:
     used = Usage()
     for number in range(100):
-        used.add(Utterance("nano", "", number, "stop", 10, 1.0))
+        used.add(UtteranceUsage("nano", "", number, "stop", 10, 1.0))
     fields = used.fields()
     assert (fields["characters"], fields["audio_s"], fields["model"]) == (1000, 100.0, "nano")
     assert len(fields["seed"].split(",")) == MAX_LISTED

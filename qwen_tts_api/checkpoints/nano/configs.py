@@ -252,7 +252,7 @@ def model_config(tts_model_type: str) -> Document:
         "tts_model_type": tts_model_type,
         "talker_config": _TALKER | _voices(tts_model_type),
         "transformers_version": TRANSFORMERS_VERSION,
-        "token_per_frame": True,  # of the service: see `ModelCard.is_paced`
+        "token_per_frame": True,  # of the service: see `ModelCard.token_per_frame`
     }
     if tts_model_type == "base":
         document["speaker_encoder_config"] = _SPEAKER_ENCODER

@@ -20,7 +20,7 @@ from qwen_tts_api.audio.encoders import Output
 from qwen_tts_api.cli.client import ServerBusy
 from qwen_tts_api.cli.live.playback import Playback
 from qwen_tts_api.cli.live.text import PipedText
-from qwen_tts_api.cli.progress import Progress
+from qwen_tts_api.cli.progress import ProgressLine
 from qwen_tts_api.cli.speech import Answer, Speak
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.service.live.audio import LiveAudio, choose_tempo
@@ -55,7 +55,7 @@ class PipeSpeech:
         text: PipedText,
         speak: Speak,
         document: dict[str, Any],
-        progress: Progress,
+        progress: ProgressLine,
         *,
         in_real_time: bool,
     ) -> None:
@@ -150,7 +150,7 @@ def speak_pipe(
     pipe: IO[bytes],
     speak: Speak,
     document: dict[str, Any],
-    progress: Progress,
+    progress: ProgressLine,
     *,
     in_real_time: bool,
 ) -> Iterator[Answer]:

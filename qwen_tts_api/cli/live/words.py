@@ -25,7 +25,7 @@ from qwen_tts_api.cli.client import ServerClient
 from qwen_tts_api.cli.live.playback import Playback
 from qwen_tts_api.cli.live.speech import OF_THE_WHOLE, choose_file
 from qwen_tts_api.cli.live.text import READ_BYTES
-from qwen_tts_api.cli.progress import Progress
+from qwen_tts_api.cli.progress import ProgressLine
 from qwen_tts_api.cli.speech import Answer
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.live.audio import LiveAudio
@@ -66,7 +66,7 @@ class WordSpeech:
         pipe: IO[bytes],
         socket: Connection,
         document: dict[str, Any],
-        progress: Progress,
+        progress: ProgressLine,
         *,
         in_real_time: bool,
     ) -> None:
@@ -196,7 +196,7 @@ def speak_words(
     pipe: IO[bytes],
     client: ServerClient,
     document: dict[str, Any],
-    progress: Progress,
+    progress: ProgressLine,
     *,
     in_real_time: bool,
 ) -> Iterator[Answer]:

@@ -4,7 +4,7 @@ X-Square found in 500 sessions of a bad checkpoint that every runaway is one cod
 while the 15 other codes go on changing, and that speech had four equal ones at most: of their
 numbers are the limits (Qwen3TTS-Streaming, docs/dev/investigation/streaming_hallucination.md).
 The sentences that `nano-en` and `nano` were counted in (14) have two at most; a row of signs that
-`nano-en` does not read is longer, a frame each: for it is `ModelCard.is_paced`.
+`nano-en` does not read is longer, a frame each: for it is `ModelCard.token_per_frame`.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class LoopGuard:
     """The latest run of equal codes 0 of one utterance.
 
     Attributes:
-        is_paced: A token of the text is a frame (`ModelCard.is_paced`): a run amid the text is as
-            long as its pauses then, and no loop.
-        length: How many codes it has.
+        token_per_frame: As `ModelCard.token_per_frame`: a run inside the text may be a pause of any
+            length then, and is no loop.
+        length: The length of the run.
     """
 
-    is_paced: bool = False
+    token_per_frame: bool = False
     length: int = 0
     _code: int = -1
 
@@ -52,7 +52,7 @@ class LoopGuard:
         self._code = code
         is_behind_text = num_codes >= FRAMES_BEHIND_TEXT * num_tokens
         if self.length >= MAX_RUN:
-            return is_behind_text or not self.is_paced
+            return is_behind_text or not self.token_per_frame
         return self.length >= MAX_RUN_BEHIND_TEXT and is_behind_text
 
 

@@ -137,7 +137,7 @@ def _recording_bytes(request: Request, body: bytes) -> int:
     return max((found.end(1) - found.start(1) for found in pattern.finditer(body)), default=0)
 
 
-def idle_query(request: Request, *read: str) -> list[str]:
+def ignored_query(request: Request, *read: str) -> list[str]:
     """Return what tells of a query's parameters that have no effect beside a body with all fields.
 
     Args:

@@ -56,11 +56,6 @@ class Framing:
             return CloseCode.ABNORMAL_CLOSURE if self.is_over else None
         return sent.code if received is None else received.code
 
-    @property
-    def was_closed_by_client(self) -> bool:
-        """Return whether the client sent a close frame before the server did."""
-        return bool(self._protocol.close_rcvd_then_sent)
-
     def receive(self, data: bytes) -> list[Message]:
         """Take bytes; return the messages that they complete. Pings and closes are answered."""
         if self.is_over:

@@ -16,7 +16,7 @@ from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openapi.operations import BINARY, Answer
 from qwen_tts_api.routes.request_log import RequestRecord
-from qwen_tts_api.routes.speech.timed import LINES_TYPE, OURS, SCHEMAS, WHOLE_TYPE, TimedBody
+from qwen_tts_api.routes.speech.timed import LINES_TYPE, NATIVE, SCHEMAS, WHOLE_TYPE, TimedBody
 from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.request import Speech, SpeechInfo, SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
@@ -94,7 +94,7 @@ def synthesize(
     request: Request,
     ignored: Sequence[str],
     names: Mapping[str, str],
-    timed: TimedBody = OURS,
+    timed: TimedBody = NATIVE,
 ) -> Response:
     """Do what is asked for, and return the audio.
 

@@ -21,7 +21,7 @@ from qwen_tts_api.routes.speech.word_fields import NormalizeField, Pronunciation
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.normalize import MAX_INSTRUCT_CHARS
 
-USUAL = SamplingParams()
+SAMPLING_DEFAULTS = SamplingParams()
 """What holds where a request says nothing."""
 MAX_EXPLAINED = 5
 """How many fields an error names."""
@@ -128,26 +128,32 @@ class SpeechSchema(Schema):
         "Frames of 80 ms, of which at most one less is made of each segment; by the text if null.",
     )
     temperature = number(
-        0, 10, f"0 always takes the likeliest code; {USUAL.temperature:g} if null."
+        0, 10, f"0 always takes the likeliest code; {SAMPLING_DEFAULTS.temperature:g} if null."
     )
-    top_k = integer(0, 3072, f"How many codes to choose from, 0 is all; {USUAL.top_k} if null.")
+    top_k = integer(
+        0, 3072, f"How many codes to choose from, 0 is all; {SAMPLING_DEFAULTS.top_k} if null."
+    )
     top_p = number(
         0,
         1,
-        f"How much probability to choose from; {USUAL.top_p:g} if null.",
+        f"How much probability to choose from; {SAMPLING_DEFAULTS.top_p:g} if null.",
         min_inclusive=False,
     )
-    repetition_penalty = number(0.1, 10, f"1 is none; {USUAL.repetition_penalty:g} if null.")
+    repetition_penalty = number(
+        0.1, 10, f"1 is none; {SAMPLING_DEFAULTS.repetition_penalty:g} if null."
+    )
     subtalker_temperature = number(
-        0, 10, f"Of the other 15 codes of a frame; {USUAL.subtalker_temperature:g} if null."
+        0,
+        10,
+        f"Of the other 15 codes of a frame; {SAMPLING_DEFAULTS.subtalker_temperature:g} if null.",
     )
     subtalker_top_k = integer(
-        0, 3072, f"Of the other 15 codes of a frame; {USUAL.subtalker_top_k} if null."
+        0, 3072, f"Of the other 15 codes of a frame; {SAMPLING_DEFAULTS.subtalker_top_k} if null."
     )
     subtalker_top_p = number(
         0,
         1,
-        f"Of the other 15 codes of a frame; {USUAL.subtalker_top_p:g} if null.",
+        f"Of the other 15 codes of a frame; {SAMPLING_DEFAULTS.subtalker_top_p:g} if null.",
         min_inclusive=False,
     )
 
@@ -204,7 +210,7 @@ def _given_part(kind: type[Schema], given: frozenset[str], unknown: Any) -> Sche
     return kind(only=given, unknown=unknown)
 
 
-def idle_fields(schema: Schema, document: Mapping[str, Any]) -> list[str]:
+def ignored_fields(schema: Schema, document: Mapping[str, Any]) -> list[str]:
     """Return the names that a schema does not know and may pass over: they do no harm.
 
     One that nearly is a field, or means one, is none of them: what it asks for would be missed.

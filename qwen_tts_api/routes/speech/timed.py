@@ -16,7 +16,6 @@ from qwen_tts_api.service.times.timed import TimedSegment, Times
 WHOLE_TYPE, LINES_TYPE = "application/json", "application/x-ndjson"
 
 Document = dict[str, Any]
-Tell = Callable[["bytes | None"], list[Document]]
 
 _SPOKEN = {"type": "string", "description": "What is spoken, where that is not the same."}
 _WORD = {
@@ -87,15 +86,14 @@ class TimedLines(Iterator[bytes]):
 
     Args:
         stream: With times.
-        tell: Returns the first documents, and then those of each chunk of audio; at last those of
-            None.
+        describe_chunk: Returns the documents of each chunk of audio, and of None at the end.
     """
 
     def __init__(
-        self, stream: SpeechStream, tell: Callable[[bytes | None], list[Document]]
+        self, stream: SpeechStream, describe_chunk: Callable[[bytes | None], list[Document]]
     ) -> None:
         self._stream = stream
-        self._tell = tell
+        self._describe_chunk = describe_chunk
         self._documents = deque[Document]()
         self._is_over = False
 
@@ -104,7 +102,7 @@ class TimedLines(Iterator[bytes]):
             if self._is_over:
                 raise StopIteration
             data = next(self._stream, None)
-            self._documents += self._tell(data)
+            self._documents += self._describe_chunk(data)
             self._is_over = data is None
         return line(self._documents.popleft())
 
@@ -113,11 +111,11 @@ class TimedLines(Iterator[bytes]):
         self._stream.close()
 
 
-class _Teller:
-    """Tells what is heard in a stream, in our own way.
+class _StreamDescriber:
+    """Returns the documents of a stream in the native format.
 
-    First type and rate, then audio, and segments: as they are expected when they begin, and as they
-    were heard when they have ended. At last subtitles of all of it.
+    Media type and sample rate come first, then audio and segments: with expected times when a
+    segment begins, with final ones when it has ended. The last document has the subtitles.
 
     Args:
         stream: With times.
@@ -126,16 +124,16 @@ class _Teller:
     def __init__(self, stream: SpeechStream) -> None:
         self._stream = stream
         self._head = [_head(stream.info)]
-        self._num_told = 0
+        self._num_described = 0
         self._expected: TimedSegment | None = None
 
     def __call__(self, data: bytes | None) -> list[Document]:
-        """Return what is to be told behind a chunk of audio; None is the end."""
+        """Return the documents of a chunk of audio; None is the end."""
         documents, self._head = self._head, []
         progress = self._stream.progress
         assert progress.times is not None
-        new = progress.times.segments[self._num_told :]
-        self._num_told += len(new)
+        new = progress.times.segments[self._num_described :]
+        self._num_described += len(new)
         documents += [{"segment": segment.document()} for segment in new]
         if progress.expected is not None and progress.expected is not self._expected:
             self._expected = progress.expected
@@ -160,7 +158,7 @@ class TimedBody:
     lines: Callable[[SpeechStream], TimedLines]
 
 
-OURS = TimedBody(whole, lambda stream: TimedLines(stream, _Teller(stream)))
+NATIVE = TimedBody(whole, lambda stream: TimedLines(stream, _StreamDescriber(stream)))
 
 
 def _head(info: SpeechInfo) -> Document:

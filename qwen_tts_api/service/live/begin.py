@@ -137,4 +137,4 @@ def _is_continuous(config: Config, voice: ResolvedVoice) -> bool:
     reference = voice.reference
     # What continues a recording has most of its text beside the recording's frames.
     continues = reference is not None and not reference.x_vector_only
-    return voice.card.hears_words and not continues
+    return voice.card.streaming_text and not continues

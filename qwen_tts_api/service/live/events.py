@@ -76,7 +76,7 @@ LiveEvent = SegmentBegins | AudioChunk | SegmentEnded | Flushed | Ended
 
 
 @dataclass(frozen=True)
-class Spoken:
+class Delivered:
     """How much of a text was handed out, which its listener may not have heard yet.
 
     Attributes:

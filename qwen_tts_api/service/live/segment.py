@@ -10,7 +10,7 @@ from qwen_tts_api.model.utterance import ArrivingText
 from qwen_tts_api.service.text.aligned.written import Written
 from qwen_tts_api.service.text.sentences import Boundary
 from qwen_tts_api.service.text.stable_text import StableText, StatedPause
-from qwen_tts_api.service.times.timed import Said
+from qwen_tts_api.service.times.timed import SegmentText
 
 
 @dataclass
@@ -48,12 +48,12 @@ class LiveSegment:
         self.parts = (*self.parts, part)
 
     @property
-    def said(self) -> Said:
+    def said(self) -> SegmentText:
         """What is spoken of it so far, and what the client wrote of that."""
         parts = self.parts  # to which another thread may add
         text = "".join(part.text for part in parts)
         written = Written.joined([part.written for part in parts])
-        return Said(text.strip(), written=written.stripped(text))
+        return SegmentText(text.strip(), written=written.stripped(text))
 
 
 @dataclass(frozen=True)

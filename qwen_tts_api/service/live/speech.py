@@ -13,20 +13,20 @@ from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt
 from qwen_tts_api.service.live.audio import LiveAudio
 from qwen_tts_api.service.live.events import (
     AudioChunk,
+    Delivered,
     Ended,
     Flushed,
     LiveEvent,
     LiveInfo,
     SegmentBegins,
     SegmentEnded,
-    Spoken,
 )
 from qwen_tts_api.service.live.segment import Flush, LiveSegment
 from qwen_tts_api.service.live.segment_queue import SegmentQueue
 from qwen_tts_api.service.live.text import LiveText
 from qwen_tts_api.service.metrics import RequestMetrics, outcome
 from qwen_tts_api.service.plan import PAUSES_S
-from qwen_tts_api.service.request import Client, Usage
+from qwen_tts_api.service.request import Client, TokenUsage
 from qwen_tts_api.service.synthesis.concatenate import at_speed
 from qwen_tts_api.service.synthesis.segmented_job import SILENCE_S, SegmentedJob
 from qwen_tts_api.service.synthesis.trace import traced
@@ -94,9 +94,9 @@ class LiveSpeech:
         self._cancelled = ClientLeft("The speech was cancelled.")
 
     @property
-    def usage(self) -> Usage:
+    def usage(self) -> TokenUsage:
         """Return the usage so far."""
-        return Usage(self._job.num_text_tokens, self._job.num_frames)
+        return TokenUsage(self._job.num_text_tokens, self._job.num_frames)
 
     @property
     def is_over(self) -> bool:
@@ -150,7 +150,7 @@ class LiveSpeech:
         """
         self._text.finish()
 
-    def cancel(self) -> Spoken:
+    def cancel(self) -> Delivered:
         """Stop: no audio follows, and `events` ends; return how much was handed out."""
         spoken = self._spoken()
         self._stop(self._cancelled)
@@ -250,15 +250,15 @@ class LiveSpeech:
         silence = np.zeros(round(SILENCE_S * SAMPLE_RATE_HZ), np.int16)
         return self._audio.begin(0) + self._audio.write(silence)
 
-    def _spoken(self) -> Spoken:
+    def _spoken(self) -> Delivered:
         if (current := self._queue.current) is None:
-            return Spoken(self._paused_until, self._audio.milliseconds)
+            return Delivered(self._paused_until, self._audio.milliseconds)
         number, segment = current
         job = self._job.jobs[number:]
         ended = bool(job) and job[0].ended
         share = self._audio.share(segment.text, ended=ended)
         characters = segment.start + round(share * (segment.end - segment.start))
-        return Spoken(max(characters, self._paused_until), self._audio.milliseconds)
+        return Delivered(max(characters, self._paused_until), self._audio.milliseconds)
 
     def _disconnect(self) -> None:
         self._stop(ClientLeft("The client closed the connection."))

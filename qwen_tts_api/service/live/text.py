@@ -19,7 +19,7 @@ from qwen_tts_api.service.text.sentences import Boundary
 from qwen_tts_api.service.text.stable_text import StableText, StatedPause
 from qwen_tts_api.service.text.verbalize.wording import AS_WRITTEN, Wording
 
-ENOUGH = 0.7
+NEARLY_FULL = 0.7
 """Of a segment's length: one that grows ends with the next sentence."""
 
 
@@ -200,10 +200,10 @@ class LiveText:
                 pause = first.behind(pause)
             return pause
 
-    def end_if_silent(self, spoke_at: float) -> None:
+    def end_if_silent(self, last_audio_at: float) -> None:
         """Finish the text if nothing has come, nor been spoken (`time.monotonic`), for too long."""
         with self._changed:
-            if max(self._touched_at, spoke_at) + self._limits.silence_s < time.monotonic():
+            if max(self._touched_at, last_audio_at) + self._limits.silence_s < time.monotonic():
                 self._finish()
 
     # From here on: under the lock.
@@ -225,14 +225,14 @@ class LiveText:
             segment.grow(part)
             assert segment.source is not None
             segment.source.append(part.text)
-            if self._is_enough(segment):
+            if self._is_nearly_full(segment):
                 self._close_segment()
         if self._finished:
             self._close_segment()
 
-    def _is_enough(self, segment: LiveSegment) -> bool:
+    def _is_nearly_full(self, segment: LiveSegment) -> bool:
         """Return whether a segment that grows ends here: with a sentence, near its length."""
-        is_long = measure(segment.text) > self._limits.max_letters * ENOUGH
+        is_long = measure(segment.text) > self._limits.max_letters * NEARLY_FULL
         return segment.boundary >= Boundary.SENTENCE and is_long
 
     def _close_segment(self) -> None:

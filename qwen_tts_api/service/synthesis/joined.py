@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from qwen_tts_api.service.plan import SpeechSegment
 from qwen_tts_api.service.synthesis.concatenate import Concatenator, at_speed
-from qwen_tts_api.service.times.timed import Said
+from qwen_tts_api.service.times.timed import SegmentText
 from qwen_tts_api.service.times.timeline import Timeline
 
 Samples = npt.NDArray[np.int16]
@@ -44,7 +44,7 @@ def joined(
     for number, segment in enumerate(segments):
         concatenator.holds_silence = segment.is_stated
         tempo = segment.speed
-        said = Said(segment.prompt.text, tempo, segment.voice, segment.written)
+        said = SegmentText(segment.prompt.text, tempo, segment.voice, segment.written)
         if timeline is not None:
             timeline.begin_segment(said, concatenator.origin)
         for taken in at_speed(samples_of(number), tempo):

@@ -38,7 +38,7 @@ CUT = ("loop", "length")
 AHEAD_OF_STREAM = 1
 AHEAD_OF_FILE = 4
 
-LOOK_S = 0.5
+POLL_INTERVAL_S = 0.5
 """How often it is looked after a segment whose text arrives."""
 
 
@@ -110,11 +110,6 @@ class SegmentedJob:
         return len(self.segments) if self.segments and self.segments[0].prompt.text else 0
 
     @property
-    def num_taken(self) -> int:
-        """How many segments' audio has been taken to its end."""
-        return self._num_taken
-
-    @property
     def finish_reason(self) -> str:
         """`stop`, `nothing_to_say`, or that of a job that was cut: `loop`, `length`.
 
@@ -180,24 +175,24 @@ class SegmentedJob:
         """
         self._num_taken = number
         job = self._start(number)
-        heard_at = time.monotonic()
+        last_audio_at = time.monotonic()
         if not self.num_restarts:  # a second attempt has what the first has left
-            self._deadline = heard_at + self._timeout_s
+            self._deadline = last_audio_at + self._timeout_s
         held: list[Samples] = []
         is_held = not (job.prompt.streaming or self._may_restart)
         while not job.ended:
             wait_s = self._deadline - time.monotonic()
             if on_silence is not None and job.prompt.arriving is not None:
-                wait_s = min(wait_s, LOOK_S)
-                on_silence(heard_at)
+                wait_s = min(wait_s, POLL_INTERVAL_S)
+                on_silence(last_audio_at)
             job.wait(wait_s)
             taken = self._take(job, held)
             if taken is not None and is_held:
                 held.append(taken)
             elif taken is not None:
-                heard_at = time.monotonic()
+                last_audio_at = time.monotonic()
                 yield taken
-                self._deadline += time.monotonic() - heard_at  # a slow reader is no timeout
+                self._deadline += time.monotonic() - last_audio_at  # a slow reader is no timeout
             self._check_deadline(job)
             self._look_ahead()  # only now: the first audio comes first
         self._take(job, held)  # raises what the job ended with, if it ended between two looks

@@ -10,7 +10,7 @@ from qwen_tts_api.audio.encoders import Pipeline
 from qwen_tts_api.errors import ClientLeft
 from qwen_tts_api.service.metrics import RequestMetrics
 from qwen_tts_api.service.plan import SpeechPlan
-from qwen_tts_api.service.request import Client, SpeechInfo, Usage
+from qwen_tts_api.service.request import Client, SpeechInfo, TokenUsage
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
 from qwen_tts_api.service.synthesis.trace import traced
 from qwen_tts_api.service.times.timed import TimedSegment, Times
@@ -110,10 +110,10 @@ class Synthesis:
         """When the segment that is being made is likely to be heard, likewise."""
         return self.timeline.current if self.timeline else None
 
-    def usage(self) -> Usage:
+    def usage(self) -> TokenUsage:
         """Return the usage so far."""
         job = self.job
-        return Usage(job.num_text_tokens, job.num_frames, job.finish_reason)
+        return TokenUsage(job.num_text_tokens, job.num_frames, job.finish_reason)
 
     def _cancel(self) -> None:
         self.job.cancel(ClientLeft("The client closed the connection."))

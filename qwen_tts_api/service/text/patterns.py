@@ -30,14 +30,14 @@ _COMBINING = compile_pattern(
 )
 
 
-def windows(text: str, size: int = WINDOW_CHARS) -> Iterator[str]:
-    """Yield consecutive windows of a text, each of up to `size` characters.
+def windows(text: str) -> Iterator[str]:
+    """Yield consecutive windows of a text, each of up to WINDOW_CHARS characters.
 
     A window ends behind a line, a sentence or a word where it has one, else between two characters.
     """
     start = 0
-    while len(text) - start > size:
-        end = _find_window_end(text, start, start + size)
+    while len(text) - start > WINDOW_CHARS:
+        end = _find_window_end(text, start, start + WINDOW_CHARS)
         yield text[start:end]
         start = end
     yield text[start:]

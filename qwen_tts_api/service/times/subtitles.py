@@ -11,8 +11,6 @@ import re
 from qwen_tts_api.service.times.cues import Cue, make_cues
 from qwen_tts_api.service.times.timed import Times
 
-SRT_TYPE, VTT_TYPE = "application/x-subrip", "text/vtt"
-
 _TAG = re.compile(r"<(?=[A-Za-z/!])")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 

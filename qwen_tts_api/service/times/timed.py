@@ -44,7 +44,7 @@ class TimedWord:
 
 
 @dataclass(frozen=True)
-class Said:
+class SegmentText:
     """What is spoken of a segment.
 
     Attributes:
@@ -136,7 +136,7 @@ class Times:
 
 
 def timed_segment(
-    said: Said, words: Sequence[Word], heard: Sequence[Span], *, estimated: bool
+    said: SegmentText, words: Sequence[Word], heard: Sequence[Span], *, estimated: bool
 ) -> TimedSegment:
     """Return when a segment is heard, in the words that the client wrote.
 
@@ -160,7 +160,9 @@ def timed_segment(
     return TimedSegment(text, start_s, end_s, timed, estimated, said.speaker, spoken, written)
 
 
-def _written_words(said: Said, written: Written, clock: Clock, heard: Span) -> Iterator[TimedWord]:
+def _written_words(
+    said: SegmentText, written: Written, clock: Clock, heard: Span
+) -> Iterator[TimedWord]:
     """Yield the words that the client wrote."""
     for start, end, (first, last), (start_s, end_s) in time_written(
         written.text, written.spoken, clock, heard

@@ -13,7 +13,7 @@ from qwen_tts_api.checkpoints.token_timing import TokenTiming
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 from qwen_tts_api.service.times.activity import Activity, ActivityMeter
 from qwen_tts_api.service.times.estimate import Span, estimate, expected
-from qwen_tts_api.service.times.timed import Said, TimedSegment, Times, timed_segment
+from qwen_tts_api.service.times.timed import SegmentText, TimedSegment, Times, timed_segment
 from qwen_tts_api.service.times.words import LETTERS_PER_S, Word, split_words
 
 Samples = npt.NDArray[np.int16]
@@ -57,7 +57,7 @@ class Timeline:
         """Take samples of the current segment, as the model made them."""
         self._meter.write(samples)
 
-    def begin_segment(self, said: Said, origin: int) -> None:
+    def begin_segment(self, said: SegmentText, origin: int) -> None:
         """Begin a segment, or tell of one whose text grows; see `end_segment`."""
         words = split_words(said.text)
         spans, exact = self._paced(said.text, words, said.tempo), True
@@ -65,7 +65,7 @@ class Timeline:
             spans, exact = expected(words, self._samples / self._letters / said.tempo), False
         self.current = self._placed(said, words, spans, origin, estimated=not exact)
 
-    def end_segment(self, said: Said, origin: int) -> TimedSegment:
+    def end_segment(self, said: SegmentText, origin: int) -> TimedSegment:
         """End the segment; return when it is heard.
 
         Args:
@@ -108,7 +108,7 @@ class Timeline:
 
     def _placed(
         self,
-        said: Said,
+        said: SegmentText,
         words: Sequence[Word],
         spans: Sequence[Span],
         origin: int,

@@ -37,7 +37,7 @@ class Cloning:
         reference = self._registry.reference(voice, x_vector_only=request.x_vector_only_mode)
         return reference, voice.name
 
-    def refusal(self, given: list[str], voice: Voice | None, model: str) -> NotSupported:
+    def unsupported_error(self, given: list[str], voice: Voice | None, model: str) -> NotSupported:
         """Return the error of a model that is to clone a voice and cannot.
 
         Args:

@@ -106,7 +106,7 @@ class VoiceResolver:
         if clones and not request.model and card.kind != "base":
             model = self._models.first_of_kind("base") or model
             card = self._models.card(model)
-        ignored = self._idle_fields(request, card, voice)
+        ignored = self._ignored_fields(request, card, voice)
         if ignored:
             request = replace(request, **{name: getattr(SpeechRequest, name) for name in ignored})
         speaker = reference = None
@@ -114,7 +114,7 @@ class VoiceResolver:
         if card.kind == "base":
             reference, registered = self._cloning.reference(request, voice, model)
         elif clones:
-            raise self._cloning.refusal(_fields_of_cloning(request), voice, model)
+            raise self._cloning.unsupported_error(_fields_of_cloning(request), voice, model)
         else:
             speaker = self._speaker(request, model, card)
         language = resolve_language(request.language, card)
@@ -136,7 +136,7 @@ class VoiceResolver:
             return None
         return self._registry.find(speaker)
 
-    def _idle_fields(
+    def _ignored_fields(
         self, request: SpeechRequest, card: ModelCard, voice: Voice | None
     ) -> tuple[str, ...]:
         """Return the names of fields without effect that are ignored, not refused.
@@ -158,7 +158,7 @@ class VoiceResolver:
             and not (cloned or card.kind == "base"),
             "non_streaming_mode": lenient
             and request.non_streaming_mode is False
-            and not card.hears_words,
+            and not card.streaming_text,
         }
         return tuple(name for name, is_idle in idle.items() if is_idle)
 
@@ -232,7 +232,7 @@ def resolve_passages(
         wanted = _request_of(request, passage)
         voice = resolved.get(wanted)
         if voice is None:
-            with passage.style.placing():
+            with passage.style.locating_errors():
                 resolved[wanted] = voice = resolve(wanted)
                 _check_model(voices, voice)
         voices.append(voice)

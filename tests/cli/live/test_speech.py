@@ -19,7 +19,7 @@ from qwen_tts_api.cli.live import text as module
 from qwen_tts_api.cli.live.speech import speak_pipe
 from qwen_tts_api.cli.live.text import PipedText
 from qwen_tts_api.cli.outputs import NATIVE_RATE_HZ
-from qwen_tts_api.cli.progress import Progress
+from qwen_tts_api.cli.progress import ProgressLine
 from qwen_tts_api.cli.speech import Answer
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.live.segment import LiveSegment
@@ -68,7 +68,7 @@ def speak(text: bytes | IO[bytes], speaker: Speaker, **fields: Any) -> bytes:
     """Return the file that comes of a text."""
     stream = io.BytesIO(text) if isinstance(text, bytes) else text
     document = {"audio_format": "pcm", **fields}
-    progress = Progress(document["audio_format"], None)
+    progress = ProgressLine(document["audio_format"], None)
     with speak_pipe(stream, speaker, document, progress, in_real_time=False) as answer:
         return b"".join(answer.chunks)
 
@@ -93,7 +93,7 @@ def test_utf_8_that_is_cut_anywhere() -> None:
 def test_it_is_spoken_while_the_pipe_is_open() -> None:
     """The first sentence is not waited for any longer than it takes to come."""
     speaker = Speaker()
-    progress = Progress("pcm", None)
+    progress = ProgressLine("pcm", None)
     with pipe() as (reader, writer):
         writer.write(b"Hello there, how are you? And")
         document = {"audio_format": "pcm", "speaker": "Ryan", "seed": 3}
@@ -211,7 +211,7 @@ def test_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
     speaker = Speaker()
     with pipe() as (reader, writer):
         writer.write(b"Hello there. And")
-        progress = Progress("pcm", None)
+        progress = ProgressLine("pcm", None)
         document = {"audio_format": "pcm"}
         speaking = speak_pipe(reader, speaker, document, progress, in_real_time=False)
         next(speaking.__enter__().chunks)

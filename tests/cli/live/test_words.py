@@ -18,7 +18,7 @@ import pytest
 from qwen_tts_api.cli.client import ServerClient
 from qwen_tts_api.cli.live import words
 from qwen_tts_api.cli.live.words import WordSpeech, speak_words
-from qwen_tts_api.cli.progress import Progress
+from qwen_tts_api.cli.progress import ProgressLine
 from qwen_tts_api.cli.speech import Answer
 from tests.cli.live.test_speech import ByteByByte, pipe
 from tests.conftest import wait_until
@@ -32,7 +32,7 @@ def speaking(port: Port, text: IO[bytes], **fields: Any) -> Iterator[Answer]:
     """Speak a text; the block gets its audio."""
     document = {"audio_format": "pcm", "speaker": "Ryan", **fields}
     client = ServerClient(port.url.replace("ws", "http"), 10)
-    progress = Progress(document["audio_format"], None)
+    progress = ProgressLine(document["audio_format"], None)
     with speak_words(text, client, document, progress, in_real_time=False) as answer:
         yield answer
 

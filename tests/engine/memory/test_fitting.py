@@ -192,7 +192,7 @@ def test_slots_are_halved_until_they_fit(
 
 
 def test_not_even_one_slot(model: LoadedModel, fit: Fit) -> None:
-    """Said with what would help, whether it is planned or found out."""
+    """SegmentText with what would help, whether it is planned or found out."""
     with pytest.raises(LoadError, match="QWEN_MAX_POSITIONS"):
         fit(device_of(model, 30, fixed=0, each=29 * slot_bytes(model)), 8)
     with pytest.raises(LoadError, match="QWEN_MAX_POSITIONS"):

@@ -17,9 +17,9 @@ from tests.fakes import SAMPLES_PER_FRAME, FakeRunner
 from tests.rows import for_each
 
 
-def ends(codes: Sequence[int], num_tokens: int, *, is_paced: bool = False) -> int | None:
+def ends(codes: Sequence[int], num_tokens: int, *, token_per_frame: bool = False) -> int | None:
     """Return how many codes there were before the one at which a loop was seen."""
-    guard = LoopGuard(is_paced)
+    guard = LoopGuard(token_per_frame)
     for number, code in enumerate(codes):
         if guard.sees_loop(code, number, num_tokens):
             return number
@@ -43,8 +43,8 @@ def test_ten_are_one_where_the_text_must_be_over() -> None:
 
 
 def test_where_a_token_is_a_frame_pauses_may_be_as_long_as_the_text() -> None:
-    assert ends([7] * 90, 100, is_paced=True) is None
-    assert ends([7] * 300, 100, is_paced=True) == 200
+    assert ends([7] * 90, 100, token_per_frame=True) is None
+    assert ends([7] * 300, 100, token_per_frame=True) == 200
 
 
 def test_a_frame_is_faded_out() -> None:

@@ -26,12 +26,12 @@ from qwen_tts_api.errors import (
 )
 from qwen_tts_api.service.live.events import (
     AudioChunk,
+    Delivered,
     Ended,
     Flushed,
     LiveEvent,
     SegmentBegins,
     SegmentEnded,
-    Spoken,
 )
 from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.request import SpeechRequest
@@ -234,14 +234,14 @@ def test_an_interruption_tells_what_was_spoken(bench: Bench, listen: Listen) -> 
     events = listener.end()
     assert events[-1] == Ended("cancelled")
     assert listener.error is None
-    assert spoken == Spoken(0, 0)
+    assert spoken == Delivered(0, 0)
     bench.runner.gate.set()
     wait_until(lambda: idle(bench))
     listener = listen(bench, "A sentence. ")
     listener.live.flush()
     wait_until(lambda: listener.ended)
     spoken = listener.live.cancel()
-    assert spoken == Spoken(11, 11 * 80)
+    assert spoken == Delivered(11, 11 * 80)
     with pytest.raises(InvalidRequest):
         listener.live.append("more")
 
@@ -439,7 +439,7 @@ def test_a_model_that_hears_no_words_speaks_sentences(
     """And says so."""
     bench = make_bench(live_mode="continuous")
     assert listen(bench, live_mode="segments").live.info.mode == "segments"
-    card = replace(bench.pool.cards.get("voice"), hears_words=False)
+    card = replace(bench.pool.cards.get("voice"), streaming_text=False)
     monkeypatch.setattr(bench.pool.cards, "get", lambda name: card)
     assert listen(bench).live.info.mode == "segments"
-    assert not read_card(SPEAKING_FOLDER).hears_words
+    assert not read_card(SPEAKING_FOLDER).streaming_text

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.audio.encoders import Output
-from qwen_tts_api.routes.apis.elevenlabs.alignment import Aligner, Told
+from qwen_tts_api.routes.apis.elevenlabs.alignment import Aligner, Alignments
 from qwen_tts_api.service.live.segment import LiveLimits, LiveSegment
 from qwen_tts_api.service.live.text import LiveText
 from qwen_tts_api.service.text.aligned.written import Written
@@ -21,7 +21,7 @@ from qwen_tts_api.service.text.script.passage import Passage, Script
 from qwen_tts_api.service.text.script.script import prepare_script
 from qwen_tts_api.service.text.verbalize.pronunciations import Pronunciations
 from qwen_tts_api.service.text.verbalize.wording import Wording
-from qwen_tts_api.service.times.timed import Said, TimedSegment
+from qwen_tts_api.service.times.timed import SegmentText, TimedSegment
 from qwen_tts_api.service.times.timeline import Timeline
 from tests.rows import for_each
 from tests.service.times.audio import speech
@@ -51,17 +51,17 @@ HIDDEN = ("(http://a.b/link)", "<b>", "</b>", "&nbsp;")
 TEXTS = st.lists(st.sampled_from(PARTS), min_size=1, max_size=9).map(" ".join)
 
 
-def said_of(text: str, wording: Wording = WORDING) -> Said:
+def said_of(text: str, wording: Wording = WORDING) -> SegmentText:
     """Return what is spoken of a text, as of a request."""
     script, _ = prepare_script(Script([Passage(text)]), 10**6, normalize=True, timed=True)
     (passage,) = script.passages
     assert passage.written is not None
     worded, _, alignment = wording.word_aligned(passage.text)
     written: Written = passage.written.said(alignment).stripped(worded)
-    return Said(worded.strip(), written=written)
+    return SegmentText(worded.strip(), written=written)
 
 
-def heard(said: Said) -> TimedSegment:
+def heard(said: SegmentText) -> TimedSegment:
     """Return when it is heard in two seconds of speech."""
     timeline = Timeline(Output(FORMATS["pcm"], 24_000))
     timeline.write(speech(0.1, 2.0, 0.1))
@@ -178,7 +178,7 @@ def test_every_character_of_a_text_that_arrives_is_told_once(
         told.append(aligner.take())
         origin += 16_800
     aligner.finish(live.num_chars, origin / 24)
-    whole = Told.join([*told, aligner.take()])
+    whole = Alignments.join([*told, aligner.take()])
     assert "".join(whole.written.characters) == text
     assert "".join(whole.spoken.characters) == " ".join(spoken)
     for line in whole:

@@ -14,7 +14,7 @@ from qwen_tts_api.audio.encoders import Output
 from qwen_tts_api.checkpoints.nano import SPEAKING_FOLDER
 from qwen_tts_api.checkpoints.token_timing import TokenTiming
 from qwen_tts_api.service.synthesis.concatenate import Concatenator
-from qwen_tts_api.service.times.timed import Said, TimedSegment, Times
+from qwen_tts_api.service.times.timed import SegmentText, TimedSegment, Times
 from qwen_tts_api.service.times.timeline import Timeline
 from tests.rows import for_each
 from tests.service.times.audio import Samples, sounds, speech
@@ -30,11 +30,11 @@ def made(output: Output, block: int, lead_s: float = 0) -> tuple[bytes, Times]:
     timeline, pipeline = Timeline(output), output.pipeline(24_000, stream=False)
     data = b"".join(map(pipeline.encode, concatenator.silence(lead_s)))
     for number, (text, segment) in enumerate(zip(TEXTS, SEGMENTS, strict=True)):
-        timeline.begin_segment(Said(text), concatenator.origin)
+        timeline.begin_segment(SegmentText(text), concatenator.origin)
         for start in range(0, len(segment), block):
             timeline.write(segment[start : start + block])
             data += pipeline.encode(concatenator.write(segment[start : start + block]))
-        timeline.end_segment(Said(text), concatenator.origin)
+        timeline.end_segment(SegmentText(text), concatenator.origin)
         if number < len(SEGMENTS) - 1:
             data += pipeline.encode(concatenator.end_segment(0.4))
     data += pipeline.finish()
@@ -95,10 +95,10 @@ LETTER_S = 0.08
 
 def paced(text: str, samples: Samples, tempo: float = 1.0) -> TimedSegment:
     timeline = Timeline(PCM, TIMING)
-    timeline.begin_segment(Said(text, tempo), 0)
+    timeline.begin_segment(SegmentText(text, tempo), 0)
     timeline.write(samples)
     expected = timeline.current
-    segment = timeline.end_segment(Said(text, tempo), 0)
+    segment = timeline.end_segment(SegmentText(text, tempo), 0)
     assert expected is not None
     inner = [word.start_s for word in segment.words[1:]]
     assert [word.start_s for word in expected.words[1:]] == pytest.approx(inner)
@@ -131,7 +131,7 @@ def test_characters_of_several_tokens(text: str) -> None:
 def test_the_pace_that_is_expected_is_that_of_the_segments_before() -> None:
     timeline = Timeline(PCM)
     timeline.write(speech(0, 30.0))
-    timeline.end_segment(Said("Very slow speech it was, this one."), 0)
-    timeline.begin_segment(Said("And so on"), 0)
+    timeline.end_segment(SegmentText("Very slow speech it was, this one."), 0)
+    timeline.begin_segment(SegmentText("And so on"), 0)
     assert timeline.current is not None
     assert timeline.current.end_s > 3

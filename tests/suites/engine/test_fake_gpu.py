@@ -18,7 +18,7 @@ from torch import Tensor
 from bench.published_sizes import empty_model
 from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.engine.job import Job
-from qwen_tts_api.engine.loading import say_something
+from qwen_tts_api.engine.loading import synthesize_once
 from qwen_tts_api.engine.memory.planning import Costs, MemoryPlan, WorkingMemory
 from qwen_tts_api.engine.runner import graphs, model_runner
 from qwen_tts_api.engine.runner.buckets import Buckets
@@ -99,7 +99,7 @@ def test_a_server_s_start(cuda: CudaRules, cache: Path, size: str, kind: str) ->
     with cuda.tensors():
         runner = runner_of(model, slots=1)
         runner.warm_up()
-        say_something(runner)
+        synthesize_once(runner)
     assert len(runner._frames) == len(Buckets(1, POSITIONS, True, False).positions) + 3
     assert len(runner._chunks) == len(runner.chunk_sizes)
 
@@ -113,7 +113,7 @@ def test_a_start_with_fused_kernels(
     with cuda.tensors():
         runner = runner_of(model, slots=3, kernels=fused_kernels())
         runner.warm_up()
-        say_something(runner)
+        synthesize_once(runner)
     frames = len(runner._frames)
     assert frames == len(Buckets(3, POSITIONS, True, False).slots)
     assert launches.captured["_sample_code_0_kernel"] >= frames
@@ -130,7 +130,7 @@ def test_utterances_by_fused_kernels_without_graphs(
     with cuda.tensors():
         runner = runner_of(model, slots=3, enforce_eager=True, kernels=fused_kernels())
         runner.run_largest()
-        say_something(runner)
+        synthesize_once(runner)
     assert not launches.captured
     assert launches.eager["_sample_code_0_kernel"] > 2
 
@@ -289,4 +289,4 @@ def test_the_net_has_no_holes_for_kernels(
 @torch.inference_mode()
 def prepare_and_speak(runner: ModelRunner) -> None:
     runner._frames.capture(1)
-    say_something(runner)
+    synthesize_once(runner)

@@ -80,7 +80,7 @@ def test_a_model_that_hears_no_words_refuses_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where clients cannot do without a field, it is ignored, and named."""
-    card = replace(CUSTOM_VOICE, hears_words=False)
+    card = replace(CUSTOM_VOICE, streaming_text=False)
     monkeypatch.setattr(bench.pool.cards, "get", lambda name: card)
     refused = SAY["json"](bench.client, False)
     assert refused.status_code == 400

@@ -1,9 +1,9 @@
-"""When each character is heard, as ElevenLabs tells it beside the audio.
+"""ElevenLabs' alignments: when each character is heard, sent beside the audio.
 
-Those of the text as it came, and those of what is spoken: of "$5" and of "five dollars". The
-characters of a word share its time evenly, and white space has the time between words, so that all
-of them follow each other without a gap. In a stream they are told when they are expected to have
-been heard (`service.times`), and what is left of a segment when it has ended.
+There are two: of the text as the client wrote it ("$5") and of the text as spoken ("five dollars").
+The characters of a word share its time evenly, and white space has the time between words, so that
+there are no gaps. In a stream, characters are sent when their expected end is reached
+(`service.times`), and the rest of a segment when it has ended.
 """
 
 from __future__ import annotations
@@ -54,26 +54,26 @@ class Alignment:
         return bool(self.characters)
 
 
-class Told(NamedTuple):
-    """What is told at once.
+class Alignments(NamedTuple):
+    """Both alignments of a chunk of audio.
 
     Attributes:
-        written: Characters of the text as it came: all of them in the end.
-        spoken: Characters of what is spoken.
+        written: Characters of the text as the client wrote it; in the end, all of them.
+        spoken: Characters of the text as spoken.
     """
 
     written: Alignment
     spoken: Alignment
 
     @classmethod
-    def join(cls, parts: Sequence[Told]) -> Told:
-        """Return what several tell, in their order."""
+    def join(cls, parts: Sequence[Alignments]) -> Alignments:
+        """Return the concatenation of several."""
         written = Alignment.join(part.written for part in parts)
         return cls(written, Alignment.join(part.spoken for part in parts))
 
 
 class Aligner:
-    """Tells each character of a text once, in one line of time, and each that is spoken.
+    """Aligns each character of a text, written and spoken, exactly once.
 
     Args:
         read: Returns a part of the text as it came, from and to a place.
@@ -81,31 +81,31 @@ class Aligner:
 
     def __init__(self, read: Callable[[int, int], str]) -> None:
         self._read = read
-        self._place = 0  # up to where the segments before have the text
+        self._place = 0  # where the text of the current segment begins
         self._written, self._spoken = _Line(), _Line()
 
     def expect(self, segment: TimedSegment, now_ms: float) -> None:
-        """Tell what has been heard until now of a segment that may still grow or be corrected."""
+        """Add what has been heard by now of the current segment, whose text may still grow."""
         for line, characters in self._lines(segment):
-            last_ms = characters[-1][2]  # behind which the text may go on
-            line.tell([each for each in characters if each[2] <= now_ms and each[2] < last_ms])
+            last_ms = characters[-1][2]  # its last character may be part of a longer word
+            line.add([each for each in characters if each[2] <= now_ms and each[2] < last_ms])
 
     def end(self, segment: TimedSegment) -> None:
-        """Tell the rest of a segment, whose times are known now."""
+        """Add the rest of a segment, whose times are final."""
         for line, characters in self._lines(segment):
-            line.tell(characters)
+            line.add(characters)
             line.end_segment()
         if segment.written:
             self._place = segment.written.end
 
     def finish(self, length: int, duration_ms: float) -> None:
-        """Tell what is left of a text of so many characters at the end of its audio."""
+        """Add the rest of the text, of so many characters, at the end of its audio."""
         rest = self._read(self._place, length)
-        self._written.tell(list(_shared(rest, self._written.ends_ms, duration_ms)))
+        self._written.add(list(_shared(rest, self._written.ends_ms, duration_ms)))
 
-    def take(self) -> Told:
-        """Return what was told since the last time."""
-        return Told(self._written.take(), self._spoken.take())
+    def take(self) -> Alignments:
+        """Return the characters added since the last call."""
+        return Alignments(self._written.take(), self._spoken.take())
 
     def _lines(self, segment: TimedSegment) -> Iterator[tuple[_Line, list[Character]]]:
         """Yield both lines, with the characters that the segment adds to them."""
@@ -127,11 +127,11 @@ class Aligner:
 
 
 class _Line:
-    """Characters that follow each other.
+    """One alignment, without gaps.
 
     Attributes:
-        begins_ms: Where the current segment begins, behind those before.
-        ends_ms: Where the last character ends that was told.
+        begins_ms: The end of the segment before the current one.
+        ends_ms: The end of the last character that was added.
         has_segments: Whether any segment has ended.
     """
 
@@ -140,23 +140,23 @@ class _Line:
         self.has_segments = False
         self._is_begun = False
         self._alignment = Alignment()
-        self._num_told = 0  # characters of the current segment
+        self._num_added = 0  # characters of the current segment
 
-    def tell(self, characters: Sequence[Character]) -> None:
-        """Tell the first characters of the current segment, as far as they were not told yet."""
-        for char, start_ms, end_ms in characters[self._num_told :]:
+    def add(self, characters: Sequence[Character]) -> None:
+        """Add the new ones of all characters of the current segment."""
+        for char, start_ms, end_ms in characters[self._num_added :]:
             begin_ms = self.ends_ms if self._is_begun else start_ms
             self._is_begun = True
             self.ends_ms = max(end_ms, begin_ms)
             self._alignment.add(char, begin_ms, self.ends_ms)
-            self._num_told += 1
+            self._num_added += 1
 
     def end_segment(self) -> None:
-        """Expect another segment."""
-        self._num_told, self.begins_ms, self.has_segments = 0, self.ends_ms, True
+        """End the current segment."""
+        self._num_added, self.begins_ms, self.has_segments = 0, self.ends_ms, True
 
     def take(self) -> Alignment:
-        """Return what was told since the last time."""
+        """Return the characters added since the last call."""
         taken, self._alignment = self._alignment, Alignment()
         return taken
 

@@ -11,14 +11,14 @@ from flask import Blueprint, Response, g, request
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, TTSError
-from qwen_tts_api.routes.apis.elevenlabs.alignment import Alignment, Told
+from qwen_tts_api.routes.apis.elevenlabs.alignment import Alignment, Alignments
 from qwen_tts_api.routes.apis.elevenlabs.names import DIALOGUE_FIELDS, FIELDS, find_voice
 from qwen_tts_api.routes.apis.elevenlabs.schema import DialogueSchema, OutputQuery
 from qwen_tts_api.routes.apis.elevenlabs.speech import find_request, read_fields, taken_names
 from qwen_tts_api.routes.apis.elevenlabs.timestamps import SPOKEN, describe_audio, in_characters
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.speech import response
-from qwen_tts_api.routes.speech.timed import LINES_TYPE, OURS
+from qwen_tts_api.routes.speech.timed import LINES_TYPE, NATIVE
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 from qwen_tts_api.service.text.script.turns import Turn
@@ -67,7 +67,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
             g.field_names = DIALOGUE_FIELDS
             asked, voice_ids, ignored = _read_request(config, service)
             asked = replace(asked, stream=suffix.startswith("/stream"))
-            body = OURS
+            body = NATIVE
             if suffix.endswith("with-timestamps"):
                 asked = replace(asked, timestamps=True)
                 body = in_characters(asked, VoiceSegments(asked.turns, voice_ids).describe)
@@ -78,7 +78,7 @@ def add_routes(routes: Blueprint, config: Config, service: SpeechService) -> Non
 
 
 class VoiceSegments:
-    """Tells whose characters are in an alignment, one alignment after the other.
+    """Finds the speakers of the characters in successive alignments.
 
     Args:
         turns: Whose texts are aligned, one behind the other.
@@ -88,19 +88,19 @@ class VoiceSegments:
     def __init__(self, turns: Sequence[Turn], voice_ids: Sequence[str]) -> None:
         self._ends = list(itertools.accumulate(len(turn.text) for turn in turns))
         self._voice_ids = voice_ids
-        self._num_told = 0
+        self._num_written = 0
 
-    def describe(self, data: bytes, told: Told) -> dict[str, Any]:
+    def describe(self, data: bytes, alignments: Alignments) -> dict[str, Any]:
         """Return ElevenLabs' object of audio with timestamps of a dialogue."""
-        segments = list(self._segments(told.written))
-        self._num_told += len(told.written.characters)
-        return {**describe_audio(data, told), "voice_segments": segments}
+        segments = list(self._segments(alignments.written))
+        self._num_written += len(alignments.written.characters)
+        return {**describe_audio(data, alignments), "voice_segments": segments}
 
     def _segments(self, alignment: Alignment) -> Iterator[dict[str, Any]]:
         length = len(alignment.characters)
         begin = 0
         for index, (end, voice_id) in enumerate(zip(self._ends, self._voice_ids, strict=True)):
-            until = min(end - self._num_told, length)
+            until = min(end - self._num_written, length)
             if until <= begin:
                 continue
             yield {

@@ -22,10 +22,10 @@ from qwen_tts_api.routes.apis.elevenlabs.schema import (
     ElevenLabsSpeechSchema,
     OutputQuery,
 )
-from qwen_tts_api.routes.bodies.body import idle_query, parse_json, read_body
+from qwen_tts_api.routes.bodies.body import ignored_query, parse_json, read_body
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.speech import response
-from qwen_tts_api.routes.speech.schema import has_text, idle_fields, load
+from qwen_tts_api.routes.speech.schema import has_text, ignored_fields, load
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
@@ -107,14 +107,14 @@ def read_fields(
     values = parse_json(read_body(request, config.max_body_bytes, config.max_audio_bytes))
     ignored = [name for name in NO_EFFECT if values.pop(name, None) is not None]
     if not config.strict_parameters:
-        unknown = idle_fields(schema, values)
+        unknown = ignored_fields(schema, values)
         ignored += unknown
         values = {name: value for name, value in values.items() if name not in unknown}
     for name, value in (in_query or {}).items():
         if value and values.get(name) is None:
             values[name] = value
     asked: ElevenLabsRequest = load(schema, values)
-    unread = idle_query(request, *OutputQuery().fields, *(in_query or {}))
+    unread = ignored_query(request, *OutputQuery().fields, *(in_query or {}))
     return asked.speech, [*asked.ignored, *ignored, *unread]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes.apis.elevenlabs.alignment import Aligner, Alignment, Told
+from qwen_tts_api.routes.apis.elevenlabs.alignment import Aligner, Alignment, Alignments
 from qwen_tts_api.routes.apis.elevenlabs.names import FIELDS
 from qwen_tts_api.routes.apis.elevenlabs.speech import describe_operation, read_request
 from qwen_tts_api.routes.openapi.operations import Answer
@@ -22,7 +22,7 @@ from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.request import Speech, SpeechRequest, SpeechStream
 from qwen_tts_api.service.speech import SpeechService
 
-Describe = Callable[[bytes, Told], dict[str, Any]]
+Describe = Callable[[bytes, Alignments], dict[str, Any]]
 
 SPOKEN = {"type": "object", "description": "`audio_base64`, `alignment`, `normalized_alignment`."}
 
@@ -57,7 +57,7 @@ def in_characters(asked: SpeechRequest, describe: Describe | None = None) -> Tim
 
     Args:
         asked: The request.
-        describe: Returns an object of audio and what is told beside it; called in their order.
+        describe: Returns the object of a chunk of audio and its alignments; called in order.
     """
     describe = describe or describe_audio
     text = asked.written_text
@@ -71,28 +71,28 @@ def in_characters(asked: SpeechRequest, describe: Describe | None = None) -> Tim
         return line(describe(speech.data, aligner.take()))
 
     def lines(stream: SpeechStream) -> TimedLines:
-        num_told = 0
+        num_ended = 0
 
-        def tell(data: bytes | None) -> list[dict[str, Any]]:
-            nonlocal num_told
+        def describe_chunk(data: bytes | None) -> list[dict[str, Any]]:
+            nonlocal num_ended
             times, expected = stream.progress.times, stream.progress.expected
             assert times is not None
-            for segment in times.segments[num_told:]:
+            for segment in times.segments[num_ended:]:
                 aligner.end(segment)
-            num_told = len(times.segments)
+            num_ended = len(times.segments)
             if expected is not None:
                 aligner.expect(expected, 1000 * times.duration_s)
             if data is None:
                 aligner.finish(len(text), 1000 * times.duration_s)
-            told = aligner.take()
-            return [describe(data or b"", told)] if data or any(told) else []
+            alignments = aligner.take()
+            return [describe(data or b"", alignments)] if data or any(alignments) else []
 
-        return TimedLines(stream, tell)
+        return TimedLines(stream, describe_chunk)
 
     return TimedBody(whole, lines)
 
 
-def spoken(live: LiveSpeech) -> Generator[tuple[bytes, Told], None, None]:
+def spoken(live: LiveSpeech) -> Generator[tuple[bytes, Alignments], None, None]:
     """Yield the audio of a text that arrives, each part with the characters that end in it.
 
     Closing it cancels the work.
@@ -118,12 +118,12 @@ def spoken(live: LiveSpeech) -> Generator[tuple[bytes, Told], None, None]:
         yield b"", rest
 
 
-def describe_audio(data: bytes, told: Told) -> dict[str, Any]:
+def describe_audio(data: bytes, alignments: Alignments) -> dict[str, Any]:
     """Return ElevenLabs' object of audio with timestamps, from the beginning of all audio."""
     return {
         "audio_base64": base64.b64encode(data).decode("ascii"),
-        "alignment": _describe(told.written),
-        "normalized_alignment": _describe(told.spoken),
+        "alignment": _describe(alignments.written),
+        "normalized_alignment": _describe(alignments.spoken),
     }
 
 

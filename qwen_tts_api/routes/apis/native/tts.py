@@ -15,7 +15,7 @@ from qwen_tts_api.routes.apis.coqui import (
     CoquiParameters,
     read_parameters,
 )
-from qwen_tts_api.routes.bodies.body import idle_query, parse_json, read_body
+from qwen_tts_api.routes.bodies.body import ignored_query, parse_json, read_body
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.speech import ranges, response
 from qwen_tts_api.routes.speech.schema import SpeechSchema, has_text, load_speech_request
@@ -112,7 +112,7 @@ def _read_request(config: Config) -> tuple[SpeechRequest, list[str]]:
     body = read_body(request, config.max_body_bytes, config.max_audio_bytes)
     if request.method == "POST" and request.is_json:
         headers = [header for header in COQUI_HEADERS.values() if request.headers.get(header)]
-        return load_speech_request(parse_json(body)), [*idle_query(request), *headers]
+        return load_speech_request(parse_json(body)), [*ignored_query(request), *headers]
     asked, ignored = read_parameters(request, body if request.method == "POST" else b"")
     if not asked.whole_text and body.lstrip().startswith(b"{"):
         raise InvalidRequest("The body looks like JSON: send it as Content-Type: application/json.")

@@ -27,11 +27,11 @@ from qwen_tts_api.routes.apis.openai.batch_schema import (
 from qwen_tts_api.routes.apis.openai.names import FIELDS, find_model, take_speaker
 from qwen_tts_api.routes.apis.openai.schema import OpenAIRequest, OpenAISpeechSchema
 from qwen_tts_api.routes.apis.openai.speech import translate
-from qwen_tts_api.routes.bodies.body import idle_query, parse_json, read_body
+from qwen_tts_api.routes.bodies.body import ignored_query, parse_json, read_body
 from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.speech.response import report_ignored
-from qwen_tts_api.routes.speech.schema import idle_fields, load
+from qwen_tts_api.routes.speech.schema import ignored_fields, load
 from qwen_tts_api.routes.speech.timed import describe_times
 from qwen_tts_api.service.request import Speech, SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
@@ -86,7 +86,7 @@ def _read_items(config: Config) -> tuple[list[OpenAIRequest], list[str]]:
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
         raise _wrong(f"'items' must be a list of 1 to {MAX_ITEMS} objects.", "items")
     shared, ignored = _known(document, config)
-    ignored += idle_query(request)
+    ignored += ignored_query(request)
     # The recording is decoded once; what else is wrong with these fields is not an item's fault.
     loaded: OpenAIRequest = load(_SCHEMA, shared)
     if loaded.speech.ref_audio is not None:
@@ -130,7 +130,7 @@ def _known(document: Document, config: Config) -> tuple[dict[str, Any], list[str
     fields = dict(document)
     ignored = take_speaker(fields)
     ignored += [name for name in ("stream", "stream_format") if fields.pop(name, None) is not None]
-    ignored += [] if config.strict_parameters else idle_fields(_SCHEMA, fields)
+    ignored += [] if config.strict_parameters else ignored_fields(_SCHEMA, fields)
     return {name: value for name, value in fields.items() if name not in ignored}, ignored
 
 

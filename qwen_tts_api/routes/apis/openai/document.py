@@ -8,9 +8,9 @@ from flask import Request
 from marshmallow import Schema, fields
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.routes.bodies.body import idle_query, parse_form, parse_json, read_body
+from qwen_tts_api.routes.bodies.body import ignored_query, parse_form, parse_json, read_body
 from qwen_tts_api.routes.speech.field_types import read_numbers
-from qwen_tts_api.routes.speech.schema import idle_fields, load
+from qwen_tts_api.routes.speech.schema import ignored_fields, load
 
 
 def read_document(schema: Schema, request: Request, config: Config) -> tuple[Any, list[str]]:
@@ -21,9 +21,9 @@ def read_document(schema: Schema, request: Request, config: Config) -> tuple[Any
     """
     body = read_body(request, config.max_body_bytes, config.max_audio_bytes)
     values = _read(schema, request, body)
-    ignored = [] if config.strict_parameters else idle_fields(schema, values)
+    ignored = [] if config.strict_parameters else ignored_fields(schema, values)
     document = {name: value for name, value in values.items() if name not in ignored}
-    return load(schema, document), [*ignored, *idle_query(request)]
+    return load(schema, document), [*ignored, *ignored_query(request)]
 
 
 def _read(schema: Schema, request: Request, body: bytes) -> dict[str, Any]:

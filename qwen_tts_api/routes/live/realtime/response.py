@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.routes.live.realtime.events import Event, ResponseEvents, error_event
-from qwen_tts_api.routes.live.turns import Turn
-from qwen_tts_api.service.live.events import AudioChunk, Ended, SegmentBegins, Spoken
+from qwen_tts_api.routes.live.speech_queue import SpeechTask
+from qwen_tts_api.service.live.events import AudioChunk, Delivered, Ended, SegmentBegins
 from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.synthesis.segmented_job import CUT
 
@@ -15,7 +15,7 @@ Send = Callable[[Event], None]
 
 
 class Response:
-    """A live text and its events. One thread writes the text; the turn's thread calls `run`.
+    """A live text and its events. One thread writes the text; the queue's thread calls `run`.
 
     Args:
         live: The text that is spoken.
@@ -24,15 +24,15 @@ class Response:
 
     Attributes:
         live: As given.
-        turn: In which it is spoken; set by who adds it.
+        task: Its task in the socket's queue; set by the session when it is queued.
     """
 
     def __init__(self, live: LiveSpeech, voice: str, send: Send) -> None:
         self.live = live
-        self.turn: Turn | None = None
+        self.task: SpeechTask | None = None
         self._events = ResponseEvents(voice)
         self._send = send
-        self._spoken: Spoken | None = None
+        self._spoken: Delivered | None = None
 
     def cancel(self) -> None:
         """Stop it: its audio ends, and its last event tells how much was spoken."""

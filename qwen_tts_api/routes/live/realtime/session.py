@@ -21,7 +21,7 @@ from qwen_tts_api.routes.live.realtime.session_config import (
     read_session,
     speech_request,
 )
-from qwen_tts_api.routes.live.turns import Turns, check_request
+from qwen_tts_api.routes.live.speech_queue import SpeechQueue, check_request
 from qwen_tts_api.routes.live.websocket import WebSocket
 from qwen_tts_api.service.speech import SpeechService
 
@@ -60,7 +60,7 @@ class RealtimeSession:
         self._session: dict[str, Any] = dict(DEFAULTS)
         self._told: dict[str, Any] = {}
         self._id = new_id("sess")
-        self._turns = Turns(websocket)
+        self._speech_queue = SpeechQueue(websocket)
         self._buffer = ""
         self._open: Response | None = None
         self._latest: Response | None = None
@@ -94,7 +94,7 @@ class RealtimeSession:
             while True:
                 self._receive()
         finally:
-            self._turns.close()
+            self._speech_queue.close()
 
     def _receive(self) -> None:
         """Take one event; commit for a client that pauses."""
@@ -182,12 +182,12 @@ class RealtimeSession:
         self._send(event("input_text_buffer.cleared"))
 
     def _cancel(self) -> None:
-        turn = self._turns.current
-        if turn is None:
+        task = self._speech_queue.current
+        if task is None:
             raise InvalidRequest("There is no response to cancel.")
-        if self._open is not None and self._open.turn is turn:
+        if self._open is not None and self._open.task is task:
             self._open = None
-        turn.cancel()
+        task.cancel()
 
     def _finish(self) -> None:
         self._is_finished = True
@@ -201,7 +201,7 @@ class RealtimeSession:
                 self._commit()
             self._close_open()
         finally:  # whatever is wrong with the last text
-            self._turns.add(end)
+            self._speech_queue.add(end)
 
     def _respond(self, text: str) -> Response:
         """Return a new response, which is spoken when those before it were.
@@ -213,7 +213,7 @@ class RealtimeSession:
         request = replace(speech_request(self._session, self._model), text=text)
         live = self._service.live(request, self._websocket)
         response = Response(live, self._session["voice"], self._send)
-        response.turn = self._turns.add(response.run, response.cancel)
+        response.task = self._speech_queue.add(response.run, response.cancel)
         return response
 
     def _close_open(self) -> None:

@@ -12,6 +12,7 @@ from qwen_tts_api.errors import InvalidRequest, TextTooLong, TTSError
 from qwen_tts_api.routes.apis.openai.names import FIELDS
 from qwen_tts_api.routes.live.framing import Message
 from qwen_tts_api.routes.live.json_message import read_message, text_of
+from qwen_tts_api.routes.live.speech_queue import SpeechQueue, check_request
 from qwen_tts_api.routes.live.speech_stream.stream_config import StreamConfig, read_config
 from qwen_tts_api.routes.live.speech_stream.units import NONE, UnitSplitter
 from qwen_tts_api.routes.live.speech_stream.utterance import (
@@ -19,7 +20,6 @@ from qwen_tts_api.routes.live.speech_stream.utterance import (
     Utterance,
     error_message,
 )
-from qwen_tts_api.routes.live.turns import Turns, check_request
 from qwen_tts_api.routes.live.websocket import SocketIdle, WebSocket
 from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.speech import SpeechService
@@ -53,7 +53,7 @@ class SpeechStreamSession:
         self._settings = config
         self._count = count
         self._id = f"sess_{uuid.uuid4().hex}"
-        self._turns = Turns(websocket)
+        self._speech_queue = SpeechQueue(websocket)
         self._num_utterances = 0
         self._utterance: Utterance | None = None
         self._live: LiveSpeech | None = None
@@ -84,7 +84,7 @@ class SpeechStreamSession:
             self._send({"type": "error", "message": "Nothing was sent for too long."})
             self._websocket.close(1001, "idle")
         finally:
-            self._turns.close()
+            self._speech_queue.close()
 
     def _begin(self) -> bool:
         """Take the first message; return whether it is a configuration."""
@@ -174,7 +174,7 @@ class SpeechStreamSession:
             )
 
         self._close_live()
-        self._turns.add(committed)
+        self._speech_queue.add(committed)
 
     def _done(self) -> None:
         """Speak what there is; the next text is another utterance's."""
@@ -199,11 +199,11 @@ class SpeechStreamSession:
             self._utterance = None
             self._num_utterances += 1
             self._is_over = config.is_wrapped
-            self._turns.add(done)
+            self._speech_queue.add(done)
 
     def _end_session(self) -> None:
         self._is_over = True
-        self._turns.add(self._websocket.close)
+        self._speech_queue.add(self._websocket.close)
 
     def _open_utterance(self) -> Utterance:
         if self._utterance is None:
@@ -225,9 +225,11 @@ class SpeechStreamSession:
         if self._config.stream_audio:
             live = self._service.live(replace(self._config.speech, text=text), self._websocket)
             live.finish()
-            self._turns.add(lambda: utterance.speak(live, text), live.cancel)
+            self._speech_queue.add(lambda: utterance.speak(live, text), live.cancel)
         else:
-            self._turns.add(lambda: utterance.speak_file(text, self._service, self._websocket))
+            self._speech_queue.add(
+                lambda: utterance.speak_file(text, self._service, self._websocket)
+            )
 
     def _speak_unit(self, text: str) -> None:
         live = self._open_live()
@@ -240,7 +242,7 @@ class SpeechStreamSession:
             utterance = self._utterance
             assert utterance is not None
             live = self._service.live(self._config.speech, self._websocket, per_segment=True)
-            self._turns.add(lambda: utterance.speak(live, ""), live.cancel)
+            self._speech_queue.add(lambda: utterance.speak(live, ""), live.cancel)
             self._live = live
         return self._live
 

@@ -14,7 +14,7 @@ from qwen_tts_api.routes.apis.openai.schema import OpenAIRequest, OpenAISpeechSc
 from qwen_tts_api.routes.apis.openai.speech import translate
 from qwen_tts_api.routes.live.speech_stream.units import CLAUSE, NONE, SENTENCE
 from qwen_tts_api.routes.speech.field_types import Switch, live_mode
-from qwen_tts_api.routes.speech.schema import idle_fields, load
+from qwen_tts_api.routes.speech.schema import ignored_fields, load
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
@@ -86,7 +86,7 @@ def read_config(document: dict[str, Any], service: SpeechService, config: Config
     rest["response_format"] = rest.get("response_format") or DEFAULT_FORMAT
     ignored += [name for name in _NOT_OF_A_SESSION if rest.pop(name, None) is not None]
     schema = OpenAISpeechSchema()
-    ignored += [] if config.strict_parameters else idle_fields(schema, rest)
+    ignored += [] if config.strict_parameters else ignored_fields(schema, rest)
     asked: OpenAIRequest = load(
         schema, {name: value for name, value in rest.items() if name not in ignored}
     )

@@ -34,7 +34,7 @@ class Style:
     place: str = field(default="", compare=False)
 
     @contextmanager
-    def placing(self) -> Iterator[None]:
+    def locating_errors(self) -> Iterator[None]:
         """Add the place of the passage in the text to a TTSError of the block."""
         try:
             yield

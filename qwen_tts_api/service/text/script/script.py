@@ -158,7 +158,7 @@ def word_script(
         return script, text
     changes, passages = Counter(text.changes), []
     for passage, voice in zip(script.passages, voices, strict=True):
-        with passage.style.placing():
+        with passage.style.locating_errors():
             worded, changed, alignment = voice.wording.word_aligned(passage.text)
             changes.update(changed)
             if passage.text and not voice.wording.is_spoken(worded):

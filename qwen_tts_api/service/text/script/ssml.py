@@ -111,11 +111,11 @@ class _Reader:
         self._open: list[_Open] = []
         self._parser = expat.ParserCreate("UTF-8")
         self._parser.buffer_text = not timed  # of which the place is known
-        self._parser.StartElementHandler = self._placing(self._begin)
-        self._parser.EndElementHandler = self._placing(self._end)
-        self._parser.CharacterDataHandler = self._placing(self._take)
-        self._parser.StartDoctypeDeclHandler = self._placing(_refuse_doctype)
-        self._parser.ProcessingInstructionHandler = self._placing(_refuse_instruction)
+        self._parser.StartElementHandler = self._locating_errors(self._begin)
+        self._parser.EndElementHandler = self._locating_errors(self._end)
+        self._parser.CharacterDataHandler = self._locating_errors(self._take)
+        self._parser.StartDoctypeDeclHandler = self._locating_errors(_refuse_doctype)
+        self._parser.ProcessingInstructionHandler = self._locating_errors(_refuse_instruction)
 
     def read(self) -> Script:
         """Return the script."""
@@ -134,7 +134,7 @@ class _Reader:
             self._source.position = len(self._text)
         return self._builder.build()
 
-    def _placing(self, handle: Callable[..., None]) -> Callable[..., None]:
+    def _locating_errors(self, handle: Callable[..., None]) -> Callable[..., None]:
         """Return a handler whose ValueError is an error that says where the parser is."""
 
         def handler(*args: Any) -> None:

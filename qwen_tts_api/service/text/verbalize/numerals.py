@@ -56,7 +56,7 @@ def match_number(text: str, position: int, language: Language) -> tuple[Number, 
     return match and (parse_number(match[0], language), match.end())
 
 
-def parse_number(written: str, language: Language, *, is_negative: bool = False) -> Number:
+def parse_number(written: str, language: Language) -> Number:
     """Return what `number_pattern` has matched."""
     sign = written.rfind(language.decimal_sign)
     if sign >= 0 and written.count(language.decimal_sign) > 1:
@@ -67,7 +67,7 @@ def parse_number(written: str, language: Language, *, is_negative: bool = False)
         tail = written[written.rfind(".") + 1 :]
         sign = written.rfind(".") if len(tail) != 3 else -1
     whole, decimals = (written, "") if sign < 0 else (written[:sign], written[sign + 1 :])
-    return Number("".join(filter(str.isdigit, whole)), decimals, is_negative)
+    return Number("".join(filter(str.isdigit, whole)), decimals)
 
 
 def is_year(digits: str) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 
 import regex
 
@@ -151,9 +150,3 @@ def merge(changes: Counter[str], edits: Iterable[Edit]) -> None:
     """Count edits by their kind."""
     for edit in edits:
         changes[edit.kind] += 1
-
-
-@lru_cache(maxsize=64)
-def pronunciations_of(respellings: tuple[tuple[str, str], ...]) -> Pronunciations:
-    """Return pronunciations of pairs of a word and its respelling; a client sends the same ones."""
-    return Pronunciations(dict(respellings))

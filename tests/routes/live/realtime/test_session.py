@@ -282,7 +282,7 @@ def test_the_mode_that_is_told_is_what_the_model_can(
     serve_port: ServePort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port, bench = serve_port()
-    card = replace(bench.pool.cards.get("voice"), hears_words=False)
+    card = replace(bench.pool.cards.get("voice"), streaming_text=False)
     monkeypatch.setattr(bench.pool.cards, "get", lambda name: card)
     with session(port) as client:
         assert client.update(live_mode="continuous")["session"]["live_mode"] == "segments"

@@ -15,12 +15,12 @@ from qwen_tts_api.routes.apis.elevenlabs.schema import AddressSchema, ElevenLabs
 from qwen_tts_api.routes.apis.elevenlabs.sockets.context import Contexts
 from qwen_tts_api.routes.apis.elevenlabs.sockets.session import MultiSession, SingleSession
 from qwen_tts_api.routes.apis.elevenlabs.speech import find_request
-from qwen_tts_api.routes.live.turns import check_request
+from qwen_tts_api.routes.live.speech_queue import check_request
 from qwen_tts_api.routes.live.upgrade import Session, SocketRoutes, describe_socket
 from qwen_tts_api.routes.live.websocket import WebSocket
 from qwen_tts_api.routes.speech.field_types import read_numbers
 from qwen_tts_api.routes.speech.response import report_ignored
-from qwen_tts_api.routes.speech.schema import idle_fields, load
+from qwen_tts_api.routes.speech.schema import ignored_fields, load
 from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.speech import SpeechService
 
@@ -83,7 +83,7 @@ def _read_address(
     """
     args = request.args
     given = {name: args[name] for name in args if args[name] and name not in _READ_ELSEWHERE}
-    ignored = idle_fields(_ADDRESS, given)
+    ignored = ignored_fields(_ADDRESS, given)
     known = {name: value for name, value in given.items() if name not in ignored}
     asked: ElevenLabsRequest = load(_ADDRESS, read_numbers(_ADDRESS, known))
     speech = replace(asked.speech, stream=True, break_tags=True)

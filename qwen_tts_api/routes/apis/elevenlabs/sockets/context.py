@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from qwen_tts_api.errors import InvalidRequest, TTSError
-from qwen_tts_api.routes.apis.elevenlabs.alignment import Alignment, Told
+from qwen_tts_api.routes.apis.elevenlabs.alignment import Alignment, Alignments
 from qwen_tts_api.routes.apis.elevenlabs.names import FIELDS
 from qwen_tts_api.routes.apis.elevenlabs.schema import read_speed
 from qwen_tts_api.routes.apis.elevenlabs.timestamps import spoken
-from qwen_tts_api.routes.live.turns import Turns
+from qwen_tts_api.routes.live.speech_queue import SpeechQueue
 from qwen_tts_api.routes.live.websocket import WebSocket
 from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.request import SpeechRequest
@@ -54,8 +54,8 @@ class Context:
         self.live = live
         self._speed = speed
         self._is_finished = False
-        self._turns = Turns(websocket)
-        self._turns.add(self._speak, live.cancel)
+        self._speech_queue = SpeechQueue(websocket)
+        self._speech_queue.add(self._speak, live.cancel)
 
     def check_settings(self, settings: Any) -> None:
         """Refuse other settings of the voice than those that the text began with.
@@ -84,16 +84,16 @@ class Context:
 
     def close(self) -> None:
         """Stop it, and wait for the thread that sends."""
-        self._turns.close()
+        self._speech_queue.close()
 
     def _speak(self) -> None:
         try:
             begins_ms = [0.0, 0.0]
-            for data, told in spoken(self.live):
-                self._send(audio_message(data, told, begins_ms))
+            for data, alignments in spoken(self.live):
+                self._send(audio_message(data, alignments, begins_ms))
                 begins_ms = [
                     each.ends_ms[-1] if each else begin_ms
-                    for each, begin_ms in zip(told, begins_ms, strict=True)
+                    for each, begin_ms in zip(alignments, begins_ms, strict=True)
                 ]
         except TTSError as error:
             if self._websocket.is_open:
@@ -192,9 +192,9 @@ class Contexts:
             self._websocket.close()
 
 
-def audio_message(data: bytes, told: Told, begins_ms: Sequence[float]) -> Document:
+def audio_message(data: bytes, alignments: Alignments, begins_ms: Sequence[float]) -> Document:
     """Return a message with audio; its times begin where those of the one before ended."""
-    written, spoken = map(_aligned, told, begins_ms)
+    written, spoken = map(_aligned, alignments, begins_ms)
     audio = base64.b64encode(data).decode("ascii")
     return {"audio": audio, "isFinal": None, "alignment": written, "normalizedAlignment": spoken}
 

@@ -9,7 +9,7 @@ import regex
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.numerals import NOT_IN_WORD
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words
 
 _SHOUTED_CHARS = 100
 """Around a word in capitals: without small letters there, it is no acronym but loud."""
@@ -46,7 +46,7 @@ def _is_pronounceable(capitals: str) -> bool:
     return len(capitals) > 20 or _SYLLABLES.fullmatch(capitals) is not None
 
 
-def _say_acronym(match: regex.Match[str], language: Language) -> Said | None:
+def _say_acronym(match: regex.Match[str], language: Language) -> Words | None:
     text, letters = match.string, match["letters"]
     around = text[max(0, match.start() - _SHOUTED_CHARS) : match.start()]
     around += text[match.end() : match.end() + _SHOUTED_CHARS]
@@ -54,7 +54,7 @@ def _say_acronym(match: regex.Match[str], language: Language) -> Said | None:
     if is_word(letters) or (is_loud and _VOWEL.search(letters)):
         return None
     plural = "'s" if match["plural"] else ""
-    return Said(language.spell(letters) + plural, match.end(), "abbreviations")
+    return Words(language.spell(letters) + plural, match.end(), "abbreviations")
 
 
 def acronym_rule() -> Rule:

@@ -22,7 +22,7 @@ from qwen_tts_api.service.text.verbalize.numerals import (
     match_number,
     number_pattern,
 )
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_at
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words, context_at
 from qwen_tts_api.service.text.verbalize.rules.tails import is_scale, is_unit, tails_of
 
 _DOTTED = frozenset("ft lb lbs oz in min mins sec secs hr hrs mi yd yds gal Std".split())
@@ -61,7 +61,7 @@ def _single(noun: Noun) -> Noun:
     return noun._replace(many=noun.one)
 
 
-def say_amount(text: str, position: int, language: Language, *, is_negative: bool) -> Said | None:
+def say_amount(text: str, position: int, language: Language, *, is_negative: bool) -> Words | None:
     """Return an amount at a position, which a unit follows; None if it is a number alone."""
     found = match_number(text, position, language)
     if found is None or not tails_of(language).may_begin(text, found[1]):
@@ -72,7 +72,7 @@ def say_amount(text: str, position: int, language: Language, *, is_negative: boo
     number, end = found[0]._replace(is_negative=is_negative), found[1]
     tails = tails_of(language)
     if percent := _PERCENT.match(text, end):
-        return Said(
+        return Words(
             language.percentage(number, percent["sign"].replace("％", "%")), percent.end(), "units"
         )
     scale = tails.scale.match(text, end)
@@ -81,23 +81,23 @@ def say_amount(text: str, position: int, language: Language, *, is_negative: boo
     if currency and (scale is None or is_scale(scale)):
         is_single = _describes(text, position, currency.end(), language)
         said = _money(number, scale and scale["scale"], currency["currency"], language, is_single)
-        return _with_per(text, Said(said, currency.end(), "units"), language)
+        return _with_per(text, Words(said, currency.end(), "units"), language)
     hyphen = tails.hyphen.match(text, end)
     unit = tails.unit.match(text, hyphen.end() if hyphen else end)
     if unit and (hyphen or is_unit(text, unit)):
         return _say_unit(text, position, number, unit, language)
     if scale and is_scale(scale):
         said = language.scaled(number, language.scales[scale["scale"]], None)
-        return Said(said, scale.end(), "numbers")
+        return Words(said, scale.end(), "numbers")
     if (plus := _PLUS.match(text, end)) and language.signs.get("+"):
         said = language.join(language.number(number), language.signs["+"])
-        return Said(said, plus.end(), "numbers")
+        return Words(said, plus.end(), "numbers")
     return None
 
 
 def _say_unit(
     text: str, position: int, number: Number, unit: regex.Match[str], language: Language
-) -> Said:
+) -> Words:
     """Return a number of a unit; without its full stop, unless that ends the sentence."""
     stop, symbol = unit.end(), unit["unit"]
     if symbol in _DOTTED and _NO_SENTENCE_END.match(text, stop):
@@ -107,12 +107,12 @@ def _say_unit(
     noun = language.units[symbol]
     if text[unit.start() - 1] == "-" or _describes(text, position, stop, language):
         noun = _single(noun)
-    return _with_per(text, Said(language.counted(number, noun), stop, "units"), language)
+    return _with_per(text, Words(language.counted(number, noun), stop, "units"), language)
 
 
 def say_price(
     text: str, position: int, sign: str, language: Language, *, minus: bool
-) -> Said | None:
+) -> Words | None:
     """Return an amount of money whose sign or code stood before `position`."""
     found = _match_money(text, position, language)
     if found is None:
@@ -121,14 +121,14 @@ def say_price(
     dash = _RANGE.match(text, end)
     if dash and (other := say_price(text, dash.end(), sign, language, minus=False)):
         said = language.span(language.number(number), other.text)
-        return Said(said, other.end, "units")
+        return Words(said, other.end, "units")
     if (plural := _PLURAL.match(text, end)) and (several := language.several(number)):
-        return Said(several, plural.end(), "units")
+        return Words(several, plural.end(), "units")
     scale = tails_of(language).scale.match(text, end)
     end = scale.end() if scale else end
     is_single = _describes(text, position - len(sign), end, language)
     money = _money(number, scale and scale["scale"], sign, language, is_single)
-    return _with_per(text, Said(money, end, "units"), language)
+    return _with_per(text, Words(money, end, "units"), language)
 
 
 def _money(
@@ -143,7 +143,7 @@ def _money(
     return language.money(number, currency)
 
 
-def _with_per(text: str, said: Said, language: Language) -> Said:
+def _with_per(text: str, said: Words, language: Language) -> Words:
     """Add what stands behind a slash: `km/h`, `$5/month`."""
     per = tails_of(language).per.match(text, said.end)
     if per is None:
@@ -153,15 +153,15 @@ def _with_per(text: str, said: Said, language: Language) -> Said:
     if noun is None and (is_short or per["per"].isupper()):
         return said
     word = noun.one if noun else per["per"]
-    return Said(language.rate(said.text, word), per.end(), said.kind)
+    return Words(language.rate(said.text, word), per.end(), said.kind)
 
 
-def say_number(match: regex.Match[str], language: Language) -> Said | None:
+def say_number(match: regex.Match[str], language: Language) -> Words | None:
     """Return a number that stands alone; four digits without a sign are a year."""
     found = match_number(match.string, match.start(), language)
     assert found
     number, end = found
-    return Said(say_plain(match.string, match.start(), end, number, language), end, "numbers")
+    return Words(say_plain(match.string, match.start(), end, number, language), end, "numbers")
 
 
 def say_plain(text: str, begin: int, end: int, number: Number, language: Language) -> str:
@@ -175,7 +175,7 @@ def say_plain(text: str, begin: int, end: int, number: Number, language: Languag
     return language.number_in(number, context)
 
 
-def _say_amount(match: regex.Match[str], language: Language) -> Said | None:
+def _say_amount(match: regex.Match[str], language: Language) -> Words | None:
     is_negative = match[0][0] not in "0123456789.,"
     position = match.start() + is_negative
     said = say_amount(match.string, position, language, is_negative=is_negative)
@@ -183,11 +183,11 @@ def _say_amount(match: regex.Match[str], language: Language) -> Said | None:
         found = match_number(match.string, position, language)
         if found:
             number = found[0]._replace(is_negative=True)
-            return Said(language.number(number), found[1], "numbers")
+            return Words(language.number(number), found[1], "numbers")
     return said
 
 
-def _say_price(match: regex.Match[str], language: Language) -> Said | None:
+def _say_price(match: regex.Match[str], language: Language) -> Words | None:
     minus = bool(match["minus"] or match["inner"])
     return say_price(match.string, match.end(), match["sign"], language, minus=minus)
 
@@ -199,8 +199,8 @@ def price_rule(language: Language) -> Rule:
     return Rule(compile_pattern(pattern), _say_price)
 
 
-def _say_digits(match: regex.Match[str], language: Language) -> Said | None:
-    return Said(language.whole(match["digits"]), match.end(), "numbers")
+def _say_digits(match: regex.Match[str], language: Language) -> Words | None:
+    return Words(language.whole(match["digits"]), match.end(), "numbers")
 
 
 def digits_rule() -> Rule:

@@ -13,7 +13,7 @@ from qwen_tts_api.service.text.verbalize.numerals import (
     NOT_IN_WORD,
     match_number,
 )
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words
 
 _HEX = "[0-9A-Fa-f]"
 _UUID = rf"{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}"
@@ -30,27 +30,27 @@ def say_phone(written: str, language: Language) -> str:
     return language.join(language.signs["+"], said) if said and written[0] == "+" else said
 
 
-def _say_phone(match: regex.Match[str], language: Language) -> Said | None:
+def _say_phone(match: regex.Match[str], language: Language) -> Words | None:
     num_digits = sum(char in "0123456789" for char in match[0])
     if not 7 <= num_digits <= 15:
         return None
-    return Said(say_phone(match[0], language), match.end(), "numbers")
+    return Words(say_phone(match[0], language), match.end(), "numbers")
 
 
-def _say_chain(match: regex.Match[str], language: Language) -> Said | None:
-    return Said(say_phone(match[0], language), match.end(), "numbers")
+def _say_chain(match: regex.Match[str], language: Language) -> Words | None:
+    return Words(say_phone(match[0], language), match.end(), "numbers")
 
 
-def _say_hex(match: regex.Match[str], language: Language) -> Said | None:
+def _say_hex(match: regex.Match[str], language: Language) -> Words | None:
     """Say an IPv6 or MAC address or a UUID, character by character."""
     groups = regex.split("-", match[0])
     said = language.pause.join(
         language.spell_all(group) if ":" in group else language.spell(group) for group in groups
     )
-    return Said(said, match.end(), "numbers")
+    return Words(said, match.end(), "numbers")
 
 
-def _say_dotted(match: regex.Match[str], language: Language) -> Said | None:
+def _say_dotted(match: regex.Match[str], language: Language) -> Words | None:
     """Say an IP address digit by digit, a version by its numbers."""
     numbers = match["numbers"].split(".")
     is_grouped = all(len(each) == 3 for each in numbers[1:]) and len(numbers[0]) < 4
@@ -74,7 +74,7 @@ def _say_dotted(match: regex.Match[str], language: Language) -> Said | None:
     if match["mask"]:
         mask = language.cardinal(int(match["mask"]))
         said = language.join(said, language.address_signs["/"], mask)
-    return Said(said, match.end(), "numbers")
+    return Words(said, match.end(), "numbers")
 
 
 def code_rules(language: Language) -> list[Rule]:

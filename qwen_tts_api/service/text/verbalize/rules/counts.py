@@ -18,7 +18,7 @@ from qwen_tts_api.service.text.verbalize.numerals import (
     parse_number,
 )
 from qwen_tts_api.service.text.verbalize.rules.dates import is_date
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_of
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words, context_of
 from qwen_tts_api.service.text.verbalize.rules.tails import is_unit, tails_of
 
 MAX_DENOMINATOR = 16
@@ -30,7 +30,7 @@ _DIMENSIONS = "long|wide|tall|high|deep|thick|away|by|x"
 _VULGAR = "½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒"
 
 
-def _say_ordinal(match: regex.Match[str], language: Language) -> Said | None:
+def _say_ordinal(match: regex.Match[str], language: Language) -> Words | None:
     digits = match["digits"].replace(",", "")
     if len(digits) > 9:
         return None
@@ -39,16 +39,16 @@ def _say_ordinal(match: regex.Match[str], language: Language) -> Said | None:
     if said and match["from"]:
         first = language.ordinal_in(int(match["from"]), suffix, context)
         said = first and language.span(first, said)
-    return Said(said, match.end(), "numbers") if said else None
+    return Words(said, match.end(), "numbers") if said else None
 
 
-def _say_fraction(match: regex.Match[str], language: Language) -> Said | None:
+def _say_fraction(match: regex.Match[str], language: Language) -> Words | None:
     part, whole = int(match["part"]), int(match["whole"])
     before = match["before"]
     around_clock = (part, whole) == (24, 7) and not before
     if around_clock or (language.month_first and not before and (part, whole) == (9, 11)):
         said = language.join(language.cardinal(part), language.cardinal(whole))
-        return Said(said, match.end(), "numbers" if around_clock else "dates")
+        return Words(said, match.end(), "numbers" if around_clock else "dates")
     is_said = part < whole and (
         2 <= whole <= MAX_DENOMINATOR
         or whole in (32, 50, 64)
@@ -58,15 +58,15 @@ def _say_fraction(match: regex.Match[str], language: Language) -> Said | None:
         return date
     if is_said and part:
         said = language.mixed(before, part, whole) if before else language.fraction(part, whole)
-        said_so = _with_inches(match, Said(said, match.end(), "numbers"), language)
+        said_so = _with_inches(match, Words(said, match.end(), "numbers"), language)
         return _with_unit(match, said_so, language, is_many=bool(before))
     if before:
         return None
     said = _say_slashed(match["part"], match["whole"], language)
-    return _with_unit(match, Said(said, match.end(), "numbers"), language, is_many=True)
+    return _with_unit(match, Words(said, match.end(), "numbers"), language, is_many=True)
 
 
-def _with_inches(match: regex.Match[str], said: Said, language: Language) -> Said:
+def _with_inches(match: regex.Match[str], said: Words, language: Language) -> Words:
     """Add the sign of inches behind a fraction, unless it may close a quotation."""
     text, end = match.string, match.end()
     is_open = text.count('"', 0, end) % 2 == 1
@@ -74,7 +74,7 @@ def _with_inches(match: regex.Match[str], said: Said, language: Language) -> Sai
         return said
     noun = language.units["in"]
     unit = noun.many if match["before"] else noun.one
-    return Said(language.join(said.text, unit), end + 1, "units")
+    return Words(language.join(said.text, unit), end + 1, "units")
 
 
 def _say_slashed(first: str, second: str, language: Language) -> str:
@@ -91,7 +91,7 @@ def _say_slashed(first: str, second: str, language: Language) -> str:
     return language.join(language.whole(first), word, language.whole(second))
 
 
-def _fraction_date(match: regex.Match[str], language: Language) -> Said | None:
+def _fraction_date(match: regex.Match[str], language: Language) -> Words | None:
     """Return a day and a month in digits, where one is too large to be a month."""
     first, second = int(match["part"]), int(match["whole"])
     months = [(first, second), (second, first)][:: 1 if language.month_first else -1]
@@ -103,41 +103,41 @@ def _fraction_date(match: regex.Match[str], language: Language) -> Said | None:
     if not month or not is_told or first == second or match["before"]:
         return None
     said = language.date_in(day, month, None, context_of(match))
-    return Said(said, match.end(), "dates")
+    return Words(said, match.end(), "dates")
 
 
-def _say_rating(match: regex.Match[str], language: Language) -> Said | None:
+def _say_rating(match: regex.Match[str], language: Language) -> Words | None:
     """Say `4.5/5`."""
     part = language.number(parse_number(match["part"], language))
     said = language.join(part, language.signs["/"], language.whole(match["whole"]))
-    return Said(said, match.end(), "numbers")
+    return Words(said, match.end(), "numbers")
 
 
-def _say_metres(match: regex.Match[str], language: Language) -> Said | None:
+def _say_metres(match: regex.Match[str], language: Language) -> Words | None:
     """Say `1m80`."""
     metres = language.counted(parse_number(match["metres"], language), language.units["m"])
     said = language.join(metres, language.whole(match["rest"]))
-    return Said(said, match.end(), "units")
+    return Words(said, match.end(), "units")
 
 
-def _say_vulgar(match: regex.Match[str], language: Language) -> Said | None:
+def _say_vulgar(match: regex.Match[str], language: Language) -> Words | None:
     part, whole = map(int, unicodedata.normalize("NFKC", match["vulgar"]).split("⁄"))
     before = match["before"]
     said = language.mixed(before, part, whole) if before else language.fraction(part, whole)
-    return _with_unit(match, Said(said, match.end(), "numbers"), language, is_many=bool(before))
+    return _with_unit(match, Words(said, match.end(), "numbers"), language, is_many=bool(before))
 
 
-def _with_unit(match: regex.Match[str], said: Said, language: Language, *, is_many: bool) -> Said:
+def _with_unit(match: regex.Match[str], said: Words, language: Language, *, is_many: bool) -> Words:
     """Add the unit behind a fraction: `1½ h`."""
     unit = tails_of(language).unit.match(match.string, said.end)
     if said.kind != "numbers" or unit is None or not is_unit(match.string, unit):
         return said
     noun = language.units[unit["unit"]]
     name = noun.many if is_many else noun.one
-    return Said(language.join(said.text, name), unit.end(), "units")
+    return Words(language.join(said.text, name), unit.end(), "units")
 
 
-def _say_angle(match: regex.Match[str], language: Language) -> Said | None:
+def _say_angle(match: regex.Match[str], language: Language) -> Words | None:
     """Say `52°31'12"N`, `40.7° N` and `39°54'`."""
     if not (match["minutes"] or match["side"]):
         return None
@@ -147,23 +147,23 @@ def _say_angle(match: regex.Match[str], language: Language) -> Said | None:
         if match[part]
     ]
     side = language.directions.get(match["side"] or "", "")
-    return Said(language.join(*said, side), match.end(), "units")
+    return Words(language.join(*said, side), match.end(), "units")
 
 
-def _say_verses(match: regex.Match[str], language: Language) -> Said | None:
+def _say_verses(match: regex.Match[str], language: Language) -> Words | None:
     """Say chapter and verses: `1:1-3`, which are no times of the day."""
     first, last = int(match["first"]), int(match["last"])
     if not first < last or match["first"][0] == "0":
         return None
     chapter = language.whole(match["chapter"])
     verses = language.span(language.cardinal(first), language.cardinal(last))
-    return Said(f"{chapter}{language.pause}{verses}", match.end(), "numbers")
+    return Words(f"{chapter}{language.pause}{verses}", match.end(), "numbers")
 
 
-def _say_compound(match: regex.Match[str], language: Language) -> Said | None:
+def _say_compound(match: regex.Match[str], language: Language) -> Words | None:
     """Say digits that make one word with what is behind them: `5jährig`, `100%ig`."""
     said = language.compound(int(match["digits"]), match["tail"])
-    return Said(said, match.end(), "numbers")
+    return Words(said, match.end(), "numbers")
 
 
 def verse_rule() -> Rule:
@@ -175,13 +175,13 @@ def verse_rule() -> Rule:
     return Rule(compile_pattern(pattern), _say_verses)
 
 
-def _say_score(match: regex.Match[str], language: Language) -> Said | None:
+def _say_score(match: regex.Match[str], language: Language) -> Words | None:
     first, second = language.whole(match["first"]), language.whole(match["second"])
     said = language.join(first, language.score or language.to, second)
-    return Said(said, match.end(), "numbers")
+    return Words(said, match.end(), "numbers")
 
 
-def _say_size(match: regex.Match[str], language: Language) -> Said | None:
+def _say_size(match: regex.Match[str], language: Language) -> Words | None:
     said, end = [], match.end()
     written = regex.split(r" ?[xX×] ?", match[0])
     for each in written:
@@ -193,19 +193,19 @@ def _say_size(match: regex.Match[str], language: Language) -> Said | None:
         said[-1], end = language.counted(parse_number(written[-1], language), noun), unit.end()
     is_product = " × " in match[0] or match.string[match.end() : match.end() + 1] in _POWERS
     word = language.signs["×" if is_product else "by"]
-    return Said(f"{language.space}{word}{language.space}".join(said), end, "numbers")
+    return Words(f"{language.space}{word}{language.space}".join(said), end, "numbers")
 
 
-def _say_power(match: regex.Match[str], language: Language) -> Said | None:
+def _say_power(match: regex.Match[str], language: Language) -> Words | None:
     number = language.number(parse_number(match["number"], language))
     minus = language.minus if match["sign"] == "-" else ""
     power = language.join(minus, language.whole(match["power"].lstrip("0") or "0"))
     times, raised = language.signs["×"], language.signs["^"]
     said = language.join(number, times, language.cardinal(10), raised, power)
-    return Said(said, match.end(), "numbers")
+    return Words(said, match.end(), "numbers")
 
 
-def _say_feet(match: regex.Match[str], language: Language) -> Said | None:
+def _say_feet(match: regex.Match[str], language: Language) -> Words | None:
     if "ft" not in language.units:
         return None
     is_angle = match.string[: match.start()].endswith("°")
@@ -213,10 +213,10 @@ def _say_feet(match: regex.Match[str], language: Language) -> Said | None:
     said = [language.counted(parse_number(match["feet"], language), feet)]
     if match["inches"]:
         said.append(language.counted(parse_number(match["inches"], language), inches))
-    return Said(language.join(*said), match.end(), "units")
+    return Words(language.join(*said), match.end(), "units")
 
 
-def _say_length(match: regex.Match[str], language: Language) -> Said | None:
+def _say_length(match: regex.Match[str], language: Language) -> Words | None:
     """Say feet or inches alone: `a 15" screen`, `6' tall`, `8" x 10"`."""
     noun = language.units.get("in" if match["inches"] else "ft")
     if noun is None:
@@ -224,7 +224,7 @@ def _say_length(match: regex.Match[str], language: Language) -> Said | None:
     if match.string[match.end() : match.end() + 1] == " " and match["described"] is not None:
         noun = noun._replace(many=noun.one)
     number = parse_number(match["number"], language)
-    return Said(language.counted(number, noun), match.end(), "units")
+    return Words(language.counted(number, noun), match.end(), "units")
 
 
 def count_rules(language: Language) -> list[Rule]:

@@ -12,7 +12,7 @@ from qwen_tts_api.service.text.verbalize.numerals import (
     NO_WORD_FOLLOWS,
     NOT_IN_WORD,
 )
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_of
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words, context_of
 
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"
@@ -23,7 +23,7 @@ def is_date(day: int, month: int) -> bool:
     return 1 <= month <= 12 and 1 <= day <= _DAYS[month - 1]
 
 
-def _say_numeric(match: regex.Match[str], language: Language) -> Said | None:
+def _say_numeric(match: regex.Match[str], language: Language) -> Words | None:
     """Say `2026-11-28`, `28.11.2026` and `11/28/2026`; of the last, by what is possible."""
     first, second, third = int(match["a"]), int(match["b"]), match["c"]
     if len(match["a"]) == 4:
@@ -36,17 +36,17 @@ def _say_numeric(match: regex.Match[str], language: Language) -> Said | None:
             month, day = first, second
     if not is_date(day, month):
         return None
-    return Said(language.date_in(day, month, year, context_of(match)), match.end(), "dates")
+    return Words(language.date_in(day, month, year, context_of(match)), match.end(), "dates")
 
 
-def _say_short(match: regex.Match[str], language: Language) -> Said | None:
+def _say_short(match: regex.Match[str], language: Language) -> Words | None:
     """Say `28.11.`; a full stop that ends the sentence stays."""
     day, month = int(match["day"]), int(match["month"])
     if not is_date(day, month):
         return None
     stop = "." if _TEXT_END.match(match.string, match.end()) else ""
     said = language.date_in(day, month, None, context_of(match))
-    return Said(said + stop, match.end(), "dates")
+    return Words(said + stop, match.end(), "dates")
 
 
 def full_year(written: str) -> int:
@@ -55,28 +55,28 @@ def full_year(written: str) -> int:
     return year if len(written) > 2 else year + (2000 if year < 50 else 1900)
 
 
-def _say_month_first(match: regex.Match[str], language: Language) -> Said | None:
+def _say_month_first(match: regex.Match[str], language: Language) -> Words | None:
     month, day = language.month_names[match["month"].lower().rstrip(".")], int(match["day"])
     if not is_date(day, month) or not language.month_first:
         return None
     year = match["year"]
     if not match["until"]:
         said = language.date(day, month, int(year) if year else None)
-        return Said(said, match.end(), "dates")
+        return Words(said, match.end(), "dates")
     return _say_days(match, day, int(match["until"]), month, language)
 
 
 def _say_days(
     match: regex.Match[str], first: int, last: int, month: int, language: Language
-) -> Said:
+) -> Words:
     """Say some days of a month, and its year."""
     said = language.days(first, last, month, context_of(match))
     if match["year"]:
         said = f"{said}{language.pause}{language.year(int(match['year']))}"
-    return Said(said, match.end(), "dates")
+    return Words(said, match.end(), "dates")
 
 
-def _say_day_first(match: regex.Match[str], language: Language) -> Said | None:
+def _say_day_first(match: regex.Match[str], language: Language) -> Words | None:
     month, day = language.month_names[match["month"].lower().rstrip(".")], int(match["day"])
     if not is_date(day, month):
         return None
@@ -84,15 +84,15 @@ def _say_day_first(match: regex.Match[str], language: Language) -> Said | None:
         return _say_days(match, int(match["from"]), day, month, language)
     year = match["year"]
     said = language.date_in(day, month, int(year) if year else None, context_of(match))
-    return Said(said, match.end(), "dates")
+    return Words(said, match.end(), "dates")
 
 
-def _say_month_year(match: regex.Match[str], language: Language) -> Said | None:
+def _say_month_year(match: regex.Match[str], language: Language) -> Words | None:
     written, year = match["month"].lower().rstrip("."), int(match["year"])
     month = int(written) if written.isdecimal() else language.month_names[written]
     if match[0][4:5] == "-" and month > year % 100:
         return None  # two years: 2001-05
-    return Said(language.month_year(month, year), match.end(), "dates")
+    return Words(language.month_year(month, year), match.end(), "dates")
 
 
 def ends_sentence(text: str, end: int) -> bool:
@@ -104,9 +104,9 @@ _TEXT_END = compile_pattern(r"[)\"'’”»]*+\s*+$")
 _SENTENCE_END = compile_pattern(r"[)\"'’”»]*+(?:\s*+$|\n|\s++[\"'‘“«(]*+\p{Lu})")
 
 
-def _say_decade(match: regex.Match[str], language: Language) -> Said | None:
+def _say_decade(match: regex.Match[str], language: Language) -> Words | None:
     said = language.decade(int(match["years"]))
-    return Said(said, match.end(), "dates") if said else None
+    return Words(said, match.end(), "dates") if said else None
 
 
 def numeric_rules(language: Language) -> list[Rule]:

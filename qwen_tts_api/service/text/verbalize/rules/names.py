@@ -9,7 +9,7 @@ import regex
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.numerals import LETTER, NO_WORD_FOLLOWS, NOT_IN_WORD
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_at
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words, context_at
 
 _RUN = compile_pattern(r"[0-9]+(?:\.[0-9]+)*|[\p{L}\p{M}]+")
 _VOWEL = compile_pattern(r"(?i)[aeiouyäöüáéíóúàèìòùâêîôûœæ]")
@@ -48,8 +48,8 @@ def _say_run(run: str, language: Language) -> str:
     return language.digits(run) if is_digits else language.serial(run)
 
 
-def _say_mixed(match: regex.Match[str], language: Language) -> Said | None:
-    return Said(say_parts(match[0], language), match.end(), "numbers")
+def _say_mixed(match: regex.Match[str], language: Language) -> Words | None:
+    return Words(say_parts(match[0], language), match.end(), "numbers")
 
 
 def rest_rule() -> Rule:
@@ -100,7 +100,7 @@ _FORMULA_PART = compile_pattern(r"[₀-₉]+|[0-9]+|\p{Lu}\p{Ll}?|[⁰¹²³⁴-
 _CHARGES = {"⁺": "+", "⁻": "−"}
 
 
-def _say_formula(match: regex.Match[str], language: Language) -> Said | None:
+def _say_formula(match: regex.Match[str], language: Language) -> Words | None:
     said = []
     for part in _FORMULA_PART.findall(match[0]):
         if part in _CHARGES:
@@ -109,7 +109,7 @@ def _say_formula(match: regex.Match[str], language: Language) -> Said | None:
             said.append(language.spell(part))
         else:
             said.append(language.whole(unicodedata.normalize("NFKC", part)))
-    return Said(language.space.join(said), match.end(), "numbers")
+    return Words(language.space.join(said), match.end(), "numbers")
 
 
 def formula_rule() -> Rule:
@@ -167,7 +167,7 @@ NUMBERED = (*_PARTS.split("|"), *_EVENTS.split("|"), *_RULERS.split("|"))
 """What has Roman numbers behind it."""
 
 
-def _say_roman(match: regex.Match[str], language: Language) -> Said | None:
+def _say_roman(match: regex.Match[str], language: Language) -> Words | None:
     if match["roman"].islower() and not match["part"]:
         return None
     roman = match["roman"].upper()
@@ -181,17 +181,17 @@ def _say_roman(match: regex.Match[str], language: Language) -> Said | None:
         said = language.regnal(value, match["ruler"])
         begin = match.string[match.start() : match.start("roman")]
         sign = regex.compile(language.regnal_sign).match(match.string, match.end())
-        return Said(f"{begin}{said}", sign.end() if sign else match.end(), "numbers")
+        return Words(f"{begin}{said}", sign.end() if sign else match.end(), "numbers")
     if match["other"] and (placed := _say_placed(match, language)):
         return placed
     if match["other"] and (len(roman) < 2 or value > 39):
         return None
     said = language.cardinal(value)
     begin = match.string[match.start() : match.start("roman")]
-    return Said(f"{begin}{said}", match.end(), "numbers")
+    return Words(f"{begin}{said}", match.end(), "numbers")
 
 
-def _say_placed(match: regex.Match[str], language: Language) -> Said | None:
+def _say_placed(match: regex.Match[str], language: Language) -> Words | None:
     """Say a Roman number whose full stop makes it an ordinal: `im XIV. Jahrhundert`."""
     text, begin = match.string, match.start("roman")
     stop = language.regnal_sign and regex.compile(language.regnal_sign).match(text, match.end())
@@ -199,7 +199,7 @@ def _say_placed(match: regex.Match[str], language: Language) -> Said | None:
         return None
     context = context_at(text, begin, stop.end())
     said = language.ordinal_in(roman_value(match["roman"].upper()), ".", context)
-    return Said(text[match.start() : begin] + said, stop.end(), "numbers") if said else None
+    return Words(text[match.start() : begin] + said, stop.end(), "numbers") if said else None
 
 
 def roman_rule() -> Rule:
@@ -217,18 +217,18 @@ _NEVER_WORDS = frozenset("IVX")
 _MIN_YEAR_CHARS = 5
 
 
-def _say_roman_alone(match: regex.Match[str], language: Language) -> Said | None:
+def _say_roman_alone(match: regex.Match[str], language: Language) -> Words | None:
     """Say `XIV century`, `III` and `MMXXIV`, which are neither words nor acronyms."""
     roman = match["roman"]
     value, is_year = roman_value(roman), len(roman) >= _MIN_YEAR_CHARS
     if placed := _say_placed(match, language):
         return placed
     if match["century"] is not None:
-        return Said(language.ordinal(value), match.end(), "numbers")
+        return Words(language.ordinal(value), match.end(), "numbers")
     if roman == "II" or (len(roman) > 2 and _NEVER_WORDS.issuperset(roman) and roman != "XXX"):
-        return Said(language.cardinal(value), match.end(), "numbers")
+        return Words(language.cardinal(value), match.end(), "numbers")
     if is_year and roman[0] == "M" and 1010 <= value <= 2099:
-        return Said(language.year(value), match.end(), "numbers")
+        return Words(language.year(value), match.end(), "numbers")
     return None
 
 

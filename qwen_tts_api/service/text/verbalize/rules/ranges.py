@@ -15,7 +15,7 @@ from qwen_tts_api.service.text.verbalize.numerals import (
     number_pattern,
 )
 from qwen_tts_api.service.text.verbalize.rules.amounts import TO, say_amount, say_plain
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said, context_at
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words, context_at, context_of
 
 _EQUALS = compile_pattern(" ?=")
 _GOES_ON = compile_pattern(rf"{DASH}[0-9]|[.,][0-9]")
@@ -26,7 +26,7 @@ _MODEL = compile_pattern(
 _OPERATOR = compile_pattern(" ?[-−+*/×=^<>]")
 
 
-def _say_range(match: regex.Match[str], language: Language) -> Said | None:
+def _say_range(match: regex.Match[str], language: Language) -> Words | None:
     text, second = match.string, match.end()
     first, written = match["first"], match_number(match.string, second, language)
     if written is None:
@@ -40,7 +40,7 @@ def _say_range(match: regex.Match[str], language: Language) -> Said | None:
         said = language.join(
             language.number(begin[0]), language.signs["−"], language.number(number)
         )
-        return Said(said, end, "signs")
+        return Words(said, end, "signs")
     context = context_at(text, match.start(), end)
     is_years = (
         language.is_year_in(context)
@@ -56,19 +56,19 @@ def _say_range(match: regex.Match[str], language: Language) -> Said | None:
         return None
     if other is None and "-" in match[0] and _is_name(match, first, text[second:end]):
         said = language.join(language.series(first), language.series(text[second:end]))
-        return Said(said, end, "numbers")
+        return Words(said, end, "numbers")
     if other is None:
-        other = Said(say_plain(text, second, end, number, language), end, "numbers")
+        other = Words(say_plain(text, second, end, number, language), end, "numbers")
         said = language.year(int(first)) if is_years else language.number_in(begin[0], context)
     else:
         said = language.number(begin[0])
-    return Said(language.span(said, other.text), other.end, other.kind)
+    return Words(language.span(said, other.text), other.end, other.kind)
 
 
 def _is_name(match: regex.Match[str], first: str, second: str) -> bool:
     """Return whether two numbers are a model and its series: `Boeing 747-400`."""
     is_series = len(first) == len(second) == 3 and first[-1] != "0" and second[-2:] == "00"
-    before = context_at(match.string, match.start(), match.end()).before
+    before = context_of(match).before
     return is_series and _MODEL.search(before) is not None
 
 

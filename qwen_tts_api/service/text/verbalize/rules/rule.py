@@ -12,7 +12,7 @@ from qwen_tts_api.service.text.verbalize.languages.language import Context, Lang
 _CONTEXT_CHARS = 80
 
 
-class Said(NamedTuple):
+class Words(NamedTuple):
     """Words for a part of a text.
 
     Attributes:
@@ -26,12 +26,12 @@ class Said(NamedTuple):
     kind: str
 
 
-Say = Callable[["regex.Match[str]", Language], Said | None]
+Say = Callable[["regex.Match[str]", Language], Words | None]
 
 
-def context_of(match: regex.Match[str], end: int | None = None) -> Context:
-    """Return what is around a match, or around what it begins and `end` ends."""
-    return context_at(match.string, match.start(), match.end() if end is None else end)
+def context_of(match: regex.Match[str]) -> Context:
+    """Return what is around a match."""
+    return context_at(match.string, match.start(), match.end())
 
 
 def context_at(text: str, begin: int, end: int) -> Context:

@@ -9,7 +9,7 @@ import regex
 
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words
 
 # Only between two things that are compared or computed.
 _BETWEEN = r"(?:(?<=[\p{L}\p{N})²³] ?)(?P<between>[<>*^/−-])(?= ?[-−]?[\p{L}\p{N}(]))"
@@ -21,7 +21,7 @@ _COMPARED = {">=": "≥", "<=": "≤", "!=": "≠", "==": "="}
 _AMOUNT_FOLLOWS = r"(?= ?\p{Sc}?[0-9])"
 
 
-def _say_between(match: regex.Match[str], language: Language) -> Said | None:
+def _say_between(match: regex.Match[str], language: Language) -> Words | None:
     """Say an operator between numbers or letters that stand for them."""
     text, sign = match.string, match["between"]
     before = text[max(0, match.start() - 3) : match.start()]
@@ -35,79 +35,79 @@ def _say_between(match: regex.Match[str], language: Language) -> Said | None:
     ):
         return None
     if sign in "-−":
-        return Said(language.signs["−"], match.end(), "signs")
+        return Words(language.signs["−"], match.end(), "signs")
     word = language.signs.get("÷" if sign == "/" else sign)
-    return Said(word, match.end(), "signs") if word else None
+    return Words(word, match.end(), "signs") if word else None
 
 
-def _say_power(match: regex.Match[str], language: Language) -> Said | None:
+def _say_power(match: regex.Match[str], language: Language) -> Words | None:
     power = unicodedata.normalize("NFKC", match["power"]).removeprefix("^")
     word = language.signs.get({"2": "²", "3": "³"}.get(power, ""))
     if not word:
         minus = language.minus if power[0] in "-−" else ""
         digits = power.lstrip("-−").lstrip("0") or "0"
         word = language.join(language.signs["^"], minus, language.whole(digits))
-    return Said(word, match.end(), "signs")
+    return Words(word, match.end(), "signs")
 
 
-def _say_other_number(match: regex.Match[str], language: Language) -> Said | None:
+def _say_other_number(match: regex.Match[str], language: Language) -> Words | None:
     """Say a number of another form: ① or Ⅳ."""
     value = unicodedata.numeric(match["other"])
     if value != int(value):
         return None
-    return Said(language.whole(str(int(value))), match.end(), "numbers")
+    return Words(language.whole(str(int(value))), match.end(), "numbers")
 
 
-def _say_hash(match: regex.Match[str], language: Language) -> Said | None:
+def _say_hash(match: regex.Match[str], language: Language) -> Words | None:
     text = match.string
     before, after = (
         text[max(0, match.start() - 1) : match.start()],
         text[match.end() : match.end() + 1],
     )
     if before.isalpha() and not before.isascii() and not after.isalnum():
-        return Said("", match.end(), "signs")  # closes a tag: `#话题#`
+        return Words("", match.end(), "signs")  # closes a tag: `#话题#`
     names = {"number": after.isdigit(), "sharp": before.isalpha(), "tag": after.isalpha()}
     name = next((name for name, holds in names.items() if holds), "sign")
-    return Said(language.hash_names[name], match.end(), "signs")
+    return Words(language.hash_names[name], match.end(), "signs")
 
 
-def _say_about(match: regex.Match[str], language: Language) -> Said | None:
-    return Said(language.signs["~"], match.end(), "signs")
+def _say_about(match: regex.Match[str], language: Language) -> Words | None:
+    return Words(language.signs["~"], match.end(), "signs")
 
 
-def _say_compared(match: regex.Match[str], language: Language) -> Said | None:
-    return Said(language.signs[_COMPARED.get(match[0], match[0])], match.end(), "signs")
+def _say_compared(match: regex.Match[str], language: Language) -> Words | None:
+    return Words(language.signs[_COMPARED.get(match[0], match[0])], match.end(), "signs")
 
 
-def _say_to(match: regex.Match[str], language: Language) -> Said | None:
+def _say_to(match: regex.Match[str], language: Language) -> Words | None:
     """Say the dash of `9点-17点`, whose measures are words."""
-    return Said(language.to, match.end(), "signs")
+    return Words(language.to, match.end(), "signs")
 
 
-def _say_point(match: regex.Match[str], language: Language) -> Said | None:
+def _say_point(match: regex.Match[str], language: Language) -> Words | None:
     """Say what joins the numbers of `802.11ac`."""
     word = language.point if language.decimal_sign == "." else language.dot
-    return Said(word, match.end(), "numbers")
+    return Words(word, match.end(), "numbers")
 
 
-def _say_leftover(match: regex.Match[str], language: Language) -> Said | None:
+def _say_leftover(match: regex.Match[str], language: Language) -> Words | None:
     """Say what the language has no word for: a plain form of it, or else its name."""
     plain = unicodedata.normalize("NFKC", match[0])
     if plain.isdecimal():
-        return Said(language.whole(plain), match.end(), "numbers")
+        return Words(language.whole(plain), match.end(), "numbers")
     word = language.signs.get(plain) or _CHARGES.get(plain, "")
     word = language.signs.get(word, word)
     if currency := language.currencies.get(plain):
         word = currency.unit.many
     name = unicodedata.name(match[0], "").removesuffix(" SIGN").lower()
-    return Said(word or name, match.end(), "signs")
+    return Words(word or name, match.end(), "signs")
 
 
-def _say_sign(match: regex.Match[str], language: Language) -> Said | None:
+def _say_sign(match: regex.Match[str], language: Language) -> Words | None:
     word = language.signs.get(match[0])
     if word is None and (currency := language.currencies.get(match[0])):
         word = currency.unit.many
-    return Said(word, match.end(), "signs") if word else None
+    return Words(word, match.end(), "signs") if word else None
 
 
 @lru_cache(maxsize=16)

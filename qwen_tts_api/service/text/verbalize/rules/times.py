@@ -13,7 +13,7 @@ from qwen_tts_api.service.text.verbalize.numerals import (
     NOT_IN_WORD,
 )
 from qwen_tts_api.service.text.verbalize.rules.dates import ends_sentence
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words
 
 _END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}(?!:[0-9])"
 _HALF_DAY = r"[ \u00A0\u202F]?(?P<half>[aApP](?:\. ?[mM]\.|[mM](?![\p{L}.])|[mM](?=\.(?!\p{L}))))"
@@ -22,7 +22,7 @@ _FROM = rf"(?:(?P<from>(?:1[0-2]|0?[1-9])(?:[:.][0-5][0-9])?)(?:{DASH}| [-–] )
 _CLOCK = r"(?P<hour>[0-9]{1,2})[:：](?P<minute>[0-5][0-9])(?:[:：](?P<second>[0-5][0-9])(?:\.0+)?)?"
 
 
-def _say_time(match: regex.Match[str], language: Language) -> Said | None:
+def _say_time(match: regex.Match[str], language: Language) -> Words | None:
     hour, minute = int(match["hour"]), int(match["minute"] or 0)
     second = int(match["second"] or 0) or None
     if hour > 24 or minute > 59 or (second or 0) > 59:
@@ -39,7 +39,7 @@ def _say_time(match: regex.Match[str], language: Language) -> Said | None:
         said = language.half_day(hour, said, half[0].lower()) + stop
     if first := groups.get("from"):
         said = language.span(_say_first(first, language), said)
-    return Said(said, match.end(), "dates")
+    return Words(said, match.end(), "dates")
 
 
 def _say_first(written: str, language: Language) -> str:
@@ -50,21 +50,21 @@ def _say_first(written: str, language: Language) -> str:
     return language.time(int(hour), int(minute))
 
 
-def _say_stamp(match: regex.Match[str], language: Language) -> Said | None:
+def _say_stamp(match: regex.Match[str], language: Language) -> Words | None:
     """Say the time of `2026-11-28T14:30:00Z`."""
     said = _say_time(match, language)
     zone = language.spell("UTC") if match["zone"] else ""
     return said and said._replace(text=language.join(said.text, zone))
 
 
-def _say_duration(match: regex.Match[str], language: Language) -> Said | None:
+def _say_duration(match: regex.Match[str], language: Language) -> Words | None:
     """Say `2h30`, `2h 30m` and `5m30s`."""
     said = [
         language.counted(Number(match[symbol]), language.units[symbol])
         for symbol in ("h", "min", "s")
         if match[symbol]
     ]
-    return Said(language.join(*said), match.end(), "units")
+    return Words(language.join(*said), match.end(), "units")
 
 
 def time_rules(language: Language) -> list[Rule]:

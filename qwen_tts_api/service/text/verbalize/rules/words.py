@@ -12,7 +12,7 @@ from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.numerals import DASH, NOT_IN_WORD
 from qwen_tts_api.service.text.verbalize.rules.dates import ends_sentence
 from qwen_tts_api.service.text.verbalize.rules.names import ROMAN, roman_value
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Said
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words
 
 _INITIALS = compile_pattern(rf"{NOT_IN_WORD}(?:\p{{Lu}}\.){{2,6}}+(?!\p{{L}})")
 _STREET = compile_pattern(r"(?r)(?:\p{Lu}\p{Ll}+(?:['’]s)?|[0-9](?:st|nd|rd|th)) $")
@@ -24,7 +24,7 @@ def _names(names: Sequence[str]) -> str:
     return "|".join(regex.escape(name) for name in sorted(names, key=len, reverse=True))
 
 
-def _say_abbreviation(match: regex.Match[str], language: Language) -> Said | None:
+def _say_abbreviation(match: regex.Match[str], language: Language) -> Words | None:
     written, text = match[0], match.string
     lowered = written.lower()
     said = language.abbreviations.get(lowered) or language.abbreviations.get(written)
@@ -46,31 +46,31 @@ def _say_abbreviation(match: regex.Match[str], language: Language) -> Said | Non
         and not _NAME_BEFORE.search(text[max(0, match.start() - 24) : match.start()])
     )
     ends = written.endswith(".") and not is_title and ends_sentence(text, match.end())
-    return Said(said + ("." if ends else ""), match.end(), "abbreviations")
+    return Words(said + ("." if ends else ""), match.end(), "abbreviations")
 
 
-def _say_compound(match: regex.Match[str], language: Language) -> Said | None:
+def _say_compound(match: regex.Match[str], language: Language) -> Words | None:
     """Say `Hauptstr.` as one word."""
     ends = ends_sentence(match.string, match.end())
     said = match["stem"] + language.compounds[match["last"]]
-    return Said(said + ("." if ends else ""), match.end(), "abbreviations")
+    return Words(said + ("." if ends else ""), match.end(), "abbreviations")
 
 
-def _say_before_number(match: regex.Match[str], language: Language) -> Said | None:
+def _say_before_number(match: regex.Match[str], language: Language) -> Words | None:
     said = language.before_number[match["word"].lower()] + language.space
-    return Said(said, match.end(), "abbreviations")
+    return Words(said, match.end(), "abbreviations")
 
 
-def _say_before_roman(match: regex.Match[str], language: Language) -> Said | None:
+def _say_before_roman(match: regex.Match[str], language: Language) -> Words | None:
     """Say `vol. II` and `ss. XVI-XVII`."""
     word = match["word"].lower()
     said = language.before_roman.get(word) or language.before_number[word]
     values = [language.cardinal(roman_value(each)) for each in match.captures("roman")]
     number = language.span(*values) if len(values) > 1 else values[0]
-    return Said(language.join(said, number), match.end(), "numbers")
+    return Words(language.join(said, number), match.end(), "numbers")
 
 
-def _say_initials(match: regex.Match[str], language: Language) -> Said | None:
+def _say_initials(match: regex.Match[str], language: Language) -> Words | None:
     """Say `U.S.` letter by letter; initials of names, too."""
     text, end = match.string, match.end()
     if match[0].lower() in language.abbreviations and not language.beginnings:
@@ -78,25 +78,25 @@ def _say_initials(match: regex.Match[str], language: Language) -> Said | None:
     follows = _NAME_FOLLOWS.match(text, end)
     ends = ends_sentence(text, end) and (follows is None or follows[0][1:] in language.beginnings)
     said = language.spell(match[0])
-    return Said(said + ("." if ends else ""), match.end(), "abbreviations")
+    return Words(said + ("." if ends else ""), match.end(), "abbreviations")
 
 
-def _say_month(match: regex.Match[str], language: Language) -> Said | None:
+def _say_month(match: regex.Match[str], language: Language) -> Words | None:
     number = language.month_names.get(match["month"].lower())
     name = language.months[number - 1] if number else ""
     if not number or name.lower() == match["month"].lower():
         return None
     ends = ends_sentence(match.string, match.end())
-    return Said(name + ("." if ends else ""), match.end(), "abbreviations")
+    return Words(name + ("." if ends else ""), match.end(), "abbreviations")
 
 
-def _say_weekday(match: regex.Match[str], language: Language) -> Said | None:
+def _say_weekday(match: regex.Match[str], language: Language) -> Words | None:
     """Say `Mon-Fri`, and `Mon` before a date or a time."""
     first = language.weekdays[match["first"].lower()]
     if not match["last"]:
-        return Said(first, match.end(), "abbreviations")
+        return Words(first, match.end(), "abbreviations")
     said = language.span(first, language.weekdays[match["last"].lower()])
-    return Said(said, match.end(), "abbreviations")
+    return Words(said, match.end(), "abbreviations")
 
 
 def _weekday_pattern(language: Language) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from qwen_tts_api.engine import cards
-from qwen_tts_api.engine.cards import FailureMemory
+from qwen_tts_api.engine import model_cards
+from qwen_tts_api.engine.model_cards import LoadBackoff
 from qwen_tts_api.errors import LoadError
 from tests.conftest import Bench
 
@@ -17,12 +17,12 @@ MakeBench = Callable[..., Bench]
 
 def test_the_wait_grows_and_ends_with_a_success() -> None:
     """From 5 s to 5 min."""
-    memory = FailureMemory()
-    assert [memory.note("a") for _ in range(8)] == [5, 10, 20, 40, 80, 160, 300, 300]
-    assert memory.note("b") == 5
-    memory.forget("a")
-    assert memory.retry_after_s("a") == 0
-    assert memory.note("a") == 5
+    backoff = LoadBackoff()
+    assert [backoff.record_failure("a") for _ in range(8)] == [5, 10, 20, 40, 80, 160, 300, 300]
+    assert backoff.record_failure("b") == 5
+    backoff.reset("a")
+    assert backoff.retry_after_s("a") == 0
+    assert backoff.record_failure("a") == 5
 
 
 def test_a_card_that_cannot_be_read_is_not_asked_for_by_every_request(
@@ -42,6 +42,6 @@ def test_a_card_that_cannot_be_read_is_not_asked_for_by_every_request(
         assert (answer.status_code, answer.get_json()["code"]) == (503, "model_unavailable")
         assert 1 <= int(answer.headers["Retry-After"]) <= 5
     assert asked == ["clone"]
-    monkeypatch.setattr(cards, "monotonic", lambda: time.monotonic() + 6)
+    monkeypatch.setattr(model_cards, "monotonic", lambda: time.monotonic() + 6)
     bench.client.post("/api/tts", json={"text": "Hi.", "model": "clone"})
     assert asked == ["clone", "clone"]

@@ -1,4 +1,4 @@
-"""What the served models can do, read once each, loaded or not; and what failed of late."""
+"""The model cards of the served models, read once each; exponential backoff of failed loads."""
 
 from __future__ import annotations
 
@@ -25,39 +25,39 @@ class _Failure:
     retry_at: float
 
 
-class FailureMemory:
-    """Failures by name, each with the time from which on it may be tried again.
+class LoadBackoff:
+    """Exponential backoff by model: when a load that failed may be retried.
 
-    The wait is FIRST_DELAY_S, and twice as long after each failure that follows without a success
-    in between, up to MAX_DELAY_S. Safe to use from several threads.
+    The delay is FIRST_DELAY_S, and doubles with each failure in a row, up to MAX_DELAY_S.
+    Thread-safe.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._failures: dict[str, _Failure] = {}
 
-    def note(self, name: str) -> int:
-        """Remember a failure; return after how many seconds it may be tried again."""
+    def record_failure(self, name: str) -> int:
+        """Record a failure; return the delay before the next attempt, in whole seconds."""
         with self._lock:
             last = self._failures.get(name)
             delay_s = min(MAX_DELAY_S, 2 * last.delay_s) if last else FIRST_DELAY_S
             self._failures[name] = _Failure(delay_s, monotonic() + delay_s)
         return max(1, math.ceil(delay_s))
 
-    def forget(self, name: str) -> None:
-        """Note that it works."""
+    def reset(self, name: str) -> None:
+        """Record a success."""
         with self._lock:
             self._failures.pop(name, None)
 
     def retry_after_s(self, name: str) -> int:
-        """Return the seconds until it may be tried again; 0: now."""
+        """Return the seconds until the next attempt is allowed; 0: now."""
         with self._lock:
             failure = self._failures.get(name)
         return max(0, math.ceil(failure.retry_at - monotonic())) if failure else 0
 
 
 def unavailable(name: str, retry_after_s: int) -> ModelUnavailable:
-    """Return what a client is told of a model that cannot be loaded; the log has the cause."""
+    """Return the error for requests to a model that could not be loaded; the log has the cause."""
     return ModelUnavailable(
         f"The model {name!r} cannot be loaded; the cause is in the server's log. It is tried again "
         f"for requests from {retry_after_s} s on.",
@@ -66,27 +66,27 @@ def unavailable(name: str, retry_after_s: int) -> ModelUnavailable:
 
 
 class ModelCards:
-    """Cards by name. What cannot be read is asked for again after a while only: it may be a hub.
+    """Model cards by name, each read once. A failed read is retried with backoff: it may download.
 
     Args:
         sources: Model ids by name.
-        describe: Reads a card by a model's id; raises LoadError.
+        describe: Reads the card of a model id; raises LoadError.
     """
 
     def __init__(self, sources: Mapping[str, str], describe: Callable[[str], ModelCard]) -> None:
         self._sources = sources
         self._describe = describe
         self._cards: dict[str, ModelCard] = {}
-        self._failures = FailureMemory()
-        # One request asks for a card, the others wait for what it gets.
+        self._failures = LoadBackoff()
+        # One request reads a card, concurrent ones wait for its result.
         self._locks = {name: threading.Lock() for name in sources}
 
     def put(self, name: str, card: ModelCard) -> None:
-        """Keep the card of a model that was loaded."""
+        """Store the card of a loaded model."""
         self._cards[name] = card
 
     def get(self, name: str) -> ModelCard:
-        """Return what a model can do.
+        """Return the card of a model.
 
         Raises:
             ModelUnavailable: Its checkpoint cannot be found or read.
@@ -103,6 +103,6 @@ class ModelCards:
         try:
             return self._describe(self._sources[name])
         except LoadError as error:
-            retry_after_s = self._failures.note(name)
+            retry_after_s = self._failures.record_failure(name)
             logger.warning("%s: %s Next try after %d s.", name, error, retry_after_s)
             raise unavailable(name, retry_after_s) from error

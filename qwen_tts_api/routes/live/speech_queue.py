@@ -1,4 +1,4 @@
-"""What is spoken on a WebSocket, one after the other, in a thread beside the one that receives."""
+"""The queue of one WebSocket: texts are spoken in order, in a thread beside the receiving one."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from qwen_tts_api.service.speech import SpeechService
 
 logger = logging.getLogger(__name__)
 
-MAX_TURNS = 32
+MAX_TASKS = 32
 """How many texts may wait on one socket."""
 
 
 @dataclass(eq=False)
-class Turn:
-    """One thing that is done in its turn.
+class SpeechTask:
+    """A task of the queue.
 
     Attributes:
-        run: Does it; may send, and raise SocketClosed.
-        cancel: Stops it, from another thread; also what has not begun.
-        working: What tells the socket that it is there.
+        run: Does the work; may send, and raise SocketClosed.
+        cancel: Cancels it from another thread, whether it has begun or not.
+        working: Holds `WebSocket.working()` open until the task has ended.
     """
 
     run: Callable[[], object]
@@ -39,41 +39,43 @@ class Turn:
     working: ExitStack = field(default_factory=ExitStack)
 
 
-class Turns:
-    """The turns of one socket; the thread is there while there are any.
+class SpeechQueue:
+    """The tasks of one socket, run in order by one thread, which ends when none is left.
 
     Args:
-        websocket: The socket, which is neither idle nor closed by a shutdown meanwhile.
+        websocket: The socket. While there are tasks it is not idle, and a shutdown waits.
     """
 
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
         self._lock = threading.Lock()
-        self._turns: deque[Turn] = deque()
+        self._tasks: deque[SpeechTask] = deque()
         self._thread: threading.Thread | None = None
 
     @property
-    def current(self) -> Turn | None:
-        """Return the turn that is running or is next."""
+    def current(self) -> SpeechTask | None:
+        """Return the running task, else the next one."""
         with self._lock:
-            return self._turns[0] if self._turns else None
+            return self._tasks[0] if self._tasks else None
 
-    def add(self, run: Callable[[], object], cancel: Callable[[], object] = lambda: None) -> Turn:
-        """Add a turn behind the others.
+    def add(
+        self, run: Callable[[], object], cancel: Callable[[], object] = lambda: None
+    ) -> SpeechTask:
+        """Queue a task.
 
         Raises:
-            QueueFull: Too many wait.
+            QueueFull: MAX_TASKS are queued; the task is cancelled.
         """
-        turn = Turn(run, cancel)
+        task = SpeechTask(run, cancel)
         with self._lock:
-            if len(self._turns) >= MAX_TURNS:
+            if len(self._tasks) >= MAX_TASKS:
                 cancel()
                 raise QueueFull(
-                    f"{MAX_TURNS} texts wait on this socket: send more when one was spoken.",
+                    f"{MAX_TASKS} texts wait on this socket: send more when one was spoken.",
                     retry_after_s=1,
                 )
-            turn.working.enter_context(self._websocket.working())
-            self._turns.append(turn)
+            task.working.enter_context(self._websocket.working())
+            self._tasks.append(task)
             if self._thread is None:
                 context = contextvars.copy_context()
                 name = f"{threading.current_thread().name}_speaks"
@@ -81,45 +83,45 @@ class Turns:
                     target=context.run, args=(self._run,), name=name, daemon=True
                 )
                 self._thread.start()
-        return turn
+        return task
 
     def close(self) -> None:
-        """Cancel all turns, and wait for the thread to end."""
+        """Cancel all tasks, and wait for the thread to end."""
         with self._lock:
-            turns, thread = list(self._turns), self._thread
-        for turn in turns:
-            turn.cancel()
+            tasks, thread = list(self._tasks), self._thread
+        for task in tasks:
+            task.cancel()
         if thread is not None:
             thread.join()
 
     def _run(self) -> None:
         while True:
             with self._lock:
-                if not self._turns:
+                if not self._tasks:
                     self._thread = None
                     return
-                turn = self._turns[0]
+                task = self._tasks[0]
             try:
-                turn.run()
+                task.run()
             except SocketClosed:
-                turn.cancel()
+                task.cancel()
             except Exception:  # a boundary, as for a plain request
                 logger.exception("speaking on a WebSocket failed")
-                turn.cancel()
+                task.cancel()
                 self._websocket.close(CloseCode.INTERNAL_ERROR, "the server failed; see its log")
             finally:
                 with self._lock:
-                    self._turns.popleft()
-                turn.working.close()
+                    self._tasks.popleft()
+                task.working.close()
 
 
 def check_request(service: SpeechService, request: SpeechRequest) -> LiveInfo | None:
-    """Refuse what cannot be spoken now, and not when it is to be; return what is known of it.
+    """Validate a request before its text arrives; return its info, or None if unavailable now.
 
     Raises:
-        InvalidRequest: There is no such voice or model, or the format has not this rate.
+        InvalidRequest: There is no such voice or model, or the format cannot have this rate.
     """
-    with suppress(Unavailable):  # which it may not be any more by then
+    with suppress(Unavailable):  # the model may be available when the text is spoken
         live = service.live(request)
         live.cancel()
         return live.info
