@@ -34,8 +34,11 @@ COPY pyproject.toml README.md LICENSE ./
 COPY qwen_tts_api/ qwen_tts_api/
 RUN PIP_ROOT=/project /opt/venv/bin/python tools/install.py --only project --no-editable
 
+# Without the libsndfile that soundfile's wheel brings, it loads Ubuntu's, which encodes Opus at three
+# times the speed.
 FROM builder AS packages
-RUN /opt/venv/bin/python -m pip uninstall --yes --quiet pip
+RUN rm /opt/venv/lib/python3*/site-packages/_soundfile_data/libsndfile_* \
+    && /opt/venv/bin/python -m pip uninstall --yes --quiet pip
 
 FROM ${BASE_IMAGE}
 ARG TORCH=cuda
@@ -43,7 +46,7 @@ ARG TORCH=cuda
 # used. The build for the CPU has no Triton.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends python3 \
+    && apt-get install --yes --no-install-recommends python3 libsndfile1 \
     && if [ "$TORCH" != cpu ]; then \
         apt-get install --yes --no-install-recommends gcc libc6-dev python3-dev; \
     fi \

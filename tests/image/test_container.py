@@ -100,6 +100,22 @@ def test_all_code_is_compiled_in_the_image(container: Container) -> None:
     assert "/site-packages/qwen_tts_api/__pycache__/" in result.stderr
 
 
+def test_audio_is_encoded_by_the_distribution_s_library(container: Container) -> None:
+    """Whose Opus is three times as fast as that of soundfile's wheel, which is not there."""
+    program = (
+        "import io, numpy, soundfile\n"
+        "for name in ('OGG/OPUS', 'OGG/VORBIS', 'FLAC/PCM_16', 'MP3/MPEG_LAYER_III'):\n"
+        "    file, (container, codec) = io.BytesIO(), name.split('/')\n"
+        "    soundfile.write(file, numpy.zeros(24000), 24000, codec, format=container)\n"
+        "    samples, rate = soundfile.read(io.BytesIO(file.getvalue()))\n"
+        "    assert rate == 24000 and len(samples) >= 24000, name\n"
+        "print(*(line.split()[-1] for line in open('/proc/self/maps') if 'libsndfile' in line))"
+    )
+    result = container.inside("python", "-c", program)
+    assert result.returncode == 0, result.stderr
+    assert {Path(path).parts[1] for path in result.stdout.split()} == {"usr"}
+
+
 def test_the_health_check_tells_well_from_ill(container: Container, image: dict[str, Any]) -> None:
     """The image's own command, run as Docker runs it."""
     kind, *command = image["Healthcheck"]["Test"]

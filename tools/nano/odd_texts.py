@@ -26,7 +26,7 @@ from tools.nano.symbols import LETTERS
 
 SEED = 7
 CLIENTS = 4
-ALLOWED_S, ALLOWED_S_PER_BYTE, ALLOWED_S_PER_DIGIT = 2.0, 0.25, 0.75
+ALLOWED_S, ALLOWED_S_PER_BYTE, ALLOWED_S_PER_WORD = 2.0, 0.25, 0.75
 
 _ROMAN = "I II III IV V VI VII VIII IX X XI XIV XX XXX XL LX LXX XC CC CCC DCC MM MMM MMXXX".split()
 _WORDS = "Bowl Louis chapter room yes no hm hmm mm ok www xbox exxon zzz brr psst tsk ugh".split()
@@ -73,9 +73,10 @@ class Told:
     @property
     def ran_away(self) -> bool:
         """Whether it came to no end of its own."""
-        digits = sum(char.isdigit() for char in self.text)  # each of which is a word or two
+        # A digit is a word or two, and so is a capital that is spelled (W).
+        words = sum(char.isdigit() or char.isupper() for char in self.text)
         allowed_s = ALLOWED_S + ALLOWED_S_PER_BYTE * len(self.text.encode())
-        allowed_s += ALLOWED_S_PER_DIGIT * digits
+        allowed_s += ALLOWED_S_PER_WORD * words
         return self.reason in ("length", "loop") or self.seconds > allowed_s
 
 
