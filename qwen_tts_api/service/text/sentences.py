@@ -82,7 +82,9 @@ _NUMBERED = frozenset(
     " ch sec tab eq nn ss ext tel mind std sek env máx mín aprox págs max min avg hwy est qty ed"
     " ex vols ver rm ste op c b r jan feb mar apr jun jul aug sep sept oct okt nov dec dez стр рис"
     " гл табл abs nrn zi pos anm aufl chap janv févr fév avr juil ст п пп г т д кв оф тел"
-    " apt str para ss lun jeu ven sam dim".split()
+    " apt str para ss lun jeu ven sam dim temp fl zw geb gest bj rs eqs"
+    " matt ps rom cor tim thess chron prov eccl isa jer phil heb jas pet gal eph lev deut exod kor"
+    " joh mos röm petr hebr".split()
 )
 _INITIAL_OR_DOTTED = compile_pattern(r"\p{Lu}|(?:\p{L}{1,3}\.)+\p{L}{1,3}|(?:\p{Lu}\.?-)+\p{Lu}")
 _ORDINAL = compile_pattern(r"(?:\d{1,2}\.-)?\d{1,2}")

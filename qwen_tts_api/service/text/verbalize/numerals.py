@@ -8,7 +8,8 @@ from functools import lru_cache
 import regex
 
 from qwen_tts_api.service.text.patterns import compile_pattern
-from qwen_tts_api.service.text.verbalize.languages.language import Language, Number
+from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.languages.terms import Number
 
 # What belongs to a word in scripts that put spaces between words.
 NO_SPACES = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]"

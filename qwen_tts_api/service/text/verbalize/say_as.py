@@ -17,7 +17,7 @@ from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.numerals import match_number, plain_digits
 from qwen_tts_api.service.text.verbalize.rules.codes import say_phone
 from qwen_tts_api.service.text.verbalize.rules.dates import full_year, is_date
-from qwen_tts_api.service.text.verbalize.rules.names import is_roman, roman_value
+from qwen_tts_api.service.text.verbalize.rules.names.romans import is_roman, roman_value
 from qwen_tts_api.service.text.verbalize.verbalizer import find_language, make_verbalizer
 
 MAX_SPELLED_CHARS = 1000

@@ -22,25 +22,30 @@ from qwen_tts_api.service.text.verbalize.languages import LANGUAGES
 from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.numerals import WORD, plain_digits
 from qwen_tts_api.service.text.verbalize.prefixes import Prefixes
-from qwen_tts_api.service.text.verbalize.rules.acronyms import acronym_rule
 from qwen_tts_api.service.text.verbalize.rules.addresses import find_addresses
 from qwen_tts_api.service.text.verbalize.rules.amounts import digits_rule, number_rules, price_rule
 from qwen_tts_api.service.text.verbalize.rules.codes import code_rules
 from qwen_tts_api.service.text.verbalize.rules.counts import (
     count_rules,
     ordinal_rule,
-    verse_rule,
-    vulgar_rule,
 )
 from qwen_tts_api.service.text.verbalize.rules.dates import month_rules, numeric_rules
-from qwen_tts_api.service.text.verbalize.rules.names import (
+from qwen_tts_api.service.text.verbalize.rules.fractions import fraction_rules, vulgar_rule
+from qwen_tts_api.service.text.verbalize.rules.names.acronyms import acronym_rule
+from qwen_tts_api.service.text.verbalize.rules.names.chess import chess_rule
+from qwen_tts_api.service.text.verbalize.rules.names.formulas import formula_rule
+from qwen_tts_api.service.text.verbalize.rules.names.mixed import mixed_rules, rest_rule
+from qwen_tts_api.service.text.verbalize.rules.names.romans import (
     NUMBERED,
-    formula_rule,
     is_roman,
-    mixed_rules,
-    rest_rule,
     roman_alone_rule,
     roman_rule,
+)
+from qwen_tts_api.service.text.verbalize.rules.names.verses import (
+    book_number_rule,
+    book_rule,
+    book_words,
+    verse_rule,
 )
 from qwen_tts_api.service.text.verbalize.rules.ranges import range_rule
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule
@@ -211,17 +216,19 @@ def _rules(language: Language, *, letters_only: bool) -> dict[str, tuple[Rule, .
         price_rule(language),
         (range_rule(language), *number_rules(language)),
     )
-    numeric = [verse_rule(), *time_rules(language), *numeric_rules(language)]
-    counts, mixed = [*code_rules(language), *count_rules(language)], mixed_rules()
+    numeric = [verse_rule(language), *time_rules(language), *numeric_rules(language)]
+    counts = [*code_rules(language), *count_rules(language), *fraction_rules(language)]
+    mixed = mixed_rules()
     ordinal, vulgar = ordinal_rule(language.ordinal_suffixes), vulgar_rule()
     numbers = (vulgar, *counts, ranges, amount, *mixed, plain, digits_rule())
     acronyms = [acronym_rule()] if letters_only else []
     romans = [roman_rule(), roman_alone_rule()]
     return {
-        "digit": (*numeric, day_first, ordinal, *numbers),
+        "digit": (book_number_rule(language), *numeric, day_first, ordinal, *numbers),
         "signed": (*counts, amount, plain, *signs),
         "word": (
-            *(price, stamp_rule(), month_first, month_year, *words, *romans),
+            *(price, stamp_rule(), book_rule(language), month_first, month_year, *words),
+            *(chess_rule(language), *romans),
             *(*counts, formula_rule(), *mixed, *acronyms, rest_rule()),
         ),
         "(": (*counts, *signs),
@@ -233,7 +240,7 @@ def _rules(language: Language, *, letters_only: bool) -> dict[str, tuple[Rule, .
 def _keywords(language: Language) -> frozenset[str]:
     """Return what the words and names begin with that rules look for, in lower case."""
     written = [*language.abbreviations, *language.before_number, *language.month_names]
-    written += language.before_roman
+    written += [*language.before_roman, *book_words(language)]
     written += [*language.currencies, *NUMBERED]
     written += [each for each in language.weekdays if language.months_capitalized and len(each) > 2]
     stems = (regex.match(r"[\p{L}\p{M}]*", each) for each in written)

@@ -204,7 +204,7 @@ ENGLISH = [
         "fourteenth century, Scene two, World War two, twenty twenty-four",
     ),
     ("Roe v. Wade, M&Ms, 5 Main St", "Roe versus Wade, M and Ms, five Main Street"),
-    ("Gen 1:1-3, 9:30-10:15", "Gen one, one to three, nine thirty to ten fifteen"),
+    ("Gen 1:1-3, 9:30-10:15", "Genesis one, one to three, nine thirty to ten fifteen"),
     (
         "a Boeing 747-400, 112-108",
         "a Boeing seven forty-seven four hundred, one hundred twelve to one hundred eight",

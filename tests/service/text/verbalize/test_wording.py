@@ -37,7 +37,7 @@ def test_a_voice_that_reads_letters_has_no_others(text: str, said: str) -> None:
         ("english", "a 52°31'12\"N b", "52°31'12\"N"),
         ("english", "a vol. II b", "vol. II"),
         ("english", "a Boeing 747-400 b", "747-400"),
-        ("english", "Gen 1:1-3 b", "1:1-3"),
+        ("english", "Genesis 1:1-3 b", "1:1-3"),
         ("english", "at 120/80 mmHg b", "120/80 mmHg"),
         ("english", "in FY24/25 b", "FY24/25"),
         ("english", "add 1½ tsp b", "1½ tsp"),

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from qwen_tts_api.service.text.verbalize.languages import chinese_words as words
-from qwen_tts_api.service.text.verbalize.languages.language import (
-    Context,
-    Currency,
-    Language,
-    Noun,
-    Number,
-)
+from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.languages.terms import Context, Currency, Noun, Number
 
 _DIGITS = "零一二三四五六七八九"
 _SIZES = ((10**8, "亿"), (10**4, "万"), (1000, "千"), (100, "百"), (10, "十"))

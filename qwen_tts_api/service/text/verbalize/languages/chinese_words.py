@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qwen_tts_api.service.text.verbalize.languages.language import Currency, Noun
+from qwen_tts_api.service.text.verbalize.languages.terms import Currency, Noun
 
 MONTHS = [f"{said}月" for said in "一 二 三 四 五 六 七 八 九 十 十一 十二".split()]
 MONTH_NAMES = {name: number for number, name in enumerate(MONTHS, 1)}

@@ -5,12 +5,8 @@ from __future__ import annotations
 import re
 
 from qwen_tts_api.service.text.verbalize.languages import english_words as words
-from qwen_tts_api.service.text.verbalize.languages.language import (
-    MAX_DIGITS,
-    Context,
-    Language,
-    Number,
-)
+from qwen_tts_api.service.text.verbalize.languages.language import MAX_DIGITS, Language
+from qwen_tts_api.service.text.verbalize.languages.terms import Context, Number
 
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qwen_tts_api.service.text.verbalize.languages.language import Currency, Noun
+from qwen_tts_api.service.text.verbalize.languages.terms import Currency, Noun
 
 MONTHS = (
     "janvier février mars avril mai juin juillet août septembre octobre novembre décembre"

@@ -5,12 +5,8 @@ from __future__ import annotations
 import re
 
 from qwen_tts_api.service.text.verbalize.languages import german_words as words
-from qwen_tts_api.service.text.verbalize.languages.language import (
-    Context,
-    Language,
-    Noun,
-    Number,
-)
+from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.languages.terms import Context, Noun, Number
 
 _ONES = (
     "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn "

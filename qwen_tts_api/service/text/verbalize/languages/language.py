@@ -4,51 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
+
+from qwen_tts_api.service.text.verbalize.languages.terms import Context, Currency, Noun, Number
 
 MAX_DIGITS = 15
 """A whole number of more digits is said digit by digit."""
-
-
-class Number(NamedTuple):
-    """A number as it is written, without signs between its groups of digits.
-
-    Attributes:
-        whole: Digits before the decimal sign; empty in `.5`.
-        decimals: Digits behind it; empty if there are none.
-        is_negative: Whether a minus is before it.
-    """
-
-    whole: str
-    decimals: str = ""
-    is_negative: bool = False
-
-    @property
-    def is_one(self) -> bool:
-        """Whether what is counted is in the singular."""
-        return self.whole.lstrip("0") == "1" and not self.decimals.strip("0")
-
-
-class Noun(NamedTuple):
-    """What is counted: a unit, a currency or its hundredth part."""
-
-    one: str
-    many: str
-    is_feminine: bool = False
-
-
-class Context(NamedTuple):
-    """What stands around a number in a sentence: up to 80 characters on either side."""
-
-    before: str = ""
-    after: str = ""
-
-
-class Currency(NamedTuple):
-    """A currency; `cent` is its hundredth part, None where nobody counts in it."""
-
-    unit: Noun
-    cent: Noun | None
 
 
 class Language(ABC):

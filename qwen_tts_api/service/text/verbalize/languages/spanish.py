@@ -6,13 +6,8 @@ import regex
 
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages import spanish_words as words
-from qwen_tts_api.service.text.verbalize.languages.language import (
-    MAX_DIGITS,
-    Context,
-    Language,
-    Noun,
-    Number,
-)
+from qwen_tts_api.service.text.verbalize.languages.language import MAX_DIGITS, Language
+from qwen_tts_api.service.text.verbalize.languages.terms import Context, Noun, Number
 
 _ONES = (
     "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.edits import Edit
 from qwen_tts_api.service.text.verbalize.languages.language import Language
-from qwen_tts_api.service.text.verbalize.rules.names import say_parts
+from qwen_tts_api.service.text.verbalize.rules.names.mixed import say_parts
 
 _DOMAINS = (
     "com|org|net|edu|gov|mil|int|info|biz|app|dev|io|ai|co|me|tv|eu|uk|us|ca|au|de|fr|es|it|ch|at"

@@ -5,12 +5,8 @@ from __future__ import annotations
 import regex
 
 from qwen_tts_api.service.text.patterns import compile_pattern
-from qwen_tts_api.service.text.verbalize.languages.language import (
-    Currency,
-    Language,
-    Noun,
-    Number,
-)
+from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.languages.terms import Currency, Noun, Number
 from qwen_tts_api.service.text.verbalize.numerals import (
     DASH,
     LETTER,

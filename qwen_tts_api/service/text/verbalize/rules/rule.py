@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import regex
 
-from qwen_tts_api.service.text.verbalize.languages.language import Context, Language
+from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.languages.terms import Context
 
 _CONTEXT_CHARS = 80
 

@@ -11,7 +11,7 @@ from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.numerals import DASH, NOT_IN_WORD
 from qwen_tts_api.service.text.verbalize.rules.dates import ends_sentence
-from qwen_tts_api.service.text.verbalize.rules.names import ROMAN, roman_value
+from qwen_tts_api.service.text.verbalize.rules.names.romans import ROMAN, roman_value
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words
 
 _INITIALS = compile_pattern(rf"{NOT_IN_WORD}(?:\p{{Lu}}\.){{2,6}}+(?!\p{{L}})")
