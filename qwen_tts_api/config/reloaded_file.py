@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -14,6 +16,9 @@ from qwen_tts_api.files import read_regular
 logger = logging.getLogger(__name__)
 
 MAX_FILE_BYTES = 1 << 20
+SETTLE_S = 2.0
+"""An empty file that is younger than this is one that is being written: editors, and `>` of a
+shell, empty it first."""
 
 
 class Content(Protocol):
@@ -34,8 +39,8 @@ T = TypeVar("T", bound=Content)
 class ReloadedFile(Generic[T]):
     """The content of a file, checked whenever it is asked for (`stat`, microseconds).
 
-    After the start an invalid line is logged, and the others hold; if the file cannot be read, what
-    was read last remains.
+    After the start an invalid line is logged, and the others hold; if the file cannot be read, or
+    has just been emptied, what was read last remains.
 
     Args:
         path: Of the file, of up to MAX_FILE_BYTES.
@@ -68,7 +73,10 @@ class ReloadedFile(Generic[T]):
             try:
                 version = self._stat()
                 if version != self._version or not self.is_readable:
-                    self._content = self._parse(read_regular(self._path, MAX_FILE_BYTES))
+                    data = read_regular(self._path, MAX_FILE_BYTES)
+                    if not data and _is_young(version[0]):
+                        raise OSError(errno.ENODATA, "it has just been emptied", str(self._path))
+                    self._content = self._parse(data)
                     self._version, self.is_readable = version, True
                     self._log()
             except OSError as error:
@@ -85,3 +93,8 @@ class ReloadedFile(Generic[T]):
     def _stat(self) -> tuple[int, int, int]:
         status = self._path.stat()
         return status.st_mtime_ns, status.st_ino, status.st_size
+
+
+def _is_young(changed_ns: int) -> bool:
+    """Return whether a file has just been changed; one of the future has not."""
+    return 0 <= time.time() - changed_ns / 1e9 < SETTLE_S

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from flask import Flask
 
 import qwen_tts_api
@@ -21,6 +25,9 @@ from qwen_tts_api.routes.security import authentication, origins
 from qwen_tts_api.routes.speech.ranges import ResponseCache
 from qwen_tts_api.service.assembly import build_service
 from qwen_tts_api.service.speech import SpeechService
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 EXTENSION = "qwen_tts_api"
 """Where the application keeps its `SpeechService`: `app.extensions[EXTENSION]`."""
@@ -87,7 +94,21 @@ def _register(app: Flask, config: Config, service: SpeechService) -> None:
 
 def _register_ops(app: Flask, service: SpeechService, *, log_text: bool) -> None:
     """Add what both ports have: the request log, probes and metrics."""
+    app.wsgi_app = _merge_slashes(app.wsgi_app)  # type: ignore[assignment, method-assign]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     request_log.register(app, service.metrics, log_text=log_text)
     app.register_blueprint(probes.blueprint(service))
     app.register_blueprint(probes.metrics_blueprint(service))
+
+
+def _merge_slashes(application: WSGIApplication) -> WSGIApplication:
+    """Serve `//api/tts` as `/api/tts`, as nginx does: base URLs are given with a slash at the end.
+
+    Flask would redirect to an address that is wrong behind a proxy.
+    """
+
+    def merged(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["PATH_INFO"] = re.sub("/{2,}", "/", environ["PATH_INFO"]) or "/"
+        return application(environ, start_response)
+
+    return merged

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from gunicorn.workers.base import Worker
@@ -16,6 +17,7 @@ from qwen_tts_api.errors import ShuttingDown
 from qwen_tts_api.routes import EXTENSION, SOCKETS
 from qwen_tts_api.routes.bodies.body import largest_body
 from qwen_tts_api.routes.security.authentication import has_key
+from qwen_tts_api.server.http.connection import Connection
 from qwen_tts_api.server.http.handler import RequestHandler
 from qwen_tts_api.server.http.parsing import framing_limits
 from qwen_tts_api.server.limits import WYOMING_CONNECTIONS, DescriptorBudget, LoopLimits
@@ -103,19 +105,20 @@ class QwenWorker(Worker):  # type: ignore[misc]
         is_late = self._is_answering()
         sockets.abort()
         if is_late and (running := service.status().running):
-            served = [context_of(connection.context) for connection in list(self._loop.busy)]
-            with bound_context(*served):
-                logger.warning(
-                    "%d utterances did not end within QWEN_GRACEFUL_TIMEOUT_S and are cancelled",
-                    running,
-                )
+            _warn_of(
+                self._loop.busy,
+                f"{running} utterances did not end within QWEN_GRACEFUL_TIMEOUT_S "
+                "and are cancelled",
+            )
         service.close(EXIT_TIMEOUT_S)
         _exit()
 
     def _is_answering(self) -> bool:
         """Return whether connections are still open, on which there may be answers."""
-        wyoming = self.wyoming is not None and self.wyoming.num_busy > 0
-        return wyoming or self._loop.num_connections > 0
+        return self._num_wyoming() > 0 or self._loop.num_connections > 0
+
+    def _num_wyoming(self) -> int:
+        return self.wyoming.num_busy if self.wyoming is not None else 0
 
     def _step(self) -> None:
         now = time.monotonic()
@@ -131,8 +134,22 @@ class QwenWorker(Worker):  # type: ignore[misc]
         self._loop.defer(lambda: None)
 
     def handle_quit(self, sig: int, frame: object) -> None:
-        """Exit at once (SIGINT, SIGQUIT)."""
+        """Exit at once (SIGINT, SIGQUIT): before the loop does anything else.
+
+        Not in here: a handler may not log, for what it interrupts may have the log's lock.
+        """
+        self._loop.defer(self._quit)
+
+    def _quit(self) -> None:
+        if num_busy := len(self._loop.busy) + self._num_wyoming():
+            _warn_of(self._loop.busy, f"exiting at once: {num_busy} requests are cut off")
         _exit()
+
+
+def _warn_of(busy: Iterable[Connection], message: str) -> None:
+    """Log what is cut off, with the ids of the requests."""
+    with bound_context(*[context_of(connection.context) for connection in list(busy)]):
+        logger.warning("%s", message)
 
 
 def loop_limits(config: Config, cfg: Any) -> LoopLimits:

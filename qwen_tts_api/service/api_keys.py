@@ -62,8 +62,8 @@ class ApiKeys:
 
     The file is checked for every request (`stat`, microseconds) and reloaded if it has changed, so
     that keys can be added and revoked without a restart, as in a mounted Secret of Kubernetes. An
-    invalid line accepts no key, and neither does an empty file; if the file cannot be read, the
-    previous keys remain valid.
+    invalid line accepts no key, and neither does an empty file, seconds after it was emptied; until
+    then, and if the file cannot be read, the previous keys remain valid.
 
     Raises:
         ConfigError: The file cannot be read, has no key, or has an invalid line.

@@ -76,6 +76,14 @@ def test_the_words_are_shown_as_they_are_spoken(page: Page) -> None:
     assert page["words"].text == "Next."
 
 
+def test_a_text_outlives_a_reload(page: Page) -> None:
+    """With its count."""
+    page.type("Not lost.")
+    page.browser.refresh()
+    assert page.until_ready()["text"].get_property("value") == "Not lost."
+    assert page["count"].text.startswith("9 of ")
+
+
 def test_the_waveform_is_drawn(page: Page) -> None:
     """It is not the flat line that it was."""
     before = page.browser.execute_script("return document.querySelector('canvas').toDataURL()")

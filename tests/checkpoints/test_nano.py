@@ -266,8 +266,9 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
-    """Its name is a file's."""
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name is a file's; that is seen before the checkpoint is computed."""
+    monkeypatch.delattr("qwen_tts_api.checkpoints.nano.checkpoint.checkpoint_files")
     (tmp_path / "cache").write_text("")
     with pytest.raises(OSError, match="QWEN_CACHE_DIR"):
         ensure_nano("nano", tmp_path / "cache")

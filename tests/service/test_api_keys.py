@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
+from qwen_tts_api.config import reloaded_file
 from qwen_tts_api.config.reloaded_file import MAX_FILE_BYTES
 from qwen_tts_api.errors import ConfigError
 from qwen_tts_api.service.api_keys import ApiKeys, KeysStatus
@@ -74,10 +76,34 @@ def test_a_readable_file_without_keys_lets_nobody_in(tmp_path: Path, content: by
     path.write_text(f"{KEY}\n")
     keys = ApiKeys(path)
     path.write_bytes(content)
+    os.utime(path, (0, 0))
     assert keys.find(KEY.encode()) is None
     assert keys.status() == KeysStatus("faulty", 0)
     with pytest.raises(ConfigError, match="QWEN_API_KEYS_FILE"):
         ApiKeys(path)
+
+
+@pytest.mark.parametrize(("age_s", "holds"), [(60, True), (4000, False), (-60, False)])
+def test_a_file_that_is_being_written_lets_in_as_before(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    age_s: int,
+    *,
+    holds: bool,
+) -> None:
+    """Emptied a moment ago; what stays empty, or has a time of another clock, is meant so."""
+    monkeypatch.setattr(reloaded_file, "SETTLE_S", 3600)
+    path = tmp_path / "keys"
+    path.write_text(f"{KEY}\n")
+    keys = ApiKeys(path)
+    path.write_bytes(b"")
+    os.utime(path, (time.time() - age_s,) * 2)
+    assert keys.find(KEY.encode()) == ("key 1" if holds else None)
+    assert ("remain valid" in caplog.text) is holds
+    path.write_text(f"{OTHER}\n")
+    assert keys.find(KEY.encode()) is None
+    assert keys.find(OTHER.encode()) == "key 1"
 
 
 def test_a_bad_line_costs_no_good_one(tmp_path: Path) -> None:

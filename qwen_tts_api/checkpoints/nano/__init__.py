@@ -18,7 +18,6 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 from qwen_tts_api.files import write_synced
@@ -55,11 +54,8 @@ def ensure_nano(name: str, cache_dir: Path) -> Path:
     if folder.is_dir():
         return folder
 
-    from qwen_tts_api.checkpoints.nano.checkpoint import checkpoint_files
-
-    files = checkpoint_files(NANO_KINDS[name])
     try:
-        _write(folder, files)
+        _build(name, folder)
     except OSError as error:
         raise OSError(
             f"The nano checkpoint could not be written to {cache_dir} ({error});"
@@ -76,11 +72,14 @@ def _fingerprint() -> str:
     return digest.hexdigest()[:12]
 
 
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+def _build(name: str, folder: Path) -> None:
     """Write to a temporary folder, then rename it to `folder`, atomically."""
     scratch = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        for path, content in files.items():
+        scratch.mkdir(parents=True)  # before seconds are spent on what could not be written
+        from qwen_tts_api.checkpoints.nano.checkpoint import checkpoint_files
+
+        for path, content in checkpoint_files(NANO_KINDS[name]).items():
             (scratch / path).parent.mkdir(parents=True, exist_ok=True)
             write_synced(scratch / path, content)
         try:

@@ -57,8 +57,7 @@ class RequestHandler:
         try:
             request = next(connection.parser)
             keep = self._call(request, connection) and connection.reusable
-            # A body that the application did not read is skipped: the next request follows it.
-            return keep and connection.parser.finish_body()
+            return keep and _skip_body(connection)
         except (parse_errors.NoMoreData, StopIteration):
             return False
         except TimeoutError:
@@ -117,6 +116,17 @@ class RequestHandler:
         with suppress(OSError):  # small: if the socket buffer is full, the client does not read
             connection.sock.setblocking(False)
             connection.sock.send(_response(status, json.dumps(body).encode()))
+
+
+def _skip_body(connection: Connection) -> bool:
+    """Skip what the application did not read of a body; return whether a request may follow it.
+
+    Not if it is malformed; the client has its answer already.
+    """
+    try:
+        return bool(connection.parser.finish_body())
+    except parse_errors.ParseException:
+        return False
 
 
 def _describe(error: Exception) -> tuple[HTTPStatus, str, str]:

@@ -98,6 +98,15 @@ class StrictRequest(Request):  # type: ignore[misc]
             if name == "TRANSFER-ENCODING" and value.lower() != "chunked":
                 raise UnsupportedTransferCoding(value)
 
+    def should_close(self) -> bool:
+        """Return whether the connection ends with the response.
+
+        `Connection` may list more than `close` (RFC 9110, section 7.6.1), which gunicorn does not
+        see.
+        """
+        listed = [value.lower().split(",") for name, value in self.headers if name == "CONNECTION"]
+        return any("close" in map(str.strip, names) for names in listed) or super().should_close()
+
 
 class MissingHost(InvalidHeader):  # type: ignore[misc]
     """HTTP/1.1 without a Host field (RFC 9112, section 3.2)."""

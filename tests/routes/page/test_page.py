@@ -136,6 +136,13 @@ def test_nothing_else_is_served(client: FlaskClient, name: str) -> None:
     assert_error(client.get(f"/static/{name}"), 404, "not_found")
 
 
+@for_each(("path", "status"), [("//", 200), ("//api///tts", 400), ("/static//page.css", 200)])
+def test_a_slash_more_changes_nothing(client: FlaskClient, path: str, status: int) -> None:
+    """Base URLs end in one. A redirect would have to know the address that clients see."""
+    with client.get("/", environ_overrides={"PATH_INFO": path}) as response:
+        assert response.status_code == status
+
+
 def test_the_page_knows_the_limits_and_formats(make_bench: MakeBench) -> None:
     """From the settings, since no list of the API has them."""
     text = make_bench(max_text_chars=99, default_language="de").client.get("/").text

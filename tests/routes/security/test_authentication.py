@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from werkzeug.test import TestResponse as Response
 
+from qwen_tts_api.config import reloaded_file
 from qwen_tts_api.errors import ConfigError
 from qwen_tts_api.routes.security.authentication import MAX_WRONG_KEYS
 from qwen_tts_api.service.api_keys import ApiKeys
@@ -65,10 +66,12 @@ def test_keys_are_changed_without_a_restart(make_bench: MakeBench, keys_file: Pa
 
 
 def test_probes_and_metrics_tell_what_is_wrong_with_the_keys(
-    make_bench: MakeBench, keys_file: Path
+    make_bench: MakeBench, keys_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a request that shows a key: an operator looks there after changing the file."""
     bench = make_bench(api_keys_file=keys_file)
+
+    monkeypatch.setattr(reloaded_file, "SETTLE_S", 3600)
 
     def told() -> tuple[str, str, str]:
         ready = bench.client.get("/readyz")
@@ -83,6 +86,8 @@ def test_probes_and_metrics_tell_what_is_wrong_with_the_keys(
     keys_file.write_text(f"{ALICE}\nshort\n")
     assert told() == ("faulty", "1.0", "0.0")
     keys_file.write_text("")
+    assert told() == ("unreadable", "1.0", "0.0")  # it may be being written
+    os.utime(keys_file, (0, 0))
     assert told() == ("faulty", "0.0", "0.0")
     keys_file.write_text(f"{ALICE}\n")
     assert told() == ("ok", "1.0", "1.0")

@@ -117,14 +117,18 @@ def test_sigterm_and_work_without_an_end(serve: Serve) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 def test_ctrl_c_does_not_wait_for_anybody(serve: Serve, number: signal.Signals) -> None:
-    """Not for a request that would take a minute; the exit code is 0 all the same."""
+    """Not for a request that would take a minute, of which the log tells; the exit code is 0."""
     server = serve()
-    parts = say(server, TEXT * 5).iter_content(None)
+    answer = say(server, TEXT * 5)
+    parts = answer.iter_content(None)
     next(parts)
     server.process.send_signal(number)
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         list(parts)
     assert server.process.wait(30) == 0
+    [line] = [json.loads(line) for line in server.log.splitlines() if "are cut off" in line]
+    assert line["message"] == "exiting at once: 1 requests are cut off"
+    assert line["request_id"] == answer.headers["X-Request-Id"]
     assert "Traceback" not in server.log
 
 

@@ -57,6 +57,16 @@ def test_a_connection_outlives_a_body_that_nobody_wanted(server: Server) -> None
             answer.read()
 
 
+def test_a_connection_does_not_outlive_a_body_without_an_end(server: Server) -> None:
+    """Nobody knows what comes behind it: a second answer would be taken for that to a request."""
+    head = b"POST /nothing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(server.address, 10) as connection:
+        connection.sendall(head + b"2\r\n{}XX0\r\n\r\n")
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert received.startswith(b"HTTP/1.1 404 ")
+    assert received.count(b"HTTP/1.1 ") == 1
+
+
 def test_half_a_head(server: Server) -> None:
     """The connection ends, also where a byte comes now and then."""
     with socket.create_connection(server.address, 10) as connection:

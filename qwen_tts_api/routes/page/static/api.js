@@ -16,7 +16,7 @@ export class ApiError extends Error {
 // The name in the session storage, which is kept until the tab is closed.
 const KEY_ITEM = "qwen-tts-api key";
 const storage = openStorage();
-let key = storage?.getItem(KEY_ITEM) ?? "";
+let key = kept(KEY_ITEM) ?? "";
 
 /** Return the session storage, or null where the browser allows the page none. */
 function openStorage() {
@@ -27,12 +27,25 @@ function openStorage() {
   }
 }
 
+/** Return what was kept under a name in this tab, also by the page before a reload; or undefined. */
+export function kept(name) {
+  return storage?.getItem(name) ?? undefined;
+}
+
+export function keep(name, value) {
+  try {
+    storage?.setItem(name, value);
+  } catch {
+    // More than the browser keeps.
+  }
+}
+
 /** Return whether an API key was entered. */
 export const hasKey = () => key !== "";
 
 export function setKey(typed) {
   key = typed.trim();
-  storage?.setItem(KEY_ITEM, key);
+  keep(KEY_ITEM, key);
 }
 
 /** Return the key in UTF-8, a letter for each byte: `fetch` and `btoa` take no others. */

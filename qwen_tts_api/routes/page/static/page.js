@@ -1,6 +1,6 @@
 // The page: reads the form, requests speech, and plays it.
 
-import { SAMPLE_RATE_HZ, setKey, stream, synthesize } from "./api.js";
+import { keep, kept, SAMPLE_RATE_HZ, setKey, stream, synthesize } from "./api.js";
 import { Choices } from "./choices.js";
 import { curl, offerCopy } from "./curl.js";
 import { clearError, showError } from "./errors.js";
@@ -18,6 +18,7 @@ const choices = new Choices();
 const player = new Player(SAMPLE_RATE_HZ);
 const wave = new Wave(element("canvas"), SAMPLE_RATE_HZ);
 const words = new Words(element("words"));
+const TEXT_ITEM = "qwen-tts-api text";
 const NUMBERS = [...element("request").querySelectorAll("details input")].map(({ name }) => name);
 
 const live = offerLive(player, {
@@ -257,7 +258,10 @@ element("key").addEventListener("change", ({ target }) => {
 });
 
 element("stop").addEventListener("click", stop);
-element("text").addEventListener("input", countLetters);
+element("text").addEventListener("input", ({ target }) => {
+  keep(TEXT_ITEM, target.value);
+  countLetters();
+});
 element("model").addEventListener("change", () => choices.adapt().catch(fail));
 element("preview").addEventListener("click", () => {
   speak({ ...choices.fields, text: "Hello, this is my voice." });
@@ -303,5 +307,6 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawWhileP
 const formats = document.body.dataset.formats.split(" ");
 element("format").replaceChildren(...formats.map((name) => new Option(name, name)));
 offerCopy(element("copy"), element("curl"));
+element("text").value = kept(TEXT_ITEM) ?? element("text").value;
 countLetters();
 showState();
