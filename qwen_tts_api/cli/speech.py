@@ -20,7 +20,7 @@ from qwen_tts_api.cli.settings import read_settings
 from qwen_tts_api.errors import StartupError, TTSError
 
 if TYPE_CHECKING:
-    from qwen_tts_api.service.request import SpeechStream
+    from qwen_tts_api.service.result import SpeechStream
     from qwen_tts_api.service.speech import SpeechService
     from qwen_tts_api.service.times.timed import Times
 

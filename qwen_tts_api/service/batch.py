@@ -1,4 +1,4 @@
-"""Several texts of one request, a few of them at once: each as if it were asked for alone."""
+"""A batch: several texts of one request, a few at once, each like a request of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from qwen_tts_api.errors import ClientLeft, QueueFull, TTSError, Unavailable
-from qwen_tts_api.service.request import Client, Speech, SpeechRequest
+from qwen_tts_api.service.request import Client, SpeechRequest
+from qwen_tts_api.service.result import Speech
 
 logger = logging.getLogger(__name__)
 
@@ -20,22 +21,22 @@ MAX_AT_ONCE = 16
 are to be heard, too."""
 
 POLL_INTERVAL_S = 0.5
-"""How often a text that waits looks whether others have left room in the queue."""
+"""How often a waiting text checks whether the queue has room."""
 
 Synthesize = Callable[[SpeechRequest, Client], Speech]
 
 
 class Batch:
-    """Speaks several texts. To the synthesis of each it is the `Client`, who may disconnect.
+    """Synthesizes several texts. It is the `Client` of each: it passes the disconnect on.
 
-    No text is refused for a full queue while others of the batch are spoken: it waits, outside of
-    the queue, and so do all but a few from the beginning.
+    At most `at_once` texts are submitted at a time. While others of the batch are spoken, a text
+    for which the queue is full waits and is submitted again, instead of failing.
 
     Args:
-        synthesize: Speaks one text, and blocks until it is finished.
-        has_room: Whether the queue takes another.
-        client: Cancels all of it where it disconnects.
-        timeout_s: How long a text waits for room while none of the batch is finished.
+        synthesize: Synthesizes one text; blocks until it is finished.
+        has_room: Returns whether the queue has room.
+        client: The client; its disconnect cancels all texts.
+        timeout_s: How long a text waits for room while none of the batch finishes.
     """
 
     def __init__(
@@ -61,12 +62,12 @@ class Batch:
     def run(
         self, requests: Sequence[SpeechRequest], threads: threading.Semaphore, at_once: int
     ) -> list[Speech | TTSError]:
-        """Return the audio of each text, or what it ended with, in their order.
+        """Return the audio of each text, or its error, in their order.
 
         Args:
             requests: The texts.
-            threads: Those beside the caller's that all batches may have.
-            at_once: How many texts are spoken at once, if there are so many threads.
+            threads: The threads that all batches may have, besides their callers'.
+            at_once: How many texts are synthesized at once, if there are so many threads.
 
         Raises:
             QueueFull: None of the texts was admitted.
@@ -119,7 +120,7 @@ class Batch:
             self._end(number, self._speak(self._requests[number]))
 
     def _take(self) -> int | None:
-        """Return the next text, when there is room for it; None where none is left."""
+        """Return the number of the next text when there is room for it; None if none is left."""
         with self._changed:
             while self._pending:
                 is_first = not (self._num_running or self._num_spoken)
@@ -137,7 +138,7 @@ class Batch:
             return self._synthesize(request, self)
         except TTSError as error:
             return error
-        except Exception:  # a boundary: the other texts are spoken
+        except Exception:  # a boundary: the other texts of the batch go on
             logger.exception("a text of a batch failed")
             return TTSError("The server failed on this text; the cause is in its log.")
 

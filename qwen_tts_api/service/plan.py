@@ -19,6 +19,7 @@ from qwen_tts_api.service.text.normalize import NormalizedText, check_instruct
 from qwen_tts_api.service.text.script.passage import Script
 from qwen_tts_api.service.text.segments import find_starts, split
 from qwen_tts_api.service.text.sentences import Boundary
+from qwen_tts_api.service.times.timed import SegmentText
 from qwen_tts_api.service.voices.resolve import ResolvedVoice
 
 RANDOM_SEED_BITS = 53
@@ -60,18 +61,23 @@ class SpeechSegment:
     voice: str = ""
     written: Written | None = None
 
+    @property
+    def said(self) -> SegmentText:
+        """The text with all that its times depend on."""
+        return SegmentText(self.prompt.text, self.speed, self.voice, self.written)
+
 
 @dataclass(frozen=True)
 class SpeechPlan:
-    """What a request is answered with.
+    """The plan of the answer to a request.
 
     Attributes:
-        output: The format of its audio.
-        text: What is spoken.
-        voice: The model, and the voice that speaks first.
-        segments: Of the text.
-        provenance: What a file is marked with: the model, the voices and the seed.
-        lead_s: The pause that the text states before them.
+        output: Format, rate and speed of the audio.
+        text: The text to be spoken.
+        voice: The model, and the voice of the first passage.
+        segments: The segments of the text.
+        provenance: The metadata of the audio file: model, voices and seed.
+        lead_s: The stated pause before the first segment.
         ignored: The request's fields that are ignored.
     """
 
@@ -93,18 +99,18 @@ def make_plan(
 ) -> SpeechPlan:
     """Return the plan of a request, with the settings' defaults filled in.
 
-    A speed holds for the whole; where the text states pauses or a tempo it holds for each segment
-    instead, so that a stated pause is as long as it says.
+    The speed is applied to the whole audio. If the text states pauses or a tempo, it is applied to
+    each segment instead, so that stated pauses keep their length.
 
     Args:
         config: The settings.
-        output: How the audio is wanted.
-        text: What is spoken.
-        script: Its passages, prepared; one without text alone is a silence.
-        voices: Theirs, with what else the request asks for.
+        output: Format, rate and speed of the audio.
+        text: The text to be spoken.
+        script: Its passages, prepared; a single one without text is a silence.
+        voices: The voice of each passage.
 
     Raises:
-        InvalidRequest: The model does not honour a field of the request, or a tempo is too much.
+        InvalidRequest: The model does not support a field, or a tempo is out of range.
     """
     ignored = tuple(dict.fromkeys(name for voice in voices for name in voice.ignored))
     is_timed = script.is_timed
@@ -118,7 +124,7 @@ def make_plan(
 
 
 def describe_source(voices: Sequence[ResolvedVoice], seed: int) -> Provenance:
-    """Return where audio comes from that these voices speak."""
+    """Return the provenance of audio with these voices."""
     names = dict.fromkeys(voice.name for voice in voices if voice.name)
     return Provenance(voices[0].model, ", ".join(names), seed)
 
@@ -132,7 +138,8 @@ def make_segments(
     """Return the segments of all passages of a script; see `make_plan`.
 
     Args:
-        speed: Of the whole; pauses that are not stated become shorter by it.
+        config, script, voices: As of `make_plan`.
+        speed: Applied to each segment, and to the pauses that are not stated.
     """
     prompts, tempos = [], []
     for passage, voice in zip(script.passages, voices, strict=True):
@@ -173,7 +180,7 @@ def _at_tempo(segment: SpeechSegment, tempo: float) -> SpeechSegment:
 
 
 def make_prompt(config: Config, text: str, voice: ResolvedVoice) -> Prompt:
-    """Return the prompt for all of a text: see `make_segments`."""
+    """Return the prompt for a whole text; see `make_segments`."""
     request = voice.request
     return Prompt(
         text=text,
@@ -189,14 +196,14 @@ def make_prompt(config: Config, text: str, voice: ResolvedVoice) -> Prompt:
 
 
 def _is_text_in_frames(config: Config, voice: ResolvedVoice) -> bool:
-    """Return whether a token of the text is in each frame.
+    """Return whether the model gets one text token per frame, instead of the text in the prefill.
 
-    Upstream does so with clones. There each frame of the recording takes a token of the text, too,
-    and each frame of the speech one more, faster than it is spoken: what waits to be said grows,
-    and the speech gets faster and faster (QwenLM/Qwen3-TTS#239).
+    Upstream does so with clones, where it has a known defect: text tokens are fed faster than they
+    are spoken, also during the frames of the recording, so that the speech gets faster and faster
+    (QwenLM/Qwen3-TTS#239). Hence QWEN_NON_STREAMING_MODE.
 
     Raises:
-        NotSupported: The request wants it of a model that was not trained for that.
+        NotSupported: The request asks for it, but the model was not trained for it.
     """
     asked, card = voice.request.non_streaming_mode, voice.card
     if asked is None:
@@ -211,10 +218,10 @@ def _is_text_in_frames(config: Config, voice: ResolvedVoice) -> bool:
 
 
 def max_letters(config: Config, card: ModelCard) -> int:
-    """Return how long a model's segments may be, in letters as `segments.measure` counts.
+    """Return the maximum length of a model's segments, in letters as `segments.measure` counts.
 
-    A designed voice is invented for each segment, so that there the text is only divided where the
-    model could not hold it.
+    A VoiceDesign model invents a new voice for each segment: there a text is only split if it
+    exceeds the model's positions.
     """
     limit = config.max_positions // POSITIONS_PER_LETTER
     return limit if card.kind == "voice_design" else min(limit, config.max_segment_chars)
@@ -223,12 +230,12 @@ def max_letters(config: Config, card: ModelCard) -> int:
 def split_prompt(
     prompt: Prompt, max_letters: int, seeds: Iterator[int] | None = None
 ) -> list[SpeechSegment]:
-    """Return the segments of a prompt; a text that fits is one, with the first seed.
+    """Split a prompt into segments; a text that fits is one segment, with the first seed.
 
     Args:
-        prompt: Of all of them.
-        max_letters: The longest.
-        seeds: One for each; None: those that the prompt's own begins.
+        prompt: The prompt for the whole text.
+        max_letters: The maximum length of a segment.
+        seeds: Their seeds; None: derived from the prompt's own.
     """
     segments = split(prompt.text, max_letters)
     return [
@@ -249,7 +256,7 @@ def _part(prompt: Prompt, text: str, seed: int) -> Prompt:
 def _attach_written(
     segments: Sequence[SpeechSegment], text: str, written: Written
 ) -> Iterator[SpeechSegment]:
-    """Yield the segments of a text with what the client wrote of each."""
+    """Yield the segments of a text, each with the part of the client's text that it is made of."""
     starts = find_starts(text, [segment.prompt.text for segment in segments])
     ends = [*starts[1:], len(text)]
     for segment, part, start, end in zip(
@@ -278,14 +285,14 @@ def _instruct(config: Config, voice: ResolvedVoice) -> str:
 
 
 def _sampling(request: SpeechRequest) -> SamplingParams:
-    """Return how to sample: what the request says, and the published defaults for the rest."""
+    """Return the sampling parameters: the request's, and the published defaults for the rest."""
     given = {name: getattr(request, name) for name in _SAMPLING_FIELDS}
     given["seed"] = random.getrandbits(RANDOM_SEED_BITS) if request.seed is None else request.seed
     return SamplingParams(**{name: value for name, value in given.items() if value is not None})
 
 
 def segment_seeds(first: int) -> Iterator[int]:
-    """Yield a seed for each segment: the given one, and others that only depend on it."""
+    """Yield the given seed, then seeds derived from it, one for each segment."""
     yield first
     number = 1
     while True:

@@ -1,16 +1,24 @@
-"""What a client asks for and what it gets, whatever the API."""
+"""What a client asks for, whatever the API: the request, its defaults, format, rate and speed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+import difflib
+import re
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS, AudioFormat
+from qwen_tts_api.audio.encoders import Output
+from qwen_tts_api.audio.formats import named_by
+from qwen_tts_api.audio.rates import FASTEST, SLOWEST
 from qwen_tts_api.config import Config
-from qwen_tts_api.service.text.normalize import NormalizedText
+from qwen_tts_api.errors import InvalidRequest, UnknownFormat
+from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.service.text.script.turns import Turn
-from qwen_tts_api.service.times.timed import TimedSegment, Times
+
+_AAC = {"aac", "adts", "m4a", "m4b", "mp4", "mp4a"}
 
 FULL = "full"
 """Of `normalize`: numbers, dates, units, abbreviations and signs are written as words, too."""
@@ -102,7 +110,7 @@ class SpeechRequest:
 
 
 def with_defaults(config: Config, request: SpeechRequest) -> SpeechRequest:
-    """Return a request that says by itself what a setting says of its text where it is silent."""
+    """Return a request with the settings' defaults for its language, markup and normalization."""
     pause_marks, normalize = request.pause_marks, request.normalize
     has_pauses = config.pause_marks and not request.ssml  # which has pauses of its own
     return replace(
@@ -113,13 +121,64 @@ def with_defaults(config: Config, request: SpeechRequest) -> SpeechRequest:
     )
 
 
+def choose_output(request: SpeechRequest) -> Output:
+    """Return how a request wants its audio.
+
+    Raises:
+        UnknownFormat: There is no such format.
+        InvalidRequest: The format cannot have the rate, or the speed is out of range.
+    """
+    audio_format = _format(request.audio_format)
+    rate_hz = _rate(request.sample_rate_hz, audio_format)
+    speed = 1.0 if request.speed is None else request.speed
+    if not SLOWEST <= speed <= FASTEST:
+        raise InvalidRequest(
+            f"'speed' is {speed:g}; allowed are {SLOWEST:g} to {FASTEST:g}.",
+            fields={"speed": [f"Must be {SLOWEST:g} to {FASTEST:g}."]},
+        )
+    return Output(audio_format, rate_hz, speed)
+
+
+def _format(name: str) -> AudioFormat:
+    wanted = name.strip().lower() or DEFAULT_FORMAT
+    if wanted in FORMATS:
+        return FORMATS[wanted]
+    allowed = ", ".join(FORMATS)
+    wanted = wanted[:MAX_SHOWN_CHARS]  # comparing takes as long as the name is
+    words = set(re.findall(r"[a-z0-9]+", wanted))
+    by_words = named_by(words)
+    similar = difflib.get_close_matches(wanted, FORMATS, n=1)
+    meant = [by_words.name] if by_words else similar
+    sentence = f"Unknown audio format {shown(name)}"
+    if words & _AAC:
+        sentence = "AAC is not made here; use mp3 or opus instead"
+    elif meant:
+        sentence += f": did you mean {meant[0]!r}?"
+    sentence += f"{'' if sentence.endswith('?') else ';'} allowed are {allowed}."
+    raise UnknownFormat(sentence, fields={"audio_format": [f"Must be one of: {allowed}."]})
+
+
+def _rate(rate_hz: int | None, audio_format: AudioFormat) -> int:
+    """Return the rate that is asked for, else the format's default."""
+    if rate_hz is None:
+        return audio_format.default_rate_hz
+    if rate_hz in audio_format.sample_rates_hz:
+        return rate_hz
+    allowed = ", ".join(map(str, audio_format.sample_rates_hz))
+    raise InvalidRequest(
+        f"'sample_rate' is {rate_hz}; allowed for {audio_format.name} are {allowed} (Hz).",
+        fields={"sample_rate": [f"Must be one of: {allowed}."]},
+    )
+
+
 class Client(Protocol):
-    """Whoever waits for an answer, and may disconnect before it is there."""
+    """The client of a request, who may disconnect before the answer is complete."""
 
     def on_disconnect(self, callback: Callable[[], object]) -> AbstractContextManager[None]:
-        """Call back once, in another thread, as soon as the client disconnects inside the block.
+        """Call back once, from another thread, when the client disconnects inside the block.
 
-        If it has disconnected already, that is at once. The callback must be quick and not raise.
+        If it has disconnected before, the call is immediate. The callback must return quickly and
+        not raise.
         """
 
 
@@ -132,132 +191,3 @@ class NullClient:
 
 
 NULL_CLIENT = NullClient()
-
-
-@dataclass(frozen=True)
-class SpeechInfo:
-    """The description of a request's audio: what is known when its first samples are there.
-
-    Attributes:
-        media_type: The file's `Content-Type`.
-        sample_rate_hz: The audio's.
-        model: Name of the model.
-        seed: Seed of the sampling.
-        text: What is spoken, and what was taken out of the text.
-        num_segments: How many segments the text has; 0 where it has nothing to say.
-        queue_s: Seconds until the model began with it.
-        finish_reason: `stop`, `length`, `loop` or `nothing_to_say`; empty while it is not known.
-        ignored: The request's fields that are ignored.
-        is_marked: Whether it is marked as made by AI.
-    """
-
-    media_type: str
-    sample_rate_hz: int
-    model: str
-    seed: int
-    text: NormalizedText
-    num_segments: int
-    queue_s: float
-    finish_reason: str
-    ignored: tuple[str, ...]
-    is_marked: bool
-
-
-@dataclass(frozen=True)
-class TokenUsage:
-    """What a request has cost so far.
-
-    Attributes:
-        num_text_tokens: Tokens of the text.
-        num_frames: Frames of audio, 12.5 a second.
-        finish_reason: As `SpeechInfo.finish_reason`.
-    """
-
-    num_text_tokens: int
-    num_frames: int
-    finish_reason: str = ""
-
-
-@dataclass(frozen=True)
-class Speech:
-    """A whole audio file.
-
-    Attributes:
-        info: Its description.
-        data: The file's bytes.
-        duration_s: Length of the audio in seconds.
-        model_s: Seconds that the model took.
-        encode_s: Seconds that speed, rate and format took; most of them while the model works.
-        usage: What it has cost.
-        times: When what is heard, if that was asked for.
-    """
-
-    info: SpeechInfo
-    data: bytes
-    duration_s: float
-    model_s: float
-    encode_s: float
-    usage: TokenUsage
-    times: Times | None = None
-
-
-class StreamProgress(Protocol):
-    """How far a stream is."""
-
-    @property
-    def finish_reason(self) -> str:
-        """As in `SpeechInfo`."""
-
-    @property
-    def times(self) -> Times | None:
-        """When what is heard, as far as it has ended, if that was asked for."""
-
-    @property
-    def expected(self) -> TimedSegment | None:
-        """When the segment that is being made is likely to be heard, likewise."""
-
-
-class SpeechStream(Iterator[bytes]):
-    """The chunks of an audio file that is still being made; the first one is there already.
-
-    Iterating raises a TTSError where the rest cannot be made: what was sent must then not look
-    finished. Closing it cancels the work.
-
-    Args:
-        info: Its description.
-        first: The first chunk.
-        others: Those that follow.
-        usage: Returns the usage so far.
-        progress: What is known of the audio so far.
-
-    Attributes:
-        info: As given.
-        progress: As given.
-    """
-
-    def __init__(
-        self,
-        info: SpeechInfo,
-        first: bytes,
-        others: Generator[bytes, None, None],
-        usage: Callable[[], TokenUsage],
-        progress: StreamProgress,
-    ) -> None:
-        self.info = info
-        self.progress = progress
-        self._first: bytes | None = first
-        self._others = others
-        self._usage = usage
-
-    def __next__(self) -> bytes:
-        first, self._first = self._first, None
-        return next(self._others) if first is None else first
-
-    @property
-    def usage(self) -> TokenUsage:
-        """Return the usage so far."""
-        return self._usage()
-
-    def close(self) -> None:
-        """Cancel the work; may be called at any time, and again."""
-        self._others.close()

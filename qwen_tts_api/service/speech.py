@@ -22,22 +22,21 @@ from qwen_tts_api.service.live.begin import LiveRequest, begin_live, check_live
 from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.metrics import RequestMetrics, build_metrics
 from qwen_tts_api.service.models import ServedModels
-from qwen_tts_api.service.output import choose_output
 from qwen_tts_api.service.plan import SpeechPlan, make_plan
 from qwen_tts_api.service.request import (
     NULL_CLIENT,
     Client,
-    Speech,
     SpeechRequest,
-    SpeechStream,
+    choose_output,
     with_defaults,
 )
+from qwen_tts_api.service.result import Speech, SpeechStream
 from qwen_tts_api.service.synthesis.segmented_job import CUT, NOTHING_TO_SAY, SegmentedJob
 from qwen_tts_api.service.synthesis.synthesis import Synthesis
 from qwen_tts_api.service.text.script.script import make_script, word_script
 from qwen_tts_api.service.times.timeline import Timeline
 from qwen_tts_api.service.voices.registry import VoiceRegistry
-from qwen_tts_api.service.voices.resolve import ResolvedVoice, VoiceResolver, resolve_passages
+from qwen_tts_api.service.voices.resolve import VoiceResolver, resolve_passages
 from qwen_tts_api.service.voices.voice import Voice
 from qwen_tts_api.telemetry.tracing import Tracer
 
@@ -80,15 +79,15 @@ class SpeechService:
         return self._pool.status()
 
     def drain(self) -> None:
-        """Refuse new work; what runs goes on to its end, a live text to what has arrived of it."""
+        """Refuse new requests; complete the running ones. Live texts end where they are."""
         self._pool.drain()
         for live in list(self._live):
             live.finish()
 
     def close(self, timeout_s: float) -> bool:
-        """Drain and wait for what runs; return whether all ended within `timeout_s`.
+        """Drain and wait for running requests; return whether all ended within `timeout_s`.
 
-        The last spans are sent after that, in no more than FLUSH_TIMEOUT_S.
+        The last spans are exported after that, within FLUSH_TIMEOUT_S.
         """
         ended = self._pool.close(timeout_s)
         if self.tracer is not None:
@@ -170,7 +169,8 @@ class SpeechService:
         try:
             check_live(request)
             self.models.name(request.model)  # refused even while the model loads
-            voice = self._voice(with_defaults(self._config, request))
+            self._pool.check_open()
+            voice = self._resolver.resolve(with_defaults(self._config, request))
             plan = LiveRequest(choose_output(request), voice, client, per_segment)
             live = begin_live(self._config, self._pool, plan, metrics)
         except TTSError as error:
@@ -229,7 +229,7 @@ class SpeechService:
         return self._pool.status().waiting < self._config.max_queue
 
     def _begin(self, request: SpeechRequest, *, stream: bool) -> Synthesis:
-        """Return a request whose first segment is queued."""
+        """Plan a request, and queue its first segment."""
         delivery = "stream" if stream else "whole"
         metrics = RequestMetrics(self.metrics, delivery=delivery)
         try:
@@ -253,10 +253,11 @@ class SpeechService:
 
     def _plan(self, request: SpeechRequest) -> SpeechPlan:
         output = choose_output(request)
-        self.models.name(request.model)  # before the text, and even while the model loads
         request = with_defaults(self._config, request)
+        self.models.name(request.model)  # refused before the text is read, even while it loads
         script, text = make_script(request, self._config.max_text_chars)
-        voices = resolve_passages(self._voice, request, script.passages)
+        self._pool.check_open()
+        voices = resolve_passages(self._resolver.resolve, request, script.passages)
         if voices[0].card.kind == "voice_design":  # which invents a voice for each utterance
             by_style = {
                 each.style: voice for each, voice in zip(script.passages, voices, strict=True)
@@ -266,7 +267,3 @@ class SpeechService:
         script, text = word_script(script, text, voices)
         # A silence has one passage, whatever there was.
         return make_plan(self._config, output, text, script, voices[: len(script.passages)])
-
-    def _voice(self, request: SpeechRequest) -> ResolvedVoice:
-        self._pool.check_open()
-        return self._resolver.resolve(request)

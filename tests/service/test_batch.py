@@ -17,7 +17,8 @@ from qwen_tts_api.errors import (
     UnknownSpeaker,
 )
 from qwen_tts_api.service import batch as module
-from qwen_tts_api.service.request import NULL_CLIENT, Client, Speech, SpeechRequest
+from qwen_tts_api.service.request import NULL_CLIENT, Client, SpeechRequest
+from qwen_tts_api.service.result import Speech
 from tests.conftest import Bench, wait_until
 from tests.patience import PATIENCE_S
 from tests.service.test_metrics import value

@@ -9,11 +9,7 @@ from typing import Any
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.model.utterance import SamplingParams
-from qwen_tts_api.service.request import (
-    FULL,
-    SpeechRequest,
-    with_defaults,
-)
+from qwen_tts_api.service.request import FULL, SpeechRequest, with_defaults
 from tests.rows import for_each
 
 SERVICE = Path(__file__).resolve().parents[2] / "qwen_tts_api" / "service"

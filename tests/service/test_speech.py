@@ -10,7 +10,8 @@ import pytest
 
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.errors import ClientLeft, SynthesisFailed
-from qwen_tts_api.service.request import SpeechRequest, TokenUsage
+from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.result import TokenUsage
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
 from qwen_tts_api.service.text.script.turns import Turn
 from qwen_tts_api.service.voices.resolve import ResolvedVoice, VoiceResolver

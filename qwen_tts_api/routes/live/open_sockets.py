@@ -1,4 +1,4 @@
-"""The WebSockets that are open: how many there may be, and what a shutdown does with them."""
+"""The open WebSockets: their limit, and how a shutdown closes them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class OpenSockets:
 
     Args:
         max_sockets: How many there may be at once.
-        metrics: Tell how many there are.
+        metrics: The service's, whose gauge counts them.
     """
 
     def __init__(self, max_sockets: int, metrics: Metrics) -> None:
@@ -28,11 +28,11 @@ class OpenSockets:
         self._draining = False
 
     def reserve(self) -> None:
-        """Take a place, before the handshake is answered; `release` gives it back.
+        """Count a socket before its handshake is answered; must be followed by `release`.
 
         Raises:
             ShuttingDown: No more sockets are opened.
-            TooManySockets: There is no place.
+            TooManySockets: QWEN_MAX_SOCKETS are open.
         """
         with self._lock:
             if self._draining:
@@ -46,14 +46,14 @@ class OpenSockets:
             self._metrics.sockets.set(self._num_reserved)
 
     def release(self) -> None:
-        """Give a place back."""
+        """Count a socket as closed."""
         with self._lock:
             self._num_reserved -= 1
             self._metrics.sockets.set(self._num_reserved)
 
     @contextmanager
     def register(self, websocket: WebSocket) -> Iterator[None]:
-        """Let a shutdown reach a socket."""
+        """Let a shutdown close the socket while the block runs."""
         with self._lock:
             self._sockets.add(websocket)
             draining = self._draining
@@ -66,16 +66,17 @@ class OpenSockets:
                 self._sockets.discard(websocket)
 
     def drain(self) -> None:
-        """Close all sockets, those on which something is spoken when that is over."""
-        for websocket in self._take(draining=True):
+        """Close all sockets; those on which something is spoken, after that."""
+        for websocket in self._begin_drain():
             websocket.drain()
 
     def abort(self) -> None:
-        """Close all sockets, whatever is spoken."""
-        for websocket in self._take(draining=True):
+        """Close all sockets at once."""
+        for websocket in self._begin_drain():
             websocket.abort()
 
-    def _take(self, *, draining: bool) -> list[WebSocket]:
+    def _begin_drain(self) -> list[WebSocket]:
+        """Refuse new sockets from here on; return the open ones."""
         with self._lock:
-            self._draining = draining
+            self._draining = True
             return list(self._sockets)

@@ -17,8 +17,8 @@ from qwen_tts_api.routes.connection import client_connection
 from qwen_tts_api.routes.openapi.operations import BINARY, Answer
 from qwen_tts_api.routes.request_log import RequestRecord
 from qwen_tts_api.routes.speech.timed import LINES_TYPE, NATIVE, SCHEMAS, WHOLE_TYPE, TimedBody
-from qwen_tts_api.service.output import choose_output
-from qwen_tts_api.service.request import Speech, SpeechInfo, SpeechRequest
+from qwen_tts_api.service.request import SpeechRequest, choose_output
+from qwen_tts_api.service.result import Speech, SpeechInfo
 from qwen_tts_api.service.speech import SpeechService
 
 SPEECH_HEADERS = (

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from qwen_tts_api.service.request import Speech, SpeechInfo, SpeechStream
+from qwen_tts_api.service.result import Speech, SpeechInfo, SpeechStream
 from qwen_tts_api.service.times.subtitles import to_srt, to_vtt
 from qwen_tts_api.service.times.timed import TimedSegment, Times
 

@@ -26,7 +26,8 @@ from qwen_tts_api.service.live.segment_queue import SegmentQueue
 from qwen_tts_api.service.live.text import LiveText
 from qwen_tts_api.service.metrics import RequestMetrics, outcome
 from qwen_tts_api.service.plan import PAUSES_S
-from qwen_tts_api.service.request import Client, TokenUsage
+from qwen_tts_api.service.request import Client
+from qwen_tts_api.service.result import TokenUsage
 from qwen_tts_api.service.synthesis.concatenate import at_speed
 from qwen_tts_api.service.synthesis.segmented_job import SILENCE_S, SegmentedJob
 from qwen_tts_api.service.synthesis.trace import traced

@@ -13,13 +13,18 @@ trimmed, too.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from qwen_tts_api.audio.rates import SpeedChanger
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+
+if TYPE_CHECKING:
+    from qwen_tts_api.service.plan import SpeechSegment
+    from qwen_tts_api.service.times.timeline import Timeline
 
 Samples = npt.NDArray[np.int16]
 
@@ -211,6 +216,55 @@ class Concatenator:
         loudness = float(np.sqrt(np.square(window, dtype=np.float64).mean()))
         self._loudest = max(self._loudest, loudness)
         return loudness > max(ABSOLUTE_THRESHOLD, RELATIVE_THRESHOLD * self._loudest)
+
+
+def join(
+    segments: Sequence[SpeechSegment],
+    samples_of: Callable[[int], Iterable[Samples]],
+    lead_s: float,
+    timeline: Timeline | None = None,
+) -> Generator[Samples, None, None]:
+    """Yield the audio as it is made; a single plain segment is the model's output, unchanged.
+
+    Args:
+        segments: All segments of the text.
+        samples_of: Returns the audio of a segment by its number; called in order.
+        lead_s: The stated pause before the first segment.
+        timeline: Records when the segments are heard.
+    """
+    first = segments[0]
+    is_changed = bool(lead_s) or first.is_stated or first.speed != 1
+    if len(segments) == 1 and timeline is None and not is_changed:
+        yield from filter(len, samples_of(0))
+        return
+    if timeline is not None:
+        timeline.restart()
+    concatenator = Concatenator(
+        len(segments), trim_beginning=bool(lead_s), trim_end=segments[-1].is_stated
+    )
+    # Sent with the first audio: an error before that can still be sent as an HTTP status.
+    lead = list(concatenator.silence(lead_s))
+    for number, segment in enumerate(segments):
+        concatenator.holds_silence = segment.is_stated
+        if timeline is not None:
+            timeline.begin_segment(segment.said, concatenator.origin)
+        for taken in at_speed(samples_of(number), segment.speed):
+            yield from lead
+            lead.clear()
+            if timeline is not None:
+                timeline.write(taken)
+            if len(ready := concatenator.write(taken)):
+                yield ready
+        if timeline is not None:
+            timeline.end_segment(segment.said, concatenator.origin)
+        yield from lead
+        lead.clear()
+        if segment.is_stated:
+            if len(ready := concatenator.release()):
+                yield ready
+            yield from concatenator.silence(segment.pause_s)
+        elif number + 1 < len(segments):
+            yield concatenator.end_segment(segment.pause_s)
 
 
 def silence(seconds: float) -> Iterator[Samples]:

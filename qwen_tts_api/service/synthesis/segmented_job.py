@@ -1,4 +1,4 @@
-"""The jobs of one request: a text's segments are spoken one after the other, by a job each."""
+"""The jobs of one request, one for each segment of its text, as one stream of samples."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ import numpy.typing as npt
 from qwen_tts_api.engine.job import Job, Restarted, busy_s
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import DeadlineExceeded, TTSError
-from qwen_tts_api.model.utterance import Prompt
 from qwen_tts_api.service.plan import SpeechSegment
-from qwen_tts_api.service.synthesis.concatenate import silence
-from qwen_tts_api.service.synthesis.joined import joined
+from qwen_tts_api.service.synthesis.concatenate import join, silence
 from qwen_tts_api.service.times.timeline import Timeline
 from qwen_tts_api.telemetry.context import bound_context, current_context
 
@@ -39,31 +37,29 @@ AHEAD_OF_STREAM = 1
 AHEAD_OF_FILE = 4
 
 POLL_INTERVAL_S = 0.5
-"""How often it is looked after a segment whose text arrives."""
+"""How often `on_silence` is called while a segment whose text arrives has no audio."""
 
 
 class SegmentedJob:
-    """The jobs of one request's segments, as if they were one: its audio, times and end.
+    """The jobs of one request's segments as if they were one. Must be closed.
 
-    To be closed, whatever happens.
-
-    The first job is admitted or refused; those that follow are not refused any more. They wait in
-    line, behind whoever is there, except for a few that begin early on slots that nobody needs. A
-    text with nothing to say has no job: its audio is a short silence.
+    Only the first job can be refused. Those that follow are queued behind the jobs of others when
+    their turn comes; a few begin early, in slots that are free. A text with nothing to say has no
+    job: its audio is a short silence.
 
     Args:
         pool: Computes the jobs.
         model: The name of the model.
-        segments: At least one, of which the text of a single one may be empty; None where they come
-            later, by `add`.
-        timeout_s: The timeout of each segment, from its beginning until its audio has been made.
+        segments: At least one; the text of a single one may be empty. None: they are added later,
+            by `add`.
+        timeout_s: The timeout of each segment, from when it is its turn until its audio is made.
         lead_s: The stated pause before the first segment.
 
     Attributes:
         segments: As given, or added so far.
-        jobs: Those that were begun, in the order of the text.
+        jobs: Those that were submitted, in the order of the text.
         is_streamed: Whether the audio is sent as it is made.
-        num_restarts: How often the audio began anew: that of a file of one segment, made once more.
+        num_restarts: How often the audio was restarted: of a whole file of one segment only.
 
     Raises:
         TTSError: The pool refuses the first job.
@@ -88,7 +84,8 @@ class SegmentedJob:
         self._is_complete = segments is not None
         self.is_streamed = segments is None or self.segments[0].prompt.streaming
         self._ahead = AHEAD_OF_STREAM if self.is_streamed else AHEAD_OF_FILE
-        # Several segments' audio is held back until it is final: the next is computed meanwhile.
+        # With several segments, the audio of each is held back until it is final instead: the next
+        # one is computed meanwhile.
         self._may_restart = not self.is_streamed and len(self.segments) == 1
         self._deadline = 0.0
         self._lock = threading.Lock()  # guards the jobs: a client may disconnect at any time
@@ -111,10 +108,7 @@ class SegmentedJob:
 
     @property
     def finish_reason(self) -> str:
-        """`stop`, `nothing_to_say`, or that of a job that was cut: `loop`, `length`.
-
-        Empty before the end.
-        """
+        """`stop`, `loop`, `length` or `nothing_to_say`; empty before the end."""
         if not self.num_segments:
             return NOTHING_TO_SAY
         reasons = {job.finish_reason for job in self.jobs}
@@ -153,30 +147,30 @@ class SegmentedJob:
             yield from silence(self._lead_s or SILENCE_S)
             return
         try:
-            yield from joined(self.segments, self.samples_of, self._lead_s, timeline)
+            yield from join(self.segments, self.samples_of, self._lead_s, timeline)
         except Restarted:
             self.num_restarts += 1
-            yield from joined(self.segments, self.samples_of, self._lead_s, timeline)
+            yield from join(self.segments, self.samples_of, self._lead_s, timeline)
         finally:
             self.close()
 
     def samples_of(
         self, number: int, on_silence: Callable[[float], object] | None = None
     ) -> Generator[Samples, None, None]:
-        """Yield the audio of the segment that is next, as it is made; see `samples`.
+        """Yield the audio of the next segment as it is made; see `samples`.
 
         Args:
-            number: The segment's.
-            on_silence: Called now and then while a segment whose text arrives has no audio, with
-                the time when it had some.
+            number: The segment's number.
+            on_silence: Called every POLL_INTERVAL_S while a segment whose text arrives has no
+                audio, with the time of its last audio (`time.monotonic`).
 
         Raises:
-            Restarted: What was yielded is void; for `samples` alone.
+            Restarted: The samples so far must be discarded; `samples` handles it.
         """
         self._num_taken = number
         job = self._start(number)
         last_audio_at = time.monotonic()
-        if not self.num_restarts:  # a second attempt has what the first has left
+        if not self.num_restarts:  # a restarted segment has only the rest of its time
             self._deadline = last_audio_at + self._timeout_s
         held: list[Samples] = []
         is_held = not (job.prompt.streaming or self._may_restart)
@@ -192,10 +186,11 @@ class SegmentedJob:
             elif taken is not None:
                 last_audio_at = time.monotonic()
                 yield taken
-                self._deadline += time.monotonic() - last_audio_at  # a slow reader is no timeout
+                # The time that the reader took does not count: a slow client is no timeout.
+                self._deadline += time.monotonic() - last_audio_at
             self._check_deadline(job)
-            self._look_ahead()  # only now: the first audio comes first
-        self._take(job, held)  # raises what the job ended with, if it ended between two looks
+            self._look_ahead()  # last, so that it does not delay the first audio
+        self._take(job, held)  # raises the error of a job that failed since the last `_take`
         yield from held
         self._num_taken = number + 1
 
@@ -209,20 +204,20 @@ class SegmentedJob:
             return None
 
     def add(self, segment: SpeechSegment) -> int:
-        """Add a segment to those that come later; return its number."""
+        """Add a segment; return its number."""
         with self._lock:
             self.segments.append(segment)
             return len(self.segments) - 1
 
     def complete(self) -> None:
-        """Expect no further segments: the model need not wait for them."""
+        """Declare that no further segments will be added, so that the model may be unloaded."""
         with self._lock:
             self._is_complete = True
             if len(self.jobs) == len(self.segments):
                 self._open.close()
 
     def drop(self, number: int) -> None:
-        """Cancel a segment that was added, and those behind it, of which nothing was heard."""
+        """Cancel and remove a segment and those behind it, of which no audio was taken."""
         with self._lock:
             dropped = self.jobs[number:]
             del self.jobs[number:], self.segments[number:]
@@ -230,11 +225,11 @@ class SegmentedJob:
             self._pool.cancel(job, TTSError("The text is not wanted any more."))
 
     def close(self) -> None:
-        """Cancel all that has not ended, since nobody reads on."""
+        """Cancel the jobs that have not ended: nobody reads their audio."""
         self.cancel(TTSError("The audio is not read on."))
 
     def cancel(self, reason: TTSError) -> None:
-        """Cancel all that has not ended, and begin no more; a reader's wait raises `reason`."""
+        """Cancel the jobs that have not ended, and submit no more; readers get `reason`."""
         with self._lock:
             self._cancelled = self._cancelled or reason
             jobs = list(self.jobs)
@@ -254,19 +249,19 @@ class SegmentedJob:
             raise error
 
     def _start(self, number: int) -> Job:
-        """Return a segment's job, which is submitted unless it was begun early."""
+        """Return the job of a segment; submit it unless `_look_ahead` did."""
         if number == len(self.jobs):
             self._submit(only_if_free=False)
         return self.jobs[number]
 
     def _look_ahead(self) -> None:
-        """Begin segments behind the current one, on slots that are free."""
+        """Submit the jobs of later segments, as far as slots are free."""
         limit = min(self._num_taken + 1 + self._ahead, len(self.segments))
         while len(self.jobs) < limit and self._submit(only_if_free=True):
             pass
 
     def _log_context(self, number: int) -> AbstractContextManager[None]:
-        """Add the segment to the log context of a job that is made in the block."""
+        """Add the segment's number to the log context of a job that is created in the block."""
         total = f"/{len(self.segments)}" if self._is_complete else ""
         segment = {"segment": f"{number + 1}{total}"} if total != "/1" else {}
         return bound_context(current_context(), segment)
@@ -279,16 +274,15 @@ class SegmentedJob:
             if number == len(self.segments):
                 return False  # dropped
             prompt = self.segments[number].prompt
+            job: Job | None
             with self._log_context(number):
-                job = self._request(prompt, only_if_free=only_if_free)
+                if self.jobs:
+                    assert self._series is not None
+                    job = self._pool.follow(self._series, prompt, only_if_free=only_if_free)
+                else:
+                    job = self._pool.submit(self._model, prompt, self._series)
             if job is not None:
                 self.jobs.append(job)
             if len(self.jobs) == len(self.segments) and self._is_complete:
-                self._open.close()  # the model need not wait for more while the audio is taken
+                self._open.close()  # all jobs are submitted: the series need not hold the model
             return job is not None
-
-    def _request(self, prompt: Prompt, *, only_if_free: bool) -> Job | None:
-        if not self.jobs:
-            return self._pool.submit(self._model, prompt, self._series)
-        assert self._series is not None
-        return self._pool.follow(self._series, prompt, only_if_free=only_if_free)

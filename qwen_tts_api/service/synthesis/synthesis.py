@@ -1,4 +1,4 @@
-"""One request's way from the queue to the last byte of its file."""
+"""The synthesis of one request: from its queued jobs to the last byte of its file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from qwen_tts_api.audio.encoders import Pipeline
 from qwen_tts_api.errors import ClientLeft
 from qwen_tts_api.service.metrics import RequestMetrics
 from qwen_tts_api.service.plan import SpeechPlan
-from qwen_tts_api.service.request import Client, SpeechInfo, TokenUsage
+from qwen_tts_api.service.request import Client
+from qwen_tts_api.service.result import SpeechInfo, TokenUsage
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
 from qwen_tts_api.service.synthesis.trace import traced
 from qwen_tts_api.service.times.timed import TimedSegment, Times
@@ -19,14 +20,14 @@ from qwen_tts_api.service.times.timeline import Timeline
 
 @dataclass(frozen=True)
 class Synthesis:
-    """One request for speech on its way from the queue to the last byte of its file.
+    """The synthesis of one request, whose jobs are queued.
 
     Attributes:
-        plan: What it is answered with.
+        plan: The plan of its answer.
         job: The jobs of its segments.
         encoder: Turns their samples into the file's bytes.
         metrics: Its metrics.
-        timeline: Is told when its segments are heard; None where nobody asked for that.
+        timeline: Records when its segments are heard, if the request asks for that.
     """
 
     plan: SpeechPlan
@@ -36,13 +37,13 @@ class Synthesis:
     timeline: Timeline | None = None
 
     def chunks(self, client: Client) -> Generator[bytes, None, None]:
-        """Yield the file's bytes as they are made; at least once, even where there is no audio.
+        """Yield the file's bytes as they are made; at least once, even if there is no audio.
 
-        All jobs are cancelled where it is closed, or the client disconnects.
+        Closing it cancels the jobs, and so does the client's disconnect.
 
         Raises:
             ClientLeft: The client disconnected.
-            TTSError: The rest cannot be made.
+            TTSError: The jobs failed or timed out.
         """
         with traced(self.plan.voice.model, self.job, self.encoder):
             with (
@@ -54,9 +55,10 @@ class Synthesis:
             yield self.encoder.finish()
 
     def _encoded(self) -> Generator[bytes, None, None]:
-        """Yield the bytes of the samples as they come; of a file that may begin anew, at its end.
+        """Yield the encoded samples: of a stream as they come, of a whole file at its end.
 
-        Even there they are encoded meanwhile, which the model's time hides.
+        A whole file is encoded while it is made, too, although a restart may discard that: so
+        encoding takes no time of its own.
         """
         num_restarts, held = 0, list[bytes]()
         for samples in self.job.samples(self.timeline):
@@ -92,7 +94,7 @@ class Synthesis:
 
     @property
     def duration_s(self) -> float:
-        """How much audio has been made, as far as it was encoded."""
+        """Duration of the audio that has been encoded."""
         return self.encoder.num_samples / self.plan.output.sample_rate_hz
 
     @property
@@ -102,12 +104,12 @@ class Synthesis:
 
     @property
     def times(self) -> Times | None:
-        """When what is heard, as far as it has ended, if that was asked for."""
+        """The times of the segments that have ended, if the request asks for times."""
         return self.timeline.times(self.duration_s) if self.timeline else None
 
     @property
     def expected(self) -> TimedSegment | None:
-        """When the segment that is being made is likely to be heard, likewise."""
+        """The expected times of the current segment, likewise."""
         return self.timeline.current if self.timeline else None
 
     def usage(self) -> TokenUsage:

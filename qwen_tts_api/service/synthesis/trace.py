@@ -28,7 +28,7 @@ SDK keeps."""
 
 @contextmanager
 def traced(model: str, job: SegmentedJob, encoder: Pipeline) -> Iterator[None]:
-    """Add to the request's span, if there is one, how the speech that is made in the block came."""
+    """Add attributes and child spans of the synthesis in the block to the request's span."""
     span = current_span()
     if span is None:
         yield
@@ -98,7 +98,7 @@ def _add_stages(span: Span, segmented_job: SegmentedJob) -> None:
 
 
 def _stages(job: Job) -> Generator[tuple[str, float, float], None, None]:
-    """Yield what a job went through, each with its beginning and end."""
+    """Yield the stages of a job: name, begin and end."""
     times = job.times
     ended_at = times.ended_at or time.monotonic()
     yield "queue", times.created_at, times.started_at or ended_at

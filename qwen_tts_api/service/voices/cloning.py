@@ -1,4 +1,4 @@
-"""What a Base model clones: a recording that the request has, or a registered voice."""
+"""The recording that a Base model clones: the request's own, or a registered voice's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qwen_tts_api.service.voices.voice import Voice, unknown_speaker
 
 
 class Cloning:
-    """Finds the recordings that are cloned, with the settings' defaults."""
+    """Finds the recording to clone for a request, with the settings' defaults."""
 
     def __init__(self, config: Config, models: ServedModels, registry: VoiceRegistry) -> None:
         self._config = config
@@ -25,7 +25,7 @@ class Cloning:
     def reference(
         self, request: SpeechRequest, voice: Voice | None, model: str
     ) -> tuple[Reference, str]:
-        """Return the recording to clone, and the name of the registered voice that it is of."""
+        """Return the recording to clone, and the name of its registered voice, if it is one's."""
         if request.ref_audio is not None:
             return self._given_reference(request, request.ref_audio), ""
         voice = voice or self._default_voice(request.speaker, model)
@@ -38,12 +38,12 @@ class Cloning:
         return reference, voice.name
 
     def unsupported_error(self, given: list[str], voice: Voice | None, model: str) -> NotSupported:
-        """Return the error of a model that is to clone a voice and cannot.
+        """Return the error for a request to clone a voice with a model that cannot.
 
         Args:
-            given: The request's fields that only cloning has a meaning for.
-            voice: The registered voice that is asked for, if one is.
-            model: Its name.
+            given: The request's fields that are for cloning only.
+            voice: The registered voice that the request names, if any.
+            model: The model's name.
         """
         base = self._models.first_of_kind("base")
         advice = f"ask for the model {base!r}" if base else "no Base model is served"

@@ -1,4 +1,4 @@
-"""Resolve a request's voice: the one place that decides which model speaks, and as whom."""
+"""Resolve a request's model, voice and language: this is the only place that decides them."""
 
 from __future__ import annotations
 
@@ -139,9 +139,10 @@ class VoiceResolver:
     def _ignored_fields(
         self, request: SpeechRequest, card: ModelCard, voice: Voice | None
     ) -> tuple[str, ...]:
-        """Return the names of fields without effect that are ignored, not refused.
+        """Return the names of fields that are ignored instead of refused.
 
-        In a lenient request these are all such fields; by QWEN_UNKNOWN_SPEAKER, unknown speakers.
+        In a lenient request: all fields without effect. With QWEN_UNKNOWN_SPEAKER=default: unknown
+        speakers.
         """
         lenient, cloned = request.lenient, request.ref_audio is not None
         if not (lenient or self._any_speaker):
@@ -185,8 +186,8 @@ class VoiceResolver:
     def _wording(self, request: SpeechRequest, card: ModelCard, language: str) -> Wording:
         """Return how texts are worded; most are spoken as written.
 
-        A model that reads letters only has no use for anything else, so that there it is always in
-        full, but where the request or the setting wants the text unchanged.
+        For a model that reads letters only, they are always worded in full, unless the request or
+        the setting turns normalization off.
         """
         is_read = bool(request.normalize) and card.letters_only
         full = request.normalize == FULL or is_read
@@ -201,7 +202,7 @@ class VoiceResolver:
 
 
 def _fields_of_cloning(request: SpeechRequest) -> list[str]:
-    """Return the names of the fields that only cloning has a meaning for."""
+    """Return the names of the given fields that are for cloning only."""
     given = {
         "ref_audio": request.ref_audio is not None,
         "ref_text": bool(request.ref_text.strip()),
@@ -219,7 +220,7 @@ def resolve_passages(
 
     Args:
         resolve: `VoiceResolver.resolve`.
-        request: What they all have in common.
+        request: The request, as `with_defaults` returns it.
         passages: At least one.
 
     Raises:
@@ -240,13 +241,13 @@ def resolve_passages(
 
 
 def _request_of(request: SpeechRequest, passage: Passage) -> SpeechRequest:
-    """Return the request with what one passage has of its own, but for its text."""
+    """Return the request with the style of one passage."""
     own = {
         name: getattr(passage.style, name)
         for name in ("speaker", "language", "instruct")
         if getattr(passage.style, name)
     }
-    # The recording is the voice of those that name none.
+    # A passage that names a speaker is not spoken with the request's recording.
     own |= _NO_RECORDING if passage.style.speaker else {}
     return replace(request, **own) if own else request
 

@@ -13,8 +13,7 @@ from qwen_tts_api.cli.live.playback import Playback
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.live.audio import LiveAudio
 from qwen_tts_api.service.live.segment import LiveSegment
-from qwen_tts_api.service.output import choose_output
-from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.request import SpeechRequest, choose_output
 from qwen_tts_api.service.text.sentences import Boundary
 
 

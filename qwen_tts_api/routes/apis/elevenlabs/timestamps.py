@@ -19,7 +19,8 @@ from qwen_tts_api.routes.speech.response import synthesize
 from qwen_tts_api.routes.speech.timed import LINES_TYPE, TimedBody, TimedLines, line
 from qwen_tts_api.service.live.events import AudioChunk, Ended, SegmentEnded
 from qwen_tts_api.service.live.speech import LiveSpeech
-from qwen_tts_api.service.request import Speech, SpeechRequest, SpeechStream
+from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.result import Speech, SpeechStream
 from qwen_tts_api.service.speech import SpeechService
 
 Describe = Callable[[bytes, Alignments], dict[str, Any]]

@@ -33,7 +33,8 @@ from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.speech.response import report_ignored
 from qwen_tts_api.routes.speech.schema import ignored_fields, load
 from qwen_tts_api.routes.speech.timed import describe_times
-from qwen_tts_api.service.request import Speech, SpeechRequest
+from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.result import Speech
 from qwen_tts_api.service.speech import SpeechService
 
 Document = Mapping[str, Any]

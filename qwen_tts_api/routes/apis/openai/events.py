@@ -16,7 +16,7 @@ from qwen_tts_api.routes.apis.openai.errors import describe
 from qwen_tts_api.routes.apis.openai.names import FIELDS
 from qwen_tts_api.routes.errors import ErrorBody
 from qwen_tts_api.routes.speech.response import StreamedBody
-from qwen_tts_api.service.request import SpeechStream
+from qwen_tts_api.service.result import SpeechStream
 from qwen_tts_api.service.times.timed import TimedSegment
 
 

@@ -17,14 +17,14 @@ MAX_PASSAGES = 5000
 
 @dataclass(frozen=True)
 class Style:
-    """How a passage is spoken. What is empty is as the request has it.
+    """How a passage is spoken. Empty attributes: as in the request.
 
     Attributes:
-        speaker: Who says it.
-        language: In which language.
-        instruct: How.
-        speed: Beside the request's own: 2 is twice as fast as that.
-        place: Where that stands in the request, for errors; empty: it has no such place.
+        speaker: The speaker.
+        language: The language.
+        instruct: The style instruction.
+        speed: Multiplied with the request's own: 2 is twice as fast.
+        place: Where the passage is in the request, for errors, such as `line 2`; may be empty.
     """
 
     speaker: str = ""
@@ -35,7 +35,7 @@ class Style:
 
     @contextmanager
     def locating_errors(self) -> Iterator[None]:
-        """Add the place of the passage in the text to a TTSError of the block."""
+        """Add the passage's place in the text to a TTSError that the block raises."""
         try:
             yield
         except TTSError as error:
@@ -47,18 +47,18 @@ PLAIN = Style()
 
 @dataclass(frozen=True)
 class Passage:
-    """A part of a request's text that is spoken in one way; a plain text is one.
+    """A part of a request's text with one style; a plain text is one passage.
 
     Attributes:
-        text: What to say.
-        style: How.
+        text: The text.
+        style: How it is spoken.
         pause_s: The stated pause behind it, which is exact; None: none is stated.
-        boundary: The kind of boundary at its end, which has a pause where none is stated.
-        has_markup: Whether it may have Markdown and HTML, which are taken out.
-        has_pause_marks: Whether `[pause]` in it is one.
+        boundary: The kind of boundary at its end; decides the pause if none is stated.
+        has_markup: Whether it may have Markdown and HTML, which are stripped.
+        has_pause_marks: Whether `[pause]` in it is a pause.
         has_break_tags: Whether `<break/>` in it is a pause.
-        start: Where it begins in all of the client's text, in characters.
-        written: What the client wrote of it, where the answer has times of that.
+        start: Its offset in the client's text, in characters.
+        written: The part of the client's text that it is made of, if the request asks for times.
     """
 
     text: str
@@ -81,10 +81,10 @@ class Passage:
 
 
 def check_num_passages(num: int) -> None:
-    """Refuse a text that has more passages than one may have.
+    """Check the number of passages of a text.
 
     Raises:
-        InvalidRequest: It has.
+        InvalidRequest: There are more than MAX_PASSAGES.
     """
     if num > MAX_PASSAGES:
         raise InvalidRequest(
@@ -100,7 +100,7 @@ class Script:
 
     Attributes:
         passages: In the order of the text.
-        lead_s: The stated pause before the first; or all there is, where none has words.
+        lead_s: The stated pause before the first passage; the whole audio, if none has words.
     """
 
     passages: Sequence[Passage]
@@ -108,13 +108,13 @@ class Script:
 
     @property
     def is_timed(self) -> bool:
-        """Whether it states pauses or a tempo: then no speed may stretch the whole."""
+        """Whether it states pauses or a tempo, so that speed is applied to each segment instead."""
         return bool(self.lead_s) or any(
             passage.pause_s is not None or passage.style.speed != 1 for passage in self.passages
         )
 
     def merged(self) -> Script:
-        """Return the same with as few passages as can be: a pause that is not stated is no end."""
+        """Return the script with neighbouring passages merged that have one style and no pause."""
         passages: list[Passage] = []
         for passage in self.passages:
             last = passages[-1] if passages else None

@@ -7,8 +7,7 @@ import pytest
 from qwen_tts_api.audio import FORMATS, SAMPLE_RATES_HZ
 from qwen_tts_api.errors import InvalidRequest, UnknownFormat
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
-from qwen_tts_api.service.output import choose_output
-from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.service.request import SpeechRequest, choose_output
 from tests.rows import for_each
 
 
