@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+from qwen_tts_api.service.text.patterns import compile_pattern
+
+MAX_REMOVED_CHARS = 200
+"""How far `align` looks for a character, behind what was removed before it: markup, say."""
+
+_CLUSTER = compile_pattern(r"\s*+(\S\p{M}*+)")
+
 
 def squash(text: str) -> str:
     """Return a text without white space."""
@@ -35,10 +44,18 @@ def common(text: str, other: str, limit: int) -> int:
 
 def align(raw: str, start: int, normalized: str) -> int:
     """Return where a normalized text ends in the one that it was made of, from `start` on."""
-    position = start
-    for char in normalized:
-        if char.isspace():
+    words, position, index = squash(normalized), start, 0
+    while index < len(words):
+        if raw.startswith(words[index], position):
+            position, index = position + 1, index + 1
             continue
-        found = raw.find(char, position, position + 200)
-        position = found + 1 if found >= 0 else position
+        # A ligature, or a letter whose accent is a character of its own: searching for the letters
+        # that it has become would find them further on, in another word.
+        cluster = _CLUSTER.match(raw, position)
+        composed = unicodedata.normalize("NFKC", cluster[1]) if cluster else ""
+        if cluster and composed != cluster[1] and words.startswith(composed, index):
+            position, index = cluster.end(), index + len(composed)
+            continue
+        found = raw.find(words[index], position, position + MAX_REMOVED_CHARS)
+        position, index = found + 1 if found >= 0 else position, index + 1
     return position

@@ -237,6 +237,26 @@ def test_what_was_taken_is_forgotten() -> None:
             assert len(incremental._raw) < 400
 
 
+@for_each(
+    ("first", "rest"),
+    [
+        ("\ufb01ne I paid.", " I \ufb01nd it fine."),
+        ("Cafe\u0301s.", " A caf\u00e9 is good."),
+        ("\U0001d41a bit.", " A bad idea."),
+        ("Fine.", " It is."),
+    ],
+)
+def test_a_sentence_ends_where_it_does_in_the_text(first: str, rest: str) -> None:
+    """Although a character of it has become others, which come again in the next sentence."""
+    text = IncrementalText(400, normalize=True)
+    taken: list[StableText | StatedPause] = []
+    for char in first + rest:
+        text.append(char)
+        taken += text.take(final=False)
+    one, two = [*taken, *text.take(final=True)]
+    assert (one.end, two.end) == (len(first), len(first + rest))
+
+
 def test_what_was_cleared_is_not_taken() -> None:
     incremental = IncrementalText(400, normalize=True)
     incremental.append("First. Second and")
