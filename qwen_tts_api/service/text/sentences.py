@@ -82,7 +82,7 @@ _NUMBERED = frozenset(
     " ch sec tab eq nn ss ext tel mind std sek env máx mín aprox págs max min avg hwy est qty ed"
     " ex vols ver rm ste op c b r jan feb mar apr jun jul aug sep sept oct okt nov dec dez стр рис"
     " гл табл abs nrn zi pos anm aufl chap janv févr fév avr juil ст п пп г т д кв оф тел"
-    " apt str para ss lun jeu ven sam dim temp fl zw geb gest bj rs eqs"
+    " apt str para ss lun jeu ven sam dim temp fl pt zw geb gest bj rs eqs"
     " matt ps rom cor tim thess chron prov eccl isa jer phil heb jas pet gal eph lev deut exod kor"
     " joh mos röm petr hebr".split()
 )
@@ -94,6 +94,8 @@ _NEXT_PART = compile_pattern(r"\s?(?:\p{L}|(\p{Lu})\1)(?:\.|\Z)")
 # A Roman number in front of these is an ordinal: `XIV. Jahrhundert`.
 _ROMAN = compile_pattern("[IVX]{2,}+")
 _ROMAN_NUMBER = compile_pattern(r"(?:[IVXLC]{2,9}|[VX])(?!\p{L})")
+_ONE = compile_pattern(r"I(?![\p{L}'’]|\.? \p{Ll})")
+_AMOUNT = frozenset("0123456789$€£¥₹")
 _ORDERED = (
     "Jahrhundert Jahrtausend Weltkrieg Reich Republik Internationale Quartal Semester Akt Klasse"
     " Liga Bundesliga Korps Armee Abschnitt Bezirk Stock Olympische Vatikanische Konzil"
@@ -188,8 +190,11 @@ def _is_abbreviation(text: str, stop: regex.Match[str], following: regex.Match[s
         return _is_ordered(text, following.start(1))
     lowered = word.lower()
     is_numbered = lowered in _NUMBERED or lowered.endswith("str")
-    is_number = following[1].isdigit() or _ROMAN_NUMBER.match(text, following.start(1))
-    return lowered in _TITLES or bool(is_numbered and is_number)
+    begin = following.start(1)
+    is_number = following[1] in _AMOUNT or _ROMAN_NUMBER.match(text, begin) is not None
+    if lowered in ("vol", "bd"):
+        is_number = is_number or _ONE.match(text, begin) is not None
+    return lowered in _TITLES or (is_numbered and is_number)
 
 
 def _is_ordered(text: str, begin: int) -> bool:

@@ -50,7 +50,7 @@ from qwen_tts_api.service.text.verbalize.rules.names.verses import (
 from qwen_tts_api.service.text.verbalize.rules.ranges import range_rule
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule
 from qwen_tts_api.service.text.verbalize.rules.signs import sign_rules
-from qwen_tts_api.service.text.verbalize.rules.times import stamp_rule, time_rules
+from qwen_tts_api.service.text.verbalize.rules.times import stamp_rule, time_rules, zone_rule
 from qwen_tts_api.service.text.verbalize.rules.words import word_rules
 
 # A text without any of these is said as it is written; of `re`, which is quicker for classes.
@@ -197,7 +197,7 @@ class Verbalizer:
                 return True
         if lowered == written:
             return False
-        if following == "-" and written.isupper():
+        if following in ("-", "−", "+") and written.isupper():
             return True
         if following == " " and written[0].isupper() and _ROMAN_FOLLOWS.match(text, end):
             return True
@@ -227,7 +227,15 @@ def _rules(language: Language, *, letters_only: bool) -> dict[str, tuple[Rule, .
         "digit": (book_number_rule(language), *numeric, day_first, ordinal, *numbers),
         "signed": (*counts, amount, plain, *signs),
         "word": (
-            *(price, stamp_rule(), book_rule(language), month_first, month_year, *words),
+            *(
+                price,
+                stamp_rule(),
+                zone_rule(),
+                book_rule(language),
+                month_first,
+                month_year,
+                *words,
+            ),
             *(chess_rule(language), *romans),
             *(*counts, formula_rule(), *mixed, *acronyms, rest_rule()),
         ),

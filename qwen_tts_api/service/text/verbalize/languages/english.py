@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
+from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages import english_words as words
+from qwen_tts_api.service.text.verbalize.languages.english_units import UNITS
 from qwen_tts_api.service.text.verbalize.languages.language import MAX_DIGITS, Language
 from qwen_tts_api.service.text.verbalize.languages.terms import Context, Number
 
@@ -24,12 +26,27 @@ _COUNTED = re.compile(
     r" (?:people|men|women|children|(?!was\b|is\b|has\b|as\b|its\b|this\b|us\b|plus\b|perhaps\b"
     r"|towards?\b|afterwards\b|sees\b|saw\b|\w+ss\b)[a-z]{2,}s)\b"
 )
-_BEFORE_YEAR = re.compile(
-    r"(?i:\b(?:in|of|the|since|by|from|until|till|to|during|before|after|early|late|mid|circa"
-    r"|our|their|its|his|her|my|your|this|every|each|for|and|or|between|year|around)|['’]s)[ -]$|^$"
+# What stands before them, and is looked for from there.
+_BEFORE_YEAR = compile_pattern(
+    r"(?r)(?:^|(?i:\b(?:in|of|the|since|by|from|until|till|to|during|before|after|early|late|mid|circa"
+    r"|our|their|its|his|her|my|your|this|every|each|for|and|or|between|year|around)|['’]s)[ -])"
 )
-_ZIP = re.compile(r"(?:, [A-Z]{2}|(?i:\bzip(?: code)?:?)) $")
-_CALL = re.compile(r"(?i:\b(?:call|dial|text|phone|ring)(?:s|ed|ing|led|ling)? )$")
+_ZIP = compile_pattern(r"(?r)(?:, [A-Z]{2}|(?i:\bzip(?: code)?:?)) ")
+_CALL = compile_pattern(r"(?ri)\b(?:call|dial|text|phone|ring)(?:s|ed|ing|led|ling)? ")
+# What is read out digit by digit, and what has a number like a name: `Room 404`, `RTX 4090`.
+_CODE = compile_pattern(
+    r"(?ri)\b(?:pin|(?:pass|promo |area )?code|otp|id|extension|ext\.?|account|acct\.?|ticket"
+    r"|tracking|serial|reference|ref\.?|order|invoice|confirmation|voucher|policy|booking)"
+    r"(?: (?:number|no\.?|code|id|is)){0,3}:? #?"
+)
+_NUMBERED = compile_pattern(
+    r"(?r)(?:\b[A-Z]{2,5}|\b(?:Highway|Hwy\.?|Route|Interstate|Flight|Channel|Form|Boeing|Airbus|Xbox"
+    r"|Porsche|Ferrari|Peugeot|Ryzen [3579]|Levi['’]s)|\b(?i:room|rm\.?|suite|apartment|apt\.?|exit"
+    r"|gate|area|error|studio|section)) "
+)
+_BEFORE_AIRLINER = compile_pattern(r"(?r)\b(?:[Aa]n?|[Tt]he) ")
+_AIRLINER = re.compile(r" (?:MAX|Max|jets?|planes?|aircraft|airliners?|Dreamliners?)\b")
+_LOUD = re.compile(r" [A-Z]{3,}\b")
 
 
 class English(Language):
@@ -41,7 +58,7 @@ class English(Language):
     percent = "percent"
     digit_words = _ONES[:10]
     months, month_names = words.MONTHS, words.MONTH_NAMES
-    units, currencies, scales = words.UNITS, words.CURRENCIES, words.SCALES
+    units, currencies, scales = UNITS, words.CURRENCIES, words.SCALES
     abbreviations, before_number = words.ABBREVIATIONS, words.BEFORE_NUMBER
     signs, address_signs = words.SIGNS, words.ADDRESS_SIGNS
     titles, capitalized = words.TITLES, words.CAPITALIZED_ONLY
@@ -52,6 +69,7 @@ class English(Language):
     roads, beginnings = words.ROADS, words.BEGINNINGS
     between_names, weekdays = words.BETWEEN_NAMES, words.WEEKDAYS
     behind_names = frozenset(("jr.", "sr."))
+    millions = words.MILLIONS
     article = r"\b[Aa]n? "
     date_before = r"\b(?:[Oo]n|[Bb]y|[Ss]ince|[Uu]ntil|[Tt]ill|[Dd]ue|[Dd]ated) $"
 
@@ -104,16 +122,26 @@ class English(Language):
 
     def is_year_in(self, context: Context) -> bool:
         """Return False before what is counted: `about 1984 people`, but `in 1984 people`."""
+        if _CODE.match(context.before):
+            return False
         counted = _COUNTED.match(context.after)
-        return counted is None or _BEFORE_YEAR.search(context.before) is not None
+        return counted is None or _BEFORE_YEAR.match(context.before) is not None
 
     def number_in(self, number: Number, context: Context) -> str:
-        """Return a number; the digits of those that are dialled, and of ZIP codes."""
-        digits = number.whole
-        is_code = len(digits) == 5 and _ZIP.search(context.before)
-        is_called = len(digits) > 2 and _CALL.search(context.before)
-        if not number.decimals and (is_code or is_called):
+        """Return a number; the digits of those that are dialled, of ZIP and other codes."""
+        digits, before, after = number.whole, context.before, context.after
+        if number.decimals or _COUNTED.match(after):
+            return self.number(number)
+        is_code = len(digits) == 5 and _ZIP.match(before)
+        is_called = len(digits) > 2 and _CALL.match(before)
+        if is_code or is_called or (len(digits) > 3 and _CODE.match(before)):
             return self.digits(digits)
+        is_name = _NUMBERED.match(before) and not (len(digits) == 3 and _LOUD.match(after))
+        is_airliner = re.fullmatch("7[0-9]7", digits) and (
+            _BEFORE_AIRLINER.match(before) or _AIRLINER.match(after)
+        )
+        if len(digits) in (3, 4) and digits[0] != "0" and (is_name or is_airliner):
+            return self.serial(digits)
         return self.number(number)
 
     def date_in(self, day: int, month: int, year: int | None, context: Context) -> str:
@@ -126,9 +154,13 @@ class English(Language):
     def serial(self, digits: str) -> str:
         """Return the number of a name: `three twenty`, `one oh one`, `ten eighty`."""
         head, rest = int(digits[:-2] or 0), int(digits[-2:])
+        if len(digits) == 5 and not rest and digits[2] != "0":
+            return f"{self.cardinal(int(digits[:2]))} {self.cardinal(int(digits[2:]))}"
         if len(digits) > 4 or not head:
             return super().serial(digits)
-        if not rest:
+        if not rest and head > 9 and head % 10:
+            return f"{self.cardinal(head)} hundred"
+        if not rest or (not head % 10 and rest < 10):
             return self.cardinal(int(digits))
         return f"{self.cardinal(head)} {'oh ' if rest < 10 else ''}{self.cardinal(rest)}"
 

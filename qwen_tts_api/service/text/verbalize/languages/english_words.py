@@ -1,4 +1,4 @@
-"""English words for months, units, currencies, signs and abbreviations."""
+"""English words for months, currencies, signs and abbreviations."""
 
 from __future__ import annotations
 
@@ -12,80 +12,6 @@ MONTH_NAMES = {
     **{name[:3].lower(): number for number, name in enumerate(MONTHS, 1)},
     "sept": 9,
 }
-
-_PREFIXES = {"k": "kilo", "M": "mega", "G": "giga", "T": "tera", "m": "milli", "µ": "micro"}
-_PREFIXES |= {"μ": "micro", "n": "nano"}
-
-
-def _prefixed(symbol: str, name: str, prefixes: str, plural: str = "") -> dict[str, Noun]:
-    """Return units such as kHz, MHz and GHz."""
-    return {
-        f"{each}{symbol}": Noun(_PREFIXES[each] + name, _PREFIXES[each] + (plural or f"{name}s"))
-        for each in prefixes
-    }
-
-
-def _units() -> dict[str, Noun]:
-    named = {
-        "m": "meter", "cm": "centimeter", "km": "kilometer", "mm": "millimeter", "dm": "decimeter",
-        "mi": "mile", "yd": "yard", "yds": "yard", "g": "gram", "mg": "milligram", "t": "ton",
-        "kg": "kilogram", "lb": "pound", "lbs": "pound", "oz": "ounce", "l": "liter", "L": "liter",
-        "ml": "milliliter", "mL": "milliliter", "cl": "centiliter", "dl": "deciliter",
-        "gal": "gallon", "sec": "second", "min": "minute", "mins": "minute", "hr": "hour",
-        "hrs": "hour", "h": "hour", "s": "second", "secs": "second", "yr": "year", "yrs": "year",
-        "ha": "hectare", "W": "watt", "V": "volt", "J": "joule", "N": "newton", "Pa": "pascal",
-        "cal": "calorie", "kcal": "kilocalorie", "px": "pixel", "pt": "point", "bit": "bit",
-        "dB": "decibel", "bar": "bar", "wk": "week", "wks": "week", "mo": "month",
-        "ac": "acre", "K": "kelvin", "°": "degree", "pc": "piece", "pcs": "piece", "x": "time",
-        "X": "time", "tsp": "teaspoon", "tbsp": "tablespoon", "mcg": "microgram", "dL": "deciliter",
-        "atm": "atmosphere", "sqm": "square meter", "pts": "point",
-        "Ω": "ohm", "ly": "light-year", "kt": "knot", "mol": "mole",
-    }  # fmt: skip
-    units = {symbol: Noun(name, f"{name}s") for symbol, name in named.items()}
-    units |= _prefixed("m", "meter", "µμn") | _prefixed("s", "second", "mµμn")
-    units |= _prefixed("B", "byte", "kMGT") | _prefixed("b", "bit", "kMG")
-    units |= _prefixed("W", "watt", "kMGm") | _prefixed("Wh", "watt hour", "kMGT")
-    units |= _prefixed("V", "volt", "km") | _prefixed("A", "amp", "km")
-    units |= _prefixed("Hz", "hertz", "kMGT", "hertz") | _prefixed("Pa", "pascal", "kM")
-    units |= _prefixed("J", "joule", "kM") | _prefixed("N", "newton", "k")
-    units |= {"mmHg": Noun(*_MMHG), "BPM": Noun(*_BPM)}
-    units |= {"KB": units["kB"], "Kb": units["kb"], "Hz": Noun("hertz", "hertz")}
-    units |= _prefixed("g", "gram", "µμ") | _prefixed("Ω", "ohm", "kM")
-    units |= _prefixed("bit", "bit", "kMG")
-    units |= {f"{each}iB": units[f"{each}B"] for each in "KMGT"}
-    units |= {"mpg": Noun("mile per gallon", "miles per gallon")}
-    units |= {"mAh": Noun("milliamp hour", "milliamp hours")}
-    units |= {"Wh": Noun("watt hour", "watt hours"), "psi": Noun("P S I", "P S I")}
-    units |= {"ft": Noun("foot", "feet"), "in": Noun("inch", "inches"), "bps": Noun(*_BPS)}
-    units |= {
-        f"{each}bps": Noun(_PREFIXES[each] + _BPS[0], _PREFIXES[each] + _BPS[1]) for each in "kMG"
-    }
-    units |= {"Kbps": units["kbps"], "°C": _degrees("Celsius"), "°F": _degrees("Fahrenheit")}
-    units |= {"℃": _degrees("Celsius"), "℉": _degrees("Fahrenheit")}
-    units |= {"° C": units["°C"], "° F": units["°F"], "degrees C": units["°C"]}
-    units |= {"degrees F": units["°F"]}
-    for symbol, name in (("mph", "mile"), ("kph", "kilometer"), ("kmh", "kilometer")):
-        units[symbol] = Noun(f"{name} per hour", f"{name}s per hour")
-    units |= {"rpm": Noun("revolution per minute", "revolutions per minute")}
-    units |= {"fps": Noun("frame per second", "frames per second"), "ppm": Noun(_PPM, _PPM)}
-    units |= {"dpi": Noun("dot per inch", "dots per inch"), "bpm": Noun(*_BPM)}
-    for symbol in ("m", "km", "cm", "mm", "ft", "mi", "in"):
-        one, many, _ = units[symbol]
-        for power, word in (("2", "square"), ("²", "square"), ("3", "cubic"), ("³", "cubic")):
-            units[symbol + power] = Noun(f"{word} {one}", f"{word} {many}")
-        units |= {f"sq{stop} {symbol}": units[f"{symbol}²"] for stop in ("", ".")}
-    return units
-
-
-def _degrees(scale: str) -> Noun:
-    return Noun(f"degree {scale}", f"degrees {scale}")
-
-
-_BPS = ("bit per second", "bits per second")
-_BPM = ("beat per minute", "beats per minute")
-_MMHG = ("millimeter of mercury", "millimeters of mercury")
-_PPM = "parts per million"
-UNITS = _units()
 
 _CENT = Noun("cent", "cents")
 _DOLLAR = Currency(Noun("dollar", "dollars"), _CENT)
@@ -121,6 +47,12 @@ CURRENCIES = {
     "₦": _plain("naira", "naira"),
     "US$": _dollars("U S"),
     "A$": _dollars("Australian"),
+    "AU$": _dollars("Australian"),
+    "S$": _dollars("Singapore"),
+    "Rs.": _plain("rupee", "rupees"),
+    "Rs": _plain("rupee", "rupees"),
+    "Kč": _plain("koruna", "korunas"),
+    "zł": _plain("zloty", "zlotys"),
     "C$": _dollars("Canadian"),
     "NZ$": _dollars("New Zealand"),
     "HK$": _dollars("Hong Kong"),
@@ -152,9 +84,20 @@ SCALES = {
     **dict.fromkeys(("m", "M", "mn", "mio", "million"), "million"),
     **dict.fromkeys(("b", "B", "bn", "Bn", "billion"), "billion"),
     **dict.fromkeys(("t", "T", "tn", "trillion"), "trillion"),
-    "mm": "million",
-    "MM": "million",
+    **dict.fromkeys(("mm", "MM"), "million"),
+    **dict.fromkeys(("lakh", "lakhs"), "lakh"),
+    **dict.fromkeys(("crore", "crores"), "crore"),
 }
+
+# Behind `5m` they are no meters.
+MILLIONS = (
+    r" (?:of (?:them|these|those|us)\b|(?:[a-z]{3,}+(?<!ide|all|ong|eep|ick|igh|rom|way) ){0,2}"
+    r"(?:people|men|women|children|kids|adults|users|viewers?|views|followers|subscribers|downloads"
+    r"|customers|jobs|homes|households|visits|visitors|passengers|copies|streams|likes|members|workers"
+    r"|voters|votes|residents|inhabitants|tourists|students|pupils|patients|refugees|migrants|readers"
+    r"|listeners|players|fans|cars|vehicles|units|shares|barrels|tons|tonnes|doses|deaths|cases"
+    r"|accounts|records|tokens|parameters|euros|pounds|dollars|[A-Z][a-z]+(?:ans|ons|ese)|Germans)\b)"
+)
 
 # What ends a sentence keeps its full stop; titles never do.
 ABBREVIATIONS = {
@@ -164,7 +107,7 @@ ABBREVIATIONS = {
     "sen.": "Senator", "rep.": "Representative", "pres.": "President", "mt.": "Mount",
     "mx.": "Mix", "st.": "Saint", "ft.": "Fort", "e.g.": "for example", "eg.": "for example",
     "i.e.": "that is", "etc.": "et cetera", "vs.": "versus", "cf.": "compare", "al.": "others",
-    "approx.": "approximately", "appx.": "approximately", "est.": "established",
+    "approx.": "approximately", "appx.": "approximately", "est.": "estimated",
     "inc.": "Incorporated", "ltd.": "Limited", "co.": "Company", "corp.": "Corporation",
     "dept.": "department", "ave.": "Avenue", "blvd.": "Boulevard", "rd.": "Road", "hwy.": "Highway",
     "apt.": "apartment", "bldg.": "building", "jr.": "Junior", "sr.": "Senior", "esq.": "Esquire",
@@ -200,12 +143,14 @@ CAPITALIZED_ONLY = frozenset(
 # Only before a number.
 BEFORE_NUMBER = {
     "no.": "number", "nos.": "numbers", "nr.": "number", "p.": "page", "pp.": "pages",
-    "pg.": "page", "vol.": "volume", "vols.": "volumes", "ch.": "chapter", "chap.": "chapter",
+    "no": "number", "pg.": "page", "vol.": "volume", "vols.": "volumes", "ch.": "chapter",
+    "chap.": "chapter",
     "fig.": "figure", "figs.": "figures", "sec.": "section", "sect.": "section", "art.": "article",
     "eq.": "equation", "tab.": "table", "c.": "circa", "ca.": "circa", "pt.": "part",
     "rm.": "room", "ste.": "suite", "ver.": "version", "min.": "minimum", "ed.": "edition",
     "app.": "appendix", "op.": "opus", "№": "number", "ext.": "extension", "par.": "paragraph",
     "para.": "paragraph", "paras.": "paragraphs",
+    "eqs.": "equations", "§§": "sections", "est.": "established",
     "abt.": "about", "avg.": "average", "qty.": "quantity", "max.": "maximum",
 }  # fmt: skip
 

@@ -40,6 +40,7 @@ class Language(ABC):
         regnal_sign: A pattern of what stands behind a ruler's Roman number.
         decade_suffix: A pattern of what makes decades of years: `1980s`.
         date_before: A pattern of what stands before `5/3` where it is a date.
+        millions: A pattern of what `m` counts, which elsewhere are metres: `5m people`.
         article: A pattern of what stands before an amount that describes a noun: `a 5 km run`.
         space, pause: Between words (empty in scripts that have none), between groups of digits.
         phone_pattern: Of telephone numbers that are written in this language alone.
@@ -93,6 +94,7 @@ class Language(ABC):
     regnal_sign: ClassVar[str] = ""
     decade_suffix: ClassVar[str] = "['’]?s"
     date_before: ClassVar[str] = ""
+    millions: ClassVar[str] = "(?!)"
     article: ClassVar[str] = ""
 
     @abstractmethod

@@ -80,6 +80,9 @@ def say_amount(text: str, position: int, language: Language, *, is_negative: boo
         return _with_per(text, Words(said, currency.end(), "units"), language)
     hyphen = tails.hyphen.match(text, end)
     unit = tails.unit.match(text, hyphen.end() if hyphen else end)
+    if scale and scale["scale"] == "m" and tails.millions.match(text, scale.end()):
+        said = language.scaled(number, language.scales["m"], None)
+        return Words(said, scale.end(), "numbers")
     if unit and (hyphen or is_unit(text, unit)):
         return _say_unit(text, position, number, unit, language)
     if scale and is_scale(scale):
@@ -208,7 +211,7 @@ def number_rules(language: Language) -> list[Rule]:
     """Return the rules of amounts and plain numbers, in their order."""
     number = number_pattern(language)
     minus = (
-        r"(?:(?<=^|[\s(\[=:,;/*×+^：，（；]|(?![年月日号时分天度第到至])\p{Han}"
+        r"(?:(?<=^|[\s(\[|=:,;/*×+^：，（；]|(?![年月日号时分天度第到至])\p{Han}"
         r"(?=[-–−][0-9.]++(?:℃|°|[%％])))[-–−])?"
     )
     alone = rf"{NOT_IN_WORD}{number}{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"

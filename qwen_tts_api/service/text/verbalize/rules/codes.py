@@ -41,6 +41,12 @@ def _say_chain(match: regex.Match[str], language: Language) -> Words | None:
     return Words(say_phone(match[0], language), match.end(), "numbers")
 
 
+def _say_account(match: regex.Match[str], language: Language) -> Words | None:
+    """Say an international number of a bank account (IBAN)."""
+    groups = language.pause.join(language.spell(group) for group in match[0].split(" "))
+    return Words(groups, match.end(), "numbers")
+
+
 def _say_hex(match: regex.Match[str], language: Language) -> Words | None:
     """Say an IPv6 or MAC address or a UUID, character by character."""
     groups = regex.split("-", match[0])
@@ -91,6 +97,15 @@ def code_rules(language: Language) -> list[Rule]:
             _say_phone,
         ),
         (rf"{NOT_IN_WORD}[0-9]{{3}}-[0-9]{{4}}{_END}(?!-[0-9])", _say_phone),
+        (
+            rf"\((?:0[0-9]{{1,5}}|[1-9][0-9])\) ?[0-9]{{3,8}}(?:[- ][0-9]{{2,8}}){{0,4}}{_END}",
+            _say_phone,
+        ),
+        (
+            rf"{NOT_IN_WORD}[A-Z]{{2}}[0-9]{{2}}(?: [0-9A-Z]{{4}}){{2,7}}"
+            rf"(?: [0-9A-Z]{{1,3}})?{_END}",
+            _say_account,
+        ),
         # Cards, ZIP codes of nine digits, numbers of journals, telephone numbers in letters.
         (rf"{begin}[0-9]{{4}}(?:{blank}[0-9]{{4}}){{2,4}}{_END}", _say_chain),
         (rf"{begin}[0-9]{{5}}-[0-9]{{4}}{_END}", _say_chain),
@@ -103,7 +118,7 @@ def code_rules(language: Language) -> list[Rule]:
         (rf"{begin}0[0-9]{{1,4}}(?:[ .][0-9]{{2,8}}){{1,5}}{_END}", _say_phone),
         (rf"{begin}[0-9]++(?:{DASH}[0-9]++){{2,}}+{NO_WORD_FOLLOWS}", _say_chain),
         (
-            r"(?:(?P<v>[vV]\.? ?)(?P<numbers>[0-9]++(?:\.[0-9]++)*+)"
+            r"(?:(?P<v>[vV]\. ?|v ?|V(?: |(?=[0-9]++\.)))(?P<numbers>[0-9]++(?:\.[0-9]++)*+)"
             rf"|(?P<numbers>[0-9]++(?:\.[0-9]++){{2,}}+))(?::(?P<port>[0-9]{{1,5}}))?"
             rf"(?:/(?P<mask>[0-9]{{1,2}}))?{NO_WORD_FOLLOWS}",
             _say_dotted,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import regex
 
 from qwen_tts_api.service.text.patterns import compile_pattern
@@ -15,11 +17,13 @@ from qwen_tts_api.service.text.verbalize.numerals import (
     number_pattern,
     parse_number,
 )
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words, context_of
+from qwen_tts_api.service.text.verbalize.rules.fractions import VULGAR
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words, context_of, is_quoted
 from qwen_tts_api.service.text.verbalize.rules.tails import is_unit, tails_of
 
 _END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"
 _POWERS = tuple("^⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_INCHES = frozenset('"″”')
 _DIMENSIONS = "long|wide|tall|high|deep|thick|away|by|x"
 
 
@@ -94,12 +98,26 @@ def _say_power(match: regex.Match[str], language: Language) -> Words | None:
 def _say_feet(match: regex.Match[str], language: Language) -> Words | None:
     if "ft" not in language.units:
         return None
-    is_angle = match.string[: match.start()].endswith("°")
+    # Twelve inches are a foot, so more of them are seconds.
+    is_angle = match.string[: match.start()].endswith("°") or int(match["inches"] or 0) > 11
     feet, inches = (language.units[each] for each in (("min", "s") if is_angle else ("ft", "in")))
     said = [language.counted(parse_number(match["feet"], language), feet)]
-    if match["inches"]:
+    if match["part"]:
+        part, whole = map(int, unicodedata.normalize("NFKC", match["part"]).split("⁄"))
+        said += [language.mixed(match["inches"], part, whole), inches.many]
+    elif match["inches"]:
         said.append(language.counted(parse_number(match["inches"], language), inches))
     return Words(language.join(*said), match.end(), "units")
+
+
+def _say_area(match: regex.Match[str], language: Language) -> Words | None:
+    """Say feet or inches of several sides: `10'x12'`, `8" x 10"`."""
+    noun = language.units.get("in" if match["mark"] in _INCHES else "ft")
+    if noun is None:
+        return None
+    numbers = [parse_number(each, language) for each in match.captures("number")]
+    said = [language.counted(each, noun) for each in numbers]
+    return Words(f" {language.signs['by']} ".join(said), match.end(), "units")
 
 
 def _say_length(match: regex.Match[str], language: Language) -> Words | None:
@@ -107,7 +125,11 @@ def _say_length(match: regex.Match[str], language: Language) -> Words | None:
     noun = language.units.get("in" if match["inches"] else "ft")
     if noun is None:
         return None
-    if match.string[match.end() : match.end() + 1] == " " and match["described"] is not None:
+    if match["described"] is not None:
+        # A mark behind a number may close what another has opened.
+        is_open = match["inches"] and is_quoted(match.string, match.start())
+        if is_open or (not match["inches"] and not match["article"]):
+            return None
         noun = noun._replace(many=noun.one)
     number = parse_number(match["number"], language)
     return Words(language.counted(number, noun), match.end(), "units")
@@ -132,14 +154,20 @@ def count_rules(language: Language) -> list[Rule]:
         ),
         (
             rf"{NOT_IN_WORD}(?P<feet>[0-9]{{1,2}})"
-            r"(?:['’′] ?(?P<inches>[0-9]{1,2})(?:[\"″”]|'')?|′)"
+            rf"(?:['’′][ -]?(?P<inches>[0-9]{{1,2}})(?: ?(?P<part>[{VULGAR}]))?(?:[\"″”]|'')?|′)"
             rf"(?![\p{{L}}0-9])",
             _say_feet,
         ),
         (
+            rf"{NOT_IN_WORD}(?P<number>{number})(?P<mark>[\"″”'’′])"
+            rf"(?: ?[xX×] ?(?P<number>{number})(?P=mark)){{1,2}}(?![\p{{L}}0-9])",
+            _say_area,
+        ),
+        (
             rf"{NOT_IN_WORD}(?P<number>{number})(?:(?P<inches>[\"″”])|['’′])"
             rf"(?:(?= ?[xX×] ?[0-9]| (?:{_DIMENSIONS})\b)|(?<=″|[\"″'′] ?[xX×] ?[0-9.]++.)"
-            rf"|(?P<described>(?<=\b(?:[Aa]n?|[Tt]he) [0-9.]++.)(?= \p{{L}})))",
+            rf"|(?<!^|[0-9]{{4}}.)(?P<described>(?P<article>(?<=\b(?:[Aa]n?|[Tt]he) [0-9.]++.))?"
+            rf"(?= \p{{L}})))",
             _say_length,
         ),
         (rf"{begin}(?P<metres>[0-9]{{1,2}})m(?P<rest>[0-9]{{2}}){_END}", _say_metres),
@@ -163,6 +191,7 @@ def count_rules(language: Language) -> list[Rule]:
 def ordinal_rule(suffixes: str) -> Rule:
     """Return the rule of ordinals that suffixes mark, such as `22nd`."""
     digits = r"(?P<digits>[0-9]{1,3}(?:,[0-9]{3})++|[0-9]++)"
-    several = rf"(?:(?P<from>[0-9]{{1,3}})\.(?:{DASH}| [-–] )(?=[0-9]{{1,3}}\.))?+"
+    mark = r"(?:\.|st|nd|rd|th)"
+    several = rf"(?:(?P<from>[0-9]{{1,3}}){mark}(?:{DASH}|(?<=\.) [-–] )(?=[0-9]{{1,3}}{mark}))?+"
     pattern = rf"{NOT_IN_WORD}{several}{digits}(?P<suffix>{suffixes}){NO_WORD_FOLLOWS}"
     return Rule(compile_pattern(pattern), _say_ordinal)

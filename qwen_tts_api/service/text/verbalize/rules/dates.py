@@ -6,6 +6,7 @@ import regex
 
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.languages.terms import Number
 from qwen_tts_api.service.text.verbalize.numerals import (
     DASH,
     NO_DIGITS_FOLLOW,
@@ -105,7 +106,12 @@ _SENTENCE_END = compile_pattern(r"[)\"'’”»]*+(?:\s*+$|\n|\s++[\"'‘“«(]
 
 
 def _say_decade(match: regex.Match[str], language: Language) -> Words | None:
-    said = language.decade(int(match["years"]))
+    written = match["years"]
+    said = (
+        language.several(Number(written.replace(",", "")))
+        if "," in written
+        else language.decade(int(written))
+    )
     return Words(said, match.end(), "dates") if said else None
 
 
@@ -126,7 +132,7 @@ def numeric_rules(language: Language) -> list[Rule]:
             _say_numeric,
         ),
         (
-            rf"{begin}(?P<a>{two})(?P<sign>[/.-])(?P<b>{two})(?P=sign)(?P<c>{year}|[0-9]{{2}}){_END}",
+            rf"{begin}(?P<a>{two})(?P<sign>[/.-])(?P<b>{two})(?P=sign)(?P<c>{year}|[0-9]{{2}}){_END}(?!-[0-9])",
             _say_numeric,
         ),
         (
@@ -135,7 +141,8 @@ def numeric_rules(language: Language) -> list[Rule]:
             _say_month_year,
         ),
         (
-            rf"(?:['’‘]|{NOT_IN_WORD})(?P<years>[0-9]0|100(?=s of )|[1-9][0-9]{{2}}0)"
+            rf"(?:['’‘]|{NOT_IN_WORD})"
+            rf"(?P<years>[0-9]0|100(?=s of )|[0-9]{{1,3}},000(?=s)|[1-9][0-9]{{2}}0)"
             rf"{language.decade_suffix}{NO_WORD_FOLLOWS}",
             _say_decade,
         ),
@@ -161,7 +168,7 @@ def month_rules(language: Language) -> list[Rule]:
         Rule(
             compile_pattern(
                 rf"{NOT_IN_WORD}{month} (?P<day>[0-3]?[0-9])(?:st|nd|rd|th)?"
-                rf"(?:{DASH}(?P<until>[0-3]?[0-9]))?{end}(?:,? {year}{end})?+"
+                rf"(?:{DASH}(?P<until>[0-3]?[0-9])(?:st|nd|rd|th)?)?{end}(?:,? {year}{end})?+"
             ),
             _say_month_first,
         ),

@@ -16,14 +16,15 @@ from qwen_tts_api.service.text.verbalize.numerals import (
     parse_number,
 )
 from qwen_tts_api.service.text.verbalize.rules.dates import is_date
-from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words, context_of
+from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words, context_of, is_quoted
 from qwen_tts_api.service.text.verbalize.rules.tails import is_unit, tails_of
 
 MAX_DENOMINATOR = 16
 """Of a fraction that is said as such; 1/100 and 1/1000, too."""
 
 _END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"
-_VULGAR = "½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒"
+VULGAR = "½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒"
+"""Fractions that are one character."""
 
 
 def _say_fraction(match: regex.Match[str], language: Language) -> Words | None:
@@ -38,7 +39,7 @@ def _say_fraction(match: regex.Match[str], language: Language) -> Words | None:
         or whole in (32, 50, 64)
         or (whole in (100, 1000) and part < 10)
     )
-    if whole != 16 and (date := _fraction_date(match, language)):
+    if whole != 16 and not match["suffix"] and (date := _fraction_date(match, language)):
         return date
     if is_said and part:
         said = language.mixed(before, part, whole) if before else language.fraction(part, whole)
@@ -53,8 +54,10 @@ def _say_fraction(match: regex.Match[str], language: Language) -> Words | None:
 def _with_inches(match: regex.Match[str], said: Words, language: Language) -> Words:
     """Add the sign of inches behind a fraction, unless it may close a quotation."""
     text, end = match.string, match.end()
-    is_open = text.count('"', 0, end) % 2 == 1
-    if text[end : end + 1] not in ("″", *('"' * (not is_open))) or "in" not in language.units:
+    if (
+        text[end : end + 1] not in ("″", *('"' * (not is_quoted(text, end))))
+        or "in" not in language.units
+    ):
         return said
     noun = language.units["in"]
     unit = noun.many if match["before"] else noun.one
@@ -116,7 +119,7 @@ def _with_unit(match: regex.Match[str], said: Words, language: Language, *, is_m
 
 def vulgar_rule() -> Rule:
     """Return the rule of fractions that are one sign: `3½`."""
-    pattern = rf"(?:{NOT_IN_WORD}(?P<before>[0-9]{{1,9}}) ?)?(?P<vulgar>[{_VULGAR}])"
+    pattern = rf"(?:{NOT_IN_WORD}(?P<before>[0-9]{{1,9}}) ?)?(?P<vulgar>[{VULGAR}])"
     return Rule(compile_pattern(pattern), _say_vulgar)
 
 
@@ -127,7 +130,8 @@ def fraction_rules(language: Language) -> list[Rule]:
     patterns = [
         (
             rf"{begin}(?:(?P<before>[0-9]{{1,9}})(?: | ?-))?"
-            rf"(?P<part>[0-9]{{1,4}})[/⁄](?P<whole>[0-9]{{1,4}}){_END}(?!/)",
+            rf"(?P<part>[0-9]{{1,4}})[/⁄](?P<whole>[0-9]{{1,4}})"
+            rf"(?P<suffix>(?:th|rd|nd)s?)?{_END}(?!/)",
             _say_fraction,
         ),
         (

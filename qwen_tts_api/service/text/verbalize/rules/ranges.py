@@ -20,8 +20,12 @@ from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words, context_
 _EQUALS = compile_pattern(" ?=")
 _GOES_ON = compile_pattern(rf"{DASH}[0-9]|[.,][0-9]")
 _NO_WORD = compile_pattern(NO_WORD_FOLLOWS)
+_AIRLINER = compile_pattern("7[0-9]7")
+# Pages and the like have ranges.
 _MODEL = compile_pattern(
-    r"(?r)(?:\p{Lu}\p{L}+|\b(?i:an?|the|eine?[rn]?|une?|el)) $|(?:波音|空客) ?$"
+    r"(?r)(?:(?<!\p{L})(?!(?i:pages?|chapters?|sections?|rooms?|items?|lines?|numbers?|verses?|nos?"
+    r"|seiten?|kapitel|zeilen?|nummern?|zimmer|räume|psalms?|exercises?|questions?|figures?)\b)"
+    r"\p{Lu}\p{L}+|\b(?i:an?|the|eine?[rn]?|une?|el)) $|(?:波音|空客) ?$"
 )
 _OPERATOR = compile_pattern(" ?[-−+*/×=^<>]")
 
@@ -41,6 +45,8 @@ def _say_range(match: regex.Match[str], language: Language) -> Words | None:
             language.number(begin[0]), language.signs["−"], language.number(number)
         )
         return Words(said, end, "signs")
+    if "-" in match[0] and first == text[second:end] and first in ("20", "50"):
+        return Words(language.join(language.whole(first), language.whole(first)), end, "numbers")
     context = context_at(text, match.start(), end)
     is_years = (
         language.is_year_in(context)
@@ -68,6 +74,7 @@ def _say_range(match: regex.Match[str], language: Language) -> Words | None:
 def _is_name(match: regex.Match[str], first: str, second: str) -> bool:
     """Return whether two numbers are a model and its series: `Boeing 747-400`."""
     is_series = len(first) == len(second) == 3 and first[-1] != "0" and second[-2:] == "00"
+    is_series |= len(second) == 1 and _AIRLINER.fullmatch(first) is not None
     before = context_of(match).before
     return is_series and _MODEL.search(before) is not None
 

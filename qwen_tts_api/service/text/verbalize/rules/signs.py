@@ -15,6 +15,7 @@ from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words
 _BETWEEN = r"(?:(?<=[\p{L}\p{N})²³] ?)(?P<between>[<>*^/−-])(?= ?[-−]?[\p{L}\p{N}(]))"
 _OPERANDS = compile_pattern(r"(?r)[\p{N}²³)] ?$|(?<![\p{L}])\p{L} ?$")
 _OPERAND = compile_pattern(r" ?(?:[-−]?[0-9(]|\p{L}(?!\p{L}))")
+_TAG = compile_pattern(r"[0-9]++\p{L}{2}")
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _CHARGES = {"+": "+", "−": "−", "⁻": "−", "⁺": "+"}
 _COMPARED = {">=": "≥", "<=": "≤", "!=": "≠", "==": "="}
@@ -30,7 +31,7 @@ def _say_between(match: regex.Match[str], language: Language) -> Words | None:
     is_operand = _OPERANDS.search(before) and _OPERAND.match(after)
     if (
         not is_operand
-        or (sign in "-−/" and not is_spaced)
+        or (sign in "-/" and not is_spaced)
         or (before.endswith(" ") != after.startswith(" "))
     ):
         return None
@@ -50,6 +51,12 @@ def _say_power(match: regex.Match[str], language: Language) -> Words | None:
     return Words(word, match.end(), "signs")
 
 
+def _say_raised(match: regex.Match[str], language: Language) -> Words | None:
+    """Say the number before an isotope: `²³⁵U`."""
+    digits = unicodedata.normalize("NFKC", match["raised"])
+    return Words(language.serial(digits), match.end(), "numbers")
+
+
 def _say_other_number(match: regex.Match[str], language: Language) -> Words | None:
     """Say a number of another form: ① or Ⅳ."""
     value = unicodedata.numeric(match["other"])
@@ -66,7 +73,8 @@ def _say_hash(match: regex.Match[str], language: Language) -> Words | None:
     )
     if before.isalpha() and not before.isascii() and not after.isalnum():
         return Words("", match.end(), "signs")  # closes a tag: `#话题#`
-    names = {"number": after.isdigit(), "sharp": before.isalpha(), "tag": after.isalpha()}
+    is_number = after.isdigit() and not _TAG.match(text, match.end())
+    names = {"number": is_number, "sharp": before.isalpha(), "tag": after.isalnum()}
     name = next((name for name, holds in names.items() if holds), "sign")
     return Words(language.hash_names[name], match.end(), "signs")
 
@@ -118,6 +126,12 @@ def sign_rules(language: Language) -> tuple[Rule, ...]:
     alone = "".join(regex.escape(each) for each in dict.fromkeys(signs))
     return (
         Rule(compile_pattern(r"(?P<other>[[\p{No}\p{Nl}]--[¹²³⁰-⁹½¼¾⅐-⅞]])"), _say_other_number),
+        Rule(
+            compile_pattern(
+                rf"(?<![\p{{L}}\p{{N}})\]])(?P<raised>[{_SUPERSCRIPTS}]{{1,3}})(?=\p{{Lu}})"
+            ),
+            _say_raised,
+        ),
         Rule(
             compile_pattern(
                 rf"(?<=[\p{{L}}\p{{N}})])(?P<power>⁻?[{_SUPERSCRIPTS}]++|\^[-−]?[0-9]{{1,4}}(?![0-9]|[.,][0-9]))"

@@ -18,6 +18,9 @@ _LABEL = compile_pattern(
     r"(?ri)\b(?:apt\.?|apartment|flat|room|suite|unit|gate|seat|row|block|door|exit|bus|line|floor"
     r"|platform|hall|section|exhibit|figure|fig\.?|table|appendix|item|number|no\.|#) ?[0-9]++$"
 )
+_STOPS = (".", ",", ";", ")")
+# Four digits and an X are a name, unless they are thousands: `7950X`, `5000X`.
+_MODEL = compile_pattern(r"(?r)(?<![0-9])[0-9](?!000)[0-9]{3}$")
 _TIMES = frozenset("xX×")
 _STREET = compile_pattern(
     r" (?:\p{Lu}[\p{L}'’.]* ){1,2}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Drive|Square|Court|Place)\b"
@@ -38,6 +41,7 @@ class Tails:
         tables = (language.units, language.scales, language.currencies)
         self._first = {name[0] for table in tables for name in table} | set("%％‰,.-")
         self.hyphen = compile_pattern(r"-(?=(?:\p{L}{2,8}|[mgLWV])\.?[ -]\p{L})")
+        self.millions = compile_pattern(language.millions)
         self.article = compile_pattern(rf"(?r)(?:{language.article})[^\w\s]{{0,3}}")
         self.unit = compile_pattern(
             rf"(?P<space>{SPACE})(?P<unit>{units})(?!{LETTER}|[0-9]|['’]\p{{L}})"
@@ -71,12 +75,14 @@ def tails_of(language: Language) -> Tails:
 def is_unit(text: str, match: regex.Match[str]) -> bool:
     """Return whether letters behind a number are a unit rather than a word or a part of a name."""
     unit, has_space = match["unit"], bool(match["space"])
+    if unit == "X" and not has_space and _MODEL.search(text, 0, match.start()):
+        return False
     if unit in _TIMES and (
         _OPERATOR.match(text, match.end())
         or _OPERAND.match(text, max(0, match.start() - 20), match.start())
     ):
         return False  # of algebra
-    if unit == "in" and has_space and text[match.end() : match.end() + 1] == ".":
+    if unit == "in" and has_space and text[match.end() : match.end() + 1] in _STOPS:
         return True
     if not has_space:
         return unit not in _NEVER_ATTACHED

@@ -19,11 +19,20 @@ from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words
 _END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}(?!:[0-9])"
 _HALF_DAY = r"[ \u00A0\u202F]?(?P<half>[aApP](?:\. ?[mM]\.|[mM](?![\p{L}.])|[mM](?=\.(?!\p{L}))))"
 _ZONE = compile_pattern(r" (?:[ACEMP][SD]?T|GMT|UTC|CES?T|BST|JST|IST)(?!\p{L})")
+# Behind these two numbers are a ratio: `a scale of 1:10`.
+_RATIO = compile_pattern(
+    r"(?ri)\b(?:ratios?|scale|odds|proportion|mix|mixture|verhältnis|maßstab|format|échelle|rapport"
+    r"|escala|razón|proporción|relación)(?: (?:of|is|was|at|von|de|est|es))?:? $"
+    r"|(?:比例|比率|比例尺|赔率)(?:[为是约])? ?$"
+)
+_RATIO_CHARS = 24
 _FROM = rf"(?:(?P<from>(?:1[0-2]|0?[1-9])(?:[:.][0-5][0-9])?)(?:{DASH}| [-–] ))?"
 _CLOCK = r"(?P<hour>[0-9]{1,2})[:：](?P<minute>[0-5][0-9])(?:[:：](?P<second>[0-5][0-9])(?:\.0+)?)?"
 
 
 def _say_time(match: regex.Match[str], language: Language) -> Words | None:
+    if _RATIO.search(match.string, max(0, match.start() - _RATIO_CHARS), match.start()):
+        return None
     hour, minute = int(match["hour"]), int(match["minute"] or 0)
     second = int(match["second"] or 0) or None
     if hour > 24 or minute > 59 or (second or 0) > 59:
@@ -79,7 +88,7 @@ def time_rules(language: Language) -> list[Rule]:
         patterns += [(rf"{_FROM}{hour}{_HALF_DAY}", _say_time)]
         patterns += [(rf"{_FROM}{_CLOCK}{_HALF_DAY}", _say_time)]
     patterns += [
-        (rf"{_CLOCK}{_END}", _say_time),
+        (rf"{_CLOCK}(?: ?h)?{_END}", _say_time),
         (
             rf"(?:(?P<h>[0-9]{{1,3}}) ?h ?(?:(?P<min>{two}) ?{minutes}(?: ?{seconds})?"
             rf"|(?<=h)(?P<min>[0-5][0-9]))|(?P<min>[0-9]{{1,3}}) ?{minutes} ?{seconds})"
@@ -88,6 +97,24 @@ def time_rules(language: Language) -> list[Rule]:
         ),
     ]
     return [Rule(compile_pattern(begin + pattern), say) for pattern, say in patterns]
+
+
+def _say_zone(match: regex.Match[str], language: Language) -> Words | None:
+    """Say `UTC-5` and `GMT+05:30`."""
+    sign = language.signs["+"] if match["sign"] == "+" else language.signs["−"]
+    minute = language.whole(match["minute"]) if int(match["minute"] or 0) else ""
+    hour = language.cardinal(int(match["hour"]))
+    said = language.join(language.spell(match["zone"]), sign, hour, minute)
+    return Words(said, match.end(), "dates")
+
+
+def zone_rule() -> Rule:
+    """Return the rule of time zones by their distance."""
+    pattern = (
+        rf"{NOT_IN_WORD}(?P<zone>UTC|GMT) ?(?P<sign>[-–−+])(?P<hour>[0-9]{{1,2}})"
+        rf"(?::?(?P<minute>[0-5][0-9]))?{_END}"
+    )
+    return Rule(compile_pattern(pattern), _say_zone)
 
 
 def stamp_rule() -> Rule:

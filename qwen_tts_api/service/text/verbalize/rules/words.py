@@ -9,15 +9,21 @@ import regex
 
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
-from qwen_tts_api.service.text.verbalize.numerals import DASH, NOT_IN_WORD
+from qwen_tts_api.service.text.verbalize.numerals import DASH, NO_WORD_FOLLOWS, NOT_IN_WORD
 from qwen_tts_api.service.text.verbalize.rules.dates import ends_sentence
 from qwen_tts_api.service.text.verbalize.rules.names.romans import ROMAN, roman_value
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words
 
 _INITIALS = compile_pattern(rf"{NOT_IN_WORD}(?:\p{{Lu}}\.){{2,6}}+(?!\p{{L}})")
+# Not `No 2 snowflakes are alike`.
+_NUMBER_ONE = compile_pattern(r"No [0-9]+(?![0-9]|[.,][0-9])(?! (?!in|on|of|for|at|is|was)\p{Ll}+)")
 _STREET = compile_pattern(r"(?r)(?:\p{Lu}\p{Ll}+(?:['’]s)?|[0-9](?:st|nd|rd|th)) $")
 _NAME_BEFORE = compile_pattern(r"(?r)\p{Lu}\p{L}+,? $")
 _NAME_FOLLOWS = compile_pattern(r" \p{Lu}\p{L}*+")
+
+
+_ZONES = frozenset(("EST.",))
+"""Time zones that an abbreviation looks like, where they end a sentence."""
 
 
 def _names(names: Sequence[str]) -> str:
@@ -29,6 +35,8 @@ def _say_abbreviation(match: regex.Match[str], language: Language) -> Words | No
     lowered = written.lower()
     said = language.abbreviations.get(lowered) or language.abbreviations.get(written)
     if said is None or (lowered in language.capitalized and not written[0].isupper()):
+        return None
+    if written in _ZONES:
         return None
     if lowered in language.roads:
         follows = _NAME_FOLLOWS.match(text, match.end())
@@ -57,7 +65,10 @@ def _say_compound(match: regex.Match[str], language: Language) -> Words | None:
 
 
 def _say_before_number(match: regex.Match[str], language: Language) -> Words | None:
-    said = language.before_number[match["word"].lower()] + language.space
+    word, text = match["word"].lower(), match.string
+    if word == "no" and language.months_capitalized and not _NUMBER_ONE.match(text, match.start()):
+        return None
+    said = language.before_number[word] + language.space
     return Words(said, match.end(), "abbreviations")
 
 
@@ -99,6 +110,26 @@ def _say_weekday(match: regex.Match[str], language: Language) -> Words | None:
     return Words(said, match.end(), "abbreviations")
 
 
+def _say_months(match: regex.Match[str], language: Language) -> Words | None:
+    """Say `Jan-Mar 2025`."""
+    names, year = language.month_names, match["year"]
+    first, last = names[match["first"].lower()], names[match["last"].lower()]
+    said = language.months[last - 1] if not year else language.month_year(last, int(year))
+    said = language.span(language.months[first - 1], said)
+    ends = match[0].endswith(".") and ends_sentence(match.string, match.end())
+    return Words(said + ("." if ends else ""), match.end(), "dates")
+
+
+def _months_pattern(language: Language) -> str:
+    months = _names(tuple(language.month_names))
+    capital = r"(?=\p{Lu})" if language.months_capitalized else ""
+    return (
+        rf"{NOT_IN_WORD}{capital}(?i:(?P<first>{months}))\.?(?:{DASH}| [-–] ?){capital}"
+        rf"(?i:(?P<last>{months})){NO_WORD_FOLLOWS}(?!-)"
+        rf"(?:\.?,? (?:de |del )?(?P<year>[12][0-9]{{3}})(?![0-9]|[.,][0-9])|\.)?"
+    )
+
+
 def _weekday_pattern(language: Language) -> str:
     days, months = _names(tuple(language.weekdays)), _names(tuple(language.month_names))
     capital, alone = ("", "(?!)") if not language.months_capitalized else (r"(?=\p{Lu})", "")
@@ -115,11 +146,15 @@ def word_rules(language: Language) -> tuple[Rule, ...]:
     rules = [Rule(_INITIALS, _say_initials)]
     if language.weekdays:
         rules.append(Rule(compile_pattern(_weekday_pattern(language)), _say_weekday))
+    if language.space:
+        rules.append(Rule(compile_pattern(_months_pattern(language)), _say_months))
     if language.before_number:
-        pattern = rf"{NOT_IN_WORD}(?i:(?P<word>{_names(tuple(language.before_number))})) ?(?=[0-9])"
+        names = _names(tuple(language.before_number))
+        pattern = rf"{NOT_IN_WORD}(?i:(?P<word>{names})) ?(?=[0-9]|\([0-9]{{1,3}}\))"
         rules.append(Rule(compile_pattern(pattern), _say_before_number))
         names = _names((*language.before_roman, *language.before_number))
-        roman = rf"(?=[IVXLC]{{2}}|[VX](?!\p{{L}})){ROMAN}(?!\p{{L}}|['’]\p{{L}})"
+        one = r"(?<=(?i:vol|bd|t)\. )I(?!['’]|\.? \p{Ll})"
+        roman = rf"(?=[IVXLC]{{2}}|[VX](?!\p{{L}})|{one}){ROMAN}(?!\p{{L}}|['’]\p{{L}})"
         pattern = rf"{NOT_IN_WORD}(?i:(?P<word>{names})) {roman}(?:{DASH}{roman})?"
         rules.append(Rule(compile_pattern(pattern), _say_before_roman))
     pattern = (

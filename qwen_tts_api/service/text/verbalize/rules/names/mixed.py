@@ -7,6 +7,7 @@ import regex
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.numerals import LETTER, NO_WORD_FOLLOWS, NOT_IN_WORD
+from qwen_tts_api.service.text.verbalize.rules.dates import full_year
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words
 
 _RUN = compile_pattern(r"[0-9]+(?:\.[0-9]+)*|[\p{L}\p{M}]+")
@@ -50,6 +51,17 @@ def _say_mixed(match: regex.Match[str], language: Language) -> Words | None:
     return Words(say_parts(match[0], language), match.end(), "numbers")
 
 
+def _say_standard(match: regex.Match[str], language: Language) -> Words | None:
+    letter, number = match[0].split(".")
+    said = language.join(letter, language.dot, language.serial(number))
+    return Words(said, match.end(), "numbers")
+
+
+def _say_quarter(match: regex.Match[str], language: Language) -> Words | None:
+    year = language.year(full_year(match["year"]))
+    return Words(language.join(say_parts(match["part"], language), year), match.end(), "dates")
+
+
 def rest_rule() -> Rule:
     """Return the rule of letters and digits behind what another rule has said: `x4s` of `¥2x4s`."""
     part = rf"{LETTER}(?:{LETTER}|[0-9])*+(?<=[0-9]{LETTER}*+)"
@@ -62,6 +74,20 @@ def mixed_rules() -> list[Rule]:
     digits = r"[0-9]++(?:\.[0-9]++)*+"
     part = rf"(?:{letters}|{digits})++"
     return [
+        # A quarter and its year: `Q1'25`, `H2/2025`.
+        Rule(
+            compile_pattern(
+                rf"{NOT_IN_WORD}(?P<part>[QHTSW][1-4])[/'’](?P<year>(?:20)?[0-9]{{2}}){NO_WORD_FOLLOWS}(?!/)"
+            ),
+            _say_quarter,
+        ),
+        # Paragraphs of laws: `401(k)`, `501(c)(3)`.
+        Rule(
+            compile_pattern(
+                rf"{NOT_IN_WORD}[0-9]{{1,4}}(?:\([a-z0-9]\))+{NO_WORD_FOLLOWS}(?![-+²³])"
+            ),
+            _say_mixed,
+        ),
         # Two years, of which a letter says what they are: `FY24/25`.
         Rule(
             compile_pattern(
@@ -73,6 +99,18 @@ def mixed_rules() -> list[Rule]:
             compile_pattern(
                 rf"{NOT_IN_WORD}(?=\p{{Lu}}[\p{{Lu}}-]*+[0-9])\p{{Lu}}(?:\p{{Lu}}|[0-9])*+"
                 rf"(?:-(?:\p{{Lu}}|{digits})++)++{NO_WORD_FOLLOWS}"
+            ),
+            _say_mixed,
+        ),
+        # Standards: `H.264`.
+        Rule(
+            compile_pattern(rf"{NOT_IN_WORD}\p{{Lu}}\.[0-9]{{3}}{NO_WORD_FOLLOWS}(?!\.?[0-9])"),
+            _say_standard,
+        ),
+        # A model and its number: `i7-12700K`.
+        Rule(
+            compile_pattern(
+                rf"{NOT_IN_WORD}\p{{L}}{{1,5}}[0-9]{{1,3}}-[0-9]{{3,5}}\p{{Lu}}{{0,3}}{NO_WORD_FOLLOWS}"
             ),
             _say_mixed,
         ),
