@@ -98,7 +98,9 @@ def _ask(case: schemathesis.Case[Any], mode: GenerationMode, *, faults: bool) ->
     checks = [*CHECKS]
     if status not in EXCUSED:
         checks.append(schemathesis.checks.not_a_server_error)
-        if mode is GenerationMode.NEGATIVE and not _has_empty_field(case):
+        if mode is GenerationMode.NEGATIVE and not (
+            _has_empty_field(case) or _leaves_out(case.query)
+        ):
             checks.append(openapi_checks.negative_data_rejection)
     try:
         case.validate_response(answer, checks=checks)
@@ -111,6 +113,11 @@ def _has_empty_field(case: schemathesis.Case[Any]) -> bool:
     """Return whether a form's field is empty, which is its default; OpenAPI has no word for it."""
     is_form = case.media_type != "application/json"
     return is_form and isinstance(case.body, dict) and "" in case.body.values()
+
+
+def _leaves_out(query: Any) -> bool:
+    """Return whether a query has a value of which nothing is sent: null, or a list without items."""
+    return bool(query) and any(value is None or value in ([], {}) for value in query.values())
 
 
 if __name__ == "__main__":

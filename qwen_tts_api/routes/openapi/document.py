@@ -169,7 +169,24 @@ def describe(app: Flask, config: Config) -> dict[str, Any]:
                     for name in sorted(rule.arguments)
                 ],
             )
-    return spec.to_dict()
+    document = spec.to_dict()
+    for path in document["paths"].values():
+        for operation in path.values():
+            if isinstance(operation, dict):
+                for parameter in operation.get("parameters", []):
+                    _describe_as_json(parameter)
+    return document
+
+
+def _describe_as_json(parameter: dict[str, Any]) -> None:
+    """Say of a parameter whose value is a list or an object that it is written as JSON.
+
+    Without it OpenAPI has a client write each item or property as a parameter of its own.
+    """
+    schema = parameter.get("schema", {})
+    types = {kind.get("type") for kind in schema.get("anyOf", [schema])}
+    if types & {"array", "object"}:
+        parameter["content"] = {"application/json": {"schema": parameter.pop("schema")}}
 
 
 def _document(described: Operation, config: Config, rule: Rule, method: str) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flask import Flask
@@ -191,6 +193,20 @@ def test_an_empty_parameter_is_valid(client: FlaskClient, document: Document, pa
     assert "text" not in allowed
     for name in allowed:
         assert client.get(f"{path}{name}=").status_code == 200, name
+
+
+@pytest.mark.parametrize("path", ["/api/tts?text=Hi.&", "/process?INPUT_TEXT=Hi.&"])
+def test_lists_and_objects_in_a_query_are_described_as_json(
+    client: FlaskClient, document: Document, path: str
+) -> None:
+    """A client that is generated from the document sends them as the server reads them."""
+    parameters = document["paths"][path.partition("?")[0]]["get"]["parameters"]
+    as_json = {each["name"]: each["content"] for each in parameters if "content" in each}
+    assert {*as_json} == {"turns", "pronunciations"}
+    for content in as_json.values():
+        assert content["application/json"]["schema"]["type"] in ("array", "object")
+    written = quote(json.dumps({"Hi": "High"}))
+    assert client.get(f"{path}pronunciations={written}").status_code == 200
 
 
 def test_events_are_as_the_document_says(bench: Bench, conformance: ModuleType) -> None:
