@@ -47,7 +47,7 @@ class TTSError(Exception):
     def __init_subclass__(
         cls, *, code: str, status: int | None = None, retry_after_s: int | None = None
     ) -> None:
-        """Give a class its code; what else it does not say is its parent's."""
+        """Set the code of a class; status and retry time default to its parent's."""
         super().__init_subclass__()
         cls.code = code
         cls.status = cls.status if status is None else status
@@ -166,11 +166,11 @@ class InvalidAudio(InvalidRequest, code="invalid_audio"):
 
 
 class CrossSite(TTSError, status=403, code="cross_site"):
-    """A web page of another site, not in `QWEN_CORS_ORIGINS`, asks for more than to read."""
+    """A web page of another site, not in `QWEN_CORS_ORIGINS`, sends an unsafe request."""
 
 
 class HostNotAllowed(TTSError, status=403, code="host_not_allowed"):
-    """The request calls the server by a name that is not, or may not be, its own."""
+    """The `Host` header is not an allowed name of this server."""
 
 
 class RegistryReadOnly(TTSError, status=403, code="registry_read_only"):
@@ -242,7 +242,7 @@ class TooManySockets(Unavailable, code="too_many_sockets"):
 
 
 class ShuttingDown(Unavailable, code="shutting_down"):
-    """The process was told to stop and takes no more work."""
+    """The process is shutting down, and refuses new work."""
 
 
 class DeadlineExceeded(TTSError, status=504, code="deadline_exceeded"):

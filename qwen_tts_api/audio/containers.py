@@ -98,7 +98,7 @@ class Sink:
         return len(data)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go there."""
+        """Set the position."""
         self._position = offset + (0, self._position, self._end)[whence]
         return self._position
 

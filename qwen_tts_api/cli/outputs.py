@@ -156,7 +156,7 @@ def format_of(output: str | None, player: str) -> str:
 
 
 def is_streamed(name: str, *, to_file: bool) -> bool:
-    """Tell whether the audio is taken as it is made, where nobody says.
+    """Return whether an output takes the audio as it is made, by default.
 
     Into a file if it is then the same file: bare samples, or a header that is completed here.
     """

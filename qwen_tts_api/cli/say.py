@@ -40,7 +40,7 @@ _CUT = {
     "length": "Its frame budget ended it, the text's or max_new_tokens: try another --seed.",
     "loop": "The model repeated itself and was cut: try another --seed.",
 }
-"""What is told of audio that is not whole, by its finish reason."""
+"""Messages for audio that was cut, by its finish reason."""
 
 _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 _TIMES = ("srt", "vtt", "times")

@@ -1,8 +1,8 @@
-"""Continuous batching: which sequences are computed in each step. Has no tensors.
+"""Continuous batching: decides which sequences are computed in each step. Has no tensors.
 
 Jobs join and leave between any two frames. One `step` removes cancelled sequences, prepares new
-jobs (at most one whose recording must be encoded) and prefills those that there are pages for,
-generates one frame of every running sequence that has the page for it, and decodes the frames that
+jobs (at most one whose recording must be encoded), prefills those for which pages are free,
+generates one frame of every running sequence that has a page for it, and decodes the chunks that
 are due.
 """
 
@@ -41,8 +41,8 @@ class Scheduler:
         explain: Converts what the runner raises about a job into the error that the job ends with.
 
     Attributes:
-        pages: Which sequences have how many.
-        lacks_pages: A job that was added waits for pages before it can begin.
+        pages: Counts the pages of each sequence.
+        lacks_pages: Whether a job that was added waits for pages.
     """
 
     def __init__(self, runner: Runner, explain: Callable[[Exception], TTSError]) -> None:
@@ -61,7 +61,7 @@ class Scheduler:
 
     @property
     def num_free(self) -> int:
-        """How many jobs can be added: none while one that was waits for pages."""
+        """How many jobs can be added; 0 while a job that was added waits for pages."""
         return 0 if self.lacks_pages else len(self._free) - len(self._added)
 
     @property
@@ -71,7 +71,7 @@ class Scheduler:
 
     @property
     def awaits_text(self) -> bool:
-        """Whether there is nothing to compute before more text arrives, or a job is cancelled."""
+        """Whether all jobs wait for text, so that there is nothing to compute until it arrives."""
         is_busy = self._prepared or self._audio or any(map(self._feeder.can_begin, self._added))
         is_starved = all(map(self._feeder.is_starved, self._running.values()))
         return not self.is_idle and not is_busy and is_starved
@@ -89,21 +89,21 @@ class Scheduler:
 
     @property
     def _max_positions(self) -> int:
-        """How many positions an utterance may have: no more than there is memory for."""
+        """How many positions an utterance may have: a slot's maximum, or all pages if fewer."""
         return min(self.runner.max_positions, self.runner.num_pages * self.runner.page_positions)
 
     def _sequences(self) -> list[Sequence]:
         return [*self._prepared, *self._running.values()]
 
     def add(self, job: Job) -> None:
-        """Add a job; the next steps give it a slot. One that is too long fails alone."""
+        """Add a job; one of the next steps gives it a slot."""
         job.start()
         self._added.append(job)
 
     def _prepare(self) -> None:
-        """Prepare the jobs that were added, up to one whose recording has to be encoded.
+        """Prepare the jobs that were added, up to the first whose recording has to be encoded.
 
-        To encode a recording takes longer than a frame, so other jobs wait for the next step.
+        Encoding takes longer than a frame: running sequences wait for one recording at most.
         """
         has_cached_voice = True
         while has_cached_voice and (job := next(filter(self._feeder.can_begin, self._added), None)):
@@ -112,7 +112,7 @@ class Scheduler:
                 has_cached_voice = self._prepare_job(job)
 
     def _prepare_job(self, job: Job) -> bool:
-        """Give a slot to a job, or fail it; return whether no recording had to be encoded."""
+        """Assign a slot to a job, or fail it; return whether no recording had to be encoded."""
         has_cached_voice = True
         try:
             has_cached_voice = self.runner.has_cached_voice(job.prompt)
@@ -120,10 +120,10 @@ class Scheduler:
             prepared = self.runner.prepare(prompt)
             job.num_text_tokens = prepared.num_text_tokens
             max_frames = frame_budget(prompt, prepared, self._max_positions)
-        except Exception as error:  # a boundary: a prompt that cannot be built fails alone
+        except Exception as error:  # a boundary: other jobs are not affected
             job.fail(self._explain(error))
             return has_cached_voice
-        # The lowest, because a batch has all slots up to the highest running one.
+        # The lowest free slot: a batch computes all slots up to the highest running one.
         slot = heapq.heappop(self._free)
         sequence = Sequence(slot, job, prepared, prepared.num_positions, max_frames)
         sequence.num_tokens, sequence.text_version = prepared.num_text_tokens, version
@@ -158,7 +158,7 @@ class Scheduler:
         self.lacks_pages = False
         for sequence in sequences:
             self.pages.release(sequence)
-        for sequence in sequences:  # last, because a lost device raises here
+        for sequence in sequences:  # last: it raises if the device is lost
             self._release(sequence)
 
     def _forget_cancelled(self) -> None:
@@ -172,7 +172,7 @@ class Scheduler:
             sequence.log_end()
 
     def _prefill(self) -> None:
-        """Prefill a batch in its order, up to `max_prefill_positions`, while there are pages."""
+        """Prefill prepared sequences in order, up to `max_prefill_positions`, while pages last."""
         batch: list[Sequence] = []
         self.lacks_pages = False
         while self._prepared and not self.lacks_pages:
@@ -193,7 +193,7 @@ class Scheduler:
                 codes = self.runner.prefill(
                     [each.slot for each in batch], [each.prepared for each in batch]
                 )
-        except Exception as error:  # a boundary: out of memory, say; running sequences go on
+        except Exception as error:  # a boundary (out of memory): running sequences go on
             for sequence in batch:
                 with bound_context(sequence.job.log_context):
                     sequence.job.fail(self._explain(error))
@@ -205,11 +205,11 @@ class Scheduler:
         self._collect_codes(self.runner.lag)
 
     def _advance(self) -> None:
-        """Launch a frame of every running sequence, then read the codes of earlier ones.
+        """Launch a frame of every running sequence, then read the codes of the frame before.
 
-        With a lag, the code that ends a sequence is read after its next frame was launched: a
-        surplus frame. It has no effect: it is never decoded (`valid_frames`), and it is computed
-        before the slot's pages are taken.
+        With a lag, the code that ends a sequence is read after one more frame of it was launched.
+        That surplus frame is harmless: it is never decoded (`valid_frames`), and it is computed
+        before the slot's pages are released.
         """
         running = list(filter(self._keeper.has_page, filter(self._runs, self._running.values())))
         if running:
@@ -219,7 +219,7 @@ class Scheduler:
             for sequence in running:
                 sequence.launched += 1
             self._codes.append((running, codes))
-        # Where nothing was launched there is nothing to overlap with, and no later call to read it.
+        # If nothing was launched there is nothing to overlap with, and no later step may come.
         self._collect_codes(self.runner.lag if running else 0)
 
     def _runs(self, sequence: Sequence) -> bool:
@@ -229,8 +229,8 @@ class Scheduler:
     def _collect_codes(self, lag: int) -> None:
         """Read the sampled codes of all calls but the last `lag` ones.
 
-        To read a call's codes, the host has to wait until the call is computed. Those of the latest
-        call are read when the next has been launched, so that the two overlap.
+        Reading blocks until the call has been computed. With a lag of 1 the codes of a call are
+        read after the next one was launched, so that host and device work at the same time.
         """
         while len(self._codes) > lag:
             sequences, codes = self._codes.popleft()
@@ -246,14 +246,14 @@ class Scheduler:
                     self._stop(sequence)
 
     def _restart(self, sequence: Sequence) -> None:
-        """Make an utterance once more; the next step gives it a slot, such as its own."""
+        """Restart a job with its new seed: release the slot, and queue the job first."""
         sequence.finish_reason = RESTARTED
         self._release(sequence)
         sequence.log_end()
         self._added.appendleft(sequence.job)
 
     def _decode(self) -> None:
-        """Launch the decoding of every chunk that is due; chunks of equal size are one batch."""
+        """Launch the decoding of all chunks that are due; chunks of equal size form a batch."""
         candidates = [*self._running.values()]
         while due := due_chunks(candidates, len(self._running), self.runner.chunk_sizes):
             for size, sequences in due.items():
@@ -269,8 +269,8 @@ class Scheduler:
     def _deliver(self, num_earlier: int) -> list[Job]:
         """Write decoded audio to the jobs, and finish the jobs that are complete.
 
-        With a lag only the audio of earlier steps (`num_earlier`), as long as a next frame is to be
-        launched, which the wait for this step's audio would delay.
+        With a lag, and while more frames are to come, only the audio of earlier steps is written
+        (`num_earlier`): waiting for this step's audio would delay the launch of the next frame.
         """
         waits = self.runner.lag and any(map(self._runs, self._running.values()))
         for _ in range(num_earlier if waits else len(self._audio)):
@@ -289,12 +289,12 @@ class Scheduler:
         return finished
 
     def _stop(self, sequence: Sequence) -> None:
-        """Take a sequence's pages; its slot is kept, for its last audio may still be decoded."""
+        """Release a sequence's pages; it keeps its slot until its last audio is decoded."""
         self.pages.release(sequence)
         self.runner.stop(sequence.slot)
 
     def _release(self, sequence: Sequence) -> None:
-        """Free a sequence's slot for another, and its pages if it still runs."""
+        """Release a sequence's slot, and its pages if it still runs."""
         if self._running.pop(sequence.slot, None) is not None:
             self._stop(sequence)
         heapq.heappush(self._free, sequence.slot)

@@ -1,4 +1,4 @@
-"""Whether a model works: what its thread records of its work, and the self-test after a failure."""
+"""The health of an engine: successes and failures, and the self-test after a failure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SELF_TEST_FRAMES = 4
 
 
 class Health:
-    """What an engine's thread records of its work, for other threads to read.
+    """Written by an engine's thread, read by others.
 
     Attributes:
-        degraded: The last computation failed, and none has succeeded since.
-        num_frames: Steps that were computed, each of one frame for all running jobs.
-        num_row_frames: Frames that were computed, over all jobs.
+        degraded: The last computation failed, and no job has finished since.
+        num_frames: Steps computed, each one frame of all running jobs.
+        num_row_frames: Frames computed, over all jobs.
         num_failures: Computations that failed.
         num_out_of_memory: How many of them failed for lack of memory.
     """
@@ -37,15 +37,15 @@ class Health:
         self._next_test_at = 0.0
 
     def progress(self) -> None:
-        """Record that the thread's loop has begun anew."""
+        """Record that the thread's loop has begun an iteration."""
         self._progressed_at = time.monotonic()
 
     def idle_s(self) -> float:
-        """Return the seconds since the thread's loop last began anew."""
+        """Return the seconds since the thread's loop last began an iteration."""
         return time.monotonic() - self._progressed_at
 
     def computed(self, num_running: int, *, finished: bool) -> None:
-        """Record a step with so many jobs, and whether it finished any."""
+        """Record a successful step: its number of jobs, and whether any finished."""
         self.num_frames += 1
         self.num_row_frames += num_running
         if finished:
@@ -71,7 +71,7 @@ class Health:
 
 
 def self_test(card: ModelCard) -> Job:
-    """Return a short utterance, whose success shows that the model works again."""
+    """Return the job of a self-test: a short utterance."""
     speaker = card.speakers[0] if card.speakers else None
     prompt = Prompt(
         "Hi.", "auto", speaker, "", SamplingParams(), max_new_tokens=SELF_TEST_FRAMES + 1
@@ -81,10 +81,10 @@ def self_test(card: ModelCard) -> Job:
 
 
 def is_fatal(error: Exception) -> bool:
-    """Whether an error is CUDA's, after which the process can compute nothing more.
+    """Whether an error is one of CUDA's, after which the context of the process is unusable.
 
-    Out of memory is the exception. PyTorch is not imported here: its errors are known by name, and
-    those that have no name of their own (cuBLAS, cuDNN) by their text.
+    Out of memory is not fatal. PyTorch is not imported here: its errors are recognized by name, and
+    those without a class of their own (cuBLAS, cuDNN) by their text.
     """
     if type(error).__name__ == "OutOfMemoryError":
         return False

@@ -110,7 +110,7 @@ class TalkerCache:
         self.page_table[slot, first : first + len(pages)].copy_(pages)
 
     def take(self, slot: int, pages: Tensor) -> None:
-        """Take all its pages, int64 `[n]`, from a slot, and zero them.
+        """Release all pages of a slot, int64 `[n]`, and zero them.
 
         Masked positions must be finite, because 0 times NaN is NaN, and an utterance that
         overflowed its dtype leaves NaN behind.

@@ -132,7 +132,7 @@ class ArrivingText:
             self._change("", final=True)
 
     def wake(self) -> None:
-        """Let the engine look at the job again."""
+        """Wake the engine, so that it looks at the job."""
         self.on_change()
 
     def _change(self, text: str, *, final: bool) -> None:

@@ -1,4 +1,4 @@
-"""Notice that the client of a request disconnects: one thread watches all connections."""
+"""Detect that the client of a request disconnects: one thread watches all connections."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _watcher() -> DisconnectWatcher:
 
 
 def split_large_body(response: Response) -> Response:
-    """Let a large body be sent in chunks, since a socket's timeout is for each call of `send`."""
+    """Split a large body into chunks, since a socket's timeout is for each call of `send`."""
     if not response.is_streamed and (response.content_length or 0) > CHUNK_BYTES:
         response.response = split_body(response.get_data())
     return response

@@ -33,7 +33,7 @@ _HTTP_ERRORS = {
 
 @dataclass(frozen=True)
 class ErrorBody:
-    """What an error tells the client, before an API renders it.
+    """The content of an error response, before an API renders it.
 
     Attributes:
         status: Its HTTP status.

@@ -104,7 +104,7 @@ def _start() -> None:
 def _prepare_log(
     response: Response, request_id: str, *, log_text: bool
 ) -> Callable[[Metrics], None]:
-    """Return what logs and counts a request when it is over: then it is no longer at hand."""
+    """Return a function that logs and counts the request at its end, without Flask's context."""
     record: RequestRecord = g.record
     rule, method = request.url_rule, request.method
     event: dict[str, Any] = {

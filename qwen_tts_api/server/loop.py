@@ -206,7 +206,7 @@ class ConnectionLoop:
     def _dispatch(
         self, connection: Connection, ending: Exception | None, *, reusable: bool
     ) -> None:
-        """Give a request to the thread pool.
+        """Submit a request to the thread pool.
 
         Args:
             ending: Raised by the parser behind the received bytes; None is the end of the stream.

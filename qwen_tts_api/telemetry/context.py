@@ -25,7 +25,7 @@ CONTEXT_KEYS = ("request_id", "segment", "trace_id")
 """The keys of a log context, in the order in which plain lines show them."""
 
 USAGE_FIELDS = ("key", "characters", "audio_s", "model", "voice", "seed", "finish")
-"""What the line of a request tells of its usage, in the order in which plain lines show it."""
+"""The fields of usage in a request's log line, in the order of plain lines."""
 
 MAX_LISTED = 8
 """How many models, voices, seeds and ends the line of one request lists: a socket may have many."""

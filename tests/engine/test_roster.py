@@ -121,6 +121,7 @@ def test_a_cancelled_request_loads_nothing_and_evicts_nobody(make_bench: MakeBen
     wait_until(lambda: not bench.takes_jobs("voice"))
     behind = bench.pool.submit("voice", prompt("behind"))
     bench.pool.cancel(gone, TTSError("the client left"))
+    assert bench.takes_jobs("voice")
     bench.runner.gate.set()
     for job in (running, behind, bench.pool.submit("voice", prompt())):
         read(job)

@@ -27,17 +27,17 @@ class Playback:
         self._written_ms = 0
 
     def begin(self, segment: LiveSegment) -> None:
-        """Note that the next samples are of this segment."""
+        """Record that the next samples are of this segment."""
         self._begun.append((self._audio.milliseconds, segment))
 
     def advance(self) -> None:
-        """Note that all audio so far has been handed over, or is now."""
+        """Record that all audio so far has been handed over."""
         new_ms = self._audio.milliseconds - self._written_ms
         self._written_ms += new_ms
         self._played_until = max(self._played_until, time.monotonic()) + new_ms / 1000
 
     def end(self) -> None:
-        """Note that all samples of the segment have been handed over."""
+        """Record that all samples of the segment have been handed over."""
         self._ended.append(self._audio.milliseconds)
 
     def describe(self, num_chars: int) -> str:

@@ -1,10 +1,10 @@
-"""Who has how many of a device's pages, so that whoever has begun can come to its end.
+"""Grants pages of the KV cache without deadlock, although they are overcommitted.
 
-Pages are taken as an utterance grows, and its frame budget says how many it may need at most. More
-utterances may run than there are pages for all of them at their longest. So a page is granted only
-where the state after it is *safe*: there is an order in which each could have all that it may need,
-when those before it have given theirs back. Then nobody fails for want of a page, and somebody can
-always go on.
+Pages are granted as an utterance grows; its frame budget bounds how many it may need. More
+utterances run than there would be pages for, if all of them reached that bound. So a page is
+granted only if the state after it is *safe*: there is an order in which each utterance could get
+all that it may need, once those before it have released theirs. Then no utterance fails for lack of
+a page, and at least one can always proceed.
 
 Source: the banker's algorithm for one kind of resource, E. W. Dijkstra, EWD 108.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Need:
-    """How many pages one holder takes: at its beginning, as a rule, and at most."""
+    """How many pages one holder needs at first, is expected to need, and may need at most."""
 
     first: int
     expected: int
@@ -39,10 +39,10 @@ class _Account:
 
 
 class PageBank:
-    """The pages of one device and their holders, in numbers: which they are is no matter.
+    """Counts the pages of one device by holder; `PageTable` knows which pages those are.
 
     Args:
-        num_pages: How many there are.
+        num_pages: The number of pages.
 
     Attributes:
         num_used: How many pages are held.
@@ -51,17 +51,17 @@ class PageBank:
     def __init__(self, num_pages: int) -> None:
         self.num_pages = num_pages
         self.num_used = 0
-        self._num_most = 0  # what all holders need at most
+        self._num_most = 0  # the sum of what all holders may need at most
         self._accounts: dict[Hashable, _Account] = {}
 
     def admit(self, holder: Hashable, need: Need) -> bool:
-        """Give a new holder its first pages; return False where it has to wait.
+        """Grant a new holder its first pages; return False if it has to wait.
 
-        It waits while what all are expected to need exceeds what there is, even where the state
-        would be safe: else most would soon wait for pages amid their audio.
+        It waits while the expected need of all holders exceeds the number of pages, even if the
+        state would be safe: else most utterances would soon be paused amid their audio.
 
         Raises:
-            ValueError: It may need more than there is.
+            ValueError: It may need more pages than there are.
         """
         if need.most > self.num_pages:
             raise ValueError(f"{need.most} of {self.num_pages} pages.")
@@ -77,7 +77,7 @@ class PageBank:
         return False
 
     def grow(self, holder: Hashable, num_pages: int) -> bool:
-        """Let a holder have `num_pages` pages; return False where it has to wait for them."""
+        """Grant a holder `num_pages` pages in all; return False if it has to wait."""
         account = self._accounts[holder]
         before = account.held
         if num_pages <= before:
@@ -91,7 +91,7 @@ class PageBank:
         return False
 
     def release(self, holder: Hashable) -> None:
-        """Take back all that a holder has, if anything."""
+        """Release all pages of a holder, if it has any."""
         account = self._accounts.pop(holder, None)
         if account is not None:
             self.num_used -= account.held

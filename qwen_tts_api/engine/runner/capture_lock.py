@@ -47,7 +47,7 @@ class CaptureLock:
 
     @contextmanager
     def capture(self) -> Iterator[bool]:
-        """Capture, while others' work waits; amid work of one's own, too.
+        """Hold the lock exclusively, for a capture; allowed inside of the thread's own `work`.
 
         Yields False, at once, where another thread loads or captures.
         """

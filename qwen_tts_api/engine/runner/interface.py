@@ -1,4 +1,4 @@
-"""What the scheduler needs of a loaded model. It has no tensors; the runner has no queues.
+"""The interface between the scheduler, which has no tensors, and a model's runner.
 
 These are protocols because the scheduler and the engine are used without PyTorch: by tests, which
 have a runner of their own.
@@ -19,11 +19,11 @@ from qwen_tts_api.model.utterance import Prompt, Reference
 
 @dataclass
 class PrefixUses:
-    """How often a prompt's beginning was known, of those that could be.
+    """Hits and misses of the prefix cache, of prompts that it could have.
 
     Attributes:
-        hits: Only the rest was computed.
-        misses: All of it was.
+        hits: The prefix was in it: only the rest was computed.
+        misses: It was not: the whole prompt was computed.
     """
 
     hits: int = 0
@@ -43,33 +43,33 @@ class Prepared(Protocol):
 
     @property
     def num_trailing(self) -> int:
-        """How many frames have text that is not in the prefill."""
+        """How many text tokens come in later frames instead of the prefill."""
 
 
 class Codes(Protocol):
     """Sampled codes 0 that are being copied to the host."""
 
     def read(self) -> list[int]:
-        """Return one code a slot, in the call's order; waits for the device if it must."""
+        """Return one code for each slot, in the call's order; may wait for the device."""
 
 
 class Audio(Protocol):
     """Decoded samples that are being copied to the host."""
 
     def read(self) -> npt.NDArray[np.int16]:
-        """Return int16 `[B, frames * samples_per_frame]`; waits for the device if it must."""
+        """Return int16 `[B, frames * samples_per_frame]`; may wait for the device."""
 
 
 class Runner(Protocol):
     """A loaded model with `max_slots` slots, each for one utterance. Used by one thread only.
 
     Attributes:
-        card: What the model can do.
-        placement: Where it computes: `device`, `dtype`, `attention`.
+        card: The model card.
+        placement: Its `device`, `dtype` and `attention`.
         kernels: What computes each part of the work: `fused` or `plain`.
         max_slots: The number of slots.
         max_positions: Prompt and frames of one utterance together.
-        num_pages: How many pages slots may have, all together.
+        num_pages: The pages that all slots share.
         page_positions: How many positions a page has.
         eos: The code 0 that ends an utterance.
         lag: How many calls of `advance` are launched before the codes of the first are read: 0 on a
@@ -77,7 +77,7 @@ class Runner(Protocol):
         chunk_sizes: The frame counts that `decode` takes, ascending.
         max_prefill_positions: How many positions may be prefilled between two frames: more would
             stall running slots. One prompt may have more.
-        prefix_uses: How often a prompt's beginning was known. Any thread may read it.
+        prefix_uses: Hits and misses of the prefix cache. Any thread may read it.
     """
 
     card: ModelCard
@@ -94,22 +94,22 @@ class Runner(Protocol):
     prefix_uses: PrefixUses
 
     def has_cached_voice(self, prompt: Prompt) -> bool:
-        """Whether `prepare` has no recording to encode, which takes longer than a frame."""
+        """Whether `prepare` need not encode a recording, which takes longer than a frame."""
 
     def forget(self, reference: Reference) -> None:
-        """Discard what is cached of a recording. Any thread may call it."""
+        """Remove a recording from all caches. Any thread may call it."""
 
     def prepare(self, prompt: Prompt) -> Prepared:
-        """Turn a prompt into what its prefill needs."""
+        """Tokenize a prompt and encode its recording, if it has one."""
 
     def num_prefill_positions(self, prepared: Sequence[Any]) -> int:
-        """Return how many positions are computed where these prompts are prefilled together."""
+        """Return how many positions a common prefill of these prompts computes."""
 
     def prefill(self, slots: Sequence[int], prepared: Sequence[Any]) -> Codes:
         """Begin utterances in free slots, and sample the first code 0 of each."""
 
     def grow(self, slot: int, num_pages: int) -> None:
-        """Let a slot have so many pages: before its prompt or a frame is written in them."""
+        """Allocate pages so that a slot has `num_pages`, before positions are written in them."""
 
     def advance(self, slots: Sequence[int], end: int) -> Codes:
         """Generate the next frame of the running `slots`, and sample the code 0 after it.
@@ -120,16 +120,16 @@ class Runner(Protocol):
         """
 
     def stop(self, slot: int) -> None:
-        """Mark a slot as not running, and take its pages."""
+        """Mark a slot as not running, and release its pages."""
 
     def num_stable_tokens(self, text: str) -> int:
-        """Return how many tokens an unfinished text has that do not depend on what follows."""
+        """Return how many tokens of an unfinished text are final, whatever follows."""
 
     def extend(self, slot: int, text: str, num_tokens: int, *, final: bool) -> int:
-        """Let a slot hear more of its text, which began as an unfinished prompt.
+        """Append text to a slot whose prompt was unfinished.
 
         Args:
-            slot: One that runs or waits.
+            slot: The slot, running or paused.
             text: All of its text so far.
             num_tokens: How many tokens of it the slot has.
             final: Whether it is all of the text.
@@ -139,16 +139,16 @@ class Runner(Protocol):
         """
 
     def pause(self, slot: int) -> None:
-        """Let a running slot wait: it is not advanced, and keeps all that it goes on with."""
+        """Pause a running slot: it is not advanced, and keeps its state."""
 
     def resume(self, slot: int) -> None:
-        """Let a slot that was paused go on where it was, as if it had not waited."""
+        """Resume a paused slot, as if it had not been paused."""
 
     def decode(self, slots: Sequence[int], starts: Sequence[int], num_frames: int) -> Audio:
         """Decode the next `num_frames` frames of some slots; `starts` are their frame numbers."""
 
     def memory_bytes(self) -> int:
-        """Return how much GPU memory PyTorch holds, 0 on a CPU. Any thread may ask."""
+        """Return how much GPU memory PyTorch has reserved, 0 on a CPU. Any thread may call it."""
 
     def close(self) -> None:
         """Release the memory. Attributes and `memory_bytes` can still be read."""

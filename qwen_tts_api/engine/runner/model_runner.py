@@ -82,13 +82,13 @@ class ModelRunner:
         return prompt.reference is None or prompt.reference.key in self._clones
 
     def forget(self, reference: Reference) -> None:
-        """Discard what is cached of a recording."""
+        """Remove a recording from all caches."""
         self._clones.discard(reference.key)
         self._prefills.forget(reference.key)
 
     @torch.inference_mode()
     def prepare(self, prompt: Prompt) -> PreparedPrompt:
-        """Turn a prompt into ids, and what a recording gives to it into embeddings."""
+        """Tokenize a prompt, and encode its recording to embeddings."""
         reference, clone = prompt.reference, None
         if reference is not None:
             clone = self._clones.get(reference.key, lambda: self._model.clone(reference))
@@ -106,7 +106,7 @@ class ModelRunner:
         return prepared
 
     def num_prefill_positions(self, prepared: Sequence[PreparedPrompt]) -> int:
-        """Return how many positions are computed where these prompts are prefilled together."""
+        """Return how many positions a common prefill of these prompts computes."""
         return self._prefills.num_positions(prepared)
 
     @torch.inference_mode()
@@ -128,7 +128,7 @@ class ModelRunner:
 
     @torch.inference_mode()
     def grow(self, slot: int, num_pages: int) -> None:
-        """Let a slot have so many pages."""
+        """Allocate pages so that a slot has so many."""
         self._pages.grow(slot, num_pages)
 
     @torch.inference_mode()
@@ -142,18 +142,18 @@ class ModelRunner:
 
     @torch.inference_mode()
     def stop(self, slot: int) -> None:
-        """Mark a slot as not running, and take its pages."""
+        """Mark a slot as not running, and release its pages."""
         self._state.speech.stop(slot)
         self._pages.release(slot)
 
     def num_stable_tokens(self, text: str) -> int:
-        """Return how many tokens an unfinished text has that do not depend on what follows."""
+        """Return how many tokens of an unfinished text are final, whatever follows."""
         tokenizer = self._model.tokenizer
         return len(tokenizer.text_ids(tokenizer.stable_prefix(text)))
 
     @torch.inference_mode()
     def extend(self, slot: int, text: str, num_tokens: int, *, final: bool) -> int:
-        """Let a slot hear more of its text."""
+        """Append text to a slot."""
         tokenizer, prompts = self._model.tokenizer, self._model.prompts
         ids = tokenizer.text_ids(text if final else tokenizer.stable_prefix(text))
         end = [prompts.text_ids.eos] if final else []
@@ -166,12 +166,12 @@ class ModelRunner:
 
     @torch.inference_mode()
     def pause(self, slot: int) -> None:
-        """Let a running slot wait, keeping all that it goes on with."""
+        """Pause a running slot; it keeps its state."""
         self._state.speech.stop(slot)
 
     @torch.inference_mode()
     def resume(self, slot: int) -> None:
-        """Let a slot that was paused go on where it was."""
+        """Resume a paused slot."""
         self._state.speech.resume(slot)
 
     @torch.inference_mode()
@@ -214,7 +214,7 @@ class ModelRunner:
         self._prefills.run_largest()
 
     def memory_bytes(self) -> int:
-        """Return how much GPU memory PyTorch holds, 0 on a CPU."""
+        """Return how much GPU memory PyTorch has reserved, 0 on a CPU."""
         on_gpu = self.placement.device != "cpu"
         return torch.cuda.memory_reserved(self.placement.device) if on_gpu else 0
 

@@ -27,7 +27,7 @@ class PageTable:
         self._free = [] if cache.size.is_whole else list(range(1, 1 + cache.size.num_pages))
 
     def grow(self, slot: int, num_pages: int) -> None:
-        """Let a slot have at least so many pages."""
+        """Allocate pages so that a slot has at least so many."""
         pages = self._pages[slot]
         first = len(pages)
         if num_pages <= first:
@@ -36,7 +36,7 @@ class PageTable:
         self._cache.give(slot, first, self._index(pages[first:]))
 
     def release(self, slot: int) -> None:
-        """Take all its pages from a slot."""
+        """Release all pages of a slot."""
         pages, self._pages[slot] = self._pages[slot], []
         if not pages:
             return

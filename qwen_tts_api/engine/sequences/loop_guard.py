@@ -41,7 +41,7 @@ class LoopGuard:
     _code: int = -1
 
     def sees_loop(self, code: int, num_codes: int, num_tokens: int) -> bool:
-        """Take the next code 0; return whether it goes on a loop.
+        """Process the next code 0; return whether it continues a loop.
 
         Args:
             code: Not the end of speech.

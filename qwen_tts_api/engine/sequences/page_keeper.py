@@ -1,4 +1,4 @@
-"""Gives sequences the pages that they need, as they grow, or lets them wait."""
+"""Allocates pages to sequences as they grow, and pauses those for which none is free."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from qwen_tts_api.engine.sequences.sequence import Sequence, page_need
 
 
 class PageKeeper:
-    """Between the bank, which counts pages, and the runner, whose slots have them.
+    """Keeps the runner's slots in step with the page bank.
 
     Args:
         runner: Has the slots.
-        bank: Its pages.
+        bank: Counts its pages.
     """
 
     def __init__(self, runner: Runner, bank: PageBank) -> None:
@@ -20,13 +20,13 @@ class PageKeeper:
         self._bank = bank
 
     def admit(self, sequence: Sequence) -> bool:
-        """Let a sequence that was prepared have its first pages, if there are some for it."""
+        """Reserve the first pages of a prepared sequence; return False if it has to wait."""
         need = page_need(sequence, self._runner.page_positions)
         sequence.num_pages = need.first
         return self._bank.admit(sequence, need)
 
     def has_page(self, sequence: Sequence) -> bool:
-        """Let a sequence have the page of its next frame; else it waits until there is one."""
+        """Return whether a sequence has the page for its next frame; pause or resume its slot."""
         position = sequence.num_positions + sequence.launched
         num_pages = position // self._runner.page_positions + 1
         granted = num_pages <= sequence.num_pages or self._bank.grow(sequence, num_pages)

@@ -1,4 +1,4 @@
-"""A job while it is computed: its slot, its pages, its frames and its end."""
+"""A sequence: a job that has a slot; its frames, chunks and end."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ from qwen_tts_api.telemetry.context import bound_context
 LOOP = "loop"
 """The finish reason of an utterance that repeated itself."""
 RESTARTED = "restarted"
-"""That of one that is made once more instead."""
+"""The finish reason of a sequence whose job is restarted after a loop."""
 
 FRAMES_PER_TEXT_TOKEN = 12
 FRAMES_BESIDE_TEXT = 36
-"""A text may take 12 frames (0.96 s) a token, and 36 (2.9 s) for what is not its words: 0.3 to
-0.5 % of utterances never reach the end of speech by themselves, and upstream's limit is eleven
-minutes of noise. A word is a token or two; speech takes 3.5 frames a token, and silence around it
-is below a second."""
+"""The frame budget: 12 frames (0.96 s) for each token, and 36 (2.9 s) for silence. It is needed
+because 0.3 to 0.5 % of utterances never sample the end of speech: with upstream's limit they become
+eleven minutes of noise. It is generous: a word is a token or two, speech takes 3.5 frames a token,
+and the silence around it is below a second."""
 
 MIN_ROOM = 192
-"""An utterance for whose speech its prompt leaves fewer positions than these is refused."""
+"""A text is refused if its prompt leaves fewer positions than this for the speech."""
 
 EXPECTED_FRAMES_PER_TEXT_TOKEN = 4
-"""What a text is expected to take. The embedded voice takes 1.03 frames a letter (459 letters in
-eight sentences), and the published tokenizer has 0.3 tokens a letter: 3.5 frames a token."""
+"""Expected length of the speech, by which pages are reserved. The embedded voice takes 1.03 frames
+a letter (459 letters in eight sentences), and the published tokenizer has 0.3 tokens a letter:
+3.5 frames a token."""
 
 logger = logging.getLogger(__name__)
 
@@ -52,17 +53,17 @@ class Sequence:
         num_positions: How many positions the prompt takes.
         max_frames: The frame budget.
         launched: Frames whose generation was launched.
-        sampled: Codes 0 that the host has read and that are not the end of speech. Each begins a
-            valid frame.
+        sampled: Codes 0 that the host has read, without the end of speech. Each begins a valid
+            frame.
         decoded: Frames whose decoding was launched.
         finish_reason: Set as soon as it is known that no further frame is valid.
-        num_chunks: Chunks of audio so far, which the size of the next depends on.
-        num_pages: Pages that its slot has.
-        waits_for_page: Its slot is paused, because there is no page for its next frame.
-        num_tokens: Tokens of the text that the slot has, where it arrives in the course of it.
-        text_version: Which state of that text they are of.
-        waits: Its slot is paused, because its next frame has no text yet.
-        guard: Sees whether it repeats itself.
+        num_chunks: Chunks of audio so far; the size of the next one depends on it.
+        num_pages: Pages of its slot.
+        waits_for_page: Its slot is paused until there is a page for its next frame.
+        num_tokens: Tokens of the text that the slot has; grows while the text arrives.
+        text_version: The version of the arriving text that these tokens are of.
+        waits: Its slot is paused until there is text for its next frame.
+        guard: Detects whether it repeats itself.
         delivered: Frames whose audio was written to the job.
     """
 
@@ -85,14 +86,15 @@ class Sequence:
     delivered: int = 0
 
     def take(self, code: int, eos: int) -> None:
-        """Take the next code 0 that the host has read; it may be the end."""
+        """Process the next code 0 that the host has read; it may be the end of speech."""
         if code == eos:
             self.finish_reason = "stop"
         elif self.sampled == self.max_frames:
             self.finish_reason = "length"
         elif self.guard.sees_loop(code, self.sampled, self.job.num_text_tokens):
             self.finish_reason = LOOP
-            # What was decoded cannot be taken back; a frame of the loop is faded out behind it.
+            # Cut where the loop began, or behind what was decoded already, which may be sent; one
+            # more frame is faded out (`deliver`).
             begin = self.sampled + 1 - self.guard.length
             self.sampled = max(begin, self.decoded) + 1
         else:
@@ -107,7 +109,7 @@ class Sequence:
             self.job.write(samples)
 
     def log_end(self) -> None:
-        """Tell the log how it ended; a loop is the model's fault, and rare."""
+        """Log how it ended; a loop, which is rare and the model's fault, as a warning."""
         is_loop = self.finish_reason in (LOOP, RESTARTED)
         level = logging.WARNING if is_loop else logging.DEBUG
         if logger.isEnabledFor(level):
@@ -122,25 +124,25 @@ class Sequence:
 
     @property
     def final_frames(self) -> int:
-        """How many of them may be decoded: of a file none that may turn out to begin a loop."""
+        """How many of them may be decoded: of a file, none that may be part of a loop."""
         is_sent = self.job.prompt.streaming or self.finish_reason
         return min(self.launched, self.sampled - (0 if is_sent else self.guard.length))
 
 
 def text_budget(num_text_tokens: int) -> int:
-    """Return how many frames a text may take."""
+    """Return the frame budget of a text."""
     return FRAMES_PER_TEXT_TOKEN * num_text_tokens + FRAMES_BESIDE_TEXT
 
 
 def frame_budget(prompt: Prompt, prepared: Prepared, max_positions: int) -> int:
-    """Return how many frames an utterance may have.
+    """Return the frame budget of an utterance.
 
     Raises:
-        TextTooLong: Its prompt leaves too few of the positions for them.
+        TextTooLong: Its prompt leaves too few positions for the speech.
     """
     budget = text_budget(prepared.num_text_tokens)
     if prompt.unfinished:
-        budget = max_positions  # until the text is over: pages are promised for that many
+        budget = max_positions  # `TextFeeder` lowers it when the text is complete
     if prompt.max_new_tokens is not None:
         budget = min(budget, prompt.max_new_tokens - 1)
     room = max_positions - prepared.num_positions
@@ -154,7 +156,7 @@ def frame_budget(prompt: Prompt, prepared: Prepared, max_positions: int) -> int:
 
 
 def page_need(sequence: Sequence, page_positions: int) -> Need:
-    """Return how many pages a sequence takes for its prompt and first frame, as a rule, at most."""
+    """Return the pages that a sequence needs at first, is expected to need, needs at most."""
     prompt, num_tokens = sequence.num_positions, sequence.job.num_text_tokens
     expected = min(sequence.max_frames, EXPECTED_FRAMES_PER_TEXT_TOKEN * num_tokens)
     first, expected, most = (
@@ -166,16 +168,16 @@ def page_need(sequence: Sequence, page_positions: int) -> Need:
 def due_chunks(
     sequences: Iterable[Sequence], num_running: int, sizes: Sizes[int]
 ) -> dict[int, list[Sequence]]:
-    """Return which sequences have a chunk to be decoded, by how many frames it has.
+    """Return the sequences with a chunk to be decoded, by its number of frames.
 
-    A stream's chunks are small at first, and larger under load. A ramp that starts at one frame
-    gives the earliest first audio, and costs little while few sequences run. With more of them,
-    chunks so small would take longer than they last.
+    A stream's chunks begin small and grow. Starting at one frame gives the earliest first audio,
+    and costs little while few sequences run. With many, decoding such small chunks would take
+    longer than their audio lasts, so the ramp starts higher.
 
     Args:
-        sequences: Those that may have one.
-        num_running: How many there are in slots.
-        sizes: How many frames a chunk may have, ascending.
+        sequences: The candidates.
+        num_running: How many sequences have slots.
+        sizes: The possible numbers of frames in a chunk, ascending.
     """
     start = 0 if num_running <= 4 else 1 if num_running <= 16 else 2
     largest_of_stream = len(sizes) - 2

@@ -1,4 +1,4 @@
-"""Feeds text that arrives to the slots that speak it, between two frames."""
+"""Feeds arriving text to the slots that speak it, between two frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qwen_tts_api.model.utterance import Prompt
 
 
 def current_prompt(job: Job) -> tuple[Prompt, int]:
-    """Return a job's prompt with the text that has arrived, and the version of that."""
+    """Return a job's prompt with the text that has arrived, and that text's version."""
     if job.prompt.arriving is None:
         return job.prompt, 0
     text, final, version = job.prompt.arriving.state
@@ -22,11 +22,11 @@ def current_prompt(job: Job) -> tuple[Prompt, int]:
 
 
 class TextFeeder:
-    """Lets slots hear the text that has arrived, and wait for more.
+    """Appends arrived text to slots, and pauses slots that have spoken all of it.
 
     Args:
         runner: Has the slots.
-        explain: Converts what the runner raises into the error that a job ends with.
+        explain: Converts an exception of the runner into the error of the job.
     """
 
     def __init__(self, runner: Runner, explain: Callable[[Exception], TTSError]) -> None:
@@ -34,14 +34,14 @@ class TextFeeder:
         self._explain = explain
 
     def can_begin(self, job: Job) -> bool:
-        """Return whether there is a token that a job can begin with."""
+        """Return whether a job has the first token of its text."""
         if job.prompt.arriving is None or job.cancelled:
             return True
         state = job.prompt.arriving.state
         return state.final or self._runner.num_stable_tokens(state.text) > 0
 
     def update(self, sequence: Sequence) -> None:
-        """Give a slot the text that is new, and let it run or wait."""
+        """Append new text to a slot, and pause or resume it."""
         text = sequence.job.prompt.arriving
         if text is None or sequence.finish_reason:
             return
@@ -49,11 +49,11 @@ class TextFeeder:
         if state.version != sequence.text_version:
             try:
                 self._extend(sequence, state.text, final=state.final)
-            except Exception as error:  # a boundary: a text that is too long fails alone
+            except Exception as error:  # a boundary: other sequences are not affected
                 sequence.job.cancel(self._explain(error))
                 return
             sequence.text_version = state.version
-        # The first token is in the prefill, each frame has one more, and the last the end.
+        # The prefill has the first token, each frame takes one more: frame 0 needs two tokens.
         waits = not state.final and sequence.launched >= sequence.num_tokens - 1
         if waits != sequence.waits:
             change = self._runner.pause if waits else self._runner.resume
@@ -61,7 +61,7 @@ class TextFeeder:
             sequence.waits = waits
 
     def is_starved(self, sequence: Sequence) -> bool:
-        """Return whether a slot waits, all its audio has been decoded, and nothing is new."""
+        """Return whether a slot waits for text, with all its audio decoded and no new text."""
         job, text = sequence.job, sequence.job.prompt.arriving
         return (
             text is not None

@@ -138,7 +138,7 @@ def _recording_bytes(request: Request, body: bytes) -> int:
 
 
 def ignored_query(request: Request, *read: str) -> list[str]:
-    """Return what tells of a query's parameters that have no effect beside a body with all fields.
+    """Return the names of query parameters that are ignored, since the body has all fields.
 
     Args:
         request: With such a body.

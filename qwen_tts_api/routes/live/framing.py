@@ -57,14 +57,14 @@ class Framing:
         return sent.code if received is None else received.code
 
     def receive(self, data: bytes) -> list[Message]:
-        """Take bytes; return the messages that they complete. Pings and closes are answered."""
+        """Parse bytes; return the messages that they complete. Pings and closes are answered."""
         if self.is_over:
             return []
         self._protocol.receive_data(data)
         return list(self._messages())
 
     def receive_eof(self) -> None:
-        """Take the end of the stream: no client closes like that that is well."""
+        """Record the end of the stream without a close frame, which is an abnormal closure."""
         self._protocol.receive_eof()
 
     def take_output(self) -> bytes:

@@ -24,13 +24,13 @@ class Heartbeat:
         self.due_at = now + interval_s
 
     def sent(self, num_bytes: int) -> None:
-        """Note what the client has to read before it sees the next ping, or before its pong."""
+        """Record bytes that the client has to read before the next ping, or before its pong."""
         self._sent_bytes += num_bytes
         if self._is_awaited:
             self.due_at += num_bytes / SLOWEST_BYTES_S
 
     def pong(self, now: float) -> None:
-        """Note that the client is there."""
+        """Record a pong."""
         self._is_awaited = False
         self._sent_bytes = 0
         self.due_at = now + self._interval_s

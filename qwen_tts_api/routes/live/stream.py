@@ -77,7 +77,7 @@ class Stream:
                 self.lose(ClientLeft.code if events else "slow_reader")
 
     def lose(self, why: str) -> None:
-        """Give up the connection: nobody reads it, or nobody is there."""
+        """Abandon the connection: the client does not read, or has left."""
         with self.lock:
             self.lost = self.lost or why
             self._output.clear()

@@ -183,7 +183,7 @@ class _Conversation(Iterator[bytes]):
         self._record.code = self._record.code or websocket.outcome
 
     def close(self) -> None:
-        """Give the place back."""
+        """Release the socket's place."""
         self._sockets.release()
 
 

@@ -100,7 +100,7 @@ class WebSocket:
 
     @property
     def outcome(self) -> str:
-        """Return why it ended, as a word for the log; empty where both sides said goodbye."""
+        """Return why it ended, as a word for the log; empty after a normal close handshake."""
         if self._stream.lost:
             return self._stream.lost
         code = self._framing.close_code
@@ -156,7 +156,7 @@ class WebSocket:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Tell that something is being spoken: the client is not idle, and a shutdown waits."""
+        """Mark the socket as busy inside the block: it is not idle, and a shutdown waits."""
         with self._lock:
             self._num_working += 1
         try:
@@ -202,7 +202,7 @@ class WebSocket:
         return float("inf") if self._num_working else self._active_at + self.idle_timeout_s
 
     def _leave(self) -> None:
-        """Tell everybody who waits for the client that it left."""
+        """Call all `on_disconnect` callbacks."""
         with self._lock:
             callbacks = list(self._leaving.values())
             self._leaving.clear()

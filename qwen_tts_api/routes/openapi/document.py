@@ -207,7 +207,7 @@ def _document(described: Operation, config: Config, rule: Rule, method: str) -> 
 def _allow_empty(
     _converter: object, field: fields.Field[Any], *, ret: Mapping[str, Any]
 ) -> dict[str, bool]:
-    """Say that a parameter of a query may be empty, which is its default: of texts, any may."""
+    """Allow an empty value in the schema of a query parameter: it means the default."""
     is_text = isinstance(field, fields.String)
     return {"allowEmptyValue": True} if ret["in"] == "query" and not is_text else {}
 

@@ -131,7 +131,7 @@ class Operation:
     error_schema: str = "Error"
 
     def __call__(self, view: View) -> View:
-        """Say of a view what it does."""
+        """Attach the description to a view."""
         vars(view).setdefault(_ATTRIBUTE, {})[self.method.lower()] = self
         return view
 

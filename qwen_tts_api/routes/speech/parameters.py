@@ -34,7 +34,7 @@ class ParameterNames:
         self._names = {ours: names.get(ours, ours) for ours in SPEECH.fields}
 
     def __contains__(self, name: str) -> bool:
-        """Tell whether a parameter is a field."""
+        """Return whether a parameter is a field."""
         return name in self._names.values()
 
     def read(

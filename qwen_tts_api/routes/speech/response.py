@@ -96,12 +96,12 @@ def synthesize(
     names: Mapping[str, str],
     timed: TimedBody = NATIVE,
 ) -> Response:
-    """Do what is asked for, and return the audio.
+    """Synthesize a request, and return the response with its audio.
 
     Args:
-        service: Does it.
-        asked: What the client asks for; `stream` decides between whole and streamed.
-        request: The client's, whose disconnect cancels the work.
+        service: The service.
+        asked: The request; `stream` decides between whole and streamed.
+        request: The HTTP request; its client's disconnect cancels the synthesis.
         ignored: Names of parameters that have no meaning here; a header lists them.
         names: What the client's API calls our fields, where it differs.
         timed: How it writes audio with times.
@@ -129,7 +129,7 @@ def media_type(asked: SpeechRequest) -> str:
 
 
 def report_ignored(response: Response, names: Sequence[str]) -> None:
-    """Tell the client which parameters had no effect, as far as a header can hold their names."""
+    """Add the header that names ignored parameters, up to MAX_IGNORED."""
     printable = [name for name in names if _PARAMETER.fullmatch(name)]
     if printable:
         response.headers["X-Ignored-Parameters"] = ", ".join(printable[:MAX_IGNORED])

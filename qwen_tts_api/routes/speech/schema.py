@@ -211,9 +211,9 @@ def _given_part(kind: type[Schema], given: frozenset[str], unknown: Any) -> Sche
 
 
 def ignored_fields(schema: Schema, document: Mapping[str, Any]) -> list[str]:
-    """Return the names that a schema does not know and may pass over: they do no harm.
+    """Return the unknown names that are ignored.
 
-    One that nearly is a field, or means one, is none of them: what it asks for would be missed.
+    One that resembles a field, or is a synonym of one, is refused instead: it is probably a typo.
     """
     known = _names(schema)
     return [
@@ -255,7 +255,7 @@ def _unknown_field(name: str, known: dict[str, str]) -> str:
 
 
 def _meant(name: str, known: dict[str, str], similarity: float) -> str:
-    """Return the field that another API, or somebody in haste, calls so; empty if there is none."""
+    """Return the field that a synonym or a typo means; empty if there is none."""
     if len(name) > MAX_SHOWN_CHARS:  # comparing takes as long as the names are
         return ""
     ours = _SYNONYMS.get(name, name)

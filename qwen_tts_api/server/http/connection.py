@@ -65,7 +65,7 @@ class Connection:
         return self.framing.advance(self.buffer)
 
     def feed_parser(self, ending: Exception | None, *, reusable: bool) -> None:
-        """Give the buffer to the parser, which raises `ending` behind it."""
+        """Pass the buffer to the parser, which raises `ending` at its end."""
         self.parser.unreader.fill(self.buffer, ending)
         self.buffer = bytearray()
         self.framing = None

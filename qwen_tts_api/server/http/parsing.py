@@ -53,7 +53,7 @@ class BufferReader(Unreader):  # type: ignore[misc]
         self.ending: Exception | None = None
 
     def fill(self, data: bytearray, ending: Exception | None = None) -> None:
-        """Replace what is read; a client that speaks TLS is told so instead."""
+        """Replace the buffer; bytes of a TLS handshake are an error that says so."""
         if data.startswith(_TLS_RECORD):
             data, ending = bytearray(), InvalidRequest(_TLS_MESSAGE)
         self._data, self._position, self.ending = data, 0, ending

@@ -54,7 +54,7 @@ def logged(event_type: str, service: SpeechService, *, log_text: bool) -> Iterat
 
 
 def _begin_span(event_type: str, request_id: str, tracer: Tracer | None) -> Span | None:
-    """Give a request its span, where it is traced."""
+    """Begin the span of a request, if requests are traced."""
     if tracer is None:
         return None
     span = tracer.begin(f"Wyoming {event_type}", {}, {"qwen_tts.request_id": request_id})

@@ -83,7 +83,7 @@ class LiveAudio:
         return self._timeline.current if self._timeline else None
 
     def expect(self, segment: LiveSegment) -> None:
-        """Note the current segment, whose text may grow."""
+        """Update the expected times of the current segment, whose text may have grown."""
         if self._timeline is not None and segment.text != self._expected_text:
             self._expected_text = segment.text
             self._timeline.begin_segment(segment.said, self._origin)
@@ -124,7 +124,7 @@ class LiveAudio:
         return self.pipeline.encode(self._concatenator.end_segment(self._pause_s))
 
     def expect_pause(self) -> None:
-        """Note that a pause is stated behind the current segment."""
+        """Record that a stated pause follows the current segment."""
         self._concatenator.holds_silence = True
 
     def pause(self, seconds: float) -> Iterator[bytes]:
@@ -149,7 +149,7 @@ class LiveAudio:
             yield self.pipeline.encode(samples)
 
     def write(self, samples: Samples) -> bytes:
-        """Take samples of the current segment; return the bytes that are ready."""
+        """Encode samples of the current segment; return the bytes that are ready."""
         self.num_samples += len(samples)
         self.segment_samples += len(samples)
         if self._timeline is not None:

@@ -1,4 +1,4 @@
-"""Begin to speak a text that arrives."""
+"""Set up the speech of a live text."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class LiveRequest:
 
 
 def check_live(request: SpeechRequest) -> None:
-    """Check that what a request says can be spoken while it arrives.
+    """Check that a request has no fields that live texts do not support.
 
     Raises:
-        NotSupported: It is of a form that is understood as a whole.
+        NotSupported: It has SSML, turns or speaker marks, which are parsed as a whole.
     """
     for name in ("ssml", "turns", "speaker_marks"):
         if getattr(request, name):
@@ -118,10 +118,10 @@ def _limits(config: Config, voice: ResolvedVoice, *, is_continuous: bool) -> Liv
 
 
 def _is_continuous(config: Config, voice: ResolvedVoice) -> bool:
-    """Return whether the text is heard word by word, as far as model and voice can.
+    """Return whether the text is spoken word by word: if wanted, and supported by model and voice.
 
     Raises:
-        InvalidRequest: The request wants that, and all text before the first frame.
+        InvalidRequest: The request wants that, but also the whole text before the first frame.
     """
     request = voice.request
     if (request.live_mode or config.live_mode) != "continuous":

@@ -1,4 +1,4 @@
-"""What comes of a text that is spoken while it arrives."""
+"""The events of a live text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qwen_tts_api.service.times.timed import TimedSegment
 
 @dataclass(frozen=True)
 class SegmentBegins:
-    """A segment is going to be spoken; its audio follows.
+    """A segment begins; its audio follows.
 
     Attributes:
         index: Its number, from 0, among all segments of the text.
@@ -32,7 +32,7 @@ class AudioChunk:
 
 @dataclass(frozen=True)
 class SegmentEnded:
-    """All audio of a segment has been handed out.
+    """All audio of a segment has been yielded.
 
     Attributes:
         index: Of its `SegmentBegins`.
@@ -77,7 +77,7 @@ LiveEvent = SegmentBegins | AudioChunk | SegmentEnded | Flushed | Ended
 
 @dataclass(frozen=True)
 class Delivered:
-    """How much of a text was handed out, which its listener may not have heard yet.
+    """How much of a text was yielded as audio; the listener may not have heard all of it yet.
 
     Attributes:
         characters: Of all text that was appended; within a segment an estimate, by its time.

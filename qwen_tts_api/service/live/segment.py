@@ -1,4 +1,4 @@
-"""What a live text is given away in, and its bounds."""
+"""The segments of a live text, and its limits."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class LiveSegment:
         return cls(text, parts[0].start, parts[-1].end, parts[-1].boundary, parts=tuple(parts))
 
     def grow(self, part: StableText) -> None:
-        """Go on with another part."""
+        """Append a part."""
         self.text += part.text
         self.end, self.boundary = part.end, part.boundary
         self.parts = (*self.parts, part)
 
     @property
     def said(self) -> SegmentText:
-        """What is spoken of it so far, and what the client wrote of that."""
+        """The text so far, with all that its times depend on."""
         parts = self.parts  # to which another thread may add
         text = "".join(part.text for part in parts)
         written = Written.joined([part.written for part in parts])
@@ -65,7 +65,7 @@ class Flush:
 
 @dataclass(frozen=True)
 class LiveLimits:
-    """Bounds of a live text.
+    """Limits of a live text, and how it is split.
 
     Attributes:
         max_chars: Of all text.

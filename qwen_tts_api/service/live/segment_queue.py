@@ -51,7 +51,7 @@ class SegmentQueue:
             self._add(item)
 
     def look_ahead(self) -> None:
-        """Let the model begin with the next segment, when it is done with this one or ends soon.
+        """Submit the next segment early, if the model has finished the current one, or it is full.
 
         Until then it grows.
         """
@@ -72,7 +72,7 @@ class SegmentQueue:
             return segment.pause
 
     def clear(self) -> None:
-        """Drop all text whose segment has not begun, and the pause behind that which has."""
+        """Discard the text of segments that have not begun, and the pause behind the current."""
         with self._lock:
             self._text.clear()
             if self._num_begun < len(self._segments):

@@ -136,15 +136,15 @@ class LiveSpeech:
         self._text.append(text)
 
     def flush(self) -> int:
-        """Let what was appended be spoken now; return the number of the `Flushed` behind it."""
+        """Release all text for speaking now; return the number of the `Flushed` event behind it."""
         return self._text.flush()
 
     def clear(self) -> None:
-        """Drop the text whose `SegmentBegins` has not been handed out."""
+        """Discard the text whose `SegmentBegins` has not been yielded."""
         self._queue.clear()
 
     def finish(self) -> None:
-        """End the text; what was appended is spoken. To finish twice is as once.
+        """End the text; what was appended is spoken. Idempotent.
 
         Raises:
             UnspeakableText: It ends with half of a surrogate pair, which is not spoken.
@@ -152,13 +152,13 @@ class LiveSpeech:
         self._text.finish()
 
     def cancel(self) -> Delivered:
-        """Stop: no audio follows, and `events` ends; return how much was handed out."""
+        """Cancel: no audio follows, and `events` ends; return how much was yielded."""
         spoken = self._spoken()
         self._stop(self._cancelled)
         return spoken
 
     def events(self) -> Generator[LiveEvent, None, None]:
-        """Yield what happens, waiting for it; to be iterated once, by one thread.
+        """Yield events, blocking until there is one; to be iterated once, by one thread.
 
         The order: for each segment a `SegmentBegins`, `AudioChunk`s, a `SegmentEnded`; between them
         `Flushed`; `Ended` at last. With one container, `AudioChunk`s of its header may come before

@@ -20,11 +20,11 @@ from qwen_tts_api.service.text.stable_text import StableText, StatedPause
 from qwen_tts_api.service.text.verbalize.wording import AS_WRITTEN, Wording
 
 NEARLY_FULL = 0.7
-"""Of a segment's length: one that grows ends with the next sentence."""
+"""Share of a segment's maximum length from which on it ends with the next sentence."""
 
 
 class LiveText:
-    """Takes text in any cut, and gives it away in segments. Any thread may call any method.
+    """Takes text in pieces, and returns it in segments. Any thread may call any method.
 
     Args:
         limits: Its bounds.
@@ -72,7 +72,7 @@ class LiveText:
 
     @property
     def num_pending(self) -> int:
-        """How many characters were appended and not given away."""
+        """How many characters were appended and not taken by the speaking thread."""
         with self._changed:
             ready = [each for each in self._ready if isinstance(each, StableText)]
             return self._arriving.num_pending + sum(each.end - each.start for each in ready)
@@ -84,7 +84,7 @@ class LiveText:
             return self._kept[0][start:end]
 
     def append(self, text: str) -> None:
-        """Add text; an empty one tells that the client is there, and no more.
+        """Append text; an empty one only resets the timeout of `silence_s`.
 
         Raises:
             InvalidRequest: The text was finished, or has a mark of a pause that is not understood,
@@ -109,7 +109,7 @@ class LiveText:
             self._touch()
 
     def flush(self) -> int:
-        """Let all that was appended be spoken without waiting for more; return its number."""
+        """Release all text for speaking without waiting for more; return the flush's number."""
         with self._changed:
             self._ready += self._arriving.take(final=True)
             self._num_flushes += 1
@@ -118,7 +118,7 @@ class LiveText:
             return self._num_flushes
 
     def clear(self) -> None:
-        """Drop what was not given away; flushes stay."""
+        """Discard what was not taken; flushes stay."""
         with self._changed:
             self._arriving.clear()
             self._close_segment()
@@ -127,7 +127,7 @@ class LiveText:
             self._touch()
 
     def finish(self) -> None:
-        """End the text; what was appended is still given away.
+        """End the text; what was appended is still spoken.
 
         Raises:
             UnspeakableText: It ends with half of a surrogate pair.
@@ -142,7 +142,7 @@ class LiveText:
                 )
 
     def close(self) -> None:
-        """End it at once, and let nobody wait for it."""
+        """End the text at once, discard what was not taken, and wake all waiting threads."""
         with self._changed:
             self._finished = self.is_closed = True
             self._close_segment()
@@ -201,7 +201,7 @@ class LiveText:
             return pause
 
     def end_if_silent(self, last_audio_at: float) -> None:
-        """Finish the text if nothing has come, nor been spoken (`time.monotonic`), for too long."""
+        """Finish the text if nothing was appended or spoken for `silence_s` (`time.monotonic`)."""
         with self._changed:
             if max(self._touched_at, last_audio_at) + self._limits.silence_s < time.monotonic():
                 self._finish()
@@ -214,7 +214,7 @@ class LiveText:
         self._changed.notify_all()
 
     def _grow(self) -> None:
-        """Let the segment that is open go on with what is ready, and end it where it is long."""
+        """Append ready text to the open segment, and close that when it is long enough."""
         while self._open is not None and self._ready:
             segment, part = self._open, self._ready[0]
             limit = self._limits.max_letters

@@ -75,11 +75,11 @@ class IncrementalText:
 
     @property
     def num_pending(self) -> int:
-        """How many characters have come and were not taken."""
+        """How many characters were appended and not taken."""
         return len(self._raw) - self._end_taken + self._marks.num_held
 
     def append(self, text: str) -> None:
-        """Take the next piece, which may end anywhere.
+        """Append the next piece, which may end anywhere.
 
         Raises:
             InvalidRequest: It has a mark of a pause that is not understood, or too many of them.
@@ -88,11 +88,11 @@ class IncrementalText:
         self._raw += self._marks.read(text)
 
     def end(self) -> None:
-        """Expect no more: what may have been the beginning of a mark is text."""
+        """End the text: an incomplete mark at its end is text."""
         self._raw += self._marks.release()
 
     def clear(self) -> None:
-        """Drop what was not taken."""
+        """Discard what was not taken."""
         self.end()
         self._drop(len(self._raw), " ")
 

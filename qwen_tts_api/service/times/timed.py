@@ -1,4 +1,4 @@
-"""The times of segments and words, as they are told."""
+"""The times of segments and words, as clients get them."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class TimedWord:
 
 @dataclass(frozen=True)
 class SegmentText:
-    """What is spoken of a segment.
+    """The text of a segment, with all that its times depend on.
 
     Attributes:
-        text: That the model is given, not blank.
+        text: As the model gets it; not blank.
         tempo: By how much its samples are faster than the model spoke.
         speaker: Who says it, where there are several.
-        written: What the client wrote of it, where the answer has times of that.
+        written: The part of the client's text that it is made of, if known.
     """
 
     text: str

@@ -20,17 +20,17 @@ Samples = npt.NDArray[np.int16]
 
 
 class Timeline:
-    """Takes the samples of one segment after the other, and tells when their words are heard.
+    """Computes when the words of each segment are heard, from the samples as they come.
 
-    What it tells does not depend on how the samples are split over calls.
+    The times do not depend on how the samples are split over calls.
 
     Args:
-        output: What is made of the samples: its speed changes times, its format may delay them.
+        output: The output: its speed changes the times, its format may delay the audio.
         timing: The model's pace, where it has a constant one.
 
     Attributes:
-        segments: Those that have ended.
-        current: The one that is being made, as it is likely to be heard.
+        segments: The segments that have ended.
+        current: The current segment, with expected times.
     """
 
     def __init__(self, output: Output, timing: TokenTiming | None = None) -> None:
@@ -39,7 +39,7 @@ class Timeline:
         self.restart()
 
     def restart(self) -> None:
-        """Begin anew: what was written is not heard."""
+        """Start over: what was written so far is discarded."""
         self._meter = ActivityMeter()
         self._letters, self._samples = float(LETTERS_PER_S), float(SAMPLE_RATE_HZ)
         self.segments: list[TimedSegment] = []
@@ -54,11 +54,11 @@ class Timeline:
         return Times(tuple(self.segments), self._output.delay_s + duration_s)
 
     def write(self, samples: Samples) -> None:
-        """Take samples of the current segment, as the model made them."""
+        """Process samples of the current segment, as the model made them."""
         self._meter.write(samples)
 
     def begin_segment(self, said: SegmentText, origin: int) -> None:
-        """Begin a segment, or tell of one whose text grows; see `end_segment`."""
+        """Begin a segment, or update the current one, whose text has grown; see `end_segment`."""
         words = split_words(said.text)
         spans, exact = self._paced(said.text, words, said.tempo), True
         if spans is None:
@@ -120,7 +120,7 @@ class Timeline:
 
 
 def _closed(spans: Iterable[Span], least: float) -> list[Span]:
-    """Let words that follow each other within a token's time touch: it is the space's."""
+    """Close gaps of up to a token between words: that token is the space."""
     closed = list(spans)
     for index, ((start, end), (following, _)) in enumerate(itertools.pairwise(closed)):
         if following - end <= least:
@@ -129,7 +129,7 @@ def _closed(spans: Iterable[Span], least: float) -> list[Span]:
 
 
 def _bounded(spans: Sequence[Span], activity: Activity) -> list[Span]:
-    """Let words begin and end with the speech that is heard, each after the other."""
+    """Limit words to the speech that is heard, in their order."""
     begin, end = activity.begin, activity.end
     bounded: list[Span] = []
     for start, stop in spans:

@@ -131,7 +131,7 @@ class VoiceResolver:
         )
 
     def _registered(self, speaker: str, card: ModelCard) -> Voice | None:
-        """Return the registered voice that a speaker is; the model's own go before."""
+        """Return the registered voice of this name; the model's own speakers take precedence."""
         if not speaker.strip() or find_speaker(speaker, card, self._aliases):
             return None
         return self._registry.find(speaker)

@@ -297,6 +297,26 @@ def test_a_model_that_makes_room_does_not_wait_for_a_series(make_bench: MakeBenc
     assert bench.hub.loads[:2] == ["voice", "small"]
 
 
+def test_a_segment_that_is_dropped_is_not_computed_to_its_end(make_bench: MakeBench) -> None:
+    """Although the model had begun with it: its slot is for others."""
+    bench = make_bench(rows=2)
+    job = SegmentedJob(bench.pool, "voice", None, timeout_s=60)
+    for text in ("a" * 30, "b" * 3000):
+        prompt = Prompt(text, "auto", "ryan", "", SamplingParams(), streaming=True)
+        job.add(SpeechSegment(prompt, 0.0))
+    samples = job.samples_of(0)
+    while len(job.jobs) < 2:
+        next(samples)
+    ahead = job.jobs[1]
+    job.drop(1)
+    assert ahead.cancelled
+    assert len(job.jobs) == len(job.segments) == 1
+    for _ in samples:
+        pass
+    wait_until(lambda: idle(bench))
+    job.close()
+
+
 def test_cancelling_twice_is_as_once(bench: Bench) -> None:
     """The first reason counts."""
     job = begin(bench.pool, "a" * 3000, "b")

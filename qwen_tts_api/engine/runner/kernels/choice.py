@@ -50,7 +50,7 @@ def compiler_obstacle() -> str | None:
 
 
 def prepare_triton(cache_dir: Path) -> None:
-    """Tell Triton where to keep what it compiles, unless it has been told."""
+    """Set the folder of Triton's compilation cache, unless the environment does."""
     os.environ.setdefault("TRITON_CACHE_DIR", str(cache_dir / "triton"))
     # What the tests compare with; from Triton 3.10 on the default is another.
     os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "1")

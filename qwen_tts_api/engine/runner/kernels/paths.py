@@ -18,21 +18,21 @@ class FrameKernels(Protocol):
     """`frame.advance` of one model and one state."""
 
     def advance(self, num_slots: int) -> None:
-        """Do as `frame.advance`, whatever the lengths and sampling parameters."""
+        """Compute what `frame.advance` does, for any lengths and sampling parameters."""
 
 
 class CodecKernels(Protocol):
     """`codec.decoder.decode_pcm` of one codec."""
 
     def decode(self, state: CodecState, codes: Tensor, slots: Tensor) -> Tensor:
-        """Do as `decode_pcm`."""
+        """Compute what `decode_pcm` does."""
 
 
 class PrefillKernels(Protocol):
     """`PromptWeights.embed` and `frame.prefill_slots` of one state, in runs of flat tokens."""
 
     def load(self, tokens: Tensor, ends: Tensor, given: Sequence[Tensor]) -> None:
-        """Say what the next run computes.
+        """Load the arguments of the next run.
 
         Args:
             tokens: `[5, N]` int64: slots; positions, -1 where it is padding; text tokens; codec

@@ -56,7 +56,7 @@ class PrefixCache:
             return self._entries[key]
 
     def make_room(self, num_positions: int) -> Places:
-        """Return free places, which are then nobody's; nothing where there are not so many."""
+        """Reserve free places, evicting prefixes; return None if there are not so many."""
         with self._lock:
             while len(self._free) < num_positions and self._entries:
                 _, places = self._entries.popitem(last=False)
@@ -73,7 +73,7 @@ class PrefixCache:
             self._entries[key] = places
 
     def give_back(self, places: Places) -> None:
-        """Let places be free that nothing was written to."""
+        """Return places to which nothing was written."""
         with self._lock:
             self._free += places
 

@@ -1,4 +1,4 @@
-"""Parts of prompts that are computed in one run, and what fused kernels are told of them."""
+"""Parts of prompts that are computed in one run, as arguments of the fused kernels."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def load(
     num_slots: int,
     device: torch.device,
 ) -> None:
-    """Tell kernels what their next run computes, in one copy; nothing waits for the device.
+    """Copy the arguments of the next run to the device, in one asynchronous copy.
 
     Args:
         kernels: What runs.

@@ -141,7 +141,7 @@ class ElevenLabsSpeechSchema(SpeechSchema):
 
 
 class AddressSchema(ElevenLabsSpeechSchema):
-    """The query of a socket's address: what holds for all texts of it."""
+    """The query parameters of a socket, which are for all its texts."""
 
     class Meta(ElevenLabsSpeechSchema.Meta):
         """Not what is a text's, or of texts that are there as a whole."""

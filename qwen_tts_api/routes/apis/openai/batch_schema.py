@@ -31,7 +31,7 @@ class SpeechBatchItemSchema(OpenAISpeechSchema):
 
 
 class SpeechBatchSchema(OpenAISpeechSchema):
-    """Several texts, and what holds for each of them that does not say otherwise."""
+    """Several texts, and the defaults of their fields."""
 
     class Meta:
         """The texts are in the items."""

@@ -49,7 +49,7 @@ VOICE_FIELDS = {
 
 
 def take_speaker(fields: dict[str, Any]) -> list[str]:
-    """Let `speaker` be another name of `voice`, as in vLLM-Omni; return it if `voice` is another.
+    """Accept `speaker` for `voice`, as in vLLM-Omni; return it as ignored if `voice` differs.
 
     Args:
         fields: Of a request; changed.

@@ -28,7 +28,7 @@ def event(kind: str, **fields: Any) -> Event:
 
 
 def error_event(error: TTSError, client_event_id: object = None) -> Event:
-    """Return what tells of an error; the session goes on."""
+    """Return the event for an error, which does not end the session."""
     fields = error.fields_in(FIELDS) or {}
     return event(
         "error",

@@ -1,4 +1,4 @@
-"""One response of Qwen-TTS-Realtime: a text that is spoken, told event by event."""
+"""One response of Qwen-TTS-Realtime: a text and the events of its speech."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Response:
         self._spoken: Delivered | None = None
 
     def cancel(self) -> None:
-        """Stop it: its audio ends, and its last event tells how much was spoken."""
+        """Cancel it: its audio ends, and its last event says how much was spoken."""
         spoken = self.live.cancel()
         self._spoken = self._spoken or spoken
 

@@ -97,7 +97,7 @@ class RealtimeSession:
             self._speech_queue.close()
 
     def _receive(self) -> None:
-        """Take one event; commit for a client that pauses."""
+        """Handle one event; commit the text of a client that pauses."""
         is_open = self._open is not None
         rest_s = self._appended_at + PAUSE_S - time.monotonic() if is_open else float("inf")
         message = self._websocket.receive(rest_s)

@@ -87,7 +87,7 @@ class SpeechStreamSession:
             self._speech_queue.close()
 
     def _begin(self) -> bool:
-        """Take the first message; return whether it is a configuration."""
+        """Handle the first message; return whether it is a configuration."""
         message = self._websocket.receive()
         assert message is not None
         try:

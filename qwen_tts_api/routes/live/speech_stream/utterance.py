@@ -29,7 +29,7 @@ Send = Callable[[Message | Document], None]
 
 
 class Utterance:
-    """What an utterance has told so far, across the texts that it consists of.
+    """The counters of an utterance, across the texts that it consists of.
 
     Args:
         index: Its number in the session.
@@ -93,7 +93,7 @@ class Utterance:
             self._done(speech.info.finish_reason)
 
     def _tell(self, event: LiveEvent, live: LiveSpeech) -> None:
-        """Tell of a segment, which is a unit."""
+        """Send the messages of a segment, which is a unit."""
         if isinstance(event, SegmentBegins):
             self._begun_ms = live.milliseconds
             self._start(event.text, live.info.sample_rate_hz)
@@ -106,7 +106,7 @@ class Utterance:
             self._done(event.finish_reason, error=event.error is not None)
 
     def _tell_whole(self, event: LiveEvent, live: LiveSpeech, whole: str) -> None:
-        """Tell of a text that is one unit."""
+        """Send the messages of a text that is one unit."""
         if isinstance(event, SegmentBegins | AudioChunk) and not self._is_in_unit:
             self._start(whole, live.info.sample_rate_hz)
         if isinstance(event, AudioChunk):
@@ -196,14 +196,14 @@ class Utterance:
 
 
 def _words(segment: TimedSegment) -> Iterator[Document]:
-    """Yield the words of a segment as vLLM-Omni tells them."""
+    """Yield the words of a segment in vLLM-Omni's format."""
     for word in segment.words:
         start_ms, end_ms = round(1000 * word.start_s), round(1000 * word.end_s)
         yield {"word": word.text, "start_ms": start_ms, "end_ms": end_ms}
 
 
 def error_message(error: TTSError, *, is_partial: bool = False) -> Document:
-    """Return what tells of an error; SGLang-Omni's clients read the last three."""
+    """Return the message for an error; SGLang-Omni's clients read the last three fields."""
     fields = error.fields_in(FIELDS) or {}
     message: Document = {
         "type": "error",

@@ -147,7 +147,7 @@ class _Reader:
         return handler
 
     def _advance(self) -> None:
-        """Note where the parser is, where that is to be told."""
+        """Record the parser's position, if the request asks for times."""
         if self._source is not None:
             before, self._num_bytes = self._num_bytes, self._parser.CurrentByteIndex
             self._source.position += len(self._bytes[before : self._num_bytes].decode())

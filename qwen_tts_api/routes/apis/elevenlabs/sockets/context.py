@@ -212,5 +212,5 @@ def _aligned(alignment: Alignment, begin_ms: float) -> Document | None:
 
 
 def error_message(error: TTSError) -> Document:
-    """Return the message that tells an error."""
+    """Return the message for an error."""
     return {"error": error.code, "message": error.message_in(FIELDS), "code": 1008}

@@ -55,7 +55,7 @@ class _Session(ABC):
 
     @abstractmethod
     def take(self, document: Document) -> None:
-        """Do what a message asks for.
+        """Handle a message.
 
         Raises:
             TTSError: It cannot be done; the socket is closed with it.
@@ -71,7 +71,7 @@ class _Session(ABC):
             self._refuse(error, label)
 
     def _refuse(self, error: TTSError, label: Document) -> None:
-        """Tell an error, and close: what the client believes of the text is wrong from here on."""
+        """Send an error, and close: the client's view of the text is wrong from here on."""
         self.websocket.send(json.dumps({**error_message(error), **label}))
         self.websocket.close(1008, error.message)
 
@@ -84,7 +84,7 @@ class SingleSession(_Session):
         self._context: Context | None = None
 
     def take(self, document: Document) -> None:
-        """Take a part of the text.
+        """Handle a part of the text.
 
         Raises:
             TTSError: It cannot be spoken.
@@ -108,7 +108,7 @@ class MultiSession(_Session):
     """`multi-stream-input`: several texts, each with a name, spoken beside each other."""
 
     def take(self, document: Document) -> None:
-        """Take a part of a text, or its end.
+        """Handle a part of a text, or its end.
 
         Raises:
             TTSError: It cannot be spoken.
