@@ -182,6 +182,21 @@ def test_a_client_that_leaves_ends_all_of_it(make_bench: MakeBench) -> None:
     client.leave()
     thread.join(PATIENCE_S)
     assert [each.code for each in errors] == [ClientLeft.code]
+    assert value(bench, "syntheses_total", model="voice", outcome=ClientLeft.code) == 4
     bench.runner.gate.set()
     wait_until(lambda: bench.pool.status().running == bench.pool.status().waiting == 0)
     assert len(bench.runner.prompts) == 4
+
+
+def test_a_text_that_begins_when_the_client_has_left_is_cancelled(bench: Bench) -> None:
+    client, cancelled = Leaving(), list[bool]()
+
+    def synthesize(request: SpeechRequest, batch: Client) -> Speech:
+        client.leave()
+        with batch.on_disconnect(lambda: cancelled.append(True)):
+            return bench.service.synthesize(request)
+
+    batch = module.Batch(synthesize, lambda: True, client, timeout_s=60)
+    with pytest.raises(ClientLeft):
+        batch.run(texts(1), threading.Semaphore(0), 1)
+    assert cancelled == [True]
