@@ -88,6 +88,9 @@ _NUMBERED = frozenset(
 )
 _INITIAL_OR_DOTTED = compile_pattern(r"\p{Lu}|(?:\p{L}{1,3}\.)+\p{L}{1,3}|(?:\p{Lu}\.?-)+\p{Lu}")
 _ORDINAL = compile_pattern(r"(?:\d{1,2}\.-)?\d{1,2}")
+# Three digits only behind a German article: `der 100. Besucher`.
+_LONG_ORDINAL = compile_pattern(r"\d{3}")
+_ARTICLE = compile_pattern(r"(?ri)\b(?:der|die|das|dem|den|des|zum|zur|vom|am|im|beim|jede[rns]?) ")
 # `a. C.`, `EE. UU.`: the letters of several words, of which the next may not have come yet.
 _PART = compile_pattern(r"\p{L}|(\p{Lu})\1")
 _NEXT_PART = compile_pattern(r"\s?(?:\p{L}|(\p{Lu})\1)(?:\.|\Z)")
@@ -183,6 +186,10 @@ def _is_abbreviation(text: str, stop: regex.Match[str], following: regex.Match[s
         return False
     word = token[0].lstrip(".-")
     if _INITIAL_OR_DOTTED.fullmatch(word) or _ORDINAL.fullmatch(word):
+        return True
+    if _LONG_ORDINAL.fullmatch(word) and _ARTICLE.match(
+        text, max(0, token.start() - 8), token.start()
+    ):
         return True
     if _PART.fullmatch(word) and _NEXT_PART.match(text, stop.end()):
         return True

@@ -34,6 +34,11 @@ class French(Language):
     hash_names = words.HASH_NAMES
     ordinal_suffixes = "ers?|ères?|res?|i?[èe]mes?|nde?s?|es?|ᵉʳ|ᵉ"
     half_days = False
+    millions_of = r" d(?:e |['’])"
+    date_before = r"\b(?:[Ll]e|[Aa]u|[Dd]u) $"
+    phone_pattern = (
+        r"0[1-9](?:[-. ][0-9]{2}){4}|0 ?8[0-9]{2}(?: [0-9]{3}){2}|0 ?8[0-9]{2}(?: [0-9]{2}){3}"
+    )
     clock = (
         r"(?P<hour>[0-9]{1,2})[ \u00A0\u202F]?h"
         r"(?:[ \u00A0\u202F]?(?P<minute>[0-5][0-9])(?: ?min)?)?(?P<second>)(?![\p{L}\p{N}])"
@@ -104,6 +109,17 @@ class French(Language):
     def regnal(self, number: int, name: str) -> str:
         """Return the number of a king: `premier`, `quatorze`."""
         return "premier" if number == 1 else self.cardinal(number)
+
+    def phone(self, digits: str) -> str:
+        """Return a group of digits of a telephone number: `zéro un`, `vingt-trois`."""
+        return self.whole(digits) if len(digits) < 4 else self.digits(digits)
+
+    def fraction_in(self, part: int, whole: int, context: Context) -> str:
+        """Return `une demi heure`, `un demi litre`."""
+        following = _NEXT_WORD.match(context.after)
+        said = self.fraction(part, whole)
+        is_half = (part, whole) == (1, 2) and following is not None
+        return f"une{said[2:]}" if is_half and following and _is_feminine(following[1]) else said
 
     def fraction(self, part: int, whole: int) -> str:
         """Return a fraction: `un demi`, `trois quarts`, `deux tiers`."""

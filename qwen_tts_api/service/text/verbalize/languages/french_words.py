@@ -160,7 +160,8 @@ CAPITALIZED_ONLY = frozenset("m. mm. st ste pr dr drs pr. mgr".split())
 # Only before a number.
 BEFORE_NUMBER = {
     "n°": "numéro", "no": "numéro", "nº": "numéro", "n°s": "numéros", "no.": "numéro",
-    "№": "numéro", "p.": "page", "pp.": "pages", "pag.": "page", "chap.": "chapitre",
+    "§§": "paragraphes", "№": "numéro", "p.": "page", "pp.": "pages", "pag.": "page",
+    "chap.": "chapitre",
     "art.": "article", "fig.": "figure", "vol.": "volume", "t.": "tome", "tab.": "tableau",
     "éd.": "édition", "env.": "environ", "ca.": "environ", "tél.": "téléphone", "al.": "alinéa",
     "sect.": "section", "th.": "thermostat", "op.": "opus", "ann.": "annexe", "ex.": "exemple",

@@ -22,6 +22,14 @@ _ORDINALS = {"eins": "erst", "drei": "dritt", "sieben": "siebt", "acht": "acht"}
 _WORD = re.compile(r"[\w.]+,?")
 _NEXT_WORD = re.compile(r"[ \u00A0]([^\W\d_]+)")
 _ADJECTIVE = re.compile(r"[ \u00A0](?!oder |aber )[a-zäöüß]+(e|e[rs]) [A-ZÄÖÜ]")
+_HYPHEN = re.compile(r"-[A-ZÄÖÜ][a-zäöüß]")
+# Behind these stands `eins`: `Absatz 1 Satz 2`; behind those `einem` and `einer`.
+_NUMBERED = re.compile(
+    r"\b(?:Absatz|Artikel|Nummer|Kapitel|Seite|Teil|Band|Platz|Satz|Gleis|Raum|Zimmer|Stufe|Phase"
+    r"|Schritt|Tag|Runde|Punkt|Klasse|Abschnitt|Tabelle|Abbildung|Gruppe|Typ|Version|Linie|Tor"
+    r"|Halle|Block|Woche|Kanal|Aufgabe|Frage|Paragraf|§|(?:Abs|Art|Nr|Kap|S|Bd|Abb|Tab)\.) $"
+)
+_DATIVE = re.compile(r"\b(?i:mit|nach|vor|seit|von|bei|zu|aus|in|ab|binnen) $")
 _ARTICLE_BEFORE = re.compile(r"\b(?:am|der|die|das|den|dem|des|zum|vom|beim|im) $", re.IGNORECASE)
 
 
@@ -41,7 +49,10 @@ class German(Language):
     signs, address_signs = words.SIGNS, words.ADDRESS_SIGNS
     titles, capitalized = words.TITLES, words.CAPITALIZED_ONLY
     hash_names = words.HASH_NAMES
-    ordinal_suffixes = r"\.(?=[ \u00A0]\p{L}|-)|\.(?= und )|\.(?=\s*$)|te[nrsm]?|ste[nrsm]?|ern?"
+    ordinal_suffixes = (
+        r"\.(?=, ?[0-9]{1,2}\.)|\.(?=[ \u00A0]\p{L}|-)|\.(?= und )|\.(?=\s*$)"
+        r"|te[nrsm]?|ste[nrsm]?|ern?"
+    )
     months_capitalized = True
     half_days = False
     clock = (
@@ -49,7 +60,10 @@ class German(Language):
         r"(?P<hour>[0-9]{1,2})[.:](?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9]))?"
         r"[ \u00A0]?Uhr(?!\p{L})"
     )
-    short_date = r"(?P<day>[0-3]?[0-9])\.(?P<month>[01]?[0-9])\.(?![0-9])"
+    short_date = (
+        r"(?:(?P<from>[0-3]?[0-9])\.(?P<dash>[-–/]| [-–] ))?"
+        r"(?P<day>[0-3]?[0-9])\.(?P<month>[01]?[0-9])\.(?P<year>(?:19|20)[0-9]{2})?(?![0-9])"
+    )
     regnal_sign = r"\.(?=[ ,;:)])"
     decade_suffix = "er"
 
@@ -130,10 +144,11 @@ class German(Language):
             return None if context.before.strip() else f"{self._stem(number)}ens"
         return self._stem(number) + (ending or _noun_ending(noun))
 
-    def compound(self, number: int, tail: str) -> str:
+    def compound(self, number: Number, tail: str) -> str:
         """Return one word: `fünfjährig`, `hundertprozentig`, `Achtzehnjährige`."""
-        said = self._prefix(number)
-        if 100 <= number < 200:
+        whole = int(number.whole or 0)
+        said = self.number(number) if number.decimals else self._prefix(whole)
+        if not number.decimals and 100 <= whole < 200:
             said = said.removeprefix("ein")
         tail = tail.replace("%", "prozent")
         return said.capitalize() + tail.lower() if tail[0].isupper() else said + tail
@@ -170,6 +185,14 @@ class German(Language):
         said = self.span(f"{self._stem(first)}{ending}", f"{self._stem(last)}{ending}")
         return f"{said} {self.months[month - 1]}"
 
+    def fraction_in(self, part: int, whole: int, context: Context) -> str:
+        """Return `eine halbe Stunde`, `ein halber Liter`, but `ein halb` alone."""
+        following = _NEXT_WORD.match(context.after)
+        if (part, whole) != (1, 2) or following is None or not following[1][0].isupper():
+            return self.fraction(part, whole)
+        ending = _noun_ending(following[1])
+        return f"{self._one(is_feminine=ending == 'e')} halb{ending}"
+
     def time(self, hour: int, minute: int, second: int | None = None) -> str:
         """Return a time: `vierzehn Uhr dreißig`."""
         said = f"{self._prefix(hour)} Uhr"
@@ -181,14 +204,21 @@ class German(Language):
 
     def number_in(self, number: Number, context: Context) -> str:
         """Return a number; 1 as an article: `ein Apfel`, `eine Tasse`, `ein Uhr`."""
+        if not number.is_one or number.decimals:
+            return self.number(number)
+        if _HYPHEN.match(context.after):  # `1-Zimmer-Wohnung`
+            return "ein"
         following = _NEXT_WORD.match(context.after)
-        if not number.is_one or number.decimals or following is None:
+        if following is None or _NUMBERED.search(context.before):
             return self.number(number)
         noun, adjective = following[1], _ADJECTIVE.match(context.after)
-        if not adjective and not noun[0].isupper():
+        if (not adjective and not noun[0].isupper()) or (len(noun) > 1 and noun.isupper()):
             return self.number(number)
         ending = adjective[1] if adjective else _noun_ending(noun)
-        return self._one(is_feminine=ending == "e", is_negative=number.is_negative)
+        said = self._one(is_feminine=ending == "e", is_negative=number.is_negative)
+        if _DATIVE.search(context.before) and not adjective:
+            return "einer" if ending == "e" else "einem"
+        return said
 
     def _one(self, *, is_feminine: bool, is_negative: bool = False) -> str:
         return (f"{self.minus} " if is_negative else "") + ("eine" if is_feminine else "ein")

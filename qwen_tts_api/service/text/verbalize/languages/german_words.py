@@ -37,8 +37,10 @@ NEUTER = frozenset(
     "Mal Kapitel Jahrhundert Jh Jhd Jahrtausend Jahr Quartal Halbjahr Semester Spiel Kind"
     " Obergeschoss Reich Buch Tor".split()
 )
-FEMININE = frozenset("Liga Bundesliga Person Million Nacht Stadt Frau Hand Uhrzeit Halbzeit Art"
-                     " Zahl Tür Wand".split())  # fmt: skip
+FEMININE = frozenset(
+    "Liga Bundesliga Person Million Nacht Stadt Frau Hand Uhrzeit Halbzeit Art Zahl Tür Wand"
+    " Mark Milliarde".split()
+)
 FEMININE_ENDINGS = ("e", "ung", "heit", "keit", "schaft", "tion", "sion", "tät", "ik", "ei", "in")
 SCALE_PLURALS = {"Million": "Millionen", "Milliarde": "Milliarden", "Billion": "Billionen"}
 SCALES = {
@@ -212,7 +214,7 @@ DIRECTIONS = {
     "SW": "Südwest", "NW": "Nordwest",
 }  # fmt: skip
 COMPOUND_TAILS = (
-    r"%ig\p{Ll}*|(?i:jährig|prozentig|stündig|minütig|sekündig|tägig|wöchig|monatig|stellig|teilig"
+    r"%ig\p{Ll}*|(?i:jährig|ständig|prozentig|stündig|minütig|sekündig|tägig|wöchig|monatig|stellig|teilig"
     r"|seitig|köpfig|malig|zeilig|türig|sitzig|stöckig|beinig|armig|fach|dimensional|stündlich"
     r"|mal(?!s?\p{L}))\p{Ll}*"
 )

@@ -28,7 +28,8 @@ class Language(ABC):
         compound_tails: A pattern of what makes one word with digits before it: `5jährig`.
         signs: Words by sign.
         clock: A pattern of times of this language alone, with the groups hour, minute and second.
-        short_date: A pattern of a day and a month in digits, with the groups day and month.
+        short_date: A pattern of a day and a month in digits, with the groups from, dash, day,
+            month and year.
         half_days: Whether `am` and `pm` stand behind a time.
         score: Between the two numbers of a score; `to`, if empty.
         roads: What means something else behind a name: `Main St.`.
@@ -41,6 +42,7 @@ class Language(ABC):
         decade_suffix: A pattern of what makes decades of years: `1980s`.
         date_before: A pattern of what stands before `5/3` where it is a date.
         millions: A pattern of what `m` counts, which elsewhere are metres: `5m people`.
+        millions_of: A pattern of what is behind `M` where it is a word: `5 M d'habitants`.
         article: A pattern of what stands before an amount that describes a noun: `a 5 km run`.
         space, pause: Between words (empty in scripts that have none), between groups of digits.
         phone_pattern: Of telephone numbers that are written in this language alone.
@@ -95,6 +97,7 @@ class Language(ABC):
     decade_suffix: ClassVar[str] = "['’]?s"
     date_before: ClassVar[str] = ""
     millions: ClassVar[str] = "(?!)"
+    millions_of: ClassVar[str] = "(?!)"
     article: ClassVar[str] = ""
 
     @abstractmethod
@@ -141,9 +144,9 @@ class Language(ABC):
         """Return an ordinal by its suffix and what is around it; None if it is none there."""
         return self.ordinal(number)
 
-    def compound(self, number: int, tail: str) -> str:
+    def compound(self, number: Number, tail: str) -> str:
         """Return digits that make one word with what is behind them."""
-        return self.cardinal(number) + tail
+        return self.number(number) + tail
 
     def day(self, number: int) -> str:
         """Return a day of a month by itself."""
@@ -168,6 +171,10 @@ class Language(ABC):
     def span(self, first: str, last: str) -> str:
         """Return a range of two numbers or amounts in words."""
         return self.join(first, self.to, last)
+
+    def fraction_in(self, part: int, whole: int, context: Context) -> str:
+        """Return a fraction as it is said before other words."""
+        return self.fraction(part, whole)
 
     def mixed(self, whole: str, part: int, parts: int) -> str:
         """Return a whole number and a fraction."""

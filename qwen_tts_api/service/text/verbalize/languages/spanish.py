@@ -54,6 +54,7 @@ class Spanish(Language):
     point, minus, to, per, dot = "coma", "menos", "a", "por", "punto"
     percent, version = "por ciento", "versión"
     digit_words = _ONES[:10]
+    millions_of = " de "
     months, month_names = words.MONTHS, words.MONTH_NAMES
     units, currencies, scales = words.UNITS, words.CURRENCIES, words.SCALES
     abbreviations, before_number = words.ABBREVIATIONS, words.BEFORE_NUMBER
@@ -63,6 +64,7 @@ class Spanish(Language):
     titles, capitalized = words.TITLES, words.CAPITALIZED_ONLY
     hash_names = words.HASH_NAMES
     ordinal_suffixes = r"\.?[ºª]s?|\.?(?:er|ero|era|ro|ra|do|da|to|ta|mo|ma|vo|va|no|na)s?"
+    date_before = r"\b(?:[Ee]l|[Aa]l|[Dd]el) (?:día )?$"
     clock = (
         r"(?P<hour>[0-9]{1,2})[:.](?P<minute>[0-5][0-9])(?P<second>) ?(?:hs?|hrs?|horas)"
         r"(?![\p{L}0-9])"
@@ -146,6 +148,13 @@ class Spanish(Language):
             name = self.ordinal(whole) if whole <= 10 else self.cardinal(whole) + "avo"
         return f"{_agree(self.cardinal(part))} {name}{'' if part == 1 else 's'}"
 
+    def fraction_in(self, part: int, whole: int, context: Context) -> str:
+        """Return `media hora`, `medio litro`, but `un medio` alone."""
+        noun = _NOUN.match(context.after)
+        if (part, whole) != (1, 2) or noun is None or noun[1] in _NO_NOUNS:
+            return self.fraction(part, whole)
+        return "media" if _is_feminine(noun[1]) else "medio"
+
     def mixed(self, whole: str, part: int, parts: int) -> str:
         """Return `tres y medio`, `dos y tres cuartos`."""
         said = "medio" if (part, parts) == (1, 2) else self.fraction(part, parts)
@@ -216,9 +225,13 @@ class Spanish(Language):
         word = noun[1]
         if not (number.is_one or word.endswith("s")):
             return said
-        is_feminine = bool(_FEMININE.search(regex.sub("s$", "", word)) or _FEMININE.search(word))
-        is_feminine = is_feminine and _MASCULINE.search(word) is None
-        return _agree(said, is_feminine=is_feminine or word in _OTHER_FEMININE)
+        return _agree(said, is_feminine=_is_feminine(word))
+
+
+def _is_feminine(word: str) -> bool:
+    """Return whether a noun probably is feminine."""
+    is_feminine = bool(_FEMININE.search(regex.sub("s$", "", word)) or _FEMININE.search(word))
+    return (is_feminine and _MASCULINE.search(word) is None) or word in _OTHER_FEMININE
 
 
 def _agree(said: str, *, is_feminine: bool = False) -> str:

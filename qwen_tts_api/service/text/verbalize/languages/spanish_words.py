@@ -81,8 +81,9 @@ CURRENCIES = {
     "₽": Currency(Noun("rublo", "rublos"), None), "₿": Currency(Noun("bitcoin", "bitcoins"), None),
 }  # fmt: skip
 SCALES = {
-    **dict.fromkeys(("mil",), "mil"),
-    **dict.fromkeys(("M", "millón", "millones", "mill.", "MM"), "millones"),
+    **dict.fromkeys(("mil", "k", "K"), "mil"),
+    **dict.fromkeys(("mil millones", "MM"), "mil millones"),
+    **dict.fromkeys(("M", "millón", "millones", "mill."), "millones"),
     **dict.fromkeys(("billón", "billones"), "billones"),
 }
 ABBREVIATIONS = {
@@ -110,7 +111,8 @@ TITLES = frozenset(
 CAPITALIZED_ONLY = frozenset(("d.", "av."))
 BEFORE_NUMBER = {
     "n.º": "número", "nº": "número", "n°": "número", "núm.": "número", "no.": "número",
-    "nro.": "número", "№": "número", "pág.": "página", "págs.": "páginas", "p.": "página",
+    "§§": "secciones", "nro.": "número", "№": "número", "pág.": "página", "págs.": "páginas",
+    "p.": "página",
     "pp.": "páginas", "cap.": "capítulo", "vol.": "volumen", "art.": "artículo", "fig.": "figura",
     "km.": "kilómetro", "tel.": "teléfono",
 }  # fmt: skip

@@ -85,7 +85,7 @@ def say_amount(text: str, position: int, language: Language, *, is_negative: boo
         return Words(said, scale.end(), "numbers")
     if unit and (hyphen or is_unit(text, unit)):
         return _say_unit(text, position, number, unit, language)
-    if scale and is_scale(scale):
+    if scale and (is_scale(scale) or (scale["scale"] == "M" and tails.of.match(text, scale.end()))):
         said = language.scaled(number, language.scales[scale["scale"]], None)
         return Words(said, scale.end(), "numbers")
     if (plus := _PLUS.match(text, end)) and language.signs.get("+"):

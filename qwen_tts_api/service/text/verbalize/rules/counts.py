@@ -28,7 +28,7 @@ _DIMENSIONS = "long|wide|tall|high|deep|thick|away|by|x"
 
 
 def _say_ordinal(match: regex.Match[str], language: Language) -> Words | None:
-    digits = match["digits"].replace(",", "")
+    digits = match["digits"].replace(",", "").replace(".", "")
     if len(digits) > 9:
         return None
     suffix, context = match["suffix"], context_of(match)
@@ -61,7 +61,7 @@ def _say_angle(match: regex.Match[str], language: Language) -> Words | None:
 
 def _say_compound(match: regex.Match[str], language: Language) -> Words | None:
     """Say digits that make one word with what is behind them: `5jährig`, `100%ig`."""
-    said = language.compound(int(match["digits"]), match["tail"])
+    said = language.compound(parse_number(match["digits"], language), match["tail"])
     return Words(said, match.end(), "numbers")
 
 
@@ -143,7 +143,7 @@ def count_rules(language: Language) -> list[Rule]:
     sixty = rf"[0-9]{{1,2}}(?:{point}[0-9]+)?"
     patterns = [
         (
-            rf"{NOT_IN_WORD}(?P<digits>[0-9]{{1,6}})-?(?P<tail>{tails}){NO_WORD_FOLLOWS}",
+            rf"{NOT_IN_WORD}(?P<digits>[0-9]{{1,6}}(?:{point}[0-9]{{1,3}})?)-?(?P<tail>{tails}){NO_WORD_FOLLOWS}",
             _say_compound,
         ),
         (
@@ -190,7 +190,7 @@ def count_rules(language: Language) -> list[Rule]:
 
 def ordinal_rule(suffixes: str) -> Rule:
     """Return the rule of ordinals that suffixes mark, such as `22nd`."""
-    digits = r"(?P<digits>[0-9]{1,3}(?:,[0-9]{3})++|[0-9]++)"
+    digits = r"(?P<digits>[0-9]{1,3}(?:[,.][0-9]{3})++|[0-9]++)"
     mark = r"(?:\.|st|nd|rd|th)"
     several = rf"(?:(?P<from>[0-9]{{1,3}}){mark}(?:{DASH}|(?<=\.) [-–] )(?=[0-9]{{1,3}}{mark}))?+"
     pattern = rf"{NOT_IN_WORD}{several}{digits}(?P<suffix>{suffixes}){NO_WORD_FOLLOWS}"

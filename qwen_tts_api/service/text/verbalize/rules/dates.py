@@ -45,8 +45,14 @@ def _say_short(match: regex.Match[str], language: Language) -> Words | None:
     day, month = int(match["day"]), int(match["month"])
     if not is_date(day, month):
         return None
-    stop = "." if _TEXT_END.match(match.string, match.end()) else ""
-    said = language.date_in(day, month, None, context_of(match))
+    year = int(match["year"]) if match["year"] else None
+    stop = "." if year is None and _TEXT_END.match(match.string, match.end()) else ""
+    if match["from"] is None:
+        said = language.date_in(day, month, year, context_of(match))
+        return Words(said + stop, match.end(), "dates")
+    said = _some_days(match, int(match["from"]), day, month, language)
+    if year is not None:
+        said = language.join(said, language.year(year))
     return Words(said + stop, match.end(), "dates")
 
 
@@ -67,13 +73,24 @@ def _say_month_first(match: regex.Match[str], language: Language) -> Words | Non
     return _say_days(match, day, int(match["until"]), month, language)
 
 
+def _some_days(
+    match: regex.Match[str], first: int, last: int, month: int, language: Language
+) -> str:
+    """Return some days of a month: from the first to the last, or two with a slash between them."""
+    said = language.days(first, last, month, context_of(match))
+    if match["dash"] == "/":
+        return said.replace(f" {language.to} ", f" {language.signs['&']} ", 1)
+    return said
+
+
 def _say_days(
     match: regex.Match[str], first: int, last: int, month: int, language: Language
 ) -> Words:
     """Say some days of a month, and its year."""
-    said = language.days(first, last, month, context_of(match))
+    said = _some_days(match, first, last, month, language)
     if match["year"]:
-        said = f"{said}{language.pause}{language.year(int(match['year']))}"
+        pause = language.pause if language.month_first else language.space
+        said = f"{said}{pause}{language.year(int(match['year']))}"
     return Words(said, match.end(), "dates")
 
 
@@ -168,14 +185,16 @@ def month_rules(language: Language) -> list[Rule]:
         Rule(
             compile_pattern(
                 rf"{NOT_IN_WORD}{month} (?P<day>[0-3]?[0-9])(?:st|nd|rd|th)?"
-                rf"(?:{DASH}(?P<until>[0-3]?[0-9])(?:st|nd|rd|th)?)?{end}(?:,? {year}{end})?+"
+                rf"(?:(?P<dash>{DASH})(?P<until>[0-3]?[0-9])(?:st|nd|rd|th)?)?{end}"
+                rf"(?:,? {year}{end})?+"
             ),
             _say_month_first,
         ),
         Rule(compile_pattern(rf"{NOT_IN_WORD}{month}(?:,| del?)? {year}{end}"), _say_month_year),
         Rule(
             compile_pattern(
-                rf"{NOT_IN_WORD}(?:(?P<from>[0-3]?[0-9]){suffix}(?:{DASH}| – ))?"
+                rf"{NOT_IN_WORD}(?:(?P<from>[0-3]?[0-9]){suffix}"
+                rf"(?P<dash>{DASH}| – |(?<=\.)(?: - |/)))?"
                 rf"(?P<day>[0-3]?[0-9]){suffix} {of}{month}"
                 rf"(?:,? (?:de |del )?{year}{end})?+"
             ),

@@ -18,11 +18,17 @@ from qwen_tts_api.service.text.verbalize.numerals import (
 from qwen_tts_api.service.text.verbalize.rules.dates import is_date
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words, context_of, is_quoted
 from qwen_tts_api.service.text.verbalize.rules.tails import is_unit, tails_of
+from qwen_tts_api.service.text.verbalize.rules.times import is_ratio
 
 MAX_DENOMINATOR = 16
 """Of a fraction that is said as such; 1/100 and 1/1000, too."""
 
 _END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"
+_RATED = compile_pattern(
+    r" ?(?i:stars?|points?|pts|punkte?n?|sterne?n?|étoiles?|estrellas?|puntos?|分|星)(?!\p{L})"
+)
+_PART = compile_pattern(r" (?:of|d[eu]|des|del|d['’])\b")
+_ALONE = compile_pattern(r"(?! ?(?:\p{L}|[-–+−×*/=\"″°%]))")
 VULGAR = "½¼¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒"
 """Fractions that are one character."""
 
@@ -41,14 +47,28 @@ def _say_fraction(match: regex.Match[str], language: Language) -> Words | None:
     )
     if whole != 16 and not match["suffix"] and (date := _fraction_date(match, language)):
         return date
-    if is_said and part:
-        said = language.mixed(before, part, whole) if before else language.fraction(part, whole)
+    is_rating = _is_rating(match)
+    if is_said and part and not is_rating:
+        said = (
+            language.mixed(before, part, whole)
+            if before
+            else language.fraction_in(part, whole, context_of(match))
+        )
         said_so = _with_inches(match, Words(said, match.end(), "numbers"), language)
         return _with_unit(match, said_so, language, is_many=bool(before))
     if before:
         return None
     said = _say_slashed(match["part"], match["whole"], language)
     return _with_unit(match, Words(said, match.end(), "numbers"), language, is_many=True)
+
+
+def _is_rating(match: regex.Match[str]) -> bool:
+    """Return whether it is so many out of so many: `3/5 stars`, `8/10` of nothing else."""
+    if match["before"] or match["suffix"]:
+        return False
+    is_alone = _ALONE.match(match.string, match.end()) is not None
+    is_of_ten = int(match["whole"]) == 10 and int(match["part"]) > 1
+    return (is_of_ten and is_alone) or _RATED.match(match.string, match.end()) is not None
 
 
 def _with_inches(match: regex.Match[str], said: Words, language: Language) -> Words:
@@ -80,10 +100,13 @@ def _say_slashed(first: str, second: str, language: Language) -> str:
 
 def _fraction_date(match: regex.Match[str], language: Language) -> Words | None:
     """Return a day and a month in digits, where one is too large to be a month."""
+    if is_ratio(match.string, match.start()):
+        return None
     first, second = int(match["part"]), int(match["whole"])
     months = [(first, second), (second, first)][:: 1 if language.month_first else -1]
     before = language.date_before
     is_named = bool(before and regex.search(before, context_of(match).before))
+    is_named = is_named and not _PART.match(match.string, match.end())
     # In the other order only where a date is expected: 22/7 is a fraction.
     month, day = next(((m, d) for m, d in months[: 2 if is_named else 1] if is_date(d, m)), (0, 0))
     is_told = is_named or max(first, second) > 12
@@ -103,7 +126,11 @@ def _say_rating(match: regex.Match[str], language: Language) -> Words | None:
 def _say_vulgar(match: regex.Match[str], language: Language) -> Words | None:
     part, whole = map(int, unicodedata.normalize("NFKC", match["vulgar"]).split("⁄"))
     before = match["before"]
-    said = language.mixed(before, part, whole) if before else language.fraction(part, whole)
+    said = (
+        language.mixed(before, part, whole)
+        if before
+        else language.fraction_in(part, whole, context_of(match))
+    )
     return _with_unit(match, Words(said, match.end(), "numbers"), language, is_many=bool(before))
 
 

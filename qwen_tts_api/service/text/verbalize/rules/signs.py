@@ -12,7 +12,7 @@ from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words
 
 # Only between two things that are compared or computed.
-_BETWEEN = r"(?:(?<=[\p{L}\p{N})²³] ?)(?P<between>[<>*^/−-])(?= ?[-−]?[\p{L}\p{N}(]))"
+_BETWEEN = r"(?:(?<=[\p{L}\p{N})²³] ?)(?P<between>[<>*^/·−-])(?= ?[-−]?[\p{L}\p{N}(]))"
 _OPERANDS = compile_pattern(r"(?r)[\p{N}²³)] ?$|(?<![\p{L}])\p{L} ?$")
 _OPERAND = compile_pattern(r" ?(?:[-−]?[0-9(]|\p{L}(?!\p{L}))")
 _TAG = compile_pattern(r"[0-9]++\p{L}{2}")
@@ -35,9 +35,11 @@ def _say_between(match: regex.Match[str], language: Language) -> Words | None:
         or (before.endswith(" ") != after.startswith(" "))
     ):
         return None
+    if sign == "·" and not (language.space or is_spaced):
+        return None  # `9·11`
     if sign in "-−":
         return Words(language.signs["−"], match.end(), "signs")
-    word = language.signs.get("÷" if sign == "/" else sign)
+    word = language.signs.get({"/": "÷", "·": "×"}.get(sign, sign))
     return Words(word, match.end(), "signs") if word else None
 
 

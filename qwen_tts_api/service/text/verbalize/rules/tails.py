@@ -41,6 +41,7 @@ class Tails:
         tables = (language.units, language.scales, language.currencies)
         self._first = {name[0] for table in tables for name in table} | set("%％‰,.-")
         self.hyphen = compile_pattern(r"-(?=(?:\p{L}{2,8}|[mgLWV])\.?[ -]\p{L})")
+        self.of = compile_pattern(language.millions_of)
         self.millions = compile_pattern(language.millions)
         self.article = compile_pattern(rf"(?r)(?:{language.article})[^\w\s]{{0,3}}")
         self.unit = compile_pattern(

@@ -21,17 +21,22 @@ _HALF_DAY = r"[ \u00A0\u202F]?(?P<half>[aApP](?:\. ?[mM]\.|[mM](?![\p{L}.])|[mM]
 _ZONE = compile_pattern(r" (?:[ACEMP][SD]?T|GMT|UTC|CES?T|BST|JST|IST)(?!\p{L})")
 # Behind these two numbers are a ratio: `a scale of 1:10`.
 _RATIO = compile_pattern(
-    r"(?ri)\b(?:ratios?|scale|odds|proportion|mix|mixture|verhältnis|maßstab|format|échelle|rapport"
-    r"|escala|razón|proporción|relación)(?: (?:of|is|was|at|von|de|est|es))?:? $"
-    r"|(?:比例|比率|比例尺|赔率)(?:[为是约])? ?$"
+    r"(?ri)(?:\b(?:ratios?|scale|odds|proportion|mix|mixture|verhältnis|maßstab|format|échelle|rapport"
+    r"|escala|razón|proporción|relación)(?: (?:of|is|was|at|von|de|est|es))?:? "
+    r"|(?:比例|比率|比例尺|赔率)(?:[为是约])? ?)"
 )
 _RATIO_CHARS = 24
 _FROM = rf"(?:(?P<from>(?:1[0-2]|0?[1-9])(?:[:.][0-5][0-9])?)(?:{DASH}| [-–] ))?"
 _CLOCK = r"(?P<hour>[0-9]{1,2})[:：](?P<minute>[0-5][0-9])(?:[:：](?P<second>[0-5][0-9])(?:\.0+)?)?"
 
 
+def is_ratio(text: str, begin: int) -> bool:
+    """Return whether two numbers that begin there are a ratio."""
+    return _RATIO.match(text, max(0, begin - _RATIO_CHARS), begin) is not None
+
+
 def _say_time(match: regex.Match[str], language: Language) -> Words | None:
-    if _RATIO.search(match.string, max(0, match.start() - _RATIO_CHARS), match.start()):
+    if is_ratio(match.string, match.start()):
         return None
     hour, minute = int(match["hour"]), int(match["minute"] or 0)
     second = int(match["second"] or 0) or None

@@ -61,9 +61,19 @@ PAIRS = [
     ("60 km/h, 1 t, 100 m²", "soixante kilomètres par heure, une tonne, cent mètres carrés"),
     ("1,5 l, 2 kg", "un virgule cinq litre, deux kilogrammes"),
     # Telephone numbers, addresses
-    ("01 23 45 67 89", "zéro un, deux trois, quatre cinq, six sept, huit neuf"),
+    ("01 23 45 67 89", "zéro un, vingt-trois, quarante-cinq, soixante-sept,"
+     " quatre-vingt-neuf"),
     ("info@example.com", "info arobase example point com"),
     ("v2.0.1", "version deux point zéro point un"),
+    ("06-12-34-56-78, 0 800 123 456", "zéro six, douze, trente-quatre, cinquante-six,"
+     " soixante-dix-huit, zéro, huit cents, cent vingt-trois, quatre cent cinquante-six"),
+    ("1/2 heure, ½ litre, 1/2", "une demi heure, un demi litre, un demi"),
+    ("le 1/5, le 1/3 de la ville", "le premier mai, le un tiers de la ville"),
+    ("format 16/9, échelle 1:10", "format seize sur neuf, échelle un à dix"),
+    ("67 M d'habitants, 5 M", "soixante-sept millions d'habitants, cinq M"),
+    ("janv.-mars 2025, T1'25", "janvier à mars deux mille vingt-cinq, T un deux mille vingt-cinq"),
+    ("24-26 décembre 2025, 8/10", "vingt-quatre à vingt-six décembre deux mille vingt-cinq, huit"
+     " sur dix"),
     # Abbreviations and signs
     ("M. Dupont, Mme Durand", "Monsieur Dupont, Madame Durand"),
     ("Mme Durand", "Madame Durand"),

@@ -92,6 +92,21 @@ PAIRS = [
     ("auf den 20.-30. Platz", "auf den zwanzigsten bis dreißigsten Platz"),
     ("die 68er, in den 1980ern", "die achtundsechziger, in den neunzehnhundertachtzigern"),
     ("§§ 5-7, u. a. m.", "Paragrafen fünf bis sieben, und anderes mehr."),
+    ("vom 24.-26.12., 24.–26.12.2025", "vom vierundzwanzigsten bis sechsundzwanzigsten Dezember,"
+     " vierundzwanzigsten bis sechsundzwanzigsten Dezember zweitausendfünfundzwanzig"),
+    ("am 24./25. Dezember", "am vierundzwanzigsten und fünfundzwanzigsten Dezember"),
+    ("3,5-mal, 2,5-fache, 1.000er", "drei Komma fünfmal, zwei Komma fünffache, eintausender"),
+    ("½ Liter, 1/2 Stunde, 1/2", "ein halber Liter, eine halbe Stunde, ein halb"),
+    ("1-Zimmer-Wohnung, mit 1 Hand", "ein-Zimmer-Wohnung, mit einer Hand"),
+    ("in 1 Jahr, Absatz 1 Satz 2", "in einem Jahr, Absatz eins Satz zwei"),
+    ("§ 1 BGB, 1 Mark", "Paragraf eins BGB, eine Mark"),
+    ("1., 2. und 3. Platz", "erster, zweiter und dritter Platz"),
+    ("im Maßstab 1:10, um 1:10", "im Maßstab eins zu zehn, um ein Uhr zehn"),
+    ("8/10 Punkten, 3/5 Sterne, 3/5", "acht von zehn Punkten, drei von fünf Sterne, drei Fünftel"),
+    ("Jan.–März, Q1/2025", "Januar bis März, Q eins zweitausendfünfundzwanzig"),
+    ("6 · 10³, (030) 123456", "sechs mal zehn hoch drei, null drei null, eins zwei drei vier fünf"
+     " sechs"),
+    ("Seiten 737-800", "Seiten siebenhundertsiebenunddreißig bis achthundert"),
     ("1m80 hoch", "ein Meter achtzig hoch"),
     ("A & B, 2 + 2 = 4, @bob", "A und B, zwei plus zwei gleich vier, at bob"),
 ]  # fmt: skip
@@ -112,6 +127,11 @@ def test_abbreviations_of_letters_with_spaces_do_not_end_a_sentence() -> None:
     assert [text[:end] for end in find_sentences(text)][:1] == [
         "Obst, z. B. Äpfel, u. U. Birnen, v. Chr."
     ]
+
+
+def test_an_ordinal_behind_an_article_does_not_end_a_sentence() -> None:
+    text = "Der 100. Besucher kam. Es waren 100. Dann"
+    assert [text[:end] for end in find_sentences(text)] == [text[:22], text[:36]]
 
 
 @for_each(

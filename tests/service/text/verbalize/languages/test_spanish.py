@@ -47,6 +47,13 @@ from tests.rows import for_each
         ("+34 612 345 678", "más tres cuatro, seis uno dos, tres cuatro cinco, seis siete ocho"),
         ("Felipe VI, siglo XXI", "Felipe sexto, siglo veintiuno"),
         ("$1,000, 5 M€, 2x", "mil dólares, cinco millones de euros, dos veces"),
+        ("1/2 taza, ½ litro, el 1/5", "media taza, medio litro, el uno de mayo"),
+        ("Juan Pablo II, Enrique VIII", "Juan Pablo segundo, Enrique octavo"),
+        ("$1.5 mil millones, 10 k€", "uno coma cinco mil millones de dólares, diez mil euros"),
+        ("47 M de habitantes, ene-mar", "cuarenta y siete millones de habitantes, enero a marzo"),
+        ("escala 1:10, (55) 1234 5678",
+         "escala uno a diez, cinco cinco, uno dos tres cuatro, cinco seis"
+         " siete ocho"),
         ("2 + 2 = 4", "dos más dos igual a cuatro"),
     ],
 )  # fmt: skip

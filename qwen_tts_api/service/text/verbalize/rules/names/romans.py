@@ -45,6 +45,9 @@ _RULERS = (
     "|Victor|Emmanuel|Leopold|Albert|Baudouin|Friedrich|Heinrich|Ludwig|Franz|Joseph|Maximilian"
     "|Konrad|Rudolf|Henri|François|Philippe|Robert|Darius|Xerxes|Cyrus|Amenhotep|Thutmose"
     "|Constantine|Theodosius|Justinian|Selim|Mehmed|Murad|Suleiman|Abdul|Pedro|Isabel|Benedikt"
+    "|Enrique|Luis|Pablo|Pío|León|Benedicto|Francisco|Fernando|Jaime|Sancho|Guillermo|Eduardo|Jorge"
+    "|Ricardo|Alejandro|Nicolás|Federico|Gregorio|Clemente|Urbano|Inocencio|Bonifacio|Sixto|Julio"
+    "|Ramiro|Catalina|Margarita|Víctor|Manuel|Leopoldo"
     "|Johannes|Papst|Pope|Nikolaus|Katharina|Margrethe|Fuad|Rainier|Edmund|Stephen|Matilda"
 )
 
