@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages import chinese_words as words
 from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.languages.terms import Context, Currency, Noun, Number
@@ -10,6 +11,11 @@ _DIGITS = "零一二三四五六七八九"
 _SIZES = ((10**8, "亿"), (10**4, "万"), (1000, "千"), (100, "百"), (10, "十"))
 _PARTS = ("百分之", "千分之")
 _TEMPERATURES = ("摄氏度", "华氏度")
+
+
+# Of a model, a road or a bus the digits are said: `RTX 4090`, `波音747`, `G107国道`.
+_NOTHING = compile_pattern(r"\s*(?:$|[，。、；）)])|(?:赛季|学年|财年)")
+_NAMED = compile_pattern(r"(?r)(?:(?<![A-Za-z])[A-Z]{2,5} |波音|空客|型号)")
 
 
 class Chinese(Language):
@@ -23,6 +29,7 @@ class Chinese(Language):
     digit_words = _DIGITS
     months, month_names = words.MONTHS, words.MONTH_NAMES
     units, currencies, scales = words.UNITS, words.CURRENCIES, words.SCALES
+    money_scales = words.MONEY_SCALES
     abbreviations, before_number = words.ABBREVIATIONS, words.BEFORE_NUMBER
     signs, address_signs = words.SIGNS, words.ADDRESS_SIGNS
     hash_names = words.HASH_NAMES
@@ -53,6 +60,10 @@ class Chinese(Language):
         """Return the number of a king: `八世`."""
         return f"{self.cardinal(number)}世"
 
+    def power(self, number: str) -> str:
+        """Return `的六次方`."""
+        return f"的{number}次方"
+
     def year(self, number: int) -> str:
         """Return a year, digit by digit."""
         return self.digits(str(number))
@@ -60,6 +71,13 @@ class Chinese(Language):
     def is_year_in(self, context: Context) -> bool:
         """Return whether 年 is behind it."""
         return context.after.lstrip().startswith("年")
+
+    def are_years_in(self, first: str, last: str, context: Context) -> bool:
+        """Return whether 年 is behind them, or nothing that they could count: `2019-2020`."""
+        if self.is_year_in(context):
+            return True
+        is_recent = all(each[:2] in ("19", "20") and len(each) == 4 for each in (first, last))
+        return is_recent and first < last and _NOTHING.match(context.after) is not None
 
     def day(self, number: int) -> str:
         """Return a day of a month."""
@@ -121,7 +139,12 @@ class Chinese(Language):
         return self._count(number) + noun.one
 
     def scaled(self, number: Number, scale: str, noun: Noun | None) -> str:
-        """Return `两万元`."""
+        """Return `两万元`; of `1.5B` all digits are counted: `十五亿`."""
+        if scale in words.POWERS and len(number.whole) < 5:
+            zeros = words.POWERS[scale]
+            digits = (number.whole + number.decimals[:zeros].ljust(zeros, "0")).lstrip("0") or "0"
+            whole = Number(digits, number.decimals[zeros:], number.is_negative)
+            return self.number(whole) + (noun.many if noun else "")
         return self._count(number) + scale + (noun.many if noun else "")
 
     def money(self, number: Number, currency: Currency) -> str:
@@ -131,6 +154,11 @@ class Chinese(Language):
     def number_in(self, number: Number, context: Context) -> str:
         """Return a number: `两个`, but `第二个`, `二月`."""
         after = context.after.lstrip()
+        is_name = _NAMED.match(context.before) or (
+            len(number.whole) == 3 and after.startswith(words.NAMED_BY_DIGITS)
+        )
+        if is_name and 3 <= len(number.whole) <= 5 and not number.decimals:
+            return self.digits(number.whole)
         if after.startswith("后") and len(number.whole) == 2 and not number.decimals:
             return self.digits(number.whole)  # those who were born in the eighties
         if context.before.rstrip().endswith("第") or after.startswith(words.NOT_MEASURED):

@@ -33,8 +33,14 @@ _CURRENCIES = {
 }  # fmt: skip
 CURRENCIES = {sign: Currency(Noun(name, name), None) for sign, name in _CURRENCIES.items()}
 SCALES = {each: each for each in "万亿 百万 千万 十亿 百亿 千亿 十万 万 亿".split()}
-SCALES |= {"k": "千", "K": "千"}
+SCALES |= {"k": "k", "K": "k"}
+MONEY_SCALES = {**dict.fromkeys(("M", "m", "mn", "million"), "M")}
+MONEY_SCALES |= dict.fromkeys(("B", "b", "bn", "Bn", "billion"), "B")
+MONEY_SCALES |= dict.fromkeys(("T", "tn", "trillion"), "T")
+POWERS = {"k": 3, "M": 6, "B": 9, "T": 12}
+"""Zeros of scales that Chinese has no word for."""
 ABBREVIATIONS = {"vs.": "对", "vs": "对", "etc.": "等等", "e.g.": "例如", "i.e.": "即"}
+ABBREVIATIONS |= {"wwii": "二战", "wwi": "一战"}
 ABBREVIATIONS |= {"dr.": "博士", "mr.": "先生", "no.": "第"}
 BEFORE_NUMBER = {"no.": "第", "№": "第"}
 SIGNS = {
@@ -62,4 +68,18 @@ MEASURES = (
     "节课道顿幅封顶扇盏副束堆笔"
 )
 """What words begin with before which two is 两."""
+NAMED_BY_DIGITS = (
+    "室",
+    "号房",
+    "路公交",
+    "高校",
+    "大学",
+    "工程",
+    "国道",
+    "次列车",
+    "次航班",
+    "晚会",
+    "客机",
+)
+"""Behind three digits that are a name: `301室`."""
 NOT_MEASURED = ("日", "年级", "小学", "门", "分之", "星级", "层楼")

@@ -22,6 +22,7 @@ class Language(ABC):
         month_names: Number by name and by abbreviation, in lower case, without a full stop.
         units, currencies: By symbol (`per` joins two), by sign and by ISO 4217 code.
         scales: What stands behind an amount: `m` or `million`, and its word.
+        money_scales: What else does so beside a currency.
         abbreviations: Words by abbreviation in lower case, with its full stops.
         before_roman: What abbreviations stand for before a Roman number alone: `s. XXI`.
         directions, angle_units: Of the compass, by letter; symbols of degrees and their parts.
@@ -62,6 +63,7 @@ class Language(ABC):
     units: ClassVar[Mapping[str, Noun]]
     currencies: ClassVar[Mapping[str, Currency]]
     scales: ClassVar[Mapping[str, str]]
+    money_scales: ClassVar[Mapping[str, str]] = {}
     abbreviations: ClassVar[Mapping[str, str]]
     before_number: ClassVar[Mapping[str, str]] = {}
     before_roman: ClassVar[Mapping[str, str]] = {}
@@ -192,6 +194,14 @@ class Language(ABC):
     def is_year_in(self, context: Context) -> bool:
         """Return whether four digits without a sign between them are a year there."""
         return True
+
+    def are_years_in(self, first: str, last: str, context: Context) -> bool:
+        """Return whether two numbers of four digits, or two behind, are years there."""
+        return self.is_year_in(context)
+
+    def power(self, number: str) -> str:
+        """Return what is said of an exponent behind a number."""
+        return self.join(self.signs["^"], number)
 
     def number_in(self, number: Number, context: Context) -> str:
         """Return a number without a unit as it is said before a word."""

@@ -7,18 +7,21 @@ from collections.abc import Iterator
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.edits import Edit
 from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.numerals import NO_SPACES
 from qwen_tts_api.service.text.verbalize.rules.names.mixed import say_parts
 
 _DOMAINS = (
     "com|org|net|edu|gov|mil|int|info|biz|app|dev|io|ai|co|me|tv|eu|uk|us|ca|au|de|fr|es|it|ch|at"
     "|nl|be|cn|jp|kr|ru|pt|br|mx|in|se|no|dk|fi|pl|cz|ie|nz|cloud|online|shop|xyz|tech|local"
 )
-_LABEL = r"[\p{L}\p{N}][\p{L}\p{N}_-]{0,62}"
-_REST = r"[^\s<>\"'“”«»()\[\]{}|]"
+# Scripts without spaces go on in front of an address.
+_SIGN = rf"[[\p{{L}}\p{{N}}]--{NO_SPACES}]"
+_LABEL = rf"{_SIGN}[{_SIGN}_-]{{0,62}}"
+_REST = r"[^\s<>\"'“”«»()\[\]{}|，。、；：！？（）【】《》「」『』…]"
 _PATH = rf"(?::[0-9]{{1,5}})?(?:[/?#]{_REST}*+)?"
 _FULL = rf"(?i:[a-z][a-z0-9+.-]{{1,15}}://)(?P<full>{_REST}++)"
 _MAIL = (
-    r"(?i:mailto:)?(?P<mail>[\p{L}\p{N}._%+-]{1,64}+@"
+    rf"(?i:mailto:)?(?P<mail>[{_SIGN}._%+-]{{1,64}}+@"
     rf"(?:(?:{_LABEL}\.){{1,8}}\p{{L}}{{2,24}}|localhost))"
 )
 _BARE = (
@@ -26,7 +29,7 @@ _BARE = (
     rf"|localhost:[0-9]{{1,5}}(?:/{_REST}*+)?"
     rf"|(?:{_LABEL}\.){{1,8}}(?:{_DOMAINS})(?![\p{{L}}\p{{N}}_@-]|\.\p{{L}}){_PATH})"
 )
-_ADDRESS = compile_pattern(rf"(?<![\p{{L}}\p{{N}}_@.%+-])(?:{_FULL}|{_MAIL}|{_BARE})")
+_ADDRESS = compile_pattern(rf"(?<![{_SIGN}_@.%+-])(?:{_FULL}|{_MAIL}|{_BARE})")
 _HINT = compile_pattern(r"@|://|\p{L}\.\p{L}{2}|localhost:")
 _PART = compile_pattern(r"[\p{L}\p{M}\p{N}]++|[^\s\p{L}\p{M}\p{N}]")
 _TRAILING = ".,;:!?…"

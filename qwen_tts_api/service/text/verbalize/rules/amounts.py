@@ -74,7 +74,10 @@ def say_amount(text: str, position: int, language: Language, *, is_negative: boo
     scale = tails.scale.match(text, end)
     behind = scale.end() if scale else end
     currency = tails.currency.match(text, behind)
-    if currency and (scale is None or is_scale(scale)):
+    if scale is None and (other := tails.money_scale.match(text, end)):
+        currency = tails.currency.match(text, other.end())
+        scale = other if currency else None
+    if currency and (scale is None or scale["scale"] in language.money_scales or is_scale(scale)):
         is_single = _describes(text, position, currency.end(), language)
         said = _money(number, scale and scale["scale"], currency["currency"], language, is_single)
         return _with_per(text, Words(said, currency.end(), "units"), language)
@@ -123,7 +126,8 @@ def say_price(
         return Words(said, other.end, "units")
     if (plural := _PLURAL.match(text, end)) and (several := language.several(number)):
         return Words(several, plural.end(), "units")
-    scale = tails_of(language).scale.match(text, end)
+    tails = tails_of(language)
+    scale = tails.scale.match(text, end) or tails.money_scale.match(text, end)
     end = scale.end() if scale else end
     is_single = _describes(text, position - len(sign), end, language)
     money = _money(number, scale and scale["scale"], sign, language, is_single)
@@ -138,7 +142,9 @@ def _money(
         cent = currency.cent and _single(currency.cent)
         currency = Currency(_single(currency.unit), cent)
     if scale:
-        return language.scaled(number, language.scales[scale], currency.unit)
+        return language.scaled(
+            number, {**language.scales, **language.money_scales}[scale], currency.unit
+        )
     return language.money(number, currency)
 
 
@@ -211,7 +217,7 @@ def number_rules(language: Language) -> list[Rule]:
     """Return the rules of amounts and plain numbers, in their order."""
     number = number_pattern(language)
     minus = (
-        r"(?:(?<=^|[\s(\[|=:,;/*×+^：，（；]|(?![年月日号时分天度第到至])\p{Han}"
+        r"(?:(?<=^|[\s(\[|=:,;/*×+^：，（；]|(?![年月日号时分天度第])\p{Han}"
         r"(?=[-–−][0-9.]++(?:℃|°|[%％])))[-–−])?"
     )
     alone = rf"{NOT_IN_WORD}{number}{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"

@@ -90,8 +90,8 @@ def _say_power(match: regex.Match[str], language: Language) -> Words | None:
     number = language.number(parse_number(match["number"], language))
     minus = language.minus if match["sign"] == "-" else ""
     power = language.join(minus, language.whole(match["power"].lstrip("0") or "0"))
-    times, raised = language.signs["×"], language.signs["^"]
-    said = language.join(number, times, language.cardinal(10), raised, power)
+    times = language.signs["×"]
+    said = language.join(number, times, language.cardinal(10), language.power(power))
     return Words(said, match.end(), "numbers")
 
 

@@ -49,7 +49,7 @@ def _say_range(match: regex.Match[str], language: Language) -> Words | None:
         return Words(language.join(language.whole(first), language.whole(first)), end, "numbers")
     context = context_at(text, match.start(), end)
     is_years = (
-        language.is_year_in(context)
+        language.are_years_in(first, text[second:end], context)
         and is_year(first)
         and (is_year(text[second:end]) or end - second == 2)
     )
@@ -64,7 +64,13 @@ def _say_range(match: regex.Match[str], language: Language) -> Words | None:
         said = language.join(language.series(first), language.series(text[second:end]))
         return Words(said, end, "numbers")
     if other is None:
-        other = Words(say_plain(text, second, end, number, language), end, "numbers")
+        is_plain = not is_years or text[second] == "0"
+        written_so = (
+            say_plain(text, second, end, number, language)
+            if is_plain
+            else language.year(int(number.whole))
+        )
+        other = Words(written_so, end, "numbers")
         said = language.year(int(first)) if is_years else language.number_in(begin[0], context)
     else:
         said = language.number(begin[0])

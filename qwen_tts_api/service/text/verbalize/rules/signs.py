@@ -49,7 +49,7 @@ def _say_power(match: regex.Match[str], language: Language) -> Words | None:
     if not word:
         minus = language.minus if power[0] in "-−" else ""
         digits = power.lstrip("-−").lstrip("0") or "0"
-        word = language.join(language.signs["^"], minus, language.whole(digits))
+        word = language.power(language.join(minus, language.whole(digits)))
     return Words(word, match.end(), "signs")
 
 

@@ -38,7 +38,7 @@ class Tails:
             return "|".join(regex.escape(name) for name in sorted(table, key=len, reverse=True))
 
         units = names(language.units)
-        tables = (language.units, language.scales, language.currencies)
+        tables = (language.units, language.scales, language.money_scales, language.currencies)
         self._first = {name[0] for table in tables for name in table} | set("%％‰,.-")
         self.hyphen = compile_pattern(r"-(?=(?:\p{L}{2,8}|[mgLWV])\.?[ -]\p{L})")
         self.of = compile_pattern(language.millions_of)
@@ -49,6 +49,9 @@ class Tails:
         )
         self.scale = compile_pattern(
             rf"(?:{SPACE}|-(?=\p{{L}}{{4}}))(?P<scale>{names(language.scales)}){NO_WORD_FOLLOWS}"
+        )
+        self.money_scale = compile_pattern(
+            rf"{SPACE}(?P<scale>{names(language.money_scales) or '(?!)'}){NO_WORD_FOLLOWS}"
         )
         self.currency = compile_pattern(
             rf"{SPACE}(?P<currency>{names(language.currencies)}){NO_WORD_FOLLOWS}"

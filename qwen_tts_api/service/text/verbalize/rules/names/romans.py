@@ -112,6 +112,8 @@ def _say_roman_alone(match: regex.Match[str], language: Language) -> Words | Non
     value, is_year = roman_value(roman), len(roman) >= _MIN_YEAR_CHARS
     if placed := _say_placed(match, language):
         return placed
+    if match.string[: match.start()].endswith("第"):
+        return Words(language.cardinal(value), match.end(), "numbers")
     if match["century"] is not None:
         return Words(language.ordinal(value), match.end(), "numbers")
     if roman == "II" or (len(roman) > 2 and _NEVER_WORDS.issuperset(roman) and roman != "XXX"):
