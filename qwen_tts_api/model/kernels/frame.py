@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
 from qwen_tts_api.model.kernels.decoder import FusedDecoder
@@ -77,9 +78,31 @@ class FusedFrame:
         talker = self._talker
         embed_frame(state, model.talker, self._codes, talker.x, self._positions, num_slots)
         talker.run(Tokens(self._slots, self._positions), num_slots)
-        logits = talker.head(model.talker.codec_head, num_slots, hidden=self._hidden)
-        sample_code_0(logits, state, model.logits_bias, self._next_code_0, num_slots, state.frames)
+        self.sample(
+            talker.head(model.talker.codec_head, num_slots, hidden=self._hidden), 0, num_slots
+        )
         close_frame(state, self._codes, self._next_code_0, self._hidden, num_slots)
+
+    def sample(self, logits: Tensor, group: int, num_slots: int) -> Tensor:
+        """Draw code `group` of each slot's frame; of code 0, that of the next frame.
+
+        Args:
+            logits: `[>= num_slots, V]` float32.
+            group: 0 to G - 1.
+            num_slots: B.
+
+        Returns:
+            `[B]` int64, overwritten by the next frame.
+        """
+        state, model, inputs = self._state, self._model, self._model.code_predictor.inputs
+        if group == 0:
+            codes = self._next_code_0
+            sample_code_0(logits, state, model.logits_bias, codes, num_slots, state.frames)
+            return codes[:num_slots]
+        # The last code is no input, and what is written of it is never read: no kernel of its own.
+        table = inputs[min(group, len(inputs) - 1)]
+        sample_code(logits, state, self._codes, group, num_slots, table, self._predictor.x)
+        return self._codes[:num_slots, group]
 
     def _open(self, num_slots: int) -> None:
         """Make the predictor's first two tokens: the talker's hidden state, and code 0."""
@@ -101,9 +124,7 @@ class FusedFrame:
         else:
             decoder.run(Tokens(self._slots, self._group_positions[group]), num_slots)
             logits = decoder.head(lm_head, num_slots)
-        # The last code is no input, and what is written of it is never read: no kernel of its own.
-        table = weights.inputs[min(group, len(weights.inputs) - 1)]
-        sample_code(logits, self._state, self._codes, group, num_slots, table, decoder.x)
+        self.sample(logits, group, num_slots)
 
 
 def _predictor_pages(state: FrameState) -> PagedCache:

@@ -29,6 +29,19 @@ class Frame:
     def advance(self, num_slots: int) -> None:
         advance(self._model, self.state, num_slots, self.state.last_position + 1, ALL)
 
+    def sample(self, logits: Tensor, group: int, num_slots: int) -> Tensor:
+        state, model, first = self.state, self._model, slice(num_slots)
+        frames = state.frames[first]
+        uniforms = model.rng.uniforms(state.keys[first], frames)
+        sampling = (state.subtalker_sampling if group else state.sampling).at(first, ALL)
+        if not group:
+            seen, penalty, min_codes = (
+                each[first] for each in (state.seen, state.penalty, state.min_codes)
+            )
+            logits = model.logits_bias.apply(logits, seen, penalty, frames + 1, min_codes)
+        number = uniforms[:, group - 1].unsqueeze(1)
+        return sample(logits, sampling, number * sampling.uniform_scale, ALL)
+
 
 class Codec:
     """`decode_pcm` as a fused kernel has it."""

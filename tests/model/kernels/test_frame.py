@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bench.published_sizes import empty_model
 from qwen_tts_api.checkpoints.card import locate
+from qwen_tts_api.engine.runner.kernels.comparison import frame, rows
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
 from qwen_tts_api.model.kernels.frame import FusedFrame
 from qwen_tts_api.model.kernels.tiles import Tiles
@@ -68,6 +69,17 @@ def test_a_greedy_and_a_seeded_request_that_waits(odd: Checkpoint) -> None:
         Request(checkpoint.prompt(odd_case(7), False), slot=0, joins_at=1, max_new_tokens=3),
     ]
     assert_plain(checkpoint, requests, 2)
+
+
+def test_a_start_finds_no_difference(odd: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in numbers, nor in draws by the same scores."""
+    monkeypatch.setattr(rows, "LENGTHS", (9, 5, 2, 1))
+    monkeypatch.setattr(rows, "POSITIONS", 64)
+    monkeypatch.setattr(frame, "POSITIONS", 64)
+    monkeypatch.setattr(frame, "PAUSED", (2,))
+    monkeypatch.setattr(frame, "NUM_FRAMES", 1)
+    model = cut(odd, torch.float32).speech
+    frame.compare_frame(model, lambda model, state: FusedFrame(model, state, TILES))
 
 
 @pytest.mark.slow

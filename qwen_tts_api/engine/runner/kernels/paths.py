@@ -20,6 +20,18 @@ class FrameKernels(Protocol):
     def advance(self, num_slots: int) -> None:
         """Compute what `frame.advance` does, for any lengths and sampling parameters."""
 
+    def sample(self, logits: Tensor, group: int, num_slots: int) -> Tensor:
+        """Draw a code of each of the first slots' frames, as `advance` does.
+
+        Args:
+            logits: `[num_slots, V]` float32.
+            group: Which code; 0 is that of the next frame.
+            num_slots: B.
+
+        Returns:
+            `[B]` int64, overwritten by the next call.
+        """
+
 
 class CodecKernels(Protocol):
     """`codec.decoder.decode_pcm` of one codec."""

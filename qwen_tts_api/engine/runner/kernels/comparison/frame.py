@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from qwen_tts_api.engine.runner.kernels.comparison.draws import compare_draws
 from qwen_tts_api.engine.runner.kernels.comparison.rows import (
     HIDDEN,
     KINDS,
@@ -33,10 +34,14 @@ PAUSED = (3, 8)
 NUM_FRAMES = 2
 """The second reads what the first has written."""
 
+PREDICTED = "keys and values of the code predictor"
+
 
 @torch.inference_mode()
 def compare_frame(model: SpeechModel, make: MakeFrame) -> None:
     """Compare two frames of some rows of different lengths and settings, some of them paused.
+
+    Numbers are compared of the frames, and draws by themselves.
 
     Args:
         model: The weights.
@@ -60,6 +65,7 @@ def compare_frame(model: SpeechModel, make: MakeFrame) -> None:
     for mine, theirs in zip(ours, plain, strict=True):
         _check_bookkeeping(mine, theirs, before)
     _check_numbers(ours, plain)
+    compare_draws(model, state, fused)
 
 
 def _frames(state: FrameState, frame: Callable[[], None]) -> list[Small]:
@@ -67,7 +73,9 @@ def _frames(state: FrameState, frame: Callable[[], None]) -> list[Small]:
     results = []
     for _ in range(NUM_FRAMES):
         frame()
-        results.append(small_of(state) | {WRITTEN: written_at(state, state.positions - 1)})
+        written = written_at(state, state.positions - 1)
+        predicted = state.code_predictor_cache.key_value.transpose(0, 1).clone()
+        results.append(small_of(state) | {WRITTEN: written, PREDICTED: predicted})
     return results
 
 
@@ -81,19 +89,23 @@ def _check_bookkeeping(ours: Small, plain: Small, before: Small) -> None:
 
 
 def _check_numbers(ours: Sequence[Small], plain: Sequence[Small]) -> None:
-    """Check codes and hidden states, of each row as long as it has sampled the same codes."""
+    """Check codes and states, of each row as long as it has sampled the same codes."""
     rows = [row for row in range(len(ours[0][HIDDEN])) if row not in PAUSED]
     num_sampled, num_other = [0] * len(KINDS), [0] * len(KINDS)
-    errors: dict[str, list[float]] = {HIDDEN: [], WRITTEN: []}
+    errors: dict[str, list[float]] = {HIDDEN: [], WRITTEN: [], PREDICTED: []}
     for mine, theirs in zip(ours, plain, strict=True):
         for row in list(rows):
             num_same, num_codes = _num_same(_codes(mine, row), _codes(theirs, row))
             num_sampled[row % len(KINDS)] += min(num_same + 1, num_codes)
+            # Two positions come before that of code 1.
+            known = slice(num_same + 2)
+            predicted = [each[PREDICTED][:, :, known].flatten(1) for each in (mine, theirs)]
+            errors[PREDICTED] += errors_of(predicted[0], predicted[1], [row])
             if num_same < num_codes:
                 num_other[row % len(KINDS)] += 1
                 rows.remove(row)
-        for name, found in errors.items():
-            found += errors_of(mine[name], theirs[name], rows)
+        for name in (HIDDEN, WRITTEN):
+            errors[name] += errors_of(mine[name], theirs[name], rows)
     for kind, sampled, other in zip(KINDS, num_sampled, num_other, strict=True):
         if other > MAX_DIVERGENCE * sampled + 1:
             raise Differs(f"{other} of {sampled} codes are others, with {kind}")
