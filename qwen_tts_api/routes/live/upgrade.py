@@ -35,7 +35,7 @@ from qwen_tts_api.telemetry.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 RECEIVED = "qwen_tts_api.received"
-"""Where the server puts a function into the environment that takes what came behind the head."""
+"""The key in the WSGI environment of a function that takes the bytes received after the head."""
 
 VERSION = "13"
 _ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -94,9 +94,9 @@ class SocketRoutes:
         Args:
             routes: The API's blueprint, whose errors have its own shape.
             path: Within the blueprint; its parts that vary are in `Request.view_args`.
-            begin: Returns what speaks over the socket that a handshake asks for; raises a TTSError
+            begin: Returns the session of a socket, given the handshake's request; raises a TTSError
                 to refuse it.
-            operation: Describes the path to who reads the document.
+            operation: Describes the path in the OpenAPI document.
         """
         name = re.sub(r"\W+", "_", path).strip("_")
 
@@ -128,7 +128,7 @@ class SocketRoutes:
                 lambda direction: messages[direction].inc(),
             )
 
-        response = _SwitchingProtocols(_Conversation(connect, session, self.open), 101)
+        response = _SwitchingProtocols(_SocketBody(connect, session, self.open), 101)
         del response.headers["Content-Type"]
         response.headers["Upgrade"] = "websocket"
         response.headers["Connection"] = "Upgrade"
@@ -139,15 +139,15 @@ class SocketRoutes:
 
 
 class _SwitchingProtocols(Response):
-    """An answer whose body is iterated over, although it is of a status that has none."""
+    """A response whose body is iterated over, although a 101 has none (werkzeug drops it)."""
 
     def get_app_iter(self, environ: Any) -> Any:
         """Return the body for the server."""
         return ClosingIterator(self.iter_encoded(), self.close)
 
 
-class _Conversation(Iterator[bytes]):
-    """The body of the answer 101: none, but the server iterates over it behind the head."""
+class _SocketBody(Iterator[bytes]):
+    """Runs the session as the body of the 101: the server iterates over it after the head."""
 
     def __init__(
         self, connect: Callable[[], WebSocket], session: Session, sockets: OpenSockets
@@ -188,14 +188,14 @@ class _Conversation(Iterator[bytes]):
 
 
 def check_handshake(request: Request) -> None:
-    """Check what the router does not.
+    """Check the headers of a handshake.
 
     Raises:
-        InvalidRequest: The key is none, or there is a body.
-        UpgradeRequired: It is no handshake of version 13 over HTTP/1.1.
+        InvalidRequest: The key is invalid, or there is a body.
+        UpgradeRequired: It is not a handshake of version 13 over HTTP/1.1.
     """
     environ: dict[str, Any] = request.environ
-    # Any other server than ours does not hand its connections over.
+    # Other WSGI servers do not pass the connection on.
     is_ours = "gunicorn.socket" in environ and RECEIVED in environ
     if not is_ours or environ.get("SERVER_PROTOCOL") != "HTTP/1.1":
         raise _no_handshake()

@@ -93,7 +93,7 @@ class WyomingConnection:
             self._idle_timeout_s = self._keepalive_s
 
     def _fail(self, error: Exception) -> None:
-        """Send the client an error and the end of its audio; from any thread."""
+        """Send the error and close the sending side; hang up if the client left. Any thread."""
         if isinstance(error, TimeoutError):
             logger.info("a Wyoming client sent or read nothing for too long: closing")
         if isinstance(error, (OSError, ClientLeft)):

@@ -37,14 +37,14 @@ class Events(Iterator[bytes]):
 
 
 def _events(body: StreamedBody, stream: SpeechStream) -> Generator[bytes, None, None]:
-    told = 0
+    num_sent = 0
 
     def segments() -> Sequence[TimedSegment]:
-        """Return those that have ended since the last time, if their times were asked for."""
-        nonlocal told
+        """Return the segments that have ended since the last call, if times were asked for."""
+        nonlocal num_sent
         times = stream.progress.times
-        new = times.segments[told:] if times else ()
-        told += len(new)
+        new = times.segments[num_sent:] if times else ()
+        num_sent += len(new)
         return new
 
     try:

@@ -39,7 +39,7 @@ class RealtimeSession:
         websocket: The socket.
         service: Speaks.
         config: The settings.
-        model: The name that the client gave.
+        model: The model's name in the request.
         count: Counts a response for the rate limit; raises RateLimited.
     """
 
@@ -58,7 +58,7 @@ class RealtimeSession:
         self._model = ""
         self._count = count
         self._session: dict[str, Any] = dict(DEFAULTS)
-        self._told: dict[str, Any] = {}
+        self._extra_fields: dict[str, Any] = {}
         self._id = new_id("sess")
         self._speech_queue = SpeechQueue(websocket)
         self._buffer = ""
@@ -134,9 +134,9 @@ class RealtimeSession:
         info = check_request(self._service, speech_request(session, self._model))
         self._session = session
         ignored += [FIELDS.get(name, name) for name in info.ignored] if info else []
-        self._told = {"ignored": ignored} if ignored else {}
+        self._extra_fields = {"ignored": ignored} if ignored else {}
         if info is not None and "live_mode" in session:
-            self._told["live_mode"] = info.mode  # not every model hears words
+            self._extra_fields["live_mode"] = info.mode  # not every model supports `continuous`
         self._send(event("session.updated", session=self._describe()))
 
     def _append(self, document: Event) -> None:
@@ -200,14 +200,14 @@ class RealtimeSession:
             if self._buffer.strip():
                 self._commit()
             self._close_open()
-        finally:  # whatever is wrong with the last text
+        finally:  # even if the last text is refused
             self._speech_queue.add(end)
 
     def _respond(self, text: str) -> Response:
-        """Return a new response, which is spoken when those before it were.
+        """Queue a new response.
 
         Raises:
-            TTSError: It cannot begin with this text; there is none then.
+            TTSError: The text is refused, and nothing is queued.
         """
         self._count()
         request = replace(speech_request(self._session, self._model), text=text)
@@ -217,7 +217,7 @@ class RealtimeSession:
         return response
 
     def _close_open(self) -> None:
-        """End the text that is being written, if there is one: it is spoken to its end."""
+        """Finish the open text, if there is one; it is spoken to its end."""
         response, self._open = self._open, None
         if response is not None:
             response.live.finish()
@@ -229,7 +229,7 @@ class RealtimeSession:
             "id": self._id,
             "model": model,
             **self._session,
-            **self._told,
+            **self._extra_fields,
         }
 
     def _send(self, document: Event) -> None:

@@ -25,10 +25,10 @@ from qwen_tts_api.service.live.speech import LiveSpeech
 from qwen_tts_api.service.speech import SpeechService
 
 CONFIG_S, IDLE_S = 10.0, 30.0
-"""How long the first message, and any later one while nothing is spoken, may take."""
+"""Timeouts of the first message, and of later ones while nothing is spoken."""
 
 MAX_MESSAGE_BYTES = 131_072
-"""Of a message that is no configuration."""
+"""The maximum size of any message but the configuration."""
 
 
 class SpeechStreamSession:
@@ -157,11 +157,11 @@ class SpeechStreamSession:
             self._speak_unit(unit)
 
     def _commit(self) -> None:
-        """Speak what there is; the utterance goes on."""
+        """Speak the buffered text; the utterance stays open."""
         utterance = self._open_utterance()
         self._speak_rest()
 
-        def committed() -> None:
+        def send_committed() -> None:
             self._send(
                 {
                     "type": "input.committed",
@@ -174,10 +174,10 @@ class SpeechStreamSession:
             )
 
         self._close_live()
-        self._speech_queue.add(committed)
+        self._speech_queue.add(send_committed)
 
     def _done(self) -> None:
-        """Speak what there is; the next text is another utterance's."""
+        """Speak the buffered text, and end the utterance."""
         utterance = self._open_utterance()
         config = self._config
 
@@ -195,7 +195,7 @@ class SpeechStreamSession:
         try:
             self._speak_rest()
             self._close_live()
-        finally:  # whatever is wrong with the last text
+        finally:  # even if the last text is refused
             self._utterance = None
             self._num_utterances += 1
             self._is_over = config.is_wrapped
@@ -237,7 +237,7 @@ class SpeechStreamSession:
         live.flush()
 
     def _open_live(self) -> LiveSpeech:
-        """Return the text that is being written, one unit after the other."""
+        """Return the open live text, whose segments are units; open one if there is none."""
         if self._live is None or self._live.is_over:
             utterance = self._utterance
             assert utterance is not None

@@ -43,14 +43,14 @@ class StreamOptionsSchema(Schema):
 
 @dataclass(frozen=True)
 class StreamConfig:
-    """What a session asks for.
+    """The configuration of a session.
 
     Attributes:
         speech: The request, without a text. With timestamps audio comes in JSON, and each unit ends
             with the times of its words.
         stream_audio: Whether a unit's audio is sent while it is made, and not as one message.
         granularity: How text is cut into units.
-        by_word: Whether the model hears text as it comes, and cuts it itself.
+        by_word: Whether the text is spoken word by word, without units.
         is_wrapped: Whether it came in `session`, as SGLang-Omni's clients send it.
         ignored: Names of fields without effect.
     """

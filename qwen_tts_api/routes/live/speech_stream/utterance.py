@@ -51,14 +51,14 @@ class Utterance:
         self._is_in_unit = False
         self._segments: list[TimedSegment] = []
         self._sample_rate_hz = self._num_chunks = 0
-        self._begun_ms = self._until_ms = self._told_ms = 0
+        self._unit_begins_ms = self._audio_until_ms = self._sent_until_ms = 0
 
     def speak(self, live: LiveSpeech, whole: str) -> None:
         """Send the units of a text; blocks until it was spoken.
 
         Args:
             live: The text.
-            whole: It, where it is one unit; else each segment is one.
+            whole: The text, if it is one unit; empty: each segment is a unit.
 
         Raises:
             SocketClosed: Nobody listens.
@@ -66,9 +66,9 @@ class Utterance:
         try:
             for event in live.events():
                 if whole:
-                    self._tell_whole(event, live, whole)
+                    self._send_text_event(event, live, whole)
                 else:
-                    self._tell(event, live)
+                    self._send_segment_event(event, live)
         except ClientLeft:
             pass
         except TTSError as error:
@@ -92,21 +92,21 @@ class Utterance:
             self._segments += speech.times.segments if speech.times else ()
             self._done(speech.info.finish_reason)
 
-    def _tell(self, event: LiveEvent, live: LiveSpeech) -> None:
-        """Send the messages of a segment, which is a unit."""
+    def _send_segment_event(self, event: LiveEvent, live: LiveSpeech) -> None:
+        """Send the messages for an event of a text whose segments are units."""
         if isinstance(event, SegmentBegins):
-            self._begun_ms = live.milliseconds
+            self._unit_begins_ms = live.milliseconds
             self._start(event.text, live.info.sample_rate_hz)
         elif isinstance(event, AudioChunk):
-            self._write(event.data, live.milliseconds - self._begun_ms)
+            self._write(event.data, live.milliseconds - self._unit_begins_ms)
         elif isinstance(event, SegmentEnded):
             self._segments += [event.times] if event.times else []
             if event.error is not None:
                 self._send(error_message(event.error, is_partial=True))
             self._done(event.finish_reason, error=event.error is not None)
 
-    def _tell_whole(self, event: LiveEvent, live: LiveSpeech, whole: str) -> None:
-        """Send the messages of a text that is one unit."""
+    def _send_text_event(self, event: LiveEvent, live: LiveSpeech, whole: str) -> None:
+        """Send the messages for an event of a text that is one unit."""
         if isinstance(event, SegmentBegins | AudioChunk) and not self._is_in_unit:
             self._start(whole, live.info.sample_rate_hz)
         if isinstance(event, AudioChunk):
@@ -117,7 +117,7 @@ class Utterance:
             self._done(event.finish_reason)
 
     def _fail(self, error: TTSError, whole: str) -> None:
-        """End a unit that cannot be spoken, as one that failed, whether it began or not."""
+        """Send the messages of a failed unit, whether it had begun or not."""
         self._send(error_message(error, is_partial=self._is_in_unit))
         if not self._is_in_unit:
             self._start(whole, SAMPLE_RATE_HZ)
@@ -127,7 +127,7 @@ class Utterance:
         self._is_in_unit, self._num_bytes = True, 0
         self._audio.clear()
         self._segments.clear()
-        self._sample_rate_hz, self._num_chunks, self._told_ms = sample_rate_hz, 0, 0
+        self._sample_rate_hz, self._num_chunks, self._sent_until_ms = sample_rate_hz, 0, 0
         message = {
             "type": "audio.start",
             "utterance_index": self.index,
@@ -142,9 +142,9 @@ class Utterance:
         self._send(message)
 
     def _write(self, data: bytes, until_ms: int) -> None:
-        """Send audio, or keep it until all of it is there; `until_ms` is where it ends."""
+        """Send audio, or buffer it until the unit is complete; `until_ms` is where it ends."""
         self._num_bytes += len(data)
-        self._until_ms = until_ms
+        self._audio_until_ms = until_ms
         if self._config.stream_audio:
             self._send_audio(data)
         else:
@@ -157,15 +157,15 @@ class Utterance:
             self._send(data)
 
     def _send_chunk(self, data: bytes, words: list[Document] | None) -> None:
-        """Send audio, or at the end of a unit when its words are heard, as vLLM-Omni does."""
-        end_ms = max(self._until_ms, self._told_ms)
+        """Send audio with its times or, at the end of a unit, the times of its words."""
+        end_ms = max(self._audio_until_ms, self._sent_until_ms)
         self._send(
             {
                 "type": "audio.chunk",
                 "utterance_index": self.index,
                 "sentence_index": self.num_units,
                 "chunk_id": self._num_chunks,
-                "chunk_start_ms": self._told_ms,
+                "chunk_start_ms": self._sent_until_ms,
                 "chunk_end_ms": end_ms,
                 "sample_rate": self._sample_rate_hz,
                 "audio_b64": base64.b64encode(data).decode("ascii"),
@@ -173,7 +173,7 @@ class Utterance:
             }
         )
         self._num_chunks += 1
-        self._told_ms = end_ms
+        self._sent_until_ms = end_ms
 
     def _done(self, finish_reason: str, *, error: bool = False) -> None:
         if self._audio and not error:
