@@ -184,9 +184,10 @@ def _describe_as_json(parameter: dict[str, Any]) -> None:
     Without it OpenAPI has a client write each item or property as a parameter of its own.
     """
     schema = parameter.get("schema", {})
-    types = {kind.get("type") for kind in schema.get("anyOf", [schema])}
-    if types & {"array", "object"}:
-        parameter["content"] = {"application/json": {"schema": parameter.pop("schema")}}
+    if (kind := schema.get("type")) in ("array", "object"):
+        del parameter["schema"]
+        as_json = {**schema, "type": [kind, "null"]}
+        parameter["content"] = {"application/json": {"schema": as_json}}
 
 
 def _document(described: Operation, config: Config, rule: Rule, method: str) -> dict[str, Any]:

@@ -58,9 +58,11 @@ class TurnsField(fields.Field[tuple[Turn, ...]]):
     ) -> tuple[Turn, ...]:
         if isinstance(value, str):
             try:
-                value = strict_json.parse(value) if value else []
+                value = strict_json.parse(value) if value.strip() else None
             except ValueError as error:
                 raise ValidationError(f"Not valid JSON: {error}.") from None
+            if value is None:
+                return ()
         if not isinstance(value, list):
             raise ValidationError('Not a list such as [{"speaker": "Ryan", "text": "Hello."}].')
         return tuple(self._read(number, turn) for number, turn in enumerate(value, 1))
