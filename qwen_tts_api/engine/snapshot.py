@@ -146,7 +146,7 @@ class EngineStatus:
         if self.stalled_s <= timeout_s:
             return ""
         return (
-            f"{self.name} has computed nothing of what it has for {timeout_s:g} s "
+            f"{self.name} has jobs, but has computed no frame for {timeout_s:g} s "
             "(QWEN_HANG_TIMEOUT_S)"
         )
 
@@ -215,7 +215,7 @@ def pool_status(
         state = "recovering"
         doing = f"{default} could not be loaded; next try after {failed[default]} s"
     if state == "ready" and own is None and default in idle:
-        doing = f"{default} left memory, since nobody used it: the next request loads it"
+        doing = f"{default} was unloaded, since no request used it: the next one loads it"
     absent = {name: "idle" if name in idle else "not loaded" for name in failed}
     absent |= {name: "failed" for name, wait_s in failed.items() if wait_s}
     present = [each for each in engines if each.state is not EngineState.CLOSING]

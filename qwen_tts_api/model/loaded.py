@@ -210,7 +210,7 @@ def judge(folder: Path, config: Document | None = None) -> Checkpoint:
     except OSError as error:
         raise LoadError(f"{error.filename} cannot be read: {error.strerror}.") from error
     except Exception as error:  # a boundary: whatever a strange checkpoint makes libraries raise
-        logger.debug("judging %s failed", folder, exc_info=True)
+        logger.debug("validating %s failed", folder, exc_info=True)
         said = next(iter(str(error).splitlines()), "")
         raise LoadError(f"{folder} cannot be served: {type(error).__name__}: {said}.") from error
     return checkpoint

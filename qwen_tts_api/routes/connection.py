@@ -99,7 +99,7 @@ class DisconnectWatcher:
         except FileExistsError:  # a restart did so at the same time
             self._epoll.modify(descriptor, _EVENTS)
         except (OSError, ValueError) as error:
-            logger.warning("a disconnect of this client will not be noticed: %s", error)
+            logger.warning("a disconnect of this client will not be detected: %s", error)
 
     def _run(self) -> None:
         while True:

@@ -126,7 +126,7 @@ def register(
         return response
 
     def no_socket(error: WebsocketMismatch) -> Response:
-        return tts_error(InvalidRequest("This path is no WebSocket: ask it without an upgrade."))
+        return tts_error(InvalidRequest("This path is not a WebSocket: leave 'Upgrade' out."))
 
     def unexpected(error: Exception) -> Response:  # a boundary: the last resort of a request
         logger.error("unexpected error", exc_info=error)

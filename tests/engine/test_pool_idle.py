@@ -35,7 +35,7 @@ def test_an_unused_model_leaves_memory_and_comes_back(make_bench: MakeBench) -> 
     assert bench.runner.closed
     status = bench.pool.status()
     assert status.ready
-    assert status.doing == "voice left memory, since nobody used it: the next request loads it"
+    assert status.doing == "voice was unloaded, since no request used it: the next one loads it"
     answer = bench.client.get("/readyz")
     assert (answer.status_code, answer.get_json()["models"]["voice"]) == (200, "idle")
     assert bench.client.get("/healthz").status_code == 200

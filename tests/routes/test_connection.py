@@ -215,7 +215,7 @@ def test_a_socket_that_cannot_be_watched_is_a_client_that_stays(
     watcher = DisconnectWatcher()
     watcher.watch(-1, lambda: None)
     watcher.forget(-1)
-    assert "will not be noticed" in caplog.text
+    assert "will not be detected" in caplog.text
     here, there = socket.socketpair()
     with here, there:
         watcher.watch(descriptor := here.fileno(), lambda: None)

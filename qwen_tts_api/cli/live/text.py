@@ -68,7 +68,7 @@ class PipedText:
             assert isinstance(part, LiveSegment | StatedPause)
             yield part
         if self._error is not None:
-            raise click.ClickException(f"The text cannot be read on: {self._error}.")
+            raise click.ClickException(f"Reading the text failed: {self._error}.")
 
     def find_pause(self, segment: LiveSegment) -> StatedPause | None:
         """Return the pause that is stated behind the latest segment, as far as is known."""

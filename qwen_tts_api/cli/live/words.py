@@ -138,7 +138,7 @@ class WordSpeech:
             elif event["type"] == "response.done":
                 yield self._end(event["response"])
         if self._error is not None:
-            raise click.ClickException(f"The text cannot be read on: {self._error}.")
+            raise click.ClickException(f"Reading the text failed: {self._error}.")
         if not self._audio.num_samples:
             raise click.ClickException("There is nothing to speak in the text.")
         yield self._audio.finish()

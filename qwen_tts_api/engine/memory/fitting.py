@@ -33,17 +33,17 @@ def fit_runner(
     """Return a warmed-up runner with the slots and pages that are wanted, or as many as fit.
 
     Args:
-        plan_memory: Plans for what is free, but for what computing takes.
-        make: Makes the model's runner by a plan.
-        warm_up: Brings a runner to where it serves.
-        report: Told what is being done.
+        plan_memory: Plans slots and pages, given the working memory.
+        make: Makes a runner for a plan.
+        warm_up: Warms a runner up.
+        report: Called with the name of each stage.
 
     Raises:
         LoadError: Not even one utterance fits.
     """
     plan = plan_memory(WorkingMemory())
     if plan.device != "cpu":
-        report("measuring what computing takes")
+        report("measuring the working memory")
         plan = plan_memory(_measure(plan, make))
     logger.info("%s", plan)
     report("warming up")
@@ -54,7 +54,7 @@ def fit_runner(
             if plan.max_slots == 1:
                 raise _too_little(plan, error) from error
             release_memory(error)
-        logger.warning("%d utterances at once do not fit after all; trying half", plan.max_slots)
+        logger.warning("out of memory with %d utterances at once; trying half", plan.max_slots)
         plan = replace(plan, size=_half(plan.size))
 
 

@@ -99,8 +99,8 @@ class ModelRunner:
         room = self._state.speech.max_text_embeddings
         if prepared.num_trailing > room:
             raise TextTooLong(
-                f"{prepared.num_trailing} tokens of the text would be heard in frames, more than "
-                f"the {room} that there is room for: leave 'non_streaming_mode' out, or send the "
+                f"With 'non_streaming_mode' false {prepared.num_trailing} tokens of the text come "
+                f"behind the prompt, where there is room for {room}: leave it out, or send the "
                 "text in parts."
             )
         return prepared

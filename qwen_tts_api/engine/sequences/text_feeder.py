@@ -78,9 +78,9 @@ class TextFeeder:
         sequence.job.num_text_tokens = sequence.num_tokens
         if sequence.num_positions + sequence.num_tokens > self._runner.max_positions:
             raise TextTooLong(
-                f"The text has {sequence.num_tokens} tokens, more than the "
+                f"The text has {sequence.num_tokens} tokens: their frames exceed the "
                 f"{self._runner.max_positions} positions that an utterance may have "
-                "(QWEN_MAX_POSITIONS) leave it frames for: send it in parts."
+                "(QWEN_MAX_POSITIONS). Send it in parts."
             )
         if final:
             sequence.max_frames = min(sequence.max_frames, text_budget(sequence.num_tokens))

@@ -211,7 +211,7 @@ def check_handshake(request: Request) -> None:
         raise InvalidRequest("'Sec-WebSocket-Key' is not 16 bytes in base64.")
     if subprotocols.offered(request) and not subprotocols.choose(request):
         raise InvalidRequest(
-            "A key is the only subprotocol: offer another beside it, which the server can choose."
+            "The only subprotocol is an API key: offer another beside it, for the server to choose."
         )
 
 

@@ -67,8 +67,9 @@ class WyomingServer:
         logger.info("Wyoming on tcp://%s", address)
         if not is_loopback(address):
             logger.warning(
-                "%s=%s: Wyoming knows no keys, so that whoever reaches this address can let the "
-                "server speak, and list its voices. Let a firewall admit Home Assistant alone.",
+                "%s=%s: the Wyoming protocol has no API keys, so that anybody who reaches this "
+                "address can synthesize speech and list voices. Allow only Home Assistant by a "
+                "firewall.",
                 SETTING,
                 address,
             )

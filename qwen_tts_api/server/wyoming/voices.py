@@ -98,7 +98,7 @@ class WyomingVoices:
         if name in models.names and models.card(name).kind == "voice_design":
             return name, ""
         if name:
-            logger.info("there is no voice %s: the default one speaks", shown(name))
+            logger.info("unknown Wyoming voice %s: using the default voice", shown(name))
         return "", ""
 
     def _read_again(self) -> Future[None]:

@@ -129,7 +129,7 @@ def _is_continuous(config: Config, voice: ResolvedVoice) -> bool:
     if request.non_streaming_mode:
         if request.live_mode:
             raise InvalidRequest(
-                "'live_mode' is 'continuous', where text is heard in frames, but "
+                "'live_mode' is 'continuous', which needs the text frame by frame, but "
                 "'non_streaming_mode' is true: leave one of the two out.",
                 fields={"non_streaming_mode": ["Does not go with 'live_mode': 'continuous'."]},
             )

@@ -222,11 +222,11 @@ class SegmentedJob:
             dropped = self.jobs[number:]
             del self.jobs[number:], self.segments[number:]
         for job in dropped:
-            self._pool.cancel(job, TTSError("The text is not wanted any more."))
+            self._pool.cancel(job, TTSError("The segment was dropped."))
 
     def close(self) -> None:
         """Cancel the jobs that have not ended: nobody reads their audio."""
-        self.cancel(TTSError("The audio is not read on."))
+        self.cancel(TTSError("The audio is not read any more."))
 
     def cancel(self, reason: TTSError) -> None:
         """Cancel the jobs that have not ended, and submit no more; readers get `reason`."""

@@ -230,7 +230,7 @@ def _os_errors_translated() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        logger.error("the registry of voices: %s", error)
+        logger.error("reading or writing the registry of voices failed: %s", error)
         raise RegistryUnavailable(
             "The registry of voices cannot be read or written; the cause is in the server's log."
         ) from error

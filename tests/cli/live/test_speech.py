@@ -184,7 +184,7 @@ def test_a_wrong_field_is_refused_before_anything_is_spoken() -> None:
 def test_what_is_no_utf_8(capsys: pytest.CaptureFixture[str]) -> None:
     """What comes before it is spoken; how much that was is said."""
     speaker = Speaker()
-    with pytest.raises(click.ClickException, match=r"cannot be read on: .*utf-8"):
+    with pytest.raises(click.ClickException, match=r"Reading the text failed: .*utf-8"):
         speak(b"Hello. \xff", speaker)
     assert speaker.texts == ["Hello."]
     assert capsys.readouterr().err == "Spoken were 6 of 7 characters, 400 ms of audio.\n"

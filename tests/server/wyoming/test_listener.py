@@ -362,4 +362,4 @@ def test_an_address_that_others_reach_is_warned_of(
     start()
     assert "QWEN_WYOMING_BIND" not in caplog.text
     start(wyoming_bind="0.0.0.0:0")
-    assert "QWEN_WYOMING_BIND=0.0.0.0:0: Wyoming knows no keys" in caplog.text
+    assert "QWEN_WYOMING_BIND=0.0.0.0:0: the Wyoming protocol has no API keys" in caplog.text

@@ -56,7 +56,7 @@ class PrefixCache:
             return self._entries[key]
 
     def make_room(self, num_positions: int) -> Places:
-        """Reserve free places, evicting prefixes; return None if there are not so many."""
+        """Reserve free places, evicting prefixes; return none if there are not so many."""
         with self._lock:
             while len(self._free) < num_positions and self._entries:
                 _, places = self._entries.popitem(last=False)
