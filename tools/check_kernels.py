@@ -30,6 +30,7 @@ from bench.paths import fused_launches
 from bench.published_sizes import empty_model
 from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.engine.runner.kernels.choice import fused_kernels, prepare_triton
+from qwen_tts_api.engine.runner.kernels.compile_ahead import parsed_one_by_one
 
 SHARED_BYTES = {
     80: 163 * 1024,  # A100
@@ -181,7 +182,8 @@ def check(calls: Iterable[TritonCall], arch: int) -> int:
 def compile_calls(calls: Iterable[TritonCall], arch: int) -> list[Kernel]:
     """Compile what some launches need, each kernel once, on all cores."""
     sources = sources_of(calls, arch)
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    with parsed_one_by_one(), pool:
         return list(pool.map(lambda source: compile_source(source, arch), sources))
 
 

@@ -166,6 +166,9 @@ def _load(
         torch.set_num_threads(1)
     prepare_triton(options.cache_dir)
     kernels = choose_kernels(model, options.kernels, report)
+    if kernels.frame is not None:
+        # Nothing uses flash-attn then, which would want larger pages than have been compared.
+        model = with_changes(model, placement=with_changes(placement, attention="sdpa"))
     make = partial(ModelRunner, model, enforce_eager=options.enforce_eager, kernels=kernels)
     plan = partial(
         plan_memory,

@@ -202,6 +202,14 @@ COMPUTING: list[tuple[Check, Subject, str, str]] = [
     (computing.check_attention, beside(H200, QWEN_DTYPE="float32"), WARNING, "16 bits"),
     (computing.check_kernels, subject(), OK, "plain"),
     (computing.check_kernels, beside(H200, QWEN_KERNELS="plain"), OK, "plain"),
+    (computing.check_kernels, beside(T4, QWEN_KERNELS="plain"), OK, "plain"),
+    (
+        computing.check_kernels,
+        beside(T4),
+        WARNING,
+        "compute capability 8.0 is needed, and the device has 7.5",
+    ),
+    (computing.check_kernels, beside(), WARNING, "cuda:0 is not there"),
 ]
 
 
@@ -240,15 +248,20 @@ def test_kernels(
 
 
 @pytest.mark.parametrize(
-    ("content", "gpu", "sentence"),
+    ("content", "gpu", "level", "sentence"),
     [
-        ("", H200, "flash_attention_2"),
-        ("", T4, "flash-attn does not run on Tesla T4"),
-        ("raise ImportError('undefined symbol')", H200, "cannot be imported: ImportError"),
+        ("", H200, OK, "flash_attention_2"),
+        ("", T4, WARNING, "sdpa, for flash_attention_2 cannot be used: compute capability 8.0 is"),
+        ("raise ImportError('undefined symbol')", H200, ERROR, "cannot be imported: ImportError"),
     ],
 )
 def test_flash_attention(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, gpu: Gpu, sentence: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: str,
+    gpu: Gpu,
+    level: str,
+    sentence: str,
 ) -> None:
     """A package that is there may still not run, or be built for another PyTorch."""
     (tmp_path / "flash_attn.py").write_text(content)
@@ -256,7 +269,7 @@ def test_flash_attention(
     finding = only(computing.check_attention, beside(gpu))
     sys.modules.pop("flash_attn", None)
     assert sentence in finding.message
-    assert finding.level == (OK if sentence == "flash_attention_2" else ERROR)
+    assert finding.level == level
 
 
 def cut(path: Path) -> None:

@@ -36,6 +36,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from bench.launches import is_composite
+from qwen_tts_api.engine.runner import graphs
 from qwen_tts_api.engine.runner.host_copy import HostCopy
 from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME
 from qwen_tts_api.model.voice.encoders import VoiceEncoders
@@ -159,7 +160,7 @@ class CudaRules(TorchDispatchMode):
 class Stream:
     """A stream or an event of one: takes any order."""
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         pass
 
     def wait_stream(self, other: Stream) -> None:
@@ -219,6 +220,7 @@ def _replace_driver(patched: pytest.MonkeyPatch, rules: CudaRules) -> None:
     patched.setattr(torch, "tensor", tensor)
     patched.setattr(torch.cuda, "Stream", Stream)
     patched.setattr(torch.cuda, "Event", Stream)
+    patched.setattr(graphs, "_capture_stream", Stream)
     patched.setattr(torch.cuda, "stream", on_stream)
     patched.setattr(torch.cuda, "current_stream", Stream)
     patched.setattr(torch.cuda, "CUDAGraph", Graph)

@@ -11,9 +11,6 @@ from qwen_tts_api.cli.doctor.subject import Subject
 
 GIB = 2**30
 
-AMPERE = (8, 0)
-"""The first compute capability that has bfloat16 and runs flash-attn."""
-
 
 def check_pytorch(subject: Subject) -> Iterator[Finding]:
     """Check that PyTorch can be imported, and that its build can use the GPUs."""
@@ -62,6 +59,8 @@ def check_device(subject: Subject) -> Iterator[Finding]:
 
 def check_dtype(subject: Subject) -> Iterator[Finding]:
     """Check that the device supports the dtype, and efficiently."""
+    from qwen_tts_api.model.weights.placement import AMPERE
+
     dtype, gpu = subject.config.dtype, subject.gpu
     if subject.config.device == "cpu" and dtype != "float32":
         yield warning(
@@ -99,15 +98,14 @@ def check_attention(subject: Subject) -> Iterator[Finding]:
     if config.device == "cpu":
         yield ok("sdpa, as on every CPU")
         return
-    obstacle = flash_attention_obstacle(config.device, config.dtype)
+    capability = subject.gpu.capability if subject.gpu else None
+    obstacle = flash_attention_obstacle(config.device, config.dtype, capability)
     if obstacle:
         yield warning(
             f"sdpa, for flash_attention_2 cannot be used: {obstacle}.",
             "Set QWEN_ATTN_IMPL=sdpa, or install flash-attn (make setup FLASH_ATTN=<a wheel for "
             "this PyTorch and Python>).",
         )
-    elif subject.gpu and subject.gpu.capability < AMPERE:
-        yield error(f"flash-attn does not run on {subject.gpu.name}.", "Set QWEN_ATTN_IMPL=sdpa.")
     else:
         yield _try_flash_attention()
 
@@ -115,13 +113,21 @@ def check_attention(subject: Subject) -> Iterator[Finding]:
 def check_kernels(subject: Subject) -> Iterator[Finding]:
     """Check that fused kernels can be compiled; whether they are right is tested at the start."""
     from qwen_tts_api.engine.runner.kernels.choice import compiler_obstacle, kernels_obstacle
+    from qwen_tts_api.model.weights.placement import age_obstacle
 
     config = subject.config
     if config.kernels == "plain" or config.device == "cpu":
         yield ok("plain")
         return
     without = "or set QWEN_KERNELS=plain."
-    if obstacle := kernels_obstacle(config.kernels, config.device):
+    if subject.gpu is None:
+        yield warning(
+            f"Whether fused kernels can be used is not known: {config.device} is not there.",
+            "Set QWEN_DEVICE to a device that is.",
+        )
+    elif obstacle := age_obstacle(subject.gpu.capability):
+        yield warning(f"plain: {obstacle}.", "Set QWEN_KERNELS=plain: nothing is missing then.")
+    elif obstacle := kernels_obstacle(config.kernels, config.device, subject.gpu.capability):
         yield warning(f"plain: {obstacle}.", f"Install it (make setup TORCH=cuda), {without}")
     elif obstacle := compiler_obstacle():
         yield warning(

@@ -12,7 +12,7 @@ import torch
 from qwen_tts_api.engine.memory import planning
 from qwen_tts_api.engine.memory.planning import MemoryPlan, WorkingMemory
 from qwen_tts_api.engine.memory.profiling import measure_working_memory
-from qwen_tts_api.engine.memory.release import release_memory
+from qwen_tts_api.engine.memory.release import empty_caches, release_memory
 from qwen_tts_api.engine.runner.buckets import slot_buckets
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.errors import LoadError
@@ -41,6 +41,7 @@ def fit_runner(
     Raises:
         LoadError: Not even one utterance fits.
     """
+    empty_caches()  # what the loading has left there counts as taken
     plan = plan_memory(WorkingMemory())
     if plan.device != "cpu":
         report("measuring the working memory")

@@ -25,7 +25,9 @@ class HostCopy:
             self._host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
             self._host.copy_(tensor, non_blocking=True)
             tensor.record_stream(stream)
-            self._event = torch.cuda.Event()
+            # Who waits for others sleeps: a core that looks again and again is one that encodes no
+            # audio. To wake up takes no time from the device, which has the next frame already.
+            self._event = torch.cuda.Event(blocking=True)
             self._event.record(stream)
 
     def wait(self) -> Tensor:

@@ -16,6 +16,12 @@ from qwen_tts_api.errors import LoadError
 
 logger = logging.getLogger(__name__)
 
+Capability = tuple[int, int]
+
+AMPERE = (8, 0)
+"""The first compute capability that has bfloat16, that flash-attn runs on, and for whose tensor
+cores Triton compiles: for older ones it multiplies number by number, with registers in memory."""
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -71,7 +77,7 @@ def place(device: str, dtype: str, attention: str) -> Placement:
     """
     _check_device(device)
     attention = attention_kernel(attention)
-    obstacle = flash_attention_obstacle(device, dtype)
+    obstacle = flash_attention_obstacle(device, dtype, compute_capability(device))
     if attention == "flash_attention_2" and obstacle:
         logger.warning(
             "QWEN_ATTN_IMPL=flash_attention_2 cannot be used: %s. Falling back to sdpa.", obstacle
@@ -104,12 +110,37 @@ def _check_device(device: str) -> None:
     )
 
 
-def flash_attention_obstacle(device: str, dtype: str) -> str | None:
-    """Return why flash-attn cannot run, or None where it can."""
+def compute_capability(device: str) -> Capability | None:
+    """Return what a CUDA device is; None for a CPU, or where PyTorch sees no device."""
+    if device == "cpu" or not torch.cuda.is_available():
+        return None
+    return torch.cuda.get_device_capability(device)
+
+
+def age_obstacle(capability: Capability | None) -> str | None:
+    """Return why a device is too old for kernels in 16 bits, or None where it is not, or unknown.
+
+    Args:
+        capability: From `compute_capability`.
+    """
+    if capability is None or capability >= AMPERE:
+        return None
+    found, needed = (".".join(map(str, each)) for each in (capability, AMPERE))
+    return f"compute capability {needed} is needed, and the device has {found}"
+
+
+def flash_attention_obstacle(device: str, dtype: str, capability: Capability | None) -> str | None:
+    """Return why flash-attn cannot run, or None where it can.
+
+    Args:
+        device: `cpu` or `cuda:N`.
+        dtype: QWEN_DTYPE.
+        capability: The device's.
+    """
     if device == "cpu":
         return "it needs a CUDA device and QWEN_DEVICE is cpu"
     if dtype == "float32":
         return "it computes in 16 bits and QWEN_DTYPE is float32"
     if importlib.util.find_spec("flash_attn") is None:
         return "flash-attn is not installed"
-    return None
+    return age_obstacle(capability)

@@ -173,6 +173,20 @@ def test_slots_leave_room_for_what_was_measured(model: LoadedModel, fit: Fit) ->
     assert device.least_free > 0
 
 
+def test_what_the_loading_has_left_is_not_taken(
+    model: LoadedModel, fit: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch keeps it for tensors to come: no model is refused for what compared its kernels."""
+    device = device_of(model, 10, fixed=0, each=0)
+    device.kernels, device.free = 0, 0
+
+    def empty_caches() -> None:
+        device.free = device.total
+
+    monkeypatch.setattr(fitting, "empty_caches", empty_caches)
+    assert fit(device, 4).max_slots == 4
+
+
 def test_slots_are_halved_until_they_fit(
     model: LoadedModel, fit: Fit, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import pytest
 import torch
 from torch import Tensor
 
+from qwen_tts_api.engine.runner import graphs
 from qwen_tts_api.engine.runner.graphs import GraphCache, graph_pool
 from tests.engine.runner.fake_graphs import OVERWRITTEN, fake_graphs, pool_of
 
@@ -72,6 +74,18 @@ def test_a_result_is_overwritten_by_the_next_graph(monkeypatch: pytest.MonkeyPat
     assert first.tolist() == [2, 2, 2]
     assert graphs(2).tolist() == [6, 6, 6]
     assert first.tolist() == [OVERWRITTEN] * 3
+
+
+def test_all_models_capture_on_one_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries keep memory for each stream that there ever was; each model has a pool."""
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: object())
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", object)
+    stream_of = functools.cache(graphs._capture_stream.__wrapped__)
+    monkeypatch.setattr(graphs, "_capture_stream", stream_of)
+    pools = [graph_pool(torch.device("cuda", index)) for index in (0, 0, 1)]
+    streams = [pool.stream for pool in pools if pool is not None]
+    assert [streams.index(stream) for stream in streams] == [0, 0, 2]
+    assert len({id(pool.memory) for pool in pools if pool is not None}) == 3
 
 
 def test_a_cpu_has_no_graphs() -> None:

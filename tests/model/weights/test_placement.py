@@ -30,17 +30,23 @@ def test_the_kernel_that_runs_is_reported(attention: str, caplog: pytest.LogCapt
 
 
 @pytest.mark.parametrize(
-    ("installed", "dtype", "expected"),
+    ("installed", "dtype", "capability", "expected"),
     [
-        (True, "bfloat16", "flash_attention_2"),
-        (True, "float32", "sdpa"),
-        (False, "bfloat16", "sdpa"),
+        (True, "bfloat16", (8, 0), "flash_attention_2"),
+        (True, "float16", (7, 5), "sdpa"),
+        (True, "float32", (8, 0), "sdpa"),
+        (False, "bfloat16", (8, 0), "sdpa"),
     ],
 )
 def test_a_gpu_uses_flash_attention_where_it_can(
-    monkeypatch: pytest.MonkeyPatch, installed: bool, dtype: str, expected: str
+    monkeypatch: pytest.MonkeyPatch,
+    installed: bool,
+    dtype: str,
+    capability: tuple[int, int],
+    expected: str,
 ) -> None:
-    """It must be installed, and computes in 16 bits only."""
+    """It must be installed, and computes in 16 bits only, on no older device."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if installed else None)

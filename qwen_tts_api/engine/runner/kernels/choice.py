@@ -24,21 +24,28 @@ from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
 from qwen_tts_api.engine.self_test import is_fatal
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.weights.placement import Capability, age_obstacle, compute_capability
 
 logger = logging.getLogger(__name__)
 
 WITHOUT = "Set QWEN_KERNELS=plain to do without them."
 
 
-def kernels_obstacle(setting: str, device: str) -> str | None:
-    """Return why fused kernels cannot be used, or None where they are tried."""
+def kernels_obstacle(setting: str, device: str, capability: Capability | None) -> str | None:
+    """Return why fused kernels cannot be used, or None where they are tried.
+
+    Args:
+        setting: QWEN_KERNELS.
+        device: `cpu` or `cuda:N`.
+        capability: The device's.
+    """
     if setting == "plain":
         return "QWEN_KERNELS is plain"
     if device == "cpu":
         return "they need a CUDA device and QWEN_DEVICE is cpu"
     if importlib.util.find_spec("triton") is None:
         return "Triton is not installed"
-    return None
+    return age_obstacle(capability)
 
 
 def compiler_obstacle() -> str | None:
@@ -69,7 +76,8 @@ def choose_kernels(
     Raises:
         LoadError: A kernel has broken the device for this process.
     """
-    obstacle = kernels_obstacle(setting, model.placement.device)
+    device = model.placement.device
+    obstacle = kernels_obstacle(setting, device, compute_capability(device))
     if obstacle is None:
         report("compiling kernels and comparing them with PyTorch's operators")
         try:
@@ -82,7 +90,7 @@ def choose_kernels(
             if kernels.codec is not None:
                 model.codec.to_channels_last()  # else they would have a copy of their own
             return kernels
-    if setting != "plain" and model.placement.device != "cpu":
+    if setting != "plain" and device != "cpu":
         logger.warning("fused kernels cannot be used: %s. %s", obstacle, WITHOUT)
     return PLAIN
 

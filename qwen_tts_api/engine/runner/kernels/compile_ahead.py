@@ -79,6 +79,29 @@ def collected() -> Iterator[Collection[Specialization]]:
             knobs.runtime.jit_cache_hook, JITFunction.run = before, launch
 
 
+@contextmanager
+def parsed_one_by_one() -> Iterator[None]:
+    """Let threads compile side by side, but parse one after another.
+
+    Two that parse at a time can fail (seen with Python 3.11): `SystemError: AST constructor
+    recursion depth mismatch`. It takes a thousandth of the time.
+    """
+    from triton.runtime.jit import JITFunction
+
+    owner: Any = next(each for each in JITFunction.__mro__ if "parse" in vars(each))
+    parse, lock = owner.parse, threading.Lock()
+
+    def parse_alone(function: Any) -> Any:
+        with lock:
+            return parse(function)
+
+    owner.parse = parse_alone
+    try:
+        yield
+    finally:
+        owner.parse = parse
+
+
 def compile_all(specializations: Collection[Specialization], device: str) -> None:
     """Compile on all cores, for a CUDA device.
 
@@ -94,9 +117,8 @@ def compile_all(specializations: Collection[Specialization], device: str) -> Non
 
     began, num_threads = time.monotonic(), len(os.sched_getaffinity(0))
     # Triton compiles for the device that is the thread's.
-    with ThreadPoolExecutor(
-        num_threads, initializer=torch.cuda.set_device, initargs=(device,)
-    ) as pool:
+    pool = ThreadPoolExecutor(num_threads, initializer=torch.cuda.set_device, initargs=(device,))
+    with parsed_one_by_one(), pool:
         list(pool.map(compile_one, specializations))
     seconds = time.monotonic() - began
     logger.info("compiled %d kernels in %.1f s", len(specializations), seconds)

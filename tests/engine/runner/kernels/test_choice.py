@@ -21,6 +21,7 @@ from torch import Tensor
 
 from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.checkpoints.checkpoint import Checkpoint
+from qwen_tts_api.engine import loading
 from qwen_tts_api.engine.memory.planning import plan_memory
 from qwen_tts_api.engine.runner.kernels import choice
 from qwen_tts_api.engine.runner.kernels.choice import agreeing, choose_kernels, kernels_obstacle
@@ -34,7 +35,7 @@ from qwen_tts_api.model.frame_state import FrameState, SpeechModel
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.prompt import NONE
 from qwen_tts_api.model.utterance import SamplingParams
-from qwen_tts_api.model.weights.placement import place
+from qwen_tts_api.model.weights.placement import Placement, place
 from tests.conftest import assert_same
 from tests.engine.runner import fake_graphs
 from tests.engine.runner.stand_ins import Codec, Frame, Prefill
@@ -316,7 +317,7 @@ def test_weights_of_a_fused_codec_are_stored_as_it_reads_them(
     model: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once it is known to be used: `FusedCodec` would have a copy else. Where not, they stay."""
-    monkeypatch.setattr(choice, "kernels_obstacle", lambda setting, device: None)
+    monkeypatch.setattr(choice, "kernels_obstacle", lambda *_: None)
     for kernels, is_contiguous in ((PLAIN, True), (Kernels(codec=Codec), False)):
         monkeypatch.setattr(choice, "fused_kernels", lambda kernels=kernels: kernels)
         other = replace(model, codec=copy.deepcopy(model.codec))
@@ -326,12 +327,37 @@ def test_weights_of_a_fused_codec_are_stored_as_it_reads_them(
 
 
 def test_what_keeps_fused_kernels_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert kernels_obstacle("plain", "cuda:0") == "QWEN_KERNELS is plain"
-    assert "is cpu" in str(kernels_obstacle("auto", "cpu"))
+    assert kernels_obstacle("plain", "cuda:0", (9, 0)) == "QWEN_KERNELS is plain"
+    assert "is cpu" in str(kernels_obstacle("auto", "cpu", None))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert kernels_obstacle("auto", "cuda:0") == "Triton is not installed"
+    assert kernels_obstacle("auto", "cuda:0", (9, 0)) == "Triton is not installed"
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    assert kernels_obstacle("auto", "cuda:0") is None
+    for capability in ((8, 0), (8, 9), (12, 0)):
+        assert kernels_obstacle("auto", "cuda:0", capability) is None
+    too_old = kernels_obstacle("auto", "cuda:0", (7, 5))
+    assert too_old == "compute capability 8.0 is needed, and the device has 7.5"
+
+
+@for_each(
+    ("kernels", "attention", "page_positions"),
+    [(PLAIN, "flash_attention_2", 256), (Kernels(frame=Frame), "sdpa", 64)],
+)
+def test_fused_frames_have_no_flash_attention(
+    nano_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kernels: Kernels,
+    attention: str,
+    page_positions: int,
+) -> None:
+    """Its pages would be four times as large, and other than those that were compared."""
+    monkeypatch.setattr(choice, "choose_kernels", lambda *_: kernels)
+    checkpoint = Checkpoint.read(locate("nano", nano_cache))
+    placement = Placement("cpu", "float32", "flash_attention_2")
+    options = loading.LoadOptions("cpu", "float32", attention, nano_cache, 2, 512, False)
+    runner = loading._load(checkpoint, placement, options, lambda doing: None)
+    assert runner.placement.attention == attention
+    assert runner.page_positions == page_positions
+    runner.close()
 
 
 def test_a_triton_that_cannot_be_imported_is_one_warning(
@@ -342,7 +368,7 @@ def test_a_triton_that_cannot_be_imported_is_one_warning(
     def broken() -> Kernels:
         raise ImportError("libtriton.so: undefined symbol")
 
-    monkeypatch.setattr(choice, "kernels_obstacle", lambda setting, device: None)
+    monkeypatch.setattr(choice, "kernels_obstacle", lambda *_: None)
     monkeypatch.setattr(choice, "fused_kernels", broken)
     on_gpu = replace(model, placement=replace(model.placement, device="cuda:0"))
     assert choose_kernels(on_gpu, "auto") == PLAIN

@@ -17,6 +17,7 @@ def test_what_a_start_launches_is_compiled_before(tmp_path: Path) -> None:
     said = run_compiling("tests.engine.runner.kernels.without_gpu", tmp_path)
     result = json.loads(said)
     assert result["found"] == ["double", "double"]
+    assert result["parsing at once"] == 1
     assert result["found when they are compiled"] == 0
     # It goes as far as without a GPU it can.
     assert result["launched elsewhere"] == "0 collected, ['AttributeError']"

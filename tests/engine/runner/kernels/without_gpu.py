@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
+import time
 from collections.abc import Collection
+from typing import Any
 from unittest import mock
 
 import torch
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
+from triton.runtime.jit import JITFunction
 
 from bench.paths import fused_launches
 from qwen_tts_api.checkpoints.card import locate
@@ -63,6 +67,27 @@ def launch_in_a_thread() -> str:
     return f"{len(found)} collected, {errors}"
 
 
+def parsing_at_once(found: Collection[compile_ahead.Specialization]) -> int:
+    """Compile on four cores; return how many threads were parsing at a time, at most."""
+    parse, parsing, most = JITFunction.parse, list[object](), 0
+
+    def parse_slowly(function: Any) -> Any:
+        nonlocal most
+        parsing.append(function)
+        most = max(most, len(parsing))
+        time.sleep(0.01)
+        parsing.pop()
+        return parse(function)
+
+    with (
+        mock.patch.object(torch.cuda, "set_device"),
+        mock.patch.object(os, "sched_getaffinity", return_value=range(4)),
+        mock.patch.object(JITFunction, "parse", parse_slowly),
+    ):
+        compile_ahead.compile_all(found, "cuda:0")
+    return most
+
+
 def names_of_comparisons() -> tuple[list[str], list[str]]:
     """Return the functions that a start compiles ahead, and those that a server launches."""
     checkpoint = Checkpoint.read(locate("nano", DEFAULT_CACHE_DIR))
@@ -83,14 +108,14 @@ def main() -> None:
     """Print what the test reads."""
     logging.disable()
     driver.set_active(Driver())
-    with mock.patch.object(torch.cuda, "set_device"):
-        found = launch(64, 48, 1)
-        compile_ahead.compile_all(found, "cuda:0")
+    found = launch(64, 48, 1)
+    most = parsing_at_once(found)
     ahead, launched = names_of_comparisons()
     print(
         json.dumps(
             {
                 "found": [each.function.__name__ for each in found],
+                "parsing at once": most,
                 "found when they are compiled": len(launch(64, 48, 1)),
                 "launched elsewhere": launch_in_a_thread(),
                 "not ahead": sorted(set(launched) - set(ahead)),
