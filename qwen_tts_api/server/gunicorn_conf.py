@@ -18,7 +18,7 @@ from qwen_tts_api.config import Config
 from qwen_tts_api.errors import EXIT_CANNOT_START, EXIT_LOST, ConfigError
 from qwen_tts_api.server.limits import raise_limit
 from qwen_tts_api.server.signals import ignore_in_master, ignore_until_started, reset_in_worker
-from qwen_tts_api.server.starting import check_start
+from qwen_tts_api.server.starting import WORKER_CLASS, check_start
 from qwen_tts_api.telemetry.log_stream import open_standard_streams
 from qwen_tts_api.telemetry.logs import logging_config
 
@@ -33,7 +33,7 @@ except ConfigError as error:
 
 bind = settings.bind
 workers = 1
-worker_class = "qwen_tts_api.server.worker.QwenWorker"
+worker_class = WORKER_CLASS
 threads = settings.num_threads
 keepalive = settings.keepalive_s
 # For the heartbeat of the worker's main loop; that of requests is QWEN_REQUEST_TIMEOUT_S.

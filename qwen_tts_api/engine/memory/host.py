@@ -1,6 +1,6 @@
 """How much of a machine's own memory may still be taken, by all who could refuse it.
 
-    min(MemAvailable, limit - use + page cache)
+    min(MemAvailable, limit - use + page cache, RLIMIT_AS - VmSize)
 
 with the second term for every control group that the process is in, from its own up to the root:
 a container's limit lies above the group that a shell or systemd makes inside it.
@@ -13,6 +13,7 @@ or read lies in there whole, so that without it a model would be refused for its
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -34,7 +35,7 @@ def free_host_bytes(root: Path = Path("/")) -> int:
     available = _read_table(root / "proc/meminfo").get("MemAvailable")
     if available is None:
         available = total_host_bytes()
-    return max(0, min([available, *_free_in_groups(root)]))
+    return max(0, min([available, *_free_in_groups(root), *_free_addresses(root)]))
 
 
 def total_host_bytes() -> int:
@@ -50,6 +51,14 @@ def _free_in_groups(root: Path) -> Iterator[int]:
             continue  # the root has no limit, and what is not mounted here has no files
         table = _read_table(folder / "memory.stat")
         yield limit - use + sum(table.get(name, 0) for name in cache_names)
+
+
+def _free_addresses(root: Path) -> Iterator[int]:
+    """Yield what `ulimit -v` leaves to this process, where there is such a limit."""
+    limit = re.search(r"^Max address space +(\d+)", _read_text(root / "proc/self/limits"), re.M)
+    use_kb = re.search(r"^VmSize:\s+(\d+) kB", _read_text(root / "proc/self/status"), re.M)
+    if limit and use_kb:
+        yield int(limit[1]) - 1024 * int(use_kb[1])
 
 
 def _groups(root: Path) -> Iterator[tuple[str, Path]]:

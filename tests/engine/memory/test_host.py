@@ -63,6 +63,16 @@ def test_a_container_s_limit_counts(tmp_path: Path) -> None:
     assert free_host_bytes(root) == 5 * GIB
 
 
+@pytest.mark.parametrize(("limit", "free_gib"), [("unlimited", 20), (5 * GIB, 3), (GIB, 0)])
+def test_a_limit_of_addresses_counts(tmp_path: Path, limit: object, free_gib: int) -> None:
+    """`ulimit -v`: what is mapped counts, used or not."""
+    files = {
+        "proc/self/limits": f"Max address space         {limit}            unlimited       bytes",
+        "proc/self/status": f"Name:\tpython\nVmSize:\t {2 * GIB // 1024} kB\n",
+    }
+    assert free_host_bytes(machine(tmp_path, "0::/", **files)) == free_gib * GIB
+
+
 def test_a_limit_further_up_counts(tmp_path: Path) -> None:
     """The tightest of all groups from the process's own to the root."""
     files = group_v2("pod/shell", "max", GIB) | group_v2("pod", 6 * GIB, 4 * GIB)
