@@ -59,6 +59,8 @@ def match_number(text: str, position: int, language: Language) -> tuple[Number, 
 
 def parse_number(written: str, language: Language) -> Number:
     """Return what `number_pattern` has matched."""
+    if written.isdecimal():
+        return Number(written)
     sign = written.rfind(language.decimal_sign)
     if sign >= 0 and written.count(language.decimal_sign) > 1:
         sign = -1  # of groups

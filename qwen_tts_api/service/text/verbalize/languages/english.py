@@ -130,7 +130,7 @@ class English(Language):
     def number_in(self, number: Number, context: Context) -> str:
         """Return a number; the digits of those that are dialled, of ZIP and other codes."""
         digits, before, after = number.whole, context.before, context.after
-        if number.decimals or _COUNTED.match(after):
+        if len(digits) < 3 or number.decimals or _COUNTED.match(after):
             return self.number(number)
         is_code = len(digits) == 5 and _ZIP.match(before)
         is_called = len(digits) > 2 and _CALL.match(before)

@@ -17,6 +17,7 @@ from qwen_tts_api.service.text.verbalize.numerals import (
     is_year,
     match_number,
     number_pattern,
+    parse_number,
 )
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words, context_at
 from qwen_tts_api.service.text.verbalize.rules.tails import is_scale, is_unit, tails_of
@@ -36,15 +37,15 @@ _RANGE = compile_pattern(TO)
 _DESCRIBED = compile_pattern(r"[ -]\p{L}")
 
 
-def _match_money(text: str, position: int, language: Language) -> tuple[Number, int] | None:
-    """Return a number with a currency beside it, whose decimals may stand behind a comma."""
-    found = match_number(text, position, language)
-    cents = tails_of(language).cents.match(text, found[1]) if found else None
-    if found and len(found[0].decimals) == 3 and found[0].decimals[-1] == "0":
-        return found[0]._replace(whole=found[0].whole + found[0].decimals, decimals=""), found[1]
-    if found is None or cents is None or found[0].decimals:
+def _with_cents(text: str, found: tuple[Number, int], language: Language) -> tuple[Number, int]:
+    """Return a number beside a currency, whose decimals may stand behind a comma."""
+    number, end = found
+    if number.decimals:
+        if len(number.decimals) == 3 and number.decimals[-1] == "0":
+            return number._replace(whole=number.whole + number.decimals, decimals=""), end
         return found
-    return found[0]._replace(decimals=cents["cents"] or ""), cents.end()
+    cents = tails_of(language).cents.match(text, end)
+    return (number._replace(decimals=cents["cents"] or ""), cents.end()) if cents else found
 
 
 def _describes(text: str, begin: int, end: int, language: Language) -> bool:
@@ -62,8 +63,8 @@ def say_amount(text: str, position: int, language: Language, *, is_negative: boo
     found = match_number(text, position, language)
     if found is None or not tails_of(language).may_begin(text, found[1]):
         return None
-    money = _match_money(text, position, language)
-    if money and money != found and tails_of(language).currency.match(text, money[1]):
+    money = _with_cents(text, found, language)
+    if money != found and tails_of(language).currency.match(text, money[1]):
         found = money
     number, end = found[0]._replace(is_negative=is_negative), found[1]
     tails = tails_of(language)
@@ -74,7 +75,7 @@ def say_amount(text: str, position: int, language: Language, *, is_negative: boo
     scale = tails.scale.match(text, end)
     behind = scale.end() if scale else end
     currency = tails.currency.match(text, behind)
-    if scale is None and (other := tails.money_scale.match(text, end)):
+    if scale is None and language.money_scales and (other := tails.money_scale.match(text, end)):
         currency = tails.currency.match(text, other.end())
         scale = other if currency else None
     if currency and (scale is None or scale["scale"] in language.money_scales or is_scale(scale)):
@@ -116,9 +117,10 @@ def say_price(
     text: str, position: int, sign: str, language: Language, *, minus: bool
 ) -> Words | None:
     """Return an amount of money whose sign or code stood before `position`."""
-    found = _match_money(text, position, language)
-    if found is None:
+    matched = match_number(text, position, language)
+    if matched is None:
         return None
+    found = _with_cents(text, matched, language)
     number, end = found[0]._replace(is_negative=minus), found[1]
     dash = _RANGE.match(text, end)
     if dash and (other := say_price(text, dash.end(), sign, language, minus=False)):
@@ -163,10 +165,8 @@ def _with_per(text: str, said: Words, language: Language) -> Words:
 
 def say_number(match: regex.Match[str], language: Language) -> Words | None:
     """Return a number that stands alone; four digits without a sign are a year."""
-    found = match_number(match.string, match.start(), language)
-    assert found
-    number, end = found
-    return Words(say_plain(match.string, match.start(), end, number, language), end, "numbers")
+    number, (begin, end) = parse_number(match[0], language), match.span()
+    return Words(say_plain(match.string, begin, end, number, language), end, "numbers")
 
 
 def say_plain(text: str, begin: int, end: int, number: Number, language: Language) -> str:

@@ -12,7 +12,7 @@ from qwen_tts_api.service.text.verbalize.languages.language import Language
 from qwen_tts_api.service.text.verbalize.languages.terms import Context
 
 _CONTEXT_CHARS = 80
-_MAX_QUOTED_CHARS = 1000
+_MAX_QUOTED_CHARS = 200
 _MARK = compile_pattern(r'(?P<digit>[0-9])?"')
 
 
