@@ -28,6 +28,7 @@ _ORDINARY = frozenset(
 )
 _FREE = r"[\p{Han}\p{Hiragana}\p{Thai}]"
 _SPACES = r"[ \u00A0]++"
+_APOSTROPHE = compile_pattern("[’ʼ]")
 
 
 class Pronunciations:
@@ -44,7 +45,7 @@ class Pronunciations:
     def __init__(self, respellings: Mapping[str, str]) -> None:
         composed = {_compose(word): text.strip() for word, text in respellings.items()}
         self._exact = composed
-        self._any_case = {word.casefold(): (word, text) for word, text in composed.items()}
+        self._any_case = {_fold(word): (word, text) for word, text in composed.items()}
         self._pattern = _compile(composed) if composed else None
         self._num_words = max((len(word.split()) for word in composed), default=0)
 
@@ -68,7 +69,10 @@ class Pronunciations:
         word = _compose(" ".join(written.split()))
         text = self._exact.get(word)
         if text is None:
-            spelled, text = self._any_case[word.casefold()]
+            found = self._any_case.get(_fold(word))
+            if found is None:
+                return None
+            spelled, text = found
             if word.islower() and word in _ORDINARY and not spelled.islower():
                 return None
         if ending == "s":
@@ -80,6 +84,12 @@ class Pronunciations:
 
 def _compose(word: str) -> str:
     return unicodedata.normalize("NFC", " ".join(word.split()))
+
+
+def _fold(word: str) -> str:
+    """Return a word as all of its cases are; with a dot or without, as patterns have it, i is i."""
+    folded = word.casefold().replace("i\u0307", "i").replace("ı", "i")
+    return _APOSTROPHE.sub("'", folded)
 
 
 def _compile(words: Iterable[str]) -> regex.Pattern[str]:
@@ -101,6 +111,7 @@ def _before(char: str) -> str:
     if regex.match(r"\p{Hangul}", char):
         return r"(?<!\p{Hangul})"
     same = "" if char.isalnum() else rf"(?<!{regex.escape(char)})"
+    same += r"(?<![0-9][.,])" if char.isdecimal() else ""
     return rf"{same}(?<![[\p{{L}}\p{{M}}\p{{N}}_]--{_NO_SPACES}])"
 
 
@@ -111,6 +122,7 @@ def _behind(char: str) -> str:
     if regex.match(r"\p{Katakana}|ー", char):
         return r"(?P<ending>)(?![\p{Katakana}ー])"
     same = "(?![+#])" if char.isalnum() else rf"(?!{regex.escape(char)})"
+    same += "(?![.,][0-9])" if char.isdecimal() else ""
     end = rf"{same}(?![[\p{{L}}\p{{M}}\p{{N}}_]--{_NO_SPACES}])"
     if regex.match(r"\p{Latin}", char):
         return rf"(?P<ending>['’]?s)?{end}"
@@ -125,7 +137,7 @@ def _trie(words: Iterable[str]) -> str:
     root: dict[str, dict] = {}  # type: ignore[type-arg]
     for word in words:
         node = root
-        for char in word:
+        for char in _APOSTROPHE.sub("'", word):
             node = node.setdefault(char.casefold() if len(char.casefold()) == 1 else char, {})
         node[""] = {}
     return f"(?P<word>{_pattern(root)})"
@@ -136,14 +148,20 @@ def _pattern(node: dict[str, dict]) -> str:  # type: ignore[type-arg]
     for char, following in node.items():
         if not char:
             continue
-        step = _SPACES if char == " " else regex.escape(char)
+        step = _step(char)
         while len(following) == 1 and "" not in following:
             (char, following), *_ = following.items()
-            step += _SPACES if char == " " else regex.escape(char)
+            step += _step(char)
         branches.append(step + _pattern(following))
     if not branches:
         return ""
     return f"(?:{'|'.join(branches)}){'?' if '' in node else ''}"
+
+
+def _step(char: str) -> str:
+    if char == " ":
+        return _SPACES
+    return "['’ʼ]" if char == "'" else regex.escape(char)
 
 
 def merge(changes: Counter[str], edits: Iterable[Edit]) -> None:

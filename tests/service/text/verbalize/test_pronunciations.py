@@ -14,6 +14,8 @@ RESPELLED = Pronunciations(
         **{"New York": "noo york", "SQL Server": "sequel serve her", "C": "see", "C++": "see plus"},
         **{".NET": "dot net", "B2B": "bee to bee", "Müller": "Mueller", "eau": "o", "los": "loss"},
         **{"重庆": "崇庆", "アイ": "あい", "서울": "서우르", "Москва": "Масква", "São": "Saun"},
+        **{"don't": "doughnt", "O’Neill": "oh neel", "7": "seffen"},
+        **{"İzmir": "Ismir", "ızgara": "isgara"},
         **{"e.g.": "for instance", "read": "red", "Read": "reed", "perché": "perke"},
     }
 )
@@ -41,6 +43,9 @@ RESPELLED = Pronunciations(
         ("我在重庆市", "我在崇庆市"),
         ("アイとアイス", "あいとアイス"),
         ("서울에서 가서울", "서우르에서 가서울"),
+        ("don't, Don’t, O'Neill and O’Neill", "doughnt, doughnt, oh neel and oh neel"),
+        ("7, 7. and 7.5 of 0.7", "seffen, seffen. and 7.5 of 0.7"),
+        ("İzmir, izmir, ızgara, I", "Ismir, Ismir, isgara, I"),
     ],
 )
 def test_words_are_respelled(text: str, said: str) -> None:
