@@ -146,11 +146,14 @@ def test_cancelling_a_waiting_job_frees_its_place(make_bench: MakeBench) -> None
 def test_cancelling_the_running_job_frees_the_model(bench: Bench) -> None:
     """It ends at the next frame, and the next job starts."""
     bench.runner.gate.clear()
-    job = bench.pool.submit("voice", prompt())
+    job = bench.pool.submit("voice", prompt("a" * 1000))
     wait_until(bench.runner.running.is_set)
     bench.pool.cancel(job, TTSError("nobody listens"))
+    num_frames = len(bench.runner.batches)
     with pytest.raises(TTSError):
         read(job)
+    wait_until(lambda: not bench.pool.status().running)
+    assert len(bench.runner.batches) <= num_frames + 1
     bench.runner.gate.set()
     read(bench.pool.submit("voice", prompt()))
 

@@ -116,6 +116,7 @@ def test_connections_are_forgotten_when_answered(bench: Bench, server: BaseWSGIS
             connection.sendall(b"GET /api/tts?text=abc HTTP/1.0\r\n\r\n")
             assert connection.recv(100).split(b" ")[1] == b"200"
     assert len(bench.runner.prompts) == 20
+    assert not connection_module._watcher()._callbacks
 
 
 def test_a_descriptor_that_is_given_out_again_is_another_client(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,19 @@ def test_a_whole_file_with_the_headers_of_every_synthesis(bench: Bench) -> None:
     assert not spoken.streaming
     native = {"text": "Hello", "speaker": "Serena", "seed": 7}
     assert response.data == bench.client.post("/api/tts", json=native).data
+
+
+@pytest.mark.parametrize("stream_format", ["audio", "sse"])
+def test_a_stream_that_is_closed_cancels_the_work(bench: Bench, stream_format: str) -> None:
+    bench.runner.hang, bench.runner.hang_from = threading.Event(), 100
+    response = speak(
+        bench.client, input="a" * 2000, voice="Serena", stream=True, stream_format=stream_format
+    )
+    next(iter(response.response))
+    response.close()
+    bench.runner.hang.set()
+    wait_until(lambda: bench.pool.status().running == 0)
+    assert len(bench.runner.batches) < 200
 
 
 def test_fields_reach_the_model(bench: Bench) -> None:

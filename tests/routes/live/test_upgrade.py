@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import socket
 import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
@@ -18,9 +19,11 @@ from websockets.typing import Origin, Subprotocol
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import UnknownModel
 from qwen_tts_api.routes import SOCKETS
+from qwen_tts_api.routes.live.open_sockets import OpenSockets
 from qwen_tts_api.routes.live.upgrade import Session, SocketRoutes, accept_key
-from qwen_tts_api.routes.live.websocket import WebSocket
+from qwen_tts_api.routes.live.websocket import SocketLimits, WebSocket
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
+from qwen_tts_api.telemetry.metrics import Metrics
 from tests.conftest import Bench, wait_until
 from tests.routes.live.raw import KEY, RawClient, answer_of, handshake
 from tests.routes.live.serving import Port
@@ -214,6 +217,18 @@ def test_a_drain_closes_sockets_and_refuses_others(serve_echo: Serve) -> None:
     client.connection.close()
     data = handshake(ECHO)
     assert status_and_code(answer_of(port.address, data)) == (503, "shutting_down")
+
+
+def test_a_socket_that_opens_during_a_drain_is_drained() -> None:
+    """Its place was taken before."""
+    sockets = OpenSockets(1, Metrics())
+    sockets.reserve()
+    sockets.drain()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        websocket = WebSocket(ours, SocketLimits(send_timeout_s=5))
+        with sockets.register(websocket):
+            assert not websocket.is_open
 
 
 def test_no_descriptor_or_thread_is_left(serve_echo: Serve) -> None:

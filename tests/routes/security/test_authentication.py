@@ -12,9 +12,10 @@ from werkzeug.test import TestResponse as Response
 
 from qwen_tts_api.config import reloaded_file
 from qwen_tts_api.errors import ConfigError
-from qwen_tts_api.routes.security.authentication import MAX_WRONG_KEYS
+from qwen_tts_api.routes.security.authentication import MAX_WRONG_KEYS, has_key, is_open
 from qwen_tts_api.service.api_keys import ApiKeys
 from tests.conftest import Bench
+from tests.rows import for_each
 
 MakeBench = Callable[..., Bench]
 ALICE, BOB = "alice-0123456789abcdef", "Ym9iLTAxMjM0NTY3ODlhYg=="
@@ -158,3 +159,37 @@ def test_a_rate_limit_without_keys_is_each_address_s(make_bench: MakeBench) -> N
         for address in ("10.0.0.1", "10.0.0.2", "10.0.0.1")
     ]
     assert statuses == [200, 200, 429]
+
+
+@for_each(
+    ("line", "field", "expected"),
+    [
+        (b"POST /api/tts HTTP/1.1", b"Authorization: Bearer " + ALICE.encode(), True),
+        (b"POST /api/tts HTTP/1.1", b"authorization:bearer " + BOB.encode() + b" ", True),
+        (b"POST /api/tts?text=a HTTP/1.1", b"xi-api-key: " + ALICE.encode(), True),
+        (b"POST /api/tts HTTP/1.1", b"Authorization: Bearer alice-0123456789abcde", False),
+        (b"POST /api/tts HTTP/1.1", b"Authorization: Basic " + ALICE.encode(), False),
+        (b"POST /api/tts HTTP/1.1", b"Host: x", False),
+        (b"OPTIONS /api/tts HTTP/1.1", b"Host: x", True),
+        (b"POST /readyz HTTP/1.1", b"Host: x", True),
+        (b"nonsense", b"Host: x", True),
+    ],
+)
+def test_a_body_is_received_for_a_key_alone(
+    keys_file: Path, line: bytes, field: bytes, expected: bool
+) -> None:
+    """What the head says is enough to refuse it; what is no request is refused by the parser."""
+    head = b"%s\r\n%s\r\n\r\n" % (line, field)
+    assert has_key(head, ApiKeys(keys_file)) is expected
+    assert has_key(head, None)
+
+
+@for_each(
+    ("path", "expected"),
+    [
+        *((path, True) for path in ("/", "/healthz", "/docs", "/docs/x.js", "/static/page.js")),
+        *((path, False) for path in ("/docsx", "/static", "/api/tts", "/healthz/", "/v1/models")),
+    ],
+)
+def test_no_path_is_open_but_those_that_need_to_be(path: str, expected: bool) -> None:
+    assert is_open(path) is expected

@@ -231,12 +231,14 @@ def test_an_interruption_tells_what_was_spoken(bench: Bench, listen: Listen) -> 
     listener = listen(bench, "A sentence that takes long. Another.")
     wait_until(lambda: listener.texts)
     spoken = listener.live.cancel()
+    num_frames = len(bench.runner.batches)
     events = listener.end()
     assert events[-1] == Ended("cancelled")
     assert listener.error is None
     assert spoken == Delivered(0, 0)
-    bench.runner.gate.set()
     wait_until(lambda: idle(bench))
+    assert len(bench.runner.batches) <= num_frames + 1
+    bench.runner.gate.set()
     listener = listen(bench, "A sentence. ")
     listener.live.flush()
     wait_until(lambda: listener.ended)
@@ -314,7 +316,8 @@ def test_a_client_that_leaves_ends_it(bench: Bench, listen: Listen) -> None:
     wait_until(lambda: idle(bench))
 
 
-def test_a_shutdown_ends_texts_with_what_has_arrived(bench: Bench, listen: Listen) -> None:
+def test_a_shutdown_ends_texts_with_what_has_arrived(make_bench: MakeBench, listen: Listen) -> None:
+    bench = make_bench(live_silence_s=600)  # the silence does not end them
     listener = listen(bench, "Half a sen")
     idling = listen(bench)
     bench.service.drain()

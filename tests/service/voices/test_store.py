@@ -48,6 +48,16 @@ def test_what_is_added_is_there_for_every_process(store: VoiceStore, tmp_path: P
     assert np.array_equal(other.samples(first), QUIET)
 
 
+def test_recordings_are_for_this_user_alone(store: VoiceStore, tmp_path: Path) -> None:
+    """They are personal data."""
+    before = os.umask(0o022)
+    try:
+        store.add(voice("Bob"), SAMPLES)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "deep" / "voices").stat().st_mode & 0o777 == 0o700
+
+
 def test_a_name_is_taken_once(store: VoiceStore) -> None:
     """Also where several add it at the same moment; what was there stays."""
     outcomes: list[str] = []
