@@ -40,6 +40,8 @@ def _joint(text: str, first: Edit, second: Edit, language: Language) -> str:
         is_rate = first.kind == "units" and second.kind == "units"
         return language.per if is_rate else language.signs["⁄"]
     is_range = _DASH.fullmatch(between) is not None
+    if between == "–" and other[:1] in ("-", "−"):
+        return language.to
     if len(kinds) > 1:
         return ""
     if first.kind == "numbers":  # those of digits alone have a rule of their own

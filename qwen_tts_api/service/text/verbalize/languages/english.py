@@ -172,8 +172,10 @@ class English(Language):
         """Return the plural of a number: `$20s` are twenties, `100s` hundreds."""
         if number.decimals or len(number.whole) > MAX_DIGITS:
             return None
-        said = self.cardinal(int(number.whole))
-        said = said.removeprefix("one ")
+        return self.plural(self.cardinal(int(number.whole)).removeprefix("one "))
+
+    def plural(self, said: str) -> str:
+        """Return a number of a name in the plural: `A three twenties`."""
         if said.endswith("y"):
             return said[:-1] + "ies"
         return said + ("es" if said.endswith("x") else "s")

@@ -26,7 +26,7 @@ def _units() -> dict[str, Noun]:
         "hrs": "hour", "h": "hour", "s": "second", "secs": "second", "yr": "year", "yrs": "year",
         "ha": "hectare", "W": "watt", "V": "volt", "J": "joule", "N": "newton", "Pa": "pascal",
         "cal": "calorie", "kcal": "kilocalorie", "px": "pixel", "pt": "point", "bit": "bit",
-        "dB": "decibel", "bar": "bar", "wk": "week", "wks": "week", "mo": "month",
+        "dB": "decibel", "bar": "bar", "wk": "week", "wks": "week", "mo": "month", "mos": "month",
         "ac": "acre", "K": "kelvin", "°": "degree", "pc": "piece", "pcs": "piece", "x": "time",
         "X": "time", "tsp": "teaspoon", "tbsp": "tablespoon", "mcg": "microgram", "dL": "deciliter",
         "atm": "atmosphere", "sqm": "square meter", "pts": "point",

@@ -130,6 +130,10 @@ class Language(ABC):
         """Return a number in the plural, as of bank notes; None if it is not said so."""
         return None
 
+    def plural(self, said: str) -> str:
+        """Return a number of a name as it is said of several: `MP3s`."""
+        return said
+
     def date_in(self, day: int, month: int, year: int | None, context: Context) -> str:
         """Return a date as it is said behind other words."""
         return self.date(day, month, year)

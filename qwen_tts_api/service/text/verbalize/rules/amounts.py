@@ -34,6 +34,8 @@ _PLUS = compile_pattern(rf"\+(?![0-9])(?!{LETTER})")
 _NO_SENTENCE_END = compile_pattern(r"\.(?= \p{Ll}| [0-9]|[,;)])")
 TO = rf"(?:{DASH}|\u2009?[–—]\u2009?| ?– ?)(?=[0-9])"
 _RANGE = compile_pattern(TO)
+_SPACED = compile_pattern(" - (?=[0-9])")
+_OPERATION = compile_pattern(" ?[-−+*/×=^%]")
 _DESCRIBED = compile_pattern(r"[ -]\p{L}")
 
 
@@ -81,7 +83,7 @@ def say_amount(text: str, position: int, language: Language, *, is_negative: boo
     if currency and (scale is None or scale["scale"] in language.money_scales or is_scale(scale)):
         is_single = _describes(text, position, currency.end(), language)
         said = _money(number, scale and scale["scale"], currency["currency"], language, is_single)
-        return _with_per(text, Words(said, currency.end(), "units"), language)
+        return with_per(text, Words(said, currency.end(), "units"), language)
     hyphen = tails.hyphen.match(text, end)
     unit = tails.unit.match(text, hyphen.end() if hyphen else end)
     if scale and scale["scale"] == "m" and tails.millions.match(text, scale.end()):
@@ -110,7 +112,7 @@ def _say_unit(
     noun = language.units[symbol]
     if text[unit.start() - 1] == "-" or _describes(text, position, stop, language):
         noun = _single(noun)
-    return _with_per(text, Words(language.counted(number, noun), stop, "units"), language)
+    return with_per(text, Words(language.counted(number, noun), stop, "units"), language)
 
 
 def say_price(
@@ -122,7 +124,7 @@ def say_price(
         return None
     found = _with_cents(text, matched, language)
     number, end = found[0]._replace(is_negative=minus), found[1]
-    dash = _RANGE.match(text, end)
+    dash = _RANGE.match(text, end) or _rising(text, number, end, language)
     if dash and (other := say_price(text, dash.end(), sign, language, minus=False)):
         said = language.span(language.number(number), other.text)
         return Words(said, other.end, "units")
@@ -133,7 +135,15 @@ def say_price(
     end = scale.end() if scale else end
     is_single = _describes(text, position - len(sign), end, language)
     money = _money(number, scale and scale["scale"], sign, language, is_single)
-    return _with_per(text, Words(money, end, "units"), language)
+    return with_per(text, Words(money, end, "units"), language)
+
+
+def _rising(text: str, number: Number, end: int, language: Language) -> regex.Match[str] | None:
+    """Return the dash between two numbers of which the second is larger: `$5 - 10`."""
+    dash = _SPACED.match(text, end)
+    second = match_number(text, dash.end(), language) if dash else None
+    is_rising = second and int(second[0].whole[:18] or 0) > int(number.whole[:18] or 0)
+    return dash if is_rising and second and not _OPERATION.match(text, second[1]) else None
 
 
 def _money(
@@ -150,7 +160,7 @@ def _money(
     return language.money(number, currency)
 
 
-def _with_per(text: str, said: Words, language: Language) -> Words:
+def with_per(text: str, said: Words, language: Language) -> Words:
     """Add what stands behind a slash: `km/h`, `$5/month`."""
     per = tails_of(language).per.match(text, said.end)
     if per is None:
@@ -217,7 +227,7 @@ def number_rules(language: Language) -> list[Rule]:
     """Return the rules of amounts and plain numbers, in their order."""
     number = number_pattern(language)
     minus = (
-        r"(?:(?<=^|[\s(\[|=:,;/*×+^：，（；]|(?![年月日号时分天度第])\p{Han}"
+        r"(?:(?<=^|[\s(\[|=:,;/*×+^：，（；]|(?<=[0-9°%C])–|(?![年月日号时分天度第])\p{Han}"
         r"(?=[-–−][0-9.]++(?:℃|°|[%％])))[-–−])?"
     )
     alone = rf"{NOT_IN_WORD}{number}{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"

@@ -171,7 +171,11 @@ def count_rules(language: Language) -> list[Rule]:
             _say_length,
         ),
         (rf"{begin}(?P<metres>[0-9]{{1,2}})m(?P<rest>[0-9]{{2}}){_END}", _say_metres),
-        (rf"{begin}(?P<first>[0-9]{{1,3}}):(?P<second>[0-9]{{1,7}}){_END}(?!:)", _say_score),
+        (
+            rf"{begin}(?P<first>[0-9]{{1,3}}|[0-9]{{4,7}}(?=:1(?![0-9]))):(?P<second>[0-9]{{1,7}})"
+            rf"{_END}(?!:)",
+            _say_score,
+        ),
         (
             rf"{NOT_IN_WORD}{number}(?: ?[xX×] ?{number}){{1,3}}+"
             rf"(?={NO_WORD_FOLLOWS}| ?(?:cm|mm|m|km|px)\b)",

@@ -9,7 +9,9 @@ import regex
 
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
+from qwen_tts_api.service.text.verbalize.rules.amounts import with_per
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words
+from qwen_tts_api.service.text.verbalize.rules.tails import tails_of
 
 # Only between two things that are compared or computed.
 _BETWEEN = r"(?:(?<=[\p{L}\p{N})²³] ?)(?P<between>[<>*^/·−-])(?= ?[-−]?[\p{L}\p{N}(]))"
@@ -50,6 +52,10 @@ def _say_power(match: regex.Match[str], language: Language) -> Words | None:
         minus = language.minus if power[0] in "-−" else ""
         digits = power.lstrip("-−").lstrip("0") or "0"
         word = language.power(language.join(minus, language.whole(digits)))
+    unit = tails_of(language).unit.match(match.string, match.end())
+    if unit and unit["space"] and match.string[match.start() - 1].isdigit():
+        said = language.join(word, language.units[unit["unit"]].many)
+        return with_per(match.string, Words(said, unit.end(), "units"), language)
     return Words(word, match.end(), "signs")
 
 

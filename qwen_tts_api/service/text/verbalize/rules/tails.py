@@ -26,7 +26,7 @@ _STREET = compile_pattern(
     r" (?:\p{Lu}[\p{L}'’.]* ){1,2}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Drive|Square|Court|Place)\b"
 )
 _OPERAND = compile_pattern(r"(?r)(?:[=+*/^<>(] ?(?:[0-9.,]+[-−])?|[0-9] [-−] ?) ?[0-9.,]+")
-_OPERATOR = compile_pattern(r" ?[-−+=*/^<>)²³]")
+_OPERATOR = compile_pattern(r" ?(?![-–][0-9.]+[xX×](?!\p{L}))[-−+=*/^<>)²³]")
 
 
 class Tails:

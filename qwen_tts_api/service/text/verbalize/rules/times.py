@@ -54,6 +54,8 @@ def _say_time(match: regex.Match[str], language: Language) -> Words | None:
         said = language.half_day(hour, said, half[0].lower()) + stop
     if first := groups.get("from"):
         said = language.span(_say_first(first, language), said)
+    if until := groups.get("until"):
+        said = language.span(said, _say_first(until, language))
     return Words(said, match.end(), "dates")
 
 
@@ -93,7 +95,7 @@ def time_rules(language: Language) -> list[Rule]:
         patterns += [(rf"{_FROM}{hour}{_HALF_DAY}", _say_time)]
         patterns += [(rf"{_FROM}{_CLOCK}{_HALF_DAY}", _say_time)]
     patterns += [
-        (rf"{_CLOCK}(?: ?h)?{_END}", _say_time),
+        (rf"{_CLOCK}(?: ?h)?(?:{DASH}(?P<until>1[0-2]|[1-9]))?{_END}", _say_time),
         (
             rf"(?:(?P<h>[0-9]{{1,3}}) ?h ?(?:(?P<min>{two}) ?{minutes}(?: ?{seconds})?"
             rf"|(?<=h)(?P<min>[0-5][0-9]))|(?P<min>[0-9]{{1,3}}) ?{minutes} ?{seconds})"

@@ -35,6 +35,8 @@ from tests.rows import for_each
         ("No 1, No 10 Downing Street", "number one, number ten Downing Street"),
         ("No 2 snowflakes, no 5 here", "No two snowflakes, no five here"),
         ("Eq. (5), Vol. I, §§ 5-7", "equation (five), volume one, sections five to seven"),
+        ("B-17s, MP3s, A320s, 45s",
+         "B seventeens, M P threes, A three twenties, forty-five seconds"),
         # Codes
         ("PIN 1234, your code is 4821", "PIN one two three four, your code is four eight two one"),
         ("order #12345, order 2500 pizzas",
@@ -54,7 +56,13 @@ from tests.rows import for_each
         ("06:30h, UTC-5, GMT+05:30", "six thirty, U T C minus five, G M T plus five thirty"),
         ("a ratio of 1:10, at 1:10", "a ratio of one to ten, at one ten"),
         ("at 9am EST. est. 1990", "at nine A M EST. established nineteen ninety"),
+        ("8:30-9, 9:30-10:15", "eight thirty to nine, nine thirty to ten fifteen"),
         # What is counted and measured
+        ("$5 - 10, $10 - 5, 3x-5x, 1000:1",
+         "five to ten dollars, ten dollars minus five, three times"
+         " to five times, one thousand to one"),
+        ("-10–-5, -5–-10 °C", "minus ten to minus five, minus five to minus ten degrees Celsius"),
+        ("3×10⁸ m/s, x² m", "three times ten to the power of eight meters per second, x squared m"),
         ("1.5m people, 2m new users", "one point five million people, two million new users"),
         ("12m Americans, 5m high walls", "twelve million Americans, five meters high walls"),
         ("1,000s of ants, ₹5 lakh, Rs. 500",

@@ -27,6 +27,9 @@ def is_spelled(letters: str) -> bool:
 def say_parts(written: str, language: Language) -> str:
     """Return letters and digits in words: letters by name, short numbers as such, else digits."""
     runs = _RUN.findall(written)
+    is_plural = len(runs) > 2 and runs[-1] == "s" and runs[-2][0] in "0123456789"
+    if is_plural:
+        return language.plural(say_parts(written[:-1], language))
     if len(runs) > MAX_SERIAL_RUNS and len(written) <= _MAX_SPOKEN_CHARS:
         return language.spell(written)
     said = []
@@ -98,7 +101,7 @@ def mixed_rules() -> list[Rule]:
         Rule(
             compile_pattern(
                 rf"{NOT_IN_WORD}(?=\p{{Lu}}[\p{{Lu}}-]*+[0-9])\p{{Lu}}(?:\p{{Lu}}|[0-9])*+"
-                rf"(?:-(?:\p{{Lu}}|{digits})++)++{NO_WORD_FOLLOWS}"
+                rf"(?:-(?:\p{{Lu}}|{digits})++)++(?:(?<=[0-9])s)?+{NO_WORD_FOLLOWS}"
             ),
             _say_mixed,
         ),
