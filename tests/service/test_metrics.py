@@ -31,6 +31,13 @@ def test_a_whole_file(bench: Bench) -> None:
     assert value(bench, "empty_audio_total") == value(bench, "underruns_total") == 0
 
 
+def test_children_of_a_metric_are_looked_up_once(bench: Bench) -> None:
+    """A request wants eight of them."""
+    labels = bench.service.metrics.syntheses.labels
+    assert labels("voice", "stop") is labels("voice", "stop")
+    assert labels.cache_info().hits == 1  # type: ignore[attr-defined]
+
+
 def test_a_stream_counts_when_it_is_over(bench: Bench) -> None:
     """Not when it begins; one that is not read on is a client that left."""
     stream = bench.service.stream(SpeechRequest("Hello", stream=True))
