@@ -80,15 +80,33 @@ def self_test(card: ModelCard) -> Job:
         return Job(prompt)
 
 
+_CUDA_MARKS = ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS", "cudaError")
+
+_LOST_MARKS = (
+    "illegal memory access",
+    "illegal instruction",
+    "misaligned address",
+    "invalid program counter",
+    "global/shared address space",
+    "launch failure",
+    "launch timed out",
+    "device-side assert",
+    "hardware stack error",
+    "ECC error",
+)
+"""What the driver says of a kernel that has failed, at each launch after it, in Triton's errors.
+Others are of the launch itself, which can be done without."""
+
+
 def is_fatal(error: Exception) -> bool:
     """Whether an error is one of CUDA's, after which the context of the process is unusable.
 
     Out of memory is not fatal. PyTorch is not imported here: its errors are recognized by name, and
-    those without a class of their own (cuBLAS, cuDNN) by their text.
+    those without a class of their own (cuBLAS, cuDNN, Triton) by their text.
     """
     if type(error).__name__ == "OutOfMemoryError":
         return False
     text = str(error)
-    return type(error).__name__ == "AcceleratorError" or any(
-        mark in text for mark in ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS", "cudaError")
-    )
+    if "Triton Error [CUDA]" in text:
+        return any(mark in text for mark in _LOST_MARKS)
+    return type(error).__name__ == "AcceleratorError" or any(mark in text for mark in _CUDA_MARKS)

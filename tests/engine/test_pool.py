@@ -316,6 +316,10 @@ def test_a_model_that_hangs_is_seen(
     [
         ("CUDA error: device-side assert triggered", True),
         ("CUBLAS_STATUS_EXECUTION_FAILED when calling cublasGemmEx", True),
+        ("Triton Error [CUDA]: an illegal memory access was encountered", True),
+        ("Triton Error [CUDA]: unspecified launch failure", True),
+        ("Triton Error [CUDA]: out of memory", False),
+        ("Triton Error [CUDA]: device kernel image is invalid", False),
         ("shape mismatch", False),
     ],
 )
