@@ -164,7 +164,8 @@ def _load(
     model = LoadedModel.load(checkpoint, placement)
     if options.device == "cpu" and model.num_bytes < ONE_THREAD_BYTES:
         torch.set_num_threads(1)
-    prepare_triton(options.cache_dir)
+    if placement.device != "cpu":
+        prepare_triton(options.cache_dir)
     kernels = choose_kernels(model, options.kernels, report)
     if kernels.frame is not None:
         # Nothing uses flash-attn then, which would want larger pages than have been compared.

@@ -26,6 +26,11 @@ from qwen_tts_api.model.kernels.key_value import (
 from qwen_tts_api.model.kernels.tiles import AttentionTile
 from qwen_tts_api.model.layers import BlockWeights
 
+_STAGES = tl.constexpr(2)
+"""Of a split's blocks: the next is being loaded while one is attended to. A frame has too few
+programs to wait for memory in turn. Where there is no other split, there are many (prompts), or a
+single block (the code predictor)."""
+
 
 class Attention:
     """A layer's attention, with its buffers.
@@ -122,6 +127,7 @@ def _attend_split(
     HEAD_DIM: tl.constexpr,
     PAGE: tl.constexpr,
     BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """Attend to positions `first` to `first` + `split_size` - 1, at most to the token's own.
 
@@ -133,7 +139,7 @@ def _attend_split(
     weight = tl.zeros([query.shape[0]], tl.float32)
     total = tl.zeros_like(query)
     end = tl.minimum(first + split_size, position + 1)
-    for block in range(first, end, BLOCK):
+    for block in tl.range(first, end, BLOCK, num_stages=STAGES):
         index = block + tl.arange(0, BLOCK)
         stored = index < tl.minimum(end, position)
         source = cached(cache, pages, index, stored, KV_HEADS, HEAD_DIM, PAGE)
@@ -203,7 +209,7 @@ def _attend_kernel(
     for split in range(tl.program_id(2), position // split_size + 1, tl.num_programs(2)):
         top, weight, total = _attend_split(
             query, key, value, cache, pages, split * split_size, position, split_size,
-            KV_HEADS, HEAD_DIM, PAGE, BLOCK,
+            KV_HEADS, HEAD_DIM, PAGE, BLOCK, 1 if WHOLE else _STAGES,
         )  # fmt: skip
         row = (token * KV_HEADS + head) * num_splits + split
         _store_split(out, row, top, weight, total, GROUP, HEAD_DIM, WHOLE)

@@ -145,7 +145,7 @@ def _level(order, mass, wanted):
 
     Args:
         order: `[PADDED]` int32, the levels.
-        mass: `[PADDED]` float32, not negative; where it is 0 there is no level.
+        mass: `[PADDED]` float32 or int32, not negative; where it is 0 there is no level.
         wanted: Less than their sum; else the lowest level is returned.
     """
     there = mass > 0
@@ -155,7 +155,7 @@ def _level(order, mass, wanted):
         distance = high.to(tl.int64) - low + 1
         middle = (low + distance // 2).to(tl.int32)
         above = order >= middle
-        reached = tl.sum(tl.where(above, mass, 0.0), 0) > wanted
+        reached = tl.sum(tl.where(above, mass, 0), 0) > wanted
         lowest_above = tl.min(tl.where(there & above, order, high), 0)
         highest_below = tl.max(tl.where(there & (order < middle), order, low), 0)
         low = tl.where(reached, lowest_above, low)
@@ -186,8 +186,8 @@ def _sample(scores, codes, temperature, last_rank, tail, uniform, VOCABULARY: tl
     scores = tl.div_rn(scores, temperature)
     order = _ordered(scores)
     valid = codes < VOCABULARY
-    ranked = tl.where(valid, 1.0, 0.0)
-    kept = valid & (order >= _level(order, ranked, last_rank.to(tl.float32) + 0.5))
+    # As integers, which a warp sums in one instruction.
+    kept = valid & (order >= _level(order, valid.to(tl.int32), last_rank.to(tl.int32)))
     mass = tl.where(kept, tl.exp(scores - tl.max(scores, 0)), 0.0)
     if tail > 0:
         mass = _nucleus(order, codes, mass, tail)

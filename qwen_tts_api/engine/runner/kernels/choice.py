@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import sysconfig
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,10 +58,28 @@ def compiler_obstacle() -> str | None:
 
 
 def prepare_triton(cache_dir: Path) -> None:
-    """Set the folder of Triton's compilation cache, unless the environment does."""
-    os.environ.setdefault("TRITON_CACHE_DIR", str(cache_dir / "triton"))
+    """Set the folder of Triton's compilation cache, unless the environment does.
+
+    Where that cannot be written, a temporary one: Triton compiles nothing without.
+    """
+    if "TRITON_CACHE_DIR" not in os.environ:
+        os.environ["TRITON_CACHE_DIR"] = str(_writable(cache_dir / "triton"))
     # What the tests compare with; from Triton 3.10 on the default is another.
     os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "1")
+
+
+def _writable(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        logger.warning(
+            "%s cannot be written (%s): each start compiles the kernels anew",
+            folder,
+            error.strerror,
+        )
+        return Path(tempfile.mkdtemp(prefix="triton-"))
 
 
 def choose_kernels(

@@ -9,6 +9,7 @@ import copy
 import importlib.util
 import logging
 import os
+import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -385,6 +386,21 @@ def test_compiled_kernels_are_kept_in_the_cache(
     assert os.environ["TRITON_CACHE_DIR"] == str(tmp_path / "triton")
     choice.prepare_triton(tmp_path / "elsewhere")
     assert os.environ["TRITON_CACHE_DIR"] == str(tmp_path / "triton")
+
+
+def test_a_cache_that_cannot_be_written_is_no_reason_to_do_without(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Weights may lie on a disk that is read only; a file stands for it here, also for root."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", "")
+    monkeypatch.delenv("TRITON_CACHE_DIR")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "cache").touch()
+    choice.prepare_triton(tmp_path / "cache")
+    folder = Path(os.environ["TRITON_CACHE_DIR"])
+    assert folder.is_dir()
+    assert folder.parent == tmp_path
+    assert "each start compiles the kernels anew" in caplog.text
 
 
 @pytest.fixture
