@@ -22,9 +22,9 @@ from qwen_tts_api.engine.memory.planning import (
     Costs,
     costs_of,
     page_positions,
+    prefix_bytes_of,
     size_that_fits,
 )
-from qwen_tts_api.engine.memory.prefixes import prefix_bytes_of
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.talker_cache import CacheSize
 

@@ -15,6 +15,7 @@ LARGE_LINES = 250
 
 TESTED_BY = {
     "checkpoints/nano/configs.py": "checkpoints/test_nano.py",
+    "engine/memory/planning.py": "engine/memory/test_fitting.py",
     "engine/snapshot.py": "engine/test_pool.py",
     "model/kernels/attention.py": "model/kernels/test_decoder.py",
     "model/kernels/products.py": "model/kernels/test_decoder.py",

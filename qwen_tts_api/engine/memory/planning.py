@@ -22,7 +22,6 @@ import torch
 
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.engine.memory.host import free_host_bytes, total_host_bytes
-from qwen_tts_api.engine.memory.prefixes import prefix_bytes_of
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.talker_cache import FLASH_PAGE_POSITIONS, PAGE_POSITIONS, CacheSize
@@ -32,10 +31,10 @@ logger = logging.getLogger(__name__)
 GIB = 2**30
 
 CPU_SHARE_LEFT = 0.1
-"""Of what is free, left to activations and to whatever else the machine does."""
+"""Share of the free memory that is left to activations and to other programs."""
 
 GPU_SHARE_LEFT = 0.05
-"""Of all memory, left to the allocator's gaps, and to what is not measured exactly."""
+"""Share of all memory that is left to the allocator's gaps and to errors of measurement."""
 
 MAX_ARRIVING_TOKENS = 1024
 """Of one utterance whose text arrives while it is spoken: 400 letters are about 100 in English, and
@@ -44,6 +43,12 @@ no more than 1,000 in any script. They take 4 MB a slot at 1.7B."""
 MAX_VOICES = 32
 """Cloned voices that are kept, each with its stream of the codec: 5 MB in 32 bits."""
 
+MAX_PREFIX_POSITIONS = 2048
+"""Of the prefix cache: 20 prefixes with an instruction of 90 tokens, or 200 of speakers without
+one. They take 224 MB."""
+
+PREFIX_SHARE = 1 / 32
+"""Share of the available memory that the prefix cache may have at most."""
 
 USUAL_POSITIONS = 512
 """Of half a minute: 375 frames, its text, and an instruction."""
@@ -92,9 +97,9 @@ class MemoryPlan:
         size: How many slots and pages there are.
         weights_bytes: The model.
         costs: What a slot and a page take.
-        voices_bytes: What cloned voices may take that are kept for their next utterance.
-        prefix_bytes: What the beginnings of prompts may take that are kept for others.
-        working: What computing takes.
+        voices_bytes: For cached voices of recordings.
+        prefix_bytes: For the prefix cache.
+        working: The working memory.
         available_bytes: What was free for slots, pages, and the slots' part of the working memory.
     """
 
@@ -138,14 +143,14 @@ def plan_memory(
     *,
     keeps_prefixes: bool = False,
 ) -> MemoryPlan:
-    """Return how many slots there can be, and pages for all their positions, or as many as fit.
+    """Plan as many slots as are wanted, with pages for all their positions, or as many as fit.
 
     Args:
-        model: Its weights are in memory.
-        max_slots: How many are wanted.
-        max_positions: Of one utterance.
-        working: What computing takes.
-        keeps_prefixes: The beginnings of prompts are kept for others.
+        model: The model, with its weights in memory.
+        max_slots: The wanted number of slots.
+        max_positions: The maximum positions of one utterance.
+        working: The working memory.
+        keeps_prefixes: Whether there is a prefix cache.
 
     Raises:
         LoadError: Not even one utterance of `max_positions` fits.
@@ -193,6 +198,12 @@ def size_that_fits(free: int, costs: Costs, wanted: CacheSize) -> CacheSize:
     return replace(
         wanted, max_slots=slots, num_pages=max(0, min(pages, slots * wanted.pages_per_slot))
     )
+
+
+def prefix_bytes_of(position_bytes: int, available: int) -> int:
+    """Return the size of the prefix cache in bytes: whole positions of the available memory."""
+    num_positions = min(MAX_PREFIX_POSITIONS, int(available * PREFIX_SHARE) // position_bytes)
+    return max(0, num_positions) * position_bytes
 
 
 def page_positions(model: LoadedModel) -> int:
