@@ -17,7 +17,7 @@ from bench.open_loop import run_closed_loop, run_open_loop
 from bench.prefill_speed import run_prefills
 from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine.memory.planning import GIB, plan_memory
-from qwen_tts_api.engine.runner.kernels.choice import choose_kernels
+from qwen_tts_api.engine.runner.kernels.choice import choose_kernels, with_attention_of
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.model.loaded import LoadedModel
@@ -48,6 +48,7 @@ class EngineBench:
         figures.add("model", "loading", {"seconds": seconds})
         began = time.perf_counter()
         self._kernels = choose_kernels(self._model, kernels)
+        self._model = with_attention_of(self._model, self._kernels)
         seconds = round(time.perf_counter() - began, 1)
         names, left_out = self._kernels.names(), self._kernels.left_out
         reasons = {f"{part} left out": left_out[part] for part in left_out}

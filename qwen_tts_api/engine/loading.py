@@ -156,7 +156,11 @@ def _load(
 
     from qwen_tts_api.engine.memory.fitting import fit_runner
     from qwen_tts_api.engine.memory.planning import plan_memory
-    from qwen_tts_api.engine.runner.kernels.choice import choose_kernels, prepare_triton
+    from qwen_tts_api.engine.runner.kernels.choice import (
+        choose_kernels,
+        prepare_triton,
+        with_attention_of,
+    )
     from qwen_tts_api.engine.runner.model_runner import ModelRunner
     from qwen_tts_api.model.loaded import LoadedModel
 
@@ -167,9 +171,7 @@ def _load(
     if placement.device != "cpu":
         prepare_triton(options.cache_dir)
     kernels = choose_kernels(model, options.kernels, report)
-    if kernels.frame is not None:
-        # Nothing uses flash-attn then, which would want larger pages than have been compared.
-        model = with_changes(model, placement=with_changes(placement, attention="sdpa"))
+    model = with_attention_of(model, kernels)
     make = partial(ModelRunner, model, enforce_eager=options.enforce_eager, kernels=kernels)
     plan = partial(
         plan_memory,

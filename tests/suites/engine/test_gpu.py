@@ -1,6 +1,8 @@
 """What only a GPU can show: captured graphs compute what their eager twins do.
 
-Not part of `make test`; on a machine with an NVIDIA GPU: `make test ARGS="-m gpu"`.
+Not part of `make test`; on a machine with an NVIDIA GPU: `make test ARGS="-n0 -m gpu
+tests/suites/engine/test_gpu.py"`. With those of `tests/model/kernels`, which have Triton interpret
+all kernels of the process, it would take hours.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory.planning import plan_memory
+from qwen_tts_api.engine.runner.kernels.choice import choose_kernels, with_attention_of
+from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import TTSError
@@ -49,9 +53,9 @@ def load(cache: Path, device: str, dtype: str) -> LoadedModel:
     return LoadedModel.load(Checkpoint.read(folder), place(device, dtype, "flash_attention_2"))
 
 
-def scheduler_of(model: LoadedModel, *, enforce_eager: bool) -> Scheduler:
+def scheduler_of(model: LoadedModel, *, enforce_eager: bool, kernels: Kernels = PLAIN) -> Scheduler:
     plan = plan_memory(model, 8, 1024)
-    runner = ModelRunner(model, plan, enforce_eager=enforce_eager)
+    runner = ModelRunner(model, plan, enforce_eager=enforce_eager, kernels=kernels)
     runner.warm_up()
     return Scheduler(runner, explain)
 
@@ -71,13 +75,27 @@ def say(scheduler: Scheduler, *samplings: SamplingParams) -> list[npt.NDArray[np
     return [read(job) for job in jobs]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_graphs_are_their_eager_twins(tmp_path: Path, dtype: str) -> None:
-    """Greedy, sampled and with other settings beside each other, in a batch that grows."""
+@pytest.mark.parametrize(("dtype", "setting"), [("float32", "plain"), ("bfloat16", "auto")])
+def test_graphs_are_their_eager_twins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, setting: str
+) -> None:
+    """Greedy, sampled and with other settings beside each other, in a batch that grows.
+
+    In 16 bits by fused kernels alone, whose sums depend neither on the batch nor on a bucket:
+    those of libraries do, and the batches of graphs are padded.
+    """
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "triton"))
+    monkeypatch.setenv("TRITON_DEFAULT_FP_FUSION", "1")
     model = load(tmp_path, "cuda:0", dtype)
+    kernels = choose_kernels(model, setting)
+    assert kernels.left_out == {}
+    assert set(kernels.names().values()) == {"plain" if setting == "plain" else "fused"}
+    model = with_attention_of(model, kernels)
     samplings = [GREEDY, SamplingParams(seed=1), SamplingParams(seed=2, top_k=0, top_p=0.9)]
-    captured = say(scheduler_of(model, enforce_eager=False), *samplings)
-    eager = say(scheduler_of(model, enforce_eager=True), *samplings)
+    captured, eager = (
+        say(scheduler_of(model, enforce_eager=enforce_eager, kernels=kernels), *samplings)
+        for enforce_eager in (False, True)
+    )
     for samples, expected in zip(captured, eager, strict=True):
         assert_same(samples, expected)
 

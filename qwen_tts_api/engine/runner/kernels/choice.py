@@ -13,6 +13,7 @@ import shutil
 import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,16 @@ def choose_kernels(
     if setting != "plain" and device != "cpu":
         logger.warning("fused kernels cannot be used: %s. %s", obstacle, WITHOUT)
     return PLAIN
+
+
+def with_attention_of(model: LoadedModel, kernels: Kernels) -> LoadedModel:
+    """Return a model as kernels compute it: nothing uses flash-attn beside fused frames.
+
+    Its pages would be larger than those that were compared.
+    """
+    if kernels.frame is None:
+        return model
+    return replace(model, placement=replace(model.placement, attention="sdpa"))
 
 
 def agreeing(model: LoadedModel, candidates: Kernels) -> Kernels:
