@@ -73,7 +73,7 @@ _TOKEN = compile_pattern(r"(?r)[\p{L}\p{N}.\-]+")
 _TITLES = frozenset(
     "dr mr mrs ms mx prof st ste sr sra srta dra dña ing dipl lic avv arch dott sig sigg on mm mme"
     " mlle mgr hr fr hrn gen col cpt capt maj lt sgt gov hon rep sen rev pres ca bzw vgl vs cf al"
-    " approx appx mt feat evtl ggf sog inkl exkl zzgl bspw z u o d v n mlles av apr"
+    " approx appx mt feat evtl ggf sog inkl exkl zzgl bspw z u o d v n mlles av apr mio mrd tsd"
     " гр ул им тов проф акад обл пер пл просп".split()
 )
 # Abbreviations before a number.

@@ -26,6 +26,7 @@ from qwen_tts_api.service.text.verbalize.rules.addresses import find_addresses
 from qwen_tts_api.service.text.verbalize.rules.amounts import digits_rule, number_rules, price_rule
 from qwen_tts_api.service.text.verbalize.rules.codes import code_rules
 from qwen_tts_api.service.text.verbalize.rules.counts import (
+    area_unit_rule,
     count_rules,
     ordinal_rule,
 )
@@ -236,7 +237,7 @@ def _rules(language: Language, *, letters_only: bool) -> dict[str, tuple[Rule, .
                 month_year,
                 *words,
             ),
-            *(chess_rule(language), *romans),
+            *(chess_rule(language), area_unit_rule(), *romans),
             *(*counts, formula_rule(), *mixed, *acronyms, rest_rule()),
         ),
         "(": (*counts, *signs),

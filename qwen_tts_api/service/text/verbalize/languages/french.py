@@ -32,7 +32,7 @@ class French(Language):
     signs, address_signs = words.SIGNS, words.ADDRESS_SIGNS
     titles, capitalized = words.TITLES, words.CAPITALIZED_ONLY
     hash_names = words.HASH_NAMES
-    ordinal_suffixes = "ers?|ères?|res?|i?[èe]mes?|nde?s?|es?|ᵉʳ|ᵉ"
+    ordinal_suffixes = "ers?|ères?|res?|i?[èe]mes?|nde?s?|des?|es?|ᵉʳ|ᵉ"
     half_days = False
     millions_of = r" d(?:e |['’])"
     date_before = r"\b(?:[Ll]e|[Aa]u|[Dd]u) $"
@@ -102,8 +102,8 @@ class French(Language):
         stem = suffix.removesuffix("s")
         if number == 1 and stem in ("re", "ère"):
             return f"première{plural}"
-        if stem in ("nd", "nde"):
-            return f"second{stem[2:]}{plural}" if number == 2 else None
+        if stem in ("nd", "nde", "de"):
+            return f"second{stem[1 + (stem[0] == 'n') :]}{plural}" if number == 2 else None
         return self.ordinal(number) + plural
 
     def regnal(self, number: int, name: str) -> str:
@@ -113,6 +113,14 @@ class French(Language):
     def phone(self, digits: str) -> str:
         """Return a group of digits of a telephone number: `zéro un`, `vingt-trois`."""
         return self.whole(digits) if len(digits) < 4 else self.digits(digits)
+
+    def part_of(self, fraction: str, noun: Noun) -> str:
+        """Return `un quart de litre`, `trois quarts d'heure`, but `un demi litre`."""
+        if fraction == "un demi":
+            return f"{'une demi' if noun.is_feminine else fraction} {noun.one}"
+        return f"{fraction} {'d’' if noun.one[0] in 'aeéhio' else 'de '}{noun.one}".replace(
+            "’", "'"
+        )
 
     def fraction_in(self, part: int, whole: int, context: Context) -> str:
         """Return `une demi heure`, `un demi litre`."""

@@ -18,7 +18,7 @@ FEMININE = frozenset(
     " pomme table chambre maison rue ville tonne livre calorie orange banane bouteille boîte"
     " équipe école porte fenêtre image lettre ligne langue carte marche étape partie place"
     " histoire tranche cuillère vache poule fleur main robe chaise valeur erreur couleur part"
-    " saison raison leçon chanson nuit fin loi photo vidéo".split()
+    " finale journée bière saison raison leçon chanson nuit fin loi photo vidéo".split()
 )
 FEMININE_ENDINGS = (
     *("tion", "sion", "té", "ée", "ette", "ance", "ence", "ure", "ie", "ille", "elle", "esse"),

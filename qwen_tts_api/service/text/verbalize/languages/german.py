@@ -22,7 +22,8 @@ _ORDINALS = {"eins": "erst", "drei": "dritt", "sieben": "siebt", "acht": "acht"}
 _WORD = re.compile(r"[\w.]+,?")
 _NEXT_WORD = re.compile(r"[ \u00A0]([^\W\d_]+)")
 _ADJECTIVE = re.compile(r"[ \u00A0](?!oder |aber )[a-zäöüß]+(e|e[rs]) [A-ZÄÖÜ]")
-_HYPHEN = re.compile(r"-[A-ZÄÖÜ][a-zäöüß]")
+_HYPHEN = re.compile(r"-[A-ZÄÖÜ][a-zäöüß]| mal\b")  # `1-Zimmer-Wohnung`, `1 mal`
+_POSTCODE = re.compile(r"\bPLZ:? $")
 # Behind these stands `eins`: `Absatz 1 Satz 2`; behind those `einem` and `einer`.
 _NUMBERED = re.compile(
     r"\b(?:Absatz|Artikel|Nummer|Kapitel|Seite|Teil|Band|Platz|Satz|Gleis|Raum|Zimmer|Stufe|Phase"
@@ -142,6 +143,8 @@ class German(Language):
         is_noun = noun[:1].isupper()
         if ending is None and is_noun and noun not in words.ORDERED:
             return None if context.before.strip() else f"{self._stem(number)}ens"
+        if ending is None and is_noun and _DATIVE.search(context.before):
+            return self._stem(number) + ("er" if _noun_ending(noun) == "e" else "em")
         return self._stem(number) + (ending or _noun_ending(noun))
 
     def compound(self, number: Number, tail: str) -> str:
@@ -205,8 +208,9 @@ class German(Language):
     def number_in(self, number: Number, context: Context) -> str:
         """Return a number; 1 as an article: `ein Apfel`, `eine Tasse`, `ein Uhr`."""
         if not number.is_one or number.decimals:
-            return self.number(number)
-        if _HYPHEN.match(context.after):  # `1-Zimmer-Wohnung`
+            is_code = len(number.whole) == 5 and _POSTCODE.search(context.before)
+            return self.digits(number.whole) if is_code else self.number(number)
+        if _HYPHEN.match(context.after):
             return "ein"
         following = _NEXT_WORD.match(context.after)
         if following is None or _NUMBERED.search(context.before):

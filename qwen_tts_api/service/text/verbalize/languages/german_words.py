@@ -31,7 +31,7 @@ ORDERED = frozenset(
     " Spieltag Staffel Folge Teil Band Advent Obergeschoss Etappe Kind Hälfte Person Reihe Gang"
     " Stunde Minute Stufe Schritt Grades Grad Reich Republik Generation Ausgabe Bezirk Jahrtausend"
     " Jh Jhd OG FC Absatz Abschnitt Artikel Versuch Termin Stelle Rang Vorsitzende"
-    " Vorsitzender".split()
+    " Vorsitzender Anlauf Durchgang".split()
 )
 NEUTER = frozenset(
     "Mal Kapitel Jahrhundert Jh Jhd Jahrtausend Jahr Quartal Halbjahr Semester Spiel Kind"
@@ -67,6 +67,7 @@ def _units() -> dict[str, Noun]:
         "bar": "Bar", "mol": "Mol", "°": "Grad", "°C": "Grad Celsius", "℃": "Grad Celsius",
         "°F": "Grad Fahrenheit", "℉": "Grad Fahrenheit", "PS": "P S", "Wh": "Wattstunden",
         "lb": "Pfund", "kn": "Knoten", "Stk.": "Stück", "St.": "Stück", "J.": "Jahre",
+        "EL": "Esslöffel", "TL": "Teelöffel",
         "rpm": "Umdrehungen pro Minute", "fps": "Bilder pro Sekunde", "ppm": "Teile pro Million",
         "dpi": "Punkte pro Zoll", "mph": "Meilen pro Stunde", "kmh": "Kilometer pro Stunde",
     }  # fmt: skip
@@ -126,6 +127,7 @@ CURRENCIES = {
     **{"€": _EURO, "EUR": _EURO, "Euro": _EURO, "$": _DOLLAR, "USD": _plain("US-Dollar", "Cent")},
     **{"US$": _plain("US-Dollar", "Cent"), "£": _POUND, "GBP": _POUND, "CHF": _FRANC},
     **{"Fr.": _plain("Franken", "Rappen"), "SFr.": _FRANC, "¢": _plain("Cent"), "¥": _plain("Yen")},
+    "ct": _plain("Cent"),
     **{"￥": _plain("Yen"), "JPY": _plain("Yen"), "CNY": _plain("Yuan"), "RMB": _plain("Yuan")},
     **{"₹": _plain("Rupien"), "INR": _plain("Rupien"), "₽": _plain("Rubel", "Kopeken")},
     **{"RUB": _plain("Rubel", "Kopeken"), "₩": _plain("Won"), "KRW": _plain("Won")},

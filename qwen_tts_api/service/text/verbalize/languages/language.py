@@ -178,6 +178,10 @@ class Language(ABC):
         """Return a range of two numbers or amounts in words."""
         return self.join(first, self.to, last)
 
+    def part_of(self, fraction: str, noun: Noun) -> str:
+        """Return a fraction of a unit."""
+        return self.join(fraction, noun.one)
+
     def fraction_in(self, part: int, whole: int, context: Context) -> str:
         """Return a fraction as it is said before other words."""
         return self.fraction(part, whole)

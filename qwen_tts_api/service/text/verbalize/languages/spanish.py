@@ -148,6 +148,12 @@ class Spanish(Language):
             name = self.ordinal(whole) if whole <= 10 else self.cardinal(whole) + "avo"
         return f"{_agree(self.cardinal(part))} {name}{'' if part == 1 else 's'}"
 
+    def part_of(self, fraction: str, noun: Noun) -> str:
+        """Return `un cuarto de litro`, but `medio litro`."""
+        if fraction == "un medio":
+            return f"{'media' if noun.one.split(' ')[0] in words.FEMININE else 'medio'} {noun.one}"
+        return f"{fraction} de {noun.one}"
+
     def fraction_in(self, part: int, whole: int, context: Context) -> str:
         """Return `media hora`, `medio litro`, but `un medio` alone."""
         noun = _NOUN.match(context.after)

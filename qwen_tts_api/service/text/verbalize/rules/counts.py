@@ -23,6 +23,7 @@ from qwen_tts_api.service.text.verbalize.rules.tails import is_unit, tails_of
 
 _END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"
 _POWERS = tuple("^⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_PER = compile_pattern(r"(?ri)(?:\b(?:per|a|an|each|every|pro|je|par|le|por|el|cada|1) |每)")
 _INCHES = frozenset('"″”')
 _DIMENSIONS = "long|wide|tall|high|deep|thick|away|by|x"
 
@@ -190,6 +191,25 @@ def count_rules(language: Language) -> list[Rule]:
     return [
         Rule(compile_pattern(pattern), say, behind.get(say, ("",))) for pattern, say in patterns
     ]
+
+
+def _say_area_unit(match: regex.Match[str], language: Language) -> Words | None:
+    """Say `per m²` and `in km²`."""
+    noun = language.units.get(match["unit"])
+    if noun is None:
+        return None
+    begin = match.start()
+    is_one = _PER.match(match.string, max(0, begin - 10), begin) is not None
+    return Words(noun.one if is_one else noun.many, match.end(), "units")
+
+
+def area_unit_rule() -> Rule:
+    """Return the rule of square and cubic metres that no number is before."""
+    pattern = (
+        rf"{NOT_IN_WORD}(?<![-+=*/^<>−0-9] ?)(?P<unit>[kcm]?m[²³]){NO_WORD_FOLLOWS}"
+        r"(?! ?[-+=*/^<>≤≥−²³⁰-⁹])"
+    )
+    return Rule(compile_pattern(pattern), _say_area_unit)
 
 
 def ordinal_rule(suffixes: str) -> Rule:

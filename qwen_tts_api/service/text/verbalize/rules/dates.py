@@ -16,6 +16,8 @@ from qwen_tts_api.service.text.verbalize.numerals import (
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words, context_of
 
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+# A number and its year: `RD 1/2020`.
+_NUMBERED_BY_YEAR = r"\b(?:KW|RD|Ley|Decreto|Nr\.|n\.?[º°]|núm\.) "
 _END = rf"{NO_WORD_FOLLOWS}{NO_DIGITS_FOLLOW}"
 
 
@@ -153,7 +155,8 @@ def numeric_rules(language: Language) -> list[Rule]:
             _say_numeric,
         ),
         (
-            rf"{begin}(?:(?P<year>(?:19|20)[0-9]{{2}})[-/](?P<month>0[1-9]|1[0-2]){_END}(?![-/])"
+            rf"{begin}(?<!{_NUMBERED_BY_YEAR})"
+            rf"(?:(?P<year>(?:19|20)[0-9]{{2}})[-/](?P<month>0[1-9]|1[0-2]){_END}(?![-/])"
             rf"|(?P<month>0?[1-9]|1[0-2])/(?P<year>(?:19|20)[0-9]{{2}}){_END}(?!/))",
             _say_month_year,
         ),

@@ -48,6 +48,9 @@ def _say_fraction(match: regex.Match[str], language: Language) -> Words | None:
     if whole != 16 and not match["suffix"] and (date := _fraction_date(match, language)):
         return date
     is_rating = _is_rating(match)
+    if match["part"][0] == "0" and part:  # `08/15`
+        said = language.join(language.whole(match["part"]), language.whole(match["whole"]))
+        return Words(said, match.end(), "numbers")
     if is_said and part and not is_rating:
         said = (
             language.mixed(before, part, whole)
@@ -109,8 +112,9 @@ def _fraction_date(match: regex.Match[str], language: Language) -> Words | None:
     is_named = is_named and not _PART.match(match.string, match.end())
     # In the other order only where a date is expected: 22/7 is a fraction.
     month, day = next(((m, d) for m, d in months[: 2 if is_named else 1] if is_date(d, m)), (0, 0))
-    is_told = is_named or max(first, second) > 12
-    if not month or not is_told or first == second or match["before"]:
+    has_zero = "0" in (match["part"][0], match["whole"][0])  # `05/12` is no fraction
+    is_told = is_named or has_zero or max(first, second) > 12
+    if not month or not is_told or (first == second and not has_zero) or match["before"]:
         return None
     said = language.date_in(day, month, None, context_of(match))
     return Words(said, match.end(), "dates")
@@ -140,8 +144,8 @@ def _with_unit(match: regex.Match[str], said: Words, language: Language, *, is_m
     if said.kind != "numbers" or unit is None or not is_unit(match.string, unit):
         return said
     noun = language.units[unit["unit"]]
-    name = noun.many if is_many else noun.one
-    return Words(language.join(said.text, name), unit.end(), "units")
+    text = language.part_of(said.text, noun) if not is_many else language.join(said.text, noun.many)
+    return Words(text, unit.end(), "units")
 
 
 def vulgar_rule() -> Rule:

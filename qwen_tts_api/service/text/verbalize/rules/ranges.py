@@ -17,6 +17,8 @@ from qwen_tts_api.service.text.verbalize.numerals import (
 from qwen_tts_api.service.text.verbalize.rules.amounts import TO, say_amount, say_plain
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words, context_at, context_of
 
+# `art. L. 121-1`.
+_ARTICLE_OF_LAW = compile_pattern(r"(?r)(?<!\p{L})[LRD]\. ?")
 _EQUALS = compile_pattern(" ?=")
 _GOES_ON = compile_pattern(rf"{DASH}[0-9]|[.,][0-9]")
 _NO_WORD = compile_pattern(NO_WORD_FOLLOWS)
@@ -45,6 +47,9 @@ def _say_range(match: regex.Match[str], language: Language) -> Words | None:
             language.number(begin[0]), language.signs["−"], language.number(number)
         )
         return Words(said, end, "signs")
+    if "-" in match[0] and _ARTICLE_OF_LAW.match(text, max(0, match.start() - 4), match.start()):
+        said = language.join(language.whole(first), language.whole(text[second:end]))
+        return Words(said, end, "numbers")
     if "-" in match[0] and first == text[second:end] and first in ("20", "50"):
         return Words(language.join(language.whole(first), language.whole(first)), end, "numbers")
     context = context_at(text, match.start(), end)

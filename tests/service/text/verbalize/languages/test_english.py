@@ -57,6 +57,7 @@ from tests.rows import for_each
         ("a ratio of 1:10, at 1:10", "a ratio of one to ten, at one ten"),
         ("at 9am EST. est. 1990", "at nine A M EST. established nineteen ninety"),
         ("8:30-9, 9:30-10:15", "eight thirty to nine, nine thirty to ten fifteen"),
+        ("05/12, 08/15, chapters IV-VI", "May twelfth, August fifteenth, chapters four to six"),
         # What is counted and measured
         ("$5 - 10, $10 - 5, 3x-5x, 1000:1",
          "five to ten dollars, ten dollars minus five, three times"

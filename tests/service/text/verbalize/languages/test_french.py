@@ -74,6 +74,10 @@ PAIRS = [
     ("janv.-mars 2025, T1'25", "janvier à mars deux mille vingt-cinq, T un deux mille vingt-cinq"),
     ("24-26 décembre 2025, 8/10", "vingt-quatre à vingt-six décembre deux mille vingt-cinq, huit"
      " sur dix"),
+    ("1/4 l, 1/2 l, 3/4 h, 1/2 finale", "un quart de litre, un demi litre, trois quarts d'heure,"
+     " une demi finale"),
+    ("art. L. 121-1, 2de, chapitres IV-VI", "art. L. cent vingt et un un, seconde, chapitres quatre"
+     " à six"),
     # Abbreviations and signs
     ("M. Dupont, Mme Durand", "Monsieur Dupont, Madame Durand"),
     ("Mme Durand", "Madame Durand"),

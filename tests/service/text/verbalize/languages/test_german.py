@@ -107,6 +107,10 @@ PAIRS = [
     ("6 · 10³, (030) 123456", "sechs mal zehn hoch drei, null drei null, eins zwei drei vier fünf"
      " sechs"),
     ("Seiten 737-800", "Seiten siebenhundertsiebenunddreißig bis achthundert"),
+    ("in 3. Auflage, in 2. Anlauf, 1 mal", "in dritter Auflage, in zweitem Anlauf, ein mal"),
+    ("PLZ 10115, 08/15, 3 ct/kWh", "PLZ eins null eins eins fünf, null acht fünfzehn, drei Cent pro"
+     " Kilowattstunde"),
+    ("Kapitel III-V, 3 EL", "Kapitel drei bis fünf, drei Esslöffel"),
     ("1m80 hoch", "ein Meter achtzig hoch"),
     ("A & B, 2 + 2 = 4, @bob", "A und B, zwei plus zwei gleich vier, at bob"),
 ]  # fmt: skip

@@ -54,6 +54,9 @@ from tests.rows import for_each
         ("escala 1:10, (55) 1234 5678",
          "escala uno a diez, cinco cinco, uno dos tres cuatro, cinco seis"
          " siete ocho"),
+        ("siglos XIX-XX, 1/4 l, 1/2 h",
+         "siglos diecinueve a veinte, un cuarto de litro, media hora"),
+        ("RD 1/2020, 05/12", "RD uno de dos mil veinte, cinco de diciembre"),
         ("2 + 2 = 4", "dos más dos igual a cuatro"),
     ],
 )  # fmt: skip

@@ -11,8 +11,10 @@ from tests.rows import for_each
     ("text", "said"),
     [
         ("39°54'", "thirty-nine degrees fifty-four minutes"),
+        ("rent per m², in km²", "rent per square meter, in square kilometers"),
+        ("E = mc², 2 = m² + 1", "E equals mc squared, two equals m squared plus one"),
         ("30° angle", "thirty degrees angle"),
     ],
 )
-def test_angles(text: str, said: str) -> None:
+def test_angles_and_areas(text: str, said: str) -> None:
     assert make_verbalizer(LANGUAGES["english"]).verbalize(text) == said

@@ -6,7 +6,7 @@ import regex
 
 from qwen_tts_api.service.text.patterns import compile_pattern
 from qwen_tts_api.service.text.verbalize.languages.language import Language
-from qwen_tts_api.service.text.verbalize.numerals import NO_WORD_FOLLOWS, NOT_IN_WORD
+from qwen_tts_api.service.text.verbalize.numerals import DASH, NO_WORD_FOLLOWS, NOT_IN_WORD
 from qwen_tts_api.service.text.verbalize.rules.rule import Rule, Words, context_at
 
 MAX_ROMAN_CHARS = 15
@@ -30,11 +30,11 @@ def roman_value(roman: str) -> int:
 
 
 _PARTS = (
-    "chapter|part|page|pages|section|act|scene|volume|vol\\.|book|article|phase|type|class|level|appendix"
+    "chapter|chapters|part|parts|page|pages|section|act|scene|volume|vol\\.|book|article|phase|type|class|level|appendix"
     "|figure|table|title|stage|mark|grade|group|tier|unit|lesson|step|canto|psalm|olympiad|annex"
     "|schedule|category|episode|season|version|kapitel|teil|band|abschnitt|buch|artikel|akt"
     "|szene|anhang|chapitre|partie|tome|volume|livre|acte|scène|annexe|capítulo|parte|tomo|libro"
-    "|sección|siglo|acto|escena|artículo|anexo"
+    "|sección|siglo|siglos|capítulos|chapitres|acto|escena|artículo|anexo"
 )
 _EVENTS = "World War|Super Bowl|Weltkrieg|Guerre mondiale|Guerra Mundial|Vatican|Schedule"
 _RULERS = (
@@ -59,6 +59,8 @@ NUMBERED = (*_PARTS.split("|"), *_EVENTS.split("|"), *_RULERS.split("|"))
 def _say_roman(match: regex.Match[str], language: Language) -> Words | None:
     if match["roman"].islower() and not match["part"]:
         return None
+    if match["dash"]:
+        return _say_romans(match, language)
     roman = match["roman"].upper()
     value = roman_value(roman)
     if match["ruler"]:
@@ -80,6 +82,15 @@ def _say_roman(match: regex.Match[str], language: Language) -> Words | None:
     return Words(f"{begin}{said}", match.end(), "numbers")
 
 
+def _say_romans(match: regex.Match[str], language: Language) -> Words | None:
+    """Say `siglos XIX-XX` and `chapters IV-VI`."""
+    if not match["part"]:
+        return None
+    values = [language.cardinal(roman_value(each)) for each in match.captures("roman")]
+    begin = match.string[match.start() : match.starts("roman")[0]]
+    return Words(begin + language.span(*values), match.end(), "numbers")
+
+
 def _say_placed(match: regex.Match[str], language: Language) -> Words | None:
     """Say a Roman number whose full stop makes it an ordinal: `im XIV. Jahrhundert`."""
     text, begin = match.string, match.start("roman")
@@ -95,7 +106,8 @@ def roman_rule() -> Rule:
     """Return the rule of Roman numbers behind a word that has them."""
     pattern = (
         rf"{NOT_IN_WORD}(?:(?P<part>(?i:{_PARTS}))|(?:{_EVENTS})|(?P<ruler>{_RULERS})"
-        rf"|(?P<other>\p{{Lu}}\p{{Ll}}++)) (?:{ROMAN}|(?P<roman>[ivx]{{2,7}}))"
+        rf"|(?P<other>\p{{Lu}}\p{{Ll}}++)) (?:{ROMAN}(?:(?P<dash>{DASH}){ROMAN})?+"
+        rf"|(?P<roman>[ivx]{{2,7}}))"
         rf"{NO_WORD_FOLLOWS}(?!['’](?!s))(?!-\p{{L}})"
     )
     return Rule(compile_pattern(pattern), _say_roman)
