@@ -200,8 +200,8 @@ def _speak(
                 write(chunk)
                 progress.add(len(chunk))
         progress.close(f"{target}: {progress.summary}, seed {answer.seed}, model {answer.model}")
-    if told := _CUT.get(answer.finish_reason):
-        click.echo(told, err=True)
+    if message := _CUT.get(answer.finish_reason):
+        click.echo(message, err=True)
     return answer
 
 

@@ -36,7 +36,7 @@ def _to_json(times: Times) -> str:
 
 
 def read_lines(chunks: Iterator[bytes], on_end: Callable[[Times], object]) -> Iterator[bytes]:
-    """Yield the audio of an answer with times, whose lines are JSON; tell the times at its end.
+    """Yield the audio of an answer with times, whose lines are JSON; store the times at its end.
 
     Raises:
         click.ClickException: It is no such answer.

@@ -51,7 +51,7 @@ class SpeechRequest:
         lenient: Ignore fields that the model has no use for, if that does no harm, and name them in
             the response, instead of refusing them.
         silence: Answer a text with nothing to say with a short silence, instead of refusing it.
-        timestamps: Whether it is told when each segment and word is heard.
+        timestamps: Whether the answer has the times of segments and words.
         seed: Seed of the sampling; None is a random one.
         normalize: Whether markup, emoji and the like are taken out of the text; FULL: also whether
             numbers and the like become words; None: by setting.

@@ -42,7 +42,7 @@ class PipeSpeech:
         text: What to say.
         speak: Speaks a segment.
         document: For `POST /api/tts`, without the text.
-        progress: Is told how long a word takes to become sound.
+        progress: Shows how long it takes from a word to its audio.
         in_real_time: Whether a player takes the audio.
 
     Attributes:

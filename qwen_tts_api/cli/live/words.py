@@ -38,7 +38,7 @@ PATH = "/api-ws/v1/realtime"
 MAX_AHEAD_CHARS = 2000
 """How far the text may be ahead of its audio, which the server lets wait."""
 CANCEL_S = 2.0
-"""How long the server may take to tell how much was spoken."""
+"""Timeout of the server's answer to a cancellation, which says how much was spoken."""
 
 _NAMES = {
     **{"speaker": "voice", "language": "language_type", "instruct": "instructions"},
@@ -54,7 +54,7 @@ class WordSpeech:
         pipe: Has the text in UTF-8; its `read` returns what there is.
         socket: Of the server.
         document: For `POST /api/tts`, without the text.
-        progress: Is told how long a word takes to become sound.
+        progress: Shows how long it takes from a word to its audio.
         in_real_time: Whether a player takes the audio.
 
     Attributes:

@@ -113,9 +113,9 @@ class Sequence:
         is_loop = self.finish_reason in (LOOP, RESTARTED)
         level = logging.WARNING if is_loop else logging.DEBUG
         if logger.isEnabledFor(level):
-            told = (self.slot, self.finish_reason, self.sampled)
+            values = (self.slot, self.finish_reason, self.sampled)
             with bound_context(self.job.log_context):
-                logger.log(level, "slot %d: %s after %d frames", *told)
+                logger.log(level, "slot %d: %s after %d frames", *values)
 
     @property
     def valid_frames(self) -> int:

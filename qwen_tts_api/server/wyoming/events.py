@@ -48,7 +48,7 @@ class EventReader:
     """Reads the events of a client, whose payloads are skipped: nothing that it can ask has one.
 
     Args:
-        receive: Returns the next bytes, b"" at the end; is told whether an event has begun.
+        receive: Returns the next bytes, b"" at the end; called with whether an event has begun.
         max_bytes: Of an event's data, and of its payload.
     """
 

@@ -13,7 +13,7 @@ class GatheredText:
     """One text from `synthesize-start` to `synthesize-stop`.
 
     Args:
-        record: Is told the text, for the log.
+        record: Collects the text for the log.
         ending: Closed at the end, whatever it is; logs the request.
         speak: Speaks a text, and sends it.
         max_chars: Of the text.

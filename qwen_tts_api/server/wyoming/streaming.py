@@ -22,7 +22,7 @@ class StreamingSynthesis:
 
     Args:
         speech: What is spoken.
-        record: Is told the text, for the log.
+        record: Collects the text for the log.
         ending: Closed at the end, whatever it is, in that thread; logs the request.
         send: Sends an event; raises OSError where the connection is gone.
         fail: Called, in that thread, with what ended it before its end.

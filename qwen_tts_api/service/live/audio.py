@@ -29,13 +29,13 @@ def choose_tempo(output: Output, *, has_marks: bool) -> tuple[Output, float]:
 
 
 class LiveAudio:
-    """Makes bytes of the samples of segments.
+    """Encodes the samples of segments.
 
     Args:
         output: Their format.
-        timeline: Is told when segments are heard; None where nobody asked for that.
-        tempo: By how much samples are faster that are written, beside the output's speed.
-        stream: Whether a container's bytes are wanted while it is made, or once it is whole.
+        timeline: Records when segments are heard, if the request asks for that.
+        tempo: How much faster the written samples are already, besides the output's speed.
+        stream: Whether a container's bytes are returned while it is made, or at its end.
         per_segment: Whether each segment has a container of its own, without pauses.
 
     Attributes:

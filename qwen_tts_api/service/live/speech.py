@@ -101,7 +101,7 @@ class LiveSpeech:
 
     @property
     def is_over(self) -> bool:
-        """Whether `events` has ended, or has only its end to tell: no text is taken any more."""
+        """Whether `events` has ended, or only `Ended` is left: no text is accepted any more."""
         return self._text.is_closed
 
     @property

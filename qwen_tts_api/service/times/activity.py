@@ -1,4 +1,4 @@
-"""Find where a segment's speech begins and ends, and the silences in it, by its loudness."""
+"""Find the begin and end of a segment's speech, and the silences in it, by loudness."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NONE: Samples = np.zeros(0, np.int16)
 
 @dataclass(frozen=True)
 class Activity:
-    """What is heard of a segment, in its own samples.
+    """The speech and silences of a segment, as offsets in its samples.
 
     Attributes:
         begin, end: Of its speech, to a window of 10 ms; of all of it where there is no speech.
@@ -41,7 +41,7 @@ class Activity:
 
 
 class ActivityMeter:
-    """Takes the samples of one segment after the other, in any cut."""
+    """Measures the samples of one segment after the other, in pieces of any size."""
 
     def __init__(self) -> None:
         self._loudest = 0.0
@@ -59,7 +59,7 @@ class ActivityMeter:
         self._rest = pending[end:]
 
     def end_segment(self) -> Activity:
-        """Return what was heard of the segment, and begin another."""
+        """Return the activity of the segment, and begin another one."""
         if len(self._rest):
             self._measure(self._rest.reshape(1, -1))
         levels = np.concatenate([np.zeros(0), *self._levels])

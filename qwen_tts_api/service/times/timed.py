@@ -154,9 +154,9 @@ def timed_segment(
     start_s, end_s = heard[0][0], heard[-1][1]
     if written and written.text.strip():
         text = written.text.strip()
-        told = _written_words(said, written, Clock(words, heard), (start_s, end_s))
+        timed_words = _written_words(said, written, Clock(words, heard), (start_s, end_s))
         spoken = None if text == said.text else Spoken(said.text, timed)
-        timed = tuple(told)
+        timed = tuple(timed_words)
     return TimedSegment(text, start_s, end_s, timed, estimated, said.speaker, spoken, written)
 
 

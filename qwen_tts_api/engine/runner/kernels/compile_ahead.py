@@ -105,7 +105,7 @@ def parsed_one_by_one() -> Iterator[None]:
 def compile_all(specializations: Collection[Specialization], device: str) -> None:
     """Compile on all cores, for a CUDA device.
 
-    What cannot be compiled is left out: whoever launches it is told why.
+    What cannot be compiled is left out: the launch raises the error again.
     """
 
     def compile_one(specialization: Specialization) -> None:

@@ -82,7 +82,7 @@ class ScriptBuilder:
     A passage ends where the style changes, at a boundary and at a pause.
 
     Args:
-        source: What is read, where passages are to tell what the client wrote of them.
+        source: The document, if passages are to have the client's text that they are made of.
     """
 
     def __init__(self, source: Source | None = None) -> None:

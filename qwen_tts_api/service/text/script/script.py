@@ -101,7 +101,7 @@ def prepare_script(
         script: What the request says, of at least one passage.
         max_chars: Of each passage.
         normalize: Whether what is meant for the eye only is taken out.
-        timed: Whether passages tell what the client wrote of them.
+        timed: Whether passages have the client's text that they are made of.
 
     Raises:
         NothingToSay, TextRequired: There are neither words nor stated pauses.

@@ -64,7 +64,7 @@ def read_ssml(text: str, language: str, start: int = 0, *, timed: bool = False) 
         text: The document, with or without its `<speak>`; valid Unicode.
         language: Of what has no other in the document, by name or code, or `Auto`.
         start: Where the document begins in the client's text.
-        timed: Whether passages tell what the client wrote of them.
+        timed: Whether passages have the client's text that they are made of.
 
     Raises:
         InvalidSsml: It is malformed, or has an element, an attribute or a value that is not
