@@ -11,7 +11,7 @@ import pytest
 from qwen_tts_api.config import reloaded_file
 from qwen_tts_api.config.reloaded_file import MAX_FILE_BYTES
 from qwen_tts_api.errors import ConfigError
-from qwen_tts_api.service.api_keys import ApiKeys, KeysStatus
+from qwen_tts_api.service.api_keys import MIN_KEY_CHARS, ApiKeys, KeysStatus
 
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
 
@@ -67,6 +67,22 @@ def test_a_key_comes_in_either_encoding(tmp_path: Path) -> None:
     keys = ApiKeys(path)
     assert keys.find("Schlüssel-der-Tür".encode()) == "key 1"
     assert keys.find("Schlüssel-der-Tür".encode("latin-1")) == "key 1"
+
+
+def test_a_key_has_as_many_characters_as_it_must(tmp_path: Path) -> None:
+    """With a name before it or not."""
+    path = tmp_path / "keys"
+    for form in ("%s", "alice=%s"):
+        path.write_text(form % ("k" * MIN_KEY_CHARS))
+        assert ApiKeys(path).find(b"k" * MIN_KEY_CHARS)
+    path.write_text("k" * (MIN_KEY_CHARS - 1))
+    with pytest.raises(ConfigError, match=f"fewer than {MIN_KEY_CHARS} characters"):
+        ApiKeys(path)
+    # Behind a name it is none: the whole line is one then, without a name.
+    path.write_text("alice=" + "k" * (MIN_KEY_CHARS - 1))
+    keys = ApiKeys(path)
+    assert keys.find(b"k" * (MIN_KEY_CHARS - 1)) is None
+    assert keys.find(b"alice=" + b"k" * (MIN_KEY_CHARS - 1)) == "key 1"
 
 
 @pytest.mark.parametrize("content", [b"", b"# none\n", b"short\n", b"\xff\xfek\0e\0y\0"])
