@@ -12,8 +12,10 @@ def empty_caches() -> None:
     """Release what PyTorch keeps for tensors to come: memory of the device, pinned memory here."""
     gc.collect()
     torch.cuda.empty_cache()
-    if torch.accelerator.is_available():
-        torch.accelerator.memory.empty_host_cache()
+    # PyTorch 2.11, which GPU machines without a network have, does not know it.
+    empty_host_cache = getattr(torch.accelerator.memory, "empty_host_cache", None)
+    if empty_host_cache is not None and torch.accelerator.is_available():
+        empty_host_cache()
 
 
 def release_memory(error: BaseException) -> None:

@@ -27,7 +27,7 @@ from qwen_tts_api.engine.memory.planning import (
     size_that_fits,
 )
 from qwen_tts_api.engine.memory.profiling import TRIAL_SLOTS, measure_working_memory
-from qwen_tts_api.engine.memory.release import release_memory
+from qwen_tts_api.engine.memory.release import empty_caches, release_memory
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.talker_cache import CacheSize
@@ -264,6 +264,21 @@ def test_working_memory_is_planned_for(model: LoadedModel, monkeypatch: pytest.M
     assert plan_memory(model, 64, POSITIONS, WorkingMemory(2 * slot, slot)).max_slots == 4
     with pytest.raises(LoadError, match="too little memory"):
         plan_memory(model, 64, POSITIONS, WorkingMemory(11 * slot))
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_pinned_memory_is_released_where_pytorch_can(
+    monkeypatch: pytest.MonkeyPatch, is_known: bool
+) -> None:
+    """Not in the 2.11 of a GPU machine without a network, where each model is released, too."""
+    emptied: list[bool] = []
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    memory = torch.accelerator.memory
+    monkeypatch.setattr(memory, "empty_host_cache", lambda: emptied.append(True))
+    if not is_known:
+        monkeypatch.delattr(memory, "empty_host_cache")
+    empty_caches()
+    assert emptied == [True] * is_known
 
 
 def test_what_a_failed_load_held_is_released(
