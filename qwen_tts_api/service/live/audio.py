@@ -90,7 +90,10 @@ class LiveAudio:
 
     def time_segment(self, segment: LiveSegment) -> TimedSegment | None:
         """Return when the current segment is heard, all of whose samples were written."""
-        return self._timeline.end_segment(segment.said, self._origin) if self._timeline else None
+        if self._timeline is None:
+            return None
+        is_dropped = not self.per_segment and self._concatenator.is_dropped
+        return self._timeline.end_segment(segment.said, self._origin, is_dropped=is_dropped)
 
     @property
     def times(self) -> Times | None:

@@ -93,9 +93,14 @@ class Concatenator:
         """Where the current segment's first sample lies in the result, or would, if it was kept.
 
         Nothing inside a segment is dropped: its sample n is at `origin` + n, up to the end of its
-        speech.
+        speech. Before its speech it is where that will begin.
         """
-        return self._begins_at - self._num_trimmed
+        return self._begins_at - (self._num_trimmed if self._begun else 0)
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether nothing is kept of the current segment, in which there was no speech yet."""
+        return not self._begun
 
     def write(self, samples: Samples) -> Samples:
         """Take samples of the current segment, and return those that are final; may be empty."""
@@ -256,7 +261,9 @@ def join(
             if len(ready := concatenator.write(taken)):
                 yield ready
         if timeline is not None:
-            timeline.end_segment(segment.said, concatenator.origin)
+            timeline.end_segment(
+                segment.said, concatenator.origin, is_dropped=concatenator.is_dropped
+            )
         yield from lead
         lead.clear()
         if segment.is_stated:

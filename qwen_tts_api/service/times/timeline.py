@@ -65,12 +65,15 @@ class Timeline:
             spans, exact = expected(words, self._samples / self._letters / said.tempo), False
         self.current = self._placed(said, words, spans, origin, estimated=not exact)
 
-    def end_segment(self, said: SegmentText, origin: int) -> TimedSegment:
+    def end_segment(
+        self, said: SegmentText, origin: int, *, is_dropped: bool = False
+    ) -> TimedSegment:
         """End the segment; return when it is heard.
 
         Args:
             said: What is spoken of it.
             origin: Where its first sample lies among the concatenated ones, or would.
+            is_dropped: Whether it is silent, and left out: its words are told at one point.
         """
         activity = self._meter.end_segment()
         self.current = None
@@ -81,7 +84,7 @@ class Timeline:
             spans = estimate(words, activity)
         self._letters += sum(word.weight for word in words)
         self._samples += (activity.end - activity.begin) * said.tempo
-        spans = _bounded(spans, activity)
+        spans = _bounded(spans, Activity(0, 0, ()) if is_dropped else activity)
         self.segments.append(self._placed(said, words, spans, origin, estimated=estimated))
         return self.segments[-1]
 

@@ -63,6 +63,23 @@ def test_segments_are_where_they_are_heard(name: str, speed: float) -> None:
         assert told[-1][-1] <= times.duration_s <= len(samples) / rate_hz + 0.001
 
 
+def test_a_silent_segment_is_told_at_a_point_between_the_others() -> None:
+    """The concatenator leaves it out."""
+    concatenator, timeline = Concatenator(3, trim_end=True), Timeline(PCM)
+    for samples in (SEGMENTS[0], np.zeros(12_000, np.int16), SEGMENTS[1]):
+        timeline.write(samples)
+        concatenator.write(samples)
+        timeline.end_segment(
+            SegmentText("Two words."), concatenator.origin, is_dropped=concatenator.is_dropped
+        )
+        concatenator.release()
+        list(concatenator.silence(0.3))
+    first, silent, last = timeline.segments
+    assert first.end_s < silent.start_s == silent.end_s < last.start_s
+    assert {(word.start_s, word.end_s) for word in silent.words} == {(silent.start_s, silent.end_s)}
+    assert last.start_s - first.end_s == pytest.approx(0.6, abs=0.07)
+
+
 def test_a_stated_pause_before_the_first_word_is_counted() -> None:
     data, times = made(PCM, 480, lead_s=1.5)
     heard = sounds(decoded(data, PCM), 24_000, 0.35)
