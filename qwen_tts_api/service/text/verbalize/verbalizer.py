@@ -94,10 +94,9 @@ class Verbalizer:
         self._keywords = _keywords(language)
         self._compounds = tuple(each.rstrip(".") for each in language.compounds)
         bare = [each for each in language.abbreviations if each.isalpha()]
-        ranges = [f"{each}-" for each in language.weekdays]
-        alone = "|".join(bare)
-        pattern = rf"\b(?i:(?:{alone})\b|(?:{'|'.join(ranges) or '(?!)'}))"
-        self._bare = re.compile(pattern) if bare else None
+        ranges = "|".join([*language.weekdays, *language.month_names])
+        alone = "|".join(bare) or "(?!)"
+        self._bare = re.compile(rf"\b(?i:(?:{alone})\b|(?:{ranges or '(?!)'})\.?-)")
 
     def verbalize(self, text: str) -> str:
         """Return a sentence as it is said."""
@@ -116,7 +115,7 @@ class Verbalizer:
     def _has_something(self, sentence: str) -> bool:
         if _SOMETHING.search(sentence) or (self._letters_only and _CAPITALS.search(sentence)):
             return True
-        if self._bare and self._bare.search(sentence):
+        if self._bare.search(sentence):
             return True
         last = _LAST_WORD.match(sentence)
         word = last[1].lower() if last else ""

@@ -37,7 +37,7 @@ _CALL = compile_pattern(r"(?ri)\b(?:call|dial|text|phone|ring)(?:s|ed|ing|led|li
 _CODE = compile_pattern(
     r"(?ri)\b(?:pin|(?:pass|promo |area )?code|otp|id|extension|ext\.?|account|acct\.?|ticket"
     r"|tracking|serial|reference|ref\.?|order|invoice|confirmation|voucher|policy|booking)"
-    r"(?: (?:number|no\.?|code|id|is)){0,3}:? #?"
+    r"(?: (?:number|no\.?|code|id|is)){0,2}:? #?"
 )
 _NUMBERED = compile_pattern(
     r"(?r)(?:\b[A-Z]{2,5}|\b(?:Highway|Hwy\.?|Route|Interstate|Flight|Channel|Form|Boeing|Airbus|Xbox"

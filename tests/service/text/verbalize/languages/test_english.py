@@ -51,6 +51,7 @@ from tests.rows import for_each
         ("Jan-Mar, Jan–Mar 2025, Jan.-Mar.",
          "January to March, January to March twenty twenty-five,"
          " January to March."),
+        ("Open Jan-Mar only", "Open January to March only"),
         ("January - March, Mar-a-Lago", "January to March, Mar-a-Lago"),
         ("May 5th–7th, 5th-7th grade", "May fifth to seventh, fifth to seventh grade"),
         ("06:30h, UTC-5, GMT+05:30", "six thirty, U T C minus five, G M T plus five thirty"),

@@ -57,6 +57,7 @@ from tests.rows import for_each
         ("siglos XIX-XX, 1/4 l, 1/2 h",
          "siglos diecinueve a veinte, un cuarto de litro, media hora"),
         ("RD 1/2020, 05/12", "RD uno de dos mil veinte, cinco de diciembre"),
+        ("abierto lun-vie o ene-mar", "abierto lunes a viernes o enero a marzo"),
         ("2 + 2 = 4", "dos más dos igual a cuatro"),
     ],
 )  # fmt: skip

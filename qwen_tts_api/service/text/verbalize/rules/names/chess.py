@@ -49,7 +49,9 @@ CHESS = {
 """Moves by language."""
 
 _SQUARE = "[a-h][1-8]"
-_AROUND_CHARS = 80
+# Three words, or as many characters as they may have: a text that arrives is cut farther away.
+_BEFORE = compile_pattern(r"(?r)(?:\S{0,12}+ ?){0,3}")
+_BEHIND = compile_pattern(r"(?: ?\S{0,12}+){0,3}")
 # Other moves, or words of the game: `Nf1` alone is a gene.
 _GAME = compile_pattern(
     rf"(?<!\p{{L}})(?:[A-Z]?[a-h]?[1-8]?x?{_SQUARE}(?![\p{{L}}0-9])|O-O"
@@ -60,9 +62,8 @@ _GAME = compile_pattern(
 
 def _say_move(match: regex.Match[str], language: Language) -> Words | None:
     text, words = match.string, CHESS[language.name]
-    before = text[max(0, match.start() - _AROUND_CHARS) : match.start()]
-    behind = text[match.end() : match.end() + _AROUND_CHARS]
-    if not (_GAME.search(before) or _GAME.search(behind)):
+    before, behind = _BEFORE.match(text, 0, match.start()), _BEHIND.match(text, match.end())
+    if not any(_GAME.search(around[0]) for around in (before, behind) if around):
         return None
     end = {"+": words.check, "#": words.mate}.get(match["end"] or "", "")
     if match["castles"]:
