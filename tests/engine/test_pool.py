@@ -268,6 +268,18 @@ def test_as_long_as_self_tests_fail_the_process_is_not_ready(
     wait_until(lambda: bench.pool.status().ready)
 
 
+def test_a_self_test_that_failed_is_not_repeated_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(self_test, "SELF_TEST_INTERVAL_S", 600)
+    monkeypatch.setattr(FakeRunner, "prefill", fail)
+    for _ in range(3):
+        with pytest.raises(SynthesisFailed):
+            read(bench.pool.submit("voice", prompt()))
+        wait_until(lambda: "Hi." in [each.text for each in bench.runner.prompts])
+    assert [each.text for each in bench.runner.prompts].count("Hi.") == 1
+
+
 def fail(*_: object) -> None:
     raise RuntimeError("broken")
 
@@ -349,6 +361,19 @@ def test_what_follows_is_not_refused_when_the_queue_is_full(make_bench: MakeBenc
         for job in (ahead, waiting, due):
             read(job)
     assert [spoken.text for spoken in bench.runner.prompts[-2:]] == ["b", "c"]
+
+
+def test_none_begins_ahead_behind_a_failure(bench: Bench) -> None:
+    """It would not be heard; whoever wants it all the same is not refused."""
+    with bench.pool.series("voice") as series:
+        bench.runner.prefill_error = RuntimeError("broken")
+        with pytest.raises(SynthesisFailed):
+            read(bench.pool.submit("voice", prompt(), series))
+        wait_until(lambda: bench.pool.status().ready and not bench.pool.status().running)
+        assert bench.pool.follow(series, prompt(), only_if_free=True) is None
+        job = bench.pool.follow(series, prompt(), only_if_free=False)
+        assert job is not None
+        read(job)
 
 
 def test_an_engine_waits_for_what_follows_before_the_end(bench: Bench) -> None:
