@@ -36,7 +36,11 @@ MAX_HELD_WORDS = 40
 LONG_LINE_CHARS = 200
 """Of a line that nobody wrapped: wherever a sentence of it ends, the text may be divided."""
 
+LONG_PARAGRAPH_CHARS = 500
+"""Of a verse or a list without a blank line: it may be divided where a line of it ends."""
+
 _MAY_END = compile_pattern(r"[。！？｡．.!?…\n]")
+_LINE_END = compile_pattern(r"[^\S\n]*+\n")
 _BLANK_LINE = compile_pattern(r"\n[^\S\n]*\n\s*")
 _WIDE_END = compile_pattern(r"(?r)[。！？｡][」』）》〉】〕”’]*$")
 _OPENING = compile_pattern(r"[「『（《〈【〔“‘]")
@@ -164,7 +168,8 @@ class IncrementalText:
             return False
         is_long = self.num_pending > self._max_letters
         has_sign = self._raw.find(SIGN, self._end_taken) >= 0
-        may_end = has_sign or _MAY_END.search(self._raw, self._end_taken) is not None
+        rest = self._raw[self._end_taken :].lstrip()
+        may_end = has_sign or _MAY_END.search(rest) is not None
         return is_long or may_end
 
     def _normalized(self, raw: str) -> str:
@@ -247,6 +252,11 @@ class IncrementalText:
             if self._is_apart(full, line.end()):
                 self._drop(line.end(), "\n\n")
                 return
+        ended = _LINE_END.match(self._raw, self._end_taken)
+        if ended and self._end_taken > LONG_PARAGRAPH_CHARS:
+            if self._is_apart(full, ended.end()):
+                self._drop(ended.end(), "\n")
+            return
         line_start = self._raw.rfind("\n", 0, self._end_taken) + 1
         if self._end_taken - line_start > LONG_LINE_CHARS and self._is_apart(full, self._end_taken):
             position = self._position(full)

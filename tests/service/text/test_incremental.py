@@ -228,13 +228,42 @@ def test_a_mark_that_nothing_closes_does_not_hold_for_ever() -> None:
 
 
 def test_what_was_taken_is_forgotten() -> None:
-    """So that a long text takes no longer for each piece; behind a paragraph or in a long line."""
-    for text in ("A sentence. Another one.\n\n" * 50, "A sentence. Another one. " * 50):
+    """So that a long text takes no longer for each piece; in verses and lists, too."""
+    for text, most in (
+        ("A sentence. Another one.\n\n" * 50, 400),
+        ("A sentence. Another one. " * 50, 400),
+        ("And miles to go before I sleep,\n" * 100, 1000),
+        ("- Two eggs and some milk\n" * 100, 1000),
+    ):
         incremental = IncrementalText(400, normalize=True)
         for word in text.split(" "):
             incremental.append(word + " ")
             texts(incremental.take(final=False))
-            assert len(incremental._raw) < 400
+            assert len(incremental._raw) < most
+
+
+def test_a_table_is_one_however_long() -> None:
+    """What is between the bars of a row are cells by the lines above it."""
+    table = "| a | b |\n|---|---|\n" + "| 1. One | 2. Two |\n" * 40
+    assert words("".join(part.text for part in taken(cuts(table, 2)))) == words(
+        normalize_text(table).text
+    )
+
+
+def test_a_line_is_looked_at_again_when_it_may_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for each of its words, although it begins behind the end of another."""
+    looks: list[str] = []
+
+    def look(_: IncrementalText, raw: str) -> str:
+        looks.append(raw)
+        return raw.strip()
+
+    monkeypatch.setattr(IncrementalText, "_normalized", look)
+    incremental = IncrementalText(400, normalize=False)
+    for piece in ("Two eggs.\n", "Some ", "fresh ", "milk ", "and ", "butter.\n", "Then "):
+        incremental.append(piece)
+        incremental.take(final=False)
+    assert [look.split()[-1] for look in looks] == ["eggs.", "Some", "butter.", "Then"]
 
 
 @for_each(
