@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from qwen_tts_api.audio.rates import SpeedChanger
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.service.synthesis.fades import FADE, fade_in, fade_out
 
 if TYPE_CHECKING:
     from qwen_tts_api.service.plan import SpeechSegment
@@ -30,9 +31,6 @@ Samples = npt.NDArray[np.int16]
 
 WINDOW = SAMPLE_RATE_HZ // 100
 """Samples of a window of 10 ms, over which loudness (RMS) is measured; a frame has eight."""
-
-FADE = SAMPLE_RATE_HZ // 200
-"""Samples of a fade: 5 ms."""
 
 MARGIN_WINDOWS = 3
 """Silence kept before speech: 30 ms, since a soft onset is below the threshold."""
@@ -92,8 +90,7 @@ class Concatenator:
     def origin(self) -> int:
         """Where the current segment's first sample lies in the result, or would, if it was kept.
 
-        Nothing inside a segment is dropped: its sample n is at `origin` + n, up to the end of its
-        speech. Before its speech it is where that will begin.
+        Its sample n is at `origin` + n, up to the end of its speech.
         """
         return self._begins_at - (self._num_trimmed if self._begun else 0)
 
@@ -290,17 +287,3 @@ def at_speed(segment: Iterable[Samples], speed: float) -> Iterator[Samples]:
     for samples in segment:
         yield changer.process(samples)
     yield changer.finish()
-
-
-def fade_in(samples: Samples) -> Samples:
-    """Fade samples in, linearly over `FADE` samples."""
-    ramp = np.ones(len(samples))
-    length = min(FADE, len(samples))
-    ramp[:length] = np.arange(length) / FADE
-    faded: Samples = np.rint(samples * ramp).astype(np.int16)
-    return faded
-
-
-def fade_out(samples: Samples) -> Samples:
-    """Fade samples out, linearly over `FADE` samples."""
-    return fade_in(samples[::-1])[::-1]

@@ -8,7 +8,6 @@ import pytest
 
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.synthesis.concatenate import (
-    FADE,
     MARGIN_WINDOWS,
     MAX_HELD_WINDOWS,
     WINDOW,
@@ -16,6 +15,7 @@ from qwen_tts_api.service.synthesis.concatenate import (
     at_speed,
 )
 from qwen_tts_api.service.synthesis.concatenate import silence as silence_of
+from qwen_tts_api.service.synthesis.fades import FADE
 from tests.rows import for_each
 
 Samples = npt.NDArray[np.int16]
