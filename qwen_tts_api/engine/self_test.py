@@ -80,6 +80,12 @@ def self_test(card: ModelCard) -> Job:
         return Job(prompt)
 
 
+_NO_MEMORY_MARKS = (
+    "CUDA error: out of memory",  # of a graph that is instantiated, or pinned memory
+    "Triton Error [CUDA]: out of memory",  # of a kernel that is loaded
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
+
 _CUDA_MARKS = ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS", "cudaError")
 
 _LOST_MARKS = (
@@ -98,13 +104,21 @@ _LOST_MARKS = (
 Others are of the launch itself, which can be done without."""
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an allocation failed: PyTorch's, which is not imported here, or the driver's."""
+    text = str(error)
+    return type(error).__name__ == "OutOfMemoryError" or any(
+        mark in text for mark in _NO_MEMORY_MARKS
+    )
+
+
 def is_fatal(error: Exception) -> bool:
     """Whether an error is one of CUDA's, after which the context of the process is unusable.
 
     Out of memory is not fatal. PyTorch is not imported here: its errors are recognized by name, and
     those without a class of their own (cuBLAS, cuDNN, Triton) by their text.
     """
-    if type(error).__name__ == "OutOfMemoryError":
+    if is_out_of_memory(error):
         return False
     text = str(error)
     if "Triton Error [CUDA]" in text:

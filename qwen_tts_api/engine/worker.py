@@ -14,7 +14,7 @@ from qwen_tts_api.engine.loading import LoadCancelled, LoadRunner
 from qwen_tts_api.engine.runner.capture_lock import CAPTURES
 from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.scheduler import Scheduler
-from qwen_tts_api.engine.self_test import Health, is_fatal
+from qwen_tts_api.engine.self_test import Health, is_fatal, is_out_of_memory
 from qwen_tts_api.engine.states import EngineState, IllegalTransition
 from qwen_tts_api.errors import (
     LoadError,
@@ -131,7 +131,7 @@ class Worker:
             return error
         self._device_is_lost |= is_fatal(error)  # also if only one job's prompt raised it
         name = self._engine.name
-        out_of_memory = type(error).__name__ == "OutOfMemoryError"  # PyTorch's, not imported here
+        out_of_memory = is_out_of_memory(error)
         self._health.failed(out_of_memory)
         if out_of_memory:
             logger.error("%s: out of memory: %s", name, error)

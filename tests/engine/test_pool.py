@@ -338,9 +338,23 @@ def test_a_model_that_hangs_is_seen(
 def test_errors_of_the_device_are_told_from_others(text: str, fatal: bool) -> None:
     """By their text, where they have no class of their own."""
     assert self_test.is_fatal(RuntimeError(text)) is fatal
-    out_of_memory = type("OutOfMemoryError", (RuntimeError,), {})
-    assert not self_test.is_fatal(out_of_memory("CUDA error: out of memory"))
     assert self_test.is_fatal(type("AcceleratorError", (RuntimeError,), {})("unknown"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("OutOfMemoryError", "CUDA out of memory. Tried to allocate 2 GiB."),
+        ("AcceleratorError", "CUDA error: out of memory"),
+        ("RuntimeError", "Triton Error [CUDA]: out of memory"),
+        ("RuntimeError", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+    ],
+)
+def test_no_memory_is_not_the_end_of_the_process(name: str, text: str) -> None:
+    """Whoever of PyTorch, the driver and its libraries wanted it."""
+    error = type(name, (RuntimeError,), {})(text)
+    assert self_test.is_out_of_memory(error)
+    assert not self_test.is_fatal(error)
 
 
 def test_what_follows_is_not_refused_when_the_queue_is_full(make_bench: MakeBench) -> None:

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-import torch
-
 from qwen_tts_api.engine.memory import planning
 from qwen_tts_api.engine.memory.planning import MemoryPlan, WorkingMemory
 from qwen_tts_api.engine.memory.profiling import measure_working_memory
 from qwen_tts_api.engine.memory.release import empty_caches, release_memory
 from qwen_tts_api.engine.runner.buckets import slot_buckets
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
+from qwen_tts_api.engine.self_test import is_out_of_memory
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.talker_cache import CacheSize
 
@@ -51,7 +50,9 @@ def fit_runner(
     while True:
         try:
             return _warm_runner(make, plan, warm_up)
-        except torch.OutOfMemoryError as error:
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
             if plan.max_slots == 1:
                 raise _too_little(plan, error) from error
             release_memory(error)
@@ -78,11 +79,15 @@ def _measure(plan: MemoryPlan, make: MakeRunner) -> WorkingMemory:
     )
     try:
         return measure(plan.max_slots)
-    except torch.OutOfMemoryError as error:
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
         release_memory(error)
     try:
         return measure(1)
-    except torch.OutOfMemoryError as error:
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
         raise _too_little(plan, error) from error
 
 

@@ -36,6 +36,9 @@ from qwen_tts_api.model.weights.placement import Placement, place
 MIB = 2**20
 POSITIONS = 512
 
+NO_GRAPH = torch.AcceleratorError("CUDA error: out of memory")
+"""What is said where the driver has no memory for a graph."""
+
 
 class Device:
     """Memory as numbers: what kernels take once, and what a runner's slots and work take."""
@@ -187,8 +190,11 @@ def test_what_the_loading_has_left_is_not_taken(
     assert fit(device, 4).max_slots == 4
 
 
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory."), NO_GRAPH], ids=["tensor", "graph"]
+)
 def test_slots_are_halved_until_they_fit(
-    model: LoadedModel, fit: Fit, caplog: pytest.LogCaptureFixture
+    model: LoadedModel, fit: Fit, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     """Where a larger batch takes more than smaller ones let expect."""
     device = device_of(model, 100, fixed=0, each=0)
@@ -198,7 +204,7 @@ def test_slots_are_halved_until_they_fit(
         def warm_up(self) -> None:
             if self.max_slots > 20:
                 self.close()
-                raise torch.OutOfMemoryError("CUDA out of memory.")
+                raise error
 
     device.make = lambda slots, held: Surprising(device, slots, held)  # type: ignore
     assert fit(device, 64).max_slots == 16
