@@ -152,14 +152,24 @@ class Verbalizer:
         return edit if said is edit.text else edit._replace(text=said)
 
     def _find_between(self, text: str, position: int, end: int) -> Iterator[Edit]:
-        """Yield what the rules find up to `end`; they see the whole sentence."""
+        """Yield what the rules find up to `end`; they see the whole sentence, where they can."""
         while place := _PLACE.search(text, position, end):
             edit = self._apply_rules(text, place)
+            if edit is not None and edit.end > end:
+                edit = self._find_before(text, place.start(), end)
             if edit is not None and edit.end <= end:
                 yield edit
                 position = max(edit.end, position + 1)
             else:
                 position = place.start() + 1 if place[0][0] in _BEFORE_NUMBER else place.end()
+
+    def _find_before(self, text: str, begin: int, end: int) -> Edit | None:
+        """Return what is at a place if the text ends where an address begins."""
+        first = max(0, begin - MAX_LOOKAHEAD)
+        cut = text[first:end]
+        place = _PLACE.match(cut, begin - first)
+        edit = place and self._apply_rules(cut, place)
+        return edit._replace(start=begin, end=edit.end + first) if edit else None
 
     def _apply_rules(self, text: str, place: regex.Match[str]) -> Edit | None:
         begin, limit = place.start(), place.end() + MAX_LOOKAHEAD

@@ -261,6 +261,17 @@ def is_number_or_currency(char: str) -> bool:
     return unicodedata.category(char) in ("Nd", "Nl", "No", "Sc")
 
 
+@for_each(
+    ("text", "said"),
+    [
+        ("$5-10info@example.com", "dollars five dash ten info at example dot com"),
+        ("№21www.example.com", "number twenty-one www dot example dot com"),
+    ],
+)
+def test_a_sign_before_what_belongs_to_an_address_is_said(text: str, said: str) -> None:
+    assert SAID.verbalize(text) == said
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -47,7 +47,8 @@ def _say_range(match: regex.Match[str], language: Language) -> Words | None:
             language.number(begin[0]), language.signs["−"], language.number(number)
         )
         return Words(said, end, "signs")
-    if "-" in match[0] and _ARTICLE_OF_LAW.match(text, max(0, match.start() - 4), match.start()):
+    is_code = "-" in match[0] and first.isdecimal() and text[second:end].isdecimal()
+    if is_code and _ARTICLE_OF_LAW.match(text, max(0, match.start() - 4), match.start()):
         said = language.join(language.whole(first), language.whole(text[second:end]))
         return Words(said, end, "numbers")
     if "-" in match[0] and first == text[second:end] and first in ("20", "50"):

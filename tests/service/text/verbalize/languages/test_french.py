@@ -76,6 +76,7 @@ PAIRS = [
      " sur dix"),
     ("1/4 l, 1/2 l, 3/4 h, 1/2 finale", "un quart de litre, un demi litre, trois quarts d'heure,"
      " une demi finale"),
+    ("art. L. 3-2,5", "art. L. trois à deux virgule cinq"),
     ("art. L. 121-1, 2de, chapitres IV-VI", "art. L. cent vingt et un un, seconde, chapitres quatre"
      " à six"),
     # Abbreviations and signs
