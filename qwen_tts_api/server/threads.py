@@ -14,6 +14,9 @@ Task = TypeVar("Task")
 class RequestThreads(Generic[Task]):
     """Threads that are started when they are first needed, up to a limit, and stay.
 
+    The first is there from the start: others may take all that the machine, or a container's limit
+    of processes, has left.
+
     `ThreadPoolExecutor` does the same, but makes a future for each task, whose result nobody wants
     here, and takes three locks for it.
 
@@ -29,6 +32,7 @@ class RequestThreads(Generic[Task]):
         self._handle = handle
         self._tasks: SimpleQueue[Task] = SimpleQueue()
         self._num_threads = 0
+        self._start()
 
     def submit(self, task: Task, num_open: int) -> None:
         """Queue a task; one thread submits all of them.
@@ -41,9 +45,12 @@ class RequestThreads(Generic[Task]):
         if self._num_threads < min(num_open, self._limit):
             # If no thread can be started, the task waits for one of those that run.
             with suppress(RuntimeError):
-                name = f"{self._name}_{self._num_threads}"
-                threading.Thread(target=self._run, name=name, daemon=True).start()
-                self._num_threads += 1
+                self._start()
+
+    def _start(self) -> None:
+        name = f"{self._name}_{self._num_threads}"
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+        self._num_threads += 1
 
     def _run(self) -> None:
         while True:
