@@ -80,7 +80,9 @@ class Batch:
         with self._client.on_disconnect(self._disconnect):
             num_helpers = min(at_once, len(requests)) - 1
             while len(helpers) < num_helpers and threads.acquire(blocking=False):
-                helpers.append(self._help(threads))
+                if (helper := self._help(threads)) is None:
+                    break
+                helpers.append(helper)
             self._work()
             for helper in helpers:
                 helper.join()
@@ -102,7 +104,7 @@ class Batch:
             with self._changed:
                 self._callbacks.remove(callback)
 
-    def _help(self, threads: threading.Semaphore) -> threading.Thread:
+    def _help(self, threads: threading.Semaphore) -> threading.Thread | None:
         def run() -> None:
             try:
                 context.run(self._work)
@@ -112,7 +114,11 @@ class Batch:
         context = contextvars.copy_context()  # the request's, for its log, trace and usage
         name = f"{threading.current_thread().name}_batch"
         thread = threading.Thread(target=run, name=name, daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the machine has none left
+            threads.release()
+            return None
         return thread
 
     def _work(self) -> None:

@@ -46,6 +46,22 @@ def codes(results: list[Speech | TTSError]) -> list[str]:
     return [each.code if isinstance(each, TTSError) else "ok" for each in results]
 
 
+def test_without_threads_texts_are_spoken_one_after_the_other(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And later ones have all the threads that there may be."""
+    bench = make_bench(rows=4)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert codes(bench.service.synthesize_all(texts(4))) == ["ok"] * 4
+    for _ in range(bench.config.max_streams):
+        assert bench.service._batch_threads.acquire(blocking=False)
+
+
 def test_each_text_is_as_if_it_were_alone(make_bench: MakeBench) -> None:
     """The same bytes, in the order of the request, whichever ends first."""
     bench = make_bench(rows=4)

@@ -65,6 +65,7 @@ class SpeechQueue:
 
         Raises:
             QueueFull: MAX_TASKS are queued; the task is cancelled.
+            Unavailable: The machine has no thread for it; the task is cancelled.
         """
         task = SpeechTask(run, cancel)
         with self._lock:
@@ -74,16 +75,22 @@ class SpeechQueue:
                     f"{MAX_TASKS} texts wait on this socket: send more when one was spoken.",
                     retry_after_s=1,
                 )
+            if self._thread is None:
+                try:
+                    self._thread = self._start()
+                except RuntimeError as error:
+                    cancel()
+                    raise Unavailable("The machine has no thread left for this text.") from error
             task.working.enter_context(self._websocket.working())
             self._tasks.append(task)
-            if self._thread is None:
-                context = contextvars.copy_context()
-                name = f"{threading.current_thread().name}_speaks"
-                self._thread = threading.Thread(
-                    target=context.run, args=(self._run,), name=name, daemon=True
-                )
-                self._thread.start()
         return task
+
+    def _start(self) -> threading.Thread:
+        context = contextvars.copy_context()
+        name = f"{threading.current_thread().name}_speaks"
+        thread = threading.Thread(target=context.run, args=(self._run,), name=name, daemon=True)
+        thread.start()  # it waits for the lock
+        return thread
 
     def close(self) -> None:
         """Cancel all tasks, and wait for the thread to end."""

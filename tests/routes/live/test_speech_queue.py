@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from qwen_tts_api.errors import QueueFull
+from qwen_tts_api.errors import QueueFull, Unavailable
 from qwen_tts_api.routes.live.speech_queue import MAX_TASKS, SpeechQueue
 from tests.conftest import wait_until
 
@@ -52,6 +52,26 @@ def test_no_more_tasks_wait_than_may() -> None:
     gate.set()
     wait_until(lambda: queue.current is None and not socket.num_working)
     assert done == list(range(1, MAX_TASKS))
+
+
+def test_a_task_without_a_thread_is_refused_and_the_next_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    socket, refused, done = Socket(), threading.Event(), threading.Event()
+    queue = queue_of(socket)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(Unavailable):
+            queue.add(lambda: None, refused.set)
+    assert refused.is_set()
+    assert (queue.current, socket.num_working) == (None, 0)
+    queue.add(done.set)
+    wait_until(done.is_set)
+    queue.close()
 
 
 def test_closing_cancels_what_runs_and_what_waits() -> None:
