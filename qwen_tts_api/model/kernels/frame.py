@@ -84,7 +84,7 @@ class FusedFrame:
         close_frame(state, self._codes, self._next_code_0, self._hidden, num_slots)
 
     def sample(self, logits: Tensor, group: int, num_slots: int) -> Tensor:
-        """Draw code `group` of each slot's frame; of code 0, that of the next frame.
+        """Sample code `group` of each slot's frame; of code 0, that of the next frame.
 
         Args:
             logits: `[>= num_slots, V]` float32.

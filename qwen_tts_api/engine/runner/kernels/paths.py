@@ -21,7 +21,7 @@ class FrameKernels(Protocol):
         """Compute what `frame.advance` does, for any lengths and sampling parameters."""
 
     def sample(self, logits: Tensor, group: int, num_slots: int) -> Tensor:
-        """Draw a code of each of the first slots' frames, as `advance` does.
+        """Sample a code of each of the first slots' frames, as `advance` does.
 
         Args:
             logits: `[num_slots, V]` float32.

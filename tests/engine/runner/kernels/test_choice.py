@@ -96,7 +96,7 @@ class OtherCodes(Frame):
         self.state.codes[self.state.running.bool(), 1:] ^= 1
 
 
-class OtherDraws(Frame):
+class OtherSamples(Frame):
     """Draws by other random numbers."""
 
     def sample(self, logits: Tensor, group: int, num_slots: int) -> Tensor:
@@ -244,7 +244,7 @@ def test_samples_that_are_no_numbers_differ() -> None:
         (OtherHidden, "past_hidden are off by 0.01"),
         (NotANumber, "past_hidden are off by nan"),
         (OtherCodes, "codes are others"),
-        (OtherDraws, "draws by the same scores are others"),
+        (OtherSamples, "codes of the same logits differ"),
         (OtherPredictor, "keys and values of the code predictor are off by 0.0"),
         (MovesAll, "positions is"),
         (ForgetsKeys, "past_hidden are off by"),

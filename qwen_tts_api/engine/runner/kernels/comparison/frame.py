@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from qwen_tts_api.engine.runner.kernels.comparison.draws import compare_draws
 from qwen_tts_api.engine.runner.kernels.comparison.rows import (
     HIDDEN,
     KINDS,
@@ -24,6 +23,7 @@ from qwen_tts_api.engine.runner.kernels.comparison.rows import (
     small_of,
     written_at,
 )
+from qwen_tts_api.engine.runner.kernels.comparison.sampled_codes import compare_sampled_codes
 from qwen_tts_api.engine.runner.kernels.paths import MakeFrame
 from qwen_tts_api.model.frame import advance
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
@@ -41,7 +41,7 @@ PREDICTED = "keys and values of the code predictor"
 def compare_frame(model: SpeechModel, make: MakeFrame) -> None:
     """Compare two frames of some rows of different lengths and settings, some of them paused.
 
-    Numbers are compared of the frames, and draws by themselves.
+    Hidden states are compared by whole frames, sampling by given logits.
 
     Args:
         model: The weights.
@@ -65,7 +65,7 @@ def compare_frame(model: SpeechModel, make: MakeFrame) -> None:
     for mine, theirs in zip(ours, plain, strict=True):
         _check_bookkeeping(mine, theirs, before)
     _check_numbers(ours, plain)
-    compare_draws(model, state, fused)
+    compare_sampled_codes(model, state, fused)
 
 
 def _frames(state: FrameState, frame: Callable[[], None]) -> list[Small]:

@@ -1,6 +1,6 @@
-"""Compare how fused kernels draw codes with `sampling.sample`, by the same scores.
+"""Compare the codes that fused kernels sample from given logits with those of `sampling.sample`.
 
-Nothing that rounds in 16 bits comes between: so all but a few in a million draws must be the same.
+Nothing is rounded to 16 bits in between: so all but a few codes in a million must be the same.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ SETTINGS = (
 """Of the slots, in turn."""
 
 MAX_OTHER = 2
-"""Of the draws, a few hundred: where a random number is just what is left of a sum's rounding."""
+"""How many codes, of a few hundred, may differ: where a random number is within the rounding error
+of a cumulative probability."""
 
 SPREAD = 3.0
 """Of the scores: trained models' are between 1 and 5."""
 
 
-def compare_draws(model: SpeechModel, state: FrameState, fused: FrameKernels) -> None:
-    """Compare a draw of every code of a frame in every slot.
+def compare_sampled_codes(model: SpeechModel, state: FrameState, fused: FrameKernels) -> None:
+    """Compare a sample of every code of a frame in every slot.
 
     Args:
         model: The weights.
@@ -41,7 +42,7 @@ def compare_draws(model: SpeechModel, state: FrameState, fused: FrameKernels) ->
         fused: What is compared.
 
     Raises:
-        Differs: It draws other codes.
+        Differs: It samples other codes.
     """
     top_k_top_p = _begin(state)
     num_slots, num_groups = state.codes.shape
@@ -55,7 +56,7 @@ def compare_draws(model: SpeechModel, state: FrameState, fused: FrameKernels) ->
         ours = fused.sample(logits, group, num_slots)
         num_other += int((ours != _sample(model, state, logits, group, top_k_top_p)).sum())
     if num_other > MAX_OTHER:
-        raise Differs(f"{num_other} of {state.codes.numel()} draws by the same scores are others")
+        raise Differs(f"{num_other} of {state.codes.numel()} codes of the same logits differ")
 
 
 def _begin(state: FrameState) -> TopKTopP:
