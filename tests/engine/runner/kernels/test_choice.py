@@ -210,7 +210,7 @@ def test_what_agrees_is_used(model: LoadedModel, caplog: pytest.LogCaptureFixtur
     assert not caplog.records
 
 
-def test_codes_that_rounding_has_drawn_are_no_difference(model: LoadedModel) -> None:
+def test_codes_that_rounding_changed_are_no_difference(model: LoadedModel) -> None:
     """At a usual temperature they are others half of the time."""
     chosen = agreeing(model, Kernels(OtherHeads))
     assert chosen.left_out == {}

@@ -29,8 +29,8 @@ LENGTHS = (290, 257, 256, 255, 192, 130, 129, 128, 65, 64, 63, 33, 17, 9, 2, 1)
 """Of the rows' prompts: around the bounds of pages and splits, short ones and long ones."""
 
 SHARP = 1e-3
-"""A temperature at which the likeliest code is sampled. At a usual one rounding decides: logits of 16
-bits are equal by the dozen, and each change of their order is another code. In a model of 0.6B's
+"""A temperature at which the likeliest code is sampled. At a usual one rounding decides: logits of
+16 bits are equal by the dozen, and each change of their order is another code. In a model of 0.6B's
 size with random weights in bfloat16 every second code differs, however right the kernels are."""
 
 KINDS = (
