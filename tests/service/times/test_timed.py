@@ -111,6 +111,7 @@ def test_chinese_digits_are_one_word() -> None:
 @example("\n- 3 May 1984 [a link](http://a.b/link) New York, SQL")
 @example("\u200b [a link](http://a.b/link) 😀 [a link](http://a.b/link)")
 @example(" cafe\u0301 \ufb01ne \n\n")
+@example("b~~s~~x SQL's SQL's I paid")
 def test_the_words_of_any_text(text: str) -> None:
     """They are in order in the text and in the audio, and there is none beside them."""
     if not has_words(normalize_text(text).text):

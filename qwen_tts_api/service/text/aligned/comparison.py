@@ -17,7 +17,8 @@ from qwen_tts_api.service.text.aligned.alignment import Alignment, Block
 from qwen_tts_api.service.text.patterns import compile_pattern
 
 WINDOWS = (12, 24, 64)
-"""How many words and signs ahead are looked at where no word is there only once: few, then more."""
+"""How many words and signs of the target ahead are looked at where no word is there only once: few,
+then more; and twice as many of the source, which has the markup, too."""
 
 MAX_SIGNS = 8
 """How many spaces and signs between two words are compared without a search."""
@@ -142,10 +143,10 @@ def _next_equal(
             i, j = signs[0].stop, signs[1].stop
             continue
         for window in WINDOWS:
-            ahead = ours[i : min(i + window, last)], theirs[j : min(j + window, end)]
+            ahead = ours[i : min(i + 2 * window, last)], theirs[j : min(j + window, end)]
             if pair := next(_common(*ahead), None):
                 break
-        a, b = pair or (WINDOWS[-1], 0)  # of the source more is left out than of the target
+        a, b = pair or (2 * WINDOWS[-1], 0)  # of the source more is left out than of the target
         i, j = i + a, j + b
 
 
