@@ -9,7 +9,13 @@ import pytest
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import ConfigError
-from qwen_tts_api.service.assembly import build_service, check_default_model, check_defaults
+from qwen_tts_api.service.assembly import (
+    build_service,
+    check_default_model,
+    check_defaults,
+    prepare_wording,
+)
+from qwen_tts_api.service.text.verbalize.verbalizer import make_verbalizer
 from tests.fakes import CUSTOM_VOICE, VOICE_DESIGN
 
 
@@ -48,3 +54,21 @@ def test_the_shipped_default_is_no_promise(caplog: pytest.LogCaptureFixture) -> 
     assert check_defaults(Config(), own) == "Narrator"
     check_default_model(Config(), own)
     assert caplog.messages == ["the model has no speaker Ryan; the default is Narrator"]
+
+
+def test_patterns_are_compiled_before_the_first_text() -> None:
+    """Of the languages that may be spoken, if each text needs them."""
+    letters = dataclasses.replace(CUSTOM_VOICE, letters_only=True, languages=("english",))
+    for config, card, count in (
+        (Config(), CUSTOM_VOICE, 0),
+        (Config(normalize_text=False), letters, 0),
+        (Config(), letters, 1),
+        (Config(normalize_text="full"), CUSTOM_VOICE, 4),
+        (Config(normalize_text="full", default_language="de"), CUSTOM_VOICE, 1),
+    ):
+        make_verbalizer.cache_clear()
+        thread = prepare_wording(config, card)
+        assert (thread is not None) == bool(count)
+        if thread is not None:
+            thread.join()
+        assert make_verbalizer.cache_info().currsize == count
