@@ -40,6 +40,8 @@ LONG_PARAGRAPH_CHARS = 500
 """Of a verse or a list without a blank line: it may be divided where a line of it ends."""
 
 _MAY_END = compile_pattern(r"[。！？｡．.!?…\n]")
+_SPACE = compile_pattern(r"\s")
+_SPOKEN = compile_pattern(r"[\p{L}\p{N}]")
 _LINE_END = compile_pattern(r"[^\S\n]*+\n")
 _BLANK_LINE = compile_pattern(r"\n[^\S\n]*\n\s*")
 _WIDE_END = compile_pattern(r"(?r)[。！？｡][」』）》〉】〕”’]*$")
@@ -75,7 +77,8 @@ class IncrementalText:
         self._num_taken = 0  # characters without white space of `_raw`, normalized
         self._end_taken = 0  # where those end in `_raw`
         self._lead = ""  # white space between what was dropped and `_raw`
-        self._num_seen = 0  # of `_raw`, when it was looked at last
+        self._num_seen = 0  # of `_raw`, when sentences were looked for last
+        self._num_worded = 0  # and words
 
     @property
     def num_pending(self) -> int:
@@ -102,6 +105,9 @@ class IncrementalText:
 
     def take_words(self) -> list[StableText]:
         """Return the words that are whole, of sentences that may not be."""
+        begin, self._num_worded = self._num_worded, len(self._raw)
+        if not (_SPACE.search(self._raw, begin) and _SPOKEN.search(self._raw, self._end_taken)):
+            return []  # a word ends with white space
         full = self._normalized(self._raw)
         begin, stable = self._position(full), self._stable_end(full)
         if sign := self._marks.find(full, begin):
@@ -283,7 +289,7 @@ class IncrementalText:
             self._lead = lead if self._start + end else ""
         self._start += end
         self._raw = self._raw[end:]
-        self._num_taken, self._end_taken, self._num_seen = 0, 0, 0
+        self._num_taken = self._end_taken = self._num_seen = self._num_worded = 0
 
 
 def _closes_at_once(sentence: str) -> bool:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from qwen_tts_api.errors import InvalidRequest
+from qwen_tts_api.service.text import incremental
 from qwen_tts_api.service.text.incremental import IncrementalText
-from qwen_tts_api.service.text.normalize import normalize_text
+from qwen_tts_api.service.text.normalize import NormalizedText, normalize_text
 from qwen_tts_api.service.text.script.marks import MarkKinds
 from qwen_tts_api.service.text.segments import measure
 from qwen_tts_api.service.text.sentences import Boundary
@@ -375,3 +376,22 @@ def taken_with(
     whole, _ = wording.word(text)
     assert "".join(part.text for part in taken).split() == whole.split()
     return taken
+
+
+def test_words_are_looked_for_when_one_may_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in marks alone, nor within a word: each time all that is held is normalized."""
+    texts = list[str]()
+
+    def normalize(text: str) -> NormalizedText:
+        texts.append(text)
+        return normalize_text(text)
+
+    monkeypatch.setattr(incremental, "normalize_text", normalize)
+    arriving = IncrementalText(400, normalize=True)
+    for piece in ["* ~~ " * 20, *"words"]:
+        arriving.append(piece)
+        assert arriving.take_words() == []
+    assert texts == []
+    arriving.append(" ")
+    assert arriving.take_words()
+    assert texts
