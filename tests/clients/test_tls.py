@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dashscope
@@ -13,7 +13,7 @@ import httpx
 import pytest
 import requests
 from elevenlabs import ElevenLabs, VoiceSettings
-from websockets.sync.client import connect
+from websockets.asyncio.client import connect
 
 from bench.server import Server, free_port
 from tests.clients.test_live_clients import Listener, connect_client
@@ -25,24 +25,37 @@ CERTIFICATE = Path(__file__).parent / "localhost.pem"
 """Made for this test, with its key: nobody trusts it."""
 
 
-def speak_over_a_socket(url: str) -> None:
-    """Have a text spoken to its end, while text and audio cross."""
+async def speak_over_a_socket(url: str) -> None:
+    """Have a text spoken to its end, while text and audio cross.
+
+    In one thread: OpenSSL says that two may not use a connection at once, as `websockets.sync` does.
+    """
     trusted = ssl.create_default_context(cafile=str(CERTIFICATE))
     config = {"response_format": "pcm", "stream_audio": True, "split_granularity": "sentence"}
-    with connect(f"{url}/v1/audio/speech/stream", ssl=trusted, open_timeout=60) as socket:
-        socket.send(json.dumps({"type": "session.config", **config, "max_new_tokens": 20}))
-        socket.send(json.dumps({"type": "input.text", "text": "One sentence. " * 4}))
-        socket.send(json.dumps({"type": "input.text", "text": "x" * 60_000}))  # many records
-        socket.send(json.dumps({"type": "input.done"}))
-        messages = [socket.recv(60)]
+    address = f"{url}/v1/audio/speech/stream"
+    async with connect(address, ssl=trusted, open_timeout=PATIENCE_S) as socket:
+        for message in (
+            {"type": "session.config", **config, "max_new_tokens": 20},
+            {"type": "input.text", "text": "One sentence. " * 4},
+            {"type": "input.text", "text": "x" * 60_000},  # many records
+            {"type": "input.done"},
+        ):
+            await socket.send(json.dumps(message))
+        messages = [await socket.recv()]
         while isinstance(messages[-1], bytes) or "session.done" not in messages[-1]:
-            messages.append(socket.recv(60))
+            messages.append(await socket.recv())
     told = [json.loads(each) for each in messages if isinstance(each, str)]
     audio = [each for each in messages if isinstance(each, bytes)]
     assert told[-1]["total_sentences"] == 4
     assert [each["code"] for each in told if each["type"] == "error"] == ["text_too_long"]
     sizes = [each["total_bytes"] for each in told if each["type"] == "audio.done"]
     assert sum(map(len, audio)) == sum(sizes) > 4 * 1920
+
+
+async def speak_twice(url: str) -> None:
+    """Do that over two connections at once, while the test is patient."""
+    both = asyncio.gather(speak_over_a_socket(url), speak_over_a_socket(url))
+    await asyncio.wait_for(both, PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +92,7 @@ def test_an_encrypted_main_port(server: Server) -> None:
         assert said.status_code == 200
         large = session.post(f"{url}/api/tts", data=b" " * 3_000_000, timeout=60)
         assert large.status_code == 413
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(speak_over_a_socket, [url.replace("https", "wss")] * 2))
+        asyncio.run(speak_twice(url.replace("https", "wss")))
         assert requests.get(f"{ops}/readyz", timeout=60).status_code == 200
 
 
