@@ -28,7 +28,7 @@ CERTIFICATE = Path(__file__).parent / "localhost.pem"
 async def speak_over_a_socket(url: str) -> None:
     """Have a text spoken to its end, while text and audio cross.
 
-    In one thread: OpenSSL says that two may not use a connection at once, as `websockets.sync` does.
+    In one thread: OpenSSL lets no two use a connection at once, as those of `websockets.sync` do.
     """
     trusted = ssl.create_default_context(cafile=str(CERTIFICATE))
     config = {"response_format": "pcm", "stream_audio": True, "split_granularity": "sentence"}
