@@ -33,8 +33,7 @@ from qwen_tts_api.service.models import (
 )
 from qwen_tts_api.service.request import FULL
 from qwen_tts_api.service.speech import SpeechService
-from qwen_tts_api.service.text.verbalize.languages import LANGUAGES
-from qwen_tts_api.service.text.verbalize.verbalizer import make_verbalizer
+from qwen_tts_api.service.text.verbalize.verbalizer import find_language, make_verbalizer
 from qwen_tts_api.telemetry.tracing import Tracer, tracer_from_env
 
 logger = logging.getLogger(__name__)
@@ -106,9 +105,12 @@ def prepare_wording(config: Config, card: ModelCard) -> threading.Thread | None:
     letters_only = bool(config.normalize_text) and card.letters_only
     if not (letters_only or config.normalize_text == FULL):
         return None
-    language = resolve_language(config.default_language, card)
+    try:
+        language = resolve_language(config.default_language, card)
+    except UnknownLanguage:  # of a model besides the default one
+        return None
     names = card.languages if language == AUTO else (language,)
-    languages = [LANGUAGES[name] for name in map(str.lower, names) if name in LANGUAGES]
+    languages = filter(None, (find_language(name, "") for name in names))
     make = partial(make_verbalizer, letters_only=letters_only)
     thread = threading.Thread(target=lambda: [*map(make, languages)], name="wording", daemon=True)
     thread.start()

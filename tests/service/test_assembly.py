@@ -63,6 +63,7 @@ def test_patterns_are_compiled_before_the_first_text() -> None:
         (Config(), CUSTOM_VOICE, 0),
         (Config(normalize_text=False), letters, 0),
         (Config(), letters, 1),
+        (Config(default_language="de"), letters, 0),  # another model's
         (Config(normalize_text="full"), CUSTOM_VOICE, 4),
         (Config(normalize_text="full", default_language="de"), CUSTOM_VOICE, 1),
     ):
