@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,17 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     """
     with os.fdopen(open_regular(path, max_bytes), "rb") as file:
         return file.read(max_bytes)
+
+
+def check_writable(folder: Path) -> None:
+    """Create a folder if needed, and a file in it for a moment.
+
+    Raises:
+        OSError: It cannot be written, which its permissions do not show of a read-only disk.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def write_synced(path: Path, data: bytes) -> None:

@@ -27,6 +27,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, TextIO, cast
 
+from qwen_tts_api.files import check_writable
+
 _KALDI = "torchaudio.compliance.kaldi"
 _STUBS = ("torchaudio", "torchaudio.compliance", _KALDI)
 _FLASH_ATTN_BANNER = "Warning: flash-attn is not installed."
@@ -193,11 +195,10 @@ def _usual_places() -> list[Path]:
 def _is_writable(folder: Path) -> bool:
     """Return whether a folder is writable, by writing to it; create it if needed."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
+        check_writable(folder)
     except OSError:
         return False
+    return True
 
 
 def _private_folder() -> Path:

@@ -1,4 +1,4 @@
-"""ProgressLine of synthesis on a terminal: how much audio has been received, and how fast."""
+"""The progress of synthesis on a terminal: how much audio has been received, and how fast."""
 
 from __future__ import annotations
 

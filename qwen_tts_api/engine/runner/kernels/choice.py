@@ -25,6 +25,7 @@ from qwen_tts_api.engine.runner.kernels.compile_ahead import collected, compile_
 from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
 from qwen_tts_api.engine.self_test import is_fatal
 from qwen_tts_api.errors import LoadError
+from qwen_tts_api.files import check_writable
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.weights.placement import Capability, age_obstacle, compute_capability
 
@@ -71,9 +72,7 @@ def prepare_triton(cache_dir: Path) -> None:
 
 def _writable(folder: Path) -> Path:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
+        check_writable(folder)
     except OSError as error:
         logger.warning(
             "%s cannot be written (%s): each start compiles the kernels anew",
@@ -81,6 +80,7 @@ def _writable(folder: Path) -> Path:
             error.strerror,
         )
         return Path(tempfile.mkdtemp(prefix="triton-"))
+    return folder
 
 
 def choose_kernels(

@@ -14,10 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qwen_tts_api.engine.runner.kernels.comparison.rows import (
-    Differs,
-    errors_of,
-)
+from qwen_tts_api.engine.runner.kernels.comparison.rows import Differs, errors_of
 from qwen_tts_api.engine.runner.kernels.paths import MakeCodec
 from qwen_tts_api.model.codec.decoder import CodecState, decode_pcm
 from qwen_tts_api.model.codec.weights import CodecWeights
