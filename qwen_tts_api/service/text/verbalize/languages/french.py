@@ -118,16 +118,16 @@ class French(Language):
         """Return `un quart de litre`, `trois quarts d'heure`, but `un demi litre`."""
         if fraction == "un demi":
             return f"{'une demi' if noun.is_feminine else fraction} {noun.one}"
-        return f"{fraction} {'d’' if noun.one[0] in 'aeéhio' else 'de '}{noun.one}".replace(
-            "’", "'"
-        )
+        of = "d'" if noun.one[0] in "aeéhio" else "de "
+        return f"{fraction} {of}{noun.one}"
 
     def fraction_in(self, part: int, whole: int, context: Context) -> str:
         """Return `une demi heure`, `un demi litre`."""
         following = _NEXT_WORD.match(context.after)
         said = self.fraction(part, whole)
-        is_half = (part, whole) == (1, 2) and following is not None
-        return f"une{said[2:]}" if is_half and following and _is_feminine(following[1]) else said
+        if (part, whole) == (1, 2) and following and _is_feminine(following[1]):
+            return f"une{said[2:]}"
+        return said
 
     def fraction(self, part: int, whole: int) -> str:
         """Return a fraction: `un demi`, `trois quarts`, `deux tiers`."""

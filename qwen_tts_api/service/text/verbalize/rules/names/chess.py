@@ -24,25 +24,30 @@ class Chess(NamedTuple):
     long: str
 
 
+def _chess(letters: str, names: str, *words: str) -> Chess:
+    """Return the words of a language: of the pieces, and the others in their order."""
+    return Chess(dict(zip(letters, names.split(), strict=True)), *words)
+
+
 CHESS = {
-    "english": Chess(
-        dict(zip("KQRBN", "king queen rook bishop knight".split(), strict=True)),
+    "english": _chess(
+        "KQRBN", "king queen rook bishop knight",
         "takes", "promotes to", "check", "mate", "castles kingside", "castles queenside",
     ),
-    "german": Chess(
-        dict(zip("KDTLS", "König Dame Turm Läufer Springer".split(), strict=True)),
+    "german": _chess(
+        "KDTLS", "König Dame Turm Läufer Springer",
         "schlägt", "wird", "Schach", "matt", "kurze Rochade", "lange Rochade",
     ),
-    "french": Chess(
-        dict(zip("RDTFC", "roi dame tour fou cavalier".split(), strict=True)),
+    "french": _chess(
+        "RDTFC", "roi dame tour fou cavalier",
         "prend", "devient", "échec", "mat", "petit roque", "grand roque",
     ),
-    "spanish": Chess(
-        dict(zip("RDTAC", "rey dama torre alfil caballo".split(), strict=True)),
+    "spanish": _chess(
+        "RDTAC", "rey dama torre alfil caballo",
         "por", "corona", "jaque", "mate", "enroque corto", "enroque largo",
     ),
-    "chinese": Chess(
-        dict(zip("KQRBN", "王 后 车 象 马".split(), strict=True)),
+    "chinese": _chess(
+        "KQRBN", "王 后 车 象 马",
         "吃", "升变", "将军", "将杀", "短易位", "长易位",
     ),
 }  # fmt: skip
