@@ -6,11 +6,14 @@ Times are the thread's own CPU time, so that other work on the machine counts li
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import lameenc
 import numpy as np
 import soundfile
 
@@ -18,9 +21,12 @@ from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.audio.containers import Memory, SoundFileEncoder
 from qwen_tts_api.audio.encoder import Encoder, Samples
 from qwen_tts_api.audio.encoders import Output
+from qwen_tts_api.audio.mp3 import BITRATES_KBPS
 
 RATE_HZ = 24_000
 FRAME = 1920
+RECORDINGS = Path(__file__).parents[1] / "tools/nano/examples"
+MP3_DELAY = 1105  # samples of silence before the audio, see qwen_tts_api.audio.mp3
 
 
 def measure(seconds: int = 30) -> dict[str, Any]:
@@ -41,6 +47,7 @@ def measure(seconds: int = 30) -> dict[str, Any]:
             ),
             "flac, level 5": _speed_of(lambda: _libsndfile("FLAC", "PCM_16", 0.625), samples),
         },
+        "mp3 by LAME's quality": {quality: _mp3_quality(quality) for quality in (2, 3, 5, 7)},
         "python beside the encoder": {
             name: _python_beside(name, samples) for name in ("mp3", "opus", "ogg", "flac")
         },
@@ -130,3 +137,63 @@ def _python_beside(name: str, samples: Samples) -> float:
     running_s = time.thread_time() - began
     thread.join()
     return round(running_s / encoding_s[0], 2)
+
+
+def _mp3_quality(quality: int) -> dict[str, float]:
+    """Return how fast LAME is at one of its qualities (0 best, 9 worst), and how audible its error.
+
+    Of the example recordings of the embedded voice, at the bitrate of the API.
+    """
+    samples = np.concatenate(
+        [soundfile.read(path, dtype="int16")[0] for path in sorted(RECORDINGS.glob("*.wav"))]
+    )
+    encoders = [_lame(quality) for _ in range(3)]
+    took_s = []
+    for encoder in encoders:
+        began = time.thread_time()
+        parts = [
+            bytes(encoder.encode(samples[start : start + FRAME].tobytes()))
+            for start in range(0, len(samples), FRAME)
+        ]
+        file = b"".join([*parts, bytes(encoder.flush())])
+        took_s.append(time.thread_time() - began)
+    decoded, _ = soundfile.read(io.BytesIO(file), dtype="int16")
+    ratios_db = _noise_to_mask(samples, decoded[MP3_DELAY : MP3_DELAY + len(samples)])
+    return {
+        "x": round(len(samples) / RATE_HZ / min(took_s)),
+        "noise to mask dB": round(float(ratios_db.mean()), 1),
+        "above the mask %": round(100 * float((ratios_db > 0).mean()), 1),
+    }
+
+
+def _lame(quality: int) -> Any:
+    encoder = lameenc.Encoder()
+    encoder.silence()
+    encoder.set_channels(1)
+    encoder.set_in_sample_rate(RATE_HZ)
+    encoder.set_out_sample_rate(RATE_HZ)
+    encoder.set_bit_rate(BITRATES_KBPS[RATE_HZ])
+    encoder.set_quality(quality)
+    return encoder
+
+
+def _noise_to_mask(original: Samples, decoded: Samples, window: int = 512) -> Any:
+    """Return the error's level over what the original hides, in dB: `[windows, Bark bands]`.
+
+    A simple model of masking: within a Bark (Zwicker and Terhardt 1980) up to 12 dB below the
+    original, 12 dB less a Bark above it and 27 dB less a Bark below it. Silent windows are left
+    out.
+    """
+    bark_of = np.fft.rfftfreq(window, 1 / RATE_HZ)
+    bark_of = 13 * np.arctan(0.00076 * bark_of) + 3.5 * np.arctan((bark_of / 7500) ** 2)
+    in_band = bark_of.astype(int)[:, None] == np.arange(int(bark_of[-1]) + 1)
+
+    def powers(signal: Any) -> Any:
+        pieces = np.lib.stride_tricks.sliding_window_view(signal / 32_768, window)[:: window // 2]
+        return np.abs(np.fft.rfft(pieces * np.hanning(window))) ** 2 @ in_band
+
+    loud, noise = powers(original), powers(original.astype(int) - decoded)
+    above = np.arange(in_band.shape[1]) - np.arange(in_band.shape[1])[:, None]
+    mask = loud @ 10 ** (np.where(above >= 0, -12 * above, 27 * above) / 10 - 1.2)
+    heard = loud.sum(1) > loud.sum(1).max() * 1e-5
+    return 10 * np.log10(noise[heard] / (mask[heard] + 1e-6) + 1e-4)

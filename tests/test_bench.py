@@ -16,6 +16,7 @@ from bench.open_loop import run_closed_loop, run_open_loop
 from bench.rivals import measure_faster_qwen3_tts
 from bench.upstream import load_upstream
 from qwen_tts_api.audio import FORMATS
+from qwen_tts_api.audio.mp3 import LAME_QUALITY
 from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine.memory import planning
@@ -153,6 +154,13 @@ def test_the_encoders_benchmark_knows_every_format() -> None:
         assert figures["x"] > 0
         first_ms = 80 if FORMATS[name].streams else 38 * 80  # all of it comes at the end
         assert figures["first bytes after ms"] == first_ms
+    qualities = result["mp3 by LAME's quality"]
+    chosen = qualities.pop(LAME_QUALITY)
+    for (
+        slower
+    ) in qualities.values():  # the fast one is chosen because it costs nothing that is heard
+        assert chosen["noise to mask dB"] <= slower["noise to mask dB"] + 0.1
+        assert chosen["above the mask %"] <= slower["above the mask %"] + 1
 
 
 @pytest.mark.bench
