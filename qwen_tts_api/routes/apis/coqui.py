@@ -9,7 +9,7 @@ from flask import Request
 
 from qwen_tts_api.errors import NotSupported
 from qwen_tts_api.routes.bodies import strict_json
-from qwen_tts_api.routes.bodies.body import parse_form, parse_parameters
+from qwen_tts_api.routes.bodies.body import RECORDINGS, parse_form, parse_parameters
 from qwen_tts_api.routes.bodies.form import decode
 from qwen_tts_api.routes.speech.parameters import (
     ParameterNames,
@@ -23,8 +23,8 @@ from qwen_tts_api.service.request import SpeechRequest
 COQUI_NAMES = {"text": "text", "speaker": "speaker_id", "language": "language_id"}
 """Coqui's names of our fields.
 
-All others are there by their own, for links such as /api/tts?text=Hello&audio_format=ogg; no client
-of Coqui's sends them.
+All fields are there by our names, too, for links such as /api/tts?text=Hello&speaker=Ryan: the path
+is that of the native API.
 """
 
 _STYLE = "style_wav"
@@ -36,6 +36,8 @@ _PARAMETERS = ParameterNames(COQUI_NAMES)
 CoquiParameters = _PARAMETERS.schema(
     "CoquiParameters",
     style_wav=described("Empty or a JSON object of style tokens, which is ignored."),
+    speaker=described("As `speaker_id`, which goes before it."),
+    language=described("As `language_id`, which goes before it."),
 )
 """The parameters of query and form, for the OpenAPI document; `read_parameters` parses them."""
 
@@ -66,9 +68,17 @@ def read_parameters(request: Request, body: bytes) -> tuple[SpeechRequest, list[
         name: decode(request.headers.get(header, "").encode("latin-1"))
         for name, header in COQUI_HEADERS.items()
     }
-    given = first_given(headers, parse_parameters(request.query_string), form.fields)
+    # As of `curl -F text=@chapter.txt`.
+    texts = {
+        name: decode(data) for name, data in form.files.items() if name not in (*RECORDINGS, _STYLE)
+    }
+    given = first_given(headers, parse_parameters(request.query_string), form.fields, texts)
+    for ours, name in COQUI_NAMES.items():
+        if not given.get(name) and given.get(ours):
+            given[name] = given.pop(ours)
     ignored = _check_style(given.pop(_STYLE))
-    ignored += [name for name in (*given, *form.files) if name not in _PARAMETERS]
+    others = (name for name in form.files if name not in texts)
+    ignored += [name for name in (*given, *others) if name not in _PARAMETERS]
     return _PARAMETERS.read(given, form.files), ignored
 
 

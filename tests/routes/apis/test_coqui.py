@@ -39,6 +39,37 @@ def test_post_with_a_form(bench: Bench, multipart: bool) -> None:
     assert bench.runner.prompts[-1].language == "german"
 
 
+@for_each(
+    ("query", "speaker", "language", "ignored"),
+    [
+        ("speaker=Serena&language=de", "serena", "german", ""),
+        ("speaker=Serena&speaker_id=&language=de&language_id=", "serena", "german", ""),
+        ("speaker=Ryan&speaker_id=Serena&language=de", "serena", "german", "speaker"),
+        ("language=fr&language_id=de&speaker_id=Serena", "serena", "german", "language"),
+    ],
+)
+def test_the_native_names_of_speaker_and_language(
+    bench: Bench, query: str, speaker: str, language: str, ignored: str
+) -> None:
+    """The path is that of the native API; what Coqui calls them goes before."""
+    response = bench.client.get(f"/api/tts?text=Hello&{query}")
+    assert response.status_code == 200
+    assert response.headers.get("X-Ignored-Parameters", "") == ignored
+    spoken = bench.runner.prompts[-1]
+    assert (spoken.speaker, spoken.language) == (speaker, language)
+
+
+def test_a_text_in_a_file_of_a_form(bench: Bench) -> None:
+    """`curl -F text=@chapter.txt`, or any other field that is a text."""
+    files = {"text": "Grüße", "language": "de", "other": "a", "style_wav": "RIFF"}
+    data = {name: (io.BytesIO(text.encode()), f"{name}.txt") for name, text in files.items()}
+    response = bench.client.post("/api/tts", data=data, content_type="multipart/form-data")
+    assert response.status_code == 200
+    spoken = bench.runner.prompts[-1]
+    assert (spoken.text, spoken.language) == ("Grüße", "german")
+    assert response.headers["X-Ignored-Parameters"] == "other, style_wav"
+
+
 def test_post_with_headers_only(bench: Bench) -> None:
     """As Amica does: no body, UTF-8 in headers, which WSGI hands over as Latin-1."""
     response = bench.client.post(
