@@ -61,7 +61,7 @@ run: export QWEN_LOG_FORMAT ?= text
 run: export QWEN_BIND ?= 0.0.0.0:$(PORT)
 run: export QWEN_OPS_BIND ?= off
 run: $(INSTALLED) ## Serve on port 8888 (PORT=9000; any QWEN_* setting: QWEN_MODEL_ID=...)
-	@echo "Serving $$QWEN_MODEL_ID on http://$(subst 0.0.0.0,localhost,$(QWEN_BIND)) (Ctrl-C ends it)"
+	@echo "Starting $$QWEN_MODEL_ID on http://$(subst 0.0.0.0,localhost,$(QWEN_BIND)) (Ctrl-C ends it)"
 	@exec $(VENV_PYTHON) -m gunicorn -c gunicorn.conf.py wsgi:app
 
 # Three files at once, each with its own server: two leave a part of two cores idle. ARGS=-n0 for a

@@ -113,7 +113,9 @@ def send(client: FlaskClient, command: str) -> TestResponse:
     if given.F:
         form = dict(part.split("=", 1) for part in given.F)
         files = {
-            name: (io.BytesIO(recording()), "me.wav") for name, v in form.items() if v[0] == "@"
+            name: (io.BytesIO(recording() if value.endswith(".wav") else b"Hello."), value)
+            for name, value in form.items()
+            if value[0] == "@"
         }
         return client.post(path, data={**form, **files}, headers=headers)
     headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
