@@ -16,7 +16,8 @@ RATE_HZ = 24_000
 MP3_DELAY, MP3_SILENCE = 1105, 2400
 """How much silence MP3 has before the audio, and at most in all; in samples."""
 
-_RAW = {"pcm": "PCM_16", "mulaw": "ULAW", "alaw": "ALAW"}
+RAW_SUBTYPES = {"pcm": "PCM_16", "mulaw": "ULAW", "alaw": "ALAW"}
+"""What soundfile calls the samples of formats without a header, by name."""
 
 
 def voice(num_samples: int, rate_hz: int = RATE_HZ, pitch_hz: float = 130) -> Samples:
@@ -53,10 +54,10 @@ def in_pieces(encoder: Encoder, samples: Samples, pieces: list[int]) -> list[byt
 
 def decode(name: str, data: bytes, rate_hz: int) -> Samples:
     """Return the samples of a file, and check its rate."""
-    raw = {"samplerate": rate_hz, "channels": 1, "format": "RAW", "subtype": _RAW.get(name)}
-    if name in _RAW and not data:
+    raw = {"samplerate": rate_hz, "channels": 1, "format": "RAW", "subtype": RAW_SUBTYPES.get(name)}
+    if name in RAW_SUBTYPES and not data:
         return np.zeros(0, np.int16)
-    with soundfile.SoundFile(io.BytesIO(data), **(raw if name in _RAW else {})) as file:
+    with soundfile.SoundFile(io.BytesIO(data), **(raw if name in RAW_SUBTYPES else {})) as file:
         assert (file.samplerate, file.channels) == (rate_hz, 1)
         samples: Samples = file.read(dtype="int16")
     return samples

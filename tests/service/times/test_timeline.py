@@ -16,6 +16,7 @@ from qwen_tts_api.checkpoints.token_timing import TokenTiming
 from qwen_tts_api.service.synthesis.concatenate import Concatenator
 from qwen_tts_api.service.times.timed import SegmentText, TimedSegment, Times
 from qwen_tts_api.service.times.timeline import Timeline
+from tests.audio.decoding import RAW_SUBTYPES
 from tests.rows import for_each
 from tests.service.times.audio import Samples, sounds, speech
 
@@ -42,7 +43,7 @@ def made(output: Output, block: int, lead_s: float = 0) -> tuple[bytes, Times]:
 
 
 def decoded(data: bytes, output: Output) -> Any:
-    raw = {"pcm": "PCM_16", "mulaw": "ULAW", "alaw": "ALAW"}.get(output.audio_format.name)
+    raw = RAW_SUBTYPES.get(output.audio_format.name)
     options = {"samplerate": output.sample_rate_hz, "channels": 1, "format": "RAW", "subtype": raw}
     return soundfile.read(io.BytesIO(data), **(options if raw else {}))[0]
 
