@@ -24,7 +24,7 @@ import yaml
 OVERLAY = Path(__file__).resolve().parent.parent / "deploy" / "overlays" / "replicas"
 SYNC_S = 15
 TOLERANCE = 0.1
-ROWS, QUEUE = 32, 64  # QWEN_MAX_STREAMS, QWEN_MAX_QUEUE
+SLOTS, QUEUE = 32, 64  # QWEN_MAX_STREAMS, QWEN_MAX_QUEUE
 START_S = 240  # until a new pod has its GPU, its image and its model
 DAY_S = 86_400
 
@@ -46,19 +46,19 @@ def scaled_object() -> dict[str, Any]:
     return specification["spec"]  # type: ignore[no-any-return]
 
 
-def evaluate(query: str, running: float, waiting: float, rows: float) -> float:
+def evaluate(query: str, running: float, waiting: float, slots: float) -> float:
     """Return what Prometheus answers where all pods are equal."""
     totals = {"running": running, "waiting": waiting}
     query = re.sub(
-        r"\bavg\(sum by \(pod\) \(qwen_tts_rows\)\)",
-        str(rows),
+        r"\bavg\(sum by \(pod\) \(qwen_tts_slots\)\)",
+        str(slots),
         re.sub(r"\bsum\(qwen_tts_(running|waiting)\)", lambda m: str(totals[m[1]]), query),
     )
     assert re.fullmatch(r"[\d.e+*/() -]+", query), f"no formula that is known here: {query}"
     return float(eval(query))
 
 
-def simulate(load: Load, seconds: float, *, rows: int = ROWS) -> list[Moment]:
+def simulate(load: Load, seconds: float, *, slots: int = SLOTS) -> list[Moment]:
     """Let the autoscaler run, beginning with the least replicas."""
     specification = scaled_object()
     [trigger] = specification["triggers"]
@@ -75,9 +75,9 @@ def simulate(load: Load, seconds: float, *, rows: int = ROWS) -> list[Moment]:
     for time_s in range(0, int(seconds), SYNC_S):
         ready = sum(at <= time_s for at in ready_at)
         wanted = load(time_s)
-        running = min(wanted, ready * rows)
+        running = min(wanted, ready * slots)
         waiting = min(wanted - running, ready * QUEUE)
-        metric = evaluate(trigger["metadata"]["query"], running, waiting, rows)
+        metric = evaluate(trigger["metadata"]["query"], running, waiting, slots)
         desired = replicas
         if abs(metric / (threshold * replicas) - 1) > TOLERANCE:
             desired = math.ceil(metric / threshold)
@@ -105,9 +105,9 @@ def test_a_constant_load_has_a_constant_number_of_replicas(utterances: int) -> N
     """Once there are enough; nothing waits then, unless all replicas are not enough."""
     moments = simulate(lambda _: utterances, DAY_S)[SYNC_S * 4 :]
     assert len({moment.replicas for moment in moments}) == 1
-    if utterances <= 8 * ROWS * 0.75:
+    if utterances <= 8 * SLOTS * 0.75:
         assert moments[0].waiting == 0
-        assert moments[0].replicas == max(2, math.ceil(utterances / ROWS / 0.75))
+        assert moments[0].replicas == max(2, math.ceil(utterances / SLOTS / 0.75))
 
 
 @pytest.mark.parametrize("utterances", [40, 70, 110, 150])
@@ -141,8 +141,8 @@ def test_a_sudden_crowd_is_answered_by_as_many_pods_as_it_needs_at_once() -> Non
 
 
 def test_cards_of_another_size_scale_alike() -> None:
-    """Memory may hold fewer rows than QWEN_MAX_STREAMS."""
-    assert simulate(lambda _: 30, 3600, rows=8)[-1].replicas == 5
+    """Memory may hold fewer slots than QWEN_MAX_STREAMS."""
+    assert simulate(lambda _: 30, 3600, slots=8)[-1].replicas == 5
 
 
 def test_an_apply_does_not_reset_the_number_of_replicas() -> None:

@@ -21,16 +21,16 @@ class Health:
 
     Attributes:
         degraded: The last computation failed, and no job has finished since.
-        num_frames: Steps computed, each one frame of all running jobs.
-        num_row_frames: Frames computed, over all jobs.
+        num_steps: Steps computed, each one frame of all running jobs.
+        num_frames: Frames computed, over all jobs.
         num_failures: Computations that failed.
         num_out_of_memory: How many of them failed for lack of memory.
     """
 
     def __init__(self) -> None:
         self.degraded = False
+        self.num_steps = 0
         self.num_frames = 0
-        self.num_row_frames = 0
         self.num_failures = 0
         self.num_out_of_memory = 0
         self._progressed_at = time.monotonic()
@@ -46,8 +46,8 @@ class Health:
 
     def computed(self, num_running: int, *, finished: bool) -> None:
         """Record a successful step: its number of jobs, and whether any finished."""
-        self.num_frames += 1
-        self.num_row_frames += num_running
+        self.num_steps += 1
+        self.num_frames += num_running
         if finished:
             self.degraded = False
             self._next_test_at = 0.0

@@ -85,11 +85,11 @@ class EngineStatus:
         stalled_s: Seconds without a frame although there are jobs.
         running: Utterances that are being computed.
         waiting: Utterances that wait.
-        rows: Utterances that can be computed at once; 0 while it is loading.
+        slots: Utterances that can be computed at once; 0 while it is loading.
         pages: Pages of the KV cache; 0 while it is loading.
         pages_used: Pages held by utterances.
-        frames: Steps computed since it was loaded, each one frame of all running jobs.
-        row_frames: Frames computed, summed over jobs: `row_frames / frames` is the mean batch.
+        steps: Steps computed since it was loaded, each one frame of all running jobs.
+        frames: Frames computed, summed over jobs: `frames / steps` is the mean batch.
         prefix_hits, prefix_misses: Prompts whose prefix was in the prefix cache, or not.
         failures: Computations that failed.
         out_of_memory: Computations that ran out of device memory.
@@ -104,11 +104,11 @@ class EngineStatus:
     stalled_s: float
     running: int
     waiting: int
-    rows: int
+    slots: int
     pages: int
     pages_used: int
+    steps: int
     frames: int
-    row_frames: int
     prefix_hits: int
     prefix_misses: int
     failures: int
@@ -129,11 +129,11 @@ class EngineStatus:
             stalled_s=health.idle_s() if runner and snapshot.running else 0.0,
             running=snapshot.running,
             waiting=snapshot.waiting,
-            rows=snapshot.slots,
+            slots=snapshot.slots,
             pages=runner.num_pages if runner else 0,
             pages_used=snapshot.pages_used,
+            steps=health.num_steps,
             frames=health.num_frames,
-            row_frames=health.num_row_frames,
             prefix_hits=runner.prefix_uses.hits if runner else 0,
             prefix_misses=runner.prefix_uses.misses if runner else 0,
             failures=health.num_failures,

@@ -174,14 +174,14 @@ def _pool_metrics(status: PoolStatus) -> Iterator[Metric]:
     )
     gauges = {
         "running": "Utterances that are being computed.",
-        "rows": "Utterances that can be computed at once.",
+        "slots": "Utterances that can be computed at once.",
         "pages": "Pages of the KV cache.",
         "pages_used": "Pages of the KV cache that are in use.",
         "memory_bytes": "GPU memory that PyTorch has reserved.",
     }
     counters = {
-        "frames": "Steps computed: one frame (80 ms) of every running utterance.",
-        "row_frames": "Frames computed, of all utterances: row_frames / frames is the mean batch.",
+        "steps": "Steps computed: one frame (80 ms) of every running utterance.",
+        "frames": "Frames computed, of all utterances: frames / steps is the mean batch.",
         "prefix_hits": "Prompts whose prefix was found in the prefix cache.",
         "prefix_misses": "Prompts whose prefix was not in the prefix cache.",
         "failures": "Failed computations.",

@@ -95,5 +95,5 @@ def test_what_the_models_do(make_bench: MakeBench) -> None:
     bench.runner.gate.set()
     for begun in streams:
         list(begun.chunks(NULL_CLIENT))
+    assert value(bench, "steps_total", model="voice") >= 10
     assert value(bench, "frames_total", model="voice") >= 10
-    assert value(bench, "row_frames_total", model="voice") >= 10
