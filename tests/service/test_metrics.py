@@ -89,7 +89,7 @@ def test_what_the_models_do(make_bench: MakeBench) -> None:
         bench.service.synthesize(SpeechRequest("Hello"))
     assert value(bench, "syntheses_total", model="", outcome="queue_full") == 1
     wait_until(lambda: value(bench, "running", model="voice") == 1)
-    assert value(bench, "rows", model="voice") == 1
+    assert value(bench, "slots", model="voice") == 1
     assert value(bench, "waiting") == 1
     assert value(bench, "ready") == 1
     bench.runner.gate.set()
