@@ -20,7 +20,7 @@ import soundfile
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.audio.containers import Memory, SoundFileEncoder
 from qwen_tts_api.audio.encoder import Encoder, Samples
-from qwen_tts_api.audio.encoders import Output
+from qwen_tts_api.audio.encoders import ENCODERS, Output
 from qwen_tts_api.audio.mp3 import BITRATES_KBPS
 
 RATE_HZ = 24_000
@@ -121,7 +121,7 @@ def _python_beside(name: str, samples: Samples) -> float:
     about 0 where it keeps the GIL.
     """
     entry = FORMATS[name]
-    encoder = entry.encoder(min(RATE_HZ, entry.sample_rates_hz[-1]))
+    encoder = ENCODERS[name].stream(min(RATE_HZ, entry.sample_rates_hz[-1]), None)
     encoding_s = []
 
     def encode() -> None:

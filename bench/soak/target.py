@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import requests
 
-from qwen_tts_api.audio import FORMATS
+from qwen_tts_api.audio.encoders import ENCODERS
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 
 TIMEOUT_S = 120
@@ -190,8 +190,7 @@ def recording(seed: int = 0) -> bytes:
     """Return two seconds of amplitude-modulated noise, as WAV."""
     seconds = np.arange(2 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
     noise = np.random.default_rng(seed).normal(0, 3000, len(seconds)) * np.sin(3 * seconds) ** 2
-    encoder = FORMATS["wav"].file_encoder(SAMPLE_RATE_HZ)
-    return encoder.encode(noise.astype(np.int16)) + encoder.finish()
+    return ENCODERS["wav"].encode(noise.astype(np.int16), SAMPLE_RATE_HZ)
 
 
 def samples_of_wav(data: bytes) -> bytes:

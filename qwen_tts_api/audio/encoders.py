@@ -41,6 +41,11 @@ class Makers(NamedTuple):
     stream: Maker
     file: Maker
 
+    def encode(self, samples: Samples, sample_rate_hz: int) -> bytes:
+        """Return samples as a whole file that does not say who made it."""
+        encoder = self.file(sample_rate_hz, None)
+        return encoder.encode(samples) + encoder.finish()
+
 
 class WholeEncoder:
     """A file whose first bytes depend on its last samples: nothing comes before `finish`.

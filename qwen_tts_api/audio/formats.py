@@ -8,11 +8,6 @@ table of docs/formats.md of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from qwen_tts_api.audio.encoder import Encoder, Samples
-    from qwen_tts_api.audio.provenance import Provenance
 
 SAMPLE_RATES_HZ = (8_000, 16_000, 22_050, 24_000, 44_100, 48_000)
 
@@ -70,23 +65,6 @@ class AudioFormat:
     def words(self) -> frozenset[str]:
         """Return the words by which names that others give it are known."""
         return frozenset({*self.suffixes, *self.other_names})
-
-    def encoder(self, sample_rate_hz: int, provenance: Provenance | None = None) -> Encoder:
-        """Return an encoder of a stream, whose bytes leave as they come."""
-        from qwen_tts_api.audio.encoders import ENCODERS
-
-        return ENCODERS[self.name].stream(sample_rate_hz, provenance)
-
-    def file_encoder(self, sample_rate_hz: int, provenance: Provenance | None = None) -> Encoder:
-        """Return an encoder of a whole file, which knows its length."""
-        from qwen_tts_api.audio.encoders import ENCODERS
-
-        return ENCODERS[self.name].file(sample_rate_hz, provenance)
-
-    def encode(self, samples: Samples, sample_rate_hz: int) -> bytes:
-        """Return samples as a whole file."""
-        encoder = self.file_encoder(sample_rate_hz)
-        return encoder.encode(samples) + encoder.finish()
 
 
 _ALL, _SOME, _FIRST = "all", "all, where players know chained streams", "the first"

@@ -38,7 +38,7 @@ def test_a_file_has_the_length_and_sound_that_went_in(
 ) -> None:
     """Neither longer nor shorter by a sample, and close to what went in or the same."""
     samples = voice(num_samples, rate_hz)
-    decoded = decode(name, FORMATS[name].encode(samples, rate_hz), rate_hz)
+    decoded = decode(name, ENCODERS[name].encode(samples, rate_hz), rate_hz)
     decoded = audible(name, decoded, num_samples)
     assert len(decoded) == num_samples
     if num_samples >= 1920:
@@ -51,8 +51,8 @@ def test_a_stream_has_the_sound_of_the_file(name: str, rate_hz: int, num_samples
     """However the samples come."""
     samples = voice(num_samples, rate_hz)
     pieces = sizes(num_samples, seed=num_samples)
-    data = b"".join(in_pieces(FORMATS[name].encoder(rate_hz), samples, pieces))
-    file = FORMATS[name].encode(samples, rate_hz)
+    data = b"".join(in_pieces(ENCODERS[name].stream(rate_hz, None), samples, pieces))
+    file = ENCODERS[name].encode(samples, rate_hz)
     if name == "flac":
         data = file[:FLAC_HEADER] + data[FLAC_HEADER:]
     decoded = audible(name, decode(name, data, rate_hz), num_samples)
@@ -67,9 +67,9 @@ def test_pieces_change_no_byte(name: str) -> None:
     """Of the file and of the stream; only Ogg's pages end where pieces do."""
     rate_hz = FORMATS[name].sample_rates_hz[0]
     samples = voice(60_000, rate_hz)
-    for make in (FORMATS[name].encoder, FORMATS[name].file_encoder):
+    for make in ENCODERS[name]:
         ways = [[60_000], [1920] * 31 + [480], sizes(60_000, seed=1), sizes(60_000, seed=2)]
-        files = [b"".join(in_pieces(make(rate_hz), samples, way)) for way in ways]
+        files = [b"".join(in_pieces(make(rate_hz, None), samples, way)) for way in ways]
         assert len(set(files)) == 1
 
 
@@ -80,7 +80,7 @@ def test_a_chapter(name: str) -> None:
     minutes = 1 if name in ("ogg", "opus", "mp3") else 20
     rate_hz = min(FORMATS[name].sample_rates_hz[-1], RATE_HZ)
     samples = np.tile(voice(10 * rate_hz, rate_hz), 6 * minutes)
-    decoded = decode(name, FORMATS[name].encode(samples, rate_hz), rate_hz)
+    decoded = decode(name, ENCODERS[name].encode(samples, rate_hz), rate_hz)
     decoded = audible(name, decoded, len(samples))
     assert len(decoded) == minutes * 60 * rate_hz
     end = slice(-10 * rate_hz, None)
@@ -92,18 +92,18 @@ def test_no_samples_at_all(name: str) -> None:
     """Still a file that can be opened, where the format has any header."""
     entry = FORMATS[name]
     rate_hz = entry.sample_rates_hz[0]
-    decoded = decode(name, entry.encode(voice(0), rate_hz), rate_hz)
+    decoded = decode(name, ENCODERS[name].encode(voice(0), rate_hz), rate_hz)
     assert len(audible(name, decoded, 0)) <= 1
-    stream = b"".join(in_pieces(entry.encoder(rate_hz), voice(0), []))
-    assert stream[:4] == entry.encode(voice(0), rate_hz)[:4]
+    stream = b"".join(in_pieces(ENCODERS[name].stream(rate_hz, None), voice(0), []))
+    assert stream[:4] == ENCODERS[name].encode(voice(0), rate_hz)[:4]
 
 
 def test_a_stream_of_aiff_tells_its_length() -> None:
     """Which its header must: nothing is sent before the end; it claimed half a day."""
-    encoder = FORMATS["aiff"].encoder(RATE_HZ)
+    encoder = ENCODERS["aiff"].stream(RATE_HZ, None)
     first, last = in_pieces(encoder, voice(5000), [5000])
     assert first == b""
-    assert last == FORMATS["aiff"].encode(voice(5000), RATE_HZ)
+    assert last == ENCODERS["aiff"].encode(voice(5000), RATE_HZ)
     assert soundfile.info(io.BytesIO(last)).frames == 5000
     assert int.from_bytes(last[22:26], "big") == 5000
 
@@ -114,7 +114,7 @@ def test_a_stream_sends_while_audio_is_made(name: str) -> None:
     rate_hz = min(FORMATS[name].sample_rates_hz[-1], RATE_HZ)
     frame = rate_hz * 80 // 1000
     samples = voice(50 * frame, rate_hz)
-    chunks = in_pieces(FORMATS[name].encoder(rate_hz), samples, [frame] * 50)
+    chunks = in_pieces(ENCODERS[name].stream(rate_hz, None), samples, [frame] * 50)
     sent = [index for index, chunk in enumerate(chunks[:-1]) if chunk]
     gaps = np.diff([*sent, 50])
     assert sent[0] == 0
@@ -123,16 +123,16 @@ def test_a_stream_sends_while_audio_is_made(name: str) -> None:
 
 def test_an_opus_stream_is_heard_from_the_first_frame_on() -> None:
     """Behind the two pages of headers there is one of audio; a file has pages of a second."""
-    first = FORMATS["opus"].encoder(RATE_HZ).encode(voice(1920))
+    first = ENCODERS["opus"].stream(RATE_HZ, None).encode(voice(1920))
     assert first.count(b"OggS") == 3
-    second = FORMATS["opus"].file_encoder(RATE_HZ).encode(voice(RATE_HZ // 2))
+    second = ENCODERS["opus"].file(RATE_HZ, None).encode(voice(RATE_HZ // 2))
     assert second.count(b"OggS") == 2
 
 
 def test_flac_streams_leave_their_length_open() -> None:
     """All else is as in the file, but for what only the end knows."""
-    whole = FORMATS["flac"].encode(voice(5000), RATE_HZ)
-    data = b"".join(in_pieces(FORMATS["flac"].encoder(RATE_HZ), voice(5000), [1920, 3080]))
+    whole = ENCODERS["flac"].encode(voice(5000), RATE_HZ)
+    data = b"".join(in_pieces(ENCODERS["flac"].stream(RATE_HZ, None), voice(5000), [1920, 3080]))
     num_samples, sent = (
         int.from_bytes(file[18:26], "big") & (1 << 36) - 1 for file in (whole, data)
     )
@@ -148,7 +148,7 @@ def test_a_minute_of_ogg_survives_a_small_stack() -> None:
     before = threading.stack_size(256 * 1024)
     try:
         thread = threading.Thread(
-            target=lambda: files.append(FORMATS["ogg"].encode(noise, RATE_HZ))
+            target=lambda: files.append(ENCODERS["ogg"].encode(noise, RATE_HZ))
         )
         thread.start()
     finally:
@@ -164,9 +164,9 @@ def test_a_format_is_what_it_says(name: str) -> None:
     rate_hz = entry.default_rate_hz
     assert rate_hz in entry.sample_rates_hz
     samples = voice(2 * rate_hz, rate_hz)
-    first, *_ = in_pieces(entry.encoder(rate_hz), samples, [len(samples)])
+    first, *_ = in_pieces(ENCODERS[name].stream(rate_hz, None), samples, [len(samples)])
     assert bool(first) == entry.streams
-    file = entry.encode(samples, rate_hz)
+    file = ENCODERS[name].encode(samples, rate_hz)
     try:
         opened = soundfile.info(io.BytesIO(file)).samplerate == rate_hz
     except soundfile.LibsndfileError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qwen_tts_api.audio import FORMATS, SAMPLE_RATES_HZ
+from qwen_tts_api.audio import SAMPLE_RATES_HZ
+from qwen_tts_api.audio.encoders import ENCODERS
 from qwen_tts_api.audio.mp3 import BITRATES_KBPS
 from tests.audio.decoding import MP3_DELAY, RATE_HZ, decode, difference, in_pieces, voice
 from tests.rows import for_each
@@ -12,7 +13,7 @@ from tests.rows import for_each
 @for_each("seconds", [1, 4])
 def test_the_bytes_tell_the_length(rate_hz: int, seconds: int) -> None:
     """As players compute it of a constant bitrate: within 0.1 s, 0.2 s at low rates."""
-    encoder = FORMATS["mp3"].encoder(rate_hz)
+    encoder = ENCODERS["mp3"].stream(rate_hz, None)
     samples = voice(seconds * rate_hz, rate_hz)
     data = b"".join(in_pieces(encoder, samples, [len(samples)]))
     told_s = len(data) * 8 / 1000 / BITRATES_KBPS[rate_hz]
@@ -27,7 +28,7 @@ def test_joined_files_play_to_the_end(rate_hz: int) -> None:
     at the end of the first.
     """
     parts = [voice(seconds * rate_hz, rate_hz) for seconds in (1, 2, 1)]
-    files = [FORMATS["mp3"].encode(samples, rate_hz) for samples in parts]
+    files = [ENCODERS["mp3"].encode(samples, rate_hz) for samples in parts]
     assert not any(tag in file for tag in (b"Xing", b"Info", b"LAME3") for file in files)
     decoded = decode("mp3", b"".join(files), rate_hz)
     begin = 0
@@ -40,5 +41,5 @@ def test_joined_files_play_to_the_end(rate_hz: int) -> None:
 
 def test_a_file_is_what_a_stream_sends() -> None:
     samples = voice(20_000)
-    stream = b"".join(in_pieces(FORMATS["mp3"].encoder(RATE_HZ), samples, [20_000]))
-    assert stream == FORMATS["mp3"].encode(samples, RATE_HZ)
+    stream = b"".join(in_pieces(ENCODERS["mp3"].stream(RATE_HZ, None), samples, [20_000]))
+    assert stream == ENCODERS["mp3"].encode(samples, RATE_HZ)

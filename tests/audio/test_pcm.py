@@ -8,7 +8,8 @@ import wave
 
 import pytest
 
-from qwen_tts_api.audio import FORMATS, SAMPLE_RATES_HZ
+from qwen_tts_api.audio import SAMPLE_RATES_HZ
+from qwen_tts_api.audio.encoders import ENCODERS
 from tests.audio.decoding import RATE_HZ, in_pieces, voice
 from tests.rows import for_each
 
@@ -17,7 +18,7 @@ from tests.rows import for_each
 @for_each("rate_hz", SAMPLE_RATES_HZ)
 def test_wav_is_what_python_reads(rate_hz: int, num_samples: int) -> None:
     """A finished 44-byte header with true sizes, then exactly the samples."""
-    data = FORMATS["wav"].encode(voice(num_samples), rate_hz)
+    data = ENCODERS["wav"].encode(voice(num_samples), rate_hz)
     assert len(data) == 44 + 2 * num_samples
     with wave.open(io.BytesIO(data)) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (rate_hz, 1, 2)
@@ -27,23 +28,23 @@ def test_wav_is_what_python_reads(rate_hz: int, num_samples: int) -> None:
 def test_wav_in_pieces_has_no_size() -> None:
     """0xFFFFFFFF in both sizes, which players read as: until the end."""
     samples = voice(5000)
-    chunks = in_pieces(FORMATS["wav"].encoder(RATE_HZ), samples, [1920, 3080])
+    chunks = in_pieces(ENCODERS["wav"].stream(RATE_HZ, None), samples, [1920, 3080])
     data = b"".join(chunks)
     assert struct.unpack("<I", data[4:8]) == struct.unpack("<I", data[40:44]) == (0xFFFFFFFF,)
-    assert data[8:40] == FORMATS["wav"].encode(samples, RATE_HZ)[8:40]
+    assert data[8:40] == ENCODERS["wav"].encode(samples, RATE_HZ)[8:40]
     assert data[44:] == samples.tobytes()
     assert len(chunks[0]) == 44 + 2 * 1920
 
 
 def test_pcm_is_the_samples() -> None:
     """Little-endian, nothing else."""
-    assert FORMATS["pcm"].encode(voice(99), RATE_HZ) == voice(99).tobytes()
+    assert ENCODERS["pcm"].encode(voice(99), RATE_HZ) == voice(99).tobytes()
 
 
 @pytest.mark.parametrize(("name", "header"), [("au", 24), ("aiff", 54)])
 def test_big_endian_files_have_true_sizes(name: str, header: int) -> None:
     """And the samples behind a header of known length."""
-    data = FORMATS[name].encode(voice(1000), RATE_HZ)
+    data = ENCODERS[name].encode(voice(1000), RATE_HZ)
     assert len(data) == header + 2000
     assert data[header:] == voice(1000).astype(">i2").tobytes()
     if name == "aiff":

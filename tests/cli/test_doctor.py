@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 
 from qwen_tts_api import audio
 from qwen_tts_api.audio.encoder import Samples
+from qwen_tts_api.audio.encoders import ENCODERS
 from qwen_tts_api.checkpoints.nano import ensure_nano
 from qwen_tts_api.cli.doctor import checkpoints, computing, encoders, installation, machine
 from qwen_tts_api.cli.doctor import subject as doctor_subject
@@ -395,7 +396,7 @@ def test_open_files(
 def test_an_encoder_that_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """By raising, by silence, by half of the audio."""
     assert only(encoders.check_encoders, subject()).message == ", ".join(audio.FORMATS)
-    wav = audio.FORMATS["wav"]
+    wav = ENCODERS["wav"]
 
     def fail(samples: Samples, rate_hz: int) -> bytes:
         raise OSError("libsndfile.so.1")
@@ -405,10 +406,8 @@ def test_an_encoder_that_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda samples, rate_hz: wav.encode(0 * samples, rate_hz), "became silence"),
         (lambda samples, rate_hz: wav.encode(samples[:9600], rate_hz), "became 0.40 s"),
     ):
-        broken: Any = SimpleNamespace(
-            name="wav", has_header=True, encode=encode, encoder=wav.encoder
-        )
-        monkeypatch.setitem(audio.FORMATS, "wav", broken)
+        broken: Any = SimpleNamespace(stream=wav.stream, encode=encode)
+        monkeypatch.setitem(ENCODERS, "wav", broken)
         finding = only(encoders.check_encoders, subject())
         assert (finding.level, sentence in finding.message) == (ERROR, True)
 

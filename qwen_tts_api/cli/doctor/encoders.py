@@ -9,6 +9,7 @@ import numpy as np
 
 from qwen_tts_api.audio import FORMATS, AudioFormat
 from qwen_tts_api.audio.encoder import Samples
+from qwen_tts_api.audio.encoders import ENCODERS
 from qwen_tts_api.cli.doctor.findings import Finding, error, ok
 from qwen_tts_api.cli.doctor.subject import Subject
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
@@ -30,9 +31,10 @@ def check_encoders(subject: Subject) -> Iterator[Finding]:
 def _try(audio_format: AudioFormat, tone: Samples) -> Iterator[Finding]:
     advice = "Install soundfile and its like anew (make setup)."
     try:
-        encoder = audio_format.encoder(SAMPLE_RATE_HZ)
+        makers = ENCODERS[audio_format.name]
+        encoder = makers.stream(SAMPLE_RATE_HZ, None)
         streamed = encoder.encode(tone) + encoder.finish()
-        whole = audio_format.encode(tone, SAMPLE_RATE_HZ)
+        whole = makers.encode(tone, SAMPLE_RATE_HZ)
         for data, tells_length in ((whole, True), (streamed, False)):
             if problem := _problem(audio_format, data, tells_length):
                 yield error(f"{audio_format.name} does not work: {problem}.", advice)
