@@ -126,10 +126,19 @@ def vorbis_encoder(sample_rate_hz: int, provenance: Provenance | None) -> SoundF
     return SoundFileEncoder(sample_rate_hz, Sink(), provenance, format="OGG", subtype="VORBIS")
 
 
-def opus_encoder(
-    sample_rate_hz: int, provenance: Provenance | None, page_ms: float | None = None
-) -> SoundFileEncoder:
+def opus_encoder(sample_rate_hz: int, provenance: Provenance | None) -> SoundFileEncoder:
     """Return an encoder of Ogg Opus with pages of a second, for files."""
+    return _opus_encoder(sample_rate_hz, provenance, None)
+
+
+def opus_stream_encoder(sample_rate_hz: int, provenance: Provenance | None) -> SoundFileEncoder:
+    """Return an encoder of Ogg Opus whose pages leave early, for a little more overhead."""
+    return _opus_encoder(sample_rate_hz, provenance, STREAM_PAGE_MS)
+
+
+def _opus_encoder(
+    sample_rate_hz: int, provenance: Provenance | None, page_ms: float | None
+) -> SoundFileEncoder:
     return SoundFileEncoder(
         sample_rate_hz,
         Sink(),
@@ -139,11 +148,6 @@ def opus_encoder(
         subtype="OPUS",
         compression_level=_OPUS_LEVEL,
     )
-
-
-def opus_stream_encoder(sample_rate_hz: int, provenance: Provenance | None) -> SoundFileEncoder:
-    """Return an encoder of Ogg Opus whose pages leave early, for a little more overhead."""
-    return opus_encoder(sample_rate_hz, provenance, STREAM_PAGE_MS)
 
 
 def flac_encoder(sample_rate_hz: int, provenance: Provenance | None) -> SoundFileEncoder:

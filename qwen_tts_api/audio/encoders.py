@@ -21,6 +21,7 @@ from qwen_tts_api.audio.formats import AudioFormat
 from qwen_tts_api.audio.g711 import A_LAW, MU_LAW, G711Encoder
 from qwen_tts_api.audio.mp3 import Mp3Encoder
 from qwen_tts_api.audio.pcm import (
+    UNKNOWN_SIZE,
     PcmEncoder,
     au_header,
     encode_aiff,
@@ -79,7 +80,7 @@ def _wav(rate_hz: int, provenance: Provenance | None) -> Encoder:
 
 
 def _au(rate_hz: int, provenance: Provenance | None) -> Encoder:
-    return PcmEncoder(au_header(rate_hz, provenance=provenance), big=True)
+    return PcmEncoder(au_header(rate_hz, UNKNOWN_SIZE, provenance), big=True)
 
 
 def _pcm(rate_hz: int, provenance: Provenance | None) -> Encoder:

@@ -21,7 +21,7 @@ def big_endian(samples: Samples) -> bytes:
     return samples.astype(">i2").tobytes()
 
 
-def wav_header(sample_rate_hz: int, num_bytes: int = UNKNOWN_SIZE, chunks: bytes = b"") -> bytes:
+def wav_header(sample_rate_hz: int, num_bytes: int, chunks: bytes) -> bytes:
     """Return the 44 bytes before `num_bytes` of little-endian samples, mono.
 
     Args:
@@ -53,16 +53,14 @@ def _data_header(num_bytes: int) -> bytes:
     return struct.pack("<4sI", b"data", num_bytes)
 
 
-def au_header(
-    sample_rate_hz: int, num_bytes: int = UNKNOWN_SIZE, provenance: Provenance | None = None
-) -> bytes:
+def au_header(sample_rate_hz: int, num_bytes: int, provenance: Provenance | None) -> bytes:
     """Return the bytes before `num_bytes` of big-endian samples, mono; 3 is 16-bit PCM."""
     annotation = provenance.au_annotation() if provenance else b""
     offset = 24 + len(annotation)
     return struct.pack(">4sIIIII", b".snd", offset, num_bytes, 3, sample_rate_hz, 1) + annotation
 
 
-def aiff_header(sample_rate_hz: int, num_bytes: int, chunks: bytes = b"") -> bytes:
+def aiff_header(sample_rate_hz: int, num_bytes: int, chunks: bytes) -> bytes:
     """Return the 54 bytes before `num_bytes` of big-endian samples, mono.
 
     AIFF has no sign for an unknown size, so that no file can begin before its end is known.

@@ -188,7 +188,7 @@ def build_prompt(
     *,
     language: str,
     non_streaming_mode: bool,
-    voice: str | ClonedVoice | None = None,
+    voice: str | ClonedVoice | None,
     instruct_ids: Sequence[int] = (),
 ) -> TalkerPrompt:
     """Build the prompt of one utterance; nothing waits for the device.

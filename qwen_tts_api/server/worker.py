@@ -160,7 +160,7 @@ def loop_limits(config: Config, cfg: Any) -> LoopLimits:
         connections=DescriptorBudget.of_this_process().main_connections - elsewhere,
         client_timeout_s=config.client_timeout_s,
         keepalive_s=config.keepalive_s,
-        framing=framing_limits(cfg, largest_body(config.max_body_bytes, config.max_audio_bytes)),
+        framing=framing_limits(cfg, largest_body(config)),
     )
 
 

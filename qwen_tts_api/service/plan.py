@@ -133,7 +133,7 @@ def make_segments(
     config: Config,
     script: Script,
     voices: Sequence[ResolvedVoice],
-    speed: float = 1.0,
+    speed: float,
 ) -> list[SpeechSegment]:
     """Return the segments of all passages of a script; see `make_plan`.
 

@@ -55,7 +55,7 @@ class SpeechService:
         voices: The voices that requests may name.
     """
 
-    def __init__(self, config: Config, pool: ModelPool, tracer: Tracer | None = None) -> None:
+    def __init__(self, config: Config, pool: ModelPool, tracer: Tracer | None) -> None:
         self._config = config
         self._pool = pool
         self.keys = ApiKeys(config.api_keys_file) if config.api_keys_file else None

@@ -174,7 +174,7 @@ def _read_parameters(request: Request, config: Config) -> dict[str, str]:
     """
     body = b""
     if request.method == "POST":
-        body = read_body(request, config.max_body_bytes, config.max_audio_bytes)
+        body = read_body(request, config)
     given = first_given(parse_parameters(body), parse_parameters(request.query_string))
     return {name: value for name, value in given.items() if value}
 

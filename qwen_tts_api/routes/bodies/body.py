@@ -8,6 +8,7 @@ from typing import Any
 from flask import Request
 from gunicorn.http.errors import ParseException
 
+from qwen_tts_api.config import Config
 from qwen_tts_api.errors import BodyTooLarge, InvalidRequest, UnsupportedEncoding
 from qwen_tts_api.names import shown
 from qwen_tts_api.routes.bodies import strict_json
@@ -27,12 +28,12 @@ _IN_JSON = re.compile(rb'"(?:ref_audio|audio|audio_sample)"\s*:\s*"([^"]*)"')
 _IN_FORM = re.compile(rb"(?:^|&)(?:ref_audio|audio|audio_sample)=([^&]*)")
 
 
-def largest_body(max_bytes: int, max_audio_bytes: int) -> int:
+def largest_body(config: Config) -> int:
     """Return the maximum size of a body with a recording, which base64 makes a third larger."""
-    return max_bytes + 4 * -(-max_audio_bytes // 3)
+    return config.max_body_bytes + 4 * -(-config.max_audio_bytes // 3)
 
 
-def read_body(request: Request, max_bytes: int, max_audio_bytes: int = 0) -> bytes:
+def read_body(request: Request, config: Config) -> bytes:
     """Return the body of a request, sent with a length or chunked.
 
     Flask's `get_data` is not used: it accepts a truncated body, and silently truncates a chunked
@@ -40,8 +41,7 @@ def read_body(request: Request, max_bytes: int, max_audio_bytes: int = 0) -> byt
 
     Args:
         request: The request.
-        max_bytes: Maximum size of all but a recording.
-        max_audio_bytes: Maximum size of a recording, before base64.
+        config: Has the limits, of a recording and of all else.
 
     Raises:
         BodyTooLarge: It has more bytes.
@@ -58,19 +58,19 @@ def read_body(request: Request, max_bytes: int, max_audio_bytes: int = 0) -> byt
     chunked = request.headers.get("Transfer-Encoding", "").lower() == "chunked"
     if expected is None and not chunked:
         return b""
-    limit = largest_body(max_bytes, max_audio_bytes)
+    limit = largest_body(config)
     if expected is not None and expected > limit:
-        raise _too_large(max_bytes, max_audio_bytes)
+        raise _too_large(config)
     try:
         body: bytes = request.environ["wsgi.input"].read(limit + 1 if chunked else expected)
     except (OSError, ParseException) as error:
         raise InvalidRequest(f"The body cannot be read: {error}.") from None
     if expected is not None and len(body) < expected:
         raise InvalidRequest(f"The body ends after {len(body)} of {expected} bytes.")
-    if len(body) <= max_bytes:
+    if len(body) <= config.max_body_bytes:
         return body
-    if len(body) > limit or len(body) - _recording_bytes(request, body) > max_bytes:
-        raise _too_large(max_bytes, max_audio_bytes)
+    if len(body) > limit or len(body) - _recording_bytes(request, body) > config.max_body_bytes:
+        raise _too_large(config)
     return body
 
 
@@ -147,11 +147,10 @@ def ignored_query(request: Request, *read: str) -> list[str]:
     return [f"query.{name}" for name in request.args if name not in read]
 
 
-def _too_large(max_bytes: int, max_audio_bytes: int) -> BodyTooLarge:
-    audio = f", or {max_audio_bytes} more for a recording (QWEN_MAX_AUDIO_BYTES)"
+def _too_large(config: Config) -> BodyTooLarge:
     return BodyTooLarge(
-        f"The body is larger than {max_bytes} bytes (QWEN_MAX_BODY_BYTES)"
-        f"{audio if max_audio_bytes else ''}."
+        f"The body is larger than {config.max_body_bytes} bytes (QWEN_MAX_BODY_BYTES), or "
+        f"{config.max_audio_bytes} more for a recording (QWEN_MAX_AUDIO_BYTES)."
     )
 
 

@@ -138,7 +138,7 @@ class WyomingVoices:
             return []
 
 
-def _artifact(name: str, description: str | None = None) -> dict[str, Any]:
+def _artifact(name: str, description: str | None) -> dict[str, Any]:
     """Return what programs and voices have in common; all of it is required."""
     return {
         "name": name,

@@ -104,7 +104,7 @@ def read_fields(
     Raises:
         InvalidRequest: The body is not a JSON object, or a field is wrong.
     """
-    values = parse_json(read_body(request, config.max_body_bytes, config.max_audio_bytes))
+    values = parse_json(read_body(request, config))
     ignored = [name for name in NO_EFFECT if values.pop(name, None) is not None]
     if not config.strict_parameters:
         unknown = ignored_fields(schema, values)

@@ -175,7 +175,7 @@ def blueprint(config: Config, service: SpeechService) -> Blueprint:
 
 
 def _read_new_voice(config: Config) -> dict[str, Any]:
-    body = read_body(request, config.max_body_bytes, config.max_audio_bytes)
+    body = read_body(request, config)
     document: dict[str, Any]
     if request.is_json:
         document = parse_json(body)

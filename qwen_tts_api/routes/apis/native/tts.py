@@ -109,7 +109,7 @@ def blueprint(config: Config, service: SpeechService, cache: ranges.ResponseCach
 
 def _read_request(config: Config) -> tuple[SpeechRequest, list[str]]:
     """Return the request, and the names of parameters that have no meaning here."""
-    body = read_body(request, config.max_body_bytes, config.max_audio_bytes)
+    body = read_body(request, config)
     if request.method == "POST" and request.is_json:
         headers = [header for header in COQUI_HEADERS.values() if request.headers.get(header)]
         return load_speech_request(parse_json(body)), [*ignored_query(request), *headers]

@@ -82,7 +82,7 @@ def _read_items(config: Config) -> tuple[list[OpenAIRequest], list[str]]:
     Raises:
         InvalidRequest: The body is no batch, or a field of it is wrong.
     """
-    document = parse_json(read_body(request, config.max_body_bytes, config.max_audio_bytes))
+    document = parse_json(read_body(request, config))
     items = document.pop("items", None)
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
         raise _wrong(f"'items' must be a list of 1 to {MAX_ITEMS} objects.", "items")

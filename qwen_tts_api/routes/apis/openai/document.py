@@ -19,7 +19,7 @@ def read_document(schema: Schema, request: Request, config: Config) -> tuple[Any
     Raises:
         InvalidRequest: The body is neither a JSON object nor a form, or is invalid.
     """
-    body = read_body(request, config.max_body_bytes, config.max_audio_bytes)
+    body = read_body(request, config)
     values = _read(schema, request, body)
     ignored = [] if config.strict_parameters else ignored_fields(schema, values)
     document = {name: value for name, value in values.items() if name not in ignored}

@@ -85,7 +85,7 @@ class ScriptBuilder:
         source: The document, if passages are to have the client's text that they are made of.
     """
 
-    def __init__(self, source: Source | None = None) -> None:
+    def __init__(self, source: Source | None) -> None:
         self._source = source
         self._passages: list[Passage] = []
         self._lead_s = 0.0
