@@ -15,15 +15,22 @@ from qwen_tts_api.errors import (
     NotSupported,
     RegistryReadOnly,
     RegistryUnavailable,
+    UnknownSpeaker,
     VoiceNotFound,
 )
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Reference
 from qwen_tts_api.names import fold, shown
 from qwen_tts_api.service.models import ServedModels, display_name, find_speaker
-from qwen_tts_api.service.voices.recording import check_ref_text, read_recording
+from qwen_tts_api.service.voices.recording import Samples, check_ref_text, read_recording
 from qwen_tts_api.service.voices.store import VoiceStore, too_many_voices, voice_exists
 from qwen_tts_api.service.voices.trimming import trim_silence
-from qwen_tts_api.service.voices.voice import MAX_NAME_CHARS, Voice, check_name, voice_id
+from qwen_tts_api.service.voices.voice import (
+    MAX_NAME_CHARS,
+    Voice,
+    check_name,
+    unknown_speaker,
+    voice_id,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +116,7 @@ class VoiceRegistry:
 
         Raises:
             RegistryUnavailable: It cannot be read.
+            UnknownSpeaker: It was deleted since it was found.
         """
         return self._read(voice, x_vector_only or not voice.ref_text)
 
@@ -142,7 +150,7 @@ class VoiceRegistry:
         voice = Voice(voice_id(name), name)
         taken = self._models.speakers() | set(self._aliases)
         if taken & {voice.id, fold(name)} or self._store.get(voice.id):
-            raise voice_exists(name)
+            raise voice_exists(voice)
         self._check_room()
         return voice
 
@@ -203,7 +211,7 @@ class VoiceRegistry:
 
     def _references(self, voice: Voice) -> Sequence[Reference]:
         """Return the references that models may have cached of a voice; none if unreadable."""
-        with contextlib.suppress(RegistryUnavailable):
+        with contextlib.suppress(RegistryUnavailable, UnknownSpeaker):
             embedding_only = self._read(voice, True)
             with_text = [self._read(voice, False)] if voice.ref_text else []
             return [embedding_only, *with_text]
@@ -218,10 +226,19 @@ class VoiceRegistry:
 
     def _read_reference(self, voice: Voice, x_vector_only: bool) -> Reference:
         with _os_errors_translated():
-            samples = self._store.samples(voice)
+            samples = self._samples(voice)
         text = "" if x_vector_only else voice.ref_text
         samples = trim_silence(samples, is_continued=not x_vector_only)
         return Reference(samples, text, x_vector_only)
+
+    def _samples(self, voice: Voice) -> Samples:
+        """Return the recording of a voice; one that was deleted meanwhile is an unknown speaker."""
+        try:
+            return self._store.samples(voice)
+        except OSError:
+            if self._store.get(voice.id) == voice:
+                raise
+        raise unknown_speaker(voice.id, [each.id for each in self._store.all()])
 
 
 @contextlib.contextmanager

@@ -102,7 +102,7 @@ class VoiceStore:
             return None
         folder = self._folder / voice_id
         try:
-            return _read_metadata(folder)
+            return _read_current(folder)
         except (FileNotFoundError, NotADirectoryError) as error:
             if folder.is_dir():
                 self._log_once(voice_id, error)
@@ -125,7 +125,7 @@ class VoiceStore:
             if max_voices is not None and self.count() >= max_voices:
                 raise too_many_voices(max_voices)
             if (self._folder / voice.id).exists():
-                raise voice_exists(voice.name)
+                raise voice_exists(voice)
             temporary = self._temporary_path()
             try:
                 temporary.mkdir()
@@ -203,10 +203,11 @@ class VoiceStore:
             logger.error("the voice in %s cannot be read: %r", self._folder / voice_id, error)
 
 
-def voice_exists(name: str) -> VoiceExists:
-    """Return the error for a name that is taken."""
+def voice_exists(voice: Voice) -> VoiceExists:
+    """Return the error for a name that is taken, or whose id is another name's, too."""
     return VoiceExists(
-        f"There is a voice {name!r} already: choose another name. "
+        f"There is a voice {voice.name!r}, or one with its id {voice.id!r}, already: choose "
+        "another name. "
         "A registered voice can be deleted first.",
         fields={"name": ["Is taken."]},
     )
@@ -217,6 +218,17 @@ def too_many_voices(limit: int) -> TooManyVoices:
     return TooManyVoices(
         f"{limit} voices are registered, as many as QWEN_MAX_VOICES allows: delete one."
     )
+
+
+def _read_current(folder: Path) -> Voice:
+    """Return the voice in a folder that others may add, delete and replace meanwhile."""
+    try:
+        return _read_metadata(folder)
+    except FileNotFoundError:
+        if not folder.is_dir():
+            raise
+        # Each is renamed as a whole: what is missing was of another one.
+        return _read_metadata(folder)
 
 
 def _read_metadata(folder: Path) -> Voice:

@@ -201,6 +201,13 @@ def test_a_name_that_is_taken(bench: Bench, name: str) -> None:
     assert len(bench.service.voices.list("clone")) == 1
 
 
+def test_the_error_for_a_name_whose_id_is_taken_names_the_id(bench: Bench) -> None:
+    """There is no voice of that name."""
+    bench.service.voices.add("a.b", recording(2))
+    with pytest.raises(VoiceExists, match="'a,b', or one with its id 'a-b'"):
+        bench.service.voices.add("a,b", recording(2))
+
+
 def test_a_full_registry(make_bench: MakeBench) -> None:
     """The limit holds for uploads at the same moment, too."""
     bench = make_bench(max_voices=3)
@@ -273,3 +280,18 @@ def test_a_voice_that_another_process_deleted_is_unknown(bench: Bench, tmp_path:
     assert VoiceStore(tmp_path / "voices").delete("anna")
     with pytest.raises(UnknownSpeaker):
         say(bench, speaker="Anna", model="clone")
+
+
+@pytest.mark.parametrize("successor", [None, 3.0])
+def test_a_voice_that_is_deleted_while_it_is_resolved_is_unknown(
+    bench: Bench, caplog: pytest.LogCaptureFixture, successor: float | None
+) -> None:
+    """No failure of the server, which nothing in the log calls one; so of one that is replaced."""
+    voices = bench.service.voices
+    anna = voices.add("Anna", recording(2), "Hello.")
+    voices.delete("anna")
+    if successor is not None:
+        voices.add("Anna", recording(successor), "Hello.")
+    with pytest.raises(UnknownSpeaker):
+        voices.reference(anna)
+    assert [record.levelname for record in caplog.records if record.levelno >= 30] == []

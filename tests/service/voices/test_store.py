@@ -300,6 +300,33 @@ def test_an_unreadable_voice_is_logged_once_and_passed_over(
     assert store.delete("bob")
 
 
+@pytest.mark.parametrize("missing", ["voice.json", "audio.wav"])
+def test_a_voice_that_is_added_while_it_is_looked_for_is_whole(
+    store: VoiceStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    missing: str,
+) -> None:
+    """Between the reads of its files another thread renames it to its place."""
+    added: list[Voice] = []
+    name = "read_regular" if missing == "voice.json" else "open_regular"
+    read = getattr(files, name)
+
+    def read_too_early(path: Path, max_bytes: int) -> object:
+        if path.name == missing and not added:
+            store.delete("bob")
+            added.append(store.add(voice("Bob"), SAMPLES))
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+        return read(path, max_bytes)
+
+    if missing == "audio.wav":
+        store.add(voice("Bob"), QUIET)
+    monkeypatch.setattr(f"qwen_tts_api.service.voices.store.{name}", read_too_early)
+    found = store.get("bob")
+    assert [found] == added
+    assert caplog.text == ""
+
+
 def test_a_recording_that_was_changed_is_not_used(store: VoiceStore, tmp_path: Path) -> None:
     """A voice is what was registered, or an error."""
     stored = store.add(voice("Bob"), SAMPLES)
