@@ -24,7 +24,7 @@ LogContext = Mapping[str, str]
 CONTEXT_KEYS = ("request_id", "segment", "trace_id")
 """The keys of a log context, in the order in which plain lines show them."""
 
-USAGE_FIELDS = ("key", "characters", "audio_s", "model", "voice", "seed", "finish")
+USAGE_FIELDS = ("key", "characters", "audio_s", "model", "voice", "seed", "outcome")
 """The fields of usage in a request's log line, in the order of plain lines."""
 
 MAX_LISTED = 8
@@ -72,7 +72,7 @@ class Usage:
             "model": utterance.model,
             "voice": utterance.voice,
             "seed": str(utterance.seed),
-            "finish": utterance.outcome,
+            "outcome": utterance.outcome,
         }
         with self._lock:
             self._characters += utterance.characters

@@ -60,9 +60,9 @@ def test_a_request_is_told_and_counted(
         "characters": 5,
         "audio_s": 0.4,
         "model": "voice",
-        "voice": "serena",
+        "voice": "Serena",
         "seed": "7",
-        "finish": "stop",
+        "outcome": "stop",
     }
     assert used(bench, "alice") == (5, 0.4)
     assert used(bench, "bob")[0] == 11
@@ -98,7 +98,7 @@ def test_a_stream_that_is_left_counts_what_was_made(
     bench.runner.gate.clear()
     response.close()
     line = find(lines, "POST")
-    assert line["finish"] == line["code"] == "client_left"
+    assert line["outcome"] == line["code"] == "client_left"
     assert line["characters"] in (len(sentence) - 1, 2 * (len(sentence) - 1))
     assert used(bench, "")[0] == line["characters"]
     assert used(bench, "")[1] == pytest.approx(line["audio_s"], abs=1e-3)
@@ -109,7 +109,7 @@ def test_what_fails_before_its_first_audio_costs_nothing(bench: Bench, lines: Li
     bench.runner.error = RuntimeError("broken")
     say(bench, "", text="Hello").close()
     line = find(lines, "POST")
-    assert (line["characters"], line["audio_s"], line["finish"]) == (0, 0, "synthesis_failed")
+    assert (line["characters"], line["audio_s"], line["outcome"]) == (0, 0, "synthesis_failed")
     assert used(bench, "") == (0, 0)
 
 
@@ -127,9 +127,9 @@ def test_a_socket_is_one_line_with_the_sum(
         wait_until(lambda: used(bench, "alice")[0] == len("Hello.Goodbye."))
     wait_until(lambda: any(each.get("status") == 101 for each in lines()))
     [line] = [each for each in lines() if each.get("status") == 101]
-    assert (line["key"], line["characters"], line["voice"]) == ("alice", 14, "serena")
+    assert (line["key"], line["characters"], line["voice"]) == ("alice", 14, "Serena")
     assert line["audio_s"] == pytest.approx(used(bench, "alice")[1], abs=1e-3)
-    assert line["finish"] == "stop"
+    assert line["outcome"] == "stop"
 
 
 def test_the_labels_are_bounded() -> None:

@@ -182,7 +182,7 @@ def test_plain_lines_end_with_their_context(make_bench: MakeBench) -> None:
     request_id = response.headers["X-Request-Id"]
     assert f"voice: synthesis failed [request_id={request_id}]\nTraceback (most" in text
     assert re.search(
-        r" ms \[request_id=plain characters=67 audio_s=5.53 model=voice voice=ryan ", text
+        r" ms \[request_id=plain characters=67 audio_s=5.53 model=voice voice=Ryan ", text
     )
     assert re.search(r"GET '/speakers' 200 in [\d.]+ ms \[request_id=\w+\]\n", text)
 
@@ -219,4 +219,4 @@ def test_a_text_cannot_break_a_line(make_bench: MakeBench) -> None:
         say(bench, "x", text=text, normalize=False).close()
     [line] = [line for line in buffer.getvalue().splitlines() if "text=" in line]
     assert "[request_id=x characters=21 " in line
-    assert line.endswith(r" finish=stop text='a\nERROR forged \x1b[2J\u202ez']")
+    assert line.endswith(r" outcome=stop text='a\nERROR forged \x1b[2J\u202ez']")

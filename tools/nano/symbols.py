@@ -15,8 +15,7 @@ from tools.nano.settings import Array
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SPACE, APOSTROPHE, PAUSE, STOP, END, NOTHING = 26, 27, 28, 29, 30, 31
-NUM_SYMBOLS = 64
-"""Letters, space, apostrophe, a short pause, an end of sentence or text, none; merged ones."""
+"""Behind the letters: space, apostrophe, a short pause, an end of sentence or text, none."""
 
 MERGES = ("s s", "a ss", "ass i", "assi s", "assis t", "assist a", "assista n", "assistan t")
 MERGED = tuple(pair.replace(" ", "") for pair in MERGES)

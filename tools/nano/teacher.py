@@ -20,7 +20,6 @@ from tools.nano.timing import Segment
 
 RATE_HZ = 22_400
 HOPS_PER_STATE = 7
-SAMPLES_PER_STATE = HOPS_PER_STATE * 256
 
 _NOISE_SCALE = 0.0  # no variety: the same sounds in the same surroundings are to be the same
 

@@ -90,8 +90,8 @@ class WordSpeech:
         """Read the text, in a thread."""
         threading.Thread(target=self._read, name="stdin", daemon=True).start()
 
-    def how_far(self) -> str:
-        """Stop, and return how much of the text has been heard, in words."""
+    def stop(self) -> str:
+        """Cancel what is being spoken; return how much of the text has been heard, in words."""
         with contextlib.suppress(ConnectionClosed, TimeoutError):
             self._cancel()
         return self._playback.describe(self._num_sent)
@@ -215,7 +215,7 @@ def speak_words(
         try:
             yield speech.answer
         except (KeyboardInterrupt, click.ClickException):
-            progress.stop(speech.how_far())
+            progress.stop(speech.stop())
             raise
 
 

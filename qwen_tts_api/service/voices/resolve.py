@@ -14,6 +14,7 @@ from qwen_tts_api.service.models import (
     AUTO,
     ServedModels,
     default_speaker,
+    display_name,
     find_speaker,
     resolve_language,
 )
@@ -62,8 +63,8 @@ class ResolvedVoice:
 
     @property
     def name(self) -> str:
-        """Return what the voice is called; empty of one that is described or just recorded."""
-        return self.speaker or self.registered
+        """Return its name as lists have it; empty of one that is described or just recorded."""
+        return display_name(self.speaker) if self.speaker else self.registered
 
 
 class VoiceResolver:

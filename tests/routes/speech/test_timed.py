@@ -81,8 +81,8 @@ def test_several_voices_are_named(client: FlaskClient) -> None:
     turns = [{"speaker": "Ryan", "text": "Hello."}, {"speaker": "Serena", "text": "Hi."}]
     asked = {"turns": turns, "timestamps": True, "seed": 1}
     answer = json.loads(client.post("/api/tts", json=asked).data)
-    assert [segment["speaker"] for segment in answer["segments"]] == ["ryan", "serena"]
-    assert "<v ryan>Hello." in answer["vtt"]
+    assert [segment["speaker"] for segment in answer["segments"]] == ["Ryan", "Serena"]
+    assert "<v Ryan>Hello." in answer["vtt"]
     assert "speaker" not in whole(client)["segments"][0]
 
 

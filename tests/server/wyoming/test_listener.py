@@ -335,7 +335,7 @@ def test_what_was_spoken_is_in_that_line_and_in_the_metrics(
     lines = [each for each in caplog.records if each.getMessage().startswith("Wyoming synth")]
     used = [(vars(each)["characters"], vars(each)["audio_s"]) for each in lines]
     assert used == [(6, 0.48), (6, 0.48)]
-    assert [vars(each)["finish"] for each in lines] == ["stop", "stop"]
+    assert [vars(each)["outcome"] for each in lines] == ["stop", "stop"]
     counted = bench.service.metrics.registry.get_sample_value(
         "qwen_tts_key_characters_total", {"key": ""}
     )

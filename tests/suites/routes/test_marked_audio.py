@@ -46,7 +46,7 @@ def test_every_api_s_files_say_it(bench: Bench, api: str) -> None:
     assert response.status_code == 200, response.text
     comment = comment_of(response.data)
     assert comment.startswith("AI-generated speech; ")
-    assert comment.endswith("; model=voice; voice=serena; seed=7")
+    assert comment.endswith("; model=voice; voice=Serena; seed=7")
     assert response.headers[HEADER] == "trainedAlgorithmicMedia"
 
 
@@ -89,7 +89,7 @@ def test_bare_samples_say_it_in_the_header(bench: Bench) -> None:
 def test_several_voices_are_all_named(bench: Bench) -> None:
     turns = [{"speaker": name, "text": "Hi."} for name in ("Serena", "Ryan", "Serena")]
     response = bench.client.post("/api/tts", json={"turns": turns, "seed": 7})
-    assert "; voice=serena, ryan; seed=7" in comment_of(response.data)
+    assert "; voice=Serena, Ryan; seed=7" in comment_of(response.data)
 
 
 def test_a_registered_voice_is_named_as_it_is(bench: Bench) -> None:

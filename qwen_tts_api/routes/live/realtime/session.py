@@ -63,7 +63,6 @@ class RealtimeSession:
         self._speech_queue = SpeechQueue(websocket)
         self._buffer = ""
         self._open: Response | None = None
-        self._latest: Response | None = None
         self._appended_at = 0.0
         self._has_begun = self._is_finished = False
         self._handlers: dict[str, Callable[[Event], None]] = {
