@@ -12,7 +12,7 @@ from typing import Any
 
 from qwen_tts_api.config.settings import Settings
 from qwen_tts_api.errors import ConfigError
-from qwen_tts_api.names import fold
+from qwen_tts_api.names import fold, shown
 
 PREFIX = "QWEN_"
 
@@ -51,13 +51,16 @@ class Config(Settings):
                 raise ConfigError(_unknown_setting(name, list(settings)))
             setting = settings[name]
             try:
+                environ[name].encode()  # an environment may have any bytes
                 values[setting.name] = setting.metadata["read"](environ[name])
-            except ValueError:
+            except ValueError as error:
+                is_text = not isinstance(error, UnicodeEncodeError)
+                allowed = setting.metadata["allowed"] if is_text else "it in UTF-8"
                 raise ConfigError(
-                    f"{name}={environ[name]!r} is not allowed: set {setting.metadata['allowed']}."
+                    f"{name}={shown(environ[name])} is not allowed: set {allowed}."
                 ) from None
         config = cls(**values)
-        if config.cache_dir.parts[0] == "~":
+        if config.cache_dir.parts[:1] == ("~",):
             raise ConfigError(
                 f"QWEN_CACHE_DIR is needed: its default, {config.cache_dir}, is in the home of a "
                 "user that has none (HOME)."

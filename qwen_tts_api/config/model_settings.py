@@ -11,6 +11,9 @@ from qwen_tts_api.config.readers import setting as _setting
 
 DEFAULT_MODEL_ID = "Qwen/Qwen3-TTS-12Hz-1.7B-CustomVoice"
 
+MAX_INSTRUCT_CHARS = 4096
+"""The length of a style instruction, which is a part of the prompt of every segment."""
+
 
 @dataclass(frozen=True)
 class ModelSettings:
@@ -72,7 +75,7 @@ class ModelSettings:
     )
     default_instruct: str = _setting(
         "",
-        Reader(readers.text, "any text"),
+        readers.limited_text(MAX_INSTRUCT_CHARS),
         "Style instruction of requests without `instruct`, for models that support one.",
     )
     speaker_aliases: tuple[tuple[str, str], ...] = _setting(

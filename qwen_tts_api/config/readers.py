@@ -33,16 +33,23 @@ def setting(default: T, reader: Reader[T], purpose: str) -> T:
     return value  # type: ignore[no-any-return]
 
 
-def text(raw: str) -> str:
-    """Read any text."""
-    return raw.strip()
-
-
 def required_text(raw: str) -> str:
     """Read a text that is not empty."""
     if not raw.strip():
         raise ValueError
     return raw.strip()
+
+
+def limited_text(max_chars: int) -> Reader[str]:
+    """Return a reader of a text of up to `max_chars` characters."""
+
+    def read(raw: str) -> str:
+        value = raw.strip()
+        if len(value) > max_chars:
+            raise ValueError
+        return value
+
+    return Reader(read, f"up to {max_chars} characters")
 
 
 def choice(*words: str) -> Reader[str]:

@@ -13,6 +13,7 @@ import yaml
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import ConfigError
+from qwen_tts_api.names import shown
 from tests.rows import for_each
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,10 +64,12 @@ def test_values_are_read() -> None:
         ("QWEN_ATTN_IMPL", "flash"),
         ("QWEN_DEFAULT_LANGUAGE", ""),
         ("QWEN_DEFAULT_SPEAKER", ""),
+        ("QWEN_DEFAULT_INSTRUCT", "a" * 4097),
         ("QWEN_SPEAKER_ALIASES", "p376"),
         ("QWEN_UNKNOWN_SPEAKER", "ignore"),
         ("QWEN_VOICE_UPLOADS", "no"),
         ("QWEN_MAX_VOICES", "0"),
+        ("QWEN_MAX_VOICES", "9" * 5000),
         ("QWEN_MAX_AUDIO_BYTES", "10M"),
         ("QWEN_BIND", "8888"),
         ("QWEN_BIND", "0.0.0.0:99999"),
@@ -94,8 +97,20 @@ def test_a_wrong_value_is_refused_with_name_value_and_what_is_allowed(
     with pytest.raises(ConfigError) as raised:
         Config.from_env({name: value})
     message = str(raised.value)
-    assert message.startswith(f"{name}={value!r} is not allowed: ")
+    assert message.startswith(f"{name}={shown(value)} is not allowed: ")
     assert SETTINGS[name].metadata["allowed"] in message
+
+
+@pytest.mark.parametrize("name", ["QWEN_DEFAULT_INSTRUCT", "QWEN_MODEL_ID", "QWEN_MAX_QUEUE"])
+def test_a_value_that_is_no_utf8_is_refused(name: str) -> None:
+    """Else every request would be refused for an `instruct` that it does not have."""
+    with pytest.raises(ConfigError, match=rf"{name}='fr\\udcf6hlich' is not .* UTF-8"):
+        Config.from_env({name: b"fr\xf6hlich".decode("utf-8", "surrogateescape")})
+
+
+def test_the_cache_may_be_the_folder_that_the_server_is_started_in() -> None:
+    """A path without parts."""
+    assert Config.from_env({"QWEN_CACHE_DIR": "."}).registry_dir == Path("voices")
 
 
 def test_a_user_without_a_home_needs_a_cache() -> None:

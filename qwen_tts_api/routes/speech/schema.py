@@ -11,6 +11,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, post_load
 
 from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS, SAMPLE_RATES_HZ
 from qwen_tts_api.audio.rates import FASTEST, SLOWEST
+from qwen_tts_api.config.model_settings import MAX_INSTRUCT_CHARS
 from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SamplingParams
 from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
@@ -19,7 +20,6 @@ from qwen_tts_api.routes.speech.field_types import Switch, integer, number, seed
 from qwen_tts_api.routes.speech.turns_field import TurnsField
 from qwen_tts_api.routes.speech.word_fields import NormalizeField, PronunciationsField
 from qwen_tts_api.service.request import SpeechRequest
-from qwen_tts_api.service.text.normalize import MAX_INSTRUCT_CHARS
 
 SAMPLING_DEFAULTS = SamplingParams()
 """What holds where a request says nothing."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import regex
 
+from qwen_tts_api.config.model_settings import MAX_INSTRUCT_CHARS
 from qwen_tts_api.errors import NothingToSay, TextRequired, TextTooLong, UnspeakableText
 from qwen_tts_api.service.text.characters import (
     Rule,
@@ -47,8 +48,6 @@ KINDS = (
 
 # Coqui's sentence, which clients compare.
 TEXT_REQUIRED = "Text parameter is required"
-
-MAX_INSTRUCT_CHARS = 4096
 
 # Symbols that are read aloud, besides currency signs; others are punctuation or pictures.
 SPOKEN_SIGNS = frozenset("%‰&@#§°+=±×÷≤≥≠≈√∞∑©®")
@@ -135,8 +134,7 @@ def check_instruct(text: str) -> str:
     """Validate a style instruction, and strip surrounding white space; may be empty.
 
     Raises:
-        TextTooLong: It has more than MAX_INSTRUCT_CHARS characters. The limit is fixed, since the
-            instruction is part of the prompt of every segment.
+        TextTooLong: It has more than MAX_INSTRUCT_CHARS characters.
         UnspeakableText: It contains an unpaired surrogate.
     """
     text = text.strip()

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from qwen_tts_api.config.model_settings import MAX_INSTRUCT_CHARS
 from qwen_tts_api.errors import InvalidRequest, TextRequired, TextTooLong, UnspeakableText
 from qwen_tts_api.service.text.normalize import (
-    MAX_INSTRUCT_CHARS,
     SPOKEN_SIGNS,
     check_instruct,
     has_words,
