@@ -18,6 +18,9 @@ SAMPLE_RATE_HZ = 24_000
 SAMPLES_PER_FRAME = 1920
 """Of audio: 12.5 frames are a second."""
 
+MAX_REFERENCE_S = 30
+"""A longer recording is refused."""
+
 
 @dataclass(frozen=True)
 class SamplingParams:

@@ -223,6 +223,7 @@ def _replace_driver(patched: pytest.MonkeyPatch, rules: CudaRules) -> None:
     patched.setattr(graphs, "_capture_stream", Stream)
     patched.setattr(torch.cuda, "stream", on_stream)
     patched.setattr(torch.cuda, "current_stream", Stream)
+    patched.setattr(torch.cuda, "set_stream", lambda stream: None)
     patched.setattr(torch.cuda, "CUDAGraph", Graph)
     patched.setattr(torch.cuda, "graph", capture)
     patched.setattr(Tensor, "record_stream", lambda tensor, stream: None)

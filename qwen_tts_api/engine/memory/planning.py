@@ -8,9 +8,9 @@
   as fit, at least for one utterance of all positions, at most for one in every slot.
 - A slot (text, the codec's stream), a page (keys and values) and a voice are computed from the
   shapes.
-- Working memory is what frames, chunks and prompts take while they are computed, with the graphs
-  that are captured of them. Kernels and the allocator decide it, so it is measured (`profiling`)
-  on a GPU. On a CPU the share that is left alone has to do for it.
+- Working memory is what frames, chunks, prompts and recordings take while they are computed, with
+  the graphs that are captured of them. Kernels and the allocator decide it, so it is measured
+  (`profiling`) on a GPU. On a CPU the share that is left alone has to do for it.
 """
 
 from __future__ import annotations

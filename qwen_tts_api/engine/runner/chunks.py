@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from qwen_tts_api.engine.runner.buckets import Buckets
-from qwen_tts_api.engine.runner.graphs import GraphCache, GraphPool
+from qwen_tts_api.engine.runner.graphs import Graph, GraphCache, GraphPool
 from qwen_tts_api.engine.runner.kernels.paths import CodecKernels
 from qwen_tts_api.engine.runner.state import HISTORY_FRAMES, ChunkKey, RunnerState
 from qwen_tts_api.model.codec.decoder import decode_pcm
@@ -66,16 +66,10 @@ class Chunks:
         state.chunk_starts[:num_slots].copy_(to_device([*starts, *[0] * padding], device))
         return self._graphs(ChunkKey(num_slots, num_frames))[: len(slots)]
 
-    def capture(self, num_slots: int) -> None:
-        """Capture the graphs of one batch size, the largest first."""
+    def graphs(self, num_slots: int) -> Iterator[Graph]:
+        """Yield the graphs of one batch size, the largest first."""
         for num_frames in reversed(CHUNK_SIZES):
-            self._graphs.prepare(ChunkKey(num_slots, num_frames))
-
-    def run_largest(self) -> None:
-        """Run what takes the most memory."""
-        key = ChunkKey(self._buckets.max_slots, CHUNK_SIZES[-1])
-        self._graphs.prepare(key)
-        self._graphs(key)
+            yield Graph(self._graphs, ChunkKey(num_slots, num_frames))
 
     def compute(self, state: RunnerState, key: ChunkKey) -> Tensor:
         """Decode chunks of `chunk_slots`: what a graph is captured of."""

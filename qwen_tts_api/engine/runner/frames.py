@@ -5,13 +5,13 @@ Its codes go into the history, from where `chunks` decodes them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from torch import Tensor
 
 from qwen_tts_api.engine.runner.buckets import Buckets
-from qwen_tts_api.engine.runner.graphs import GraphCache, GraphPool
+from qwen_tts_api.engine.runner.graphs import Graph, GraphCache, GraphPool
 from qwen_tts_api.engine.runner.kernels.paths import FrameKernels, Kernels
 from qwen_tts_api.engine.runner.state import HISTORY_FRAMES, FrameKey, RunnerState
 from qwen_tts_api.model.frame import advance
@@ -38,14 +38,11 @@ class Frames(Protocol):
             settings: Of the running slots.
         """
 
-    def capture(self, num_slots: int) -> None:
-        """Capture the graphs of one batch size for usual settings, the largest first."""
+    def graphs(self, num_slots: int) -> Iterator[Graph]:
+        """Yield the graphs of one batch size for usual settings, the largest first."""
 
-    def capture_other(self) -> None:
-        """Capture a graph of each other kind, so that more of them can be captured in passing."""
-
-    def run_largest(self) -> None:
-        """Run what takes the most memory."""
+    def other_graphs(self) -> Iterator[Graph]:
+        """Yield a graph of each other kind, so that more of them can be captured in passing."""
 
 
 class PlainFrames:
@@ -74,23 +71,17 @@ class PlainFrames:
         slots, kv_len = self._buckets.slots_for(num_slots), self._buckets.positions_for(end)
         self._graphs(FrameKey(slots, kv_len, top_k_top_p_for(settings)))
 
-    def capture(self, num_slots: int) -> None:
-        """Capture the graphs of one batch size for usual settings, the largest first."""
+    def graphs(self, num_slots: int) -> Iterator[Graph]:
+        """Yield the graphs of one batch size for usual settings, the largest first."""
         for kv_len in reversed(self._buckets.positions):
-            self._graphs.prepare(FrameKey(num_slots, kv_len, USUAL))
+            yield Graph(self._graphs, FrameKey(num_slots, kv_len, USUAL))
 
-    def capture_other(self) -> None:
-        """Capture one graph of each other kind of sampling."""
+    def other_graphs(self) -> Iterator[Graph]:
+        """Yield one graph of each other kind of sampling."""
         for limit in (RANKED, None):
             for top_p in (False, True):
                 key = FrameKey(1, self._buckets.positions[0], TopKTopP(limit, top_p))
-                self._graphs.prepare(key)
-
-    def run_largest(self) -> None:
-        """Run what takes the most memory."""
-        key = FrameKey(self._buckets.max_slots, self._buckets.positions[-1], USUAL)
-        self._graphs.prepare(key)
-        self._graphs(key)
+                yield Graph(self._graphs, key)
 
     def compute(self, state: RunnerState, key: FrameKey) -> Tensor:
         """Generate a frame: what a graph is captured of."""
@@ -124,17 +115,13 @@ class FusedFrames:
         """Generate a frame: see `Frames`."""
         self._graphs(self._buckets.slots_for(num_slots))
 
-    def capture(self, num_slots: int) -> None:
-        """Capture the graph of one batch size."""
-        self._graphs.prepare(num_slots)
+    def graphs(self, num_slots: int) -> Iterator[Graph]:
+        """Yield the graph of one batch size."""
+        yield Graph(self._graphs, num_slots)
 
-    def capture_other(self) -> None:
-        """Do nothing: there is no other kind."""
-
-    def run_largest(self) -> None:
-        """Run the largest batch."""
-        self._graphs.prepare(self._buckets.max_slots)
-        self._graphs(self._buckets.max_slots)
+    def other_graphs(self) -> Iterator[Graph]:
+        """Yield none: there is no other kind."""
+        return iter(())
 
     def compute(self, state: RunnerState, num_slots: int) -> Tensor:
         """Generate a frame: what a graph is captured of."""

@@ -6,21 +6,22 @@ decided on the host. So the sequence is captured once for each key, and replayed
 has no launches to save, and runs the same function eagerly.
 
 A graph is captured before anybody waits for it. While another model is loaded or captured, what is
-not captured is run eagerly.
+not captured is run eagerly; so it is where a graph that is wanted later finds no memory.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from qwen_tts_api.engine.runner.capture_lock import CAPTURES
+from qwen_tts_api.engine.self_test import is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class GraphCache(Generic[S, K]):
         if self._pool is not None and key not in self._replays:
             with CAPTURES.capture() as alone:
                 if alone:
-                    self._capture(key, self._pool)
+                    self._capture_in_passing(key, self._pool)
         if key in self._replays:
             return self._replays[key]()
         return self._function(self._state, key)
@@ -94,41 +95,88 @@ class GraphCache(Generic[S, K]):
         """Return how many keys have been captured."""
         return len(self._replays)
 
-    def prepare(self, key: K) -> None:
-        """Warm up and capture, while there is no running slot whose state this would move on.
-
-        CUDA loads kernels and libraries make their workspaces when first used, which a capture does
-        not allow. So every kind of key must be prepared once before others are captured in passing.
-        Where another model is loaded or captured, nothing is captured.
-        """
+    def warm_up(self, key: K) -> None:
+        """Run the function as it will be captured; see `prepare`."""
         if self._pool is None or key in self._replays:
             return
-        self._warm_up(key, self._pool.stream)
-        with CAPTURES.capture() as alone:
-            if alone:
-                self._capture(key, self._pool)
-                self._replays[key]()  # the first replay is ten times slower than the others
-
-    def _warm_up(self, key: K, stream: torch.cuda.Stream) -> None:
+        stream = self._pool.stream
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP_RUNS):
                 self._function(self._state, key)
         torch.cuda.current_stream().wait_stream(stream)
 
+    def capture(self, key: K) -> None:
+        """Capture what is warmed up, but where another model is loaded or captured."""
+        if self._pool is None or key in self._replays:
+            return
+        with CAPTURES.capture() as alone:
+            if alone:
+                self._capture(key, self._pool)
+                self._replays[key]()  # the first replay is ten times slower than the others
+
+    def _capture_in_passing(self, key: K, pool: GraphPool) -> None:
+        """Capture amid work; where there is no memory for it, this and all later keys run eagerly.
+
+        Each kind of request has its graphs, and not all of them were planned for.
+        """
+        try:
+            self._capture(key, pool)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            logger.warning("out of memory for a graph of %s: what is not captured is slower", key)
+            self._pool = None
+
     def _capture(self, key: K, pool: GraphPool) -> None:
         """Capture a graph, which does not run the function."""
         logger.debug("capturing %s", key)
         graph = torch.cuda.CUDAGraph()
-        # What is not allowed during a capture is so in this thread alone: others may still free
-        # tensors, copy to the host or ask how much memory is left.
-        with torch.cuda.graph(
-            graph, pool=pool.memory, stream=pool.stream, capture_error_mode="thread_local"
-        ):
-            result = self._function(self._state, key)
+        current = torch.cuda.current_stream()
+        try:
+            # What is not allowed during a capture is so in this thread alone: others may still free
+            # tensors, copy to the host or ask how much memory is left.
+            with torch.cuda.graph(
+                graph, pool=pool.memory, stream=pool.stream, capture_error_mode="thread_local"
+            ):
+                result = self._function(self._state, key)
+        except Exception:
+            # Where a capture cannot be ended, PyTorch goes on upon its stream.
+            torch.cuda.set_stream(current)
+            raise
 
         def replay() -> Tensor:
             graph.replay()
             return result
 
         self._replays[key] = replay
+
+
+class Graph(NamedTuple):
+    """One of a cache's graphs, by its key."""
+
+    cache: GraphCache[Any, Any]
+    key: Any
+
+    def run(self) -> None:
+        """Run it, or what it would be captured of."""
+        self.cache(self.key)
+
+
+def prepare(graphs: Iterable[Graph]) -> None:
+    """Warm up and capture, while there is no running slot whose state this would move on.
+
+    CUDA loads kernels and libraries make their workspaces when first used, which a capture does not
+    allow. So every kind of key must be prepared once before others are captured in passing.
+
+    All are warmed up before the first is captured: eager runs take memory of their own, which the
+    graphs get when they have ended. Between captures it would be needed beside that of the graphs.
+
+    Args:
+        graphs: The largest first, so that the others reuse its memory in the pool that they share.
+    """
+    graphs = [*graphs]
+    for graph in graphs:
+        graph.cache.warm_up(graph.key)
+    for graph in graphs:
+        graph.cache.capture(graph.key)

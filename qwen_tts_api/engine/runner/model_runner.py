@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from qwen_tts_api.engine.memory.release import empty_caches
 from qwen_tts_api.engine.runner.buckets import Buckets
 from qwen_tts_api.engine.runner.chunks import CHUNK_SIZES, Chunks
 from qwen_tts_api.engine.runner.frames import make_frames
-from qwen_tts_api.engine.runner.graphs import graph_pool
+from qwen_tts_api.engine.runner.graphs import Graph, graph_pool, prepare
 from qwen_tts_api.engine.runner.host_copy import DecodedAudio, HostCopy, SampledCodes
 from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
 from qwen_tts_api.engine.runner.lru import LruCache
@@ -22,7 +23,13 @@ from qwen_tts_api.engine.runner.prefill.prepared import PrefixKey, PreparedPromp
 from qwen_tts_api.engine.runner.state import RunnerState
 from qwen_tts_api.errors import TextTooLong
 from qwen_tts_api.model.loaded import UNKNOWN, LoadedModel
-from qwen_tts_api.model.utterance import Prompt, Reference, SamplingParams
+from qwen_tts_api.model.utterance import (
+    MAX_REFERENCE_S,
+    SAMPLE_RATE_HZ,
+    Prompt,
+    Reference,
+    SamplingParams,
+)
 from qwen_tts_api.model.voice.cloning import Clone
 from qwen_tts_api.model.weights.placement import to_device
 
@@ -191,27 +198,37 @@ class ModelRunner:
     def warm_up(self) -> None:
         """Capture graphs, while no slot is running.
 
-        The largest first, so that the others reuse its memory in the pool that they share. Graphs
-        for other than usual sampling parameters are captured when needed, the smallest ones here.
+        Those for other than usual sampling parameters are captured when needed, the smallest ones
+        here.
         """
-        for num_slots in reversed(self._batch_sizes):
-            self.capture(num_slots)
-        self._frames.capture_other()
-        self._prefills.capture()
-        torch.cuda.empty_cache()  # what eager runs took before the captures
+        graphs = [each for size in reversed(self._batch_sizes) for each in self._graphs_of(size)]
+        prepare([*graphs, *self._frames.other_graphs(), *self._prefills.graphs()])
+        torch.cuda.empty_cache()  # what eager runs took
 
     @torch.inference_mode()
     def capture(self, num_slots: int) -> None:
-        """Capture the graphs of one batch size, the largest first: chunks take more than frames."""
-        self._chunks.capture(num_slots)
-        self._frames.capture(num_slots)
+        """Capture the graphs of one batch size."""
+        prepare(self._graphs_of(num_slots))
 
     @torch.inference_mode()
     def run_largest(self) -> None:
-        """Run the largest chunk, frame and prefill there are, to measure the memory they take."""
-        self._chunks.run_largest()
-        self._frames.run_largest()
+        """Run what takes the most memory, to measure that: beside graphs, what is not captured."""
+        largest = [
+            next(self._chunks.graphs(self.max_slots)),
+            next(self._frames.graphs(self.max_slots)),
+        ]
+        prepare([*largest, *self._prefills.graphs()])
+        for graph in largest:
+            graph.run()
         self._prefills.run_largest()
+        if self._model.encoders is not None:
+            silence = np.zeros(MAX_REFERENCE_S * SAMPLE_RATE_HZ, np.float32)
+            self._model.clone(Reference(silence, "A text."))
+
+    def _graphs_of(self, num_slots: int) -> Iterator[Graph]:
+        """Yield the graphs of one batch size, the largest first: chunks take more than frames."""
+        yield from self._chunks.graphs(num_slots)
+        yield from self._frames.graphs(num_slots)
 
     def memory_bytes(self) -> int:
         """Return how much GPU memory PyTorch has reserved, 0 on a CPU."""

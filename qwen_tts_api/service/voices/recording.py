@@ -17,13 +17,12 @@ import soundfile
 import soxr
 
 from qwen_tts_api.errors import InvalidAudio, InvalidRequest
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.model.utterance import MAX_REFERENCE_S, SAMPLE_RATE_HZ
 
 Samples = npt.NDArray[np.float32]
 
 ALLOWED = "WAV, FLAC, Ogg (Vorbis or Opus) and MP3"
 MIN_DURATION_S = 1
-MAX_DURATION_S = 30
 MIN_RATE_HZ = 8_000
 MAX_RATE_HZ = 192_000
 MAX_CHANNELS = 2
@@ -57,7 +56,7 @@ def read_recording(data: bytes, max_bytes: int, field: str = "ref_audio") -> Sam
 
     Raises:
         InvalidAudio: It is too large, not in an allowed format, damaged, shorter than
-            MIN_DURATION_S, longer than MAX_DURATION_S, or silent.
+            MIN_DURATION_S, longer than MAX_REFERENCE_S, or silent.
     """
     try:
         return _read(data, max_bytes)
@@ -141,8 +140,8 @@ def _read_mono(file: soundfile.SoundFile) -> Iterator[Samples]:
     num_frames = 0
     while len(block := file.read(file.samplerate, dtype="float32", always_2d=True)):
         num_frames += len(block)
-        if num_frames > MAX_DURATION_S * file.samplerate:
-            raise _InvalidRecording(f"is longer than {MAX_DURATION_S} s")
+        if num_frames > MAX_REFERENCE_S * file.samplerate:
+            raise _InvalidRecording(f"is longer than {MAX_REFERENCE_S} s")
         if not np.isfinite(block).all():
             raise _InvalidRecording("has samples that are not numbers")
         if np.abs(block).max() > _MAX_PEAK:
@@ -151,7 +150,7 @@ def _read_mono(file: soundfile.SoundFile) -> Iterator[Samples]:
     if num_frames < MIN_DURATION_S * file.samplerate:
         raise _InvalidRecording(
             f"is {num_frames / file.samplerate:.2f} s long; allowed are {MIN_DURATION_S} to "
-            f"{MAX_DURATION_S} s"
+            f"{MAX_REFERENCE_S} s"
         )
 
 

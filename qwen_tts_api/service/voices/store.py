@@ -39,9 +39,9 @@ from qwen_tts_api.files import (
     sync_folder,
     write_synced,
 )
-from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
+from qwen_tts_api.model.utterance import MAX_REFERENCE_S, SAMPLE_RATE_HZ
 from qwen_tts_api.names import shown
-from qwen_tts_api.service.voices.recording import MAX_DURATION_S, check_ref_text
+from qwen_tts_api.service.voices.recording import check_ref_text
 from qwen_tts_api.service.voices.voice import MAX_ID_CHARS, Voice, check_name
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ Samples = npt.NDArray[np.float32]
 
 _ID = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{MAX_ID_CHARS - 1}}}")
 MAX_METADATA_BYTES = 1 << 16
-MAX_RECORDING_BYTES = 4 * SAMPLE_RATE_HZ * MAX_DURATION_S + 4096
+MAX_RECORDING_BYTES = 4 * SAMPLE_RATE_HZ * MAX_REFERENCE_S + 4096
 
 _METADATA = "voice.json"
 _RECORDING = "audio.wav"

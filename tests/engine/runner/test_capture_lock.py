@@ -21,7 +21,7 @@ from qwen_tts_api.engine import loading, worker
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.runner import capture_lock, graphs, model_runner
 from qwen_tts_api.engine.runner.capture_lock import CaptureLock
-from qwen_tts_api.engine.runner.graphs import GraphCache, GraphPool
+from qwen_tts_api.engine.runner.graphs import Graph, GraphCache, GraphPool, prepare
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.errors import LoadError, TTSError
 from qwen_tts_api.model.loaded import LoadedModel
@@ -146,11 +146,11 @@ def test_while_another_model_loads_nothing_is_captured(
     assert loading.entered.wait(TIMEOUT_S)
     with lock.work():
         assert cache(2).tolist() == [2]
-        cache.prepare(2)
+        prepare([Graph(cache, 2)])
         assert len(cache) == 0
         loading.leave()
         wait_until(lambda: cache(2) is not None and len(cache) == 1)
-        cache.prepare(3)
+        prepare([Graph(cache, 3)])
         assert len(cache) == 2
 
 
@@ -228,8 +228,7 @@ def test_engines_capture_one_after_the_other(
         for _ in range(10):
             cache = GraphCache(make_frame, State(torch.zeros(1)), GraphPool(None, stream))
             with lock.load():
-                for key in range(5):
-                    cache.prepare(key)
+                prepare(Graph(cache, key) for key in range(5))
             assert len(cache) == 5
             for _ in range(100):
                 with lock.work():

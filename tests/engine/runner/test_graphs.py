@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from qwen_tts_api.engine.runner import graphs
-from qwen_tts_api.engine.runner.graphs import GraphCache, graph_pool
+from qwen_tts_api.engine.runner.graphs import Graph, GraphCache, graph_pool, prepare
+from tests.engine.fake_cuda import Stream
 from tests.engine.runner.fake_graphs import OVERWRITTEN, fake_graphs, pool_of
 
 
@@ -50,7 +54,7 @@ def test_each_call_is_one_run(
     state = make_state()
     graphs = GraphCache(add, state, pool_of(state) if captured else None)
     if prepared:
-        graphs.prepare(2)
+        prepare([Graph(graphs, 2)])
         assert len(graphs) == captured
         state.total.zero_()
     with torch.inference_mode():
@@ -74,6 +78,76 @@ def test_a_result_is_overwritten_by_the_next_graph(monkeypatch: pytest.MonkeyPat
     assert first.tolist() == [2, 2, 2]
     assert graphs(2).tolist() == [6, 6, 6]
     assert first.tolist() == [OVERWRITTEN] * 3
+
+
+def test_all_run_eagerly_before_any_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What eager runs take, and what graphs keep, is never in memory at once."""
+    fake_graphs(monkeypatch)
+    done: list[tuple[str, int]] = []
+
+    def function(state: State, key: int) -> Tensor:
+        done.append(("captured" if captures else "run", key))
+        return add(state, key)
+
+    state, captures = make_state(), False
+    cache = GraphCache(function, state, pool_of(state))
+    capture = torch.cuda.graph
+
+    @contextmanager
+    def capturing(*args: Any, **kwargs: Any) -> Iterator[None]:
+        nonlocal captures
+        with capture(*args, **kwargs):
+            captures = True
+            yield
+            captures = False
+
+    monkeypatch.setattr(torch.cuda, "graph", capturing)
+    prepare(Graph(cache, key) for key in (2, 1))
+    assert done == [("run", 2), ("run", 1), ("captured", 2), ("captured", 1)]
+
+
+def capture_raises(monkeypatch: pytest.MonkeyPatch, error: Exception) -> list[object]:
+    """Let no more be captured; return what is set as the thread's stream after that."""
+    current, streams = Stream(), list[object]()
+
+    @contextmanager
+    def capture(*_: object, **__: object) -> Iterator[None]:
+        streams.append("another")
+        raise error
+        yield
+
+    monkeypatch.setattr(torch.cuda, "graph", capture)
+    monkeypatch.setattr(torch.cuda, "set_stream", streams.append)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: current)
+    streams.append(current)
+    return streams
+
+
+def test_what_finds_no_memory_for_a_graph_runs_eagerly(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was captured is replayed on; no other capture is tried, which would take as long."""
+    fake_graphs(monkeypatch)
+    state = make_state()
+    cache = GraphCache(add, state, pool_of(state))
+    assert cache(1).tolist() == [2, 2, 2]
+    streams = capture_raises(monkeypatch, torch.OutOfMemoryError("CUDA out of memory."))
+    assert cache(2).tolist() == [6, 6, 6]
+    assert cache(3).tolist() == [12, 12, 12]
+    assert cache(1).tolist() == [14, 14, 14]
+    assert len(cache) == 1
+    assert streams == [streams[0], "another", streams[0]]
+    assert "out of memory for a graph of 2" in caplog.text
+
+
+def test_what_else_a_capture_raises_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device may be lost."""
+    fake_graphs(monkeypatch)
+    state = make_state()
+    streams = capture_raises(monkeypatch, torch.AcceleratorError("CUDA error: launch failure"))
+    with pytest.raises(torch.AcceleratorError):
+        GraphCache(add, state, pool_of(state))(2)
+    assert streams == [streams[0], "another", streams[0]]
 
 
 def test_all_models_capture_on_one_stream(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,8 @@ from qwen_tts_api.model.frame import prefill_slots
 from qwen_tts_api.model.frame_state import FrameState
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.sampling import TopKTopP
-from qwen_tts_api.model.utterance import Prompt, SamplingParams
+from qwen_tts_api.model.utterance import MAX_REFERENCE_S, SAMPLE_RATE_HZ, Prompt, SamplingParams
+from qwen_tts_api.model.voice.encoders import VoiceEncoders
 from qwen_tts_api.model.weights.placement import place
 from tests.conftest import assert_same, read
 from tests.engine.fake_cuda import HostWaits
@@ -231,8 +232,11 @@ def test_the_largest_is_captured_first(model: LoadedModel, monkeypatch: pytest.M
     """In the memory that the captures share, each finds room where a larger one was."""
     runner = ModelRunner(model, plan_memory(model, 6, 1024), enforce_eager=True)
     keys: list[FrameKey | ChunkKey] = []
-    monkeypatch.setattr(graphs.GraphCache, "prepare", lambda cache, key: keys.append(key))
+    warm: list[FrameKey | ChunkKey] = []
+    monkeypatch.setattr(graphs.GraphCache, "warm_up", lambda cache, key: warm.append(key))
+    monkeypatch.setattr(graphs.GraphCache, "capture", lambda cache, key: keys.append(key))
     runner.warm_up()
+    assert warm == keys
     usual, other = keys[:-4], keys[-4:]
     assert [key.num_slots for key in usual] == [n for n in (6, 4, 2, 1) for _ in range(8)]
     of_six = [key for key in usual if key.num_slots == 6]
@@ -243,12 +247,11 @@ def test_the_largest_is_captured_first(model: LoadedModel, monkeypatch: pytest.M
     assert len(set(other)) == 4
 
 
-def test_a_trial_does_the_most_there_is(
-    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All slots, the longest chunk, the most positions; the longest prompt for one."""
-    runner = runner_of(model, enforce_eager=True)
+def test_a_trial_does_the_most_there_is(nano_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All slots, the longest chunk, all positions; for one the longest prompt and recording."""
+    runner = runner_of(load(locate("nano-base", nano_cache)), enforce_eager=True)
     keys: list[Any] = []
+    seconds: list[float] = []
     prefilled: list[torch.Size] = []
 
     def prefill(speech: Any, state: Any, embeds: torch.Tensor, *others: Any) -> None:
@@ -256,10 +259,17 @@ def test_a_trial_does_the_most_there_is(
         prefill_slots(speech, state, embeds, *others)
 
     monkeypatch.setattr(graphs.GraphCache, "__call__", lambda cache, key: keys.append(key))
+
+    def encode(encoders: VoiceEncoders, samples: npt.NDArray[np.float32]) -> torch.Tensor:
+        seconds.append(len(samples) / SAMPLE_RATE_HZ)
+        return torch.zeros(375, 16, dtype=torch.int64)
+
     monkeypatch.setattr(plain, "prefill_slots", prefill)
+    monkeypatch.setattr(VoiceEncoders, "encode", encode)
     runner.run_largest()
     assert [key[:2] for key in keys] == [(SLOTS, 24), (SLOTS, 1024)]
     assert [shape[:2] for shape in prefilled] == [(1, 1024)]
+    assert seconds == [MAX_REFERENCE_S]
 
 
 def test_joining_later_changes_nothing(scheduler: Scheduler) -> None:

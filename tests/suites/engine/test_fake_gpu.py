@@ -163,9 +163,10 @@ def test_utterances_beside_each_other(cuda: CudaRules, cache: Path, kind: str) -
     assert [len(read(job)) for job in jobs[1:]] == [6 * 1920, 6 * 1920]
 
 
-def test_the_most_there_is(cuda: CudaRules, cache: Path) -> None:
+@pytest.mark.parametrize("kind", ["nano", "nano-base"])
+def test_the_most_there_is(cuda: CudaRules, cache: Path, kind: str) -> None:
     """What is measured before slots are planned."""
-    model = load(cuda, cache)
+    model = load(cuda, cache, kind=kind)
     with cuda.tensors():
         runner_of(model, slots=3).run_largest()
 
@@ -288,5 +289,5 @@ def test_the_net_has_no_holes_for_kernels(
 
 @torch.inference_mode()
 def prepare_and_speak(runner: ModelRunner) -> None:
-    runner._frames.capture(1)
+    graphs.prepare(runner._frames.graphs(1))
     synthesize_once(runner)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
 from qwen_tts_api.engine.runner.buckets import Buckets
-from qwen_tts_api.engine.runner.graphs import GraphCache, GraphPool
+from qwen_tts_api.engine.runner.graphs import Graph, GraphCache, GraphPool
 from qwen_tts_api.engine.runner.kernels.paths import PrefillKernels
 from qwen_tts_api.engine.runner.prefill.prefixes import PrefixCache
 from qwen_tts_api.engine.runner.prefill.prepared import Batch, PrefixKey, PreparedPrompt
@@ -81,14 +81,13 @@ class FusedPrefills:
             if turn:
                 self._run(turn)
 
-    def capture(self) -> None:
-        """Capture all graphs, the largest first."""
+    def graphs(self) -> Iterator[Graph]:
+        """Yield all graphs, the largest first; they are as large however many slots there are."""
         for num_tokens in reversed(self._buckets.tokens):
-            self._graphs.prepare(num_tokens)
+            yield Graph(self._graphs, num_tokens)
 
     def run_largest(self) -> None:
-        """Capture all graphs, which take their memory however many slots there are; run one."""
-        self.capture()
+        """Run the largest number of tokens."""
         self._graphs(self._buckets.tokens[-1])
 
     def forget(self, reference: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
 from qwen_tts_api.engine.runner.frames import USUAL, top_k_top_p_for
+from qwen_tts_api.engine.runner.graphs import Graph
 from qwen_tts_api.engine.runner.interface import PrefixUses
 from qwen_tts_api.engine.runner.prefill.prepared import Batch, PreparedPrompt
 from qwen_tts_api.model.frame import prefill_slots
@@ -53,8 +54,9 @@ class PlainPrefills:
         index = to_device(slots, embeds.device)
         prefill_slots(self._model, self._state, embeds, lengths, index, top_k_top_p)
 
-    def capture(self) -> None:
-        """Do nothing: lengths are as they come."""
+    def graphs(self) -> Iterator[Graph]:
+        """Yield none: lengths are as they come."""
+        return iter(())
 
     def run_largest(self) -> None:
         """Run the longest prompt there may be, in the first slot."""

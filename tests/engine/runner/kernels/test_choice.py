@@ -24,6 +24,7 @@ from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine import loading
 from qwen_tts_api.engine.memory.planning import plan_memory
+from qwen_tts_api.engine.runner.graphs import prepare
 from qwen_tts_api.engine.runner.kernels import choice
 from qwen_tts_api.engine.runner.kernels.choice import agreeing, choose_kernels, kernels_obstacle
 from qwen_tts_api.engine.runner.kernels.comparison import codec, frame, prefill, rows
@@ -417,9 +418,8 @@ def test_a_graph_serves_all_lengths_and_settings(
 ) -> None:
     """One for each batch size; the audio is the plain path's."""
     assert fused_runner.kernels == {"frame": "fused", "codec": "fused", "prefill": "plain"}
-    for num_slots in (3, 2, 1):
-        with torch.inference_mode():
-            fused_runner._frames.capture(num_slots)
+    with torch.inference_mode():
+        prepare(each for size in (3, 2, 1) for each in fused_runner._frames.graphs(size))
     assert len(fused_runner._frames) == 3
     plan = plan_memory(model, 3, 256)
     plain = ModelRunner(model, plan, enforce_eager=True)

@@ -19,6 +19,7 @@ from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.engine.memory.planning import plan_memory
 from qwen_tts_api.engine.runner import buckets
+from qwen_tts_api.engine.runner.graphs import prepare
 from qwen_tts_api.engine.runner.kernels.paths import Kernels
 from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.runner.prefill import fused
@@ -192,7 +193,7 @@ def test_graphs_of_a_few_numbers_of_tokens_serve_all_prompts(
     runner = fake_graphs.graph_runner(model, plan, kernels=Kernels(prefill=Prefill))
     prefills = prefills_of(runner)
     with torch.inference_mode():
-        prefills.capture()
+        prepare(prefills.graphs())
     assert len(prefills) == len(BUCKETS)
     for indices in ([0, 1, 2, 3], [4], [5, 1]):
         results = prefill(runner, [PROMPTS[n] for n in indices], range(len(indices)))
