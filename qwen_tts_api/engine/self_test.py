@@ -84,6 +84,9 @@ _NO_MEMORY_MARKS = (
     "CUDA error: out of memory",  # of a graph that is instantiated, or pinned memory
     "Triton Error [CUDA]: out of memory",  # of a kernel that is loaded
     "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    "unable to find an engine to execute this computation",  # cuDNN's workspaces: PyTorch tries all
 )
 
 _CUDA_MARKS = ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS", "cudaError")

@@ -348,6 +348,9 @@ def test_errors_of_the_device_are_told_from_others(text: str, fatal: bool) -> No
         ("AcceleratorError", "CUDA error: out of memory"),
         ("RuntimeError", "Triton Error [CUDA]: out of memory"),
         ("RuntimeError", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+        ("RuntimeError", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        ("RuntimeError", "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+        ("RuntimeError", "GET was unable to find an engine to execute this computation"),
     ],
 )
 def test_no_memory_is_not_the_end_of_the_process(name: str, text: str) -> None:
