@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qwen_tts_api.checkpoints.card import ModelCard
-from qwen_tts_api.engine.runner.interface import PrefixUses
+from qwen_tts_api.engine.runner.interface import HISTORY_FRAMES, PrefixUses
 from qwen_tts_api.model.utterance import Prompt, Reference
 from tests.patience import PATIENCE_S
 
@@ -80,7 +80,7 @@ class FakeRunner:
     """Says one frame for each character: a tone that depends on the text and the frame's number.
 
     It checks what the scheduler may not do: step a slot that is not running or has no page for its
-    position, let slots have more pages than there are, decode out of order.
+    position, let slots have more pages than there are, decode out of order or too late.
 
     Attributes:
         prompts: What it was asked to say.
@@ -233,6 +233,7 @@ class FakeRunner:
         self.chunks.append((list(slots), num_frames))
         for slot, start in zip(slots, starts, strict=True):
             assert self.slots[slot].decoded == start
+            assert self.slots[slot].frame - start <= HISTORY_FRAMES
             self.slots[slot].decoded += num_frames
             assert self.slots[slot].decoded <= self.slots[slot].frame
         return Ready(np.stack([self._tone(start, num_frames) for start in starts]))

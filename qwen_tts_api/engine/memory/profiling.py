@@ -2,10 +2,10 @@
 
 As in vLLM and mini-sglang, the largest graphs are captured first and the rest is planned after: a
 runner of one slot and one of a few slots run the frame and the chunk that take the most, the
-longest prompt, and the longest recording of a voice. What they take besides their slots is working memory. It grows linearly with the
-slots, so that two measurements give a fixed part and a part for each slot. Graphs share one pool,
-in which smaller ones reuse the largest one's memory; but each has nodes of its own, which are
-measured by capturing all graphs of one slot.
+longest prompt, and the longest recording of a voice. What they take besides their slots is working
+memory. It grows linearly with the slots, so that two measurements give a fixed part and a part for
+each slot. Graphs share one pool, in which smaller ones reuse the largest one's memory; but each has
+nodes of its own, which are measured by capturing all graphs of one slot.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from qwen_tts_api.engine.runner.buckets import Buckets
 from qwen_tts_api.engine.runner.graphs import Graph, GraphCache, GraphPool
+from qwen_tts_api.engine.runner.interface import HISTORY_FRAMES
 from qwen_tts_api.engine.runner.kernels.paths import CodecKernels
-from qwen_tts_api.engine.runner.state import HISTORY_FRAMES, ChunkKey, RunnerState
+from qwen_tts_api.engine.runner.state import ChunkKey, RunnerState
 from qwen_tts_api.model.codec.decoder import decode_pcm
 from qwen_tts_api.model.codec.weights import CodecWeights
 from qwen_tts_api.model.weights.placement import to_device

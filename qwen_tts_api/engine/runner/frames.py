@@ -12,8 +12,9 @@ from torch import Tensor
 
 from qwen_tts_api.engine.runner.buckets import Buckets
 from qwen_tts_api.engine.runner.graphs import Graph, GraphCache, GraphPool
+from qwen_tts_api.engine.runner.interface import HISTORY_FRAMES
 from qwen_tts_api.engine.runner.kernels.paths import FrameKernels, Kernels
-from qwen_tts_api.engine.runner.state import HISTORY_FRAMES, FrameKey, RunnerState
+from qwen_tts_api.engine.runner.state import FrameKey, RunnerState
 from qwen_tts_api.model.frame import advance
 from qwen_tts_api.model.frame_state import SpeechModel
 from qwen_tts_api.model.sampling import TopKTopP

@@ -16,6 +16,9 @@ import numpy.typing as npt
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.model.utterance import Prompt, Reference
 
+HISTORY_FRAMES = 64
+"""How many frames of each slot are kept until they are decoded."""
+
 
 @dataclass
 class PrefixUses:
@@ -145,7 +148,13 @@ class Runner(Protocol):
         """Resume a paused slot, as if it had not been paused."""
 
     def decode(self, slots: Sequence[int], starts: Sequence[int], num_frames: int) -> Audio:
-        """Decode the next `num_frames` frames of some slots; `starts` are their frame numbers."""
+        """Decode the next `num_frames` frames of some slots.
+
+        Args:
+            slots: The slots.
+            starts: The number of each one's first frame: one of its last HISTORY_FRAMES.
+            num_frames: One of `chunk_sizes`.
+        """
 
     def memory_bytes(self) -> int:
         """Return how much GPU memory PyTorch has reserved, 0 on a CPU. Any thread may call it."""

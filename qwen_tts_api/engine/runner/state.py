@@ -9,14 +9,12 @@ import torch
 from torch import Tensor
 
 from qwen_tts_api.engine.memory.planning import max_text_embeddings
+from qwen_tts_api.engine.runner.interface import HISTORY_FRAMES
 from qwen_tts_api.model.codec.decoder import CodecState
 from qwen_tts_api.model.frame_state import FrameState
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.sampling import TopKTopP
 from qwen_tts_api.model.talker_cache import CacheSize
-
-HISTORY_FRAMES = 64
-"""How many frames of each slot are kept until they are decoded; the scheduler needs no more."""
 
 
 class FrameKey(NamedTuple):

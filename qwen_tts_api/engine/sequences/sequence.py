@@ -14,7 +14,7 @@ import numpy.typing as npt
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.memory.pages import Need
 from qwen_tts_api.engine.runner.interface import Prepared
-from qwen_tts_api.engine.sequences.loop_guard import LoopGuard, fade_out
+from qwen_tts_api.engine.sequences.loop_guard import MAX_RUN, LoopGuard, fade_out
 from qwen_tts_api.errors import TextTooLong
 from qwen_tts_api.model.utterance import SAMPLES_PER_FRAME, Prompt
 from qwen_tts_api.telemetry.context import bound_context
@@ -124,9 +124,14 @@ class Sequence:
 
     @property
     def final_frames(self) -> int:
-        """How many of them may be decoded: of a file, none that may be part of a loop."""
+        """How many of them may be decoded: of a file, none that may be part of a loop.
+
+        What is longer than a loop is a pause (`LoopGuard.token_per_frame`), and not all is kept.
+        """
         is_sent = self.job.prompt.streaming or self.finish_reason
-        return min(self.launched, self.sampled - (0 if is_sent else self.guard.length))
+        return min(
+            self.launched, self.sampled - (0 if is_sent else min(self.guard.length, MAX_RUN))
+        )
 
 
 def text_budget(num_text_tokens: int) -> int:

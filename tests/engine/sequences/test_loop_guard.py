@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,6 +124,20 @@ def test_what_was_not_sent_is_made_once_more(lag: int, begin: int) -> None:
     assert seeds[0] == seeds[1]
     assert len({*seeds[0]}) == 2
     assert seeds[0][0] == 0  # the first attempt is as it always was
+
+
+@for_each("lag", [0, 1])
+def test_a_long_pause_is_decoded_before_its_frames_are_overwritten(lag: int) -> None:
+    """A file waits for the end of what may be a loop, and no longer than for that."""
+    runner = loops(10)
+    runner.card = replace(runner.card, token_per_frame=True)
+    runner.lag = lag
+    scheduler = Scheduler(runner, explain)
+    pausing = Job(Prompt("x" * 60, "auto", "ryan", "", SamplingParams(), max_new_tokens=151))
+    scheduler.add(pausing)
+    finish(scheduler)
+    assert read(pausing).tolist() == sound(150)
+    assert pausing.finish_reason == "length"
 
 
 def test_what_would_be_the_same_again_is_not_made_again() -> None:
