@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import json
 import os
 import platform
 import sys
 from datetime import datetime, timezone
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +26,31 @@ def hardware() -> dict[str, Any]:
     if cpuinfo.exists():
         names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         cpu = names[0].partition(":")[2].strip() if names else cpu
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    of_gpu = _gpu() if torch.cuda.is_available() else {}
     return {
         "cpu": cpu,
         "cores": os.cpu_count(),
-        "gpu": gpu,
+        "gpu": None,
         "python": platform.python_version(),
         "torch": torch.__version__,
+        **of_gpu,
+    }
+
+
+def _gpu() -> dict[str, Any]:
+    import torch
+
+    from bench import nvidia
+
+    device = torch.cuda.current_device()
+    properties = torch.cuda.get_device_properties(device)
+    triton = importlib.util.find_spec("triton") and metadata.version("triton")
+    return {
+        "gpu": properties.name,
+        "memory_gib": round(properties.total_memory / 2**30, 1),
+        "cuda": torch.version.cuda,
+        "triton": triton,
+        **nvidia.facts(device),
     }
 
 

@@ -3,7 +3,8 @@
     <python> bench/faster_qwen3_tts_script.py <checkpoint folder> <frames> <runs>
 
 It needs another transformers than qwen-tts does, so the two cannot share a process. Prints one JSON
-object: seconds of audio a second, milliseconds a frame and to the first audio (medians).
+object, behind `figures: `: seconds of audio a second, milliseconds a frame and to the first audio
+(medians).
 """
 
 from __future__ import annotations
@@ -27,9 +28,8 @@ def main() -> None:
     folder, frames, runs = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     model = FasterQwen3TTS.from_pretrained(folder, device="cuda", dtype=torch.bfloat16)
     rows = [measure(model, frames) for _ in range(runs + 1)][1:]
-    print(
-        json.dumps({name: round(statistics.median(r[name] for r in rows), 2) for name in rows[0]})
-    )
+    medians = {name: round(statistics.median(r[name] for r in rows), 2) for name in rows[0]}
+    print(f"figures: {json.dumps(medians)}")
 
 
 def measure(model: Any, frames: int) -> dict[str, float]:

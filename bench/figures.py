@@ -12,16 +12,25 @@ from bench.__main__ import write_result
 
 Values = dict[str, Any]
 
+STATE = "device"
+"""Of a row of figures: what the device was doing."""
+
 
 class Figures:
     """The figures of one size, in `<folder>/gpu_<size>.json`; several processes add to it in turn.
+
+    Args:
+        size: Which.
+        folder: Where they are written.
+        state: Returns what the device is doing, which is kept beside the figures of each row.
 
     Attributes:
         result: Groups of figures, each by row.
         failed: Whether something could not be measured.
     """
 
-    def __init__(self, size: str, folder: Path) -> None:
+    def __init__(self, size: str, folder: Path, state: Callable[[], Values] = dict) -> None:
+        self._state = state
         self._name = f"gpu_{size}"
         self._folder = folder
         path = folder / f"{self._name}.json"
@@ -38,7 +47,12 @@ class Figures:
 
     def measure(self, group: str, row: str, function: Callable[[], Values]) -> None:
         """Add the figures that a function returns or, if it fails, the reason."""
-        self.attempt(group, row, lambda: self.add(group, row, function()))
+
+        def measured() -> Values:
+            values, state = function(), self._state()
+            return {**values, STATE: state} if state else values
+
+        self.attempt(group, row, lambda: self.add(group, row, measured()))
 
     def attempt(self, group: str, row: str, function: Callable[[], None]) -> None:
         """Call a function that adds figures itself; if it fails, add a row with the reason."""

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from bench import nvidia
 from bench.engine_speed import fail
 from qwen_tts_api.checkpoints.nano import SPEAKING
 from qwen_tts_api.engine.job import Job
@@ -40,8 +39,7 @@ def main() -> int:
         print(f"{folder} is on a disk with {free_gb:.0f} GB free; the checkpoints take 7")
     print(f"what compiles for Triton: {compiler_obstacle() or 'is there'}", flush=True)
     if device != "cpu":
-        with suppress(FileNotFoundError):
-            subprocess.run(["nvidia-smi"], check=False)
+        print(nvidia.overview(), flush=True)
         print(f"PyTorch is for CUDA {torch.version.cuda}; a device: {torch.cuda.is_available()}")
     _speak(device)
     began = time.perf_counter()

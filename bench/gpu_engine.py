@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from bench.company import run_company
 from bench.engine_speed import fail
 from bench.figures import Figures, Values
 from bench.open_loop import run_closed_loop, run_open_loop
@@ -29,6 +30,7 @@ MAX_POSITIONS = 512
 MIN_REQUESTS = 8
 WARM_UP_FRAMES = 8
 OPEN_LOOP_FRAMES = 50
+COMPANY_FRAMES = 50
 PROFILED_FRAMES = 12
 EAGER_FRAMES = 25
 
@@ -85,6 +87,9 @@ class EngineBench:
             self._figures.measure("GPU", "memory", self._memory)
             at_once = partial(run_closed_loop, scheduler, burst, 1, frames)
             self._figures.measure("burst", f"{burst} at once", at_once)
+            together = min(burst, scheduler.runner.max_slots)
+            company = partial(run_company, scheduler, together, min(frames, COMPANY_FRAMES))
+            self._figures.measure("alone as in company", f"{together} streams", company)
             self._prefills(scheduler, burst)
             for rate in rates:
                 of_each = min(frames, OPEN_LOOP_FRAMES)

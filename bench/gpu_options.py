@@ -20,7 +20,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--burst": {"type": int, "default": 64, "help": "requests that come at once"},
     "--rates": {"type": _floats, "default": "5,10,20,40", "help": "requests a second, open loops"},
     "--open-loop-s": {"type": float, "default": 4.0, "help": "of each open loop"},
-    "--http-streams": {"type": _integers, "default": "1,32", "help": "over HTTP"},
+    "--http-streams": {"type": _integers, "default": "1,32,64", "help": "over HTTP"},
+    "--http-rates": {"type": _floats, "default": "20", "help": "likewise, requests a second"},
     "--frames": {"type": int, "default": 125, "help": "of each utterance"},
     "--faster-qwen3-tts": {"default": "", "metavar": "PYTHON", "help": "one that has it"},
 }

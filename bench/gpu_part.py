@@ -8,9 +8,11 @@ Adds to `<out>/gpu_<size>.json`. The checkpoint is made by whichever part finds 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -19,15 +21,28 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the server does, befor
 
 import torch
 
+from bench import nvidia
+from bench.codec_noise import signal_to_noise
 from bench.engine_speed import median_of, prompts, run_upstream
 from bench.figures import Figures, Values
-from bench.gpu_engine import MAX_POSITIONS, WARM_UP_FRAMES, EngineBench, rounds, streams_row
+from bench.gpu_engine import (
+    MAX_POSITIONS,
+    OPEN_LOOP_FRAMES,
+    WARM_UP_FRAMES,
+    EngineBench,
+    rounds,
+    streams_row,
+)
 from bench.gpu_options import add_measuring_options
-from bench.http_streams import run_clients, serving
+from bench.http_streams import run_arrivals, run_clients, serving
+from bench.parts import say_where
 from bench.published_sizes import SIZES, ensure_checkpoint
 from bench.rivals import measure_faster_qwen3_tts
 from bench.upstream import load_upstream
-from qwen_tts_api.engine.runner.kernels.choice import prepare_triton
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
+from qwen_tts_api.checkpoints.nano import SPEAKING, SPEAKING_FOLDER
+from qwen_tts_api.engine.runner.kernels.choice import choose_kernels, prepare_triton
+from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.weights.placement import Placement, place
 
 UPSTREAM_FRAMES = 24
@@ -59,13 +74,31 @@ def plain(options: argparse.Namespace, placement: Placement, figures: Figures) -
 
 
 def http(options: argparse.Namespace, placement: Placement, figures: Figures) -> None:
-    """Measure the server over HTTP."""
+    """Measure the server over HTTP: its start, with whatever kernels are compiled, and streams."""
     most = max(options.http_streams)
+    cached = Path(os.environ["TRITON_CACHE_DIR"])  # which the server inherits
+    compiled = cached.is_dir() and any(cached.iterdir())
+    began = time.perf_counter()
     with serving(options.checkpoint, placement, most, MAX_POSITIONS) as server:
+        ready_s = round(time.perf_counter() - began, 1)
+        figures.add("HTTP", "start", {"ready_s": ready_s, "kernels compiled before": compiled})
         for count in options.http_streams:
             run_clients(server, count, 1, min(options.frames, WARM_UP_FRAMES))
             loop = partial(run_clients, server, count, rounds(count), options.frames)
             figures.measure("HTTP", streams_row(count), loop)
+        for rate in options.http_rates:
+            of_each = min(options.frames, OPEN_LOOP_FRAMES)
+            arrivals = partial(run_arrivals, server, rate, options.open_loop_s, of_each)
+            figures.measure("HTTP open loop", f"{rate:g} a second", arrivals)
+
+
+def codec(options: argparse.Namespace, placement: Placement, figures: Figures) -> None:
+    """Measure what rounding does to the samples of a codec that speaks, and of this one."""
+    for name, folder in {SPEAKING: SPEAKING_FOLDER, options.size: options.checkpoint}.items():
+        model = LoadedModel.load(Checkpoint.read(folder), placement)
+        kernels = choose_kernels(model, "auto")
+        noise = partial(signal_to_noise, model.codec, kernels.codec)
+        figures.measure("codec against float32", name, noise)
 
 
 def upstream(options: argparse.Namespace, placement: Placement, figures: Figures) -> None:
@@ -92,11 +125,12 @@ def faster_qwen3_tts(options: argparse.Namespace, placement: Placement, figures:
 
 PARTS = {
     "graphs": graphs,
-    "plain": plain,
     "http": http,
+    "plain": plain,
+    "codec": codec,
     "upstream": upstream,
-    "eager": eager,
     "faster-qwen3-tts": faster_qwen3_tts,
+    "eager": eager,
 }
 
 
@@ -109,20 +143,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     add_measuring_options(parser)
     options = parser.parse_args(arguments)
+    log_what_compiles()
     on_gpu = options.device != "cpu"
     if on_gpu:
         torch.cuda.set_device(options.device)  # as `loading.load_runner` does
     placement = place(options.device, "bfloat16" if on_gpu else "float32", "flash_attention_2")
-    ensure_checkpoint(options.size, options.checkpoint, options.device, placement.torch_dtype)
     prepare_triton(options.checkpoint.parent)
-    figures = Figures(options.size, options.out)
+    state = partial(nvidia.state, torch.cuda.current_device()) if on_gpu else dict
+    figures = Figures(options.size, options.out, state)
+    if not options.checkpoint.exists():
+        began = time.perf_counter()
+        ensure_checkpoint(options.size, options.checkpoint, options.device, placement.torch_dtype)
+        figures.add("model", "writing", {"seconds": round(time.perf_counter() - began, 1)})
     attention = {"dtype": placement.dtype, "attention": placement.attention}
     figures.add("model", "placement", attention)
     PARTS[options.part](options, placement, figures)
     return int(figures.failed)
 
 
+def log_what_compiles() -> None:
+    """Print the log, with the whole errors of kernels that are left out: a row has one line."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("qwen_tts_api.engine.runner.kernels").setLevel(logging.DEBUG)
+
+
 if __name__ == "__main__":
-    # Where its time is over, a server's log is printed before it is ended.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, say_where)
     sys.exit(main())

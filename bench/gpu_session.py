@@ -17,6 +17,13 @@ from bench.parts import Part
 ROOT = Path(__file__).resolve().parent.parent
 KIT = ROOT / "build" / "gpu-kit"
 
+BEFORE_TESTS = 2
+"""How many parts of the figures come first: the engine and the server, with the largest model. A
+test that breaks the device costs them nothing."""
+
+TEST_IS_LONG_S = 30
+"""After so long pytest prints where every thread is: the part may be ended before a test is."""
+
 ENVIRON = {
     "HF_HUB_OFFLINE": "1",
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # the machine has some that are no concern of ours
@@ -45,12 +52,14 @@ def main() -> int:
         own, rival = scratch / "own", scratch / "rival"
         os.environ |= ENVIRON | {"PYTHONPATH": f"{own}{os.pathsep}{ROOT}"}
         options.faster_qwen3_tts = str(_interpreter(scratch / "rival-python", rival))
+        figures = parts_of(options, scratch)
         parts = [
             Part("kit", _unpack(options.kit, own, "own", "common"), 8.0),
-            Part("checks", [sys.executable, "-m", "bench.gpu_check", options.device], 8.0),
-            Part("tests", _tests(options.device), 12.0),
+            Part("checks", [sys.executable, "-m", "bench.gpu_check", options.device], 10.0),
+            *figures[:BEFORE_TESTS],
+            Part("tests", _tests(options.device), 14.0),
             Part("kit of faster-qwen3-tts", _unpack(options.kit, rival, "rival", "common"), 3.0),
-            *parts_of(options, scratch),
+            *figures[BEFORE_TESTS:],
         ]
         return run(parts, options)
 
@@ -78,6 +87,7 @@ def _tests(device: str) -> list[str]:
     ]
     how = ["-m", "gpu", "-v", "-p", "pytest_timeout", "-p", "no:cacheprovider"]
     how += ["-W", "default"]  # its versions warn of other things
+    how += ["-o", f"faulthandler_timeout={TEST_IS_LONG_S}"]
     how += ["--collect-only"] if device == "cpu" else []
     return [sys.executable, "-m", "pytest", f"--rootdir={ROOT}", *how, *marked]
 

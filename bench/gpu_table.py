@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import aims
+from bench.figures import STATE
 from bench.parts import Outcome, Part
 
 COLUMNS = {
@@ -36,7 +38,10 @@ def read_results(folder: Path) -> dict[str, dict[str, Any]]:
 def _size(size: str, document: dict[str, Any]) -> Iterator[str]:
     hardware, groups = document["hardware"], document["result"]
     device = hardware["gpu"] or f"CPU, {hardware['cpu']}"
-    yield f"## {size} on {device}, PyTorch {hardware['torch']}, {document['date']}"
+    versions = f"PyTorch {hardware['torch']}"
+    if hardware.get("driver"):
+        versions += f", Triton {hardware['triton']}, driver {hardware['driver']}"
+    yield f"## {size} on {device}, {versions}, {document['date']}"
     yield ""
     yield f"| | {' | '.join(COLUMNS.values())} |"
     yield "|---" * (1 + len(COLUMNS)) + "|"
@@ -49,11 +54,23 @@ def _size(size: str, document: dict[str, Any]) -> Iterator[str]:
             else:
                 others.append(f"- {group}, {row}: {_list(values)}")
     yield ""
-    yield from [*others, ""]
+    yield from [*others, *_clocks(groups), ""]
+    if size == aims.SIZE:
+        yield from [*aims.judged(groups), ""]
 
 
 def _list(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items()) or "no figures here"
+    figures = [f"{name} {value}" for name, value in values.items() if name != STATE]
+    return ", ".join(figures) or "no figures here"
+
+
+def _clocks(groups: dict[str, Any]) -> Iterator[str]:
+    """Yield how fast the device was after each row, and what slowed it, if that is known."""
+    states = [values.get(STATE, {}) for rows in groups.values() for values in rows.values()]
+    clocks = [state["sm_mhz"] for state in states if isinstance(state.get("sm_mhz"), float)]
+    if clocks:
+        reasons = sorted({str(state["slowed_by"]) for state in states if state})
+        yield f"- clock: {min(clocks):g} to {max(clocks):g} MHz, slowed by {', '.join(reasons)}"
 
 
 def _parts(parts: Sequence[Part], outcomes: Sequence[Outcome]) -> Iterator[str]:

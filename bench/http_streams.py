@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from threading import Barrier
@@ -26,7 +25,7 @@ BYTES_PER_SAMPLE = 2
 def serving(
     folder: Path, placement: Placement, streams: int, max_positions: int
 ) -> Iterator[Server]:
-    """Serve a checkpoint; print the log if the server does not become ready."""
+    """Serve a checkpoint, and print the log at the end."""
     with tempfile.TemporaryDirectory() as scratch:
         server = Server(
             Path(scratch) / "log",
@@ -42,11 +41,9 @@ def serving(
         try:
             server.wait_until_ready()
             yield server
-        except BaseException:  # also where the part is ended: why is in the log alone
-            print(server.log, flush=True)
-            raise
-        finally:
+        finally:  # also where the part is ended
             server.kill()
+            print(server.log, flush=True)
 
 
 def run_clients(server: Server, count: int, rounds: int, frames: int) -> dict[str, float]:
@@ -54,25 +51,51 @@ def run_clients(server: Server, count: int, rounds: int, frames: int) -> dict[st
 
     It has `frames` frames, unless it ends by itself.
     """
-    barrier = Barrier(count, timeout=TIMEOUT_S)
     playbacks: list[Playback] = []
     seconds = 0.0
-    with ThreadPoolExecutor(count) as threads:
-        for index in range(rounds):
-            began = time.perf_counter()
-            seeds = range(index * count, (index + 1) * count)
-            listen = partial(_listen, server, frames, barrier, began)
-            playbacks += threads.map(listen, seeds)
-            seconds += time.perf_counter() - began
+    for index in range(rounds):
+        seeds = range(index * count, (index + 1) * count)
+        heard, round_s = _play(server, dict.fromkeys(seeds, 0.0), frames)
+        playbacks += heard
+        seconds += round_s
     return summary(playbacks, seconds)
 
 
-def _listen(server: Server, frames: int, barrier: Barrier, began: float, seed: int) -> Playback:
+def run_arrivals(
+    server: Server, per_second: float, seconds: float, frames: int
+) -> dict[str, float]:
+    """Send `per_second` requests for some seconds, whether or not the server keeps up."""
+    count = max(1, int(per_second * seconds))
+    return summary(*_play(server, {seed: seed / per_second for seed in range(count)}, frames))
+
+
+def _play(
+    server: Server, arrivals: Mapping[int, float], frames: int
+) -> tuple[list[Playback], float]:
+    """Play an utterance of each seed, which is asked for so many seconds after the start.
+
+    Returns what was heard, and how long all of it took, from when everybody was connected.
+    """
+    began: list[float] = []
+    connected = Barrier(
+        len(arrivals), action=lambda: began.append(time.perf_counter()), timeout=TIMEOUT_S
+    )
+
+    def listen(seed: int) -> Playback:
+        connection = HTTPConnection(*server.address, timeout=TIMEOUT_S)
+        connection.connect()
+        connected.wait()
+        time.sleep(max(0.0, began[0] + arrivals[seed] - time.perf_counter()))
+        return _listen(connection, frames, began[0], seed)
+
+    with ThreadPoolExecutor(len(arrivals)) as threads:
+        playbacks = list(threads.map(listen, arrivals))
+    return playbacks, time.perf_counter() - began[0]
+
+
+def _listen(connection: HTTPConnection, frames: int, began: float, seed: int) -> Playback:
     fields = {"text": TEXT, "language": "english", "speaker": "ryan", "seed": seed}
     fields |= {"stream": True, "audio_format": "pcm", "max_new_tokens": frames + 1}
-    connection = HTTPConnection(*server.address, timeout=TIMEOUT_S)
-    connection.connect()
-    barrier.wait()
     playback = Playback(time.perf_counter() - began)
     body = json.dumps(fields)
     connection.request("POST", "/api/tts", body, {"Content-Type": "application/json"})

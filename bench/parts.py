@@ -8,14 +8,17 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import FrameType
 from typing import IO, TextIO
 
-PATIENCE_S = 5.0
-"""After SIGTERM, before SIGKILL."""
+SIGNALS = {signal.SIGTERM: 5.0, signal.SIGABRT: 2.0, signal.SIGKILL: 5.0}
+"""What ends a part, one after another, and how long each may take. One that waits for the device
+cannot answer SIGTERM; SIGABRT has Python print where all of its threads are."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,11 @@ def run_parts(parts: Sequence[Part], seconds: float, log: TextIO) -> Iterator[Ou
         began = time.monotonic()
         shares = sum(each.share for each in parts[index:])
         limit_s = max(0.0, deadline - began) * part.share / shares
-        _say(f"== {part.name}: at most {limit_s:.0f} s\n", log)
+        say(f"== {part.name}: at most {limit_s:.0f} s\n", log)
         ending, last_words = _run(part.command, limit_s, log)
         seconds_taken = round(time.monotonic() - began, 1)
         outcome = Outcome(part.name, ending, seconds_taken, last_words)
-        _say(f"== {part.name}: {ending} after {outcome.seconds} s\n", log)
+        say(f"== {part.name}: {ending} after {outcome.seconds} s\n", log)
         yield outcome
 
 
@@ -77,6 +80,7 @@ def _run(command: Sequence[str], limit_s: float, log: TextIO) -> tuple[str, str]
     printed: deque[str] = deque(maxlen=1)
     process = subprocess.Popen(
         command,
+        env={**os.environ, "PYTHONFAULTHANDLER": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -93,7 +97,7 @@ def _run(command: Sequence[str], limit_s: float, log: TextIO) -> tuple[str, str]
         status = None
     finally:
         _end(process)
-        reader.join(PATIENCE_S)
+        reader.join(SIGNALS[signal.SIGKILL])
         if not reader.is_alive():
             process.stdout.close()
     if status == 0:
@@ -103,22 +107,29 @@ def _run(command: Sequence[str], limit_s: float, log: TextIO) -> tuple[str, str]
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Kill what is left of a process group."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    """End what is left of a process group."""
+    for number, patience_s in SIGNALS.items():
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(PATIENCE_S)
+            process.wait(patience_s)
 
 
 def _copy(lines: IO[str], log: TextIO, printed: deque[str]) -> None:
     for line in lines:
-        _say(line, log)
+        say(line, log)
         if line.strip():
             printed.append(line.strip())
 
 
-def _say(text: str, log: TextIO) -> None:
+def say(text: str, log: TextIO) -> None:
+    """Write to standard output and the log, at once."""
     for stream in (sys.stdout, log):
         stream.write(text)
         stream.flush()
+
+
+def say_where(number: int, frame: FrameType | None) -> None:
+    """Exit by a signal, and print where its time was over: what handles SIGTERM in a part."""
+    traceback.print_stack(frame)
+    sys.exit(128 + number)

@@ -18,10 +18,8 @@ matplotlib.use("Agg")  # a file, whether there is a screen or not
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench import aims
 from bench.gpu_table import read_results
-
-AIMS = {"x": {1: 20.0, 64: 250.0}, "first_audio_p50_ms": {1: 20.0}}
-"""On one H200, for the 1.7B model: by number of streams."""
 
 _SERIES = {
     "graphs": ("CUDA graphs", "o-"),
@@ -37,25 +35,26 @@ def plot(results: dict[str, dict[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(11, 4 * len(results)), layout="constrained")
     panels = figure.subplots(len(results), 2, squeeze=False)
     for (size, result), (speed, latency) in zip(results.items(), panels, strict=True):
-        _draw(speed, result, "x", "seconds of audio a second, all streams")
-        _draw(latency, result, "first_audio_p50_ms", "first audio, median, ms")
-        speed.set_title(f"{size}: {', '.join(result['model']['placement'].values())}")
+        _draw(speed, size, result, "x", "seconds of audio a second, all streams")
+        _draw(latency, size, result, "first_audio_p50_ms", "first audio, median, ms")
+        speed.set_title(f"{size}: {_placement(result)}")
         latency.set_title(f"{size}: requests that begin together")
     figure.savefig(path, dpi=110)
 
 
-def _draw(axes: Axes, result: dict[str, Any], figure: str, label: str) -> None:
-    ticks = set(AIMS[figure])
+def _draw(axes: Axes, size: str, result: dict[str, Any], figure: str, label: str) -> None:
+    bounds = _bounds(figure) if size == aims.SIZE else {}
+    ticks = set(bounds)
     for group, (name, style) in _SERIES.items():
         rows = result.get(group, {}).items()
         points = {int(row.split()[0]): values[figure] for row, values in rows if figure in values}
         if points:
             axes.plot(list(points), list(points.values()), style, label=name)
             ticks |= points.keys()
-    for streams, aim in AIMS[figure].items():
-        axes.axhline(aim, color="grey", linestyle=":")
+    for streams, bound in bounds.items():
+        axes.axhline(bound, color="grey", linestyle=":")
         plural = "s" * (streams > 1)
-        axes.annotate(f"aim, {streams} stream{plural}: {aim:g}", (1, aim), va="bottom", size=8)
+        axes.annotate(f"aim, {streams} stream{plural}: {bound:g}", (1, bound), va="bottom", size=8)
     axes.set(xscale="log", yscale="log", xlabel="streams", ylabel=label)
     axes.set_xticks(sorted(ticks))
     axes.set_xticklabels([str(tick) for tick in sorted(ticks)])
@@ -63,6 +62,19 @@ def _draw(axes: Axes, result: dict[str, Any], figure: str, label: str) -> None:
     axes.grid(visible=True, alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=8)
+
+
+def _placement(result: dict[str, Any]) -> str:
+    return ", ".join(result.get("model", {}).get("placement", {}).values())
+
+
+def _bounds(figure: str) -> dict[int, float]:
+    """Return what is aimed at by number of streams."""
+    return {
+        int(aim.row.split()[0]): aim.bound
+        for aim in aims.AIMS
+        if aim.group == "graphs" and aim.figure == figure
+    }
 
 
 def main() -> int:

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+FIGURES = "figures: "
 SCRIPT = Path(__file__).with_name("faster_qwen3_tts_script.py")
-TIMEOUT_S = 600
 
 
 def measure_faster_qwen3_tts(
@@ -16,17 +16,24 @@ def measure_faster_qwen3_tts(
 ) -> dict[str, Any]:
     """Measure faster-qwen3-tts with `python`, which has it installed, on this very checkpoint.
 
-    Where it cannot be measured, the result says why.
+    What it prints is printed. Where it cannot be measured, the result says why.
     """
     if not python:
         return {"not measured": "no interpreter was given (--faster-qwen3-tts)"}
     command = [python, str(SCRIPT), str(folder), str(frames), str(runs)]
+    printed = ["it printed nothing"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
-    except (OSError, subprocess.TimeoutExpired) as error:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                printed += [line.strip()] if line.strip() else []
+    except OSError as error:
         return {"not measured": str(error)}
-    lines = done.stdout.strip().splitlines()
-    if done.returncode or not lines:
-        return {"not measured": (done.stderr.strip() or "it printed nothing").splitlines()[-1]}
-    result: dict[str, Any] = json.loads(lines[-1])
+    figures = [line for line in printed if line.startswith(FIGURES)]
+    if process.returncode or not figures:
+        return {"not measured": printed[-1]}
+    result: dict[str, Any] = json.loads(figures[-1].removeprefix(FIGURES))
     return result

@@ -68,7 +68,8 @@ def test_a_checkpoint_of_a_published_size_is_one_that_upstream_loads(
 RIVAL = """#!/bin/sh
 test -f "$2/config.json" -a -f "$2/speech_tokenizer/model.safetensors" || exit 9
 echo 'a line that a library prints'
-echo "{\\"x\\": $3}"
+echo "figures: {\\"x\\": $3}"
+echo 'a line at its end' >&2
 """
 
 

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
-from bench import gpu_part
-from bench.figures import Figures
+from bench import aims, gpu_part, nvidia, parts
+from bench.codec_noise import signal_to_noise
+from bench.company import run_company
+from bench.engine_speed import fail
+from bench.figures import STATE, Figures
+from bench.gpu_options import add_measuring_options
 from bench.gpu_table import read_results, write_table
-from bench.http_streams import run_clients
+from bench.http_streams import run_arrivals, run_clients
 from bench.parts import Outcome, Part, run_parts
 from bench.playback import Playback, summary
 from bench.server import Server
+from qwen_tts_api.checkpoints.checkpoint import Checkpoint
+from qwen_tts_api.checkpoints.nano import SPEAKING_FOLDER
+from qwen_tts_api.engine.scheduler import Scheduler
+from qwen_tts_api.model.loaded import LoadedModel
+from qwen_tts_api.model.weights.placement import Placement
+from tests.fakes import FakeRunner
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = ["--device=cpu", "--frames=3", "--streams=1,2", "--burst=3", "--rates=20"]
@@ -40,6 +53,8 @@ def test_all_of_the_engine_but_what_only_a_gpu_has_is_measured_on_a_cpu(tmp_path
     prompts = result["prefill, plain"]
     assert prompts["3 prompts, a known beginning"]["positions"] > 3 * 60
     assert result["open loop"]["20 a second"]["requests"] == 4
+    company = result["alone as in company"]["2 streams"]
+    assert (company["compared"], company["frames"]) == (2, 3)
     assert result["GPU"]["bandwidth"]["frame_gb"] > 0
 
 
@@ -66,6 +81,27 @@ def test_clients_over_http_hear_every_frame(server: Server) -> None:
     assert result["requests"] == 4
     assert result["x"] > 0
     assert 0 < result["first_audio_p50_ms"] <= result["first_audio_p95_ms"]
+    arriving = run_arrivals(server, 20, 0.2, frames=3)
+    assert arriving["requests"] == 4
+    assert arriving["first_audio_p95_ms"] > 0
+
+
+def test_an_utterance_is_compared_alone_and_in_company() -> None:
+    """What depends on the slot is not the same; the first one has the same slot in both."""
+    exact = run_company(Scheduler(FakeRunner(max_slots=8), fail), 5, frames=4)
+    assert exact == {"compared": 3, "same": 3, "same_frames": 4, "frames": 4}
+
+
+@pytest.mark.slow
+def test_what_rounding_does_to_a_codec_s_samples() -> None:
+    """In 16 bits 20 dB below them, as the documents say; in 32 bits almost nothing."""
+    noise = {}
+    for dtype in ("float32", "bfloat16"):
+        placement = Placement("cpu", dtype, "sdpa")
+        model = LoadedModel.load(Checkpoint.read(SPEAKING_FOLDER), placement)
+        noise[dtype] = signal_to_noise(model.codec, None)["plain_db"]
+    assert noise["float32"] > 80
+    assert 10 < noise["bfloat16"] < 40
 
 
 @pytest.mark.bench
@@ -111,6 +147,106 @@ def test_a_part_that_fails_or_hangs_costs_the_others_nothing() -> None:
     assert [outcome.last_words for outcome in outcomes] == ["so far", "", "", "", ""]
     assert "so far" in log.getvalue()
     assert "at last" in log.getvalue()
+
+
+def test_a_part_that_hangs_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that answers SIGTERM; and one that waits in C, as for a device, and cannot."""
+    monkeypatch.setattr(parts, "SIGNALS", dict.fromkeys(parts.SIGNALS, 3.0))
+    hangs = (
+        "\ndef waits_for_ever():\n    time.sleep(600)\nprint('begun', flush=True)\nwaits_for_ever()"
+    )
+    handles = "import signal, time\nfrom bench.parts import say_where\n"
+    handles += "signal.signal(signal.SIGTERM, say_where)"
+    ignores = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    log = io.StringIO()
+    outcomes = run_parts(
+        [Part("handles", python(handles + hangs), 1), Part("ignores", python(ignores + hangs), 1)],
+        6,
+        log,
+    )
+    assert [outcome.ending for outcome in outcomes] == ["cut off", "cut off"]
+    handled, ignored = log.getvalue().split("== ignores: at most")
+    assert "in waits_for_ever" in handled
+    assert "Fatal Python error: Aborted" in ignored
+    assert "in waits_for_ever" in ignored
+
+
+def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "out"
+    command = [sys.executable, "-m", "bench.gpu", f"--out={out}", "--size=nano", *QUICK]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"error: {out} cannot be written: Not a directory\n"
+
+
+def test_no_gpu_is_said_once(tmp_path: Path) -> None:
+    """Instead of by each part."""
+    command = [sys.executable, "-m", "bench.gpu", f"--out={tmp_path / 'out'}", "--device=cuda:9"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "QWEN_DEVICE=cuda:9 is not there" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def smi(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Have a shell script for nvidia-smi, and a device for it."""
+    program = folder / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    properties = SimpleNamespace(uuid="12-34")
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+
+
+def test_clocks_are_kept_beside_the_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the device that computes; the table has the slowest and the fastest."""
+    smi(tmp_path, monkeypatch, 'test "$1" = --id=GPU-12-34 && echo "1980, 3201, [N/A], 34, 0x00"')
+    figures = Figures("1.7b", tmp_path, lambda: nvidia.state(0))
+    figures.measure("graphs", "1 stream", lambda: {"x": 30.0})
+    assert read_results(tmp_path)["1.7b"]["result"]["graphs"]["1 stream"][STATE] == {
+        "sm_mhz": 1980,
+        "memory_mhz": 3201,
+        "power_w": "[N/A]",
+        "celsius": 34,
+        "slowed_by": "0x00",
+    }
+    assert "- clock: 1980 to 1980 MHz, slowed by 0x00\n" in write_table(tmp_path, [], [])
+
+
+@pytest.mark.parametrize("script", ["echo No devices were found", "exit 1", "exec sleep 60"])
+def test_a_driver_that_says_nothing_costs_no_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    monkeypatch.setattr(nvidia, "TIMEOUT_S", 0.3)
+    smi(tmp_path, monkeypatch, script)
+    assert nvidia.state(0) == {}
+    assert isinstance(nvidia.overview(), str)
+
+
+def test_aims_stand_beside_what_was_measured(tmp_path: Path) -> None:
+    """Of the size that they are for; by the options' defaults there is a row for each of them."""
+    figures = Figures("1.7b", tmp_path)
+    figures.add("graphs", "1 stream", {"x": 29.9, "first_audio_p50_ms": 12.0})
+    table = write_table(tmp_path, [], [])
+    assert "| graphs, 1 stream: x at least 30 | 29.9 | missed |\n" in table
+    assert "| graphs, 1 stream: first_audio_p50_ms at most 12 | 12.0 | reached |\n" in table
+    assert "| HTTP, start: ready_s at most 30 | not measured |  |\n" in table
+    parser = argparse.ArgumentParser()
+    add_measuring_options(parser)
+    options = parser.parse_args([])
+    for aim in aims.AIMS:
+        number = aim.row.split()[0]
+        measured = {
+            "graphs": options.streams,
+            "open loop": options.rates,
+            "burst": [options.burst],
+            "HTTP": [*options.http_streams, "start"],
+            "HTTP open loop": options.http_rates,
+        }[aim.group]
+        assert number in {str(each).removesuffix(".0") for each in measured}
 
 
 def test_no_time_is_left_for_parts_after_the_end() -> None:

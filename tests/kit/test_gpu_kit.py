@@ -28,7 +28,7 @@ ROWS = [
     *(f"graphs, {count} streams" for count in (8, 32)),
     *("graphs, 1 stream", "eager, 1 stream", "eager, 8 streams", "burst, 16 at once"),
     *(f"open loop, {rate} a second" for rate in (5, 40)),
-    *("HTTP, 1 stream", "HTTP, 8 streams", "qwen-tts, 1 stream"),
+    *("HTTP, 1 stream", "HTTP, 8 streams", "HTTP open loop, 5 a second", "qwen-tts, 1 stream"),
 ]
 
 
@@ -71,7 +71,13 @@ def test_a_machine_without_a_network_checks_and_measures_with_the_kit_alone(
     programs = make_machine(tmp_path / "machine")
     session = ["bash", str(ROOT / "bench" / "gpu_session.sh"), "out", f"--kit={kit}"]
     quick = ["--device=cpu", "--size=nano", "--frames=3", "--open-loop-s=0.2", "--seconds=1500"]
-    quick += ["--streams=1,8,32", "--burst=16", "--rates=5,40", "--http-streams=1,8"]
+    quick += [
+        "--streams=1,8,32",
+        "--burst=16",
+        "--rates=5,40",
+        "--http-streams=1,8",
+        "--http-rates=5",
+    ]
     done = subprocess.run(
         [*without_network(), *session, *quick],
         cwd=tmp_path,

@@ -47,7 +47,7 @@ def compare_codec(weights: CodecWeights, make: MakeCodec) -> None:
     device = weights.tables.device
     random = torch.Generator(device).manual_seed(0)
     num_entries = weights.tables.shape[0] // weights.num_code_groups
-    fused, exact_weights = make(weights), _in_float32(weights)
+    fused, exact_weights = make(weights), in_float32(weights)
     ours, plain = (CodecState.allocate(weights, NUM_STREAMS + 1) for _ in range(2))
     exact = CodecState.allocate(exact_weights, NUM_STREAMS + 1)
     slots = to_device(range(NUM_STREAMS, 0, -1), torch.device(device))
@@ -55,7 +55,7 @@ def compare_codec(weights: CodecWeights, make: MakeCodec) -> None:
         shape = (NUM_STREAMS, num_frames, weights.num_code_groups)
         codes = torch.randint(num_entries, shape, device=device, generator=random)
         mine = fused.decode(ours, codes, slots)
-        with _whole_float32():
+        with whole_float32():
             theirs = decode_pcm(weights, plain, codes, slots)
             right = decode_pcm(exact_weights, exact, codes, slots)
         if not torch.equal(ours.frames, plain.frames):
@@ -76,7 +76,7 @@ def _check(mine: Tensor, theirs: Tensor, right: Tensor) -> None:
 
 
 @contextmanager
-def _whole_float32() -> Iterator[None]:
+def whole_float32() -> Iterator[None]:
     """Let cuDNN multiply float32 as they are: it would take 10 bits of each fraction."""
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
@@ -86,15 +86,15 @@ def _whole_float32() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before
 
 
-def _in_float32(weights: Any) -> Any:
+def in_float32(weights: Any) -> Any:
     """Return weights with all their tensors in float32, those that are not integers."""
     if isinstance(weights, Tensor):
         return weights.float() if weights.is_floating_point() else weights
     if isinstance(weights, (list, tuple)):
-        return type(weights)(map(_in_float32, weights))
+        return type(weights)(map(in_float32, weights))
     if dataclasses.is_dataclass(weights) and not isinstance(weights, type):
         values = {each.name: getattr(weights, each.name) for each in dataclasses.fields(weights)}
         return dataclasses.replace(
-            weights, **{name: _in_float32(value) for name, value in values.items()}
+            weights, **{name: in_float32(value) for name, value in values.items()}
         )
     return weights

@@ -1,0 +1,78 @@
+"""What the driver says of a GPU: its version, and clocks and power right after a measurement."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import suppress
+from typing import Any
+
+TIMEOUT_S = 10
+
+FACTS = {"driver": "driver_version", "power_limit_w": "power.limit", "max_sm_mhz": "clocks.max.sm"}
+STATE = {
+    "sm_mhz": "clocks.sm",
+    "memory_mhz": "clocks.mem",
+    "power_w": "power.draw",
+    "celsius": "temperature.gpu",
+    "slowed_by": "clocks_event_reasons.active",  # a mask
+}
+
+
+def facts(device: int) -> dict[str, Any]:
+    """Return what does not change."""
+    return _query(device, FACTS)
+
+
+def state(device: int) -> dict[str, Any]:
+    """Return clocks, power and temperature now; a clock falls a while after the load."""
+    return _query(device, STATE)
+
+
+def overview() -> str:
+    """Return what `nvidia-smi` prints: errors, memory, processes; or why it does not."""
+    try:
+        return _nvidia_smi()
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"nvidia-smi: {error}\n"
+
+
+def _query(device: int, fields: dict[str, str]) -> dict[str, Any]:
+    """Return some of `nvidia-smi`'s fields for a device of PyTorch's; nothing where it fails."""
+    import torch
+
+    uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+    what = f"--query-gpu={','.join(fields.values())}"
+    try:
+        printed = _nvidia_smi(f"--id={uuid}", what, "--format=csv,noheader,nounits")
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    values = printed.strip().split(", ")
+    return (
+        dict(zip(fields, map(_number, values), strict=True)) if len(values) == len(fields) else {}
+    )
+
+
+def _nvidia_smi(*arguments: str) -> str:
+    """Return what it prints; it is not awaited where it hangs, as of a lost device.
+
+    Raises:
+        OSError: There is none.
+        subprocess.TimeoutExpired: It hangs.
+    """
+    process = subprocess.Popen(
+        ["nvidia-smi", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        return process.communicate(timeout=TIMEOUT_S)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=1)
+        raise
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
