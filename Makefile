@@ -23,7 +23,7 @@ INSTALLED := $(VENV)/.installed-$(TORCH)
 .PHONY: nano-train deploy clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(INSTALLED) ## Make .venv and install everything (TORCH=cpu or cuda, FLASH_ATTN=wheel, PYTHON=...)
 
@@ -74,7 +74,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Several files are on all cores already: threads of PyTorch would wait for each other.
 test test-all: export OMP_NUM_THREADS ?= 1
 
-test: $(INSTALLED) ## Run the quick tests, in three minutes (ARGS="-k words" and the like)
+test: $(INSTALLED) ## Run the quick tests, in a minute or two (ARGS="-k words" and the like)
 	@$(PYTEST) --ignore=tests/clients $(ARGS)
 
 test-all: $(INSTALLED) ## Run them with those that start servers, measure or take long

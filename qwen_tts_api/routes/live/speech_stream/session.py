@@ -50,14 +50,14 @@ class SpeechStreamSession:
     ) -> None:
         self._websocket = websocket
         self._service = service
-        self._settings = config
+        self._config = config
         self._count = count
         self._id = f"sess_{uuid.uuid4().hex}"
         self._speech_queue = SpeechQueue(websocket)
         self._num_utterances = 0
         self._utterance: Utterance | None = None
         self._live: LiveSpeech | None = None
-        self._config: StreamConfig
+        self._stream_config: StreamConfig
         self._splitter: UnitSplitter
         self._is_over = False
         self._handlers: dict[str, Callable[[Document], None]] = {
@@ -120,9 +120,9 @@ class SpeechStreamSession:
             self._send(error_message(error))
 
     def _configure(self, document: Document) -> None:
-        config = read_config(document, self._service, self._settings)
+        config = read_config(document, self._service, self._config)
         info = check_request(self._service, config.speech)
-        self._config = config
+        self._stream_config = config
         self._splitter = UnitSplitter(config.granularity)
         idle = [FIELDS.get(name, name) for name in info.ignored] if info else []
         self._send(
@@ -144,13 +144,13 @@ class SpeechStreamSession:
 
     def _append(self, document: Document) -> None:
         text = text_of(document)
-        limit = self._settings.max_text_chars
+        limit = self._config.max_text_chars
         if self._splitter.num_characters + len(text) > limit:
             raise TextTooLong(
                 f"More than {limit} characters wait (QWEN_MAX_TEXT_CHARS): send 'input.done'."
             )
         self._open_utterance()
-        if self._config.by_word:
+        if self._stream_config.by_word:
             self._open_live().append(text)
             return
         for unit in self._splitter.append(text):
@@ -179,7 +179,7 @@ class SpeechStreamSession:
     def _done(self) -> None:
         """Speak the buffered text, and end the utterance."""
         utterance = self._open_utterance()
-        config = self._config
+        config = self._stream_config
 
         def done() -> None:
             self._send(
@@ -208,13 +208,13 @@ class SpeechStreamSession:
     def _open_utterance(self) -> Utterance:
         if self._utterance is None:
             self._count()
-            self._utterance = Utterance(self._num_utterances, self._config, self._send)
+            self._utterance = Utterance(self._num_utterances, self._stream_config, self._send)
         return self._utterance
 
     def _speak_rest(self) -> None:
         if not (text := self._splitter.flush()).strip():
             return
-        if self._config.granularity == NONE:
+        if self._stream_config.granularity == NONE:
             self._speak_whole(text)
         else:
             self._speak_unit(text)
@@ -222,8 +222,10 @@ class SpeechStreamSession:
     def _speak_whole(self, text: str) -> None:
         utterance = self._utterance
         assert utterance is not None
-        if self._config.stream_audio:
-            live = self._service.live(replace(self._config.speech, text=text), self._websocket)
+        if self._stream_config.stream_audio:
+            live = self._service.live(
+                replace(self._stream_config.speech, text=text), self._websocket
+            )
             live.finish()
             self._speech_queue.add(lambda: utterance.speak(live, text), live.cancel)
         else:
@@ -241,7 +243,7 @@ class SpeechStreamSession:
         if self._live is None or self._live.is_over:
             utterance = self._utterance
             assert utterance is not None
-            live = self._service.live(self._config.speech, self._websocket, per_segment=True)
+            live = self._service.live(self._stream_config.speech, self._websocket, per_segment=True)
             self._speech_queue.add(lambda: utterance.speak(live, ""), live.cancel)
             self._live = live
         return self._live
