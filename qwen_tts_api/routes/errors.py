@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 # Sentences and codes for what the router refuses before a view is reached.
 _HTTP_ERRORS = {
     404: ("not_found", "There is nothing at this path."),
+    412: (
+        "precondition_failed",
+        "The audio is not the one that If-Match names: ask for all of it.",
+    ),
     416: ("range_not_satisfiable", "The audio ends before this Range; Content-Range has its size."),
     405: ("method_not_allowed", "This path does not take this method; see the Allow header."),
 }

@@ -81,7 +81,7 @@ _GET = Operation(
     tag="marytts",
     query=MaryParameters,
     answers={200: _AUDIO, 206: ranges.PART},
-    errors=(TTSError, ranges.BEHIND_THE_END),
+    errors=(TTSError, *ranges.GET_ERRORS),
     error_schema="Sentence",
 )
 
@@ -106,7 +106,10 @@ def blueprint(config: Config, service: SpeechService, cache: ranges.ResponseCach
     def process() -> Response:
         asked, ignored = _read(_read_parameters(request, config), config, service)
         if not asked.whole_text and request.method != "HEAD":
-            raise TextRequired("INPUT_TEXT is required: the text to speak.")
+            raise TextRequired(
+                "INPUT_TEXT is required: the text to speak, in the query or in a body such as "
+                "INPUT_TEXT=Hello&LOCALE=en_US."
+            )
 
         def respond(asked: SpeechRequest) -> Response:
             return response.synthesize(service, asked, request, ignored, _NAMES)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from flask import Request, Response, g
 from werkzeug.datastructures import Headers, Range
+from werkzeug.exceptions import PreconditionFailed
 from werkzeug.http import parse_range_header
 
 from qwen_tts_api.routes.connection import split_body
@@ -36,8 +37,8 @@ PART = Answer(
     (*SPEECH_HEADERS, "Accept-Ranges", "Content-Range", "ETag"),
     SCHEMAS,
 )
-BEHIND_THE_END = (416, "range_not_satisfiable")
-"""The error that a `GET` may also have, for its documentation."""
+GET_ERRORS = ((412, "precondition_failed"), (416, "range_not_satisfiable"))
+"""The errors that a `GET` may also have, for its documentation."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def respond(
         synthesize: Returns a new response.
 
     Raises:
+        PreconditionFailed: The audio is none that `If-Match` names.
         RequestedRangeNotSatisfiable: The part lies behind the end.
     """
     key = (g.get("client"), request.path, replace(asked, stream=False))
@@ -132,7 +134,10 @@ def _wanted(request: Request) -> Range | None:
 
 
 def _part(response: Response, request: Request, wanted: Range | None) -> Response:
-    environ = dict(request.environ)
+    # Before all else (RFC 9110, section 13.2.2): a part of another audio would not fit.
+    if request.if_match and not request.if_match.contains(response.get_etag()[0] or ""):
+        raise PreconditionFailed
+    environ = {name: value for name, value in request.environ.items() if name != "HTTP_IF_MATCH"}
     length = response.content_length or 0
     if wanted is None:
         environ.pop("HTTP_RANGE", None)

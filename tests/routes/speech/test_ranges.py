@@ -118,6 +118,18 @@ def test_going_on_with_another_audio_begins_anew(client: FlaskClient) -> None:
     assert get(client, PATHS[0], "bytes=100-", **{"If-Range": '"other"'})[0] == 200
 
 
+@for_each("part", [None, "bytes=100-"])
+def test_a_part_of_another_audio_is_refused(client: FlaskClient, part: str | None) -> None:
+    """`If-Match` is how some programs go on with what was cut; in each dialect's shape."""
+    tag = get(client, PATHS[0], "bytes=0-1")[1]["ETag"]
+    fits, _, data = get(client, PATHS[0], "bytes=100-199", **{"If-Match": f'"other", {tag}'})
+    assert (fits, len(data)) == (206, 100)
+    asked = {"If-Match": '"other"'} | ({} if part is None else {"Range": part})
+    assert_error(client.get(PATHS[0], headers=asked), 412, "precondition_failed")
+    assert_refused_in_a_line(client.get(PATHS[1], headers=asked), 412, "If-Match")
+    assert get(client, PATHS[0], part, **{"If-Match": "*"})[0] == (200 if part is None else 206)
+
+
 def test_an_answer_is_its_requests_alone(bench: Bench) -> None:
     """Another voice, text, seed or format is another audio, wherever the value stands."""
     for path in ("&speaker_id=Serena", "x", "&seed=1", "&audio_format=pcm", "&speed=2"):

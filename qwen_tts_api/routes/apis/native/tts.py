@@ -36,7 +36,7 @@ _GET = Operation(
     query=CoquiParameters,
     headers=CoquiHeaders,
     answers={200: _AUDIO, 206: ranges.PART},
-    errors=(TTSError, ranges.BEHIND_THE_END),
+    errors=(TTSError, *ranges.GET_ERRORS),
 )
 
 _POST = Operation(
