@@ -12,6 +12,7 @@ from qwen_tts_api.config.settings import LIVE_MODES
 
 MAX_SEED = 2**63 - 1
 
+_DIGITS = re.compile(r"-?\d{1,20}", re.ASCII)
 # As programs print them, 0.1 + 0.2 and 1e-05 among them. `float` would take "nan" and "1_0", too.
 _FLOAT = re.compile(
     r"-?(\d{0,20}\.\d{1,20}|\d{1,20}(?=e))(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE
@@ -46,7 +47,7 @@ def live_mode() -> fields.String:
     return choice("Sentence by sentence, or word by word; `QWEN_LIVE_MODE` if empty.", *LIVE_MODES)
 
 
-class _StrictInteger(fields.Integer):
+class WholeNumber(fields.Integer):
     """A whole number; 5.0 is one to JSON Schema, "5" is none. marshmallow's own takes neither."""
 
     def _validated(self, value: Any) -> int:
@@ -56,11 +57,12 @@ class _StrictInteger(fields.Integer):
         return number
 
 
-class _Seed(_StrictInteger):
+class _Seed(WholeNumber):
     """A string of digits is a seed, too: JavaScript has no number for one above 2^53."""
 
     def _validated(self, value: Any) -> int:
-        return super()._validated(read_number(value) if isinstance(value, str) else value)
+        is_digits = isinstance(value, str) and _DIGITS.fullmatch(value)
+        return super()._validated(int(value) if is_digits else value)
 
 
 def seed(description: str) -> fields.Integer:
@@ -70,10 +72,10 @@ def seed(description: str) -> fields.Integer:
 
 def integer(low: int, high: int, description: str) -> fields.Integer:
     """Return a field for a whole number from `low` to `high`, or null."""
-    return _bounded(_StrictInteger, low, high, description)
+    return _bounded(WholeNumber, low, high, description)
 
 
-def _bounded(kind: type[_StrictInteger], low: int, high: int, description: str) -> fields.Integer:
+def _bounded(kind: type[WholeNumber], low: int, high: int, description: str) -> fields.Integer:
     return kind(
         allow_none=True,
         strict=True,
@@ -107,7 +109,7 @@ def number(
 
 def read_number(text: str) -> str | float:
     """Return the number that a form's field is, or the text, which the schema then refuses."""
-    if re.fullmatch(r"-?\d{1,20}", text, re.ASCII):
+    if _DIGITS.fullmatch(text):
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
 

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, post_load
+from marshmallow import RAISE, Schema, ValidationError, post_load
 
 from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS, SAMPLE_RATES_HZ
 from qwen_tts_api.audio.rates import FASTEST, SLOWEST
@@ -16,7 +16,15 @@ from qwen_tts_api.errors import InvalidRequest
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SamplingParams
 from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.routes.bodies.audio_field import AudioField
-from qwen_tts_api.routes.speech.field_types import Switch, integer, number, seed, string, switch
+from qwen_tts_api.routes.speech.field_types import (
+    Switch,
+    WholeNumber,
+    integer,
+    number,
+    seed,
+    string,
+    switch,
+)
 from qwen_tts_api.routes.speech.turns_field import TurnsField
 from qwen_tts_api.routes.speech.word_fields import NormalizeField, PronunciationsField
 from qwen_tts_api.service.request import SpeechRequest
@@ -83,7 +91,7 @@ class SpeechSchema(Schema):
     )
     model = string("One of the served models; `QWEN_MODEL_ID` if empty.")
     audio_format = string(f"One of {', '.join(FORMATS)}; {DEFAULT_FORMAT} if empty.")
-    sample_rate = fields.Integer(
+    sample_rate = WholeNumber(
         allow_none=True,
         strict=True,
         attribute="sample_rate_hz",

@@ -11,7 +11,7 @@ from qwen_tts_api.audio import SAMPLE_RATES_HZ
 from qwen_tts_api.errors import NotSupported, UnknownModel
 from qwen_tts_api.names import shown
 from qwen_tts_api.routes.speech import field_types
-from qwen_tts_api.routes.speech.field_types import Switch, integer, number, string
+from qwen_tts_api.routes.speech.field_types import Switch, WholeNumber, integer, number, string
 from qwen_tts_api.routes.speech.schema import SpeechSchema, load
 from qwen_tts_api.routes.speech.word_fields import NormalizeField
 from qwen_tts_api.service.models import ServedModels
@@ -65,7 +65,7 @@ class SessionSchema(SpeechSchema):
     response_format = fields.String(
         validate=validate.OneOf(["pcm", "wav", "mp3", "opus"]), allow_none=True
     )
-    sample_rate = fields.Integer(
+    sample_rate = WholeNumber(
         strict=True, validate=validate.OneOf(SAMPLE_RATES_HZ), allow_none=True
     )
     speech_rate = number(0.5, 2, "2 is twice as fast.")

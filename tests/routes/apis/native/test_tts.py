@@ -157,9 +157,20 @@ def test_a_string_of_digits_is_a_seed(bench: Bench) -> None:
         assert response.headers["X-Seed"] == seed
         response = bench.client.post("/v1/audio/speech", json={"input": "a", "seed": seed})
         assert response.headers["X-Seed"] == seed
-    for wrong in ("-1", "1.5", "x", "0x7", " ", str(2**63), "9" * 400):
+    for wrong in ("-1", "1.5", "1e3", "x", "0x7", " ", str(2**63), "9" * 400):
         response = post(bench.client, text="a", seed=wrong)
         assert_error(response, 400, "invalid_request", "seed")
+
+
+def test_a_whole_number_may_have_a_point(bench: Bench) -> None:
+    """To JSON 8000.0 is the number 8000, and some languages write no other; in every field."""
+    fields = {"sample_rate": 8000.0, "top_k": 5.0, "max_new_tokens": 8.0, "seed": 7.0}
+    response = post(bench.client, text="a", **fields)
+    assert response.status_code == 200
+    assert (response.headers["X-Sample-Rate"], response.headers["X-Seed"]) == ("8000", "7")
+    for name in fields:
+        refused = post(bench.client, text="a", **{name: 7.5})
+        assert_error(refused, 400, "invalid_request", name)
 
 
 def test_request_id_is_taken_over_if_harmless(client: FlaskClient) -> None:
@@ -173,7 +184,8 @@ def test_request_id_is_taken_over_if_harmless(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("body", "code", "words"),
     [
-        (b"", "invalid_request", ["JSON"]),
+        (b"", "invalid_request", ["is empty", "JSON"]),
+        (b" \n", "invalid_request", ["is empty", "JSON"]),
         (b"{", "invalid_request", ["JSON"]),
         (b'"text"', "invalid_request", ["a string"]),
         (b"[]", "invalid_request", ["an array"]),

@@ -205,7 +205,7 @@ def test_every_value_of_the_session_is_told(port: Port) -> None:
         "mode": "commit",
         "language_type": "German",
         "response_format": "mp3",
-        "sample_rate": 48_000,
+        "sample_rate": 48_000.0,
         "speech_rate": 1.5,
         "bit_rate": 96,
         "enable_tn": False,
