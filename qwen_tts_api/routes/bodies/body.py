@@ -80,6 +80,8 @@ def parse_json(body: bytes) -> dict[str, Any]:
     Raises:
         InvalidRequest: It is not strict JSON, not an object, or has more than MAX_FIELDS fields.
     """
+    if not body.strip():
+        raise InvalidRequest("The body is empty: send a JSON object.")
     try:
         document = strict_json.parse(body)
     except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors

@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from werkzeug.http import parse_options_header
 
+from qwen_tts_api.names import shown
 from qwen_tts_api.routes.bodies.strict_json import decode_blocks
 
 MAX_FIELDS = 100
@@ -26,6 +27,8 @@ _MAX_BOUNDARY_CANDIDATES = 1000
 _AFTER_DELIMITER = re.compile(rb"(?:(--)|[ \t]{0,100}\r?\n)")
 _BLANK_LINE = re.compile(rb"(?:\A|\r?\n)\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
+# Those that leave a part as it is; RFC 7578, section 4.7, has no others.
+_TRANSFER_ENCODINGS = ("", "7bit", "8bit", "binary")
 # As werkzeug: with any other charset, or none, the text is UTF-8 or Windows-1252.
 _CHARSETS = ("ascii", "us-ascii", "iso-8859-1")
 
@@ -169,6 +172,12 @@ def _read_part(content: bytes) -> Part:
     _, media_type = parse_options_header(headers.get("content-type"))
     if "name" not in disposition:
         raise ValueError("a part of it has no name")
+    encoding = headers.get("content-transfer-encoding", "").lower()
+    if encoding not in _TRANSFER_ENCODINGS:
+        raise ValueError(
+            f"a part of it is encoded ({shown(encoding)} in Content-Transfer-Encoding): send it as "
+            "it is"
+        )
     charset = media_type.get("charset", "").lower()
     return Part(
         name=disposition["name"],

@@ -1,4 +1,4 @@
-"""The bounds of a form: how many fields it has, and how long the head of one is."""
+"""The bounds of a form: how many fields it has, how long the head of one is, and its encoding."""
 
 from __future__ import annotations
 
@@ -38,3 +38,14 @@ def test_the_head_of_a_part_ends_soon() -> None:
     longer = part("a", "X: " + "y" * MAX_HEAD_BYTES + "\r\n")
     with pytest.raises(ValueError, match="no end within"):
         parse_multipart(longer + b"--b--\r\n", b"b")
+
+
+def test_a_part_that_is_encoded_is_refused() -> None:
+    """Its letters of base64 would be spoken; binary, 7bit and 8bit are no encodings."""
+    for encoding in ("base64", "Quoted-Printable", "x-gzip"):
+        encoded = part("a", f"Content-Transfer-Encoding: {encoding}\r\n") + b"--b--\r\n"
+        with pytest.raises(ValueError, match=f"'{encoding.lower()}' in Content-Transfer-Encoding"):
+            parse_multipart(encoded, b"b")
+    for encoding in ("binary", "7bit", "8BIT"):
+        plain = part("a", f"Content-Transfer-Encoding: {encoding}\r\n") + b"--b--\r\n"
+        assert parse_multipart(plain, b"b").fields == {"a": "x"}
