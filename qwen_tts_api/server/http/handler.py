@@ -12,9 +12,11 @@ from typing import Any
 
 from gunicorn.http import errors as parse_errors
 from gunicorn.http import wsgi
+from gunicorn.util import http_date
 
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.routes.live.upgrade import RECEIVED
+from qwen_tts_api.routes.request_log import REQUEST_ID_HEADER
 from qwen_tts_api.server.http.connection import Connection
 from qwen_tts_api.server.http.response import SocketResponse
 from qwen_tts_api.telemetry.context import current_context
@@ -24,7 +26,14 @@ logger = logging.getLogger(__name__)
 MAX_MESSAGE_CHARS = 300
 """Limit for error messages, which quote the malformed request."""
 
-_FIRST_LINE = (parse_errors.InvalidRequestLine, parse_errors.InvalidHTTPVersion)
+_ENCODE = " Its first line has plain ASCII without spaces in the path: encode it (%20)."
+
+# What the message of a parser's error goes on with.
+_ADVICE: dict[type[Exception], str] = {
+    parse_errors.InvalidRequestLine: _ENCODE,
+    parse_errors.InvalidHTTPVersion: _ENCODE,
+    parse_errors.LimitRequestLine: " Send a long text in the body of a POST.",
+}
 
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 
@@ -115,7 +124,7 @@ class RequestHandler:
         body = {"error": message, "code": code, "request_id": request_id}
         with suppress(OSError):  # small: if the socket buffer is full, the client does not read
             connection.sock.setblocking(False)
-            connection.sock.send(_response(status, json.dumps(body).encode()))
+            connection.sock.send(_response(status, request_id, json.dumps(body).encode()))
 
 
 def _skip_body(connection: Connection) -> bool:
@@ -135,18 +144,17 @@ def _describe(error: Exception) -> tuple[HTTPStatus, str, str]:
         return HTTPStatus(error.status), error.code, error.message
     if isinstance(error, parse_errors.ParseException):
         message = f"The request is malformed: {error}."[:MAX_MESSAGE_CHARS]
-        if isinstance(error, _FIRST_LINE):
-            message += (
-                " Its first line has plain ASCII without spaces in the path: encode it (%20)."
-            )
+        message += _ADVICE.get(type(error), "")
         return _STATUS.get(type(error), HTTPStatus.BAD_REQUEST), "invalid_request", message
     message = "The server failed on this request; see its log."
     return HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", message
 
 
-def _response(status: HTTPStatus, body: bytes) -> bytes:
+def _response(status: HTTPStatus, request_id: str, body: bytes) -> bytes:
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+        f"Date: {http_date()}\r\n"
+        f"{REQUEST_ID_HEADER}: {request_id}\r\n"
         "Content-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n"
         "Connection: close\r\n\r\n"

@@ -175,6 +175,9 @@ def test_what_is_no_http_gets_the_envelope(
     assert b"Content-Type: application/json" in head
     document = json.loads(body)
     assert (document["code"], len(document["request_id"])) == ("invalid_request", 32)
+    assert f"\r\nX-Request-Id: {document['request_id']}\r\n".encode() in head
+    assert b"\r\nDate: " in head
+    assert ("in the body of a POST" in document["error"]) == (status == 414)
     # Its own, and not that of a request that the same thread has served.
     assert server.log.count(document["request_id"]) == 1
     assert "secret" not in server.log
