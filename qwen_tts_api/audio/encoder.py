@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Samples = npt.NDArray[np.int16]
 
-SILENCE: Samples = np.zeros(0, np.int16)
+NO_SAMPLES: Samples = np.zeros(0, np.int16)
 
 
 class Encoder(Protocol):

@@ -16,7 +16,7 @@ from qwen_tts_api.audio.containers import (
     opus_stream_encoder,
     vorbis_encoder,
 )
-from qwen_tts_api.audio.encoder import SILENCE, Encoder, Samples
+from qwen_tts_api.audio.encoder import NO_SAMPLES, Encoder, Samples
 from qwen_tts_api.audio.formats import AudioFormat
 from qwen_tts_api.audio.g711 import A_LAW, MU_LAW, G711Encoder
 from qwen_tts_api.audio.mp3 import Mp3Encoder
@@ -57,7 +57,7 @@ class WholeEncoder:
 
     def __init__(self, write: Callable[[Samples], bytes]) -> None:
         self._write = write
-        self._received: list[Samples] = [SILENCE]
+        self._received: list[Samples] = [NO_SAMPLES]
 
     def encode(self, samples: Samples) -> bytes:
         """Keep the samples."""
@@ -191,7 +191,7 @@ class Pipeline:
     def finish(self) -> bytes:
         """Return the rest."""
         began_at = time.monotonic()
-        samples = SILENCE
+        samples = NO_SAMPLES
         for step in self._steps:
             samples = np.concatenate([step.process(samples), step.finish()])
         data = self._encode(samples) + self._encoder.finish()

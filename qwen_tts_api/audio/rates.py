@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from qwen_tts_api.audio.encoder import SILENCE, Samples
+from qwen_tts_api.audio.encoder import NO_SAMPLES, Samples
 
 SLOWEST, FASTEST = 0.25, 4.0
 
@@ -35,7 +35,7 @@ class SpeedChanger:
         self._step = sample_rate_hz * _STEP_MS // 1000
         self._reach = sample_rate_hz * _REACH_MS // 1000
         self._fade_in = 0.5 - 0.5 * np.cos(np.pi * (np.arange(self._step) + 0.5) / self._step)
-        self._input = SILENCE  # what may still be needed
+        self._input = NO_SAMPLES  # what may still be needed
         self._start = 0  # position of its first sample in all of the input
         self._num_steps = 0
         self._continuation = 0  # position of what follows the last step
@@ -45,7 +45,7 @@ class SpeedChanger:
         """Return what is ready after these samples."""
         self._num_in += len(samples)
         self._input = np.concatenate([self._input, samples])
-        made = [SILENCE]
+        made = [NO_SAMPLES]
         while self._needed <= self._start + len(self._input):
             made.append(self._make_step())
         self._forget()
@@ -55,7 +55,7 @@ class SpeedChanger:
     def finish(self) -> Samples:
         """Return the rest: in all, the length of the input divided by the speed."""
         num_left = round(self._num_in / self._speed) - self._num_out
-        rest = [SILENCE]
+        rest = [NO_SAMPLES]
         while sum(map(len, rest)) < num_left:
             rest.append(self.process(np.zeros(self._step, np.int16)))
         return np.concatenate(rest)[:num_left]
@@ -126,7 +126,7 @@ class Resampler:
     def finish(self) -> Samples:
         """Return the rest: in all as many samples as last as long, rounded."""
         num_left = round(self._num_in * self._to_hz / self._from_hz) - self._num_out
-        rest = self._resample(SILENCE, last=True)[:num_left]
+        rest = self._resample(NO_SAMPLES, last=True)[:num_left]
         return np.pad(rest, (0, num_left - len(rest)))
 
     def _resample(self, samples: Samples, *, last: bool) -> Samples:

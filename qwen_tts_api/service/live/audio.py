@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-import numpy.typing as npt
-
+from qwen_tts_api.audio.encoder import Samples
 from qwen_tts_api.audio.encoders import Output, Pipeline
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.live.segment import LiveSegment
@@ -16,8 +14,6 @@ from qwen_tts_api.service.text.segments import measure
 from qwen_tts_api.service.times.timed import TimedSegment, Times
 from qwen_tts_api.service.times.timeline import Timeline
 from qwen_tts_api.service.times.words import LETTERS_PER_S
-
-Samples = npt.NDArray[np.int16]
 
 
 def choose_tempo(output: Output, *, has_marks: bool) -> tuple[Output, float]:

@@ -17,8 +17,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from qwen_tts_api.audio.encoder import NO_SAMPLES, Samples
 from qwen_tts_api.audio.rates import SpeedChanger
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.synthesis.fades import FADE, fade_in, fade_out
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from qwen_tts_api.service.plan import SpeechSegment
     from qwen_tts_api.service.times.timeline import Timeline
 
-Samples = npt.NDArray[np.int16]
 
 WINDOW = SAMPLE_RATE_HZ // 100
 """Samples of a window of 10 ms, over which loudness (RMS) is measured; a frame has eight."""
@@ -42,8 +41,6 @@ to 0.3 s. Silence beyond it is returned, and counts as part of the pause."""
 # Speech is louder than -46 dB of the loudest window so far, and than -60 dB of full scale.
 RELATIVE_THRESHOLD = 0.005
 ABSOLUTE_THRESHOLD = 33.0
-
-_NONE: Samples = np.zeros(0, np.int16)
 
 
 class Concatenator:
@@ -77,8 +74,8 @@ class Concatenator:
         self._begun = not trim_beginning
         self._follows_stated = trim_beginning
         self._heard = False  # whether any segment had speech
-        self._rest = _NONE  # samples of an incomplete window
-        self._speech = _NONE  # the last window with speech, unless it was returned
+        self._rest = NO_SAMPLES  # samples of an incomplete window
+        self._speech = NO_SAMPLES  # the last window with speech, unless it was returned
         self._silence: list[Samples] = []  # silent windows since then, unless they were returned
         self._num_silent_sent = 0
         self._num_early = 0  # samples of silence that were returned before a pause was stated
@@ -120,7 +117,7 @@ class Concatenator:
         if len(self._rest):
             self._take(self._rest, ready)
         pause = max(FADE, round(pause_s * SAMPLE_RATE_HZ) - WINDOW * self._num_silent_sent)
-        silence = np.concatenate([_NONE, *self._silence])[:pause]
+        silence = np.concatenate([NO_SAMPLES, *self._silence])[:pause]
         tail = fade_out(np.concatenate([self._speech, silence]))
         ended = self._returned([*ready, tail, np.zeros(pause - len(silence), np.int16)])
         self._expect_segment(follows_stated=False)
@@ -162,11 +159,11 @@ class Concatenator:
         wanted, self._silence = self._silence[: int(num_wanted)], self._silence[int(num_wanted) :]
         ready += [self._speech, *wanted]
         self._num_silent_sent += len(wanted)
-        self._rest, self._speech = _NONE, _NONE
+        self._rest, self._speech = NO_SAMPLES, NO_SAMPLES
         return self._returned(ready)
 
     def _returned(self, ready: list[Samples]) -> Samples:
-        returned = np.concatenate([_NONE, *ready])
+        returned = np.concatenate([NO_SAMPLES, *ready])
         self.position += len(returned)
         return returned
 
@@ -186,7 +183,7 @@ class Concatenator:
         self._num_left -= 1
         self._begins_at, self._num_trimmed = self.position, 0
         self._begun, self._follows_stated = False, follows_stated
-        self._rest, self._speech, self._silence = _NONE, _NONE, []
+        self._rest, self._speech, self._silence = NO_SAMPLES, NO_SAMPLES, []
         self._num_silent_sent = 0
 
     def _take(self, window: Samples, ready: list[Samples]) -> None:
@@ -198,7 +195,7 @@ class Concatenator:
                 del self._silence[:-MARGIN_WINDOWS]
             elif len(self._silence) > self._max_held_windows:
                 ready += [self._speech, self._silence.pop(0)]
-                self._speech = _NONE
+                self._speech = NO_SAMPLES
                 self._num_silent_sent += 1
             return
         if not self._begun:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from qwen_tts_api.audio.encoder import Samples
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
-
-Samples = npt.NDArray[np.int16]
 
 FADE = SAMPLE_RATE_HZ // 200
 """Samples of a fade: 5 ms."""

@@ -8,9 +8,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
 
-import numpy as np
-import numpy.typing as npt
-
+from qwen_tts_api.audio.encoder import Samples
 from qwen_tts_api.engine.job import Job, Restarted, busy_s
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import DeadlineExceeded, TTSError
@@ -18,8 +16,6 @@ from qwen_tts_api.service.plan import SpeechSegment
 from qwen_tts_api.service.synthesis.concatenate import join, silence
 from qwen_tts_api.service.times.timeline import Timeline
 from qwen_tts_api.telemetry.context import bound_context, current_context
-
-Samples = npt.NDArray[np.int16]
 
 NOTHING_TO_SAY = "nothing_to_say"
 """The finish reason of a request whose text has nothing to say, as its `X-Finish-Reason` says."""

@@ -8,22 +8,18 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
+from qwen_tts_api.audio.encoder import NO_SAMPLES, Samples
 from qwen_tts_api.service.synthesis.concatenate import (
     ABSOLUTE_THRESHOLD,
     RELATIVE_THRESHOLD,
     WINDOW,
 )
 
-Samples = npt.NDArray[np.int16]
-
 PAUSE_THRESHOLD = 0.03
 """A silence inside speech is below -30 dB of the loudest window: breath and room are no words."""
 
 MIN_PAUSE_WINDOWS = 10
 """Shorter silences are those before plosives: 0.1 s."""
-
-
-_NONE: Samples = np.zeros(0, np.int16)
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ class ActivityMeter:
 
     def __init__(self) -> None:
         self._loudest = 0.0
-        self._rest = _NONE
+        self._rest = NO_SAMPLES
         self._levels: list[npt.NDArray[np.float64]] = []
         self._num_samples = 0
 
@@ -65,7 +61,7 @@ class ActivityMeter:
         levels = np.concatenate([np.zeros(0), *self._levels])
         self._loudest = max(self._loudest, float(levels.max(initial=0.0)))
         num_samples = self._num_samples
-        self._rest, self._levels, self._num_samples = _NONE, [], 0
+        self._rest, self._levels, self._num_samples = NO_SAMPLES, [], 0
         speech = np.flatnonzero(
             levels > max(ABSOLUTE_THRESHOLD, RELATIVE_THRESHOLD * self._loudest)
         )

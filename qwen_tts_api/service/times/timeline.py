@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-import numpy.typing as npt
-
+from qwen_tts_api.audio.encoder import Samples
 from qwen_tts_api.audio.encoders import Output
 from qwen_tts_api.checkpoints.token_timing import TokenTiming
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
@@ -15,8 +13,6 @@ from qwen_tts_api.service.times.activity import Activity, ActivityMeter
 from qwen_tts_api.service.times.estimate import Span, estimate, expected
 from qwen_tts_api.service.times.timed import SegmentText, TimedSegment, Times, timed_segment
 from qwen_tts_api.service.times.words import LETTERS_PER_S, Word, split_words
-
-Samples = npt.NDArray[np.int16]
 
 
 class Timeline:

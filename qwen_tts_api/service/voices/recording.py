@@ -19,7 +19,8 @@ import soxr
 from qwen_tts_api.errors import InvalidAudio, InvalidRequest
 from qwen_tts_api.model.utterance import MAX_REFERENCE_S, SAMPLE_RATE_HZ
 
-Samples = npt.NDArray[np.float32]
+Waveform = npt.NDArray[np.float32]
+"""Samples of one channel, full scale at 1; what is spoken has 16 bits (`audio.encoder.Samples`)."""
 
 ALLOWED = "WAV, FLAC, Ogg (Vorbis or Opus) and MP3"
 MIN_DURATION_S = 1
@@ -46,7 +47,7 @@ _SILENCE = 0.003
 _MAX_PEAK = 4.0
 
 
-def read_recording(data: bytes, max_bytes: int, field: str = "ref_audio") -> Samples:
+def read_recording(data: bytes, max_bytes: int, field: str = "ref_audio") -> Waveform:
     """Decode an audio file to samples: float32 `[n]`, mono, at SAMPLE_RATE_HZ.
 
     Args:
@@ -70,7 +71,7 @@ class _InvalidRecording(Exception):
     """The recording is refused; the message continues the sentence "The recording"."""
 
 
-def _read(data: bytes, max_bytes: int) -> Samples:
+def _read(data: bytes, max_bytes: int) -> Waveform:
     if len(data) > max_bytes:
         raise _InvalidRecording(f"has {len(data)} bytes; QWEN_MAX_AUDIO_BYTES allows {max_bytes}")
     if not _has_magic(data):
@@ -131,7 +132,7 @@ def _check_header(file: soundfile.SoundFile) -> None:
         raise _InvalidRecording("does not tell its length: write it to a file instead of a pipe")
 
 
-def _read_mono(file: soundfile.SoundFile) -> Iterator[Samples]:
+def _read_mono(file: soundfile.SoundFile) -> Iterator[Waveform]:
     """Decode a file second by second, and mix its channels to mono.
 
     Raises:
@@ -154,7 +155,7 @@ def _read_mono(file: soundfile.SoundFile) -> Iterator[Samples]:
         )
 
 
-def _resample(blocks: Iterator[Samples], rate_hz: int) -> Samples:
+def _resample(blocks: Iterator[Waveform], rate_hz: int) -> Waveform:
     stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
     resampled = [stream.resample_chunk(block) for block in blocks]
     resampled.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))

@@ -21,7 +21,7 @@ from qwen_tts_api.errors import (
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Reference
 from qwen_tts_api.names import fold, shown
 from qwen_tts_api.service.models import ServedModels, display_name, find_speaker
-from qwen_tts_api.service.voices.recording import Samples, check_ref_text, read_recording
+from qwen_tts_api.service.voices.recording import Waveform, check_ref_text, read_recording
 from qwen_tts_api.service.voices.store import VoiceStore, too_many_voices, voice_exists
 from qwen_tts_api.service.voices.trimming import trim_silence
 from qwen_tts_api.service.voices.voice import (
@@ -231,7 +231,7 @@ class VoiceRegistry:
         samples = trim_silence(samples, is_continued=not x_vector_only)
         return Reference(samples, text, x_vector_only)
 
-    def _samples(self, voice: Voice) -> Samples:
+    def _samples(self, voice: Voice) -> Waveform:
         """Return the recording of a voice; one that was deleted meanwhile is an unknown speaker."""
         try:
             return self._store.samples(voice)

@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 
 from qwen_tts_api.errors import InvalidRequest, TooManyVoices, VoiceExists
@@ -41,12 +40,11 @@ from qwen_tts_api.files import (
 )
 from qwen_tts_api.model.utterance import MAX_REFERENCE_S, SAMPLE_RATE_HZ
 from qwen_tts_api.names import shown
-from qwen_tts_api.service.voices.recording import check_ref_text
+from qwen_tts_api.service.voices.recording import Waveform, check_ref_text
 from qwen_tts_api.service.voices.voice import MAX_ID_CHARS, Voice, check_name
 
 logger = logging.getLogger(__name__)
 
-Samples = npt.NDArray[np.float32]
 
 _ID = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{MAX_ID_CHARS - 1}}}")
 MAX_METADATA_BYTES = 1 << 16
@@ -110,7 +108,7 @@ class VoiceStore:
             self._log_once(voice_id, error)
         return None
 
-    def add(self, voice: Voice, samples: Samples, max_voices: int | None = None) -> Voice:
+    def add(self, voice: Voice, samples: Waveform, max_voices: int | None = None) -> Voice:
         """Write a voice, and return it with the digest of its samples.
 
         Raises:
@@ -169,7 +167,7 @@ class VoiceStore:
                 remove(temporary)
         return True
 
-    def samples(self, voice: Voice) -> Samples:
+    def samples(self, voice: Voice) -> Waveform:
         """Return the recording of a voice, float32 `[n]`, mono, at SAMPLE_RATE_HZ.
 
         Raises:
@@ -251,22 +249,22 @@ def _read_metadata(folder: Path) -> Voice:
     return voice
 
 
-def _wav(samples: Samples) -> bytes:
+def _wav(samples: Waveform) -> bytes:
     """Encode a WAV file in memory: libsndfile does not report a full disk."""
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, SAMPLE_RATE_HZ, subtype="FLOAT", format="WAV")
     return buffer.getvalue()
 
 
-def _read_wav(file: IO[bytes]) -> Samples:
+def _read_wav(file: IO[bytes]) -> Waveform:
     """Decode a file that `_wav` encoded; other formats are refused before their header counts."""
     with soundfile.SoundFile(file) as audio:
         kind = (audio.format, audio.subtype, audio.channels, audio.samplerate)
         if kind != ("WAV", "FLOAT", 1, SAMPLE_RATE_HZ):
             raise ValueError(f"it is {kind}")
-        samples: Samples = audio.read(MAX_RECORDING_BYTES // 4, dtype="float32")
+        samples: Waveform = audio.read(MAX_RECORDING_BYTES // 4, dtype="float32")
     return samples
 
 
-def _digest(samples: Samples) -> str:
+def _digest(samples: Waveform) -> str:
     return hashlib.sha256(np.ascontiguousarray(samples, "<f4").tobytes()).hexdigest()

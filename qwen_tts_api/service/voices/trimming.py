@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
-
-Samples = npt.NDArray[np.float32]
+from qwen_tts_api.service.voices.recording import Waveform
 
 HOP = SAMPLE_RATE_HZ // 100
 """Samples between two windows: 10 ms."""
@@ -38,7 +37,7 @@ _NUM_LOUDEST = 10  # windows: a click is shorter
 _RUN = 5  # windows, of which most are speech's
 
 
-def trim_silence(samples: Samples, *, is_continued: bool) -> Samples:
+def trim_silence(samples: Waveform, *, is_continued: bool) -> Waveform:
     """Return a recording with no more than LEAD_S before its speech, and TAIL_S behind it.
 
     Args:
@@ -58,7 +57,7 @@ def trim_silence(samples: Samples, *, is_continued: bool) -> Samples:
     return np.concatenate([samples[begin:end], np.zeros(missing, np.float32)])
 
 
-def _levels(samples: Samples) -> npt.NDArray[np.float64]:
+def _levels(samples: Waveform) -> npt.NDArray[np.float64]:
     """Return the level of each window in dB of full scale, within the band of speech."""
     if len(samples) < _WINDOW:
         return np.zeros(0)
