@@ -117,7 +117,7 @@ class VoiceStore:
             OSError: It cannot be written, or the lock is held; then nothing of it is left.
         """
         metadata = asdict(voice) | {"digest": _digest(samples)}
-        # Recordings are personal data: readable by this user only.
+        # Recordings are personal data: readable by this user only, in whichever folder.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock(self._folder):
             if max_voices is not None and self.count() >= max_voices:
@@ -126,7 +126,7 @@ class VoiceStore:
                 raise voice_exists(voice)
             temporary = self._temporary_path()
             try:
-                temporary.mkdir()
+                temporary.mkdir(mode=0o700)
                 write_synced(temporary / _RECORDING, _wav(samples))
                 document = json.dumps(metadata, ensure_ascii=False, indent=1)
                 write_synced(temporary / _METADATA, document.encode())

@@ -49,13 +49,17 @@ def test_what_is_added_is_there_for_every_process(store: VoiceStore, tmp_path: P
 
 
 def test_recordings_are_for_this_user_alone(store: VoiceStore, tmp_path: Path) -> None:
-    """They are personal data."""
+    """They are personal data; also in a folder that was there, and may be read by everybody."""
+    open_to_all = tmp_path / "open"
     before = os.umask(0o022)
     try:
+        open_to_all.mkdir()
         store.add(voice("Bob"), SAMPLES)
+        VoiceStore(open_to_all).add(voice("Bob"), SAMPLES)
     finally:
         os.umask(before)
-    assert (tmp_path / "deep" / "voices").stat().st_mode & 0o777 == 0o700
+    for folder in (tmp_path / "deep" / "voices", open_to_all / "bob"):
+        assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_name_is_taken_once(store: VoiceStore) -> None:
