@@ -143,6 +143,13 @@ def register(
     app.register_error_handler(Exception, unexpected)
 
 
+def error_type(status: int) -> str:
+    """Return OpenAI's word for the kind of an error, which live APIs have, too."""
+    if status >= 500:
+        return "server_error"
+    return "rate_limit_error" if status == 429 else "invalid_request_error"
+
+
 def _is_under(path: str, prefix: str) -> bool:
     return path == prefix or path.startswith(f"{prefix}/")
 

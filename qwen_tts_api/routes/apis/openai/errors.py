@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from qwen_tts_api.routes.errors import ErrorBody
+from qwen_tts_api.routes.errors import ErrorBody, error_type
 
 # OpenAI's status and code, where clients compare them; its SDKs have an exception class for 404.
 _RENAMED = {
@@ -15,7 +15,6 @@ _RENAMED = {
     "unauthorized": (401, "invalid_api_key"),
     "rate_limited": (429, "rate_limit_exceeded"),
 }
-_TYPES = {429: "rate_limit_error"}
 
 # Worth retrying. OpenAI's SDKs retry 408, 409, 429 and every 5xx twice, unless `X-Should-Retry` is
 # false: three times the work for the same error.
@@ -45,10 +44,9 @@ def render_error(error: ErrorBody) -> Response:
 def describe(error: ErrorBody) -> dict[str, Any]:
     """Return the `error` object of a response or event."""
     status, code = _RENAMED.get(error.code, (error.status, error.code))
-    client_error = _TYPES.get(status, "invalid_request_error")
     return {
         "message": error.message,
-        "type": "server_error" if status >= 500 else client_error,
+        "type": error_type(status),
         "param": next(iter(error.fields or {}), None),
         "code": code,
     }

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from qwen_tts_api.errors import TTSError
+from qwen_tts_api.routes.errors import error_type
 from qwen_tts_api.routes.live.realtime.session_config import FIELDS
 
 MAX_DELTA_BYTES = 98_304
@@ -33,7 +34,7 @@ def error_event(error: TTSError, client_event_id: object = None) -> Event:
     return event(
         "error",
         error={
-            "type": "invalid_request_error" if error.status < 500 else "server_error",
+            "type": error_type(error.status),
             "code": "invalid_value" if error.code == "invalid_request" else error.code,
             "message": error.message_in(FIELDS),
             "param": next(iter(fields), None),

@@ -10,6 +10,7 @@ from typing import Any
 from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.routes.apis.openai.names import FIELDS
+from qwen_tts_api.routes.errors import error_type
 from qwen_tts_api.routes.live.framing import Message
 from qwen_tts_api.routes.live.speech_stream.stream_config import StreamConfig
 from qwen_tts_api.service.live.events import (
@@ -208,7 +209,7 @@ def error_message(error: TTSError, *, is_partial: bool = False) -> Document:
     message: Document = {
         "type": "error",
         "message": error.message_in(FIELDS),
-        "error_type": "invalid_request_error" if error.status < 500 else "server_error",
+        "error_type": error_type(error.status),
         "param": next(iter(fields), None),
         "code": error.code,
     }

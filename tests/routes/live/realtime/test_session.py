@@ -375,4 +375,5 @@ def test_a_socket_s_responses_count_as_requests(serve_port: ServePort) -> None:
         client.until("response.done")
         client.append("Two.")
         client.send("input_text_buffer.commit")
-        assert client.next()["error"]["code"] == "rate_limited"
+        error = client.next()["error"]
+        assert (error["type"], error["code"]) == ("rate_limit_error", "rate_limited")

@@ -339,6 +339,18 @@ def test_more_text_than_may_wait_is_refused(serve_port: ServePort) -> None:
         assert start["sentence_text"] == "a" * 40
 
 
+def test_each_utterance_counts_as_a_request(serve_port: ServePort) -> None:
+    """The error is of the kind that it has over HTTP, which clients take for worth another try."""
+    port, _ = serve_port(rate_limit=2)
+    with session(port, voice="Ryan") as client:
+        client.send("input.text", text="One.")
+        client.send("input.done")
+        client.until("session.done")
+        client.send("input.text", text="Two.")
+        error = client.document()
+        assert (error["error_type"], error["code"]) == ("rate_limit_error", "rate_limited")
+
+
 def test_a_client_that_leaves_frees_its_slot(serve_port: ServePort) -> None:
     port, bench = serve_port()
     bench.runner.gate.clear()  # so that it takes its time
