@@ -9,10 +9,9 @@ from flask import Blueprint, Response, jsonify
 from marshmallow import Schema, fields, validate
 
 from qwen_tts_api.routes.openapi.operations import TEXT, Answer, Operation
+from qwen_tts_api.service.models import MODEL_STATES
 from qwen_tts_api.service.speech import SpeechService
 from qwen_tts_api.telemetry.metrics import CONTENT_TYPE
-
-MODEL_STATES = ("ready", "loading", "not loaded", "idle", "failed")
 
 
 class HealthSchema(Schema):

@@ -29,6 +29,8 @@ CODES = {
 }
 _CODE_OF = {name: code for code, name in CODES.items()}
 
+MODEL_STATES = ("ready", "loading", "not loaded", "idle", "failed")
+
 
 @dataclass(frozen=True)
 class ServedModel:
@@ -36,7 +38,7 @@ class ServedModel:
 
     Attributes:
         name: Its name.
-        state: `ready`, `loading`, `not loaded`, `idle` or `failed`.
+        state: One of MODEL_STATES.
         card: What it can do; None while its checkpoint cannot be read.
     """
 

@@ -10,7 +10,7 @@ from marshmallow import Schema, fields, validate
 from qwen_tts_api.checkpoints.card import KINDS, ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
-from qwen_tts_api.service.models import default_speaker, display_name
+from qwen_tts_api.service.models import MODEL_STATES, default_speaker, display_name
 from qwen_tts_api.service.speech import SpeechService
 
 
@@ -23,7 +23,7 @@ class ModelSchema(Schema):
     )
     state = fields.String(
         required=True,
-        validate=validate.OneOf(["ready", "loading", "not loaded", "idle", "failed"]),
+        validate=validate.OneOf(MODEL_STATES),
         metadata={
             "description": "`not loaded` and `idle` (it was unloaded since nobody used it): the "
             "next request for it loads it."
