@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from qwen_tts_api.errors import EXIT_CANNOT_START
 from qwen_tts_api.telemetry.context import CONTEXT_KEYS, USAGE_FIELDS, current_context
 
 
@@ -17,6 +18,16 @@ class AddContext(logging.Filter):
             if not hasattr(record, key):
                 setattr(record, key, value)
         return True
+
+
+class WithoutEcho(logging.Filter):
+    """Drop what gunicorn's master says of a worker that could not start and has said why."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether to log a record of gunicorn's."""
+        message = record.getMessage()
+        ended = f"exited with code {EXIT_CANNOT_START}."
+        return not message.endswith((ended, "App failed to load."))
 
 
 class TextFormatter(logging.Formatter):
@@ -42,7 +53,7 @@ def logging_config(level: str, log_format: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"context": {"()": AddContext}},
+        "filters": {"context": {"()": AddContext}, "without_echo": {"()": WithoutEcho}},
         "formatters": {
             "text": {"()": TextFormatter, "format": "%(asctime)s %(levelname)-8s %(message)s"},
             "json": {
@@ -62,6 +73,6 @@ def logging_config(level: str, log_format: str) -> dict[str, Any]:
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {
             "qwen_tts_api": {"level": level},
-            "gunicorn.error": {"level": level, "propagate": True},
+            "gunicorn.error": {"level": level, "propagate": True, "filters": ["without_echo"]},
         },
     }
