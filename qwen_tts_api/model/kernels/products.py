@@ -150,6 +150,13 @@ def _product(a, matrix, cols, inner, stride_in, stride_out, WIDTH: tl.constexpr,
 
 
 @triton.jit
+def _columns(source, row_mask, inner, WIDTH: tl.constexpr):
+    """Load columns `inner` of rows; `source` `[ROWS, 1]` points to them."""
+    mask = row_mask[:, None] & (inner < WIDTH)[None, :]
+    return tl.load(source + inner[None, :], mask, 0.0)
+
+
+@triton.jit
 def _silu(x):
     """Compute in float32, and round to the dtype of `x`."""
     value = x.to(tl.float32)
@@ -160,14 +167,24 @@ def _silu(x):
 def _inverse_rms(
     source, row_mask, eps, WIDTH: tl.constexpr, ROWS: tl.constexpr, INNER: tl.constexpr
 ):
-    """Return 1 / root mean square of rows, `[ROWS]`; `source` `[ROWS, 1]` points to them."""
-    square = tl.zeros([ROWS], tl.float32)
-    for start in range(0, WIDTH, INNER):
+    """Return 1 / root mean square of rows, `[ROWS]`; `source` `[ROWS, 1]` points to them.
+
+    Unrolled, and summed over a row at the end: so that no load waits for the one before.
+    """
+    square = tl.zeros([ROWS, INNER], tl.float32)
+    for start in tl.static_range(0, WIDTH, INNER):
         inner = start + tl.arange(0, INNER)
-        mask = row_mask[:, None] & (inner < WIDTH)[None, :]
-        value = tl.load(source + inner[None, :], mask, 0.0).to(tl.float32)
-        square += tl.sum(value * value, 1)
-    return tl.rsqrt(square / WIDTH + eps)
+        value = _columns(source, row_mask, inner, WIDTH).to(tl.float32)
+        square = tl.fma(value, value, square)
+    return tl.rsqrt(tl.sum(square, 1) / WIDTH + eps)
+
+
+@triton.jit
+def _norm_weight(norms, start, WIDTH: tl.constexpr, INNER: tl.constexpr):
+    """Load a step of the norm's weight for each row: `[ROWS, INNER]`."""
+    inner = start + tl.arange(0, INNER)
+    mask = (inner < WIDTH)[None, :]
+    return tl.load(norms + inner[None, :], mask, 0.0)
 
 
 @triton.jit(do_not_specialize=["num_rows"])  # one code for all, to the bit
@@ -191,8 +208,8 @@ def _norm_product_kernel(
 ):
     """One tile of `norm_product`."""
     dtype = norm.dtype.element_ty
-    cols = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
-    rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
+    rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    cols = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
     row_mask = rows < num_rows
     sources = rows
     if indices is not None:
@@ -201,18 +218,21 @@ def _norm_product_kernel(
     scale = _inverse_rms(source, row_mask, eps, WIDTH, ROWS, INNER)
     product = tl.zeros([ROWS, COLUMNS], tl.float32)
     up = tl.zeros([ROWS, COLUMNS], tl.float32)
+    # A row of it for each row, so that nothing is moved between threads; one step ahead.
+    norms = norm + tl.zeros([ROWS, INNER], tl.int32)
+    weight = _norm_weight(norms, 0, WIDTH, INNER)
     for start in range(0, WIDTH, INNER):
         inner = start + tl.arange(0, INNER)
-        mask = row_mask[:, None] & (inner < WIDTH)[None, :]
-        value = tl.load(source + inner[None, :], mask, 0.0).to(tl.float32)
-        weight = tl.load(norm + inner, inner < WIDTH, 0.0)[None, :]
+        value = _columns(source, row_mask, inner, WIDTH).to(tl.float32)
         normed = (weight * (value * scale[:, None]).to(dtype)).to(dtype)
+        weight = _norm_weight(norms, start + INNER, WIDTH, INNER)
         product += _product(normed, matrix, cols, inner, stride_in, stride_out, WIDTH, OUT)
         if GATED:
             right = matrix + OUT * stride_out
             up += _product(normed, right, cols, inner, stride_in, stride_out, WIDTH, OUT)
         if hidden is not None:  # noqa: SIM102  (a constant, then a number)
-            if tl.program_id(0) == 0:
+            if tl.program_id(1) == 0:
+                mask = row_mask[:, None] & (inner < WIDTH)[None, :]
                 tl.store(hidden + rows[:, None] * WIDTH + inner[None, :], normed, mask)
     result = product.to(dtype)
     if GATED:
@@ -242,17 +262,17 @@ def _product_kernel(
 ):
     """One tile of `linear`, or of `product_add` where `bias` is None."""
     dtype = out.dtype.element_ty
-    cols = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
-    rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
+    rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    cols = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
     row_mask = rows < num_rows
     sources = rows
     if indices is not None:
         sources = tl.load(indices + rows, row_mask, 0)
+    source = a + sources[:, None] * WIDTH
     product = tl.zeros([ROWS, COLUMNS], tl.float32)
     for start in range(0, WIDTH, INNER):
         inner = start + tl.arange(0, INNER)
-        mask = row_mask[:, None] & (inner < WIDTH)[None, :]
-        value = tl.load(a + sources[:, None] * WIDTH + inner[None, :], mask, 0.0)
+        value = _columns(source, row_mask, inner, WIDTH)
         product += _product(value, matrix, cols, inner, stride_in, stride_out, WIDTH, OUT)
     target = out + rows[:, None] * (STEP * OUT) + cols[None, :]
     mask = row_mask[:, None] & (cols < OUT)[None, :]

@@ -30,8 +30,11 @@ class Tile:
     max_registers: int | None = None
 
     def grid(self, num_rows: int, num_columns: int) -> tuple[int, int]:
-        """Return the programs that make an output of this size."""
-        return triton.cdiv(num_columns, self.columns), triton.cdiv(num_rows, self.rows)
+        """Return the programs that make an output of this size.
+
+        Those of the same columns run at the same time: so weights come from memory once.
+        """
+        return triton.cdiv(num_rows, self.rows), triton.cdiv(num_columns, self.columns)
 
     def options(self) -> dict[str, int | None]:
         """Return the constants and options of a launch."""
