@@ -72,6 +72,18 @@ def test_a_kernel_is_compiled_without_a_gpu(tmp_path: Path) -> None:
         assert int(found[1]) > 0
 
 
+@pytest.mark.slow
+def test_more_rows_are_multiplied_by_the_same_sums(tmp_path: Path) -> None:
+    """In larger tiles: a slot's numbers do not depend on how many run beside it, to the bit."""
+    pytest.importorskip("triton")
+    lines = run_compiling("tests.tools.frame_products", tmp_path).splitlines()
+    assert len(lines) == 18
+    for first in range(0, len(lines), 6):
+        few, many = lines[first : first + 3], lines[first + 3 : first + 6]
+        assert few == many
+        assert all("m16n8k16" in line and "warpsPerCTA = [4, 1, 1]" in line for line in few)
+
+
 def test_too_many_kernels_are_a_fault(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,6 +11,16 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from qwen_tts_api.model.kernels.steps import (
+    add_product,
+    inverse_rms,
+    load,
+    load_transposed,
+    step,
+    sum_parts,
+    transpose,
+    zeros,
+)
 from qwen_tts_api.model.kernels.tiles import Tile
 
 
@@ -45,6 +55,7 @@ def norm_product(
         indices: `[num_rows]` int64: which row of `x` is read for each; None: the same.
         hidden: `[>= num_rows, D]`: the rows after the norm; written if it is not None.
     """
+    tile = tile.for_rows(num_rows)
     width, columns = matrix.shape[0], matrix.shape[1] // (1 + gated)
     _norm_product_kernel[tile.grid(num_rows, columns)](
         x,
@@ -60,6 +71,7 @@ def norm_product(
         WIDTH=width,
         OUT=columns,
         GATED=gated,
+        PARTS=tile.parts,
         **tile.options(),
     )
 
@@ -123,6 +135,7 @@ def _launch_product(
     indices: Tensor | None = None,
     silu: bool = False,
 ) -> None:
+    tile = tile.for_rows(num_rows)
     width, columns = matrix.shape
     _product_kernel[tile.grid(num_rows, columns)](
         a,
@@ -137,23 +150,9 @@ def _launch_product(
         SILU=silu,
         WIDTH=width,
         OUT=columns,
+        PARTS=tile.parts,
         **tile.options(),
     )
-
-
-@triton.jit
-def _product(a, matrix, cols, inner, stride_in, stride_out, WIDTH: tl.constexpr, OUT: tl.constexpr):
-    """Multiply `a` `[ROWS, INNER]` with the tile of `matrix` at `inner` and `cols`."""
-    mask = (inner < WIDTH)[:, None] & (cols < OUT)[None, :]
-    tile = tl.load(matrix + inner[:, None] * stride_in + cols[None, :] * stride_out, mask, 0.0)
-    return tl.dot(a, tile, input_precision="ieee")
-
-
-@triton.jit
-def _columns(source, row_mask, inner, WIDTH: tl.constexpr):
-    """Load columns `inner` of rows; `source` `[ROWS, 1]` points to them."""
-    mask = row_mask[:, None] & (inner < WIDTH)[None, :]
-    return tl.load(source + inner[None, :], mask, 0.0)
 
 
 @triton.jit
@@ -161,30 +160,6 @@ def _silu(x):
     """Compute in float32, and round to the dtype of `x`."""
     value = x.to(tl.float32)
     return (value / (1.0 + tl.exp(-value))).to(x.dtype)
-
-
-@triton.jit
-def _inverse_rms(
-    source, row_mask, eps, WIDTH: tl.constexpr, ROWS: tl.constexpr, INNER: tl.constexpr
-):
-    """Return 1 / root mean square of rows, `[ROWS]`; `source` `[ROWS, 1]` points to them.
-
-    Unrolled, and summed over a row at the end: so that no load waits for the one before.
-    """
-    square = tl.zeros([ROWS, INNER], tl.float32)
-    for start in tl.static_range(0, WIDTH, INNER):
-        inner = start + tl.arange(0, INNER)
-        value = _columns(source, row_mask, inner, WIDTH).to(tl.float32)
-        square = tl.fma(value, value, square)
-    return tl.rsqrt(tl.sum(square, 1) / WIDTH + eps)
-
-
-@triton.jit
-def _norm_weight(norms, start, WIDTH: tl.constexpr, INNER: tl.constexpr):
-    """Load a step of the norm's weight for each row: `[ROWS, INNER]`."""
-    inner = start + tl.arange(0, INNER)
-    mask = (inner < WIDTH)[None, :]
-    return tl.load(norms + inner[None, :], mask, 0.0)
 
 
 @triton.jit(do_not_specialize=["num_rows"])  # one code for all, to the bit
@@ -205,41 +180,46 @@ def _norm_product_kernel(
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
     INNER: tl.constexpr,
+    PARTS: tl.constexpr,
 ):
     """One tile of `norm_product`."""
+    PART: tl.constexpr = (WIDTH + PARTS - 1) // PARTS
     dtype = norm.dtype.element_ty
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     cols = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
-    row_mask = rows < num_rows
+    is_row, is_col = rows < num_rows, cols < OUT
     sources = rows
     if indices is not None:
-        sources = tl.load(indices + rows, row_mask, 0)
-    source = x + sources[:, None] * WIDTH
-    scale = _inverse_rms(source, row_mask, eps, WIDTH, ROWS, INNER)
-    product = tl.zeros([ROWS, COLUMNS], tl.float32)
-    up = tl.zeros([ROWS, COLUMNS], tl.float32)
-    # A row of it for each row, so that nothing is moved between threads; one step ahead.
-    norms = norm + tl.zeros([ROWS, INNER], tl.int32)
-    weight = _norm_weight(norms, 0, WIDTH, INNER)
-    for start in range(0, WIDTH, INNER):
-        inner = start + tl.arange(0, INNER)
-        value = _columns(source, row_mask, inner, WIDTH).to(tl.float32)
+        sources = tl.load(indices + rows, is_row, 0)
+    source, weights = x + sources * WIDTH, matrix + cols * stride_out
+    scale = inverse_rms(source, is_row, eps, WIDTH, ROWS, PARTS * INNER)
+    product = zeros(ROWS, COLUMNS, PARTS)
+    up = zeros(ROWS, COLUMNS, PARTS)
+    # The norm's weight is loaded for each row, so that nothing is moved between threads, and a
+    # step ahead.
+    norms = norm + tl.zeros_like(rows)
+    inner, is_inner = step(0, WIDTH, INNER, PARTS)
+    weight = load(norms, is_row, inner, is_inner)
+    for start in range(0, PART, INNER):
+        inner, is_inner = step(start + INNER, WIDTH, INNER, PARTS)
+        next_weight = load(norms, is_row, inner, is_inner)
+        inner, is_inner = step(start, WIDTH, INNER, PARTS)
+        value = load(source, is_row, inner, is_inner).to(tl.float32)
         normed = (weight * (value * scale[:, None]).to(dtype)).to(dtype)
-        weight = _norm_weight(norms, start + INNER, WIDTH, INNER)
-        product += _product(normed, matrix, cols, inner, stride_in, stride_out, WIDTH, OUT)
+        product = add_product(product, normed, weights, is_col, inner * stride_in, is_inner)
         if GATED:
-            right = matrix + OUT * stride_out
-            up += _product(normed, right, cols, inner, stride_in, stride_out, WIDTH, OUT)
+            right = weights + OUT * stride_out
+            up = add_product(up, normed, right, is_col, inner * stride_in, is_inner)
         if hidden is not None:  # noqa: SIM102  (a constant, then a number)
             if tl.program_id(1) == 0:
-                mask = row_mask[:, None] & (inner < WIDTH)[None, :]
-                tl.store(hidden + rows[:, None] * WIDTH + inner[None, :], normed, mask)
-    result = product.to(dtype)
+                target = (hidden + rows * WIDTH)[:, None] + tl.expand_dims(inner, -2)
+                tl.store(target, normed, is_row[:, None] & tl.expand_dims(is_inner, -2))
+        weight = next_weight
+    result = sum_parts(product).to(dtype)
     if GATED:
-        result = (_silu(result) * up.to(dtype)).to(dtype)
+        result = (_silu(result) * sum_parts(up).to(dtype)).to(dtype)
     target = out + rows[:, None] * OUT + cols[None, :]
-    mask = row_mask[:, None] & (cols < OUT)[None, :]
-    tl.store(target, result.to(out.dtype.element_ty), mask)
+    tl.store(target, result.to(out.dtype.element_ty), is_row[:, None] & is_col[None, :])
 
 
 @triton.jit(do_not_specialize=["num_rows"])  # one code for all, to the bit
@@ -259,28 +239,34 @@ def _product_kernel(
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
     INNER: tl.constexpr,
+    PARTS: tl.constexpr,
 ):
     """One tile of `linear`, or of `product_add` where `bias` is None."""
+    PART: tl.constexpr = (WIDTH + PARTS - 1) // PARTS
     dtype = out.dtype.element_ty
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     cols = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
-    row_mask = rows < num_rows
+    is_row, is_col = rows < num_rows, cols < OUT
     sources = rows
     if indices is not None:
-        sources = tl.load(indices + rows, row_mask, 0)
-    source = a + sources[:, None] * WIDTH
-    product = tl.zeros([ROWS, COLUMNS], tl.float32)
-    for start in range(0, WIDTH, INNER):
-        inner = start + tl.arange(0, INNER)
-        value = _columns(source, row_mask, inner, WIDTH)
-        product += _product(value, matrix, cols, inner, stride_in, stride_out, WIDTH, OUT)
+        sources = tl.load(indices + rows, is_row, 0)
+    source, weights = a + sources * WIDTH, matrix + cols * stride_out
+    total = zeros(ROWS, COLUMNS, PARTS)
+    for start in range(0, PART, INNER):
+        inner, is_inner = step(start, WIDTH, INNER, PARTS)
+        if PARTS == 1:
+            value = load(source, is_row, inner, is_inner)
+        else:  # in this order the compiler keeps it in shared memory without bank conflicts
+            value = transpose(load_transposed(source, is_row, inner, is_inner))
+        total = add_product(total, value, weights, is_col, inner * stride_in, is_inner)
+    product = sum_parts(total)
     target = out + rows[:, None] * (STEP * OUT) + cols[None, :]
-    mask = row_mask[:, None] & (cols < OUT)[None, :]
+    mask = is_row[:, None] & is_col[None, :]
     if bias is None:
         added = tl.load(target, mask, 0.0).to(tl.float32)
         product = product.to(dtype).to(tl.float32)
     else:
-        added = tl.load(bias + cols, cols < OUT, 0.0).to(tl.float32)[None, :]
+        added = tl.load(bias + cols, is_col, 0.0).to(tl.float32)[None, :]
     result = (product + added).to(dtype)
     if SILU:
         result = _silu(result)

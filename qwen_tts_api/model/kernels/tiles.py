@@ -15,19 +15,26 @@ class Tile:
         rows: Of the output, in a program. 16 is the least that tensor cores multiply: one row costs
             as much as sixteen.
         columns: Of the output, in a program.
-        inner: How many elements of a row are multiplied at a time.
+        inner: How many elements of a row, or of a part of it, are multiplied at a time.
+        parts: How many parts of a row are multiplied at the same time, each by a warp: so no warp
+            waits for a long row of sums. 1, or `num_warps`.
         num_warps: Of a program.
         num_stages: How many loads are in flight.
-        max_registers: Of a thread; None: the assembler's choice, which may be so few that it
-            spills.
+        more: For more rows than this one has. It must sum in the same order: so it has the same
+            `parts`, and after a norm the same `inner`.
     """
 
     rows: int
     columns: int
     inner: int
+    parts: int = 1
     num_warps: int = 4
     num_stages: int = 4
-    max_registers: int | None = None
+    more: Tile | None = None
+
+    def for_rows(self, num_rows: int) -> Tile:
+        """Return this one or that for more rows."""
+        return self.more if self.more and num_rows > self.rows else self
 
     def grid(self, num_rows: int, num_columns: int) -> tuple[int, int]:
         """Return the programs that make an output of this size.
@@ -36,7 +43,7 @@ class Tile:
         """
         return triton.cdiv(num_rows, self.rows), triton.cdiv(num_columns, self.columns)
 
-    def options(self) -> dict[str, int | None]:
+    def options(self) -> dict[str, int]:
         """Return the constants and options of a launch."""
         return {
             "ROWS": self.rows,
@@ -44,7 +51,6 @@ class Tile:
             "INNER": self.inner,
             "num_warps": self.num_warps,
             "num_stages": self.num_stages,
-            "maxnreg": self.max_registers,
             "enable_fp_fusion": False,
         }
 
@@ -81,8 +87,17 @@ class Tiles:
 
 
 FRAME_TILES = Tiles(
-    wide=Tile(rows=16, columns=32, inner=128, max_registers=128),
-    narrow=Tile(rows=16, columns=16, inner=256),
+    wide=Tile(
+        rows=16, columns=32, inner=32, parts=4, more=Tile(rows=32, columns=32, inner=32, parts=4)
+    ),
+    narrow=Tile(
+        rows=16,
+        columns=16,
+        inner=64,
+        parts=4,
+        num_stages=5,
+        more=Tile(rows=32, columns=32, inner=32, parts=4),
+    ),
     attention=AttentionTile(split=256, programs=8, block=16),
 )
 """For a token a slot."""
@@ -110,6 +125,6 @@ class CodecTiles:
 
 CODEC_TILES = CodecTiles(
     convolution=Tile(rows=64, columns=32, inner=64),
-    norm_product=Tile(rows=16, columns=32, inner=128),
+    norm_product=Tile(rows=16, columns=32, inner=32, parts=4),
 )
 """As published, two frames have 24 to 180 programs in each convolution of the decoder's blocks."""

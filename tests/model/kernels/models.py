@@ -17,8 +17,8 @@ from qwen_tts_api.model.weights.parameters import Parameters
 from tests.model.generation import Checkpoint
 
 TILES = Tiles(
-    wide=Tile(rows=16, columns=256, inner=64),
-    narrow=Tile(rows=16, columns=64, inner=256),
+    wide=Tile(rows=16, columns=256, inner=16, parts=4),
+    narrow=Tile(rows=16, columns=64, inner=64, parts=4),
     attention=AttentionTile(split=8, programs=2, block=8),
 )
 """As large as a small model's layers: the interpreter takes as long for a small tile."""

@@ -77,7 +77,7 @@ def test_a_start_finds_no_difference(odd: Checkpoint, monkeypatch: pytest.Monkey
     monkeypatch.setattr(rows, "POSITIONS", 64)
     monkeypatch.setattr(frame, "POSITIONS", 64)
     monkeypatch.setattr(frame, "PAUSED", (2,))
-    monkeypatch.setattr(frame, "NUM_FRAMES", 1)
+    monkeypatch.setattr(frame, "BATCHES", (4,))
     model = cut(odd, torch.float32).speech
     frame.compare_frame(model, lambda model, state: FusedFrame(model, state, TILES))
 

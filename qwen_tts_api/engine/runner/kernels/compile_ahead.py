@@ -1,6 +1,6 @@
 """Compile Triton's functions on all cores, before they are launched for the first time.
 
-A launch compiles its function by itself, and waits for that: fifty of them, one after another, are
+A launch compiles its function by itself, and waits for that: sixty of them, one after another, are
 most of a minute of a first start. Triton asks a hook before it compiles; the hook can keep it from
 doing so, and is given what `JITFunction.preload` compiles later, in any thread. That leaves the
 kernel in memory, and on disk for the next start. Meanwhile nothing may be launched: a kernel that

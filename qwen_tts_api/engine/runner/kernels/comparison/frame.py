@@ -28,11 +28,12 @@ from qwen_tts_api.engine.runner.kernels.paths import MakeFrame
 from qwen_tts_api.model.frame import advance
 from qwen_tts_api.model.frame_state import FrameState, SpeechModel
 
-PAUSED = (3, 8)
+PAUSED = (3, 8, 16, 17)
 """Rows that are not running; nothing of them may move."""
 
-NUM_FRAMES = 2
-"""The second reads what the first has written."""
+BATCHES = (18, 16)
+"""How many rows each frame has: more than 16 of them are multiplied in larger tiles. All others are
+paused. The second frame reads what the first has written."""
 
 PREDICTED = "keys and values of the code predictor"
 
@@ -53,26 +54,26 @@ def compare_frame(model: SpeechModel, make: MakeFrame) -> None:
     """
     rows = Rows.allocate(model)
     rows.prefill(model)
-    state, num_rows = rows.state, len(rows)
+    state = rows.state
     for row in PAUSED:
         state.stop(row)
     before = small_of(state)
     # The fused one first, which must not find what the plain one has written.
     fused = make(model, state)
-    ours = _frames(state, lambda: fused.advance(num_rows))
+    ours = _frames(state, fused.advance)
     restore(state, before)
-    plain = _frames(state, lambda: advance(model, state, num_rows, POSITIONS, rows.top_k_top_p))
+    plain = _frames(state, lambda num: advance(model, state, num, POSITIONS, rows.top_k_top_p))
     for mine, theirs in zip(ours, plain, strict=True):
         _check_bookkeeping(mine, theirs, before)
     _check_numbers(ours, plain)
     compare_sampled_codes(model, state, fused)
 
 
-def _frames(state: FrameState, frame: Callable[[], None]) -> list[Small]:
-    """Return the state after each of some frames."""
+def _frames(state: FrameState, frame: Callable[[int], None]) -> list[Small]:
+    """Return the state after each of some frames, of so many rows."""
     results = []
-    for _ in range(NUM_FRAMES):
-        frame()
+    for num_rows in BATCHES:
+        frame(min(num_rows, len(state.code_0)))
         written = written_at(state, state.positions - 1)
         predicted = state.code_predictor_cache.key_value.transpose(0, 1).clone()
         results.append(small_of(state) | {WRITTEN: written, PREDICTED: predicted})

@@ -25,7 +25,7 @@ MAX_DIVERGENCE = 0.5
 kind of settings. By rounding alone it is one in fifty in bfloat16; where something is wrong, nearly
 all."""
 
-LENGTHS = (290, 257, 256, 255, 192, 130, 129, 128, 65, 64, 63, 33, 17, 9, 2, 1)
+LENGTHS = (290, 257, 256, 255, 192, 130, 129, 128, 65, 64, 63, 33, 17, 9, 2, 1, 5, 40)
 """Of the rows' prompts: around the bounds of pages and splits, short ones and long ones."""
 
 SHARP = 1e-3
