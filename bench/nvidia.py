@@ -40,7 +40,7 @@ def _query(device: int, fields: dict[str, str]) -> dict[str, Any]:
     """Return some of `nvidia-smi`'s fields for a device of PyTorch's; nothing where it fails."""
     import torch
 
-    uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+    uuid = f"GPU-{str(torch.cuda.get_device_properties(device).uuid).removeprefix('GPU-')}"
     what = f"--query-gpu={','.join(fields.values())}"
     try:
         printed = _nvidia_smi(f"--id={uuid}", what, "--format=csv,noheader,nounits")

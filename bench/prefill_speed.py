@@ -29,7 +29,7 @@ def run_prefills(runner: Runner, count: int, *, known: bool) -> dict[str, float]
     """
     times_s = []
     positions = computed = 0
-    for prompt in _beginnings(known):
+    for prompt in beginnings(count, known=known):
         prepared = [
             runner.prepare(replace(prompt, sampling=SamplingParams(seed=seed)))
             for seed in range(count)
@@ -51,7 +51,9 @@ def run_prefills(runner: Runner, count: int, *, known: bool) -> dict[str, float]
     }
 
 
-def _beginnings(known: bool) -> Iterator[Prompt]:
+def beginnings(count: int, *, known: bool) -> Iterator[Prompt]:
+    """Yield the prompt of each round; a new beginning is new also to measurements of other counts."""
     for number in range(1 + ROUNDS):
-        instruct = INSTRUCTION if known else f"{INSTRUCTION}, for the time {number}"
+        new = f", for the time {number} of prompts that are {count}"
+        instruct = INSTRUCTION if known else INSTRUCTION + new
         yield Prompt(TEXT, "english", "ryan", instruct, SamplingParams())
