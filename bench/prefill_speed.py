@@ -52,7 +52,7 @@ def run_prefills(runner: Runner, count: int, *, known: bool) -> dict[str, float]
 
 
 def beginnings(count: int, *, known: bool) -> Iterator[Prompt]:
-    """Yield the prompt of each round; a new beginning is new also to measurements of other counts."""
+    """Yield the prompt of each round; a new beginning is so also after rounds of other counts."""
     for number in range(1 + ROUNDS):
         new = f", for the time {number} of prompts that are {count}"
         instruct = INSTRUCTION if known else INSTRUCTION + new

@@ -24,6 +24,7 @@ from bench.gpu_table import read_results, write_table
 from bench.http_streams import run_arrivals, run_clients
 from bench.parts import Outcome, Part, run_parts
 from bench.playback import Playback, summary
+from bench.prefill_speed import ROUNDS, beginnings
 from bench.server import Server
 from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.checkpoints.nano import SPEAKING_FOLDER
@@ -84,6 +85,18 @@ def test_clients_over_http_hear_every_frame(server: Server) -> None:
     arriving = run_arrivals(server, 20, 0.2, frames=3)
     assert arriving["requests"] == 4
     assert arriving["first_audio_p95_ms"] > 0
+
+
+def test_a_new_beginning_is_known_to_no_other_measurement() -> None:
+    """What is known is always the same."""
+    instructs = {
+        (count, known): {prompt.instruct for prompt in beginnings(count, known=known)}
+        for count in (1, 64)
+        for known in (False, True)
+    }
+    assert instructs[1, True] == instructs[64, True]
+    assert len(instructs[1, True]) == 1
+    assert len(instructs[1, False] | instructs[64, False]) == 2 * (1 + ROUNDS)
 
 
 def test_an_utterance_is_compared_alone_and_in_company() -> None:

@@ -39,6 +39,12 @@ from pathlib import Path
 PYTORCH_VERSION = "2.13.0"
 PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
+MIN_DRIVER = 580
+"""Of CUDA 13.0, which PyPI's build is for."""
+
+OTHER_INDEX = "PIP_EXTRA_INDEX_URL"
+"""Where PyTorch's builds for other versions of CUDA are, if a caller names it."""
+
 PYTHON_MIN, PYTHON_BELOW = (3, 10), (3, 14)
 
 LEFT_OUT = {
@@ -128,29 +134,53 @@ def choose_build(wanted: str) -> tuple[str, str]:
     """Return PyTorch's build, `cpu` or `cuda`, and why it was chosen."""
     if wanted != "auto":
         return wanted, "as asked"
-    try:
-        listed = subprocess.run(
-            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
+    listed = _nvidia_smi("-L")
+    if listed is None:
         return "cpu", "nvidia-smi does not run here"
-    gpus = [line for line in listed.splitlines() if line.startswith("GPU ")]
+    gpus = [line for line in listed if line.startswith("GPU ")]
     if not gpus:
         return "cpu", "nvidia-smi lists no GPU"
     return "cuda", gpus[0].partition(" (UUID")[0]
+
+
+def _nvidia_smi(*arguments: str) -> list[str] | None:
+    """Return the lines that it prints; None where it does not run."""
+    command = ["nvidia-smi", *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.splitlines()
+
+
+def warn_of_old_driver() -> None:
+    """Print a warning where PyTorch would see no GPU, for the driver's sake."""
+    [version, *_] = _nvidia_smi("--query-gpu=driver_version", "--format=csv,noheader") or [""]
+    major = version.partition(".")[0]
+    if major.isdecimal() and int(major) < MIN_DRIVER:
+        print(
+            f"warning: the driver is {version}, and PyTorch {PYTORCH_VERSION} sees the GPU from "
+            f"{MIN_DRIVER} on. Update it, or take a build for an older CUDA:\n"
+            f"  {OTHER_INDEX}=https://download.pytorch.org/whl/cu126 make setup TORCH=cuda",
+            flush=True,
+        )
 
 
 def install_pytorch(build: str, reason: str) -> None:
     """Install PyTorch's build for the CPU or for CUDA, unless it is there."""
     installed = _installed_version("torch")
     if build == "cuda":
-        if installed and _is_cuda(installed):
+        elsewhere = os.environ.get(OTHER_INDEX)
+        if installed and _is_cuda(installed) and not elsewhere:
             return
+        if not elsewhere:
+            warn_of_old_driver()
         # == alone prefers the build for the CPU where pip finds both. It also prefers others, such
         # as 2.13.0+cu126 for older drivers, where PIP_EXTRA_INDEX_URL has them.
         requirement = f"torch=={PYTORCH_VERSION},!={PYTORCH_VERSION}+cpu"
         with _step(f"PyTorch {PYTORCH_VERSION} with CUDA ({reason}), 2.6 GB to download"):
-            _pip("install", "--no-compile", requirement, "--constraint", str(LOCK))
+            # What is there is no reason to stay with it, where another index has another build.
+            _pip("install", "--upgrade", "--no-compile", requirement, "--constraint", str(LOCK))
         return
     version = PYTORCH_VERSION if sys.platform == "darwin" else f"{PYTORCH_VERSION}+cpu"
     if installed == version:

@@ -32,8 +32,9 @@ def check_pytorch(subject: Subject) -> Iterator[Finding]:
     elif hardware.drivers and not hardware.gpus:
         yield level(
             f"{found} can use no GPU of those that the driver lists ({drivers}).",
-            "Update the driver to one for this CUDA, or install a PyTorch for an older one; look "
-            "whether CUDA_VISIBLE_DEVICES hides them.",
+            "Update the driver to one for this CUDA, or install a build for an older one "
+            "(PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cu126 make setup TORCH=cuda); "
+            "look whether CUDA_VISIBLE_DEVICES hides them.",
         )
     else:
         yield ok(found)

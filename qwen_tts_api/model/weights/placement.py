@@ -103,7 +103,7 @@ def _check_device(device: str) -> None:
         return
     found = f"PyTorch {torch.__version__} sees {count or 'no'} CUDA device{'s' * (count != 1)}"
     if torch.version.cuda is None:
-        found += ", for it is a build without CUDA"
+        found += ", for it is a build without CUDA (make setup TORCH=cuda installs the other)"
     raise LoadError(
         f"QWEN_DEVICE={device} is not there: {found}. Set QWEN_DEVICE=cpu, or to a device that "
         "`nvidia-smi -L` lists (and give the container its GPU)."
