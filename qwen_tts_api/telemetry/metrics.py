@@ -58,8 +58,8 @@ class KeyLabels:
 class Metrics:
     """Counters and histograms of one service, and its registry.
 
-    Labels: `route` is the URL's pattern; `outcome` is `stop`, `length`, `nothing_to_say` or the
-    code of an error; `delivery` is `whole`, `stream` or `live`; `key` is the name of an API key.
+    Labels: `route` is the URL's pattern; `outcome` is `stop`, `length`, `loop`, `nothing_to_say` or
+    the code of an error; `delivery` is `whole`, `stream` or `live`; `key` is an API key's name.
 
     Args:
         snapshots: Each returns metric families of the current state, at every scrape.
@@ -77,7 +77,7 @@ class Metrics:
         self._add_connections(counter, histogram)
         self.syntheses = counter(
             "qwen_tts_syntheses",
-            "Speech requests by outcome: stop, length, nothing_to_say, or an error's code.",
+            "Speech requests by outcome: stop, length, loop, nothing_to_say, or an error's code.",
             ["model", "outcome"],
         )
         self.first_audio_seconds = histogram(
