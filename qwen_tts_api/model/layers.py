@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from qwen_tts_api.checkpoints.transformer_config import Heads, TransformerConfig
 from qwen_tts_api.model.weights.parameters import Parameters
-from qwen_tts_api.model.weights.placement import zeros
+from qwen_tts_api.model.weights.placement import AMPERE, zeros
 
 # Queries `[N, H, head_dim]`, new keys and values `[N, 2 * H_kv, head_dim]` -> `[N, H * head_dim]`.
 Attention = Callable[[Tensor, Tensor], Tensor]
@@ -167,10 +167,29 @@ def attend_causal(query: Tensor, key_value: Tensor, num_sequences: int, heads: H
     """
     query = query.unflatten(0, (num_sequences, -1)).transpose(1, 2)
     key, value = key_value.unflatten(0, (num_sequences, -1)).transpose(1, 2).chunk(2, 1)
+    shared = heads.num_query // heads.num_kv
+    if shared > 1 and not _takes_shared_heads(query.device, query.dtype):
+        key, value = (
+            each.unsqueeze(2).expand(-1, -1, shared, -1, -1).flatten(1, 2) for each in (key, value)
+        )
+        shared = 1
     out = functional.scaled_dot_product_attention(
-        query, key, value, is_causal=True, enable_gqa=heads.num_query != heads.num_kv
+        query, key, value, is_causal=True, enable_gqa=shared > 1
     )
     return out.transpose(1, 2).flatten(2).flatten(0, 1)
+
+
+@functools.cache
+def _takes_shared_heads(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether PyTorch attends to key heads that queries share without a table of all scores.
+
+    On a GPU only its FlashAttention does. What takes its place in 32 bits, and on older GPUs, wants
+    a key head for each query head; else the scores of 8,192 positions take 8 GiB.
+    """
+    if device.type != "cuda":
+        return True
+    is_short = dtype in (torch.bfloat16, torch.float16)
+    return is_short and torch.cuda.get_device_capability(device) >= AMPERE
 
 
 def attend_cached(query: Tensor, cached: Tensor, mask: Tensor | None) -> Tensor:

@@ -218,6 +218,7 @@ def _replace_driver(patched: pytest.MonkeyPatch, rules: CudaRules) -> None:
         return rules.pin(made) if pin_memory else made
 
     patched.setattr(torch, "tensor", tensor)
+    patched.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     patched.setattr(torch.cuda, "Stream", Stream)
     patched.setattr(torch.cuda, "Event", Stream)
     patched.setattr(graphs, "_capture_stream", Stream)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from qwen_tts_api.checkpoints.transformer_config import Heads
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model import frame, layers, talker
 from qwen_tts_api.model.code_predictor import predict_frame
@@ -414,3 +415,39 @@ def test_sixteen_bits_round_where_transformers_does(odd: Checkpoint) -> None:
     rope = layers.rope_tables(rotary.inv_freq, positions, torch.bfloat16)
     ours = layers.rotate(heads[0].transpose(0, 1), rope)
     assert torch.equal(ours.transpose(0, 1), rotated[0])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "capability", "shares"),
+    [
+        (torch.bfloat16, (8, 0), True),
+        (torch.float16, (9, 0), True),
+        (torch.float32, (9, 0), False),
+        (torch.float16, (7, 5), False),
+    ],
+)
+def test_attention_makes_no_table_of_all_scores(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, capability: Any, shares: bool
+) -> None:
+    """What PyTorch has beside FlashAttention takes no key heads that queries share."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    takes_shared_heads = layers._takes_shared_heads.__wrapped__
+    assert takes_shared_heads(torch.device("cuda:0"), dtype) is shares
+    assert takes_shared_heads(torch.device("cpu"), dtype)
+
+
+def test_repeated_key_heads_are_shared_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    heads, random = Heads(6, 2, 16), torch.Generator().manual_seed(0)
+    query, key_value = (torch.randn(2 * 5, n, 16, generator=random) for n in (6, 4))
+    shared = layers.attend_causal(query, key_value, 2, heads)
+    given: list[tuple[int, bool]] = []
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def noted(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
+        given.append((key.shape[1], options["enable_gqa"]))
+        return attend(query, key, value, **options)
+
+    monkeypatch.setattr(layers, "_takes_shared_heads", lambda device, dtype: False)
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", noted)
+    torch.testing.assert_close(layers.attend_causal(query, key_value, 2, heads), shared)
+    assert given == [(6, False)]
