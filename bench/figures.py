@@ -15,6 +15,9 @@ Values = dict[str, Any]
 STATE = "device"
 """Of a row of figures: what the device was doing."""
 
+SPEED = "x"
+"""Of a row whose figures depend on that."""
+
 
 class Figures:
     """The figures of one size, in `<folder>/gpu_<size>.json`; several processes add to it in turn.
@@ -22,7 +25,7 @@ class Figures:
     Args:
         size: Which.
         folder: Where they are written.
-        state: Returns what the device is doing, which is kept beside the figures of each row.
+        state: Returns what the device is doing, which is kept beside each measured speed.
 
     Attributes:
         result: Groups of figures, each by row.
@@ -49,7 +52,8 @@ class Figures:
         """Add the figures that a function returns or, if it fails, the reason."""
 
         def measured() -> Values:
-            values, state = function(), self._state()
+            values = function()
+            state = self._state() if SPEED in values else {}
             return {**values, STATE: state} if state else values
 
         self.attempt(group, row, lambda: self.add(group, row, measured()))

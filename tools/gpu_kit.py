@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "gpu-kit"
 PYTHON = "3.12"
 MANIFEST = "manifest.txt"
-MAX_BYTES = 40_000_000
+MAX_BYTES = 36_000_000
+"""With the checkout, 30 MB, it stays below 64 MiB, which is what some such machines take."""
 
 MACHINE_HAS = frozenset(
     """

@@ -44,7 +44,7 @@ def locked_versions() -> dict[str, str]:
 
 
 def test_every_wheel_is_for_the_machine_in_the_locked_version() -> None:
-    """All within 40 MB; fetched once."""
+    """All within 36 MB; fetched once."""
     make_kit()
     wheels = list(FOLDER.glob("*/*.whl"))
     before = {wheel: wheel.stat().st_mtime_ns for wheel in wheels}
