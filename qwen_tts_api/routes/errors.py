@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 # Sentences and codes for what the router refuses before a view is reached.
 _HTTP_ERRORS = {
-    404: ("not_found", "There is nothing at this path."),
+    404: ("not_found", "There is nothing at this path; /docs tells what there is."),
     412: (
         "precondition_failed",
         "The audio is not the one that If-Match names: ask for all of it.",
