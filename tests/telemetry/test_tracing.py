@@ -149,7 +149,7 @@ def test_a_request_to_the_real_server(server: Server, collector: Collector) -> N
     assert given["client.address"] == "127.0.0.1"
     assert given["qwen_tts.request_id"] == "mine"
     assert given["gen_ai.output.type"] == "speech"
-    assert given["gen_ai.request.model"] == "nano"
+    assert (given["gen_ai.request.model"], given["qwen_tts.voice"]) == ("nano", "Ryan")
     assert (given["gen_ai.request.seed"], given["gen_ai.request.top_p"]) == (3, 0.5)
     assert given["gen_ai.response.finish_reasons"] == ["stop"]
     assert given["gen_ai.usage.input_tokens"] > 1

@@ -101,7 +101,7 @@ def begin_live(
     text.append(request.text)
     job = SegmentedJob(pool, voice.model, None, timeout_s=config.request_timeout_s)
     metrics.start(provenance, 0, job)
-    plan = LivePlan(info, prompt, request.silence)
+    plan = LivePlan(info, prompt, provenance, request.silence)
     return LiveSpeech(text, job, audio, plan, metrics, live.client)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qwen_tts_api.audio.provenance import Provenance
 from qwen_tts_api.errors import ClientLeft, TTSError
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt
 from qwen_tts_api.service.live.audio import LiveAudio
@@ -43,11 +44,13 @@ class LivePlan:
     Attributes:
         info: Of the audio.
         prompt: Of every segment, but for text and seed.
+        provenance: Of the audio, for its trace.
         silence: Whether a text with nothing to say is answered with a short silence.
     """
 
     info: LiveInfo
     prompt: Prompt
+    provenance: Provenance
     silence: bool
 
 
@@ -174,7 +177,7 @@ class LiveSpeech:
         """
         try:
             with (
-                traced(self.info.model, self._job, self._audio.pipeline),
+                traced(self._plan.provenance, self._job, self._audio.pipeline),
                 self._metrics,
                 contextlib.closing(self._job),
                 self._client.on_disconnect(self._disconnect),

@@ -45,7 +45,7 @@ class Synthesis:
             ClientLeft: The client disconnected.
             TTSError: The jobs failed or timed out.
         """
-        with traced(self.plan.voice.model, self.job, self.encoder):
+        with traced(self.plan.provenance, self.job, self.encoder):
             with (
                 self.metrics,
                 contextlib.closing(self.job),

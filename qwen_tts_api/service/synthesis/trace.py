@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qwen_tts_api.audio.encoders import Pipeline
+from qwen_tts_api.audio.provenance import Provenance
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.service.synthesis.segmented_job import SegmentedJob
 from qwen_tts_api.telemetry.context import current_span
@@ -27,7 +28,7 @@ SDK keeps."""
 
 
 @contextmanager
-def traced(model: str, job: SegmentedJob, encoder: Pipeline) -> Iterator[None]:
+def traced(source: Provenance, job: SegmentedJob, encoder: Pipeline) -> Iterator[None]:
     """Add attributes and child spans of the synthesis in the block to the request's span."""
     span = current_span()
     if span is None:
@@ -37,22 +38,22 @@ def traced(model: str, job: SegmentedJob, encoder: Pipeline) -> Iterator[None]:
         yield
     finally:
         if job.segments:
-            span.set(_request_attributes(model, job))
+            span.set(_request_attributes(source, job))
         span.set(_response_attributes(job))
         _add_stages(span, job)
         if encoder.span is not None:
             span.child("encode", *encoder.span, {"qwen_tts.busy_s": encoder.work_s}, events={})
 
 
-def _request_attributes(model: str, job: SegmentedJob) -> Attributes:
+def _request_attributes(source: Provenance, job: SegmentedJob) -> Attributes:
     prompt = job.segments[0].prompt
     sampling = prompt.sampling
     attributes: dict[str, Attribute] = {
         "gen_ai.operation.name": "generate_content",
         "gen_ai.output.type": "speech",
         "gen_ai.provider.name": "qwen",
-        "gen_ai.request.model": model,
-        "gen_ai.response.model": model,
+        "gen_ai.request.model": source.model,
+        "gen_ai.response.model": source.model,
         "gen_ai.request.stream": prompt.streaming,
         "gen_ai.request.seed": sampling.seed,
         "gen_ai.request.temperature": float(sampling.temperature),
@@ -64,8 +65,8 @@ def _request_attributes(model: str, job: SegmentedJob) -> Attributes:
     }
     if prompt.max_new_tokens is not None:
         attributes["gen_ai.request.max_tokens"] = prompt.max_new_tokens
-    if prompt.speaker:
-        attributes["qwen_tts.speaker"] = prompt.speaker
+    if source.voice:
+        attributes["qwen_tts.voice"] = source.voice
     return attributes
 
 
