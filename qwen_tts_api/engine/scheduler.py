@@ -2,8 +2,7 @@
 
 Jobs join and leave between any two frames. One `step` removes cancelled sequences, prepares new
 jobs (at most one whose recording must be encoded), prefills those for which pages are free,
-generates one frame of every running sequence that has a page for it, and decodes the chunks that
-are due.
+generates one frame of every running sequence that has a page for it, and decodes due chunks.
 """
 
 from __future__ import annotations
@@ -294,7 +293,8 @@ class Scheduler:
         self.runner.stop(sequence.slot)
 
     def _release(self, sequence: Sequence) -> None:
-        """Release a sequence's slot, and its pages if it still runs."""
-        if self._running.pop(sequence.slot, None) is not None:
+        """Release a sequence's slot, and its pages if it still runs, as it does until stopped."""
+        if sequence.slot in self._running:
             self._stop(sequence)
+            del self._running[sequence.slot]
         heapq.heappush(self._free, sequence.slot)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -385,6 +386,38 @@ def test_whatever_happens_every_page_comes_back(runner: FakeRunner, seed: int) -
         assert each.failure in ("", TTSError.code, SynthesisFailed.code)
         if not each.failure:
             assert read(each).tolist() == sound(len(each.prompt.text))
+
+
+@pytest.mark.parametrize("place", ["grow", "stop", "pause", "resume", "decode", "advance"])
+def test_whatever_the_runner_raises_everything_comes_back(runner: FakeRunner, place: str) -> None:
+    """Once, wherever it is called, before it has done anything: as where memory is lacking."""
+    runner.page_positions, runner.num_pages, runner.tokens = 16, 14, 3
+    method, due = getattr(runner, place), [0]
+
+    def failing(*arguments: Any) -> Any:
+        due[0] -= 1
+        if due[0] == 0:
+            raise ValueError(place)
+        return method(*arguments)
+
+    setattr(runner, place, failing)
+    scheduler = Scheduler(runner, explain)
+    for call in range(1, 8):
+        due[0] = call
+        jobs = [job(70, max_new_tokens=71), job(60, max_new_tokens=61), job(5)]
+        for each in jobs:
+            scheduler.add(each)
+        for step in range(180):
+            if step == 30:
+                jobs[0].cancel(TTSError("nobody listens"))
+            try:
+                scheduler.step()
+            except ValueError:
+                scheduler.fail_all(SynthesisFailed(place))
+        assert (scheduler.is_idle, scheduler.num_free) == (True, runner.max_slots)
+        assert (scheduler.pages.num_used, runner.pages) == (0, {})
+        assert not any(slot.running for slot in runner.slots.values())
+        assert all(each.times.ended_at is not None for each in jobs)
 
 
 def cloning_job(num_frames: int, voice: int) -> Job:

@@ -36,14 +36,15 @@ class PageTable:
         self._cache.give(slot, first, self._index(pages[first:]))
 
     def release(self, slot: int) -> None:
-        """Release all pages of a slot."""
-        pages, self._pages[slot] = self._pages[slot], []
+        """Release all pages of a slot; what raises leaves them to it, to be released again."""
+        pages = self._pages[slot]
         if not pages:
             return
+        self._cache.take(slot, self._index(pages))
+        self._pages[slot] = []
         if not self._cache.size.is_whole:
             for page in pages:
                 heapq.heappush(self._free, page)
-        self._cache.take(slot, self._index(pages))
 
     def _chosen(self, slot: int, first: int, last: int) -> Sequence[int]:
         if self._cache.size.is_whole:

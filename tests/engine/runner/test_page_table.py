@@ -53,6 +53,24 @@ def test_where_there_are_few_a_slot_takes_the_lowest() -> None:
     assert cache.key_value.flatten(2)[0, :, 0].tolist() == [1, 0, 1, 0, 0]
 
 
+def test_pages_that_could_not_be_zeroed_are_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slot that does not run writes on where its table says."""
+    cache = cache_of(CacheSize(2, 24, num_pages=4, page_positions=8))
+    pages = PageTable(cache)
+    pages.grow(0, 3)
+    cache.key_value.fill_(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(PageTable, "_index", lambda table, numbers: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            pages.release(0)
+    pages.grow(1, 1)
+    assert cache.page_table.tolist() == [[1, 2, 3], [4, 0, 0]]
+    pages.release(0)
+    assert cache.key_value[0, 1:4].count_nonzero() == 0
+    pages.grow(1, 2)
+    assert cache.page_table.tolist() == [[0, 0, 0], [4, 1, 0]]
+
+
 @pytest.mark.slow
 def test_few_pages_give_the_same_audio(nano_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of utterances that pause for them amid their audio, one after another in the same pages."""
