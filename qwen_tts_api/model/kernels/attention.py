@@ -16,7 +16,7 @@ from qwen_tts_api.checkpoints.transformer_config import Heads
 from qwen_tts_api.model.kernels.key_value import (
     PagedCache,
     Tokens,
-    cached,
+    cached_block,
     launch_constants,
     new_key_value,
     norm_and_rotate,
@@ -25,11 +25,6 @@ from qwen_tts_api.model.kernels.key_value import (
 )
 from qwen_tts_api.model.kernels.tiles import AttentionTile
 from qwen_tts_api.model.layers import BlockWeights
-
-_STAGES = tl.constexpr(2)
-"""Of a split's blocks: the next is being loaded while one is attended to. A frame has too few
-programs to wait for memory in turn. Where there is no other split, there are many (prompts), or a
-single block (the code predictor)."""
 
 
 class Attention:
@@ -56,6 +51,11 @@ class Attention:
             dtype=torch.float32,
             device=cache.key_value.device,
         )
+        # No less than tensor cores multiply.
+        self._rows = max(16, triton.next_power_of_2(group))
+        self._block = min(tile.block, max(16, triton.next_power_of_2(cache.max_positions)))
+        # The next block is being loaded while one is attended to.
+        self._stages = 2 if self._block < cache.max_positions else 1
         self._num_kv = heads.num_kv
         self._scale = heads.head_dim**-0.5
         self._constants = launch_constants(heads, cache)
@@ -99,7 +99,9 @@ class Attention:
             self._tile.split,
             WRITES=writes,
             WHOLE=self.num_splits == 1,
-            BLOCK=self._tile.block,
+            BLOCK=self._block,
+            ROWS=self._rows,
+            STAGES=self._stages,
             **self._constants,
         )
         if self.num_splits > 1:
@@ -123,6 +125,7 @@ def _attend_split(
     first,
     position,
     split_size,
+    scale,
     KV_HEADS: tl.constexpr,
     HEAD_DIM: tl.constexpr,
     PAGE: tl.constexpr,
@@ -131,29 +134,35 @@ def _attend_split(
 ):
     """Attend to positions `first` to `first` + `split_size` - 1, at most to the token's own.
 
-    Returns the highest score and the sum of weights, `[G]`, and the sum of weighted values,
-    `[G, DIMS]`. The token's own key and value are `key` and `value`; the others are in the cache.
+    Returns the highest score and the sum of weights, `[ROWS]`, and the sum of weighted values,
+    `[ROWS, DIMS]`. The token's own key and value are `key` and `value`; the others are in the
+    cache. Weights are multiplied in two numbers of the cache's dtype, which have 16 bits together.
     """
+    ROWS: tl.constexpr = query.shape[0]
+    dtype = query.dtype
     dims = tl.arange(0, triton.next_power_of_2(HEAD_DIM))[None, :]
-    top = tl.full([query.shape[0]], float("-inf"), tl.float32)
-    weight = tl.zeros([query.shape[0]], tl.float32)
-    total = tl.zeros_like(query)
-    end = tl.minimum(first + split_size, position + 1)
+    has_own = position < first + split_size
+    own_score = tl.sum(query.to(tl.float32) * key.to(tl.float32), 1) * scale
+    top = tl.where(has_own, own_score, float("-inf"))
+    weight = tl.where(has_own, tl.full([ROWS], 1.0, tl.float32), 0.0)
+    total = tl.where(has_own, tl.zeros_like(query).to(tl.float32) + value.to(tl.float32), 0.0)
+    end = tl.minimum(first + split_size, position)
     for block in tl.range(first, end, BLOCK, num_stages=STAGES):
-        index = block + tl.arange(0, BLOCK)
-        stored = index < tl.minimum(end, position)
-        source = cached(cache, pages, index, stored, KV_HEADS, HEAD_DIM, PAGE)
+        stored = block + tl.arange(0, BLOCK) < end
+        source = cached_block(cache, pages, block, stored, KV_HEADS, HEAD_DIM, PAGE, BLOCK)
         mask = stored[:, None] & (dims < HEAD_DIM)
-        is_own = (index == position)[:, None]
-        keys = tl.where(is_own, key, tl.load(source + dims, mask, 0.0)).to(tl.float32)
+        keys = tl.load(source + dims, mask, 0.0)
         values = tl.load(source + KV_HEADS * HEAD_DIM + dims, mask, 0.0)
-        values = tl.where(is_own, value, values).to(tl.float32)
-        scores = tl.sum(query[:, None, :] * keys[None, :, :], 2)
-        scores = tl.where((index < end)[None, :], scores, float("-inf"))
+        scores = tl.dot(query, tl.trans(keys), input_precision="ieee") * scale
+        scores = tl.where(stored[None, :], scores, float("-inf"))
         higher = tl.maximum(top, tl.max(scores, 1))
         shares, shrink = tl.exp(scores - higher[:, None]), tl.exp(top - higher)
         weight = weight * shrink + tl.sum(shares, 1)
-        total = total * shrink[:, None] + tl.sum(shares[:, :, None] * values[None, :, :], 1)
+        rounded = shares.to(dtype)
+        total = tl.dot(rounded, values, total * shrink[:, None], input_precision="ieee")
+        if dtype != tl.float32:
+            rest = (shares - rounded.to(tl.float32)).to(dtype)
+            total = tl.dot(rest, values, total, input_precision="ieee")
         top = higher
     return top, weight, total
 
@@ -181,6 +190,8 @@ def _attend_kernel(
     WRITES: tl.constexpr,
     WHOLE: tl.constexpr,
     BLOCK: tl.constexpr,
+    ROWS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):
     """One token, one key head, every n-th split of `Attention.attend`.
 
@@ -190,10 +201,10 @@ def _attend_kernel(
     """
     token, head = tl.program_id(0), tl.program_id(1)
     position = tl.load(positions + token).to(tl.int32)
-    if position < 0:
+    if (position < 0) | (tl.program_id(2) * split_size > position):
         return
     GROUP: tl.constexpr = HEADS // KV_HEADS
-    group = tl.arange(0, triton.next_power_of_2(GROUP))[:, None]
+    group = tl.arange(0, ROWS)[:, None]
     pages = page_table + tl.load(slots + token).to(tl.int32) * max_pages
     qkv += token * ((HEADS + 2 * KV_HEADS) * HEAD_DIM)
     cache += head * HEAD_DIM
@@ -205,11 +216,10 @@ def _attend_kernel(
     if WRITES:  # noqa: SIM102  (a constant, then a number)
         if tl.program_id(2) == 0:
             store(cache, pages, position, key, value, KV_HEADS, HEAD_DIM, PAGE)
-    query = query.to(tl.float32) * scale
     for split in range(tl.program_id(2), position // split_size + 1, tl.num_programs(2)):
         top, weight, total = _attend_split(
-            query, key, value, cache, pages, split * split_size, position, split_size,
-            KV_HEADS, HEAD_DIM, PAGE, BLOCK, 1 if WHOLE else _STAGES,
+            query, key, value, cache, pages, split * split_size, position, split_size, scale,
+            KV_HEADS, HEAD_DIM, PAGE, BLOCK, STAGES,
         )  # fmt: skip
         row = (token * KV_HEADS + head) * num_splits + split
         _store_split(out, row, top, weight, total, GROUP, HEAD_DIM, WHOLE)
@@ -227,7 +237,7 @@ def _store_split(
     WHOLE: tl.constexpr,
 ):
     """Store the result of one split, or of all where it is the only one; `row` has GROUP heads."""
-    group = tl.arange(0, triton.next_power_of_2(GROUP))
+    group = tl.arange(0, total.shape[0])
     dims = tl.arange(0, triton.next_power_of_2(HEAD_DIM))[None, :]
     is_head = group < GROUP
     mask = is_head[:, None] & (dims < HEAD_DIM)

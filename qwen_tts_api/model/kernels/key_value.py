@@ -172,6 +172,30 @@ def cached(
 
 
 @triton.jit
+def cached_block(
+    cache,
+    pages,
+    first,
+    mask,
+    KV_HEADS: tl.constexpr,
+    HEAD_DIM: tl.constexpr,
+    PAGE: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Return pointers `[BLOCK, 1]` to positions from `first` on, a multiple of BLOCK that is there.
+
+    Else as `cached`. Where a page has whole blocks, its number is loaded once.
+    """
+    index = tl.arange(0, BLOCK)
+    if PAGE % BLOCK == 0:
+        page = tl.load(pages + first // PAGE).to(tl.int64)
+        cache += (page * PAGE + first % PAGE) * (2 * KV_HEADS * HEAD_DIM)
+        return (cache + index * (2 * KV_HEADS * HEAD_DIM))[:, None]
+    else:
+        return cached(cache, pages, first + index, mask, KV_HEADS, HEAD_DIM, PAGE)
+
+
+@triton.jit
 def store(
     cache,
     pages,

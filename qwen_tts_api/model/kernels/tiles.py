@@ -62,7 +62,7 @@ class AttentionTile:
     Attributes:
         split: Positions of a split: 256 are 20 s of audio.
         programs: How many programs share the splits of a token's key head.
-        block: Positions that a program reads at a time; a power of two.
+        block: Positions that a program reads at a time; a power of two, at least 16.
     """
 
     split: int
@@ -98,14 +98,14 @@ FRAME_TILES = Tiles(
         num_stages=5,
         more=Tile(rows=32, columns=32, inner=32, parts=4),
     ),
-    attention=AttentionTile(split=256, programs=8, block=16),
+    attention=AttentionTile(split=256, programs=8, block=32),
 )
 """For a token a slot."""
 
 PREFILL_TILES = Tiles(
     wide=Tile(rows=64, columns=64, inner=64),
     narrow=Tile(rows=64, columns=32, inner=64),
-    attention=AttentionTile(split=256, programs=1, block=16),
+    attention=AttentionTile(split=256, programs=1, block=32),
 )
 """For many tokens of a slot: a tile of weights is read by 64 rows at once."""
 

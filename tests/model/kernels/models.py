@@ -19,7 +19,7 @@ from tests.model.generation import Checkpoint
 TILES = Tiles(
     wide=Tile(rows=16, columns=256, inner=16, parts=4),
     narrow=Tile(rows=16, columns=64, inner=64, parts=4),
-    attention=AttentionTile(split=8, programs=2, block=8),
+    attention=AttentionTile(split=8, programs=2, block=16),
 )
 """As large as a small model's layers: the interpreter takes as long for a small tile."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,6 +11,7 @@ from torch import Tensor
 from qwen_tts_api.model import talker
 from qwen_tts_api.model.kernels.decoder import FusedDecoder
 from qwen_tts_api.model.kernels.key_value import PagedCache, Tokens
+from qwen_tts_api.model.kernels.tiles import AttentionTile
 from qwen_tts_api.model.talker import TalkerWeights
 from qwen_tts_api.model.talker_cache import CacheSize, TalkerCache
 from tests.model.kernels.models import ROUNDING, SHAPES, TILES, VOCABULARY, talker_of
@@ -77,3 +80,31 @@ def test_a_slot_is_alone_to_the_last_bit_and_one_without_a_token_is_left_alone()
     alone = cache_of(weights, torch.tensor([[9, 2, 4]]))
     [expected], _ = step(weights, alone, x[:1], torch.tensor([LAST]))
     assert torch.equal(hidden[3], expected)
+
+
+@pytest.mark.parametrize("block", [16, 32])
+def test_pages_of_whole_blocks_and_blocks_of_whole_pages(block: int) -> None:
+    """Around the ends of blocks and splits of 32 positions, in pages of 16."""
+    weights, positions = talker_of("powers of two", torch.float32), [0, 1, 15, 16, 31, 32, 33, 63]
+    plain, fused = (
+        TalkerCache.allocate(weights.decoder, CacheSize.whole(len(positions), 64, 16))
+        for _ in range(2)
+    )
+    generator = torch.Generator().manual_seed(0)
+    for cache in (plain, fused):
+        for slot in range(len(positions)):
+            cache.give(slot, 0, torch.arange(1 + 4 * slot, 5 + 4 * slot))
+    plain.key_value.normal_(generator=generator)
+    fused.key_value.copy_(plain.key_value)
+    x = torch.randn(len(positions), weights.decoder.norm.shape[0], generator=generator)
+    expected, _ = talker.step(weights, plain, x, torch.tensor(positions), 64)
+
+    pages = PagedCache(fused.key_value, fused.page_table, fused.rope)
+    tiles = replace(TILES, attention=AttentionTile(split=32, programs=2, block=block))
+    decoder = FusedDecoder(weights.decoder, pages, VOCABULARY, len(x), tiles)
+    decoder.x.copy_(x)
+    decoder.run(Tokens(torch.arange(len(x)), torch.tensor(positions)), len(x))
+    hidden = torch.zeros_like(x)
+    decoder.head(weights.codec_head, len(x), hidden=hidden)
+    torch.testing.assert_close(hidden, expected, rtol=0, atol=5 * ROUNDING[torch.float32])
+    torch.testing.assert_close(fused.key_value, plain.key_value, rtol=0, atol=1e-4)
