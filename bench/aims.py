@@ -43,6 +43,7 @@ AIMS = (
     Aim("HTTP open loop", "20 a second", _P95, 30),
     Aim("HTTP", "64 streams", _P95, 80),
     Aim("HTTP", "start", "ready_s", 30),
+    Aim("alone as in company", "64 streams", "same", 3, is_least=True),
     *(
         Aim(group, row, "underruns", 0)
         for group, row in (

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 TIMEOUT_S = 10
+
+LOG_MARK, LOG_LINES = "NVRM", 10
+"""Of the kernel's log: a kernel that failed is an Xid there, with a number that says how."""
 
 FACTS = {"driver": "driver_version", "power_limit_w": "power.limit", "max_sm_mhz": "clocks.max.sm"}
 STATE = {
@@ -29,11 +33,17 @@ def state(device: int) -> dict[str, Any]:
 
 
 def overview() -> str:
-    """Return what `nvidia-smi` prints: errors, memory, processes; or why it does not."""
+    """Return what `nvidia-smi` prints (errors, memory, processes), and the driver's log."""
+    logged = [line for line in _lines("dmesg") if LOG_MARK in line]
+    return "\n".join([*_lines("nvidia-smi"), *logged[-LOG_LINES:], ""])
+
+
+def _lines(program: str) -> list[str]:
+    """Return what a program prints, or why it does not."""
     try:
-        return _nvidia_smi()
+        return _output([program]).splitlines()
     except (OSError, subprocess.SubprocessError) as error:
-        return f"nvidia-smi: {error}\n"
+        return [f"{program}: {error}"]
 
 
 def _query(device: int, fields: dict[str, str]) -> dict[str, Any]:
@@ -43,25 +53,21 @@ def _query(device: int, fields: dict[str, str]) -> dict[str, Any]:
     uuid = f"GPU-{str(torch.cuda.get_device_properties(device).uuid).removeprefix('GPU-')}"
     what = f"--query-gpu={','.join(fields.values())}"
     try:
-        printed = _nvidia_smi(f"--id={uuid}", what, "--format=csv,noheader,nounits")
+        printed = _output(["nvidia-smi", f"--id={uuid}", what, "--format=csv,noheader,nounits"])
     except (OSError, subprocess.SubprocessError):
         return {}
-    values = printed.strip().split(", ")
-    return (
-        dict(zip(fields, map(_number, values), strict=True)) if len(values) == len(fields) else {}
-    )
+    values = [_number(value) for value in printed.strip().split(", ")]
+    return dict(zip(fields, values, strict=True)) if len(values) == len(fields) else {}
 
 
-def _nvidia_smi(*arguments: str) -> str:
-    """Return what it prints; it is not awaited where it hangs, as of a lost device.
+def _output(command: Sequence[str]) -> str:
+    """Return what a program prints; it is not awaited where it hangs, as of a lost device.
 
     Raises:
-        OSError: There is none.
+        OSError: There is no such program.
         subprocess.TimeoutExpired: It hangs.
     """
-    process = subprocess.Popen(
-        ["nvidia-smi", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         return process.communicate(timeout=TIMEOUT_S)[0]
     except subprocess.TimeoutExpired:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -59,6 +60,8 @@ def run_parts(parts: Sequence[Part], seconds: float, log: TextIO) -> Iterator[Ou
     What a part leaves of its time goes to those after it. What they print goes to standard output
     and the log, line by line.
     """
+    # Of a part that is aborted, gigabytes would be written.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     deadline = time.monotonic() + seconds
     for index, part in enumerate(parts):
         began = time.monotonic()

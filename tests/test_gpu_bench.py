@@ -239,6 +239,16 @@ def test_a_driver_that_says_nothing_costs_no_figure(
     assert isinstance(nvidia.overview(), str)
 
 
+def test_what_the_driver_has_logged_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smi(tmp_path, monkeypatch, "echo 'H200, 1 error'")
+    log = tmp_path / "dmesg"
+    log.write_text("#!/bin/sh\necho 'eth0: up'\necho 'NVRM: Xid (PCI:0000:01): 31, pid=1'\n")
+    log.chmod(0o755)
+    assert nvidia.overview() == "H200, 1 error\nNVRM: Xid (PCI:0000:01): 31, pid=1\n"
+
+
 def test_aims_stand_beside_what_was_measured(tmp_path: Path) -> None:
     """Of the size that they are for; by the options' defaults there is a row for each of them."""
     figures = Figures("1.7b", tmp_path)
@@ -256,6 +266,7 @@ def test_aims_stand_beside_what_was_measured(tmp_path: Path) -> None:
             "graphs": options.streams,
             "open loop": options.rates,
             "burst": [options.burst],
+            "alone as in company": [options.burst],
             "HTTP": [*options.http_streams, "start"],
             "HTTP open loop": options.http_rates,
         }[aim.group]
