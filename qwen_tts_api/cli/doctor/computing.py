@@ -117,7 +117,7 @@ def check_kernels(subject: Subject) -> Iterator[Finding]:
     from qwen_tts_api.model.weights.placement import age_obstacle
 
     config = subject.config
-    if config.kernels == "plain" or config.device == "cpu":
+    if config.kernels == "plain" or config.device == "cpu" or config.dtype == "float32":
         yield ok("plain")
         return
     without = "or set QWEN_KERNELS=plain."
@@ -128,7 +128,9 @@ def check_kernels(subject: Subject) -> Iterator[Finding]:
         )
     elif obstacle := age_obstacle(subject.gpu.capability):
         yield warning(f"plain: {obstacle}.", "Set QWEN_KERNELS=plain: nothing is missing then.")
-    elif obstacle := kernels_obstacle(config.kernels, config.device, subject.gpu.capability):
+    elif obstacle := kernels_obstacle(
+        config.kernels, config.device, config.dtype, subject.gpu.capability
+    ):
         yield warning(f"plain: {obstacle}.", f"Install it (make setup TORCH=cuda), {without}")
     elif obstacle := compiler_obstacle():
         yield warning(

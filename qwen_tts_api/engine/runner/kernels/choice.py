@@ -34,18 +34,24 @@ logger = logging.getLogger(__name__)
 WITHOUT = "Set QWEN_KERNELS=plain to do without them."
 
 
-def kernels_obstacle(setting: str, device: str, capability: Capability | None) -> str | None:
+def kernels_obstacle(
+    setting: str, device: str, dtype: str, capability: Capability | None
+) -> str | None:
     """Return why fused kernels cannot be used, or None where they are tried.
 
     Args:
         setting: QWEN_KERNELS.
         device: `cpu` or `cuda:N`.
+        dtype: QWEN_DTYPE. In 32 bits tensor cores do not multiply, and tiles that are made for them
+            have neither registers nor shared memory enough.
         capability: The device's.
     """
     if setting == "plain":
         return "QWEN_KERNELS is plain"
     if device == "cpu":
         return "they need a CUDA device and QWEN_DEVICE is cpu"
+    if dtype == "float32":
+        return "they compute in 16 bits and QWEN_DTYPE is float32"
     if importlib.util.find_spec("triton") is None:
         return "Triton is not installed"
     return age_obstacle(capability)
@@ -96,8 +102,8 @@ def choose_kernels(
     Raises:
         LoadError: A kernel has broken the device for this process.
     """
-    device = model.placement.device
-    obstacle = kernels_obstacle(setting, device, compute_capability(device))
+    device, dtype = model.placement.device, model.placement.dtype
+    obstacle = kernels_obstacle(setting, device, dtype, compute_capability(device))
     if obstacle is None:
         report("compiling kernels and comparing them with PyTorch's operators")
         try:

@@ -329,14 +329,15 @@ def test_weights_of_a_fused_codec_are_stored_as_it_reads_them(
 
 
 def test_what_keeps_fused_kernels_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert kernels_obstacle("plain", "cuda:0", (9, 0)) == "QWEN_KERNELS is plain"
-    assert "is cpu" in str(kernels_obstacle("auto", "cpu", None))
+    assert kernels_obstacle("plain", "cuda:0", "bfloat16", (9, 0)) == "QWEN_KERNELS is plain"
+    assert "is cpu" in str(kernels_obstacle("auto", "cpu", "float32", None))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert kernels_obstacle("auto", "cuda:0", (9, 0)) == "Triton is not installed"
+    assert kernels_obstacle("auto", "cuda:0", "float16", (9, 0)) == "Triton is not installed"
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     for capability in ((8, 0), (8, 9), (12, 0)):
-        assert kernels_obstacle("auto", "cuda:0", capability) is None
-    too_old = kernels_obstacle("auto", "cuda:0", (7, 5))
+        assert kernels_obstacle("auto", "cuda:0", "bfloat16", capability) is None
+    assert "16 bits" in str(kernels_obstacle("auto", "cuda:0", "float32", (9, 0)))
+    too_old = kernels_obstacle("auto", "cuda:0", "bfloat16", (7, 5))
     assert too_old == "compute capability 8.0 is needed, and the device has 7.5"
 
 
