@@ -72,7 +72,7 @@ def check_settings(subject: Subject) -> Iterator[Finding]:
         yield error(sentence, "")
     if not wrong:
         names = [name for name in sorted(subject.environ) if name.startswith(PREFIX)]
-        yield ok(f"from the environment: {', '.join(names) or 'none'}; the others by default")
+        yield ok(f"{', '.join(names) or 'none'} set; the others by default")
 
 
 def _wrong_files(subject: Subject) -> Iterator[str]:
