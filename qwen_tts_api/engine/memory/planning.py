@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.engine.memory.host import free_host_bytes, total_host_bytes
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.loaded import LoadedModel
@@ -36,9 +35,10 @@ CPU_SHARE_LEFT = 0.1
 GPU_SHARE_LEFT = 0.05
 """Share of all memory that is left to the allocator's gaps and to errors of measurement."""
 
-MAX_ARRIVING_TOKENS = 1024
-"""Of one utterance whose text arrives while it is spoken: 400 letters are about 100 in English, and
-no more than 1,000 in any script. They take 4 MB a slot at 1.7B."""
+MAX_TRAILING_TOKENS = 1024
+"""Of one utterance, of the text that is heard in its frames: because it arrives while it is spoken,
+or as upstream has it for clones. 400 letters are about 100 in English, and no more than 1,000 in any
+script. They take 4 MB a slot at 1.7B."""
 
 MAX_VOICES = 32
 """Cloned voices that are kept, each with its stream of the codec: 5 MB in 32 bits."""
@@ -217,19 +217,16 @@ def costs_of(model: LoadedModel, size: CacheSize) -> Costs:
     talker = model.speech.talker.decoder
     heads, element = talker.heads, talker.norm.element_size()
     position = len(talker.layers) * 2 * heads.num_kv * heads.head_dim
-    text = max_text_embeddings(model.card, size.max_positions) * talker.norm.shape[0]
+    text = max_text_embeddings(size.max_positions) * talker.norm.shape[0]
     return Costs(
         slot_bytes=element * text + _stream_bytes(model),
         page_bytes=element * position * size.page_positions,
     )
 
 
-def max_text_embeddings(card: ModelCard, max_positions: int) -> int:
-    """Return how many text embeddings a slot has room for.
-
-    Cloned voices have text in frames; others where their text arrives while it is spoken.
-    """
-    return max_positions if card.kind == "base" else min(max_positions, MAX_ARRIVING_TOKENS)
+def max_text_embeddings(max_positions: int) -> int:
+    """Return how many text embeddings a slot has room for."""
+    return min(max_positions, MAX_TRAILING_TOKENS)
 
 
 def _stream_bytes(model: LoadedModel) -> int:

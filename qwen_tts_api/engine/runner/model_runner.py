@@ -103,13 +103,7 @@ class ModelRunner:
         built, num_tokens = self._model.build(prompt, voice)
         key = PrefixKey.of(prompt)
         prepared = PreparedPrompt(built, num_tokens, prompt.sampling, stream, key)
-        room = self._state.speech.max_text_embeddings
-        if prepared.num_trailing > room:
-            raise TextTooLong(
-                f"With 'non_streaming_mode' false {prepared.num_trailing} tokens of the text come "
-                f"behind the prompt, where there is room for {room}: leave it out, or send the "
-                "text in parts."
-            )
+        self._check_room(prepared.num_trailing)
         return prepared
 
     def num_prefill_positions(self, prepared: Sequence[PreparedPrompt]) -> int:
@@ -164,6 +158,7 @@ class ModelRunner:
         tokenizer, prompts = self._model.tokenizer, self._model.prompts
         ids = tokenizer.text_ids(text if final else tokenizer.stable_prefix(text))
         end = [prompts.text_ids.eos] if final else []
+        self._check_room(len(ids) - 1 + len(end))
         new = prompts.embed_text([*ids[num_tokens:], *end])
         # The first token is in the prefill.
         self._state.speech.append_text(
@@ -240,6 +235,14 @@ class ModelRunner:
         del self._model, self._state, self._pages, self._clones, self._frames, self._chunks
         del self._prefills
         empty_caches()
+
+    def _check_room(self, num_trailing: int) -> None:
+        room = self._state.speech.max_text_embeddings
+        if num_trailing > room:
+            raise TextTooLong(
+                f"{num_trailing} tokens of the text are heard in its frames, where there is room "
+                f"for {room}: send the text in parts, or without 'non_streaming_mode' false."
+            )
 
     def _to_device(self, numbers: Sequence[int]) -> Tensor:
         return to_device(numbers, self._device)

@@ -63,7 +63,7 @@ class RunnerState:
 
         return cls(
             speech=FrameState.allocate(
-                model.speech, size, max_text_embeddings(model.card, size.max_positions), flash
+                model.speech, size, max_text_embeddings(size.max_positions), flash
             ),
             codec=CodecState.allocate(model.codec, max_slots + 1),
             history=integers(max_slots + 1, HISTORY_FRAMES, groups),

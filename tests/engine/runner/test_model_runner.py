@@ -27,7 +27,7 @@ from qwen_tts_api.engine.runner.model_runner import ModelRunner
 from qwen_tts_api.engine.runner.prefill import plain
 from qwen_tts_api.engine.runner.state import ChunkKey, FrameKey
 from qwen_tts_api.engine.scheduler import Scheduler
-from qwen_tts_api.errors import LoadError, TTSError
+from qwen_tts_api.errors import LoadError, TextTooLong, TTSError
 from qwen_tts_api.model import frame
 from qwen_tts_api.model.frame import prefill_slots
 from qwen_tts_api.model.frame_state import FrameState
@@ -270,6 +270,24 @@ def test_a_trial_does_the_most_there_is(nano_cache: Path, monkeypatch: pytest.Mo
     assert [key[:2] for key in keys] == [(SLOTS, 24), (SLOTS, 1024)]
     assert [shape[:2] for shape in prefilled] == [(1, 1024)]
     assert seconds == [MAX_REFERENCE_S]
+
+
+@pytest.mark.parametrize("kind", ["nano", "nano-base"])
+def test_text_in_frames_has_a_bound(nano_cache: Path, kind: str) -> None:
+    """Of a clone, and of a text that arrives: what is more is refused, and its slot goes on."""
+    loaded = load(locate(kind, nano_cache))
+    runner = ModelRunner(loaded, plan_memory(loaded, 1, 2048), enforce_eager=True)
+    speaker = "ryan" if kind == "nano" else None
+    fits, too_long = (
+        prompt("x" * length, GREEDY, speaker=speaker, text_in_frames=True)
+        for length in (1024, 1025)
+    )
+    assert runner.prepare(fits).num_trailing == 1024
+    with pytest.raises(TextTooLong, match="1025 tokens .* room for 1024"):
+        runner.prepare(too_long)
+    assert runner.extend(0, fits.text, 1, final=True) == 1024
+    with pytest.raises(TextTooLong, match="1025 tokens .* room for 1024"):
+        runner.extend(0, too_long.text, 1, final=True)
 
 
 def test_joining_later_changes_nothing(scheduler: Scheduler) -> None:
