@@ -36,8 +36,8 @@ GPU_SHARE_LEFT = 0.05
 """Share of all memory that is left to the allocator's gaps and to errors of measurement."""
 
 MAX_TRAILING_TOKENS = 1024
-"""Of one utterance, of the text that is heard in its frames: because it arrives while it is spoken,
-or as upstream has it for clones. 400 letters are about 100 in English, and no more than 1,000 in any
+"""Of the text that one utterance hears in its frames, because it arrives while it is spoken or as
+upstream has it for clones. 400 letters are about 100 in English, and no more than 1,000 in any
 script. They take 4 MB a slot at 1.7B."""
 
 MAX_VOICES = 32

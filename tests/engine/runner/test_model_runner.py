@@ -283,10 +283,10 @@ def test_text_in_frames_has_a_bound(nano_cache: Path, kind: str) -> None:
         for length in (1024, 1025)
     )
     assert runner.prepare(fits).num_trailing == 1024
-    with pytest.raises(TextTooLong, match="1025 tokens .* room for 1024"):
+    with pytest.raises(TextTooLong, match=r"1025 tokens .* room for 1024"):
         runner.prepare(too_long)
     assert runner.extend(0, fits.text, 1, final=True) == 1024
-    with pytest.raises(TextTooLong, match="1025 tokens .* room for 1024"):
+    with pytest.raises(TextTooLong, match=r"1025 tokens .* room for 1024"):
         runner.extend(0, too_long.text, 1, final=True)
 
 
