@@ -67,7 +67,7 @@ def tracer_from_env(environ: Mapping[str, str] = os.environ) -> Tracer | None:
         metadata.version(PACKAGE)
     except metadata.PackageNotFoundError:
         raise ConfigError(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed: "
-            "pip install 'qwen-tts-api[otel]', or set OTEL_SDK_DISABLED=true."
+            f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but {PACKAGE} is not installed: install it (make "
+            "setup does), or set OTEL_SDK_DISABLED=true."
         ) from None
     return Tracer()

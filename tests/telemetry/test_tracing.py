@@ -332,5 +332,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", version)
-    with pytest.raises(ConfigError, match=r"pip install 'qwen-tts-api\[otel\]'"):
+    with pytest.raises(
+        ConfigError, match="opentelemetry-exporter-otlp-proto-http is not installed"
+    ):
         tracer_from_env({ENDPOINT: "http://c:4318"})
