@@ -113,7 +113,8 @@ def check_text(text: str, max_chars: int) -> str:
         raise TextRequired(TEXT_REQUIRED, fields={"text": ["Missing or blank."]})
     if len(text) > max_chars:
         raise TextTooLong(
-            f"The text has {len(text)} characters; QWEN_MAX_TEXT_CHARS allows {max_chars}.",
+            f"The text has {len(text)} characters; QWEN_MAX_TEXT_CHARS allows {max_chars}: send "
+            "it in parts.",
             fields={"text": [f"Longer than {max_chars} characters."]},
         )
     categories = {unicodedata.category(char) for char in set(text)}

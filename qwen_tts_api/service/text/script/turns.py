@@ -50,7 +50,7 @@ def read_turns(turns: Sequence[Turn], max_chars: int, *, pause_marks: bool) -> S
         raise TextTooLong(
             lambda field: (
                 f"The texts of {field('turns')} have {num_chars} characters together; "
-                f"QWEN_MAX_TEXT_CHARS allows {max_chars}."
+                f"QWEN_MAX_TEXT_CHARS allows {max_chars}: send them in parts."
             ),
             fields={"turns": [f"Longer than {max_chars} characters together."]},
         )
