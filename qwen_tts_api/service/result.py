@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,12 +46,10 @@ class TokenUsage:
     Attributes:
         num_text_tokens: Tokens of the text.
         num_frames: Frames of audio, 12.5 a second.
-        finish_reason: As `SpeechInfo.finish_reason`.
     """
 
     num_text_tokens: int
     num_frames: int
-    finish_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +83,10 @@ class StreamProgress(Protocol):
         """As in `SpeechInfo`."""
 
     @property
+    def usage(self) -> TokenUsage:
+        """The usage so far."""
+
+    @property
     def times(self) -> Times | None:
         """The times of the segments that have ended, if the request asks for times."""
 
@@ -103,7 +105,6 @@ class SpeechStream(Iterator[bytes]):
         info: Its description.
         first: The first chunk.
         others: The chunks that follow.
-        usage: Returns the token usage so far.
         progress: Its progress.
 
     Attributes:
@@ -116,23 +117,16 @@ class SpeechStream(Iterator[bytes]):
         info: SpeechInfo,
         first: bytes,
         others: Generator[bytes, None, None],
-        usage: Callable[[], TokenUsage],
         progress: StreamProgress,
     ) -> None:
         self.info = info
         self.progress = progress
         self._first: bytes | None = first
         self._others = others
-        self._usage = usage
 
     def __next__(self) -> bytes:
         first, self._first = self._first, None
         return next(self._others) if first is None else first
-
-    @property
-    def usage(self) -> TokenUsage:
-        """Return the usage so far."""
-        return self._usage()
 
     def close(self) -> None:
         """Cancel the work; may be called at any time, and again."""

@@ -117,7 +117,7 @@ class SpeechService:
             duration_s=synthesis.duration_s,
             model_s=synthesis.job.model_s,
             encode_s=synthesis.encoder.work_s,
-            usage=synthesis.usage(),
+            usage=synthesis.usage,
             times=synthesis.times,
         )
 
@@ -152,7 +152,7 @@ class SpeechService:
         chunks = synthesis.chunks(client)
         first = next(chunks)
         reason = "" if synthesis.job.num_segments else NOTHING_TO_SAY
-        return SpeechStream(synthesis.info(reason), first, chunks, synthesis.usage, synthesis)
+        return SpeechStream(synthesis.info(reason), first, chunks, synthesis)
 
     def live(
         self, request: SpeechRequest, client: Client = NULL_CLIENT, *, per_segment: bool = False

@@ -82,7 +82,7 @@ def test_what_is_told_of_speech_is_values(bench: Bench) -> None:
 def test_the_usage_of_a_stream_grows(bench: Bench) -> None:
     stream = bench.service.stream(SpeechRequest("Hello", stream=True))
     assert list(stream)
-    assert stream.usage == TokenUsage(1000, 5, "stop")
+    assert stream.progress.usage == TokenUsage(1000, 5)
 
 
 def test_a_designed_voice_is_resolved_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

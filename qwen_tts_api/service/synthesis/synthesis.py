@@ -112,10 +112,10 @@ class Synthesis:
         """The expected times of the current segment, likewise."""
         return self.timeline.current if self.timeline else None
 
+    @property
     def usage(self) -> TokenUsage:
-        """Return the usage so far."""
-        job = self.job
-        return TokenUsage(job.num_text_tokens, job.num_frames, job.finish_reason)
+        """The usage so far."""
+        return TokenUsage(self.job.num_text_tokens, self.job.num_frames)
 
     def _cancel(self) -> None:
         self.job.cancel(ClientLeft("The client closed the connection."))

@@ -24,6 +24,7 @@ from qwen_tts_api.routes.apis.openai.batch_schema import (
     SpeechBatchResultSchema,
     SpeechBatchSchema,
 )
+from qwen_tts_api.routes.apis.openai.events import describe_usage
 from qwen_tts_api.routes.apis.openai.names import FIELDS, find_model, take_speaker
 from qwen_tts_api.routes.apis.openai.schema import OpenAIRequest, OpenAISpeechSchema
 from qwen_tts_api.routes.apis.openai.speech import translate
@@ -198,13 +199,12 @@ def _describe(results: Sequence[Speech | TTSError]) -> Iterator[dict[str, Any]]:
             yield {"index": index, "status": "error", "error": result.message_in(FIELDS)}
             continue
         times = describe_times(result) if result.times is not None else {}
-        text, audio = result.usage.num_text_tokens, result.usage.num_frames
         yield {
             "index": index,
             "status": "success",
             "audio_data": base64.b64encode(result.data).decode("ascii"),
             "media_type": result.info.media_type,
-            "usage": {"input_tokens": text, "output_tokens": audio, "total_tokens": text + audio},
+            "usage": describe_usage(result.usage),
             **times,
         }
 

@@ -16,7 +16,7 @@ from qwen_tts_api.routes.apis.openai.errors import describe
 from qwen_tts_api.routes.apis.openai.names import FIELDS
 from qwen_tts_api.routes.errors import ErrorBody
 from qwen_tts_api.routes.speech.response import StreamedBody
-from qwen_tts_api.service.result import SpeechStream
+from qwen_tts_api.service.result import SpeechStream, TokenUsage
 from qwen_tts_api.service.times.timed import TimedSegment
 
 
@@ -62,15 +62,16 @@ def _events(body: StreamedBody, stream: SpeechStream) -> Generator[bytes, None, 
         raise  # and close the connection: some clients ignore the event
     for segment in segments():
         yield _event({"type": "speech.audio.segment", **segment.document()})
-    reason = stream.usage.finish_reason
-    yield _event({"type": "speech.audio.done", "usage": _usage(stream), "finish_reason": reason})
+    progress = stream.progress
+    usage, reason = describe_usage(progress.usage), progress.finish_reason
+    yield _event({"type": "speech.audio.done", "usage": usage, "finish_reason": reason})
 
 
 def _event(document: dict[str, Any]) -> bytes:
     return b"data: " + json.dumps(document, separators=(",", ":")).encode() + b"\n\n"
 
 
-def _usage(stream: SpeechStream) -> dict[str, int]:
+def describe_usage(usage: TokenUsage) -> dict[str, int]:
     """Return the usage: input is tokens of the text, output is frames of audio, 12.5 a second."""
-    text, audio = stream.usage.num_text_tokens, stream.usage.num_frames
+    text, audio = usage.num_text_tokens, usage.num_frames
     return {"input_tokens": text, "output_tokens": audio, "total_tokens": text + audio}
