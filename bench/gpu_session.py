@@ -51,6 +51,8 @@ def main() -> int:
         scratch = Path(folder)
         own, rival = scratch / "own", scratch / "rival"
         os.environ |= ENVIRON | {"PYTHONPATH": f"{own}{os.pathsep}{ROOT}"}
+        # Else PyTorch 2.11 names it after the user, who may have no account.
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(scratch / "inductor")
         options.faster_qwen3_tts = str(_interpreter(scratch / "rival-python", rival))
         figures = parts_of(options, scratch)
         parts = [
