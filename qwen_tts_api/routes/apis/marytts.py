@@ -104,7 +104,7 @@ def blueprint(config: Config, service: SpeechService, cache: ranges.ResponseCach
     @_GET
     @_POST
     def process() -> Response:
-        asked, ignored = _read(_read_parameters(request, config), config, service)
+        asked, ignored = _read(_read_parameters(request, config), service)
         if not asked.whole_text and request.method != "HEAD":
             raise TextRequired(
                 "INPUT_TEXT is required: the text to speak, in the query or in a body such as "
@@ -182,9 +182,7 @@ def _read_parameters(request: Request, config: Config) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def _read(
-    given: dict[str, str], config: Config, service: SpeechService
-) -> tuple[SpeechRequest, list[str]]:
+def _read(given: dict[str, str], service: SpeechService) -> tuple[SpeechRequest, list[str]]:
     """Return the request, and the names of ignored parameters.
 
     Raises:
@@ -194,9 +192,8 @@ def _read(
         if (kind := given.get(name, allowed[0])).upper() not in allowed:
             listed = " and ".join(allowed)
             raise InvalidRequest(f"Unknown {name} {shown(kind)}; understood: {listed}.")
-    voices = {fold(voice.id) for voice in service.voices.list()} | set(config.speakers_by_alias)
     # Home Assistant sends MaryTTS's default voice if none is configured.
-    unknown_voice = fold(given.get("VOICE", "")) not in voices
+    unknown_voice = not service.voices.is_taken(given.get("VOICE", ""))
     known = {
         name: value
         for name, value in given.items()

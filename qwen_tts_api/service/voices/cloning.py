@@ -83,11 +83,11 @@ class Cloning:
 
     def _default_voice(self, requested: str, model: str) -> Voice:
         """Return the default voice, where the request names none."""
+        if not requested and (voice := self._registry.find(self._config.default_speaker)):
+            return voice
         known = [voice.id for voice in self._registry.all()]
         if requested:
             raise unknown_speaker(requested, known)
-        if voice := self._registry.find(self._config.default_speaker):
-            return voice
         raise ReferenceRequired(
             lambda field: (
                 f"The model {model!r} clones voices: it needs reference audio in "

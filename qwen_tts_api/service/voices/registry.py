@@ -84,6 +84,15 @@ class VoiceRegistry:
             return True
         return self._takes_registered(model, card) and self.find(requested) is not None
 
+    def is_taken(self, name: str, model: str = "") -> bool:
+        """Return whether a name is one of `is_known`, or an alias of whatever there may be.
+
+        Raises:
+            ModelUnavailable: The model's checkpoint cannot be found or read.
+            UnknownModel: It is not served.
+        """
+        return fold(name) in self._aliases or self.is_known(name, model)
+
     def _takes_registered(self, model: str, card: ModelCard) -> bool:
         """Return whether requests for a model, or for none, may name registered voices."""
         if card.kind == "base":

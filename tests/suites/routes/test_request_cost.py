@@ -1,4 +1,4 @@
-"""What a plain request costs, counted: it builds no schema and starts no thread."""
+"""What a plain request costs, counted: it builds no schema, starts no thread, reads one voice."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from marshmallow import Schema
+
+from qwen_tts_api.service.voices.store import VoiceStore
+from tests.conftest import Bench
+from tests.recordings import recording
+
+MakeBench = Callable[..., Bench]
 
 BODIES = {
     "/api/tts": {"text": "Hello.", "speaker": "ryan", "seed": 1, "stream": True},
@@ -46,3 +52,35 @@ def test_what_is_known_does_not_depend_on_what_was_sent(client: FlaskClient) -> 
         assert error == "Unknown field 'txt': did you mean 'text'?"
     error = client.post("/api/tts", json={"text": 5, "sead": 1}).get_json()["error"]
     assert error == "text: Not a valid string. Unknown field 'sead': did you mean 'seed'?"
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/api/tts", {"text": "Hi."}),
+        ("/api/tts", {"text": "Hi.", "speaker": "Ryan"}),
+        ("/api/tts", {"text": "Hi.", "speaker": "Anna"}),
+        ("/api/tts", {"text": "Hi.", "model": "clone"}),
+        ("/process", {"INPUT_TEXT": "Hi.", "VOICE": "anna"}),
+        ("/process", {"INPUT_TEXT": "Hi.", "VOICE": "cmu-slt-hsmm"}),
+        ("/v1/audio/speech", {"input": "Hi.", "voice": "alloy"}),
+        ("/v1/audio/speech", {"input": "Hi.", "voice": "default"}),
+        ("/v1/audio/speech", {"input": "Hi.", "voice": "anna"}),
+        ("/v1/text-to-speech/anna", {"text": "Hi."}),
+        ("/v1/text-to-speech/default", {"text": "Hi."}),
+        ("/v1/text-to-speech/JBFqnCBsd6RMkjVDRZzb", {"text": "Hi."}),
+        ("/v1/text-to-dialogue", {"inputs": [{"voice_id": "anna", "text": "Hi."}]}),
+    ],
+)
+def test_a_request_reads_no_voice_but_its_own(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch, path: str, fields: dict[str, Any]
+) -> None:
+    """There may be 10,000 of them, each a file, whose reading holds up others, too."""
+    bench = make_bench(default_speaker="Anna")
+    bench.service.voices.add("Anna", recording(2), "Hello.")
+    monkeypatch.setattr(VoiceStore, "all", lambda store: pytest.fail("all voices are read"))
+    if path == "/process":
+        response = bench.client.get(path, query_string=fields)
+    else:
+        response = bench.client.post(path, json=fields)
+    assert response.status_code == 200, response.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -14,7 +15,7 @@ from qwen_tts_api.errors import InvalidRequest, TTSError
 from qwen_tts_api.routes.apis.elevenlabs.alignment import Alignment, Alignments
 from qwen_tts_api.routes.apis.elevenlabs.names import DIALOGUE_FIELDS, FIELDS, find_voice
 from qwen_tts_api.routes.apis.elevenlabs.schema import DialogueSchema, OutputQuery
-from qwen_tts_api.routes.apis.elevenlabs.speech import find_request, read_fields, taken_names
+from qwen_tts_api.routes.apis.elevenlabs.speech import find_request, read_fields
 from qwen_tts_api.routes.apis.elevenlabs.timestamps import SPOKEN, describe_audio, in_characters
 from qwen_tts_api.routes.openapi.operations import Answer, Operation
 from qwen_tts_api.routes.speech import response
@@ -130,9 +131,9 @@ def _read_request(
         )
     output_format = request.args.get("output_format", "")
     wanted, _ = find_request(asked, "default", output_format, config, service)
-    taken = taken_names(wanted.model, config, service)
     voice_ids = [turn.speaker for turn in asked.turns]
-    found = [find_voice(voice_id, taken) for voice_id in voice_ids]
+    is_taken = partial(service.voices.is_taken, model=wanted.model)
+    found = [find_voice(voice_id, is_taken) for voice_id in voice_ids]
     if None in found and wanted.lenient:  # else they are refused
         ignored = [*ignored, FIELDS["speaker"]]
         found = [voice or "" for voice in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.errors import UnknownFormat
@@ -49,20 +49,18 @@ def find_model(requested: str, served: Collection[str]) -> str:
     return requested
 
 
-def find_voice(requested: str, taken: Collection[str]) -> str | None:
+def find_voice(requested: str, is_taken: Callable[[str], bool]) -> str | None:
     """Return our name of a voice; None where it is one of ElevenLabs' cloud.
 
     Args:
         requested: A speaker, a registered voice or an alias, in any case, or such an id; `default`
             is the default voice, for a path has to name one.
-        taken: Names of speakers, voices and aliases, normalized by `names.fold`.
+        is_taken: Returns whether a name is a speaker's, a voice's or an alias.
     """
-    name = fold(requested)
-    if name in taken:
+    is_default = fold(requested) == "default"
+    if not (is_default or _CLOUD_VOICE.fullmatch(requested)) or is_taken(requested):
         return requested
-    if name == "default":
-        return ""
-    return None if _CLOUD_VOICE.fullmatch(requested) else requested
+    return "" if is_default else None
 
 
 def read_output_format(name: str) -> tuple[str, int | None]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from flask import Blueprint, Request, Response, g, request
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import TextRequired, TTSError
-from qwen_tts_api.names import fold
 from qwen_tts_api.routes.apis.elevenlabs.names import (
     FIELDS,
     find_model,
@@ -136,7 +136,7 @@ def find_request(
     """
     audio_format, rate_hz = read_output_format(output_format)
     model = find_model(asked.model, service.models.names)
-    voice = find_voice(voice_id, taken_names(model, config, service))
+    voice = find_voice(voice_id, partial(service.voices.is_taken, model=model))
     lenient = not config.strict_parameters
     idle = [FIELDS["speaker"]] if voice is None and lenient else []
     if voice is None:
@@ -151,10 +151,3 @@ def find_request(
         silence=True,
     )
     return wanted, idle
-
-
-def taken_names(model: str, config: Config, service: SpeechService) -> set[str]:
-    """Return the names of a model's voices and of aliases, normalized."""
-    listed = service.voices.list(model)
-    taken = {fold(name) for voice in listed for name in (voice.id, voice.name)}
-    return taken | set(config.speakers_by_alias)

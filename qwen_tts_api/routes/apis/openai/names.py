@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from qwen_tts_api.names import fold
@@ -67,19 +67,18 @@ def find_model(requested: str, served: Collection[str]) -> str:
     return "" if requested in MODELS and requested not in served else requested
 
 
-def find_voice(requested: str, taken: Collection[str]) -> str | None:
+def find_voice(requested: str, is_taken: Callable[[str], bool]) -> str | None:
     """Return our name of a voice; None if it is one of OpenAI's without a counterpart.
 
     Args:
         requested: The name, in any case. `default` is the default voice, for clients that must name
             one.
-        taken: Names of speakers, voices and aliases, normalized by `names.fold`; they take
+        is_taken: Returns whether a name is a speaker's, a voice's or an alias, which take
             precedence over OpenAI's.
     """
     name = fold(requested)
-    if name in taken:
+    if name not in (*VOICES, DEFAULT_VOICE) or is_taken(requested):
         return requested
     if name == DEFAULT_VOICE:
         return ""
-    speaker = VOICES.get(name, requested)
-    return None if name in VOICES and speaker not in taken else speaker
+    return VOICES[name] if is_taken(VOICES[name]) else None

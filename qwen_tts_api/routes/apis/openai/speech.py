@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from flask import Blueprint, Request, Response, g, request
 
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import NotSupported, TextRequired, TTSError
-from qwen_tts_api.names import fold
 from qwen_tts_api.routes.apis.openai.document import read_document
 from qwen_tts_api.routes.apis.openai.events import Events
 from qwen_tts_api.routes.apis.openai.names import (
-    DEFAULT_VOICE,
     FIELDS,
-    VOICES,
     find_model,
     find_voice,
 )
@@ -92,11 +90,7 @@ def translate(
     """
     model = _find_model(asked, service)
     requested = asked.speech.speaker
-    voice: str | None = requested
-    if fold(requested) in (*VOICES, DEFAULT_VOICE):
-        voices = service.voices.list(model)
-        taken = {fold(name) for voice in voices for name in (voice.id, voice.name)}
-        voice = find_voice(requested, taken | set(config.speakers_by_alias))
+    voice = find_voice(requested, partial(service.voices.is_taken, model=model))
     lenient = not config.strict_parameters
     idle = [FIELDS["speaker"]] if voice is None and lenient else []
     if voice is None:
