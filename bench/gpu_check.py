@@ -21,7 +21,7 @@ from bench.engine_speed import fail
 from qwen_tts_api.checkpoints.nano import SPEAKING
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.loading import LoadOptions, load_runner
-from qwen_tts_api.engine.runner.kernels.choice import compiler_obstacle
+from qwen_tts_api.engine.runner.kernels.compiler import compiler_obstacle
 from qwen_tts_api.engine.scheduler import Scheduler
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ, Prompt, SamplingParams
 
@@ -36,8 +36,9 @@ def main() -> int:
         print(f"{name} {_version(name)}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         free_gb = shutil.disk_usage(folder).free / 1e9
+        obstacle = compiler_obstacle(Path(folder))
         print(f"{folder} is on a disk with {free_gb:.0f} GB free; the checkpoints take 7")
-    print(f"what compiles for Triton: {compiler_obstacle() or 'is there'}", flush=True)
+    print(f"what compiles for Triton: {obstacle or 'works'}", flush=True)
     if device != "cpu":
         print(nvidia.overview(), flush=True)
         print(f"PyTorch is for CUDA {torch.version.cuda}; a device: {torch.cuda.is_available()}")

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from markupsafe import _speedups
 from packaging.requirements import Requirement
 
 from qwen_tts_api import audio
@@ -236,9 +237,13 @@ def test_kernels(
     """Triton compiles what calls the driver on the machine itself."""
     if missing != "Python.h":
         (tmp_path / "Python.h").touch()
+    compiler = tmp_path / "gcc"  # it makes what can be loaded
+    copies = f'for last in "$@"; do :; done; cp {_speedups.__file__} "$last"'
+    compiler.write_text(f"#!/bin/sh\n{copies}\n")
+    compiler.chmod(0o755)
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setattr(sysconfig, "get_paths", lambda: {"include": str(tmp_path)})
-    monkeypatch.setattr(shutil, "which", lambda name: name if name != missing else None)
+    monkeypatch.setattr(shutil, "which", lambda name: str(compiler))
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: object() if name != missing else None
     )

@@ -112,8 +112,9 @@ def check_attention(subject: Subject) -> Iterator[Finding]:
 
 
 def check_kernels(subject: Subject) -> Iterator[Finding]:
-    """Check that fused kernels can be compiled; whether they are right is tested at the start."""
-    from qwen_tts_api.engine.runner.kernels.choice import compiler_obstacle, kernels_obstacle
+    """Check that Triton can compile; whether the kernels are right is tested at the start."""
+    from qwen_tts_api.engine.runner.kernels.choice import kernels_obstacle
+    from qwen_tts_api.engine.runner.kernels.compiler import compiler_obstacle
     from qwen_tts_api.model.weights.placement import age_obstacle
 
     config = subject.config
@@ -132,11 +133,11 @@ def check_kernels(subject: Subject) -> Iterator[Finding]:
         config.kernels, config.device, config.dtype, subject.gpu.capability
     ):
         yield warning(f"plain: {obstacle}.", f"Install it (make setup TORCH=cuda), {without}")
-    elif obstacle := compiler_obstacle():
+    elif obstacle := compiler_obstacle(config.cache_dir):
         yield warning(
             f"plain, unless Triton has compiled its driver before: {obstacle}.",
-            f"Install gcc and Python's headers (on Debian and Ubuntu: apt install gcc libc6-dev "
-            f"python3-dev), {without}",
+            f"Install gcc and the headers of C and Python (on Debian and Ubuntu: apt install gcc "
+            f"libc6-dev python3-dev), {without}",
         )
     else:
         yield ok("fused where they agree with PyTorch's operators, which the start tests")

@@ -9,8 +9,6 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-import shutil
-import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +20,7 @@ from qwen_tts_api.engine.runner.kernels.comparison.codec import compare_codec
 from qwen_tts_api.engine.runner.kernels.comparison.frame import compare_frame
 from qwen_tts_api.engine.runner.kernels.comparison.prefill import compare_prefill
 from qwen_tts_api.engine.runner.kernels.compile_ahead import collected, compile_all, compiles
+from qwen_tts_api.engine.runner.kernels.compiler import CACHE_VARIABLE, triton_cache
 from qwen_tts_api.engine.runner.kernels.paths import PLAIN, Kernels
 from qwen_tts_api.engine.self_test import is_fatal
 from qwen_tts_api.errors import LoadError
@@ -57,21 +56,13 @@ def kernels_obstacle(
     return age_obstacle(capability)
 
 
-def compiler_obstacle() -> str | None:
-    """Return why Triton cannot compile what calls the driver, in C, or None where it can."""
-    if not os.environ.get("CC") and not any(map(shutil.which, ("gcc", "clang"))):
-        return "there is no C compiler (gcc, clang or CC)"
-    headers = Path(sysconfig.get_paths()["include"], "Python.h")
-    return None if headers.exists() else f"there is no {headers}"
-
-
 def prepare_triton(cache_dir: Path) -> None:
     """Set the folder of Triton's compilation cache, unless the environment does.
 
     Where that cannot be written, a temporary one: Triton compiles nothing without.
     """
-    if "TRITON_CACHE_DIR" not in os.environ:
-        os.environ["TRITON_CACHE_DIR"] = str(_writable(cache_dir / "triton"))
+    if CACHE_VARIABLE not in os.environ:
+        os.environ[CACHE_VARIABLE] = str(_writable(triton_cache(cache_dir)))
     # What the tests compare with; from Triton 3.10 on the default is another.
     os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "1")
 
