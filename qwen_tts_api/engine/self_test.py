@@ -82,6 +82,7 @@ def self_test(card: ModelCard) -> Job:
 
 _NO_MEMORY_MARKS = (
     "CUDA error: out of memory",  # of a graph that is instantiated, or pinned memory
+    "CUDA driver error: out of memory",  # of PyTorch's expandable segments
     "Triton Error [CUDA]: out of memory",  # of a kernel that is loaded
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
@@ -89,7 +90,7 @@ _NO_MEMORY_MARKS = (
     "unable to find an engine to execute this computation",  # cuDNN's workspaces: PyTorch tries all
 )
 
-_CUDA_MARKS = ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS", "cudaError")
+_CUDA_MARKS = ("CUDA error", "CUDA driver error", "CUBLAS_STATUS", "CUDNN_STATUS", "cudaError")
 
 _LOST_MARKS = (
     "illegal memory access",

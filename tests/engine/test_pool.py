@@ -327,6 +327,7 @@ def test_a_model_that_hangs_is_seen(
     ("text", "fatal"),
     [
         ("CUDA error: device-side assert triggered", True),
+        ("CUDA driver error: an illegal memory access was encountered", True),
         ("CUBLAS_STATUS_EXECUTION_FAILED when calling cublasGemmEx", True),
         ("Triton Error [CUDA]: an illegal memory access was encountered", True),
         ("Triton Error [CUDA]: unspecified launch failure", True),
@@ -346,6 +347,7 @@ def test_errors_of_the_device_are_told_from_others(text: str, fatal: bool) -> No
     [
         ("OutOfMemoryError", "CUDA out of memory. Tried to allocate 2 GiB."),
         ("AcceleratorError", "CUDA error: out of memory"),
+        ("RuntimeError", "CUDA driver error: out of memory"),
         ("RuntimeError", "Triton Error [CUDA]: out of memory"),
         ("RuntimeError", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
         ("RuntimeError", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
