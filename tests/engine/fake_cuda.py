@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -211,13 +211,7 @@ def _replace_driver(patched: pytest.MonkeyPatch, rules: CudaRules) -> None:
     def on_stream(stream: Stream) -> Iterator[None]:
         yield
 
-    make: Callable[..., Tensor] = torch.tensor
-
-    def tensor(*args: Any, pin_memory: bool = False, **kwargs: Any) -> Tensor:
-        made = make(*args, **kwargs)
-        return rules.pin(made) if pin_memory else made
-
-    patched.setattr(torch, "tensor", tensor)
+    patched.setattr(Tensor, "pin_memory", lambda tensor: rules.pin(tensor))
     patched.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     patched.setattr(torch.cuda, "Stream", Stream)
     patched.setattr(torch.cuda, "Event", Stream)
