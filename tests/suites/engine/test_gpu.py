@@ -53,8 +53,10 @@ def load(cache: Path, device: str, dtype: str) -> LoadedModel:
     return LoadedModel.load(Checkpoint.read(folder), place(device, dtype, "flash_attention_2"))
 
 
-def scheduler_of(model: LoadedModel, *, enforce_eager: bool, kernels: Kernels = PLAIN) -> Scheduler:
-    plan = plan_memory(model, 8, 1024)
+def scheduler_of(
+    model: LoadedModel, *, enforce_eager: bool, kernels: Kernels = PLAIN, max_slots: int = 8
+) -> Scheduler:
+    plan = plan_memory(model, max_slots, 1024)
     runner = ModelRunner(model, plan, enforce_eager=enforce_eager, kernels=kernels)
     runner.warm_up()
     return Scheduler(runner, explain)
@@ -98,6 +100,33 @@ def test_graphs_are_their_eager_twins(
     )
     for samples, expected in zip(captured, eager, strict=True):
         assert_same(samples, expected)
+
+
+@pytest.mark.parametrize("num_others", [3, 20])
+def test_company_changes_no_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_others: int
+) -> None:
+    """By fused kernels in 16 bits, also where tiles are larger: for more than 16 slots."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "triton"))
+    monkeypatch.setenv("TRITON_DEFAULT_FP_FUSION", "1")
+    model = load(tmp_path, "cuda:0", "bfloat16")
+    kernels = choose_kernels(model, "auto")
+    assert kernels.left_out == {}
+    model = with_attention_of(model, kernels)
+
+    def first_of(num_jobs: int) -> npt.NDArray[np.int16]:
+        scheduler = scheduler_of(model, enforce_eager=False, kernels=kernels, max_slots=num_jobs)
+        jobs = [
+            Job(Prompt("One word.", "english", "ryan", "", SamplingParams(seed=seed)))
+            for seed in range(num_jobs)
+        ]
+        for job in jobs:
+            scheduler.add(job)
+        while not scheduler.is_idle:
+            scheduler.step()
+        return read(jobs[0])
+
+    assert_same(first_of(1 + num_others), first_of(1))
 
 
 def test_greedy_speech_is_that_of_a_cpu(tmp_path: Path) -> None:
