@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from qwen_tts_api.model.codec.weights import Convolution, Snake, Upsampling
-from qwen_tts_api.model.kernels.codec.past import Past, keep_inputs, load_inputs
+from qwen_tts_api.model.kernels.codec.past import Past, keep_inputs, load_before, load_chunk
 from qwen_tts_api.model.kernels.codec.sine import sine_cosine
 from qwen_tts_api.model.kernels.tiles import Tile
 
@@ -179,7 +179,7 @@ def _convolution_kernel(
 ):  # fmt: skip
     """One tile of `convolve`; steps of all rows of the batch are numbered through."""
     history = (TAPS - 1) * dilation
-    slices, tiles = tl.cdiv(in_channels, INNER), tl.cdiv(out_channels, COLUMNS)
+    tiles = tl.cdiv(out_channels, COLUMNS)
     column = tl.program_id(0) % tiles
     index = (tl.program_id(0) // tiles * ROWS + tl.arange(0, ROWS))[:, None]
     is_step = index < num_steps
@@ -191,20 +191,20 @@ def _convolution_kernel(
     filters = (cols % weight_channels * kernel + first + cols // weight_channels) * in_channels
 
     total = tl.zeros([ROWS, COLUMNS], tl.float32)
-    tap, start = 0, 0
-    for _ in range(0, TAPS * slices):
-        inner = start + tl.arange(0, INNER)
-        value = load_inputs(
-            x, before, row, step - history + tap * dilation, inner[None, :],
-            is_step & (inner < in_channels)[None, :], steps, before_stride, in_channels, history,
+    if before is not None:
+        # Most tiles need nothing of before the chunk. What they do comes first, and is 0 where the
+        # chunk has an input: so each sum has the same order wherever a chunk begins.
+        begin = tl.program_id(0) // tiles * ROWS
+        end = tl.minimum(begin + ROWS, num_steps) - 1
+        is_whole = (begin % steps >= history) & (begin // steps == end // steps)
+        total = _add_products(
+            total, None, before, row, step, is_step, weight, filters, cols, steps, before_stride,
+            in_channels, out_channels, dilation, tap_step, tl.where(is_whole, 0, TAPS), TAPS, INNER,
         )  # fmt: skip
-        source = weight + filters + tap * tap_step * in_channels + inner[:, None]
-        mask = (inner < in_channels)[:, None] & (cols < out_channels)
-        total += tl.dot(value, tl.load(source, mask, 0.0), input_precision="ieee")
-        start += INNER
-        if TAPS > 1:
-            tap = tl.where(start < in_channels, tap, tap + 1)
-            start = tl.where(start < in_channels, start, 0)
+    total = _add_products(
+        total, x, None, row, step, is_step, weight, filters, cols, steps, before_stride,
+        in_channels, out_channels, dilation, tap_step, TAPS, TAPS, INNER,
+    )  # fmt: skip
 
     target, mask = index.to(tl.int64) * out_channels + cols, is_step & (cols < out_channels)
     total = _finished(
@@ -226,6 +226,34 @@ def _convolution_kernel(
                 x, before, after + slot * after_stride + channel * history, 1, row, step, channel,
                 is_step & (channel < in_channels), steps, before_stride, in_channels, history,
             )  # fmt: skip
+
+
+@triton.jit
+def _add_products(
+    total, x, before, row, step, is_step, weight, filters, cols, steps, before_stride, in_channels,
+    out_channels, dilation, tap_step, num_taps, TAPS: tl.constexpr, INNER: tl.constexpr,
+):  # fmt: skip
+    """Add the products of the chunk's inputs, or of those `before`, by the first `num_taps`."""
+    history = (TAPS - 1) * dilation
+    tap, start = 0, 0
+    for _ in range(0, num_taps * tl.cdiv(in_channels, INNER)):
+        inner = (start + tl.arange(0, INNER))[None, :]
+        position, mask = step - history + tap * dilation, is_step & (inner < in_channels)
+        if before is None:
+            value = load_chunk(x, row, position, inner, mask, steps, in_channels)
+        else:
+            value = load_before(
+                before, row, position, inner, mask, before_stride, in_channels, history
+            )
+        inner = (start + tl.arange(0, INNER))[:, None]
+        source = weight + filters + tap * tap_step * in_channels + inner
+        mask = (inner < in_channels) & (cols < out_channels)
+        total = tl.dot(value, tl.load(source, mask, 0.0), total, input_precision="ieee")
+        start += INNER
+        if TAPS > 1:
+            tap = tl.where(start < in_channels, tap, tap + 1)
+            start = tl.where(start < in_channels, start, 0)
+    return total
 
 
 @triton.jit

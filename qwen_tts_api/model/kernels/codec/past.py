@@ -115,6 +115,20 @@ def _gather_kernel(past, slots, order, out, stride, WIDTH: tl.constexpr, BLOCK: 
 
 
 @triton.jit
+def load_chunk(x, row, position, channel, mask, steps, channels):
+    """Load inputs of the chunk, `[n, m]`; 0 before it. Arguments are those of `load_inputs`."""
+    source = x + (row.to(tl.int64) * steps + position) * channels + channel
+    return tl.load(source, mask & (position >= 0), 0.0)
+
+
+@triton.jit
+def load_before(before, row, position, channel, mask, before_stride, channels, history):
+    """Load inputs from before the chunk, `[n, m]`; 0 in it. Arguments are as of `load_inputs`."""
+    source = before + row.to(tl.int64) * before_stride + (position + history) * channels + channel
+    return tl.load(source, mask & (position < 0), 0.0)
+
+
+@triton.jit
 def load_inputs(
     x, before, row, position, channel, mask, steps, before_stride, channels, history
 ):  # fmt: skip
@@ -125,7 +139,7 @@ def load_inputs(
 
     Args:
         x: `[B, steps, channels]`.
-        before: `[B, history, channels]`; None: there is none.
+        before: `[B, history, channels]`.
         row: `[n, 1]`, below B.
         position: `[n, 1]`, -`history` to `steps` - 1; negative ones are before the chunk.
         channel: `[1, m]`.
@@ -135,13 +149,9 @@ def load_inputs(
         channels: Of both.
         history: How many inputs there are before the chunk.
     """
-    row = row.to(tl.int64)
-    source = x + (row * steps + position) * channels + channel
-    value = tl.load(source, mask & (position >= 0), 0.0)
-    if before is not None:
-        source = before + row * before_stride + (position + history) * channels + channel
-        value = tl.where(position >= 0, value, tl.load(source, mask & (position < 0), 0.0))
-    return value
+    value = load_chunk(x, row, position, channel, mask, steps, channels)
+    old = load_before(before, row, position, channel, mask, before_stride, channels, history)
+    return tl.where(position >= 0, value, old)
 
 
 @triton.jit
