@@ -50,14 +50,17 @@ def _query(device: int, fields: dict[str, str]) -> dict[str, Any]:
     """Return some of `nvidia-smi`'s fields for a device of PyTorch's; nothing where it fails."""
     import torch
 
-    uuid = f"GPU-{str(torch.cuda.get_device_properties(device).uuid).removeprefix('GPU-')}"
-    what = f"--query-gpu={','.join(fields.values())}"
-    try:
-        printed = _output(["nvidia-smi", f"--id={uuid}", what, "--format=csv,noheader,nounits"])
-    except (OSError, subprocess.SubprocessError):
-        return {}
-    values = [_number(value) for value in printed.strip().split(", ")]
-    return dict(zip(fields, values, strict=True)) if len(values) == len(fields) else {}
+    uuid = str(torch.cuda.get_device_properties(device).uuid).removeprefix("GPU-")
+    for name in (f"GPU-{uuid}", str(device)):  # the number is another where devices are hidden
+        arguments = [f"--id={name}", f"--query-gpu={','.join(fields.values())}"]
+        try:
+            printed = _output(["nvidia-smi", *arguments, "--format=csv,noheader,nounits"])
+        except (OSError, subprocess.SubprocessError):
+            return {}
+        values = [_number(value) for value in printed.strip().split(", ")]
+        if len(values) == len(fields):
+            return dict(zip(fields, values, strict=True))
+    return {}
 
 
 def _output(command: Sequence[str]) -> str:

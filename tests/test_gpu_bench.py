@@ -212,11 +212,12 @@ def smi(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
 
 
+@pytest.mark.parametrize("name", ["GPU-12-34", "0"])
 def test_clocks_are_kept_beside_the_figures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Of the device that computes; the table has the slowest and the fastest."""
-    smi(tmp_path, monkeypatch, 'test "$1" = --id=GPU-12-34 && echo "1980, 3201, [N/A], 34, 0x00"')
+    """Of the device that computes, by either name; the table has the slowest and the fastest."""
+    smi(tmp_path, monkeypatch, f'test "$1" = --id={name} && echo "1980, 3201, [N/A], 34, 0x00"')
     figures = Figures("1.7b", tmp_path, lambda: nvidia.state(0))
     figures.measure("graphs", "1 stream", lambda: {"x": 30.0})
     assert read_results(tmp_path)["1.7b"]["result"]["graphs"]["1 stream"][STATE] == {
