@@ -100,15 +100,15 @@ NO_LINES = PronunciationLines()
 def find_pronunciations(
     lines: PronunciationLines, language: str, own: tuple[tuple[str, str], ...]
 ) -> Pronunciations:
-    """Return the pronunciations of a request; compiled once for each language and its own ones.
+    """Return the pronunciations of a request.
+
+    The operator's are compiled once for each language, whatever a request adds.
 
     Args:
         lines: The operator's.
         language: That the text is spoken in, as checkpoints name it.
         own: The request's, which go before them.
     """
-    replaced = {word.casefold() for word, _ in own}
-    kept = {
-        word: text for word, text in lines.of(language).items() if word.casefold() not in replaced
-    }
-    return Pronunciations(kept | dict(own))
+    if own:
+        return Pronunciations(dict(own), find_pronunciations(lines, language, ()))
+    return Pronunciations(lines.of(language))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from qwen_tts_api.service.text.pronunciation_file import (
     parse_pronunciations,
     read_pronunciations,
 )
+from qwen_tts_api.service.text.verbalize import pronunciations
 from qwen_tts_api.service.text.verbalize.pronunciations import MAX_WORDS
 
 
@@ -53,3 +55,19 @@ def test_a_request_goes_before_the_file() -> None:
     lines = parse_pronunciations(b"SQL = sequel\nA = b")
     (edit,) = find_pronunciations(lines, "auto", (("sql", "squeal"),)).find_edits("SQL")
     assert edit.text == "squeal"
+
+
+def test_the_file_is_not_compiled_for_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second for 10,000 words, of which a request may add new ones every time."""
+    lines = parse_pronunciations(b"SQL = sequel\nA = b")
+    find_pronunciations(lines, "auto", ())
+    compiled: list[str] = []
+    compile_words = pronunciations._compile
+
+    def counted(words: Collection[str]) -> object:
+        compiled.extend(words)
+        return compile_words(words)
+
+    monkeypatch.setattr(pronunciations, "_compile", counted)
+    find_pronunciations(lines, "auto", (("nginx", "engine ex"),))
+    assert compiled == ["nginx"]

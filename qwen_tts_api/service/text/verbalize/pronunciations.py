@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import regex
 
@@ -40,14 +40,20 @@ class Pronunciations:
 
     Args:
         respellings: By word; both of 1 to MAX_CHARS characters.
+        others: More words, which these go before. They are not compiled again, which takes a second
+            for MAX_WORDS.
     """
 
-    def __init__(self, respellings: Mapping[str, str]) -> None:
+    def __init__(
+        self, respellings: Mapping[str, str], others: Pronunciations | None = None
+    ) -> None:
         composed = {_compose(word): text.strip() for word, text in respellings.items()}
         self._exact = composed
         self._any_case = {_fold(word): (word, text) for word, text in composed.items()}
         self._pattern = _compile(composed) if composed else None
-        self._num_words = max((len(word.split()) for word in composed), default=0)
+        own_words = max((len(word.split()) for word in composed), default=0)
+        self._num_words = max(own_words, others.num_words if others else 0)
+        self._others = others
 
     @property
     def num_words(self) -> int:
@@ -56,14 +62,28 @@ class Pronunciations:
 
     def find_edits(self, text: str) -> list[Edit]:
         """Return what is replaced, in the order of the text."""
-        if self._pattern is None:
-            return []
         edits = []
-        for match in self._pattern.finditer(text):
-            said = self._respell(match["word"], match["ending"] or "")
+        for words, match in self._matches(text):
+            said = words._respell(match["word"], match["ending"] or "")
             if said is not None and said != match[0]:
                 edits.append(Edit(match.start(), match.end(), said, "pronunciations"))
         return edits
+
+    def _matches(self, text: str) -> Iterator[tuple[Pronunciations, regex.Match[str]]]:
+        """Yield what one pattern of all words would match: the first, and of these the longest."""
+        layers = [
+            (words, words._pattern) for words in (self, self._others) if words and words._pattern
+        ]
+        matches = [pattern.search(text) for _, pattern in layers]
+        while found := [
+            (match.start(), -match.end(), index) for index, match in enumerate(matches) if match
+        ]:
+            _, minus_end, index = min(found)
+            if (chosen := matches[index]) is not None:
+                yield layers[index][0], chosen
+            for each, match in enumerate(matches):
+                if match is not None and match.start() < -minus_end:
+                    matches[each] = layers[each][1].search(text, -minus_end)
 
     def _respell(self, written: str, ending: str) -> str | None:
         word = _compose(" ".join(written.split()))

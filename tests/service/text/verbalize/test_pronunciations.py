@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import unicodedata
 
 from qwen_tts_api.service.text.verbalize.edits import apply
@@ -68,3 +69,17 @@ def test_many_words_take_no_longer_than_few() -> None:
     many = Pronunciations({f"word{number}": f"w {number}" for number in range(5000)})
     text = "word1 and word4999 and word5000. " * 300
     assert len(many.find_edits(text)) == 600
+
+
+def test_own_words_and_others_are_found_as_by_one_pattern() -> None:
+    """Whichever has the longer one; where both have a word, own ones count."""
+    words = ["a", "b", "ab", "a b", "b a", "a b a", "us", "US", "a-b", "中", "中文"]
+    chars = random.Random(7)
+    for _ in range(60):
+        others = {word: f"o{index}" for index, word in enumerate(chars.sample(words, 5))}
+        own = {word: f"w{index}" for index, word in enumerate(chars.sample(words, 2))}
+        taken = {word.casefold() for word in own}
+        kept = {word: said for word, said in others.items() if word.casefold() not in taken}
+        text = " ".join(chars.choices([*words, "c", "c中文", "As", "a's"], k=8))
+        layered = Pronunciations(own, Pronunciations(others)).find_edits(text)
+        assert layered == Pronunciations(kept | own).find_edits(text), (own, others, text)
