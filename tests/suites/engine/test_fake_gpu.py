@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from bench.published_sizes import empty_model
 from qwen_tts_api.checkpoints.card import locate
 from qwen_tts_api.engine.job import Job
 from qwen_tts_api.engine.loading import synthesize_once
-from qwen_tts_api.engine.memory.planning import Costs, MemoryPlan, WorkingMemory
+from qwen_tts_api.engine.memory.fitting import fit_runner
+from qwen_tts_api.engine.memory.planning import Costs, MemoryPlan, WorkingMemory, plan_memory
 from qwen_tts_api.engine.runner import graphs, model_runner
 from qwen_tts_api.engine.runner.buckets import Buckets
 from qwen_tts_api.engine.runner.kernels.choice import fused_kernels
@@ -36,6 +38,7 @@ from qwen_tts_api.model.voice.cloning import Clone
 from qwen_tts_api.model.weights.placement import to_device
 from tests.conftest import read
 from tests.engine.fake_cuda import CudaRules, HostWaits, fake_cuda
+from tests.engine.fake_memory import fake_memory
 from tests.engine.fake_triton import LaunchRules, fake_triton
 
 pytestmark = pytest.mark.fake_gpu
@@ -169,6 +172,21 @@ def test_the_most_there_is(cuda: CudaRules, cache: Path, kind: str) -> None:
     model = load(cuda, cache, kind=kind)
     with cuda.tensors():
         runner_of(model, slots=3).run_largest()
+
+
+def test_all_that_is_planned_fits(
+    cuda: CudaRules, launches: LaunchRules, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start in a memory that it fills: what was measured is taken, and a twentieth is left."""
+    monkeypatch.setattr(graphs, "WARM_UP_RUNS", 1)
+    model, kernels = load(cuda, cache), fused_kernels()
+    plan = partial(plan_memory, model, 12, POSITIONS)
+    make = partial(ModelRunner, model, enforce_eager=False, kernels=kernels)
+    total = 3 * 2**28
+    with fake_memory(total) as memory, cuda.tensors(), memory:
+        runner = fit_runner(plan, make, ModelRunner.warm_up, lambda doing: None)
+    assert 4 < runner.max_slots < 12
+    assert total / 20 < memory.least_free < total / 10
 
 
 def on_the_cpu(model: LoadedModel, patched: pytest.MonkeyPatch) -> None:
