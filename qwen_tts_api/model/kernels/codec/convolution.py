@@ -140,7 +140,9 @@ def convolve(
     out_channels, taps, channels = layer.out_channels, layer.taps, layer.weight.shape[2]
     dtype = torch.int16 if pcm else x.dtype
     out = torch.empty(*x.shape[:2], out_channels, dtype=dtype, device=x.device)
-    num_steps, columns = x.shape[0] * x.shape[1], triton.cdiv(out_channels, tile.columns)
+    num_steps = x.shape[0] * x.shape[1]
+    tile = tile.for_rows(num_steps)
+    columns = triton.cdiv(out_channels, tile.columns)
     snake = (wave.frequency, wave.amount) if wave else (None, None)
     past = past if taps > 1 else None
     state = (past.before, past.after, past.slots) if past else (None, None, None)

@@ -5,7 +5,7 @@ Activations are `[B, T, C]`: a step's channels are next to each other, as matrix
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -52,7 +52,8 @@ class FusedCodec:
             _Block(upsampling, units, snake, tile)
             for (_, upsampling, units), snake in zip(weights.blocks, after, strict=True)
         ]
-        self._conv_out = _Stage(Filter.of(weights.conv_out), tile)
+        # It makes one channel.
+        self._conv_out = _Stage(Filter.of(weights.conv_out), replace(tile, more=None))
 
     def decode(self, state: CodecState, codes: Tensor, slots: Tensor) -> Tensor:
         """Decode the next frames of some streams; arguments and result are `decode_pcm`'s."""

@@ -17,7 +17,11 @@ from qwen_tts_api.model.kernels.tiles import CodecTiles, Tile
 from qwen_tts_api.model.weights.parameters import storage_bytes
 from tests.model.kernels.codec.conftest import random_codes
 
-TILES = CodecTiles(Tile(rows=64, columns=32, inner=32), Tile(rows=64, columns=64, inner=32))
+LARGE = Tile(rows=64, columns=64, inner=32)
+TILES = CodecTiles(
+    convolution=Tile(rows=64, columns=32, inner=32, more=LARGE, more_above=100),
+    norm_product=LARGE,
+)
 """Of fewer programs than on a GPU, but not of one: that would hide much."""
 
 
