@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bench import aims, gpu_part, nvidia, parts
+from bench import aims, gpu, gpu_part, nvidia, parts
 from bench.codec_noise import signal_to_noise
 from bench.company import run_company
 from bench.engine_speed import fail
@@ -191,6 +191,18 @@ def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> N
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == f"error: {out} cannot be written: Not a directory\n"
+
+
+def test_what_another_size_would_tell_again_is_measured_once(tmp_path: Path) -> None:
+    """What is most of interest comes first, and is of both."""
+    parser = argparse.ArgumentParser()
+    gpu.add_session_options(parser)
+    options = parser.parse_args(["--size=0.6b", "--size=nano"], argparse.Namespace(out=tmp_path))
+    names = [part.name for part in gpu.parts_of(options, tmp_path)]
+    first = [name.removeprefix("0.6b: ") for name in names if name.startswith("0.6b: ")]
+    assert first == list(gpu_part.PARTS)
+    rest = ["nano: graphs", "nano: http", "nano: upstream", "nano: faster-qwen3-tts", "picture"]
+    assert names[len(first) :] == rest
 
 
 def test_no_gpu_is_said_once(tmp_path: Path) -> None:
