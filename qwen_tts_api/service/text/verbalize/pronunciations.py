@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import regex
 
@@ -19,6 +19,9 @@ from qwen_tts_api.service.text.verbalize.edits import Edit
 MAX_WORDS = 10_000
 MAX_CHARS = 200
 """Of a word, and of its respelling."""
+MAX_NESTING = 100
+"""Of groups in a pattern, which is parsed by recursion: `a`, `aa`, `aaa` and so on nest. Deeper
+alternatives are written out."""
 
 # In capitals they are names, in small letters words that are in every sentence.
 _ORDINARY = frozenset(
@@ -163,7 +166,9 @@ def _trie(words: Iterable[str]) -> str:
     return f"(?P<word>{_pattern(root)})"
 
 
-def _pattern(node: dict[str, dict]) -> str:  # type: ignore[type-arg]
+def _pattern(node: dict[str, dict], depth: int = 0) -> str:  # type: ignore[type-arg]
+    if depth == MAX_NESTING:
+        return _any_of([rest for rest in _rests(node) if rest], node)
     branches = []
     for char, following in node.items():
         if not char:
@@ -172,10 +177,25 @@ def _pattern(node: dict[str, dict]) -> str:  # type: ignore[type-arg]
         while len(following) == 1 and "" not in following:
             (char, following), *_ = following.items()
             step += _step(char)
-        branches.append(step + _pattern(following))
-    if not branches:
-        return ""
-    return f"(?:{'|'.join(branches)}){'?' if '' in node else ''}"
+        branches.append(step + _pattern(following, depth + 1))
+    return _any_of(branches, node)
+
+
+def _any_of(branches: Sequence[str], node: Collection[str]) -> str:
+    """Return a pattern of one of several branches, or of none where a word ends at the node."""
+    return f"(?:{'|'.join(branches)}){'?' if '' in node else ''}" if branches else ""
+
+
+def _rests(node: dict[str, dict]) -> Iterator[str]:  # type: ignore[type-arg]
+    """Yield a pattern of each end that words have below a node."""
+    nodes = [("", node)]
+    while nodes:
+        before, below = nodes.pop()
+        for char, following in below.items():
+            if char:
+                nodes.append((before + _step(char), following))
+            else:
+                yield before
 
 
 def _step(char: str) -> str:

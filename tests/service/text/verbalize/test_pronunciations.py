@@ -6,7 +6,7 @@ import random
 import unicodedata
 
 from qwen_tts_api.service.text.verbalize.edits import apply
-from qwen_tts_api.service.text.verbalize.pronunciations import Pronunciations
+from qwen_tts_api.service.text.verbalize.pronunciations import MAX_CHARS, Pronunciations
 from tests.rows import for_each
 
 RESPELLED = Pronunciations(
@@ -83,3 +83,17 @@ def test_own_words_and_others_are_found_as_by_one_pattern() -> None:
         text = " ".join(chars.choices([*words, "c", "c中文", "As", "a's"], k=8))
         layered = Pronunciations(own, Pronunciations(others)).find_edits(text)
         assert layered == Pronunciations(kept | own).find_edits(text), (own, others, text)
+
+
+def test_words_may_begin_alike_however_often() -> None:
+    """Patterns that nest too deep are no patterns: a request of such words was a 500."""
+    words = {"a" * length: f"w{length}" for length in range(1, MAX_CHARS + 1)}
+    words |= {"a" * length + " b": f"v{length}" for length in range(1, 100)}
+    respelled = Pronunciations(words)
+    for text, said in (
+        ("a" * 200 + " a", "w200 w1"),
+        ("aaa aaaa b " + "a" * 150, "w3 v4 w150"),
+        ("a" * 99 + " b", "v99"),
+        ("a" * 201, "a" * 201),
+    ):
+        assert apply(text, respelled.find_edits(text)) == said
