@@ -171,20 +171,16 @@ class Scheduler:
             sequence.log_end()
 
     def _prefill(self) -> None:
-        """Prefill prepared sequences in order, up to `max_prefill_positions`, while pages last."""
-        batch: list[Sequence] = []
-        self.lacks_pages = False
-        while self._prepared and not self.lacks_pages:
-            prompts = [each.prepared for each in (*batch, self._prepared[0])]
-            num_positions = self.runner.num_prefill_positions(prompts)
-            if batch and num_positions > self.runner.max_prefill_positions:
-                break
-            self.lacks_pages = not self._keeper.admit(self._prepared[0])
-            if not self.lacks_pages:
-                batch.append(self._prepared.popleft())
-        if not batch:
-            return
-        self._running.update({each.slot: each for each in batch})
+        """Prefill prepared sequences, as many as there is room for."""
+        batch, self.lacks_pages = self._keeper.admit_next(self._prepared)
+        if batch:
+            self._running.update({each.slot: each for each in batch})
+            self._launch_prefill(batch)
+            self._collect_codes(self.runner.lag)
+
+    def _launch_prefill(self, batch: list[Sequence]) -> None:
+        """Prefill sequences together; where that fails, each by itself: others go on."""
+        codes: Codes | None = None
         try:
             with bound_context(*[each.job.log_context for each in batch]):
                 for sequence in batch:
@@ -193,15 +189,19 @@ class Scheduler:
                     [each.slot for each in batch], [each.prepared for each in batch]
                 )
         except Exception as error:  # a boundary (out of memory): running sequences go on
+            if len(batch) == 1:
+                with bound_context(batch[0].job.log_context):
+                    batch[0].job.fail(self._explain(error))
+                self._release(batch[0])
+                return
+            logger.warning("%d prompts failed together (%s): each by itself", len(batch), error)
+        if codes is None:  # and what the error has held is released
             for sequence in batch:
-                with bound_context(sequence.job.log_context):
-                    sequence.job.fail(self._explain(error))
-                self._release(sequence)
+                self._launch_prefill([sequence])
             return
         for sequence in batch:
             sequence.prepared = None
         self._codes.append((batch, codes))
-        self._collect_codes(self.runner.lag)
 
     def _advance(self) -> None:
         """Launch a frame of every running sequence, then read the codes of the frame before.

@@ -213,6 +213,31 @@ def test_a_prefill_that_fails_fails_alone(runner: FakeRunner, scheduler: Schedul
     assert scheduler.num_free == runner.max_slots
 
 
+def test_prompts_that_fail_together_are_prefilled_one_by_one(
+    runner: FakeRunner, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that fails by itself ends its own job; those beside it say what they would alone."""
+    jobs = [job(10), job(13), job(12)]
+    prefill, sizes = runner.prefill, []
+
+    def failing(slots: Any, prepared: Any) -> Any:
+        sizes.append(len(slots))
+        if any(each.num_positions == 13 for each in prepared):
+            raise MemoryError("full")
+        return prefill(slots, prepared)
+
+    monkeypatch.setattr(runner, "prefill", failing)
+    for each in jobs:
+        scheduler.add(each)
+    finish(scheduler)
+    assert sizes == [3, 1, 1, 1]
+    with pytest.raises(SynthesisFailed, match="full"):
+        read(jobs[1])
+    assert read(jobs[0]).tolist() == sound(10)
+    assert read(jobs[2]).tolist() == sound(12)
+    assert (scheduler.num_free, runner.pages) == (runner.max_slots, {})
+
+
 def test_after_a_frame_that_failed_all_slots_are_free(
     runner: FakeRunner, scheduler: Scheduler
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from qwen_tts_api.engine.memory.pages import PageBank
 from qwen_tts_api.engine.runner.interface import Runner
 from qwen_tts_api.engine.sequences.sequence import Sequence, page_need
@@ -19,8 +21,27 @@ class PageKeeper:
         self._runner = runner
         self._bank = bank
 
-    def admit(self, sequence: Sequence) -> bool:
-        """Reserve the first pages of a prepared sequence; return False if it has to wait."""
+    def admit_next(self, prepared: deque[Sequence]) -> tuple[list[Sequence], bool]:
+        """Take sequences to be prefilled together, in order, and reserve their first pages.
+
+        Args:
+            prepared: Those that wait; the first ones are removed, up to `max_prefill_positions`.
+
+        Returns:
+            Those that were taken, and whether the next one lacks pages.
+        """
+        batch: list[Sequence] = []
+        while prepared:
+            prompts = [each.prepared for each in (*batch, prepared[0])]
+            num_positions = self._runner.num_prefill_positions(prompts)
+            if batch and num_positions > self._runner.max_prefill_positions:
+                break
+            if not self._admit(prepared[0]):
+                return batch, True
+            batch.append(prepared.popleft())
+        return batch, False
+
+    def _admit(self, sequence: Sequence) -> bool:
         need = page_need(sequence, self._runner.page_positions)
         sequence.num_pages = need.first
         return self._bank.admit(sequence, need)
