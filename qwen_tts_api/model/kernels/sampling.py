@@ -156,10 +156,12 @@ def _level(order, mass, wanted):
         middle = (low + distance // 2).to(tl.int32)
         above = order >= middle
         reached = tl.sum(tl.where(above, mass, 0), 0) > wanted
-        lowest_above = tl.min(tl.where(there & above, order, high), 0)
-        highest_below = tl.max(tl.where(there & (order < middle), order, low), 0)
-        low = tl.where(reached, lowest_above, low)
-        high = tl.where(reached, high, highest_below)
+        # The level next to the middle, on the side where the wanted one is: `low` is below it, and
+        # what is reached is above. Complements are in reverse order: so it is one minimum.
+        nearest = tl.where(reached, order, ~order)
+        nearest = tl.min(tl.where(there & (above == reached), nearest, 0x7FFFFFFF), 0)
+        low = tl.where(reached, nearest, low)
+        high = tl.where(reached, high, ~nearest)
     return low
 
 

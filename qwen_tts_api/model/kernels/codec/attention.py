@@ -11,7 +11,7 @@ from qwen_tts_api.model.codec.weights import CodecTransformer
 from qwen_tts_api.model.kernels.codec.past import Past, keep_inputs, load_inputs
 from qwen_tts_api.model.kernels.codec.sine import sine_cosine
 
-BLOCK = 16
+BLOCK = 32
 """Positions that a program reads at a time."""
 
 
