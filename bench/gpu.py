@@ -27,6 +27,7 @@ SECONDS = 480.0
 SHARES = {
     "graphs": 20.0,
     "http": 10.0,
+    "diagnosis": 8.0,
     "plain": 5.0,
     "codec": 3.5,
     "upstream": 4.5,
@@ -36,7 +37,7 @@ SHARES = {
 """Of a size's time, what matters most first. What a part does not need it leaves to those that
 follow."""
 
-OF_FIRST_SIZE = {"plain", "codec", "eager"}
+OF_FIRST_SIZE = {"diagnosis", "plain", "codec", "eager"}
 """Parts of the first size alone: another would tell the same. So all fit into eight minutes, by an
 estimate."""
 
@@ -86,9 +87,10 @@ def parts_of(options: argparse.Namespace, scratch: Path) -> list[Part]:
         for name, share in SHARES.items():
             if name in OF_FIRST_SIZE and size != sizes_of(options)[0]:
                 continue
-            module = [sys.executable, "-m", "bench.gpu_part", name, f"--size={size}"]
+            module = ["bench.gpu_diagnosis"] if name == "diagnosis" else ["bench.gpu_part", name]
             command = [
-                *module,
+                *(sys.executable, "-m", *module),
+                f"--size={size}",
                 f"--checkpoint={scratch / size}",
                 f"--out={options.out}",
                 *passed_on(options),

@@ -17,9 +17,9 @@ from bench.parts import Part
 ROOT = Path(__file__).resolve().parent.parent
 KIT = ROOT / "build" / "gpu-kit"
 
-BEFORE_TESTS = 2
-"""How many parts of the figures come first: the engine and the server, with the largest model. A
-test that breaks the device costs them nothing."""
+BEFORE_TESTS = 3
+"""How many parts of the figures come first: the engine and the server, with the largest model, and
+what is wrong with them. A test that breaks the device costs them nothing."""
 
 TEST_IS_LONG_S = 30
 """After so long pytest prints where every thread is: the part may be ended before a test is."""

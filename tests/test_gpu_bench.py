@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bench import aims, gpu, gpu_part, nvidia, parts
+from bench import aims, gpu, gpu_diagnosis, gpu_part, nvidia, parts
 from bench.codec_noise import signal_to_noise
 from bench.company import run_company
 from bench.engine_speed import fail
@@ -200,9 +200,47 @@ def test_what_another_size_would_tell_again_is_measured_once(tmp_path: Path) -> 
     options = parser.parse_args(["--size=0.6b", "--size=nano"], argparse.Namespace(out=tmp_path))
     names = [part.name for part in gpu.parts_of(options, tmp_path)]
     first = [name.removeprefix("0.6b: ") for name in names if name.startswith("0.6b: ")]
-    assert first == list(gpu_part.PARTS)
+    assert first == list(gpu.SHARES)
+    assert set(first) == {*gpu_part.PARTS, "diagnosis"}
     rest = ["nano: graphs", "nano: http", "nano: upstream", "nano: faster-qwen3-tts", "picture"]
     assert names[len(first) :] == rest
+
+
+USED = dict.fromkeys(gpu_diagnosis.PARTS, "fused")
+
+
+@pytest.mark.parametrize(
+    ("used", "graphs", "suspects"),
+    [
+        (USED, {"x": 30.0}, []),
+        (USED | {"codec": "plain", "codec left out": "Differs"}, {"x": 30.0}, ["codec"]),
+        (USED, {"not measured": "AcceleratorError: an illegal memory access"}, [*USED]),
+        ({}, {}, [*USED]),
+    ],
+)
+def test_what_went_well_is_not_diagnosed(
+    tmp_path: Path, used: dict[str, str], graphs: dict[str, object], suspects: list[str]
+) -> None:
+    """A crash before any figure is the worst of all."""
+    figures = Figures("1.7b", tmp_path)
+    figures.add("model", "kernels, auto", {**used, "comparing_s": 3.0})
+    figures.add("graphs", "1 stream", graphs)
+    assert gpu_diagnosis.suspects(tmp_path, "1.7b") == suspects
+    assert gpu_diagnosis.suspects(tmp_path, "0.6b") == [*USED]
+
+
+def test_a_kernel_that_fails_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that agrees is not; without a GPU each comparison fails, with its traceback."""
+    watcher = tmp_path / "compute-sanitizer"
+    watcher.write_text(f"#!/bin/sh\necho $PYTORCH_NO_CUDA_MEMORY_CACHING $* >>{tmp_path}/watched\n")
+    watcher.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    options = [f"--checkpoint={tmp_path / '1.7b'}", f"--out={tmp_path}", "--size=nano"]
+    assert gpu_diagnosis.main([*options, "--device=cuda:0"]) == 0
+    lines = (tmp_path / "watched").read_text().splitlines()
+    assert [line.split()[4] for line in lines] == ["--part=frame", "--part=codec", "--part=prefill"]
+    assert all(line.startswith("1 ") and "nano-watched" in line for line in lines)
 
 
 def test_no_gpu_is_said_once(tmp_path: Path) -> None:

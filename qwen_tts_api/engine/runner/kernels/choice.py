@@ -130,7 +130,7 @@ def agreeing(model: LoadedModel, candidates: Kernels) -> Kernels:
     """
     used: dict[str, Any] = {}
     left_out: dict[str, str] = {}
-    for part, compare in _comparisons(model, candidates):
+    for part, compare in comparisons(model, candidates):
         try:
             compare()
         except Exception as error:  # whatever a compiler, a driver or a kernel raises
@@ -158,7 +158,7 @@ def compile_ahead(model: LoadedModel, candidates: Kernels) -> None:
     if not compiles():
         return
     with collected() as specializations:
-        for part, compare in _comparisons(model, candidates):
+        for part, compare in comparisons(model, candidates):
             try:
                 compare()
             except Exception as error:  # nothing has computed what it compares
@@ -167,7 +167,7 @@ def compile_ahead(model: LoadedModel, candidates: Kernels) -> None:
     compile_all(specializations, model.placement.device)
 
 
-def _comparisons(
+def comparisons(
     model: LoadedModel, candidates: Kernels
 ) -> Iterator[tuple[str, Callable[[], None]]]:
     """Yield the parts that there are kernels for, and what compares them."""
