@@ -12,6 +12,9 @@ from qwen_tts_api.service.request import FULL
 from qwen_tts_api.service.text.verbalize.pronunciations import MAX_CHARS
 
 MAX_OWN_WORDS = 500
+MAX_OWN_CHARS = 10_000
+"""Of all words of a request together: their pattern is compiled for it, in up to a second for so
+many, and not beside other requests (GIL)."""
 
 _SPELLING = {"type": "string", "pattern": r"^\S", "minLength": 1, "maxLength": MAX_CHARS}
 
@@ -69,6 +72,11 @@ class PronunciationsField(fields.Field[tuple[tuple[str, str], ...] | None]):
             raise ValidationError(
                 f"Has {len(value)} words; allowed are {MAX_OWN_WORDS}. QWEN_PRONUNCIATIONS is a "
                 "file of more."
+            )
+        if (num_chars := sum(map(len, value))) > MAX_OWN_CHARS:
+            raise ValidationError(
+                f"Its words have {num_chars} characters together; allowed are {MAX_OWN_CHARS}. "
+                "QWEN_PRONUNCIATIONS is a file of more."
             )
         for word, respelling in value.items():
             _check(word, respelling)

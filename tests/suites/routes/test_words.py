@@ -92,6 +92,7 @@ def test_pronunciations_of_a_request_go_before_those_of_the_file(
         ("nginx", "object"),
         ({"a" * 300: "b"}, "200 characters"),
         ({str(number): "b" for number in range(501)}, "500"),
+        ({f"{number:0150}": "b" for number in range(67)}, "10050 characters together"),
     ],
 )
 def test_wrong_pronunciations_are_refused(
