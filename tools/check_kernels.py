@@ -6,8 +6,8 @@
 Which kernels there are, with which shapes, is recorded of the paths themselves, as Triton would
 specialise them: so nothing is compiled that is not launched, and nothing is left out. Triton's own
 ptxas compiles, and its cuobjdump tells what a kernel takes. A kernel that spills registers, or
-takes more shared memory than a block may have, is an error; so are more kernels than a start may
-compile.
+takes more shared memory than a block may have, is an error, and one for Hopper that waits for each
+of its products; so are more kernels than a start may compile.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ class Kernel:
         spilled_bytes: What a thread writes to memory for want of registers.
         shared_bytes: What a block has.
         seconds: How long it took to compile.
+        waits: It waits for each product of a warp group before it begins the next.
     """
 
     arch: int
@@ -105,6 +106,7 @@ class Kernel:
     spilled_bytes: int
     shared_bytes: int
     seconds: float
+    waits: bool = False
 
     @property
     def fault(self) -> str:
@@ -113,6 +115,8 @@ class Kernel:
             return f"spills {self.spilled_bytes} bytes a thread"
         if self.shared_bytes > SHARED_BYTES[self.arch]:
             return f"a block may have {SHARED_BYTES[self.arch]} bytes of shared memory"
+        if self.waits:
+            return "each product waits for the one before"
         return ""
 
     def __str__(self) -> str:
@@ -204,6 +208,7 @@ def compile_source(source: Source, arch: int) -> Kernel:
         spilled_bytes=spilled_bytes,
         shared_bytes=compiled.metadata.shared,
         seconds=seconds,
+        waits=arch == 90 and waits_for_each_product(_shown(compiled.asm["cubin"], "-sass")),
     )
 
 
@@ -256,6 +261,15 @@ def _usage(cubin: bytes) -> tuple[int, int]:
         re.findall(r"\bSTL(?:\.(64|128))?\b", _shown(cubin, "-sass")) if found[2] != "0" else []
     )
     return int(found[1]), sum(int(bits or 32) // 8 for bits in stores)
+
+
+def waits_for_each_product(sass: str) -> bool:
+    """Whether all products of warp groups are groups of their own, which are waited for.
+
+    ptxas does so where it does not understand what becomes of their sums, and says nothing.
+    """
+    products = re.findall(r"\bHGMMA\.[^;]*", sass)
+    return bool(products) and all("gsb0" in each for each in products)
 
 
 def _shown(cubin: bytes, what: str) -> str:

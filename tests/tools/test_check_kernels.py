@@ -57,6 +57,15 @@ def test_a_spill_is_a_fault() -> None:
     assert "spills 8 bytes" in str(replace(SMALL, spilled_bytes=8))
 
 
+def test_products_that_wait_for_each_other_are_a_fault() -> None:
+    """As ptxas writes them: only the last of a group has a barrier to wait for."""
+    one = "HGMMA.64x32x16.F32.BF16 R24, gdesc[UR4], R24 ;\n"
+    last = "HGMMA.64x32x16.F32.BF16 R24, gdesc[UR4], R24, gsb0 ;\n"
+    for sass, waits in ((last + last, True), (one + one + last, False), ("HMMA.16816 ;", False)):
+        assert check_kernels.waits_for_each_product(sass) == waits
+    assert "waits for the one before" in replace(SMALL, arch=90, waits=True).fault
+
+
 @pytest.mark.slow
 def test_a_kernel_is_compiled_without_a_gpu(tmp_path: Path) -> None:
     """As it is launched: once for equal arguments, again for a number that is 1."""

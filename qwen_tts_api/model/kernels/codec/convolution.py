@@ -267,6 +267,8 @@ def _finished(
     is_col = cols < out_channels
     if bias is not None:
         total += tl.load(bias + cols, is_col, 0.0).to(tl.float32)
+    else:  # else the assembler for Hopper lets each product of the loop wait for the one before
+        total += 0.0
     if GELU:
         rounded = total.to(dtype).to(tl.float32)
         total = 0.5 * rounded * (1.0 + tl.erf(rounded * SQRT_HALF))
