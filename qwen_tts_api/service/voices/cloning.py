@@ -85,7 +85,7 @@ class Cloning:
         """Return the default voice, where the request names none."""
         if not requested and (voice := self._registry.find(self._config.default_speaker)):
             return voice
-        known = [voice.id for voice in self._registry.all()]
+        known = self._registry.ids()
         if requested:
             raise unknown_speaker(requested, known)
         raise ReferenceRequired(

@@ -108,6 +108,25 @@ class VoiceRegistry:
         with _os_errors_translated():
             return self._store.all()
 
+    def ids(self) -> Sequence[str]:
+        """Return the ids of the registered voices, none of which is read: there may be many.
+
+        Raises:
+            RegistryUnavailable: The folder cannot be read.
+        """
+        with _os_errors_translated():
+            return sorted(self._store.ids())
+
+    def known_ids(self, model: str = "") -> Sequence[str]:
+        """Return the ids of `list`, with the registered ones sorted, as errors name them.
+
+        Raises:
+            TTSError: As `list` raises.
+        """
+        card = self._models.card(model)
+        speakers = [display_name(speaker) for speaker in card.speakers]
+        return [*speakers, *self.ids()] if self._takes_registered(model, card) else speakers
+
     def find(self, requested: str) -> Voice | None:
         """Return the voice with an id, name or alias, compared without case, or None."""
         requested = requested.strip()
@@ -247,7 +266,7 @@ class VoiceRegistry:
         except OSError:
             if self._store.get(voice.id) == voice:
                 raise
-        raise unknown_speaker(voice.id, [each.id for each in self._store.all()])
+        raise unknown_speaker(voice.id, self.ids())
 
 
 @contextlib.contextmanager

@@ -179,9 +179,7 @@ class VoiceResolver:
             return None
         speaker = find_speaker(requested, card, self._aliases) if requested else None
         if speaker is None and requested:
-            raise unknown_speaker(
-                requested, [voice.id for voice in self._registry.list(request.model)]
-            )
+            raise unknown_speaker(requested, self._registry.known_ids(request.model))
         return speaker or default_speaker(self._config.default_speaker, card, self._aliases)
 
     def _wording(self, request: SpeechRequest, card: ModelCard, language: str) -> Wording:

@@ -83,7 +83,7 @@ class VoiceStore:
         Raises:
             OSError: The folder cannot be read.
         """
-        voices = [voice for name in self._ids() if (voice := self.get(name)) is not None]
+        voices = [voice for name in self.ids() if (voice := self.get(name)) is not None]
         return sorted(voices, key=lambda voice: (voice.created_at, voice.id))
 
     def count(self) -> int:
@@ -92,7 +92,7 @@ class VoiceStore:
         Raises:
             OSError: The folder cannot be read.
         """
-        return len(self._ids())
+        return len(self.ids())
 
     def get(self, voice_id: str) -> Voice | None:
         """Return the metadata of a voice, or None if there is none or it cannot be read."""
@@ -183,7 +183,12 @@ class VoiceStore:
             raise OSError(f"{path} is not what was written: its digest differs")
         return samples
 
-    def _ids(self) -> list[str]:
+    def ids(self) -> list[str]:
+        """Return the ids of all voices, readable or not.
+
+        Raises:
+            OSError: The folder cannot be read.
+        """
         return [path.name for path in self._entries() if _ID.fullmatch(path.name)]
 
     def _entries(self) -> list[Path]:

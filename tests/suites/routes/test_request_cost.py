@@ -84,3 +84,16 @@ def test_a_request_reads_no_voice_but_its_own(
     else:
         response = bench.client.post(path, json=fields)
     assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize("model", ["", "clone"])
+def test_an_unknown_speaker_is_told_without_reading_the_others(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    """A client that is set up wrong asks again and again."""
+    bench.service.voices.add("Anna", recording(2), "Hello.")
+    monkeypatch.setattr(VoiceStore, "get", lambda store, voice_id: None)
+    monkeypatch.setattr(VoiceStore, "all", lambda store: pytest.fail("all voices are read"))
+    response = bench.client.post("/api/tts", json={"text": "Hi.", "speaker": "x", "model": model})
+    assert response.status_code == 400
+    assert "anna" in response.get_json()["error"]
