@@ -79,7 +79,8 @@ class Tiles:
     Attributes:
         wide: Products from the model's width: 1.7B's have 128 to 192 programs; an H200 has 132
             multiprocessors.
-        narrow: Products to the model's width: fewer columns, and longer sums.
+        narrow: Products to the model's width: fewer columns, and longer sums. The code predictor's
+            have 64 programs, each of which needs many loads in flight.
         attention: As it says.
     """
 
@@ -97,7 +98,7 @@ FRAME_TILES = Tiles(
         columns=16,
         inner=64,
         parts=4,
-        num_stages=5,
+        num_stages=6,
         more=Tile(rows=32, columns=32, inner=32, parts=4),
     ),
     attention=AttentionTile(split=256, programs=8, block=32),
