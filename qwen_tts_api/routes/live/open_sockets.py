@@ -37,6 +37,8 @@ class OpenSockets:
         with self._lock:
             if self._draining:
                 raise ShuttingDown("The server is shutting down.")
+            if not self._max_sockets:
+                raise TooManySockets("This server opens no WebSockets: QWEN_MAX_SOCKETS is 0.")
             if self._num_reserved >= self._max_sockets:
                 raise TooManySockets(
                     f"{self._num_reserved} WebSockets are open, which is all that QWEN_MAX_SOCKETS "

@@ -17,7 +17,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.errors import UnknownModel
+from qwen_tts_api.errors import TooManySockets, UnknownModel
 from qwen_tts_api.routes import SOCKETS
 from qwen_tts_api.routes.live.open_sockets import OpenSockets
 from qwen_tts_api.routes.live.upgrade import Session, SocketRoutes, accept_key
@@ -207,6 +207,11 @@ def test_there_are_no_more_sockets_than_may_be(serve_echo: Serve) -> None:
     first.connection.close()
     wait_until(lambda: b" 101 " in answer_of(port.address, data + b"\x88\x80\0\0\0\0"))
     second.connection.close()
+
+
+def test_who_turned_sockets_off_is_not_told_to_close_one() -> None:
+    with pytest.raises(TooManySockets, match="opens no WebSockets: QWEN_MAX_SOCKETS is 0"):
+        OpenSockets(0, Metrics()).reserve()
 
 
 def test_a_drain_closes_sockets_and_refuses_others(serve_echo: Serve) -> None:
