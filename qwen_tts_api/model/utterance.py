@@ -21,6 +21,13 @@ SAMPLES_PER_FRAME = 1920
 MAX_REFERENCE_S = 30
 """A longer recording is refused."""
 
+MAX_TRAILING_TOKENS = 1024
+"""Of the text that one utterance hears in its frames, because it arrives while it is spoken or as
+upstream has it for clones. They take 4 MB a slot at 1.7B."""
+
+MAX_LETTERS_IN_FRAMES = 400
+"""Of a text that is heard so: about 100 tokens in English, and no more than 1,000 in any script."""
+
 
 @dataclass(frozen=True)
 class SamplingParams:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from qwen_tts_api.audio.encoders import Output
 from qwen_tts_api.audio.provenance import Provenance
@@ -12,8 +11,12 @@ from qwen_tts_api.audio.rates import FASTEST, SLOWEST
 from qwen_tts_api.checkpoints.card import ModelCard
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, NotSupported
-from qwen_tts_api.model.utterance import Prompt, SamplingParams, derived_seed
-from qwen_tts_api.service.request import SpeechRequest
+from qwen_tts_api.model.utterance import (
+    MAX_LETTERS_IN_FRAMES,
+    MAX_TRAILING_TOKENS,
+    Prompt,
+    derived_seed,
+)
 from qwen_tts_api.service.text.aligned.written import Written
 from qwen_tts_api.service.text.normalize import NormalizedText, check_instruct
 from qwen_tts_api.service.text.script.passage import Script
@@ -21,11 +24,6 @@ from qwen_tts_api.service.text.segments import find_starts, split
 from qwen_tts_api.service.text.sentences import Boundary
 from qwen_tts_api.service.times.timed import SegmentText
 from qwen_tts_api.service.voices.resolve import ResolvedVoice
-
-RANDOM_SEED_BITS = 53
-"""Of a seed that is random: JavaScript has no larger whole numbers, and would send back another."""
-
-_SAMPLING_FIELDS = tuple(field.name for field in fields(SamplingParams))
 
 POSITIONS_PER_LETTER = 2
 """A letter of a text takes 0.3 positions for its tokens and 0.8 for its frames, at 15 letters and
@@ -113,9 +111,8 @@ def make_plan(
         InvalidRequest: The model does not support a field, or a tempo is out of range.
     """
     ignored = tuple(dict.fromkeys(name for voice in voices for name in voice.ignored))
-    is_timed = script.is_timed
-    segments = make_segments(config, script, voices, output.speed if is_timed else 1.0)
-    if is_timed:
+    segments = make_segments(config, script, voices, output.speed if script.is_timed else 1.0)
+    if script.is_timed:
         output = replace(output, speed=1.0)
     provenance = describe_source(voices, segments[0].prompt.sampling.seed)
     if config.mark_audio:
@@ -150,7 +147,8 @@ def make_segments(
     segments: list[SpeechSegment] = []
     has_several = len({voice.name for voice in voices}) > 1
     for passage, voice, prompt, tempo in zip(script.passages, voices, prompts, tempos, strict=True):
-        divided = split_prompt(prompt, max_letters(config, voice.card), seeds)
+        longest = max_letters(config, voice.card, text_in_frames=prompt.text_in_frames)
+        divided = split_prompt(prompt, longest, seeds)
         if passage.written:
             divided = list(_attach_written(divided, prompt.text, passage.written))
         *divided, last = divided
@@ -187,7 +185,7 @@ def make_prompt(config: Config, text: str, voice: ResolvedVoice) -> Prompt:
         language=voice.language,
         speaker=voice.speaker,
         instruct=_instruct(config, voice),
-        sampling=_sampling(request),
+        sampling=request.sampling_params(),
         max_new_tokens=request.max_new_tokens,
         streaming=request.stream,
         reference=voice.reference,
@@ -198,9 +196,8 @@ def make_prompt(config: Config, text: str, voice: ResolvedVoice) -> Prompt:
 def _is_text_in_frames(config: Config, voice: ResolvedVoice) -> bool:
     """Return whether the model gets one text token per frame, instead of the text in the prefill.
 
-    Upstream does so with clones, where it has a known defect: text tokens are fed faster than they
-    are spoken, also during the frames of the recording, so that the speech gets faster and faster
-    (QwenLM/Qwen3-TTS#239). Hence QWEN_NON_STREAMING_MODE.
+    Upstream does so with clones, whose speech gets faster and faster then, since text comes faster
+    than it is spoken (QwenLM/Qwen3-TTS#239). Hence QWEN_NON_STREAMING_MODE.
 
     Raises:
         NotSupported: The request asks for it, but the model was not trained for it.
@@ -217,14 +214,17 @@ def _is_text_in_frames(config: Config, voice: ResolvedVoice) -> bool:
     return not asked
 
 
-def max_letters(config: Config, card: ModelCard) -> int:
+def max_letters(config: Config, card: ModelCard, *, text_in_frames: bool) -> int:
     """Return the maximum length of a model's segments, in letters as `segments.measure` counts.
 
     A VoiceDesign model invents a new voice for each segment: there a text is only split if it
-    exceeds the model's positions.
+    exceeds the model's positions, or the room for text in frames by all likelihood.
     """
     limit = config.max_positions // POSITIONS_PER_LETTER
-    return limit if card.kind == "voice_design" else min(limit, config.max_segment_chars)
+    if card.kind == "voice_design":
+        return min(limit, MAX_TRAILING_TOKENS) if text_in_frames else limit
+    longest = min(limit, config.max_segment_chars)
+    return min(longest, MAX_LETTERS_IN_FRAMES) if text_in_frames else longest
 
 
 def split_prompt(
@@ -282,13 +282,6 @@ def _instruct(config: Config, voice: ResolvedVoice) -> str:
             fields={"instruct": ["This model does not take it."]},
         )
     return ""
-
-
-def _sampling(request: SpeechRequest) -> SamplingParams:
-    """Return the sampling parameters: the request's, and the published defaults for the rest."""
-    given = {name: getattr(request, name) for name in _SAMPLING_FIELDS}
-    given["seed"] = random.getrandbits(RANDOM_SEED_BITS) if request.seed is None else request.seed
-    return SamplingParams(**{name: value for name, value in given.items() if value is not None})
 
 
 def segment_seeds(first: int) -> Iterator[int]:

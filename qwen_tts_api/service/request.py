@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import random
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
 from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS, AudioFormat
@@ -15,8 +16,14 @@ from qwen_tts_api.audio.formats import named_by
 from qwen_tts_api.audio.rates import FASTEST, SLOWEST
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, UnknownFormat
+from qwen_tts_api.model.utterance import SamplingParams
 from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.service.text.script.turns import Turn
+
+RANDOM_SEED_BITS = 53
+"""Of a seed that is random: JavaScript has no larger whole numbers, and would send back another."""
+
+_SAMPLING_FIELDS = tuple(item.name for item in fields(SamplingParams))
 
 _AAC = {"aac", "adts", "m4a", "m4b", "mp4", "mp4a"}
 
@@ -40,7 +47,7 @@ class SpeechRequest:
         language: A language's name or code, or `Auto`.
         speaker: A speaker's name or alias, or a registered voice's name or id.
         instruct: How to say it, or, for a VoiceDesign model, the voice.
-        ref_audio: A recording of the voice to clone, as a file of `reference_audio.ALLOWED`.
+        ref_audio: A recording of the voice to clone, as a file of `voices.recording.ALLOWED`.
         ref_text: What is said in it.
         x_vector_only_mode: Take the speaker's embedding alone; `ref_text` is not needed.
         model: One of the served models.
@@ -60,7 +67,7 @@ class SpeechRequest:
             or a token in each frame; None: by kind of model, and for clones by setting.
         live_mode: How a text that arrives is spoken: `segments` or `continuous`; empty: by setting.
         max_new_tokens: At most one frame less is made of each segment; None: the text's own budget.
-        temperature, top_k, top_p, repetition_penalty: As in `model.utterance.Sampling`.
+        temperature, top_k, top_p, repetition_penalty: As in `model.utterance.SamplingParams`.
         subtalker_temperature, subtalker_top_k, subtalker_top_p: Likewise.
     """
 
@@ -107,6 +114,12 @@ class SpeechRequest:
     def whole_text(self) -> str:
         """All that is to be said, as it came."""
         return self.text or "\n".join(turn.text for turn in self.turns)
+
+    def sampling_params(self) -> SamplingParams:
+        """Return the request's own, and the published defaults for the rest."""
+        given = {name: getattr(self, name) for name in _SAMPLING_FIELDS}
+        given["seed"] = random.getrandbits(RANDOM_SEED_BITS) if self.seed is None else self.seed
+        return SamplingParams(**{name: value for name, value in given.items() if value is not None})
 
 
 def with_defaults(config: Config, request: SpeechRequest) -> SpeechRequest:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from qwen_tts_api.config import Config
-from qwen_tts_api.model.utterance import Prompt, SamplingParams
+from qwen_tts_api.model.utterance import (
+    MAX_LETTERS_IN_FRAMES,
+    MAX_TRAILING_TOKENS,
+    Prompt,
+    SamplingParams,
+)
 from qwen_tts_api.service.plan import max_letters, split_prompt
 from tests.fakes import BASE, CUSTOM_VOICE, VOICE_DESIGN
 
@@ -53,7 +59,12 @@ def test_pauses_depend_on_the_kind_of_cut() -> None:
 def test_a_designed_voice_is_not_invented_again_unless_it_must() -> None:
     """Each segment of such a model has a voice of its own."""
     config = Config()
-    assert max_letters(config, CUSTOM_VOICE) == max_letters(config, BASE) == 400
-    assert max_letters(config, VOICE_DESIGN) == 4096
-    assert max_letters(Config(max_positions=512), CUSTOM_VOICE) == 256
-    assert max_letters(Config(max_positions=512), VOICE_DESIGN) == 256
+    for text_in_frames in (False, True):
+        longest = partial(max_letters, text_in_frames=text_in_frames)
+        assert longest(config, CUSTOM_VOICE) == longest(config, BASE) == 400
+        assert longest(config, VOICE_DESIGN) == (MAX_TRAILING_TOKENS if text_in_frames else 4096)
+        assert longest(Config(max_positions=512), CUSTOM_VOICE) == 256
+        assert longest(Config(max_positions=512), VOICE_DESIGN) == 256
+    wide = Config(max_segment_chars=5000)
+    assert max_letters(wide, BASE, text_in_frames=False) == 4096
+    assert max_letters(wide, BASE, text_in_frames=True) == MAX_LETTERS_IN_FRAMES

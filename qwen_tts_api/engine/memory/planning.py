@@ -24,6 +24,7 @@ from qwen_tts_api.engine.memory.host import free_host_bytes, total_host_bytes
 from qwen_tts_api.errors import LoadError
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.talker_cache import FLASH_PAGE_POSITIONS, PAGE_POSITIONS, CacheSize
+from qwen_tts_api.model.utterance import MAX_TRAILING_TOKENS
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +35,6 @@ CPU_SHARE_LEFT = 0.1
 
 GPU_SHARE_LEFT = 0.05
 """Share of all memory that is left to the allocator's gaps and to errors of measurement."""
-
-MAX_TRAILING_TOKENS = 1024
-"""Of the text that one utterance hears in its frames, because it arrives while it is spoken or as
-upstream has it for clones. 400 letters are about 100 in English, and no more than 1,000 in any
-script. They take 4 MB a slot at 1.7B."""
 
 MAX_VOICES = 32
 """Cloned voices that are kept, each with its stream of the codec: 5 MB in 32 bits."""

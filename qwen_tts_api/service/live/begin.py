@@ -8,6 +8,7 @@ from qwen_tts_api.audio.encoders import Output
 from qwen_tts_api.config import Config
 from qwen_tts_api.engine.pool import ModelPool
 from qwen_tts_api.errors import InvalidRequest, NotSupported
+from qwen_tts_api.model.utterance import Prompt
 from qwen_tts_api.service.live.audio import LiveAudio, choose_tempo
 from qwen_tts_api.service.live.events import LiveInfo
 from qwen_tts_api.service.live.segment import LiveLimits
@@ -96,7 +97,7 @@ def begin_live(
     audio = LiveAudio(
         output, timeline, tempo=tempo, stream=is_streamed, per_segment=live.per_segment
     )
-    limits = _limits(config, voice, is_continuous=is_continuous)
+    limits = _limits(config, voice, prompt, is_continuous=is_continuous)
     text = LiveText(limits, normalize=bool(request.normalize), wording=voice.wording, marks=marks)
     text.append(request.text)
     job = SegmentedJob(pool, voice.model, None, timeout_s=config.request_timeout_s)
@@ -105,11 +106,14 @@ def begin_live(
     return LiveSpeech(text, job, audio, plan, metrics, live.client)
 
 
-def _limits(config: Config, voice: ResolvedVoice, *, is_continuous: bool) -> LiveLimits:
+def _limits(
+    config: Config, voice: ResolvedVoice, prompt: Prompt, *, is_continuous: bool
+) -> LiveLimits:
+    in_frames = is_continuous or prompt.text_in_frames
     return LiveLimits(
         max_chars=config.max_text_chars,
         max_pending_chars=config.live_pending_chars,
-        max_letters=max_letters(config, voice.card),
+        max_letters=max_letters(config, voice.card, text_in_frames=in_frames),
         silence_s=config.live_silence_s,
         whole=voice.card.kind == "voice_design" and not is_continuous,
         continuous=is_continuous,
