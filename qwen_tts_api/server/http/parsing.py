@@ -101,9 +101,11 @@ class StrictRequest(Request):  # type: ignore[misc]
     def should_close(self) -> bool:
         """Return whether the connection ends with the response.
 
-        `Connection` may list more than `close` (RFC 9110, section 7.6.1), which gunicorn does not
-        see.
+        Where the next request would begin is unknown behind a malformed body. `Connection` may list
+        more than `close` (RFC 9110, section 7.6.1), which gunicorn does not see.
         """
+        if self.body.failed:
+            return True
         listed = [value.lower().split(",") for name, value in self.headers if name == "CONNECTION"]
         return any("close" in map(str.strip, names) for names in listed) or super().should_close()
 
