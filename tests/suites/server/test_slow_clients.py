@@ -67,6 +67,14 @@ def test_a_connection_does_not_outlive_a_body_without_an_end(server: Server) -> 
     assert received.count(b"HTTP/1.1 ") == 1
 
 
+def test_the_answer_to_a_malformed_body_says_that_the_connection_ends(server: Server) -> None:
+    with socket.create_connection(server.address, 10) as connection:
+        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}XX0\r\n\r\n")
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert b"\r\nConnection: close\r\n" in received
+
+
 def test_half_a_head(server: Server) -> None:
     """The connection ends, also where a byte comes now and then."""
     with socket.create_connection(server.address, 10) as connection:
