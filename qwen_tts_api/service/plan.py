@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from qwen_tts_api.audio.encoders import Output
 from qwen_tts_api.audio.provenance import Provenance
@@ -15,15 +16,22 @@ from qwen_tts_api.model.utterance import (
     MAX_LETTERS_IN_FRAMES,
     MAX_TRAILING_TOKENS,
     Prompt,
+    SamplingParams,
     derived_seed,
 )
+from qwen_tts_api.service.request import SpeechRequest
 from qwen_tts_api.service.text.aligned.written import Written
-from qwen_tts_api.service.text.normalize import NormalizedText, check_instruct
+from qwen_tts_api.service.text.normalize import NormalizedText
 from qwen_tts_api.service.text.script.passage import Script
 from qwen_tts_api.service.text.segments import find_starts, split
 from qwen_tts_api.service.text.sentences import Boundary
 from qwen_tts_api.service.times.timed import SegmentText
 from qwen_tts_api.service.voices.resolve import ResolvedVoice
+
+RANDOM_SEED_BITS = 53
+"""Of a seed that is random: JavaScript has no larger whole numbers, and would send back another."""
+
+_SAMPLING_FIELDS = tuple(field.name for field in fields(SamplingParams))
 
 POSITIONS_PER_LETTER = 2
 """A letter of a text takes 0.3 positions for its tokens and 0.8 for its frames, at 15 letters and
@@ -184,8 +192,8 @@ def make_prompt(config: Config, text: str, voice: ResolvedVoice) -> Prompt:
         text=text,
         language=voice.language,
         speaker=voice.speaker,
-        instruct=_instruct(config, voice),
-        sampling=request.sampling_params(),
+        instruct=voice.instruct,
+        sampling=_sampling(request),
         max_new_tokens=request.max_new_tokens,
         streaming=request.stream,
         reference=voice.reference,
@@ -265,23 +273,11 @@ def _attach_written(
         yield replace(segment, written=part.stripped(text[start:end]))
 
 
-def _instruct(config: Config, voice: ResolvedVoice) -> str:
-    requested = voice.request.instruct
-    instruct = requested or config.default_instruct
-    if not instruct:
-        return ""
-    if voice.card.takes_instruct:
-        return check_instruct(instruct)
-    if requested.strip():
-        model = voice.model
-        advice = "" if voice.card.kind == "base" else " or use a 1.7B one"
-        raise NotSupported(
-            lambda field: (
-                f"The model {model!r} does not take {field('instruct')}: leave it out{advice}."
-            ),
-            fields={"instruct": ["This model does not take it."]},
-        )
-    return ""
+def _sampling(request: SpeechRequest) -> SamplingParams:
+    """Return the sampling parameters: the request's, and the published defaults for the rest."""
+    given = {name: getattr(request, name) for name in _SAMPLING_FIELDS}
+    given["seed"] = random.getrandbits(RANDOM_SEED_BITS) if request.seed is None else request.seed
+    return SamplingParams(**{name: value for name, value in given.items() if value is not None})
 
 
 def segment_seeds(first: int) -> Iterator[int]:

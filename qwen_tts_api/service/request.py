@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import random
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from qwen_tts_api.audio import DEFAULT_FORMAT, FORMATS, AudioFormat
@@ -16,14 +15,8 @@ from qwen_tts_api.audio.formats import named_by
 from qwen_tts_api.audio.rates import FASTEST, SLOWEST
 from qwen_tts_api.config import Config
 from qwen_tts_api.errors import InvalidRequest, UnknownFormat
-from qwen_tts_api.model.utterance import SamplingParams
 from qwen_tts_api.names import MAX_SHOWN_CHARS, shown
 from qwen_tts_api.service.text.script.turns import Turn
-
-RANDOM_SEED_BITS = 53
-"""Of a seed that is random: JavaScript has no larger whole numbers, and would send back another."""
-
-_SAMPLING_FIELDS = tuple(item.name for item in fields(SamplingParams))
 
 _AAC = {"aac", "adts", "m4a", "m4b", "mp4", "mp4a"}
 
@@ -114,12 +107,6 @@ class SpeechRequest:
     def whole_text(self) -> str:
         """All that is to be said, as it came."""
         return self.text or "\n".join(turn.text for turn in self.turns)
-
-    def sampling_params(self) -> SamplingParams:
-        """Return the request's own, and the published defaults for the rest."""
-        given = {name: getattr(self, name) for name in _SAMPLING_FIELDS}
-        given["seed"] = random.getrandbits(RANDOM_SEED_BITS) if self.seed is None else self.seed
-        return SamplingParams(**{name: value for name, value in given.items() if value is not None})
 
 
 def with_defaults(config: Config, request: SpeechRequest) -> SpeechRequest:

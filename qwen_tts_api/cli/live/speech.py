@@ -25,8 +25,8 @@ from qwen_tts_api.cli.speech import Answer, Speak
 from qwen_tts_api.errors import TTSError
 from qwen_tts_api.service.live.audio import LiveAudio, choose_tempo
 from qwen_tts_api.service.live.segment import LiveSegment
-from qwen_tts_api.service.plan import PAUSES_S, segment_seeds
-from qwen_tts_api.service.request import RANDOM_SEED_BITS, SpeechRequest, choose_output
+from qwen_tts_api.service.plan import PAUSES_S, RANDOM_SEED_BITS, segment_seeds
+from qwen_tts_api.service.request import SpeechRequest, choose_output
 from qwen_tts_api.service.synthesis.concatenate import at_speed
 from qwen_tts_api.service.text.stable_text import StatedPause
 from qwen_tts_api.service.times.timeline import Timeline

@@ -30,8 +30,7 @@ from qwen_tts_api.cli.speech import Answer
 from qwen_tts_api.model.utterance import SAMPLE_RATE_HZ
 from qwen_tts_api.service.live.audio import LiveAudio
 from qwen_tts_api.service.live.segment import LiveSegment
-from qwen_tts_api.service.plan import PAUSES_S
-from qwen_tts_api.service.request import RANDOM_SEED_BITS
+from qwen_tts_api.service.plan import PAUSES_S, RANDOM_SEED_BITS
 from qwen_tts_api.service.text.sentences import Boundary
 from qwen_tts_api.service.times.words import LETTERS_PER_S
 

@@ -19,6 +19,7 @@ from qwen_tts_api.service.models import (
     resolve_language,
 )
 from qwen_tts_api.service.request import FULL, SpeechRequest
+from qwen_tts_api.service.text.normalize import check_instruct
 from qwen_tts_api.service.text.pronunciation_file import (
     NO_LINES,
     find_pronunciations,
@@ -47,7 +48,8 @@ class ResolvedVoice:
         language: That it speaks, as the checkpoint names it, or `auto`.
         speaker: The model's speaker (custom_voice).
         reference: The recording whose voice it clones (base).
-        registered: The name of the registered voice that it is; empty of any other.
+        name: As lists have it; empty of a voice that is described, or just recorded.
+        instruct: How it speaks, or, for a VoiceDesign model, the voice.
         wording: How its texts are put into words.
     """
 
@@ -58,13 +60,9 @@ class ResolvedVoice:
     language: str
     speaker: str | None = None
     reference: Reference | None = None
-    registered: str = ""
+    name: str = ""
+    instruct: str = ""
     wording: Wording = AS_WRITTEN
-
-    @property
-    def name(self) -> str:
-        """Return its name as lists have it; empty of one that is described or just recorded."""
-        return display_name(self.speaker) if self.speaker else self.registered
 
 
 class VoiceResolver:
@@ -127,7 +125,8 @@ class VoiceResolver:
             language=language,
             speaker=speaker,
             reference=reference,
-            registered=registered,
+            name=display_name(speaker) if speaker else registered,
+            instruct=self._instruct(request, model, card),
             wording=self._wording(request, card, language),
         )
 
@@ -181,6 +180,23 @@ class VoiceResolver:
         if speaker is None and requested:
             raise unknown_speaker(requested, self._registry.known_ids(request.model))
         return speaker or default_speaker(self._config.default_speaker, card, self._aliases)
+
+    def _instruct(self, request: SpeechRequest, model: str, card: ModelCard) -> str:
+        """Return the request's or the setting's, which a model that takes none goes without."""
+        instruct = request.instruct or self._config.default_instruct
+        if not instruct:
+            return ""
+        if card.takes_instruct:
+            return check_instruct(instruct)
+        if request.instruct.strip():
+            advice = "" if card.kind == "base" else " or use a 1.7B one"
+            raise NotSupported(
+                lambda field: (
+                    f"The model {model!r} does not take {field('instruct')}: leave it out{advice}."
+                ),
+                fields={"instruct": ["This model does not take it."]},
+            )
+        return ""
 
     def _wording(self, request: SpeechRequest, card: ModelCard, language: str) -> Wording:
         """Return how texts are worded; most are spoken as written.

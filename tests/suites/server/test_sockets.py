@@ -95,7 +95,8 @@ def test_a_crowd_of_bad_clients_leaves_nothing_behind(serve: Serve) -> None:
     before = descriptors_and_threads(server)
     crowd(behave)
     wait_until(lambda: descriptors_and_threads(server)[0] <= before[0])
-    assert descriptors_and_threads(server)[1] <= before[1] + 4  # of the pool, which grows
+    # The pool grows with the busiest moment: by a few, where clients that stay would be LIMIT more.
+    assert descriptors_and_threads(server)[1] <= before[1] + LIMIT // 4
     # Who has left is seen at once, and what was spoken for it ends with its next frame.
     for gauge in (b'qwen_tts_running{model="nano"} 0.0', b"qwen_tts_waiting 0.0"):
         wait_until(lambda gauge=gauge: gauge in server.get("/metrics").content)  # type: ignore[misc]
