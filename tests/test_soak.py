@@ -101,5 +101,5 @@ def test_growth_is_seen_once_a_life_has_settled() -> None:
     settled = [Level(1, 900, 30, 20), Level(1, 1200, 40, 30), Level(1, 1210, 41, 31)]
     assert growth([*grown, *settled]) == []
     assert growth([*settled, Level(1, 1300, 41, 31)]) == ["memory grew from 1210 to 1300 MB"]
-    assert growth([*settled, Level(1, 1210, 60, 31)]) == ["threads grew from 41 to 60"]
+    assert growth([*settled, Level(1, 1210, 50, 31)]) == ["threads grew from 41 to 50"]
     assert growth([*settled, Level(1, 1210, 41, 40)]) == ["descriptors grew from 31 to 40"]

@@ -155,8 +155,8 @@ class Lives:
         would depend on what they happened to ask for.
         """
         self.target.wake()
-        hold_threads(self.target, self._clients + 16)
-        mob.hold_sockets(self.target, mob.SIZE + self._clients)
+        with mob.held_sockets(self.target, mob.SIZE + self._clients):
+            hold_threads(self.target, self._clients + 16)
         while self.server.get("/readyz").json()["running"]:
             time.sleep(0.1)
         time.sleep(SETTLE_S)

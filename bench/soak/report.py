@@ -18,10 +18,10 @@ MAX_GROWTH = 0.05
 """Of the memory in the last round of a life."""
 MIN_LEVELS = 3
 """A life that was shorter is not judged: what is done for the first time takes memory for good."""
-MAX_MORE_THREADS = 16
-"""The pool grows with the busiest moment, up to its limit."""
+MAX_MORE_THREADS = 2
+"""Those that are just answering a probe."""
 MAX_MORE_DESCRIPTORS = 4
-"""Those of probes that are just answered: a connection each, and what it reads."""
+"""Likewise, with a connection each and what it reads."""
 
 
 class Ticker:

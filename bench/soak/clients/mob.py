@@ -7,9 +7,8 @@ import os
 import random
 import socket
 import threading
-from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 from bench.soak.target import Target
 
@@ -120,15 +119,11 @@ def open_socket(target: Target) -> socket.socket:
     return connection
 
 
-def hold_sockets(target: Target, number: int) -> Counter[str]:
-    """Open a number of sockets at once, so that all threads have been started; close them."""
-    sockets, outcomes = [], Counter[str]()
-    for _ in range(number):
-        try:
-            sockets.append(open_socket(target))
-        except OSError as error:
-            outcomes[str(error)] += 1
-    for connection in sockets:
-        with suppress(OSError):
-            connection.close()
-    return outcomes
+@contextmanager
+def held_sockets(target: Target, number: int) -> Iterator[None]:
+    """Hold as many sockets as there may be, up to a number, so that each has started its thread."""
+    with ExitStack() as stack:
+        for _ in range(number):
+            with suppress(OSError):
+                stack.enter_context(open_socket(target))
+        yield
