@@ -10,10 +10,10 @@ import io
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import lameenc
 import numpy as np
 import soundfile
 
@@ -21,12 +21,11 @@ from qwen_tts_api.audio import FORMATS
 from qwen_tts_api.audio.containers import Memory, SoundFileEncoder
 from qwen_tts_api.audio.encoder import Encoder, Samples
 from qwen_tts_api.audio.encoders import ENCODERS, Output
-from qwen_tts_api.audio.mp3 import BITRATES_KBPS
+from qwen_tts_api.audio.mp3 import Mp3Encoder
 
 RATE_HZ = 24_000
 FRAME = 1920
 RECORDINGS = Path(__file__).parents[1] / "tools/nano/examples"
-MP3_DELAY = 1105  # samples of silence before the audio, see qwen_tts_api.audio.mp3
 
 
 def measure(seconds: int = 30) -> dict[str, Any]:
@@ -147,34 +146,16 @@ def _mp3_quality(quality: int) -> dict[str, float]:
     samples = np.concatenate(
         [soundfile.read(path, dtype="int16")[0] for path in sorted(RECORDINGS.glob("*.wav"))]
     )
-    encoders = [_lame(quality) for _ in range(3)]
-    took_s = []
-    for encoder in encoders:
-        began = time.thread_time()
-        parts = [
-            bytes(encoder.encode(samples[start : start + FRAME].tobytes()))
-            for start in range(0, len(samples), FRAME)
-        ]
-        file = b"".join([*parts, bytes(encoder.flush())])
-        took_s.append(time.thread_time() - began)
+    make = partial(Mp3Encoder, RATE_HZ, None, quality)
+    file = b"".join(_encode(make(), samples))
     decoded, _ = soundfile.read(io.BytesIO(file), dtype="int16")
-    ratios_db = _noise_to_mask(samples, decoded[MP3_DELAY : MP3_DELAY + len(samples)])
+    delay = FORMATS["mp3"].delay_samples
+    ratios_db = _noise_to_mask(samples, decoded[delay : delay + len(samples)])
     return {
-        "x": round(len(samples) / RATE_HZ / min(took_s)),
+        "x": _speed_of(make, samples),
         "noise to mask dB": round(float(ratios_db.mean()), 1),
         "above the mask %": round(100 * float((ratios_db > 0).mean()), 1),
     }
-
-
-def _lame(quality: int) -> Any:
-    encoder = lameenc.Encoder()
-    encoder.silence()
-    encoder.set_channels(1)
-    encoder.set_in_sample_rate(RATE_HZ)
-    encoder.set_out_sample_rate(RATE_HZ)
-    encoder.set_bit_rate(BITRATES_KBPS[RATE_HZ])
-    encoder.set_quality(quality)
-    return encoder
 
 
 def _noise_to_mask(original: Samples, decoded: Samples, window: int = 512) -> Any:

@@ -24,9 +24,16 @@ class Mp3Encoder:
     """LAME's frames and nothing else, behind what is said of them.
 
     Before the audio come 1105 samples of silence: 576 of LAME's, 529 of every decoder's.
+
+    Args:
+        sample_rate_hz: One that BITRATES_KBPS has.
+        provenance: What the file says of who made it.
+        quality: LAME's, from 0, the best and slowest, to 9.
     """
 
-    def __init__(self, sample_rate_hz: int, provenance: Provenance | None) -> None:
+    def __init__(
+        self, sample_rate_hz: int, provenance: Provenance | None, quality: int = LAME_QUALITY
+    ) -> None:
         self._tag = provenance.id3() if provenance else b""
         self._lame = lameenc.Encoder()
         self._lame.silence()
@@ -34,7 +41,7 @@ class Mp3Encoder:
         self._lame.set_in_sample_rate(sample_rate_hz)
         self._lame.set_out_sample_rate(sample_rate_hz)
         self._lame.set_bit_rate(BITRATES_KBPS[sample_rate_hz])
-        self._lame.set_quality(LAME_QUALITY)
+        self._lame.set_quality(quality)
         self._lame.encode(b"")  # so that it can be flushed without any samples
 
     def encode(self, samples: Samples) -> bytes:
