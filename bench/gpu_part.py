@@ -42,6 +42,7 @@ from bench.upstream import load_upstream
 from qwen_tts_api.checkpoints.checkpoint import Checkpoint
 from qwen_tts_api.checkpoints.nano import SPEAKING, SPEAKING_FOLDER
 from qwen_tts_api.engine.runner.kernels.choice import choose_kernels, prepare_triton
+from qwen_tts_api.engine.runner.kernels.compiler import CACHE_VARIABLE
 from qwen_tts_api.model.loaded import LoadedModel
 from qwen_tts_api.model.weights.placement import Placement, place
 
@@ -80,7 +81,7 @@ def plain(options: argparse.Namespace, placement: Placement, figures: Figures) -
 def http(options: argparse.Namespace, placement: Placement, figures: Figures) -> None:
     """Measure the server over HTTP: its start, with whatever kernels are compiled, and streams."""
     most = max(options.http_streams)
-    cached = Path(os.environ["TRITON_CACHE_DIR"])  # which the server inherits
+    cached = Path(os.environ[CACHE_VARIABLE])  # which the server inherits
     compiled = cached.is_dir() and any(cached.iterdir())
     began = time.perf_counter()
     with serving(options.checkpoint, placement, most, MAX_POSITIONS) as server:
@@ -147,7 +148,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     add_measuring_options(parser)
     options = parser.parse_args(arguments)
-    log_what_compiles()
     on_gpu = options.device != "cpu"
     if on_gpu:
         torch.cuda.set_device(options.device)  # as `loading.load_runner` does
@@ -172,5 +172,6 @@ def log_what_compiles() -> None:
 
 
 if __name__ == "__main__":
+    log_what_compiles()
     signal.signal(signal.SIGTERM, say_where)
     sys.exit(main())
