@@ -7,7 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from qwen_tts_api.engine.runner.kernels.comparison.codec import in_float32, whole_float32
+from qwen_tts_api.engine.runner.kernels.comparison.codec import (
+    in_float32,
+    random_codes,
+    whole_float32,
+)
 from qwen_tts_api.engine.runner.kernels.paths import MakeCodec
 from qwen_tts_api.model.codec.decoder import CodecState, decode_pcm
 from qwen_tts_api.model.codec.weights import CodecWeights
@@ -25,9 +29,7 @@ def signal_to_noise(weights: CodecWeights, fused: MakeCodec | None) -> dict[str,
     """
     device = weights.tables.device
     random = torch.Generator(device).manual_seed(0)
-    num_entries = weights.tables.shape[0] // weights.num_code_groups
-    shape = (NUM_STREAMS, NUM_FRAMES, weights.num_code_groups)
-    codes = torch.randint(num_entries, shape, device=device, generator=random)
+    codes = random_codes(weights, NUM_STREAMS, NUM_FRAMES, random)
     slots = torch.arange(NUM_STREAMS, device=device)
 
     def state(of: CodecWeights) -> CodecState:

@@ -210,8 +210,7 @@ def voice_exists(voice: Voice) -> VoiceExists:
     """Return the error for a name that is taken, or whose id is another name's, too."""
     return VoiceExists(
         f"There is a voice {voice.name!r}, or one with its id {voice.id!r}, already: choose "
-        "another name. "
-        "A registered voice can be deleted first.",
+        "another name. A registered voice can be deleted first.",
         fields={"name": ["Is taken."]},
     )
 

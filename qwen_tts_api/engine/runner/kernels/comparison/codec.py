@@ -46,14 +46,12 @@ def compare_codec(weights: CodecWeights, make: MakeCodec) -> None:
     """
     device = weights.tables.device
     random = torch.Generator(device).manual_seed(0)
-    num_entries = weights.tables.shape[0] // weights.num_code_groups
     fused, exact_weights = make(weights), in_float32(weights)
     ours, plain = (CodecState.allocate(weights, NUM_STREAMS + 1) for _ in range(2))
     exact = CodecState.allocate(exact_weights, NUM_STREAMS + 1)
     slots = to_device(range(NUM_STREAMS, 0, -1), torch.device(device))
     for num_frames in CHUNKS:
-        shape = (NUM_STREAMS, num_frames, weights.num_code_groups)
-        codes = torch.randint(num_entries, shape, device=device, generator=random)
+        codes = random_codes(weights, NUM_STREAMS, num_frames, random)
         mine = fused.decode(ours, codes, slots)
         with whole_float32():
             theirs = decode_pcm(weights, plain, codes, slots)
@@ -73,6 +71,15 @@ def _check(mine: Tensor, theirs: Tensor, right: Tensor) -> None:
                 f"samples are off by {error:.2g} of their size, those of PyTorch's operators by "
                 f"{usual:.2g}"
             )
+
+
+def random_codes(
+    weights: CodecWeights, num_streams: int, num_frames: int, random: torch.Generator
+) -> Tensor:
+    """Return codes of some streams, `[num_streams, num_frames, groups]`."""
+    num_entries = weights.tables.shape[0] // weights.num_code_groups
+    shape = (num_streams, num_frames, weights.num_code_groups)
+    return torch.randint(num_entries, shape, device=weights.tables.device, generator=random)
 
 
 @contextmanager
